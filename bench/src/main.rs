@@ -1,0 +1,3 @@
+//! Measures Duet: sizes, start-up, memory.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What a Duet event is: names, ids, match keys and rules shared by the browser and the proxy.

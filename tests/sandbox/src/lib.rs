@@ -1,0 +1,1 @@
+//! A stand-in for both ends of TikTok, over real HTTP.

@@ -1,0 +1,3 @@
+//! Every daily act by one name: demo, test, sdk, bench.
+
+fn main() {}
