@@ -1,0 +1,169 @@
+//! Event names, as TikTok's web events know them (the list of May 2025).
+//!
+//! A name travels exactly as its caller wrote it, on both legs: whether TikTok would match
+//! `CompletePayment` on one with `Purchase` on the other is not documented. Only Duet's own memory
+//! compares names by their [canonical](EventName::canonical) form.
+
+use alloc::{borrow::Cow, string::ToString};
+
+use crate::Invalid;
+
+/// The names TikTok optimises for today.
+pub const STANDARD: [&str; 18] = [
+    "AddPaymentInfo",
+    "AddToCart",
+    "AddToWishlist",
+    "ApplicationApproval",
+    "CompleteRegistration",
+    "Contact",
+    "CustomizeProduct",
+    "Download",
+    "FindLocation",
+    "InitiateCheckout",
+    "Lead",
+    "Purchase",
+    "Schedule",
+    "Search",
+    "StartTrial",
+    "SubmitApplication",
+    "Subscribe",
+    "ViewContent",
+];
+
+/// Former standard names, still taken by TikTok, and what they are called now (themselves where they
+/// have no successor). `Pageview` is what the Pixel's `page()` reports; servers also write `PageView`.
+pub const FORMER: [(&str, &str); 6] = [
+    ("ClickButton", "ClickButton"),
+    ("CompletePayment", "Purchase"),
+    ("PageView", "Pageview"),
+    ("Pageview", "Pageview"),
+    ("PlaceAnOrder", "PlaceAnOrder"),
+    ("SubmitForm", "Lead"),
+];
+
+/// Names TikTok rewrites on arrival. They cannot be custom events, and the two legs could be rewritten
+/// differently, so they are refused.
+pub const RESERVED: [&str; 13] = [
+    "AddBilling",
+    "Browse",
+    "Checkout",
+    "ClickForm",
+    "ClickInDownloadPage",
+    "ClickToDownload",
+    "Consult",
+    "ConsultByPhone",
+    "Registration",
+    "StartCheckout",
+    "ViewConsultationPage",
+    "ViewDownloadPage",
+    "ViewForm",
+];
+
+const MAX_CUSTOM: usize = 50;
+
+/// The name of an event: a standard one, a former one, or a well-formed custom one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct EventName(Cow<'static, str>);
+
+impl EventName {
+    /// Reads a name, case and all.
+    ///
+    /// # Errors
+    /// `reserved_name` for a name TikTok rewrites; `event_name` for one that differs from a standard
+    /// name only in case, is longer than 50 characters, does not start with a letter, or holds
+    /// anything but letters, digits, `_` and `-`.
+    pub fn parse(name: &str) -> Result<Self, Invalid> {
+        let known = || STANDARD.into_iter().chain(FORMER.map(|(former, _)| former));
+        if let Some(exact) = known().find(|known| *known == name) {
+            return Ok(Self(Cow::Borrowed(exact)));
+        }
+        if RESERVED.contains(&name) {
+            return Err(Invalid::new(
+                "event",
+                "reserved_name",
+                "TikTok rewrites this name; use the standard event it stands for",
+            ));
+        }
+        if known().any(|known| known.eq_ignore_ascii_case(name)) {
+            return Err(Invalid::new(
+                "event",
+                "event_name",
+                "a standard event in the wrong case; TikTok would count it as a custom event",
+            ));
+        }
+        if custom(name.as_bytes()) {
+            return Ok(Self(Cow::Owned(name.to_string())));
+        }
+        Err(Invalid::new(
+            "event",
+            "event_name",
+            "a custom event is at most 50 letters, digits, _ and -, and starts with a letter",
+        ))
+    }
+
+    /// The name as its caller wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name under which a repeat is recognised: `CompletePayment` and `Purchase` are one event.
+    pub fn canonical(&self) -> &str {
+        FORMER
+            .iter()
+            .find(|(former, _)| *former == self.0)
+            .map_or(&self.0, |(_, now)| now)
+    }
+}
+
+fn custom(name: &[u8]) -> bool {
+    name.len() <= MAX_CUSTOM
+        && name.first().is_some_and(u8::is_ascii_alphabetic)
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_goes_out_as_it_came_in() {
+        for name in STANDARD.into_iter().chain(FORMER.map(|(former, _)| former)) {
+            assert_eq!(EventName::parse(name).unwrap().as_str(), name);
+        }
+        assert_eq!(EventName::parse("Plan-B_2").unwrap().as_str(), "Plan-B_2");
+    }
+
+    #[test]
+    fn a_former_name_and_its_successor_are_one_event() {
+        for (name, canonical) in [
+            ("CompletePayment", "Purchase"),
+            ("Purchase", "Purchase"),
+            ("SubmitForm", "Lead"),
+            ("PageView", "Pageview"),
+            ("PlaceAnOrder", "PlaceAnOrder"),
+            ("my_event", "my_event"),
+        ] {
+            assert_eq!(EventName::parse(name).unwrap().canonical(), canonical);
+        }
+    }
+
+    #[test]
+    fn names_tiktok_would_change_or_refuse_are_refused_here() {
+        for (name, rule) in [
+            ("Checkout", "reserved_name"),
+            ("viewcontent", "event_name"),
+            ("", "event_name"),
+            ("1st", "event_name"),
+            ("two words", "event_name"),
+            ("Purchase ", "event_name"),
+            ("sự_kiện", "event_name"),
+            ("a23456789012345678901234567890123456789012345678901", "event_name"),
+        ] {
+            assert_eq!(EventName::parse(name).unwrap_err().rule, rule, "{name}");
+        }
+    }
+}
