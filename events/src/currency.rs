@@ -48,7 +48,6 @@ impl Currency {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
 
@@ -58,7 +57,11 @@ mod tests {
         assert!(Currency::parse("VND").unwrap().whole());
         assert!(!Currency::parse("USD").unwrap().whole());
         for code in ["", "XXX", "dong", "US"] {
-            assert_eq!(Currency::parse(code).unwrap_err().rule, "currency", "{code}");
+            assert_eq!(
+                Currency::parse(code).unwrap_err().rule,
+                "currency",
+                "{code}"
+            );
         }
     }
 }

@@ -1,0 +1,293 @@
+//! Reads the members of a JSON object one by one, each against its rule, and collects every problem
+//! instead of stopping at the first.
+
+use alloc::{
+    borrow::{Cow, ToOwned},
+    boxed::Box,
+    format,
+    string::String,
+    vec::Vec,
+};
+use core::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::Invalid;
+
+/// What is wrong (the event is refused) and what was left out or looks odd (the event goes on).
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    pub(crate) errors: Vec<Invalid>,
+    pub(crate) warnings: Vec<Invalid>,
+}
+
+impl Problems {
+    pub(crate) fn error(&mut self, field: String, rule: &'static str, message: &'static str) {
+        self.errors.push(invalid(field, rule, message));
+    }
+
+    pub(crate) fn warn(&mut self, field: String, rule: &'static str, message: &'static str) {
+        self.warnings.push(invalid(field, rule, message));
+    }
+
+    /// Keeps the value, or files its refusal as an error.
+    pub(crate) fn keep<T>(&mut self, result: Result<T, Invalid>) -> Option<T> {
+        result.map_err(|broken| self.errors.push(broken)).ok()
+    }
+
+    /// Keeps the value, or files its refusal as a warning: the event goes on without it.
+    pub(crate) fn keep_or_drop<T>(&mut self, result: Result<T, Invalid>) -> Option<T> {
+        result.map_err(|broken| self.warnings.push(broken)).ok()
+    }
+}
+
+fn invalid(field: String, rule: &'static str, message: &'static str) -> Invalid {
+    Invalid {
+        field: Cow::Owned(field),
+        rule: Cow::Borrowed(rule),
+        message: Cow::Borrowed(message),
+    }
+}
+
+/// An object's members that have not been read yet; `null` counts as absent.
+pub(crate) struct Fields<'a> {
+    path: String,
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'a> Fields<'a> {
+    /// # Errors
+    /// `object` when `raw` is something else.
+    pub(crate) fn read(raw: &'a RawValue, path: &str) -> Result<Self, Invalid> {
+        match serde_json::from_str(raw.get()) {
+            Ok(Members(members)) => Ok(Self {
+                path: path.to_owned(),
+                members,
+            }),
+            Err(_) => Err(invalid(path.to_owned(), "object", "this is a JSON object")),
+        }
+    }
+
+    pub(crate) fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    /// Where the same member is given twice, the last one counts, as it does in a browser.
+    pub(crate) fn take(&mut self, name: &str) -> Option<&'a RawValue> {
+        let mut found = None;
+        self.members.retain(|(known, raw)| {
+            let wanted = known == name;
+            if wanted {
+                found = Some(*raw);
+            }
+            !wanted
+        });
+        found.filter(|raw| raw.get() != "null")
+    }
+
+    /// A string; `""` counts as absent.
+    pub(crate) fn text(&mut self, name: &str, problems: &mut Problems) -> Option<Cow<'a, str>> {
+        let raw = self.take(name)?;
+        let read = text(raw);
+        if read.is_none() {
+            problems.error(self.path_of(name), "string", "this is a JSON string");
+        }
+        read.filter(|text| !text.is_empty())
+    }
+
+    /// One string or an array of them.
+    pub(crate) fn texts(&mut self, name: &str, problems: &mut Problems) -> Vec<Cow<'a, str>> {
+        let Some(raw) = self.take(name) else {
+            return Vec::new();
+        };
+        let read = match serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
+            Ok(items) => items.into_iter().map(text).collect(),
+            Err(_) => text(raw).map(|one| Vec::from([one])),
+        };
+        if read.is_none() {
+            problems.error(
+                self.path_of(name),
+                "string",
+                "this is a JSON string, or an array of them",
+            );
+        }
+        let mut texts: Vec<_> = read.unwrap_or_default();
+        texts.retain(|text| !text.is_empty());
+        texts
+    }
+
+    /// A finite number of at least 0, rounded to four decimals: no currency has more, and a sum of
+    /// prices in a page carries the noise of binary fractions.
+    pub(crate) fn amount(&mut self, name: &str, problems: &mut Problems) -> Option<f64> {
+        const LARGEST: f64 = 1e15;
+        let raw = self.take(name)?;
+        match serde_json::from_str::<f64>(raw.get()) {
+            Ok(number) if (0.0..=LARGEST).contains(&number) => Some(four_decimals(number)),
+            Ok(_) => {
+                problems.error(
+                    self.path_of(name),
+                    "range",
+                    "this is a number from 0 to 10^15",
+                );
+                None
+            }
+            Err(_) => {
+                problems.error(self.path_of(name), "number", "this is a JSON number");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn integer(&mut self, name: &str, problems: &mut Problems) -> Option<i64> {
+        let raw = self.take(name)?;
+        let read = serde_json::from_str(raw.get()).ok();
+        if read.is_none() {
+            problems.error(self.path_of(name), "integer", "this is a JSON integer");
+        }
+        read
+    }
+
+    pub(crate) fn boolean(&mut self, name: &str, problems: &mut Problems) -> Option<bool> {
+        let raw = self.take(name)?;
+        let read = serde_json::from_str(raw.get()).ok();
+        if read.is_none() {
+            problems.error(self.path_of(name), "boolean", "this is true or false");
+        }
+        read
+    }
+
+    pub(crate) fn list(
+        &mut self,
+        name: &str,
+        problems: &mut Problems,
+    ) -> Option<Vec<&'a RawValue>> {
+        let raw = self.take(name)?;
+        let read = serde_json::from_str(raw.get()).ok();
+        if read.is_none() {
+            problems.error(self.path_of(name), "array", "this is a JSON array");
+        }
+        read
+    }
+
+    pub(crate) fn object(&mut self, name: &str, problems: &mut Problems) -> Option<Fields<'a>> {
+        let raw = self.take(name)?;
+        problems.keep(Fields::read(raw, &self.path_of(name)))
+    }
+
+    /// What nobody asked for.
+    pub(crate) fn rest(self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
+        self.members
+            .into_iter()
+            .filter(|(_, raw)| raw.get() != "null")
+    }
+
+    /// Names what nobody asked for.
+    pub(crate) fn unknown(self) -> Vec<String> {
+        self.members
+            .iter()
+            .map(|(name, _)| self.path_of(name))
+            .collect()
+    }
+}
+
+/// Members that travel on as they came.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extra(Vec<(String, Box<RawValue>)>);
+
+impl Extra {
+    pub(crate) fn add(&mut self, name: &str, raw: &RawValue) {
+        self.0.push((name.to_owned(), raw.to_owned()));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn write<M: serde::ser::SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.0
+            .iter()
+            .try_for_each(|(name, raw)| map.serialize_entry(name, raw))
+    }
+}
+
+/// An amount on the wire: without a fraction where it has none.
+pub(crate) struct Amount(pub(crate) f64);
+
+impl serde::Serialize for Amount {
+    #[allow(clippy::cast_possible_truncation, reason = "amounts end at 10^15")]
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let whole = self.0 as i64;
+        if is_whole(self.0) {
+            serializer.serialize_i64(whole)
+        } else {
+            serializer.serialize_f64(self.0)
+        }
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "amounts end at 10^15"
+)]
+pub(crate) fn is_whole(amount: f64) -> bool {
+    (amount as i64) as f64 >= amount
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "10^15 with four decimals is below 2^64"
+)]
+fn four_decimals(amount: f64) -> f64 {
+    // Beyond this, a binary fraction no longer holds four decimals.
+    const FINE: f64 = 1e11;
+    if amount > FINE {
+        amount
+    } else {
+        (amount * 1e4 + 0.5) as i64 as f64 / 1e4
+    }
+}
+
+fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let text = raw.get();
+    let plain = text.strip_prefix('"')?.strip_suffix('"')?;
+    if plain.contains('\\') {
+        serde_json::from_str(text).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(plain))
+    }
+}
+
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut members = Vec::with_capacity(8);
+                while let Some((Name(name), raw)) = map.next_entry()? {
+                    members.push((name, raw));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

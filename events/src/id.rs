@@ -46,12 +46,12 @@ impl EventId {
         for (byte, hashed) in bytes.iter_mut().zip(hasher.finalize()) {
             *byte = hashed;
         }
-        Self::uuid(Builder::from_custom_bytes(bytes))
+        Self::uuid(&Builder::from_custom_bytes(bytes))
     }
 
     /// A fresh id (a version-4 UUID) out of 16 random bytes.
     pub fn from_random(bytes: [u8; 16]) -> Self {
-        Self::uuid(Builder::from_random_bytes(bytes))
+        Self::uuid(&Builder::from_random_bytes(bytes))
     }
 
     /// The id as it travels.
@@ -59,24 +59,45 @@ impl EventId {
         &self.0
     }
 
-    fn uuid(builder: Builder) -> Self {
+    fn uuid(builder: &Builder) -> Self {
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        Self(builder.as_uuid().hyphenated().encode_lower(&mut text).to_owned())
+        Self(
+            builder
+                .as_uuid()
+                .hyphenated()
+                .encode_lower(&mut text)
+                .to_owned(),
+        )
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
 
     #[test]
     fn an_order_gives_the_same_id_everywhere() {
         for (event, order_id, id) in [
-            ("Subscribe", "PHO7K3M9Q2X", "8dfcc057-77d8-88a5-b01a-e0d0586f4129"),
-            ("CompletePayment", "PHO7K3M9Q2X", "fe42ae63-b5ad-8eb5-b022-89b5eb26d7db"),
-            ("Purchase", "PHO_SUB_1762228747088_NTK3U9", "6e106f95-b690-8a06-b52a-c71801371620"),
-            ("Subscribe", "đơn-01", "6642a098-f1c4-8b16-b168-8fa3893ea5d9"),
+            (
+                "Subscribe",
+                "PHO7K3M9Q2X",
+                "8dfcc057-77d8-88a5-b01a-e0d0586f4129",
+            ),
+            (
+                "CompletePayment",
+                "PHO7K3M9Q2X",
+                "fe42ae63-b5ad-8eb5-b022-89b5eb26d7db",
+            ),
+            (
+                "Purchase",
+                "PHO_SUB_1762228747088_NTK3U9",
+                "6e106f95-b690-8a06-b52a-c71801371620",
+            ),
+            (
+                "Subscribe",
+                "đơn-01",
+                "6642a098-f1c4-8b16-b168-8fa3893ea5d9",
+            ),
         ] {
             assert_eq!(EventId::derive(event, order_id).as_str(), id);
         }

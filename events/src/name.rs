@@ -125,7 +125,6 @@ fn custom(name: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
 
@@ -161,7 +160,10 @@ mod tests {
             ("two words", "event_name"),
             ("Purchase ", "event_name"),
             ("sự_kiện", "event_name"),
-            ("a23456789012345678901234567890123456789012345678901", "event_name"),
+            (
+                "a23456789012345678901234567890123456789012345678901",
+                "event_name",
+            ),
         ] {
             assert_eq!(EventName::parse(name).unwrap_err().rule, rule, "{name}");
         }

@@ -27,7 +27,10 @@ impl Country {
     pub fn parse(code: &str) -> Option<Self> {
         let code = code.trim();
         plans()
-            .find(|plan| plan.countries().any(|known| code.as_bytes().eq_ignore_ascii_case(known)))
+            .find(|plan| {
+                plan.countries()
+                    .any(|known| code.as_bytes().eq_ignore_ascii_case(known))
+            })
             .map(Self)
     }
 }
@@ -50,7 +53,9 @@ pub fn e164(raw: &str, country: Option<Country>) -> Result<String, Invalid> {
         },
         None => match digits.strip_prefix("00") {
             Some(rest) => international(rest),
-            None => Err(refused("without a country setting, a phone number starts with + and the country code")),
+            None => Err(refused(
+                "without a country setting, a phone number starts with + and the country code",
+            )),
         },
     }
 }
@@ -63,12 +68,25 @@ struct Written {
 
 impl Written {
     fn read(raw: &str) -> Result<Self, Invalid> {
-        let mut written = Self { plus: false, digits: String::new() };
+        let mut written = Self {
+            plus: false,
+            digits: String::new(),
+        };
         for c in raw.chars() {
             match c {
-                '+' | '\u{ff0b}' if !written.plus && written.digits.is_empty() => written.plus = true,
-                '(' | ')' | '-' | '.' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff08}'
-                | '\u{ff09}' | '\u{ff0d}' => {}
+                '+' | '\u{ff0b}' if !written.plus && written.digits.is_empty() => {
+                    written.plus = true;
+                }
+                '('
+                | ')'
+                | '-'
+                | '.'
+                | '/'
+                | '\u{2010}'..='\u{2015}'
+                | '\u{2212}'
+                | '\u{ff08}'
+                | '\u{ff09}'
+                | '\u{ff0d}' => {}
                 _ if c.is_whitespace() => {}
                 _ => written.digits.push(digit(c).ok_or_else(not_digits)?),
             }
@@ -105,7 +123,11 @@ fn national(digits: &str, plan: Plan) -> Result<String, Invalid> {
     if let Some(rest) = plan.without_trunk(digits) {
         return plan.join(rest);
     }
-    plan.join(if as_typed { digits } else { coded.unwrap_or(digits) })
+    plan.join(if as_typed {
+        digits
+    } else {
+        coded.unwrap_or(digits)
+    })
 }
 
 /// How the numbers under one calling code are built.
@@ -145,7 +167,8 @@ impl Plan {
     }
 
     fn fits(self, national: &str) -> bool {
-        (self.shortest..=self.longest).contains(&national.len()) && !(self.trunk == "0" && national.starts_with('0'))
+        (self.shortest..=self.longest).contains(&national.len())
+            && !(self.trunk == "0" && national.starts_with('0'))
     }
 
     /// The number behind the trunk prefix, if it has one and is a number without it. No number starts
@@ -158,7 +181,9 @@ impl Plan {
 
     fn join(self, national: &str) -> Result<String, Invalid> {
         if !self.fits(national) || self.code.len() + national.len() > MAX_DIGITS {
-            return Err(refused("this is too short or too long for a phone number of its country"));
+            return Err(refused(
+                "this is too short or too long for a phone number of its country",
+            ));
         }
         let mut number = String::from("+");
         number.push_str(self.code);
@@ -172,7 +197,9 @@ fn plans() -> impl Iterator<Item = Plan> {
 }
 
 fn not_digits() -> Invalid {
-    refused("a phone number is digits with spaces, dots, dashes or brackets, without letters or extension")
+    refused(
+        "a phone number is digits with spaces, dots, dashes or brackets, without letters or extension",
+    )
 }
 
 const fn refused(message: &'static str) -> Invalid {
