@@ -1,6 +1,10 @@
 //! Rules of one event: what is refused with which words, what is left out, what passes.
 #![cfg(feature = "serde")]
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is a failed test"
+)]
 
 use duet_events::{
     Claim, Country, Event, EventId,

@@ -1,6 +1,10 @@
 //! The golden files: what a page posts, and what TikTok gets for it.
 #![cfg(feature = "serde")]
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is a failed test"
+)]
 
 use std::{collections::BTreeSet, fs, path::Path};
 

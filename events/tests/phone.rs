@@ -1,5 +1,9 @@
 //! Phone numbers against a port of libphonenumber.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is a failed test"
+)]
 
 use duet_events::{Country, phone::e164};
 use phonenumber::{Mode, country::Id, metadata::DATABASE};
