@@ -151,7 +151,7 @@ proptest! {
         let region = DATABASE.by_id(country).unwrap();
         let kinds = region.descriptors();
         let lengths: Vec<usize> = [kinds.fixed_line(), kinds.mobile()].into_iter().flatten()
-            .flat_map(|kind| kind.possible_length()).map(|length| usize::from(*length)).collect();
+            .flat_map(phonenumber::metadata::Descriptor::possible_length).map(|length| usize::from(*length)).collect();
         let code = region.country_code().to_string();
         let possible = (*lengths.iter().min().unwrap()..=*lengths.iter().max().unwrap()).contains(&national.len())
             && code.len() + national.len() <= 15;
