@@ -1,0 +1,56 @@
+//! The sandbox's own time, so that a test can live through 48 hours in a microsecond.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A clock that can be moved forward. Clones share the same time.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    stopped_at_ms: Option<u64>,
+    ahead_ms: Arc<AtomicU64>,
+}
+
+impl Clock {
+    /// A clock that stands still at `unix_ms` (milliseconds since 1970) until it is advanced.
+    pub fn stopped_at(unix_ms: u64) -> Self {
+        Self {
+            stopped_at_ms: Some(unix_ms),
+            ahead_ms: Arc::default(),
+        }
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.ahead_ms.fetch_add(millis(by), Ordering::SeqCst);
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        let base = self.stopped_at_ms.unwrap_or_else(|| {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, millis)
+        });
+        base.saturating_add(self.ahead_ms.load(Ordering::SeqCst))
+    }
+}
+
+/// A duration in whole milliseconds, at most `u64::MAX`.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_the_time_they_were_advanced_to() {
+        let clock = Clock::stopped_at(1_000);
+        clock.clone().advance(Duration::from_secs(2));
+        assert_eq!(clock.now_ms(), 3_000);
+    }
+}

@@ -1,0 +1,247 @@
+//! Judging one request and counting its events.
+
+use serde_json::{Value, json};
+
+use crate::Sandbox;
+use crate::conversion::{Arrival, Channel};
+use crate::faults::position_of;
+use crate::reply::{self, Reply, invalid_field};
+use crate::rule::Rule;
+use crate::sandbox::State;
+use crate::validate::{self, Envelope, ServerEvent};
+use crate::violations::{Finding, Subject};
+
+/// What is judged.
+pub(super) struct Incoming<'a> {
+    pub(super) now_ms: u64,
+    pub(super) token: Option<&'a str>,
+    /// None when the body is not JSON.
+    pub(super) json: Option<&'a Value>,
+}
+
+/// What an invalid event does to the others.
+#[derive(Clone, Copy)]
+pub(super) enum Mode<'a> {
+    /// Nothing is stored.
+    Whole,
+    /// The others are stored. Events whose id contains `also` are taken for invalid.
+    Partial { also: Option<&'a str> },
+    /// As `Whole`, with one more reason to refuse: an event whose id contains this text.
+    Refusing { event_id: &'a str, name_index: bool },
+}
+
+/// One element of `data` after inspection.
+struct Judged {
+    event: Option<ServerEvent>,
+    /// The first fault that counts.
+    refused_for: Option<Finding>,
+}
+
+pub(super) fn judge(sandbox: &Sandbox, incoming: &Incoming<'_>, mode: Mode<'_>) -> Reply {
+    let mut state = sandbox.state();
+    let whole_request = Subject {
+        channel: Some(Channel::Server),
+        at_ms: incoming.now_ms,
+        ..Subject::default()
+    };
+    let fault =
+        |state: &mut State, finding: Finding| state.inspector.record(&whole_request, [finding]);
+
+    let Some(Value::Object(body)) = incoming.json else {
+        fault(
+            &mut state,
+            Finding::new(Rule::InvalidJson, "body", "not a JSON object"),
+        );
+        return Reply::failure(
+            reply::INVALID,
+            "Invalid JSON: the request body is not a valid JSON object.",
+        );
+    };
+    let pixels = &sandbox.options().pixels;
+    let Some(token) = incoming
+        .token
+        .filter(|token| pixels.iter().any(|p| p.access_token == **token))
+    else {
+        let message = if incoming.token.is_some() {
+            "not a known token"
+        } else {
+            "absent"
+        };
+        fault(
+            &mut state,
+            Finding::new(Rule::WrongToken, "Access-Token", message),
+        );
+        return Reply::failure(reply::WRONG_TOKEN, reply::words_for(reply::WRONG_TOKEN));
+    };
+    if too_frequent(&mut state, sandbox, token, incoming.now_ms) {
+        return Reply::failure(reply::TOO_FREQUENT, reply::words_for(reply::TOO_FREQUENT));
+    }
+    let owns = |code: &str| {
+        pixels
+            .iter()
+            .any(|p| p.code == code && p.access_token == token)
+    };
+    let envelope = match validate::envelope(body, owns) {
+        Ok(envelope) => envelope,
+        Err(refusal) => {
+            let pixel = body
+                .get("event_source_id")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let reply = Reply::refusal(&refusal, pixel);
+            fault(&mut state, refusal.finding);
+            return reply;
+        }
+    };
+    let strict = sandbox.options().strict;
+    let refused_root = envelope
+        .findings
+        .iter()
+        .find(|finding| finding.refuses(strict))
+        .cloned();
+    for finding in &envelope.findings {
+        fault(&mut state, finding.clone());
+    }
+    let judged = inspect(&mut state, &envelope, incoming.now_ms, strict);
+    if let Some(finding) = refused_root {
+        return refused(&finding);
+    }
+    let also = match mode {
+        Mode::Partial { also } => also,
+        Mode::Whole | Mode::Refusing { .. } => {
+            if let Some(finding) = judged.iter().find_map(|judged| judged.refused_for.as_ref()) {
+                return refused(finding);
+            }
+            None
+        }
+    };
+    if let Mode::Refusing {
+        event_id,
+        name_index,
+    } = mode
+        && let Some(index) = position_of(event_id, &Value::Object(body.clone()))
+    {
+        return poisoned(index, name_index);
+    }
+    let errors = store(
+        &mut state,
+        sandbox,
+        &envelope,
+        judged,
+        incoming.now_ms,
+        also,
+    );
+    match mode {
+        Mode::Partial { .. } => Reply {
+            code: reply::PARTIAL,
+            message: reply::words_for(reply::PARTIAL).to_owned(),
+            data: Some(json!({ "errors": errors })),
+        },
+        Mode::Whole | Mode::Refusing { .. } => Reply::ok(),
+    }
+}
+
+fn too_frequent(state: &mut State, sandbox: &Sandbox, token: &str, now_ms: u64) -> bool {
+    let Some(allowed) = sandbox.options().limits.requests_per_second else {
+        return false;
+    };
+    let second = now_ms / 1000;
+    let rate = state.rates.entry(token.to_owned()).or_default();
+    if rate.0 != second {
+        *rate = (second, 0);
+    }
+    rate.1 += 1;
+    rate.1 > allowed
+}
+
+fn inspect(state: &mut State, envelope: &Envelope<'_>, now_ms: u64, strict: bool) -> Vec<Judged> {
+    let elements = envelope.data.iter().enumerate();
+    elements
+        .map(|(index, value)| {
+            let (event, findings) = validate::element(index, value, now_ms);
+            let refused_for = findings
+                .iter()
+                .find(|finding| finding.refuses(strict))
+                .cloned();
+            let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+            let subject = Subject {
+                channel: Some(Channel::Server),
+                event: text("event"),
+                event_id: text("event_id"),
+                at_ms: now_ms,
+            };
+            state.inspector.record(&subject, findings);
+            Judged { event, refused_for }
+        })
+        .collect()
+}
+
+/// Counts the valid events and lists the others.
+fn store(
+    state: &mut State,
+    sandbox: &Sandbox,
+    envelope: &Envelope<'_>,
+    judged: Vec<Judged>,
+    now_ms: u64,
+    also: Option<&str>,
+) -> Vec<Value> {
+    let mut errors = Vec::new();
+    for (index, Judged { event, refused_for }) in judged.into_iter().enumerate() {
+        if let Some(finding) = refused_for {
+            let message = invalid_field(&finding.field, &finding.message);
+            errors.push(json!({ "index": index, "field": finding.field, "message": message }));
+            continue;
+        }
+        let Some(event) = event else { continue };
+        let picked = also.is_some_and(|also| {
+            event
+                .event_id
+                .as_deref()
+                .is_some_and(|id| id.contains(also))
+        });
+        if picked {
+            let field = format!("data.{index}.event_id");
+            let message = invalid_field(&field, "not a valid string");
+            errors.push(json!({ "index": index, "field": field, "message": message }));
+            continue;
+        }
+        let arrival = arrival(event, envelope.pixel, now_ms);
+        match envelope.test_event_code {
+            Some(code) => state.keep_test_event(code, arrival, &sandbox.options().limits),
+            None => state.count(arrival),
+        }
+    }
+    errors
+}
+
+fn arrival(event: ServerEvent, pixel: &str, now_ms: u64) -> Arrival {
+    Arrival {
+        channel: Channel::Server,
+        pixel: pixel.to_owned(),
+        event: event.event,
+        event_id: event.event_id,
+        received_at_ms: now_ms,
+        event_time: Some(event.event_time),
+        match_keys: event.match_keys,
+        user: event.user,
+        properties: event.properties,
+        page: event.page,
+        limited_data_use: event.limited_data_use,
+    }
+}
+
+fn refused(finding: &Finding) -> Reply {
+    Reply::failure(
+        reply::INVALID,
+        invalid_field(&finding.field, &finding.message),
+    )
+}
+
+fn poisoned(index: usize, name_index: bool) -> Reply {
+    let message = if name_index {
+        format!("data.{index}.event_id: Not a valid string")
+    } else {
+        "Invalid value for event_id: not a valid string.".to_owned()
+    };
+    Reply::failure(reply::INVALID, message)
+}

@@ -1,0 +1,109 @@
+//! `duet-sandbox`: the sandbox as a program.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Parser;
+use duet_sandbox::{Options, Pixel, Sandbox, serve};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A stand-in for both ends of TikTok: the Events API, the Pixel script and its collector.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8788")]
+    listen: SocketAddr,
+    /// Code of a pixel to know; may be repeated [default: CDUETSANDBOX00000001].
+    #[arg(long = "pixel", value_name = "CODE")]
+    pixels: Vec<String>,
+    /// Access token of the pixel at the same place; one for all, or as many as pixels [default: sandbox-token].
+    #[arg(long = "token", value_name = "TOKEN")]
+    tokens: Vec<String>,
+    /// Take events with violations; they are recorded all the same.
+    #[arg(long)]
+    lenient: bool,
+    /// Compare event names letter by letter, so that an old and a new name are two events.
+    #[arg(long)]
+    literal_names: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{pixels} pixels but {tokens} tokens: give one token for all, or one for each")]
+    Uneven { pixels: usize, tokens: usize },
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+#[tokio::main]
+#[expect(
+    clippy::print_stdout,
+    reason = "the address is for whoever started the program"
+)]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("duet-sandbox: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the address is for whoever started the program"
+)]
+async fn run(arguments: Arguments) -> Result<(), Error> {
+    let options = Options {
+        pixels: pixels(arguments.pixels, &arguments.tokens)?,
+        strict: !arguments.lenient,
+        literal_names: arguments.literal_names,
+        ..Options::default()
+    };
+    let listener = TcpListener::bind(arguments.listen)
+        .await
+        .map_err(|error| Error::Listen(arguments.listen, error))?;
+    println!("duet-sandbox listens on http://{}", listener.local_addr()?);
+    for pixel in &options.pixels {
+        println!("  pixel {}", pixel.code);
+    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    serve(listener, Sandbox::new(options), stop).await?;
+    Ok(())
+}
+
+fn pixels(codes: Vec<String>, tokens: &[String]) -> Result<Vec<Pixel>, Error> {
+    let usual = Pixel::default();
+    let codes = if codes.is_empty() {
+        vec![usual.code]
+    } else {
+        codes
+    };
+    let tokens = match tokens {
+        [] => vec![usual.access_token; codes.len()],
+        [one] => vec![one.clone(); codes.len()],
+        many if many.len() == codes.len() => many.to_vec(),
+        many => {
+            return Err(Error::Uneven {
+                pixels: codes.len(),
+                tokens: many.len(),
+            });
+        }
+    };
+    let pairs = codes.into_iter().zip(tokens);
+    Ok(pairs
+        .map(|(code, access_token)| Pixel { code, access_token })
+        .collect())
+}

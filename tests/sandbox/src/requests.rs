@@ -1,0 +1,150 @@
+//! The newest Events API requests, as they were received.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What was found in the `Access-Token` header. The token itself is never kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Token {
+    /// A known token.
+    Right,
+    /// An unknown token.
+    Wrong,
+    /// No token.
+    Missing,
+}
+
+/// One Events API request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LoggedRequest {
+    /// Counts up from 1.
+    pub number: u64,
+    /// When it came in, in milliseconds since 1970 on the sandbox's clock.
+    pub received_at_ms: u64,
+    /// The path of the request.
+    pub path: String,
+    /// What was found in the `Access-Token` header.
+    pub token: Token,
+    /// The body as received, or a text that is no JSON, with every known token blotted out. None when it
+    /// was too large or could not be read.
+    pub body: Option<Value>,
+    /// The fault that was injected.
+    pub fault: Option<&'static str>,
+    /// The HTTP status answered; none while or when nothing was answered.
+    pub status: Option<u16>,
+    /// The `code` answered; none when the answer was no such JSON.
+    pub code: Option<u32>,
+    /// The `message` answered.
+    pub message: Option<String>,
+    /// The `request_id` answered.
+    pub request_id: Option<String>,
+}
+
+/// What was answered.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    pub(crate) status: Option<u16>,
+    pub(crate) code: Option<u32>,
+    pub(crate) message: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RequestLog {
+    keep: usize,
+    keep_bytes: usize,
+    kept: VecDeque<(LoggedRequest, usize)>,
+    bytes: usize,
+    next: u64,
+}
+
+impl RequestLog {
+    pub(crate) fn new(keep: usize, keep_bytes: usize) -> Self {
+        Self {
+            keep: keep.max(1),
+            keep_bytes,
+            kept: VecDeque::new(),
+            bytes: 0,
+            next: 1,
+        }
+    }
+
+    pub(crate) fn kept(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = &LoggedRequest> + ExactSizeIterator {
+        self.kept.iter().map(|(request, _)| request)
+    }
+
+    /// The number of the next request.
+    pub(crate) fn numbering(&self) -> u64 {
+        self.next
+    }
+
+    /// Keeps numbers unique over a reset, for requests that are still being answered.
+    pub(crate) fn continue_at(&mut self, next: u64) {
+        self.next = next;
+    }
+
+    /// Notes a request before it is answered, so that one which never is can be seen too.
+    pub(crate) fn begin(&mut self, mut request: LoggedRequest, body_bytes: usize) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        request.number = number;
+        self.bytes += body_bytes;
+        self.kept.push_back((request, body_bytes));
+        while self.kept.len() > self.keep || (self.bytes > self.keep_bytes && self.kept.len() > 1) {
+            if let Some((_, bytes)) = self.kept.pop_front() {
+                self.bytes -= bytes;
+            }
+        }
+        number
+    }
+
+    pub(crate) fn finish(&mut self, number: u64, answered: Answered) {
+        let found = self
+            .kept
+            .iter_mut()
+            .rev()
+            .find(|(request, _)| request.number == number);
+        if let Some((request, _)) = found {
+            request.status = answered.status;
+            request.code = answered.code;
+            request.message = answered.message;
+            request.request_id = answered.request_id;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> LoggedRequest {
+        LoggedRequest {
+            number: 0,
+            received_at_ms: 0,
+            path: "/".to_owned(),
+            token: Token::Right,
+            body: None,
+            fault: None,
+            status: None,
+            code: None,
+            message: None,
+            request_id: None,
+        }
+    }
+
+    #[test]
+    fn the_log_keeps_to_its_number_and_its_bytes() {
+        let mut log = RequestLog::new(3, 100);
+        for _ in 0..5 {
+            log.begin(request(), 10);
+        }
+        assert_eq!(log.kept().map(|r| r.number).collect::<Vec<_>>(), [3, 4, 5]);
+        log.begin(request(), 90);
+        assert_eq!(log.kept().map(|r| r.number).collect::<Vec<_>>(), [5, 6]);
+    }
+}

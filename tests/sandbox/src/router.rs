@@ -1,0 +1,74 @@
+//! The whole HTTP surface, on one screen.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+
+use crate::reply::gateway_page;
+use crate::rule::Rule;
+use crate::violations::{Finding, Subject};
+use crate::{Sandbox, api, collector, cors, events_api, script};
+
+pub(crate) fn router(sandbox: Sandbox) -> Router {
+    let body_bytes = sandbox.options().limits.body_bytes;
+    // A browser has no business with the Events API, so only the rest answers other origins.
+    let server = Router::new().route(events_api::PATH, post(events_api::track));
+    let browser = Router::new()
+        .route("/i18n/pixel/events.js", get(script::events_js))
+        .route("/api/v2/pixel", post(collector::pixel))
+        .route("/api/v2/pixel/act", post(collector::act))
+        .route("/sandbox/conversions", get(api::conversions))
+        .route("/sandbox/totals", get(api::totals))
+        .route("/sandbox/requests", get(api::requests))
+        .route("/sandbox/tests/{code}", get(api::tests))
+        .route("/sandbox/violations", get(api::violations))
+        .route(
+            "/sandbox/faults",
+            get(api::faults).post(api::inject).delete(api::clear_faults),
+        )
+        .route("/sandbox/faults/{id}", delete(api::remove_fault))
+        .route("/sandbox/release", post(api::release))
+        .route("/sandbox/clock", get(api::clock).post(api::advance_clock))
+        .route("/sandbox/reset", post(api::reset))
+        .route("/", get(api::page))
+        // Browsers ask for it by themselves.
+        .route("/favicon.ico", get(StatusCode::NO_CONTENT))
+        .layer(from_fn(cors::open));
+    server
+        .merge(browser)
+        .fallback(unexpected_route)
+        .method_not_allowed_fallback(unexpected_method)
+        .layer(DefaultBodyLimit::max(body_bytes))
+        .with_state(sandbox)
+}
+
+async fn unexpected_route(state: State<Sandbox>, method: Method, uri: Uri) -> Response {
+    note(&state, Rule::UnexpectedRoute, &method, &uri);
+    gateway_page(StatusCode::NOT_FOUND)
+}
+
+async fn unexpected_method(state: State<Sandbox>, method: Method, uri: Uri) -> Response {
+    note(&state, Rule::UnexpectedMethod, &method, &uri);
+    gateway_page(StatusCode::METHOD_NOT_ALLOWED).into_response()
+}
+
+fn note(sandbox: &Sandbox, rule: Rule, method: &Method, uri: &Uri) {
+    let subject = Subject {
+        at_ms: sandbox.clock().now_ms(),
+        ..Subject::default()
+    };
+    // The query may hold personal data and is not repeated.
+    let path = uri.path();
+    let legacy = path.starts_with("/open_api/") && path.contains("/pixel/");
+    let message = if legacy {
+        format!("{method} of the legacy Events API")
+    } else {
+        format!("{method} of an address nobody serves")
+    };
+    let finding = Finding::new(rule, path, message);
+    sandbox.state().inspector.record(&subject, [finding]);
+    sandbox.changed();
+}

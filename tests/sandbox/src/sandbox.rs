@@ -1,0 +1,325 @@
+//! The sandbox itself: everything it remembers behind one lock, and a handle that tests read it by.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::conversion::{Arrival, Channel, Conversion, Outcome, TestEvent};
+use crate::dedup::Ledger;
+use crate::faults::{ActiveFault, Faults, Injection, Place};
+use crate::names::canonical;
+use crate::options::Limits;
+use crate::requests::{LoggedRequest, RequestLog};
+use crate::violations::{Inspector, Violation};
+use crate::{Clock, Options, router};
+
+/// A stand-in for TikTok. Clones are handles to the same one.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+/// Everything counted since the start or the last reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Conversions counted.
+    pub conversions: u64,
+    /// Events from the Pixel, test events not included.
+    pub pixel_signals: u64,
+    /// Events from servers, test events not included.
+    pub server_signals: u64,
+    /// Signals merged into the other channel's.
+    pub merged: u64,
+    /// Signals dropped as copies.
+    pub deduplicated: u64,
+    /// Events with a test event code.
+    pub test_events: u64,
+    /// Automatic interaction reports of the Pixel.
+    pub interactions: u64,
+    /// Events API requests.
+    pub requests: u64,
+    /// Violations.
+    pub violations: u64,
+    /// Warnings.
+    pub warnings: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: Options,
+    state: Mutex<State>,
+    /// Counts changes, for whoever waits for one.
+    changes: watch::Sender<u64>,
+    hanging: watch::Sender<Hanging>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Hanging {
+    releases: u64,
+    forbidden: bool,
+}
+
+/// A fault that struck a request.
+#[derive(Debug)]
+pub(crate) struct Strike {
+    pub(crate) injection: Injection,
+    releases: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) ledger: Ledger,
+    pub(crate) tests: VecDeque<(String, VecDeque<TestEvent>)>,
+    pub(crate) inspector: Inspector,
+    pub(crate) requests: RequestLog,
+    pub(crate) faults: Faults,
+    pub(crate) totals: Totals,
+    /// Requests of each token in the second they were made in.
+    pub(crate) rates: HashMap<String, (u64, u32)>,
+}
+
+impl State {
+    fn new(options: &Options) -> Self {
+        let limits = &options.limits;
+        Self {
+            ledger: Ledger::new(options.windows, options.literal_names, limits.conversions),
+            tests: VecDeque::new(),
+            inspector: Inspector::new(limits.violations),
+            requests: RequestLog::new(limits.requests, limits.request_bytes),
+            faults: Faults::default(),
+            totals: Totals::default(),
+            rates: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        Totals {
+            violations: self.inspector.violations,
+            warnings: self.inspector.warnings,
+            ..self.totals
+        }
+    }
+
+    pub(crate) fn count(&mut self, arrival: Arrival) {
+        match arrival.channel {
+            Channel::Pixel => self.totals.pixel_signals += 1,
+            Channel::Server => self.totals.server_signals += 1,
+        }
+        match self.ledger.record(arrival) {
+            Outcome::Counted => self.totals.conversions += 1,
+            Outcome::Merged => self.totals.merged += 1,
+            Outcome::Deduplicated => self.totals.deduplicated += 1,
+        }
+    }
+
+    pub(crate) fn keep_test_event(&mut self, code: &str, arrival: Arrival, limits: &Limits) {
+        self.totals.test_events += 1;
+        if !self.tests.iter().any(|(known, _)| known == code) {
+            if self.tests.len() >= limits.test_codes.max(1) {
+                self.tests.pop_front();
+            }
+            self.tests.push_back((code.to_owned(), VecDeque::new()));
+        }
+        let Some((_, events)) = self.tests.iter_mut().find(|(known, _)| known == code) else {
+            return;
+        };
+        if events.len() >= limits.test_events.max(1) {
+            events.pop_front();
+        }
+        events.push_back(TestEvent {
+            canonical: canonical(&arrival.event).to_owned(),
+            pixel: arrival.pixel,
+            event: arrival.event,
+            event_id: arrival.event_id,
+            test_event_code: code.to_owned(),
+            received_at_ms: arrival.received_at_ms,
+            event_time: arrival.event_time,
+            match_keys: arrival.match_keys,
+            user: arrival.user,
+            properties: arrival.properties,
+            page: arrival.page,
+        });
+    }
+}
+
+impl Sandbox {
+    /// A sandbox that has seen nothing yet.
+    pub fn new(options: Options) -> Self {
+        let state = Mutex::new(State::new(&options));
+        Self {
+            shared: Arc::new(Shared {
+                options,
+                state,
+                changes: watch::Sender::default(),
+                hanging: watch::Sender::default(),
+            }),
+        }
+    }
+
+    /// Every route, for serving in process. [`serve`](crate::serve) does so over TCP.
+    pub fn router(&self) -> Router {
+        router::router(self.clone())
+    }
+
+    /// How it was set up.
+    pub fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.options.clock
+    }
+
+    /// Moves its clock forward.
+    pub fn advance_clock(&self, by: Duration) {
+        self.clock().advance(by);
+        self.changed();
+    }
+
+    /// The conversions kept, oldest first.
+    pub fn conversions(&self) -> Vec<Conversion> {
+        self.state().ledger.conversions().iter().cloned().collect()
+    }
+
+    /// The conversions kept with this `event_id`, oldest first.
+    pub fn conversions_of(&self, event_id: &str) -> Vec<Conversion> {
+        let state = self.state();
+        let with_id = |c: &&Conversion| c.event_id.as_deref() == Some(event_id);
+        state
+            .ledger
+            .conversions()
+            .iter()
+            .filter(with_id)
+            .cloned()
+            .collect()
+    }
+
+    /// The test events kept for a code, oldest first.
+    pub fn tests(&self, code: &str) -> Vec<TestEvent> {
+        let state = self.state();
+        let bucket = state.tests.iter().find(|(known, _)| known == code);
+        bucket.map_or_else(Vec::new, |(_, events)| events.iter().cloned().collect())
+    }
+
+    /// The Events API requests kept, oldest first.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.state().requests.kept().cloned().collect()
+    }
+
+    /// The violations and warnings kept, oldest first.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.state().inspector.kept().iter().cloned().collect()
+    }
+
+    /// Everything counted so far.
+    pub fn totals(&self) -> Totals {
+        self.state().totals()
+    }
+
+    /// Adds a fault and names it. Faults strike in the order they were added.
+    pub fn inject(&self, injection: impl Into<Injection>) -> u64 {
+        let id = self.state().faults.add(injection.into());
+        self.changed();
+        id
+    }
+
+    /// The faults that wait for requests.
+    pub fn faults(&self) -> Vec<ActiveFault> {
+        self.state().faults.active().to_vec()
+    }
+
+    /// Removes one fault; false if it is not there.
+    pub fn remove_fault(&self, id: u64) -> bool {
+        let removed = self.state().faults.remove(id);
+        self.release();
+        removed
+    }
+
+    /// Removes every fault and lets hanging requests go on.
+    pub fn clear_faults(&self) {
+        self.state().faults.clear();
+        self.release();
+    }
+
+    /// Lets requests that hang at this moment go on; the fault stays.
+    pub fn release(&self) {
+        self.shared
+            .hanging
+            .send_modify(|hanging| hanging.releases += 1);
+        self.changed();
+    }
+
+    /// Forgets everything but its options and its clock.
+    pub fn reset(&self) {
+        {
+            let mut state = self.state();
+            let numbering = state.requests.numbering();
+            *state = State::new(&self.shared.options);
+            state.requests.continue_at(numbering);
+        }
+        self.release();
+    }
+
+    /// Waits until `condition` holds, looking again after every change; false if it did not hold within
+    /// `deadline` of real time.
+    pub async fn wait_until(&self, deadline: Duration, condition: impl Fn(&Self) -> bool) -> bool {
+        let mut changes = self.shared.changes.subscribe();
+        let held = async {
+            while !condition(self) {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(deadline, held).await.is_ok()
+    }
+
+    /// How often anything changed.
+    pub(crate) fn revision(&self) -> u64 {
+        *self.shared.changes.borrow()
+    }
+
+    pub(crate) fn changed(&self) {
+        self.shared.changes.send_modify(|changes| *changes += 1);
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The fault that strikes a request, if one does.
+    pub(crate) fn strike(&self, place: Place, body: Option<&Value>) -> Option<Strike> {
+        let mut state = self.state();
+        let injection = state.faults.strike(place, body)?;
+        // Read under the lock, or a release between the strike and the wait would be missed.
+        let releases = self.shared.hanging.borrow().releases;
+        Some(Strike {
+            injection,
+            releases,
+        })
+    }
+
+    /// Waits until what hung at the time of the strike is released.
+    pub(crate) async fn hang(&self, strike: &Strike) {
+        let mut hanging = self.shared.hanging.subscribe();
+        // It cannot fail: this handle keeps the sender alive.
+        let _ = hanging
+            .wait_for(|hanging| hanging.forbidden || hanging.releases > strike.releases)
+            .await;
+    }
+
+    pub(crate) fn stop_hanging(&self) {
+        self.shared
+            .hanging
+            .send_modify(|hanging| hanging.forbidden = true);
+    }
+}

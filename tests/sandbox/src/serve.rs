@@ -1,0 +1,45 @@
+//! Serving a sandbox over TCP.
+
+use std::io;
+use std::time::Duration;
+
+use axum::ServiceExt;
+use axum::extract::Request;
+use tokio::net::TcpListener;
+
+use crate::Sandbox;
+use crate::connection::{Connection, Sockets};
+
+/// How long open connections may take to end after the stop signal, in real time.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Serves the sandbox until `shutdown` is done; hanging requests are let go then.
+///
+/// Only through here can [`Fault::Reset`](crate::Fault::Reset) reset a connection; a router served in
+/// another way answers 502 instead.
+pub async fn serve(
+    listener: TcpListener,
+    sandbox: Sandbox,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let service =
+        ServiceExt::<Request>::into_make_service_with_connect_info::<Connection>(sandbox.router());
+    let server = axum::serve(Sockets(listener), service).with_graceful_shutdown(async move {
+        shutdown.await;
+        sandbox.stop_hanging();
+        stopping.send_replace(true);
+    });
+    let too_late = async move {
+        // An error means the server has ended, and with it this wait.
+        if stopped.wait_for(|stopped| *stopped).await.is_ok() {
+            tokio::time::sleep(GRACE).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = server => ended,
+        () = too_late => Ok(()),
+    }
+}

@@ -1,0 +1,139 @@
+//! The inspector's list: every fault found in what senders sent, and how bad it is.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+
+use crate::conversion::Channel;
+use crate::rule::{Rule, Severity};
+
+/// One fault in what a sender sent. No personal value is ever quoted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Violation {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The rule that was not kept.
+    pub rule: Rule,
+    /// The field, as a dotted path from the root of the body.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+    /// Why the rule exists.
+    pub why: &'static str,
+    /// The channel it came through; none for requests outside both.
+    pub channel: Option<Channel>,
+    /// The event name, where there is one.
+    pub event: Option<String>,
+    /// The deduplication id, where there is one.
+    pub event_id: Option<String>,
+    /// When it came in, in milliseconds since 1970 on the sandbox's clock.
+    pub at_ms: u64,
+}
+
+/// A fault before it is known when and in which event it occurred.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Finding {
+    pub(crate) rule: Rule,
+    pub(crate) field: String,
+    pub(crate) message: String,
+    /// Whether TikTok refuses it even when the sandbox is lenient.
+    pub(crate) refused: bool,
+}
+
+impl Finding {
+    pub(crate) fn new(rule: Rule, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            field: field.into(),
+            message: message.into(),
+            refused: false,
+        }
+    }
+
+    pub(crate) fn refused(mut self) -> Self {
+        self.refused = true;
+        self
+    }
+
+    pub(crate) fn refuses(&self, strict: bool) -> bool {
+        self.refused || (strict && self.rule.severity() == Severity::Violation)
+    }
+}
+
+/// Whom a finding is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Subject {
+    pub(crate) channel: Option<Channel>,
+    pub(crate) event: Option<String>,
+    pub(crate) event_id: Option<String>,
+    pub(crate) at_ms: u64,
+}
+
+/// The newest violations.
+#[derive(Debug)]
+pub(crate) struct Inspector {
+    keep: usize,
+    kept: VecDeque<Violation>,
+    pub(crate) violations: u64,
+    pub(crate) warnings: u64,
+}
+
+impl Inspector {
+    pub(crate) fn new(keep: usize) -> Self {
+        Self {
+            keep: keep.max(1),
+            kept: VecDeque::new(),
+            violations: 0,
+            warnings: 0,
+        }
+    }
+
+    pub(crate) fn kept(&self) -> &VecDeque<Violation> {
+        &self.kept
+    }
+
+    pub(crate) fn record(
+        &mut self,
+        subject: &Subject,
+        findings: impl IntoIterator<Item = Finding>,
+    ) {
+        for finding in findings {
+            match finding.rule.severity() {
+                Severity::Violation => self.violations += 1,
+                Severity::Warning => self.warnings += 1,
+            }
+            if self.kept.len() >= self.keep {
+                self.kept.pop_front();
+            }
+            self.kept.push_back(Violation {
+                severity: finding.rule.severity(),
+                rule: finding.rule,
+                field: finding.field,
+                message: finding.message,
+                why: finding.rule.why(),
+                channel: subject.channel,
+                event: subject.event.clone(),
+                event_id: subject.event_id.clone(),
+                at_ms: subject.at_ms,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_newest_violations_are_kept_and_all_are_numbered() {
+        let mut inspector = Inspector::new(2);
+        let finding = |field: &str| Finding::new(Rule::WrongType, field, "not a valid string");
+        inspector.record(
+            &Subject::default(),
+            [finding("a"), finding("b"), finding("c")],
+        );
+        let fields: Vec<_> = inspector.kept().iter().map(|v| v.field.as_str()).collect();
+        assert_eq!(fields, ["b", "c"]);
+        assert_eq!((inspector.violations, inspector.warnings), (3, 0));
+    }
+}
