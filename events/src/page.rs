@@ -103,7 +103,8 @@ fn without_addresses(url: &str) -> (String, bool) {
     (clean, true)
 }
 
-fn percent_decoded(text: &str) -> String {
+/// Percent-encoding undone once; a text that is not UTF-8 then stays as it is.
+pub fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {

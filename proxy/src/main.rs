@@ -1,3 +1,18 @@
-//! Duet's proxy: admits events, keeps them on disk and delivers them to TikTok's Events API.
+//! The command line: what to run, with which settings, and how it ended.
 
-fn main() {}
+use std::process::ExitCode;
+
+mod cli;
+
+fn main() -> ExitCode {
+    match cli::run(std::env::args_os(), |name| std::env::var(name).ok()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cli::Failure::Usage(error)) => error.exit(),
+        Err(cli::Failure::Said(lines)) => {
+            for line in lines {
+                eprintln!("duet-proxy: {line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

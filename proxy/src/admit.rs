@@ -1,0 +1,179 @@
+//! Decides: an event as its sender states it, and what the request itself shows -> an event that is
+//! taken, or the rules it breaks. Pure: time, randomness and the request come in as arguments.
+
+use std::net::IpAddr;
+
+use duet_events::{
+    Claim, Country, Event, EventId, Invalid,
+    claim::{PixelLeg, Refusal},
+};
+use serde_json::value::RawValue;
+
+/// Who sends an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A browser, or anybody who says so.
+    Page,
+    /// One of the shop's own servers, which proved it with the server key.
+    Server,
+}
+
+/// What the proxy knows without asking the sender.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// When the request came, in Unix milliseconds.
+    pub now_ms: i64,
+    /// When the batch was sent by its sender's clock.
+    pub sent_at_ms: Option<i64>,
+    /// Who sends it.
+    pub caller: Caller,
+    /// The browser's public address.
+    pub ip: Option<IpAddr>,
+    /// The browser's user agent.
+    pub user_agent: Option<&'a str>,
+    /// The page's address, from the `Referer` header.
+    pub referer: Option<&'a str>,
+    /// The `ttclid` cookie.
+    pub ttclid: Option<&'a str>,
+    /// The `_ttp` cookie.
+    pub ttp: Option<&'a str>,
+    /// Where phone numbers without a country code belong.
+    pub country: Option<Country>,
+    /// The pixel events go to.
+    pub pixel_id: &'a str,
+    /// The code while all traffic is test traffic.
+    pub test_event_code: Option<&'a str>,
+}
+
+/// An event that is taken.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The event, complete.
+    pub event: Event,
+    /// What became of the Pixel's copy.
+    pub pixel: Option<PixelLeg>,
+    /// The code that makes it a test event.
+    pub test_event_code: Option<String>,
+    /// What was left out or looks odd.
+    pub warnings: Vec<Invalid>,
+}
+
+/// Judges one event. `random` becomes its id where neither the sender nor an order gives one.
+///
+/// # Errors
+/// Every rule it breaks.
+pub fn admit(raw: &RawValue, facts: &Facts<'_>, random: [u8; 16]) -> Result<Admitted, Refusal> {
+    let mut claim = Claim::read(raw, facts.country)?;
+    let refuse = |claim: &Claim, broken| Refusal {
+        event_id: claim.id.as_ref().map(|id| id.as_str().to_owned()),
+        errors: vec![broken],
+    };
+    let time = claim
+        .happened_at(facts.sent_at_ms, facts.now_ms)
+        .map_err(|broken| refuse(&claim, broken))?;
+    if claim
+        .pixel_id
+        .as_deref()
+        .is_some_and(|wanted| wanted != facts.pixel_id)
+    {
+        return Err(refuse(
+            &claim,
+            Invalid::new(
+                "pixel_id",
+                "unknown_pixel",
+                "this proxy does not report to that pixel",
+            ),
+        ));
+    }
+    if facts.caller == Caller::Page {
+        believe_the_request_only(&mut claim);
+    }
+    complete(&mut claim, facts);
+    if !claim.user.is_matchable() {
+        claim.warnings.push(Invalid::new(
+            "user",
+            "match_keys",
+            "TikTok can match this event with nobody: no click id, no _ttp, no digest, no public address",
+        ));
+    }
+    let id = claim
+        .id
+        .take()
+        .unwrap_or_else(|| match &claim.properties.order_id {
+            Some(order_id) => EventId::derive(claim.name.as_str(), order_id),
+            None => EventId::from_random(random),
+        });
+    Ok(Admitted {
+        pixel: claim.pixel,
+        test_event_code: claim
+            .test_event_code
+            .take()
+            .or_else(|| facts.test_event_code.map(str::to_owned)),
+        warnings: std::mem::take(&mut claim.warnings),
+        event: claim.into_event(id, time),
+    })
+}
+
+/// A page cannot say whose address it has, nor turn real traffic into a test.
+fn believe_the_request_only(claim: &mut Claim) {
+    let mut ignored = |field: &'static str| {
+        let broken = Invalid::new(
+            field,
+            "server_key",
+            "only a caller with the server key may set this; it was ignored",
+        );
+        claim.warnings.push(broken);
+    };
+    if claim.user.ip.take().is_some() {
+        ignored("user.ip");
+    }
+    if claim.user.user_agent.take().is_some() {
+        ignored("user.user_agent");
+    }
+    if claim.test_event_code.take().is_some() {
+        ignored("test_event_code");
+    }
+}
+
+fn complete(claim: &mut Claim, facts: &Facts<'_>) {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    if claim.page.url.is_none() {
+        claim.page.url = owned(facts.referer);
+    }
+    let user = &mut claim.user;
+    user.ip = user.ip.take().filter(|ip| is_public(*ip)).or(facts.ip);
+    user.user_agent = user.user_agent.take().or_else(|| owned(facts.user_agent));
+    user.ttclid = claim
+        .page
+        .query("ttclid")
+        .or(user.ttclid.take())
+        .or_else(|| owned(facts.ttclid));
+    user.ttp = user.ttp.take().or_else(|| owned(facts.ttp));
+}
+
+/// Whether an address means anything to somebody outside the network it is used in.
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            !(a == 0
+                || shared
+                || ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || ip.is_broadcast())
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

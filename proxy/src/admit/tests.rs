@@ -1,0 +1,166 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn facts() -> Facts<'static> {
+    Facts {
+        now_ms: 1_767_323_045_000,
+        sent_at_ms: None,
+        caller: Caller::Page,
+        ip: Some([203, 0, 113, 7].into()),
+        user_agent: Some("Mozilla/5.0"),
+        referer: None,
+        ttclid: None,
+        ttp: None,
+        country: None,
+        pixel_id: "C4A1B2C3D4E5F6G7H8I9",
+        test_event_code: None,
+    }
+}
+
+fn judge(event: &Value, facts: &Facts<'_>) -> Result<Admitted, Refusal> {
+    let raw = RawValue::from_string(event.to_string()).unwrap();
+    admit(&raw, facts, [7; 16])
+}
+
+fn user(event: &Value, facts: &Facts<'_>) -> Value {
+    serde_json::to_value(judge(event, facts).unwrap().event.user).unwrap()
+}
+
+#[test]
+fn a_page_cannot_set_address_agent_or_test_code() {
+    let event = json!({ "event": "Lead", "test_event_code": "TEST1", "user": { "ip": "198.51.100.1", "user_agent": "x" } });
+    let admitted = judge(&event, &facts()).unwrap();
+    let warned: Vec<_> = admitted
+        .warnings
+        .iter()
+        .map(|warning| warning.field.as_ref())
+        .collect();
+    assert_eq!(warned, ["user.ip", "user.user_agent", "test_event_code"]);
+    assert_eq!(admitted.test_event_code, None);
+    assert_eq!(
+        user(&event, &facts()),
+        json!({ "ip": "203.0.113.7", "user_agent": "Mozilla/5.0" })
+    );
+}
+
+#[test]
+fn a_server_speaks_for_its_customer() {
+    let event = json!({ "event": "Lead", "test_event_code": "TEST1", "user": { "ip": "198.51.100.1", "user_agent": "x" } });
+    let facts = Facts {
+        caller: Caller::Server,
+        ip: None,
+        user_agent: None,
+        ..facts()
+    };
+    assert_eq!(
+        judge(&event, &facts).unwrap().test_event_code.as_deref(),
+        Some("TEST1")
+    );
+    assert_eq!(
+        user(&event, &facts),
+        json!({ "ip": "198.51.100.1", "user_agent": "x" })
+    );
+    let private = json!({ "event": "Lead", "user": { "ip": "10.0.0.1", "external_id": "u" } });
+    assert_eq!(user(&private, &facts).get("ip"), None);
+}
+
+#[test]
+fn the_newest_click_wins() {
+    let landing = json!({ "url": "https://shop.example/?ttclid=E.C.P.url" });
+    let facts = Facts {
+        ttclid: Some("E.C.P.cookie"),
+        ttp: Some("ttp-cookie"),
+        ..facts()
+    };
+    for (event, ttclid) in [
+        (
+            json!({ "event": "Lead", "page": landing, "user": { "ttclid": "E.C.P.body" } }),
+            "E.C.P.url",
+        ),
+        (
+            json!({ "event": "Lead", "user": { "ttclid": "E.C.P.body" } }),
+            "E.C.P.body",
+        ),
+        (json!({ "event": "Lead" }), "E.C.P.cookie"),
+    ] {
+        let user = user(&event, &facts);
+        assert_eq!(
+            (&user["ttclid"], &user["ttp"]),
+            (&json!(ttclid), &json!("ttp-cookie"))
+        );
+    }
+}
+
+#[test]
+fn an_id_is_the_senders_or_the_orders_or_random() {
+    for (event, id) in [
+        (json!({ "event": "Subscribe", "event_id": "own" }), "own"),
+        (
+            json!({ "event": "Subscribe", "properties": { "order_id": "PHO7K3M9Q2X" } }),
+            "8dfcc057-77d8-88a5-b01a-e0d0586f4129",
+        ),
+        (
+            json!({ "event": "Subscribe" }),
+            "07070707-0707-4707-8707-070707070707",
+        ),
+    ] {
+        assert_eq!(judge(&event, &facts()).unwrap().event.id.as_str(), id);
+    }
+}
+
+#[test]
+fn another_pixel_is_not_ours() {
+    let refused = judge(
+        &json!({ "event": "Lead", "event_id": "a", "pixel_id": "C0000000000000000000" }),
+        &facts(),
+    )
+    .unwrap_err();
+    assert_eq!(
+        (refused.event_id.as_deref(), refused.errors[0].rule.as_ref()),
+        (Some("a"), "unknown_pixel")
+    );
+}
+
+#[test]
+fn an_event_that_nobody_can_be_matched_with_is_taken_and_said() {
+    let facts = Facts {
+        ip: None,
+        ..facts()
+    };
+    let admitted = judge(&json!({ "event": "Lead" }), &facts).unwrap();
+    assert_eq!(admitted.warnings[0].rule, "match_keys");
+}
+
+#[test]
+fn addresses_of_private_networks_are_not_public() {
+    for ip in [
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "127.0.0.1",
+        "169.254.1.1",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1",
+        "fd00::1",
+        "ff02::1",
+        "::ffff:10.0.0.1",
+    ] {
+        assert!(!is_public(ip.parse().unwrap()), "{ip}");
+    }
+    for ip in [
+        "203.0.113.7",
+        "8.8.8.8",
+        "100.128.0.1",
+        "172.32.0.1",
+        "2001:db8::7",
+        "::ffff:8.8.8.8",
+    ] {
+        assert!(is_public(ip.parse().unwrap()), "{ip}");
+    }
+}

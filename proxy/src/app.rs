@@ -1,0 +1,42 @@
+//! What handlers share.
+
+use std::sync::Arc;
+
+use duet_events::Country;
+
+use crate::{
+    config::{Config, Server, TestMode},
+    health::Health,
+    queue::Intake,
+};
+
+/// Handed to every handler; cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// Takes events in.
+    pub intake: Intake,
+    /// What the delivery worker knows.
+    pub health: Arc<Health>,
+    /// How requests are taken.
+    pub server: Arc<Server>,
+    /// The pixel events go to.
+    pub pixel_id: Arc<str>,
+    /// The time in which everything is a test.
+    pub test: Option<Arc<TestMode>>,
+    /// Where phone numbers without a country code belong.
+    pub country: Option<Country>,
+}
+
+impl App {
+    /// What of `config` handlers need, and the queue they fill.
+    pub fn new(config: &Config, intake: Intake, health: Arc<Health>) -> Self {
+        Self {
+            intake,
+            health,
+            server: Arc::new(config.server.clone()),
+            pixel_id: config.tiktok.pixel_id.as_str().into(),
+            test: config.tiktok.test.clone().map(Arc::new),
+            country: config.country,
+        }
+    }
+}

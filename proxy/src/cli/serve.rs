@@ -1,0 +1,63 @@
+//! `duet-proxy serve`.
+
+use anyhow::{Context, Result};
+use duet_proxy::config::Config;
+use tokio::{
+    net::TcpListener,
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
+
+/// Serves until the process is told to stop.
+pub(super) fn run(config: &Config) -> Result<()> {
+    on_this_thread(async {
+        let listener = listen(config).await?;
+        let stop = stop_signal()?;
+        if let Some(test) = &config.tiktok.test {
+            tracing::warn!(
+                code = test.code,
+                until_ms = test.until_ms,
+                "ALL TRAFFIC IS TEST TRAFFIC: TikTok counts none of it"
+            );
+        }
+        duet_proxy::run(config, listener, stop).await?;
+        Ok(())
+    })
+}
+
+/// One thread serves and delivers, one more writes: on few cores that is faster than more threads.
+pub(super) fn on_this_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    // The first provider that is installed stays; that it is there already is no failure.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not start")?
+        .block_on(work)
+}
+
+/// Binds the address and says so.
+pub(super) async fn listen(config: &Config) -> Result<TcpListener> {
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("DUET_LISTEN: {address} cannot be listened on"))?;
+    let address = listener
+        .local_addr()
+        .context("the listener has no address")?;
+    tracing::info!(%address, path = config.server.track_path, pixel = config.tiktok.pixel_id.as_str(), "taking events");
+    Ok(listener)
+}
+
+/// Resolves on SIGTERM or SIGINT.
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}

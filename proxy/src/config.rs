@@ -1,0 +1,286 @@
+//! The settings, parsed once at start.
+//!
+//! They are read through a lookup function, so that tests hand in a map and only `main` touches the
+//! environment. Every problem is found in one pass. [`settings`] lists what there is; the command
+//! line's flags, `--help` and `.env.example` all come from that list.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
+
+use duet_events::Country;
+use ipnet::IpNet;
+
+use crate::secret::{AccessToken, ServerKey};
+
+mod reader;
+pub mod settings;
+
+use reader::Reader;
+
+/// Everything the proxy is told from outside.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where events go.
+    pub tiktok: TikTok,
+    /// How requests are taken.
+    pub server: Server,
+    /// `DUET_DATA_DIR`: the folder of the embedded store.
+    pub data_dir: PathBuf,
+    /// `DUET_COUNTRY`: where phone numbers without a country code belong.
+    pub country: Option<Country>,
+}
+
+/// Where events go.
+#[derive(Clone, Debug)]
+pub struct TikTok {
+    /// `TIKTOK_PIXEL_ID`: the pixel code.
+    pub pixel_id: PixelId,
+    /// `TIKTOK_ACCESS_TOKEN`.
+    pub access_token: AccessToken,
+    /// `TIKTOK_API_BASE`, without a slash at its end.
+    pub api_base: String,
+    /// `TIKTOK_TEST_EVENT_CODE`: all traffic is test traffic.
+    pub test: Option<TestMode>,
+    /// `DUET_BATCH_EVENTS`: the most events of one request to TikTok.
+    pub batch_events: usize,
+}
+
+/// A pixel code: 10 to 40 capital letters and digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PixelId(String);
+
+impl PixelId {
+    /// The code as TikTok knows it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PixelId {
+    type Err = &'static str;
+
+    fn from_str(code: &str) -> Result<Self, Self::Err> {
+        let fits = (10..=40).contains(&code.len());
+        let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        if fits && code.bytes().all(plain) {
+            Ok(Self(code.to_owned()))
+        } else {
+            Err("a pixel code is 10 to 40 capital letters and digits, such as C4A1B2C3D4E5F6G7H8I9")
+        }
+    }
+}
+
+/// A time in which everything is a test.
+#[derive(Clone, Debug)]
+pub struct TestMode {
+    /// The code from Events Manager.
+    pub code: String,
+    /// `TIKTOK_TEST_EVENT_UNTIL`, in Unix milliseconds.
+    pub until_ms: Option<i64>,
+}
+
+impl TestMode {
+    /// The code, while it holds.
+    pub fn code_at(&self, now_ms: i64) -> Option<&str> {
+        let over = self.until_ms.is_some_and(|until| now_ms >= until);
+        (!over).then_some(self.code.as_str())
+    }
+}
+
+/// How requests are taken.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `DUET_LISTEN`.
+    pub listen: SocketAddr,
+    /// `DUET_TRACK_PATH`, with a slash in front.
+    pub track_path: String,
+    /// `DUET_ALLOWED_ORIGINS`: origins beside the proxy's own.
+    pub allowed_origins: Vec<Origin>,
+    /// `DUET_TRUSTED_PROXIES`: whose forwarding headers are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// `DUET_SERVER_KEY`.
+    pub server_key: Option<ServerKey>,
+}
+
+/// A web origin: scheme, host and port, in the one form that browsers send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// The origin as a browser writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Origin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const RULE: &str = "an origin is http:// or https:// with a host and no path, such as https://shop.example";
+        let url = reqwest::Url::parse(text).map_err(|_| RULE)?;
+        let bare = url.path() == "/" && url.query().is_none() && url.username().is_empty();
+        if !matches!(url.scheme(), "http" | "https") || !bare || text.contains('*') {
+            return Err(RULE);
+        }
+        Ok(Self(url.origin().ascii_serialization()))
+    }
+}
+
+/// Addresses and networks whose forwarding headers are believed.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Whether `address` is one of them.
+    pub fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl FromIterator<IpNet> for TrustedProxies {
+    fn from_iter<I: IntoIterator<Item = IpNet>>(networks: I) -> Self {
+        Self(networks.into_iter().collect())
+    }
+}
+
+/// One thing that is wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting's name.
+    pub setting: &'static str,
+    /// What to do about it.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.setting, self.message)
+    }
+}
+
+impl Config {
+    /// Reads every setting through `lookup`, which gives a variable's or flag's value by name.
+    ///
+    /// # Errors
+    /// All problems at once: what is missing, malformed or contradictory.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader::new(&lookup);
+        let pixel_id = reader.required_from("TIKTOK_PIXEL_ID", &["NEXT_PUBLIC_TIKTOK_PIXEL_ID"]);
+        let access_token = reader.secret(
+            "TIKTOK_ACCESS_TOKEN",
+            AccessToken::new,
+            "this is printable ASCII without spaces",
+        );
+        if access_token.is_none() {
+            reader.missing("TIKTOK_ACCESS_TOKEN");
+        }
+        let api_base = reader.parsed("TIKTOK_API_BASE", api_base);
+        let test = test_mode(&mut reader);
+        let batch_events = reader.parsed("DUET_BATCH_EVENTS", batch_events);
+        let listen = reader.parsed("DUET_LISTEN", |text| {
+            text.parse()
+                .map_err(|_| "this is an address and a port, such as 127.0.0.1:8787")
+        });
+        let track_path = reader.parsed("DUET_TRACK_PATH", track_path);
+        let allowed_origins = reader.list("DUET_ALLOWED_ORIGINS", str::parse);
+        let trusted_proxies = reader
+            .list("DUET_TRUSTED_PROXIES", network)
+            .into_iter()
+            .collect();
+        let server_key = reader.secret(
+            "DUET_SERVER_KEY",
+            ServerKey::new,
+            "a key has at least 16 characters",
+        );
+        let data_dir = reader.parsed("DUET_DATA_DIR", |text| Ok(PathBuf::from(text)));
+        let country = reader.optional("DUET_COUNTRY", |text| {
+            Country::parse(text).ok_or("this is an ISO 3166 code of two letters, such as VN")
+        });
+        reader.parsed("DUET_QUEUE", |text| match text {
+            "disk" => Ok(()),
+            _ => Err("this version knows disk only"),
+        });
+        reader.finish()?;
+        // Every `None` below has left a problem behind, so that `finish` has returned.
+        let complete = || {
+            Some(Self {
+                tiktok: TikTok {
+                    pixel_id: pixel_id?,
+                    access_token: access_token?,
+                    api_base: api_base?,
+                    test,
+                    batch_events: batch_events?,
+                },
+                server: Server {
+                    listen: listen?,
+                    track_path: track_path?,
+                    allowed_origins,
+                    trusted_proxies,
+                    server_key,
+                },
+                data_dir: data_dir?,
+                country,
+            })
+        };
+        complete().ok_or_else(Vec::new)
+    }
+}
+
+fn test_mode(reader: &mut Reader<'_>) -> Option<TestMode> {
+    let code = reader.optional("TIKTOK_TEST_EVENT_CODE", |text| Ok(text.to_owned()));
+    let until = reader.optional("TIKTOK_TEST_EVENT_UNTIL", |text| {
+        text.parse::<jiff::Timestamp>()
+            .map(jiff::Timestamp::as_millisecond)
+            .map_err(|_| "this is a time in RFC 3339, such as 2026-12-31T18:00:00+07:00")
+    });
+    if code.is_none() && until.is_some() {
+        reader.problem(
+            "TIKTOK_TEST_EVENT_UNTIL",
+            "there is no TIKTOK_TEST_EVENT_CODE that it could end",
+        );
+    }
+    code.map(|code| TestMode {
+        code,
+        until_ms: until,
+    })
+}
+
+fn api_base(text: &str) -> Result<String, &'static str> {
+    match reqwest::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err("this is an http or https URL"),
+    }
+}
+
+fn batch_events(text: &str) -> Result<usize, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|events| (1..=1000).contains(events))
+        .ok_or("this is a number from 1 to 1000")
+}
+
+fn track_path(text: &str) -> Result<String, &'static str> {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
+    if text.len() > 1 && text.starts_with('/') && !text.ends_with('/') && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("this is a path such as /collect: letters, digits, / - _ . and no slash at its end")
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "this is a list of addresses or networks, such as 10.0.0.0/8")
+}
+
+#[cfg(test)]
+mod tests;

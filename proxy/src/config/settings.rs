@@ -1,0 +1,158 @@
+//! Every setting: its name, its default, what it means. `--help`, the flags and `.env.example` are
+//! made from this list.
+
+/// One setting, given as an environment variable or a flag.
+#[derive(Debug)]
+pub struct Setting {
+    /// The variable's name.
+    pub name: &'static str,
+    /// What holds when it is not given.
+    pub default: Option<&'static str>,
+    /// Whether it may be given in a file, as `<name>_FILE`, and is never printed.
+    pub secret: bool,
+    /// What it means, with its unit.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// The flag: `DUET_DATA_DIR` is `--data-dir`, `TIKTOK_PIXEL_ID` is `--tiktok-pixel-id`.
+    pub fn flag(&self) -> String {
+        Self::flag_of(self.name)
+    }
+
+    /// The flag of a variable.
+    pub fn flag_of(name: &str) -> String {
+        let name = name.strip_prefix("DUET_").unwrap_or(name);
+        name.to_lowercase().replace('_', "-")
+    }
+}
+
+const fn setting(name: &'static str, default: Option<&'static str>, help: &'static str) -> Setting {
+    Setting {
+        name,
+        default,
+        secret: false,
+        help,
+    }
+}
+
+const fn secret(name: &'static str, help: &'static str) -> Setting {
+    Setting {
+        name,
+        default: None,
+        secret: true,
+        help,
+    }
+}
+
+/// All of them, in the order in which they are explained.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "TIKTOK_PIXEL_ID",
+        None,
+        "Required. The pixel code from Events Manager. NEXT_PUBLIC_TIKTOK_PIXEL_ID is read too.",
+    ),
+    secret(
+        "TIKTOK_ACCESS_TOKEN",
+        "Required. The token from Events Manager > pixel > Settings. It leaves the process only as the Access-Token header.",
+    ),
+    setting(
+        "TIKTOK_TEST_EVENT_CODE",
+        None,
+        "Makes all traffic test traffic, shown under Test Events and not counted.",
+    ),
+    setting(
+        "TIKTOK_TEST_EVENT_UNTIL",
+        None,
+        "When test traffic ends by itself, as a time in RFC 3339.",
+    ),
+    setting(
+        "TIKTOK_API_BASE",
+        Some("https://business-api.tiktok.com"),
+        "TikTok's API, or the sandbox.",
+    ),
+    setting(
+        "DUET_LISTEN",
+        Some("127.0.0.1:8787"),
+        "The address and port to listen on.",
+    ),
+    setting(
+        "DUET_DATA_DIR",
+        Some("./duet-data"),
+        "The folder of the embedded store.",
+    ),
+    setting(
+        "DUET_QUEUE",
+        Some("disk"),
+        "Where accepted events wait: disk.",
+    ),
+    setting(
+        "DUET_TRACK_PATH",
+        Some("/api/analytics/tiktok/track"),
+        "The path that takes events; rename it against block lists.",
+    ),
+    setting(
+        "DUET_ALLOWED_ORIGINS",
+        None,
+        "Origins that may send events beside the proxy's own, with commas between them.",
+    ),
+    setting(
+        "DUET_TRUSTED_PROXIES",
+        None,
+        "Addresses or networks whose X-Forwarded-* headers are believed, with commas between them.",
+    ),
+    secret(
+        "DUET_SERVER_KEY",
+        "The key of the shop's own servers, at least 16 characters. Off without it.",
+    ),
+    setting(
+        "DUET_COUNTRY",
+        None,
+        "Where phone numbers without a country code belong: an ISO 3166 code, such as VN.",
+    ),
+    setting(
+        "DUET_BATCH_EVENTS",
+        Some("50"),
+        "The most events in one request to TikTok, 1 to 1000.",
+    ),
+    setting(
+        "DUET_LOG",
+        Some("info"),
+        "What is logged: error, warn, info, debug, or a filter such as duet_proxy=debug.",
+    ),
+    setting("DUET_LOG_FORMAT", Some("text"), "text or json."),
+];
+
+/// What holds when `name` is not given.
+pub fn default_of(name: &str) -> Option<&'static str> {
+    SETTINGS
+        .iter()
+        .find(|setting| setting.name == name)?
+        .default
+}
+
+/// The text of `.env.example`.
+pub fn env_example() -> String {
+    let mut text = String::from(
+        "# Every setting of duet-proxy. Each is also a flag: DUET_DATA_DIR is --data-dir, TIKTOK_PIXEL_ID is\n\
+         # --tiktok-pixel-id. A secret may stand in a file instead: set its name with _FILE at the end.\n",
+    );
+    for setting in SETTINGS {
+        text.push_str("\n# ");
+        text.push_str(setting.help);
+        if setting.secret {
+            text.push_str("\n# Or ");
+            text.push_str(setting.name);
+            text.push_str("_FILE: the file that holds it.");
+        }
+        text.push('\n');
+        if !setting.help.starts_with("Required") {
+            text.push('#');
+        }
+        text.push_str(setting.name);
+        text.push('=');
+        text.push_str(setting.default.unwrap_or_default());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,9 @@
+//! HTTP on the proxy's own side: one concern a file.
+
+pub mod body;
+pub mod click_cookie;
+pub mod client;
+pub mod health;
+pub mod origin;
+pub mod rejection;
+pub mod track;

@@ -1,0 +1,40 @@
+//! Reads a request's body: bounded in size and time.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, header},
+};
+use tokio::time;
+
+use super::rejection::Rejection;
+
+/// The largest body that is read.
+pub const MAX_BYTES: usize = 256 * 1024;
+/// How long a body may take to come.
+const COMES_WITHIN: Duration = Duration::from_secs(10);
+
+/// The whole body.
+///
+/// # Errors
+/// [`Rejection::TooLarge`], [`Rejection::TooSlow`], or [`Rejection::Incomplete`] when it breaks off.
+pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > MAX_BYTES as u64) {
+        return Err(Rejection::TooLarge);
+    }
+    match time::timeout(COMES_WITHIN, axum::body::to_bytes(body, MAX_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_too_large(&error) => Err(Rejection::TooLarge),
+        Ok(Err(_)) => Err(Rejection::Incomplete),
+        Err(_) => Err(Rejection::TooSlow),
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    std::error::Error::source(error)
+        .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
+}

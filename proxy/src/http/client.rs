@@ -1,0 +1,130 @@
+//! Who is at the other end: address, user agent, cookies.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{HeaderMap, HeaderName, header};
+
+use crate::{admit::is_public, config::TrustedProxies};
+
+/// The browser's public address. `X-Forwarded-For` is believed only when the connection comes from a
+/// trusted proxy, and only back to the last address that no trusted proxy wrote.
+pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
+    let mut address = peer.ip().to_canonical();
+    let forwarded = headers.get_all("x-forwarded-for");
+    let hops: Vec<_> = forwarded
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    for hop in hops.into_iter().rev() {
+        if !trusted.contain(address) {
+            break;
+        }
+        address = without_port(hop.trim())?.to_canonical();
+    }
+    is_public(address).then_some(address)
+}
+
+/// Whether the connection itself comes from a proxy whose headers are believed.
+pub fn is_forwarded(peer: SocketAddr, trusted: &TrustedProxies) -> bool {
+    trusted.contain(peer.ip().to_canonical())
+}
+
+/// A header as text.
+pub fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers
+        .get(name)?
+        .to_str()
+        .ok()
+        .filter(|text| !text.is_empty())
+}
+
+/// A cookie's value, as it stands.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let pairs = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'));
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, value)| *key == name && !value.is_empty())
+        .map(|(_, value)| value)
+}
+
+fn without_port(hop: &str) -> Option<IpAddr> {
+    hop.parse()
+        .or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip()))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn seen(peer: &str, forwarded: &[&str]) -> Option<String> {
+        let trusted = ["10.0.0.0/8", "2001:db8:1::/48"]
+            .into_iter()
+            .map(|network| network.parse().unwrap())
+            .collect();
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
+        }
+        address(
+            SocketAddr::new(peer.parse().unwrap(), 1),
+            &headers,
+            &trusted,
+        )
+        .map(|ip| ip.to_string())
+    }
+
+    #[test]
+    fn forwarding_headers_are_believed_from_trusted_proxies_only() {
+        for (peer, forwarded, client) in [
+            ("203.0.113.7", &[][..], Some("203.0.113.7")),
+            ("203.0.113.7", &["198.51.100.1"], Some("203.0.113.7")),
+            ("10.0.0.1", &["198.51.100.1"], Some("198.51.100.1")),
+            ("10.0.0.1", &["1.2.3.4, 198.51.100.1"], Some("198.51.100.1")),
+            (
+                "10.0.0.1",
+                &["1.2.3.4, 198.51.100.1, 10.9.9.9"],
+                Some("198.51.100.1"),
+            ),
+            (
+                "10.0.0.1",
+                &["1.2.3.4", "198.51.100.1"],
+                Some("198.51.100.1"),
+            ),
+            ("10.0.0.1", &["198.51.100.1:4711"], Some("198.51.100.1")),
+            ("2001:db8:1::1", &["2001:db8:2::7"], Some("2001:db8:2::7")),
+            ("10.0.0.1", &["[2001:db8:2::7]:443"], Some("2001:db8:2::7")),
+            ("::ffff:10.0.0.1", &["198.51.100.1"], Some("198.51.100.1")),
+            ("10.0.0.1", &["unknown"], None),
+            ("10.0.0.1", &[], None),
+            ("10.0.0.1", &["192.168.1.1"], None),
+            ("127.0.0.1", &["198.51.100.1"], None),
+        ] {
+            assert_eq!(
+                seen(peer, forwarded).as_deref(),
+                client,
+                "{peer} {forwarded:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn cookies_are_found_by_their_whole_name() {
+        let mut headers = HeaderMap::new();
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("my_ttp=no; _ttp=abc; ttclid="),
+        );
+        headers.append(header::COOKIE, HeaderValue::from_static("ttclid=E.C.P.x"));
+        assert_eq!(cookie(&headers, "_ttp"), Some("abc"));
+        assert_eq!(cookie(&headers, "ttclid"), Some("E.C.P.x"));
+        assert_eq!(cookie(&headers, "ttp"), None);
+    }
+}

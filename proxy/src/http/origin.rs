@@ -1,0 +1,80 @@
+//! Which pages may send events: those of the proxy's own origin, and those that are listed.
+
+use std::net::SocketAddr;
+
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{client, rejection::Rejection};
+use crate::app::App;
+
+/// Refuses requests of pages from anywhere else. A request without `Origin` is no page's: browsers
+/// always send it with a POST.
+pub async fn check(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let allowed = match request.headers().get(header::ORIGIN) {
+        None => true,
+        Some(origin) => is_listed(&app, origin) || is_own(&app, peer, request.headers(), origin),
+    };
+    if !allowed {
+        return Rejection::OriginNotAllowed.into_response();
+    }
+    let mut response = next.run(request).await;
+    response
+        .headers_mut()
+        .append(header::VARY, HeaderValue::from_static("origin"));
+    response
+}
+
+/// Whether the operator listed this origin.
+pub fn is_listed(app: &App, origin: &HeaderValue) -> bool {
+    app.server
+        .allowed_origins
+        .iter()
+        .any(|listed| listed.as_str().as_bytes() == origin.as_bytes())
+}
+
+/// Whether a call stays within the proxy's site: the browser says so, or its origin shows it.
+pub fn is_same_site(app: &App, peer: SocketAddr, headers: &HeaderMap) -> bool {
+    match client::text(headers, HeaderName::from_static("sec-fetch-site")) {
+        Some(site) => matches!(site, "same-origin" | "same-site"),
+        None => headers
+            .get(header::ORIGIN)
+            .is_none_or(|origin| is_own(app, peer, headers, origin)),
+    }
+}
+
+/// Whether a page of this origin and the proxy are one site to the browser: the same host and port.
+fn is_own(app: &App, peer: SocketAddr, headers: &HeaderMap, origin: &HeaderValue) -> bool {
+    let forwarded = client::is_forwarded(peer, &app.server.trusted_proxies);
+    let forwarded_host = headers.get("x-forwarded-host").filter(|_| forwarded);
+    let host = forwarded_host
+        .or_else(|| headers.get(header::HOST))
+        .and_then(|host| host.to_str().ok());
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"));
+    let (Some(host), Some((scheme, authority))) = (host, origin) else {
+        return false;
+    };
+    let default_port = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return false,
+    };
+    let bare = |text: &str| {
+        text.strip_suffix(default_port)
+            .unwrap_or(text)
+            .to_ascii_lowercase()
+    };
+    bare(host) == bare(authority)
+}

@@ -1,0 +1,157 @@
+//! Every way to say no, and the one place where it becomes an answer.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use duet_events::wire::EventResult;
+use serde::Serialize;
+
+use crate::queue;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// The body is not JSON.
+    #[error("the body is not JSON in UTF-8")]
+    NotJson,
+    /// No event of the request can be taken.
+    #[error("no event of this request can be taken; see results")]
+    Invalid(Vec<EventResult>),
+    /// The key in `Authorization` is not the server key.
+    #[error("the key in the Authorization header is not the server key")]
+    WrongServerKey,
+    /// Pages of this origin may not send events.
+    #[error(
+        "pages of this origin may not send events here; the operator lists origins in DUET_ALLOWED_ORIGINS"
+    )]
+    OriginNotAllowed,
+    /// There is nothing at this path.
+    #[error("there is nothing at this path")]
+    NotFound,
+    /// The path does not take this method.
+    #[error("this path does not take this method")]
+    MethodNotAllowed,
+    /// The body did not come in time.
+    #[error("the body did not come in time")]
+    TooSlow,
+    /// The body broke off.
+    #[error("the body broke off")]
+    Incomplete,
+    /// The body is too large.
+    #[error("a body has at most 256 KiB")]
+    TooLarge,
+    /// More wants in than the disk takes.
+    #[error("too many events at once; try again shortly")]
+    Overloaded,
+    /// The store does not take events.
+    #[error("events cannot be stored at the moment; try again later")]
+    Unavailable,
+}
+
+impl Rejection {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NotJson | Self::Incomplete => StatusCode::BAD_REQUEST,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::WrongServerKey => StatusCode::UNAUTHORIZED,
+            Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotJson => "not_json",
+            Self::Invalid(_) => "invalid",
+            Self::WrongServerKey => "wrong_server_key",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::TooSlow => "too_slow",
+            Self::Incomplete => "incomplete",
+            Self::TooLarge => "too_large",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    fn retry_after_s(&self) -> Option<u16> {
+        match self {
+            Self::Overloaded => Some(1),
+            Self::Unavailable => Some(30),
+            _ => None,
+        }
+    }
+}
+
+/// Naming every failure of the queue here stops a new one from becoming a quiet 500.
+impl From<queue::Error> for Rejection {
+    fn from(error: queue::Error) -> Self {
+        match error {
+            queue::Error::Full => Self::Overloaded,
+            queue::Error::Stopped
+            | queue::Error::Locked
+            | queue::Error::Newer { .. }
+            | queue::Error::Store(_)
+            | queue::Error::Folder(_)
+            | queue::Error::Corrupt(_) => Self::Unavailable,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body {
+    success: bool,
+    code: &'static str,
+    error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<Vec<EventResult>>,
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::error!(code = self.code(), "a request was turned away");
+        } else {
+            tracing::debug!(code = self.code(), "a request was refused");
+        }
+        let (code, error, retry_after) = (self.code(), self.to_string(), self.retry_after_s());
+        let results = match self {
+            Self::Invalid(results) => Some(results),
+            _ => None,
+        };
+        let mut response = (
+            status,
+            Json(Body {
+                success: false,
+                code,
+                error,
+                results,
+            }),
+        )
+            .into_response();
+        if let Some(seconds) = retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// For paths that do not exist.
+pub async fn not_found(_: Uri) -> Rejection {
+    Rejection::NotFound
+}
+
+/// For methods that a path does not take.
+pub async fn method_not_allowed() -> Rejection {
+    Rejection::MethodNotAllowed
+}

@@ -1,0 +1,192 @@
+//! The track route: events in, a verdict for each out.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{ConnectInfo, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use duet_events::{
+    page::percent_decoded,
+    wire::{Answer, Body as Events, EventResult, Status, Unreadable},
+};
+use serde::Serialize;
+
+use super::{body, click_cookie, client, origin, rejection::Rejection};
+use crate::{
+    admit::{Admitted, Caller, Facts, admit},
+    app::App,
+    clock,
+    identity::server_key,
+    queue::{DedupKey, Enqueued, Entry, Record},
+};
+
+/// How long a repeat is recognised: as long as TikTok does.
+const REMEMBER_MS: i64 = 48 * 60 * 60 * 1000;
+/// How long a repeat is recognised that belongs to an order: a thank-you page is opened again weeks later.
+const REMEMBER_ORDER_MS: i64 = 90 * 24 * 60 * 60 * 1000;
+
+/// `GET`: somebody wants to know whether this is the place.
+#[derive(Serialize)]
+pub struct Greeting {
+    status: &'static str,
+    message: &'static str,
+}
+
+/// Answers `{"status":"ok"}`.
+pub async fn get() -> Json<Greeting> {
+    Json(Greeting {
+        status: "ok",
+        message: "POST an event here",
+    })
+}
+
+/// Takes one event or up to 100. 202 means that every event it calls accepted is on disk.
+///
+/// # Errors
+/// As [`Rejection`] says.
+pub async fn post(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Rejection> {
+    let caller = server_key::caller(&headers, app.server.server_key.as_ref())?;
+    let bytes = body::read(&headers, body).await?;
+    let events = Events::open(&bytes).map_err(unreadable)?;
+    let ttclid = client::cookie(&headers, "ttclid").map(percent_decoded);
+    let facts = facts(
+        &app,
+        caller,
+        peer,
+        &headers,
+        ttclid.as_deref(),
+        events.sent_at_ms,
+    );
+    let judged: Vec<_> = events
+        .events
+        .iter()
+        .map(|raw| Ok(admit(raw, &facts, random()?)))
+        .collect::<Result<_, Rejection>>()?;
+
+    let click = judged
+        .iter()
+        .flatten()
+        .find_map(|admitted| admitted.event.user.ttclid.as_deref());
+    let cookie = click.filter(|_| caller == Caller::Page).and_then(|click| {
+        click_cookie::for_click(&headers, click, origin::is_same_site(&app, peer, &headers))
+    });
+    let entries = judged
+        .iter()
+        .flatten()
+        .map(|admitted| entry(admitted, &facts))
+        .collect::<Result<Vec<_>, _>>()?;
+    let enqueued = if entries.is_empty() {
+        Vec::new()
+    } else {
+        app.intake.enqueue(entries).await?
+    };
+
+    let mut enqueued = enqueued.into_iter();
+    let results = judged.into_iter().map(|judged| match judged {
+        Ok(admitted) => EventResult {
+            event_id: Some(admitted.event.id.as_str().to_owned()),
+            status: match enqueued.next() {
+                Some(Enqueued::Duplicate) => Status::Duplicate,
+                Some(Enqueued::Accepted) | None => Status::Accepted,
+            },
+            errors: Vec::new(),
+            warnings: admitted.warnings,
+        },
+        Err(refusal) => EventResult {
+            event_id: refusal.event_id,
+            status: Status::Invalid,
+            errors: refusal.errors,
+            warnings: Vec::new(),
+        },
+    });
+    let answer = Answer::to(results.collect()).map_err(Rejection::Invalid)?;
+    let mut response = (StatusCode::ACCEPTED, Json(answer)).into_response();
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+fn facts<'a>(
+    app: &'a App,
+    caller: Caller,
+    peer: SocketAddr,
+    headers: &'a HeaderMap,
+    ttclid: Option<&'a str>,
+    sent_at_ms: Option<i64>,
+) -> Facts<'a> {
+    let now_ms = clock::now_ms();
+    let browser = caller == Caller::Page;
+    Facts {
+        now_ms,
+        sent_at_ms,
+        caller,
+        ip: client::address(peer, headers, &app.server.trusted_proxies).filter(|_| browser),
+        user_agent: client::text(headers, header::USER_AGENT).filter(|_| browser),
+        referer: client::text(headers, header::REFERER).filter(|_| browser),
+        ttclid,
+        ttp: client::cookie(headers, "_ttp"),
+        country: app.country,
+        pixel_id: &app.pixel_id,
+        test_event_code: app.test.as_deref().and_then(|test| test.code_at(now_ms)),
+    }
+}
+
+fn entry(admitted: &Admitted, facts: &Facts<'_>) -> Result<Entry, Rejection> {
+    let Admitted {
+        event,
+        pixel,
+        test_event_code,
+        ..
+    } = admitted;
+    let remember = if event.properties.order_id.is_some() {
+        REMEMBER_ORDER_MS
+    } else {
+        REMEMBER_MS
+    };
+    Ok(Entry {
+        key: DedupKey::of(
+            facts.pixel_id,
+            &event.name,
+            &event.id,
+            test_event_code.as_deref(),
+        ),
+        remember_until_ms: facts.now_ms + remember,
+        record: Record {
+            accepted_at_ms: facts.now_ms,
+            pixel_id: facts.pixel_id.to_owned(),
+            test_event_code: test_event_code.clone(),
+            name: event.name.as_str().to_owned(),
+            event_id: event.id.as_str().to_owned(),
+            pixel: *pixel,
+            event: serde_json::value::to_raw_value(event).map_err(|_| Rejection::Unavailable)?,
+        },
+    })
+}
+
+fn unreadable(unreadable: Unreadable) -> Rejection {
+    match unreadable {
+        Unreadable::NotJson => Rejection::NotJson,
+        Unreadable::Shape(errors) => Rejection::Invalid(vec![EventResult {
+            event_id: None,
+            status: Status::Invalid,
+            errors,
+            warnings: Vec::new(),
+        }]),
+    }
+}
+
+fn random() -> Result<[u8; 16], Rejection> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| Rejection::Unavailable)?;
+    Ok(bytes)
+}

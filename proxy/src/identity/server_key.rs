@@ -1,0 +1,65 @@
+//! The shop's own servers, by the key they share with the proxy.
+
+use axum::http::{HeaderMap, header};
+
+use crate::{admit::Caller, http::rejection::Rejection, secret::ServerKey};
+
+/// Who a request is from. A bearer token of three parts is a person's session, not a key.
+///
+/// # Errors
+/// [`Rejection::WrongServerKey`] for any other bearer token that is not the key.
+pub fn caller(headers: &HeaderMap, key: Option<&ServerKey>) -> Result<Caller, Rejection> {
+    let Some(bearer) = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| bearer(value.to_str().ok()?))
+    else {
+        return Ok(Caller::Page);
+    };
+    if key.is_some_and(|key| key.matches(bearer)) {
+        return Ok(Caller::Server);
+    }
+    if bearer.split('.').count() == 3 {
+        Ok(Caller::Page)
+    } else {
+        Err(Rejection::WrongServerKey)
+    }
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(authorization: Option<&str>, key: Option<&str>) -> Option<Caller> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = authorization {
+            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        caller(&headers, key.and_then(ServerKey::new).as_ref()).ok()
+    }
+
+    #[test]
+    fn the_key_makes_a_server_and_a_wrong_one_is_refused() {
+        let key = Some("0123456789abcdef");
+        assert_eq!(judged(None, key), Some(Caller::Page));
+        assert_eq!(
+            judged(Some("Bearer 0123456789abcdef"), key),
+            Some(Caller::Server)
+        );
+        assert_eq!(
+            judged(Some("bearer 0123456789abcdef"), key),
+            Some(Caller::Server)
+        );
+        assert_eq!(judged(Some("Bearer 0123456789abcdeX"), key), None);
+        assert_eq!(judged(Some("Bearer 0123456789abcdef"), None), None);
+        assert_eq!(
+            judged(Some("Bearer eyJh.eyJz.c2ln"), key),
+            Some(Caller::Page)
+        );
+        assert_eq!(judged(Some("Basic dTpw"), key), Some(Caller::Page));
+    }
+}

@@ -1,0 +1,92 @@
+//! Duet's proxy: takes events from pages and servers, and sees them to TikTok.
+//!
+//! # The life of an event
+//!
+//! 1. A request comes in ([`router`] shows all that can). Its origin is checked, its body read within
+//!    bounds.
+//! 2. [`admit`] decides about each event in it, with nothing but the event, the request's facts, the
+//!    time and sixteen random bytes: taken, or every rule it breaks.
+//! 3. [`queue::Intake`] writes what was taken to disk, repeats excepted. After the fsync, and not before,
+//!    the request is answered with 202.
+//! 4. [`deliver::Worker`] claims events from [`queue::Outlet`] and sends them through
+//!    [`tiktok::Client`]. [`retry`] reads TikTok's answer.
+//! 5. Every event comes to one [`outcome::Outcome`]; those that TikTok did not take are kept as dead
+//!    letters.
+//!
+//! Nothing calls back up: handlers do not know TikTok, the worker does not know HTTP.
+
+pub mod admit;
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod deliver;
+pub mod health;
+pub mod http;
+pub mod identity;
+pub mod outcome;
+pub mod queue;
+pub mod retry;
+pub mod router;
+pub mod secret;
+pub mod server;
+pub mod telemetry;
+pub mod tiktok;
+
+use std::{future::Future, sync::Arc};
+
+use tokio::{net::TcpListener, sync::watch};
+
+use app::App;
+use config::Config;
+use deliver::Worker;
+use health::Health;
+
+/// Why the proxy could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store could not be opened.
+    #[error(transparent)]
+    Queue(#[from] queue::Error),
+    /// HTTPS could not be set up.
+    #[error(transparent)]
+    TikTok(#[from] tiktok::SetUp),
+    /// The worker ended by itself.
+    #[error("the delivery worker ended unexpectedly")]
+    Worker,
+}
+
+/// Runs the proxy on `listener` until `shutdown` resolves. Then it takes no new connections, answers
+/// what it has begun, and delivers for a few seconds more; what is left stays on disk.
+///
+/// # Errors
+/// [`Error`] when it cannot start.
+pub async fn run(
+    config: &Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    run_with(config, listener, shutdown, |router| router).await
+}
+
+/// [`run`], with more routes beside the proxy's own.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    config: &Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+    extend: impl FnOnce(axum::Router) -> axum::Router,
+) -> Result<(), Error> {
+    let (intake, outlet) = queue::open(&config.data_dir)?;
+    let client = tiktok::Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
+    let health = Arc::new(Health::default());
+    let app = App::new(config, intake, Arc::clone(&health));
+    let worker = Worker::new(outlet, client, health, config.tiktok.batch_events);
+
+    let (stop, stopped) = watch::channel(false);
+    let delivery = tokio::spawn(deliver::run(worker, stopped));
+    server::serve(listener, extend(router::router(app)), shutdown).await;
+    stop.send_replace(true);
+    delivery.await.map_err(|_| Error::Worker)
+}

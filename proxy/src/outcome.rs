@@ -1,0 +1,57 @@
+//! How an accepted event ends. Every event ends in exactly one of these ways, and in no other.
+
+use crate::{
+    queue::{DeadLetter, Record},
+    tiktok::Verdict,
+};
+
+/// An accepted event's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// TikTok took it (`code` 0).
+    Delivered,
+    /// TikTok took it with a remark (`code` 20001).
+    DeliveredWithWarning(Verdict),
+    /// TikTok will never take it.
+    Refused(Verdict),
+    /// It could not be delivered within 7 days.
+    Expired(Option<Verdict>),
+}
+
+impl Outcome {
+    /// The name in logs, metrics and dead letters.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::DeliveredWithWarning(_) => "delivered_with_warning",
+            Self::Refused(_) => "refused",
+            Self::Expired(_) => "expired",
+        }
+    }
+
+    /// Whether the event is kept as a dead letter.
+    pub fn is_dead(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Expired(_))
+    }
+
+    pub(crate) fn letter<'a>(
+        &self,
+        record: &'a Record,
+        ended_at_ms: i64,
+    ) -> DeadLetter<&'a Record> {
+        let verdict = match self {
+            Self::Delivered | Self::Expired(None) => None,
+            Self::DeliveredWithWarning(verdict)
+            | Self::Refused(verdict)
+            | Self::Expired(Some(verdict)) => Some(verdict),
+        };
+        DeadLetter {
+            outcome: self.label().to_owned(),
+            ended_at_ms,
+            code: verdict.map(|verdict| verdict.code),
+            message: verdict.map(|verdict| verdict.message.clone()),
+            request_id: verdict.and_then(|verdict| verdict.request_id.clone()),
+            record,
+        }
+    }
+}

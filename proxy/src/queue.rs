@@ -1,0 +1,263 @@
+//! Where accepted events wait: what goes in is on disk before it is answered, and comes out until it
+//! is settled.
+//!
+//! # Invariants
+//!
+//! 1. **Durable before answered.** When [`Intake::enqueue`] returns `Ok`, every event of that call that
+//!    it reports as [`Enqueued::Accepted`] has been fsynced.
+//! 2. **Decided once.** Of any number of events with one key, concurrent or not, before or after a
+//!    restart, exactly one is accepted while the key is remembered. The decision and the write are one
+//!    atomic commit.
+//! 3. **Out until settled.** An event leaves the queue only through [`Outlet::settle`], with one
+//!    [`Outcome`]. What was claimed and not settled when the process ended is claimed again.
+//! 4. **In order, and bounded.** Events are claimed in the order in which they were accepted. What waits
+//!    is on disk: the heap holds no more than the calls under way and the batch that was claimed.
+//!
+//! # What it does not promise
+//!
+//! Exactly-once. Delivery is at least once: an event that TikTok took just before the power went is sent
+//! again, under the same `event_id`, and TikTok drops the repeat.
+//!
+//! The two halves are different types, so that a handler cannot claim and the worker cannot enqueue.
+
+use std::{io, path::Path, sync::Arc};
+
+use tokio::sync::Notify;
+
+use crate::outcome::Outcome;
+
+mod disk;
+mod key;
+mod record;
+mod writer;
+
+pub use key::DedupKey;
+pub use record::{DeadLetter, Record};
+
+/// Opens the store in `folder`, which is created if it is not there.
+///
+/// # Errors
+/// [`Error::Locked`] when another process has it open, [`Error::Newer`] when a later version wrote it,
+/// [`Error::Store`] when the disk refuses.
+pub fn open(folder: &Path) -> Result<(Intake, Outlet), Error> {
+    let store = disk::Store::open(folder)?;
+    let arrived = Arc::new(Notify::new());
+    let outlet = Outlet::new(store.clone(), Arc::clone(&arrived))?;
+    let intake = Intake {
+        writer: writer::start(store, arrived)?,
+    };
+    Ok((intake, outlet))
+}
+
+/// The half that takes events in.
+#[derive(Clone)]
+pub struct Intake {
+    writer: writer::Handle,
+}
+
+/// One event on its way in.
+#[derive(Debug)]
+pub struct Entry {
+    /// What makes it the same event as another.
+    pub key: DedupKey,
+    /// Until when a repeat is recognised, in Unix milliseconds.
+    pub remember_until_ms: i64,
+    /// The event.
+    pub record: Record,
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is on disk.
+    Accepted,
+    /// Its key was seen before.
+    Duplicate,
+}
+
+impl Intake {
+    /// Writes the entries in one atomic commit, or none of them. Calls that come together share one
+    /// fsync.
+    ///
+    /// # Errors
+    /// [`Error::Full`] when too many calls are waiting already; [`Error::Store`] when the disk refuses.
+    pub async fn enqueue(&self, entries: Vec<Entry>) -> Result<Vec<Enqueued>, Error> {
+        self.writer.write(entries).await
+    }
+
+    /// Whether the last write reached the disk.
+    pub fn is_writable(&self) -> bool {
+        self.writer.is_healthy()
+    }
+}
+
+/// The half that gives events out.
+pub struct Outlet {
+    store: disk::Store,
+    arrived: Arc<Notify>,
+    /// The first sequence number that has not been claimed.
+    next: u64,
+}
+
+/// Events that were claimed together: of one pixel, and all live or all under one test code.
+#[derive(Debug)]
+pub struct Batch {
+    /// The events, oldest first; at least one.
+    pub events: Vec<Claimed>,
+}
+
+/// One claimed event and its place in the queue.
+#[derive(Debug)]
+pub struct Claimed {
+    sequence: u64,
+    /// The event.
+    pub record: Record,
+}
+
+/// How much travels in one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most events, at least 1.
+    pub events: usize,
+    /// The most bytes of events.
+    pub bytes: usize,
+}
+
+impl Batch {
+    /// The events in order.
+    pub fn records(&self) -> Vec<&Record> {
+        self.events.iter().map(|claimed| &claimed.record).collect()
+    }
+
+    /// When the oldest was accepted, in Unix milliseconds.
+    pub fn oldest_ms(&self) -> Option<i64> {
+        self.events
+            .iter()
+            .map(|claimed| claimed.record.accepted_at_ms)
+            .min()
+    }
+
+    /// The same events as two batches.
+    pub fn halves(mut self) -> (Self, Self) {
+        let events = self.events.split_off(self.events.len() / 2);
+        (self, Self { events })
+    }
+}
+
+impl Outlet {
+    fn new(store: disk::Store, arrived: Arc<Notify>) -> Result<Self, Error> {
+        let next = store.first_sequence()?.unwrap_or_default();
+        Ok(Self {
+            store,
+            arrived,
+            next,
+        })
+    }
+
+    /// The next events in order, within `limits`, that may travel in one request; `None` when nothing
+    /// waits. An event that is larger than the limit on its own comes alone.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the disk refuses.
+    pub fn claim(&mut self, limits: Limits) -> Result<Option<Batch>, Error> {
+        let mut events: Vec<Claimed> = Vec::new();
+        let mut bytes = 0;
+        for row in self.store.waiting_from(self.next) {
+            let (sequence, record) = row?;
+            let fits = events
+                .first()
+                .is_none_or(|first| first.record.travels_with(&record));
+            bytes += record.event.get().len();
+            let full =
+                events.len() == limits.events || (bytes > limits.bytes && !events.is_empty());
+            if full || !fits {
+                break;
+            }
+            events.push(Claimed { sequence, record });
+        }
+        let Some(last) = events.last() else {
+            return Ok(None);
+        };
+        self.next = last.sequence + 1;
+        Ok(Some(Batch { events }))
+    }
+
+    /// Gives up every claim: what was claimed and not settled is claimed again.
+    pub fn rewind(&mut self) {
+        self.next = 0;
+    }
+
+    /// Ends claimed events. Dead letters are on disk when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the disk refuses.
+    pub fn settle(&self, events: &[Claimed], outcome: &Outcome, at_ms: i64) -> Result<(), Error> {
+        self.store.settle(events, outcome, at_ms)
+    }
+
+    /// How many events wait, claimed ones included.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the disk refuses.
+    pub fn depth(&self) -> Result<usize, Error> {
+        self.store.depth()
+    }
+
+    /// The dead letters, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the disk refuses.
+    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
+        self.store.dead_letters()
+    }
+
+    /// Returns when something may have arrived since the last call.
+    pub async fn arrival(&self) {
+        self.arrived.notified().await;
+    }
+}
+
+/// Why the queue could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process has the folder open.
+    #[error("another process is using the data directory")]
+    Locked,
+    /// The folder was written by a later version.
+    #[error(
+        "the data directory has format {found}, this version reads up to {known}; use the version that wrote it"
+    )]
+    Newer {
+        /// The format in the folder.
+        found: u32,
+        /// The latest format this version reads.
+        known: u32,
+    },
+    /// Too many calls wait for the disk.
+    #[error("too many events are waiting to be written")]
+    Full,
+    /// The thread that writes has ended after an error.
+    #[error("the store has stopped taking events")]
+    Stopped,
+    /// The disk or the store refused.
+    #[error("the store failed")]
+    Store(#[source] fjall::Error),
+    /// The file system refused.
+    #[error("the data directory cannot be used")]
+    Folder(#[source] io::Error),
+    /// A stored record does not read back.
+    #[error("a stored event cannot be read")]
+    Corrupt(#[source] serde_json::Error),
+}
+
+impl From<fjall::Error> for Error {
+    fn from(error: fjall::Error) -> Self {
+        match error {
+            fjall::Error::Locked => Self::Locked,
+            other => Self::Store(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

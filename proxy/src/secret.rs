@@ -1,0 +1,78 @@
+//! Values that must not be seen: they print as `[redacted]` and do not serialise.
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+
+/// The token that TikTok knows us by. It leaves the process in one header only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken(String);
+
+impl AccessToken {
+    /// Takes the token, without the white space that files and shells leave around it; `None` if
+    /// nothing is left or it could not stand in a header.
+    pub fn new(token: &str) -> Option<Self> {
+        let token = token.trim();
+        let plain = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        plain.then(|| Self(token.to_owned()))
+    }
+
+    /// The token in clear, for the `Access-Token` header.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// The key that the shop's own servers know us by.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerKey(String);
+
+impl ServerKey {
+    /// The shortest key that is accepted.
+    pub const MIN_LENGTH: usize = 16;
+
+    /// Takes a key of at least 16 characters.
+    pub fn new(key: &str) -> Option<Self> {
+        let key = key.trim();
+        (key.len() >= Self::MIN_LENGTH).then(|| Self(key.to_owned()))
+    }
+
+    /// Whether `presented` is this key, in a time that says nothing about where they differ.
+    pub fn matches(&self, presented: &str) -> bool {
+        self.0.as_bytes().ct_eq(presented.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for ServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_do_not_print() {
+        let token = AccessToken::new(" canary-token\n").unwrap();
+        let key = ServerKey::new("canary-key-of-16-or-more").unwrap();
+        assert_eq!(format!("{token:?} {key:?}"), "[redacted] [redacted]");
+        assert_eq!(token.expose(), "canary-token");
+    }
+
+    #[test]
+    fn a_key_matches_itself_only() {
+        let key = ServerKey::new("0123456789abcdef").unwrap();
+        assert!(key.matches("0123456789abcdef"));
+        assert!(!key.matches("0123456789abcdeF"));
+        assert!(!key.matches(""));
+        assert!(ServerKey::new("too-short").is_none());
+    }
+}

@@ -1,0 +1,24 @@
+//! Logs. Each line reads alone and carries its fields; none holds a token, a key or a person.
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging to standard error.
+///
+/// # Errors
+/// A sentence, when `filter` or `format` is not one.
+pub fn init(filter: &str, format: &str) -> Result<(), String> {
+    let filter = EnvFilter::builder().parse(filter).map_err(
+        |_| "DUET_LOG: this is a level such as info, or a filter such as duet_proxy=debug",
+    )?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        "json" => lines.json().init(),
+        "text" => lines
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init(),
+        _ => return Err("DUET_LOG_FORMAT: this is text or json".to_owned()),
+    }
+    Ok(())
+}

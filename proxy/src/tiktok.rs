@@ -1,0 +1,101 @@
+//! TikTok's Events API: the only code that knows its address and holds the token.
+
+use std::{error::Error as _, time::Duration};
+
+use reqwest::{
+    Client as Http,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+    redirect,
+};
+
+use crate::{queue::Record, secret::AccessToken};
+
+mod request;
+mod response;
+
+pub use response::{Reply, Trouble, Verdict};
+
+/// How long TikTok may take for an answer; senders report 5 to 10 seconds in the field.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// An answer is a few hundred bytes; a gateway's error page a few thousand.
+const LONGEST_ANSWER: usize = 256 * 1024;
+const PATH: &str = "/open_api/v1.3/event/track/";
+
+/// A connection pool to TikTok with the token in it.
+pub struct Client {
+    http: Http,
+    url: String,
+}
+
+/// The client could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTPS client could not be set up")]
+pub struct SetUp(#[source] Option<reqwest::Error>);
+
+impl Client {
+    /// A client for the API at `api_base`.
+    ///
+    /// # Errors
+    /// [`SetUp`] when TLS cannot be initialised.
+    pub fn new(api_base: &str, token: &AccessToken) -> Result<Self, SetUp> {
+        let mut secret = HeaderValue::from_str(token.expose()).map_err(|_| SetUp(None))?;
+        secret.set_sensitive(true);
+        let mut headers = HeaderMap::new();
+        headers.insert("access-token", secret);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let http = Http::builder()
+            .default_headers(headers)
+            .user_agent(concat!("duet-proxy/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_WITHIN)
+            .timeout(ANSWER_WITHIN)
+            .build()
+            .map_err(|error| SetUp(Some(error)))?;
+        Ok(Self {
+            http,
+            url: format!("{api_base}{PATH}"),
+        })
+    }
+
+    /// Sends events that travel together and reads TikTok's answer.
+    pub async fn track(&self, records: &[&Record]) -> Reply {
+        let Ok(body) = request::body(records) else {
+            return Reply::Unreachable(Trouble::Unsendable);
+        };
+        match self.exchange(body).await {
+            Ok((status, body)) => response::read(status, &body),
+            Err(trouble) => Reply::Unreachable(trouble),
+        }
+    }
+
+    async fn exchange(&self, body: Vec<u8>) -> Result<(u16, Vec<u8>), Trouble> {
+        let mut response = self
+            .http
+            .post(&self.url)
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| trouble(&error))?;
+        let mut answer = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
+            answer.extend_from_slice(&chunk);
+            if answer.len() > LONGEST_ANSWER {
+                break;
+            }
+        }
+        Ok((response.status().as_u16(), answer))
+    }
+}
+
+/// Names the trouble without repeating the address: an operator may have put a secret there.
+fn trouble(error: &reqwest::Error) -> Trouble {
+    if error.is_timeout() {
+        return Trouble::TimedOut;
+    }
+    let mut cause = error.source();
+    while let Some(source) = cause.and_then(|cause| cause.source()) {
+        cause = Some(source);
+    }
+    Trouble::Connection(cause.map(ToString::to_string).unwrap_or_default())
+}

@@ -1,0 +1,164 @@
+//! What TikTok's answer means. The verdict is the `code` in the body: the HTTP status is 200 for nearly
+//! every outcome, refusals and throttling included.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// What TikTok said of a request, or that it said nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// `code` 0.
+    Taken,
+    /// `code` 20001: taken, with remarks.
+    TakenInPart(Verdict),
+    /// Something in the request will never be taken.
+    Refused(Verdict),
+    /// The token or its right to the pixel is gone; everything would be refused.
+    Barred(Verdict),
+    /// Too many requests.
+    Throttled(Verdict),
+    /// TikTok is in trouble, and says so.
+    Later(Verdict),
+    /// A code that senders read differently: worth a few more attempts.
+    Unclear(Verdict),
+    /// No verdict came.
+    Unreachable(Trouble),
+}
+
+/// TikTok's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// TikTok's code.
+    pub code: i64,
+    /// TikTok's sentence.
+    pub message: String,
+    /// TikTok's name for the request.
+    pub request_id: Option<String>,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.message)
+    }
+}
+
+/// Why no verdict came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// No answer in time.
+    #[error("TikTok did not answer in time")]
+    TimedOut,
+    /// The connection failed or broke.
+    #[error("the connection to TikTok failed: {0}")]
+    Connection(String),
+    /// The answer was not TikTok's JSON: a gateway's page, half an answer, nothing.
+    #[error("the answer was not TikTok's JSON (HTTP status {0})")]
+    NotJson(u16),
+    /// The request could not be written.
+    #[error("the request could not be written as JSON")]
+    Unsendable,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    code: i64,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    request_id: Option<String>,
+}
+
+pub(super) fn read(status: u16, body: &[u8]) -> Reply {
+    let Ok(Body {
+        code,
+        message,
+        request_id,
+    }) = serde_json::from_slice(body)
+    else {
+        return Reply::Unreachable(Trouble::NotJson(status));
+    };
+    let verdict = Verdict {
+        code,
+        message: message.unwrap_or_default(),
+        request_id,
+    };
+    match code {
+        0 => Reply::Taken,
+        20001 => Reply::TakenInPart(verdict),
+        40001 | 40105 | 40110 | 40133 => Reply::Barred(verdict),
+        40016 | 40100 | 40102 => Reply::Throttled(verdict),
+        40101 | 40200..=40202 | 40700 => Reply::Unclear(verdict),
+        40000..=49999 => Reply::Refused(verdict),
+        50000..=69999 => Reply::Later(verdict),
+        _ => Reply::Unclear(verdict),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(code: i64) -> &'static str {
+        match read(
+            200,
+            format!(r#"{{"code":{code},"message":"words","request_id":"r"}}"#).as_bytes(),
+        ) {
+            Reply::Taken => "taken",
+            Reply::TakenInPart(_) => "in part",
+            Reply::Refused(_) => "refused",
+            Reply::Barred(_) => "barred",
+            Reply::Throttled(_) => "throttled",
+            Reply::Later(_) => "later",
+            Reply::Unclear(_) => "unclear",
+            Reply::Unreachable(_) => "unreachable",
+        }
+    }
+
+    #[test]
+    fn every_code_has_its_class() {
+        for (codes, expected) in [
+            (&[0][..], "taken"),
+            (&[20001], "in part"),
+            (&[40000, 40002, 40007, 41234], "refused"),
+            (&[40001, 40105, 40110, 40133], "barred"),
+            (&[40016, 40100, 40102], "throttled"),
+            (&[40101, 40200, 40201, 40202, 40700, -1, 30000], "unclear"),
+            (&[50000, 50002, 51001, 51002, 51039, 60001, 59999], "later"),
+        ] {
+            for code in codes {
+                assert_eq!(class(*code), expected, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_code_decides_whatever_the_status() {
+        assert_eq!(
+            read(400, br#"{"code":0,"message":"OK","data":null}"#),
+            Reply::Taken
+        );
+        let refused =
+            br#"{"code":40002,"message":"Invalid value for event_id: not a valid string."}"#;
+        assert!(
+            matches!(read(200, refused), Reply::Refused(verdict) if verdict.code == 40002 && verdict.request_id.is_none())
+        );
+    }
+
+    #[test]
+    fn what_is_not_tiktoks_json_is_no_verdict() {
+        for (status, body) in [
+            (502, "<html>Bad Gateway</html>"),
+            (200, ""),
+            (200, r#"{"code":0,"mess"#),
+            (200, r#"{"code":"0"}"#),
+            (429, "{}"),
+        ] {
+            assert_eq!(
+                read(status, body.as_bytes()),
+                Reply::Unreachable(Trouble::NotJson(status)),
+                "{body}"
+            );
+        }
+    }
+}
