@@ -136,10 +136,12 @@ fn age_ms(conversion: &Conversion, arrival: &Arrival) -> u64 {
 }
 
 fn counted(arrival: Arrival) -> Conversion {
-    let note = match (&arrival.event_id, arrival.user.contains_key("ttp")) {
+    let note = match (&arrival.event_id, arrival.channel) {
         (Some(_), _) => None,
-        (None, true) => Some(COUNTED_EACH_TIME_DESPITE_TTP),
-        (None, false) => Some(COUNTED_EACH_TIME),
+        (None, Channel::Server) if arrival.user.contains_key("ttp") => {
+            Some(COUNTED_EACH_TIME_DESPITE_TTP)
+        }
+        (None, _) => Some(COUNTED_EACH_TIME),
     };
     let signal = signal(&arrival, Outcome::Counted);
     Conversion {

@@ -33,6 +33,8 @@ pub struct LoggedRequest {
     pub body: Option<Value>,
     /// The fault that was injected.
     pub fault: Option<&'static str>,
+    /// Whether the sender hung up before it was answered.
+    pub abandoned: bool,
     /// The HTTP status answered; none while or when nothing was answered.
     pub status: Option<u16>,
     /// The `code` answered; none when the answer was no such JSON.
@@ -104,17 +106,25 @@ impl RequestLog {
     }
 
     pub(crate) fn finish(&mut self, number: u64, answered: Answered) {
-        let found = self
-            .kept
-            .iter_mut()
-            .rev()
-            .find(|(request, _)| request.number == number);
-        if let Some((request, _)) = found {
+        if let Some(request) = self.find(number) {
             request.status = answered.status;
             request.code = answered.code;
             request.message = answered.message;
             request.request_id = answered.request_id;
         }
+    }
+
+    pub(crate) fn abandon(&mut self, number: u64) {
+        if let Some(request) = self.find(number) {
+            request.abandoned = true;
+        }
+    }
+
+    fn find(&mut self, number: u64) -> Option<&mut LoggedRequest> {
+        let newest_first = self.kept.iter_mut().rev();
+        newest_first
+            .map(|(request, _)| request)
+            .find(|request| request.number == number)
     }
 }
 
@@ -130,6 +140,7 @@ mod tests {
             token: Token::Right,
             body: None,
             fault: None,
+            abandoned: false,
             status: None,
             code: None,
             message: None,

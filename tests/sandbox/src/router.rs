@@ -14,9 +14,8 @@ use crate::{Sandbox, api, collector, cors, events_api, script};
 
 pub(crate) fn router(sandbox: Sandbox) -> Router {
     let body_bytes = sandbox.options().limits.body_bytes;
-    // A browser has no business with the Events API, so only the rest answers other origins.
-    let server = Router::new().route(events_api::PATH, post(events_api::track));
-    let browser = Router::new()
+    Router::new()
+        .route(events_api::PATH, post(events_api::track))
         .route("/i18n/pixel/events.js", get(script::events_js))
         .route("/api/v2/pixel", post(collector::pixel))
         .route("/api/v2/pixel/act", post(collector::act))
@@ -36,11 +35,9 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
         .route("/", get(api::page))
         // Browsers ask for it by themselves.
         .route("/favicon.ico", get(StatusCode::NO_CONTENT))
-        .layer(from_fn(cors::open));
-    server
-        .merge(browser)
         .fallback(unexpected_route)
         .method_not_allowed_fallback(unexpected_method)
+        .layer(from_fn(cors::open))
         .layer(DefaultBodyLimit::max(body_bytes))
         .with_state(sandbox)
 }
