@@ -1,3 +1,23 @@
-//! Every daily act by one name: demo, test, sdk, bench.
+//! `cargo xtask <what>`: every daily act of this repository by one name. CI runs the same names.
+#![allow(clippy::print_stdout, reason = "a command line talks on its output")]
 
-fn main() {}
+mod run;
+mod sdk;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask sdk      build the npm package into target/npm/
+";
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("sdk") => sdk::build().map(|_| ()),
+        Some("help" | "--help" | "-h") | None => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => bail!("there is no `cargo xtask {other}`\n{USAGE}"),
+    }
+}

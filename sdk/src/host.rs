@@ -1,0 +1,38 @@
+//! What may be asked of the page while a call runs. Everything else is an [effect](crate::effect).
+
+use alloc::string::String;
+
+/// The page's answers. In a browser they are `host.js`; a test hands in its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// What is stored under a key; empty where there is nothing.
+    pub read: fn(&str) -> String,
+    /// The cookies this page may read, as one header.
+    pub cookies: fn() -> String,
+    /// Lower case beyond ASCII. The Unicode tables would double the module.
+    pub lowercase: fn(&str) -> String,
+}
+
+#[cfg(target_arch = "wasm32")]
+mod page {
+    use alloc::string::String;
+
+    use wasm_bindgen::prelude::wasm_bindgen;
+
+    #[wasm_bindgen(raw_module = "./host.js")]
+    extern "C" {
+        pub(super) fn read(key: &str) -> String;
+        pub(super) fn cookies() -> String;
+        pub(super) fn lowercase(text: &str) -> String;
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+impl Host {
+    /// The page this module runs in.
+    pub const PAGE: Self = Self {
+        read: page::read,
+        cookies: page::cookies,
+        lowercase: page::lowercase,
+    };
+}

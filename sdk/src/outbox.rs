@@ -1,0 +1,314 @@
+//! What to send next, what to drop, and what an answer settles.
+//!
+//! An event is stored under a key of its own before anything is sent, so that tabs never overwrite
+//! each other's, and is removed only when the proxy has settled it, when it is too old, or when there
+//! is no room.
+//!
+//! Two tabs must not send the same event. A new event belongs to the page that made it for
+//! [`LEASE_MS`]; that page sends it without asking anyone. Whatever failed once, and whatever other
+//! pages left behind, is sent only under the lock of [`Effects::adopt`], after looking at what is
+//! still stored.
+
+use alloc::{string::String, vec::Vec};
+
+use crate::{
+    answer::{Answer, Reading},
+    effect::{Effects, Post, Report, Status},
+    facts::Facts,
+    joined::{Fields, RECORD, push_number},
+    once,
+    pace::{PAUSE_KEY, Pace},
+    record::{LEASE_MS, MAX_AGE_MS, PREFIX, Record, State, VERDICT_MS},
+    tracker,
+};
+
+const MAX_EVENTS: usize = 1000;
+const MAX_BYTES: usize = 1 << 20;
+const BATCH_EVENTS: usize = 100;
+const BATCH_BYTES: usize = 32 << 10;
+/// A browser lets requests of 64 KiB in all outlive their page, those of other scripts included.
+const KEEPALIVE_BYTES: usize = 60_000;
+
+/// What is known only when a request is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Late<'a> {
+    /// The visitor's clock.
+    pub now_ms: u64,
+    /// The browser id in TikTok's cookie; empty for none.
+    pub ttp: &'a str,
+    /// What became of the Pixel; empty while unknown.
+    pub pixel: &'a str,
+}
+
+/// Which events a request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// New ones that need not wait for the Pixel any more.
+    Ready,
+    /// Those that waited for the lock.
+    Waiting,
+    /// All of this page's, because it is being left.
+    Leaving,
+}
+
+/// The events that wait, as far as this page knows.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    records: Vec<Record>,
+    /// The requests under way that outlive the page, and their bytes.
+    keptalive: Vec<(u64, usize)>,
+    requests: u64,
+    pace: Pace,
+    /// When the last lease of another page's event ends; 0 for none.
+    leased_until_ms: u64,
+}
+
+impl Outbox {
+    /// How many events wait.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Takes up a pause that the proxy asked of another page, read from under [`PAUSE_KEY`].
+    pub fn recall_pause(&mut self, read: fn(&str) -> String, now_ms: u64) {
+        self.pace.recall(&read(PAUSE_KEY), now_ms);
+    }
+
+    /// Tries again now, unless the proxy asked for a pause.
+    pub fn hurry(&mut self) {
+        self.pace.hurry();
+    }
+
+    /// Forgets every event; whoever waits is told that consent is denied.
+    pub fn clear(&mut self, fx: &mut Effects) {
+        for record in self.records.drain(..) {
+            fx.settle(&record.ticket, &record.event_id, Status::CONSENT, "", "");
+        }
+        self.leased_until_ms = 0;
+    }
+
+    /// Stores a new event, and makes room for it.
+    pub fn add(&mut self, mut record: Record, fx: &mut Effects) {
+        while !self.records.is_empty() && self.is_full(record.body.len()) {
+            let plain = self.records.iter().position(|r| r.mark.is_empty());
+            let oldest = self.records.remove(plain.unwrap_or(0));
+            give_up(&oldest, "full", "the outbox is full; its oldest event is dropped", fx);
+        }
+        fx.write(&record.key, &record.stored());
+        if record.created_ms < self.pace.not_before_ms() {
+            record.state = State::Waiting;
+            fx.settle(&record.ticket, &record.event_id, Status::QUEUED, "", "");
+        }
+        self.records.push(record);
+    }
+
+    fn is_full(&self, more_bytes: usize) -> bool {
+        let bytes: usize = self.records.iter().map(|r| r.body.len()).sum();
+        self.records.len() >= MAX_EVENTS || bytes + more_bytes > MAX_BYTES
+    }
+
+    /// Takes in what is stored: events of other pages that may be sent from here, and what other
+    /// pages have settled meanwhile. Old order marks are swept out on the way.
+    pub fn merge(&mut self, stored: &str, now_ms: u64, fx: &mut Effects) {
+        let entries: Vec<Fields<'_>> = stored.split(RECORD).map(Fields::of).collect();
+        self.records.retain(|record| {
+            let kept = record.state != State::Waiting
+                || entries.iter().any(|entry| entry.clone().text() == record.key);
+            if !kept {
+                fx.settle(&record.ticket, &record.event_id, Status::ACCEPTED, "", "");
+            }
+            kept
+        });
+        self.leased_until_ms = 0;
+        for mut entry in entries {
+            let key = entry.text();
+            if key.starts_with(once::PREFIX) && once::is_old(entry.clone().number(), now_ms) {
+                fx.remove(key);
+            }
+            if !key.starts_with(PREFIX) || self.records.iter().any(|record| record.key == key) {
+                continue;
+            }
+            let record = Record::read(key, entry);
+            let leased_until_ms = record.created_ms + LEASE_MS;
+            if record.created_ms + MAX_AGE_MS < now_ms || record.body.is_empty() {
+                give_up(&record, "expired", "an event waited for 7 days and is dropped", fx);
+            } else if leased_until_ms > now_ms {
+                self.leased_until_ms = self.leased_until_ms.max(leased_until_ms);
+            } else {
+                self.records.push(record);
+            }
+        }
+    }
+
+    /// The next request, if any event may go out now.
+    pub fn next(&mut self, which: Which, late: Late<'_>) -> Option<Post> {
+        let paused = late.now_ms < self.pace.not_before_ms();
+        if paused && (which == Which::Waiting || self.pace.is_asked(late.now_ms)) {
+            return None;
+        }
+        let in_flight: usize = self.keptalive.iter().map(|(_, bytes)| bytes).sum();
+        let mut body = String::from("{\"events\":[");
+        let mut count = 0;
+        for record in &mut self.records {
+            let due = match record.state {
+                State::New if which == Which::Ready => is_ready(record, late),
+                State::New => which == Which::Leaving,
+                State::Waiting => {
+                    which == Which::Waiting || (which == Which::Leaving && record.is_own())
+                }
+                State::Sent(_) => false,
+            };
+            if !due {
+                continue;
+            }
+            let pixel = if record.pixel_off {
+                "off"
+            } else if record.is_own() {
+                late.pixel
+            } else {
+                // Another page's Pixel; nobody knows any more.
+                ""
+            };
+            let event = tracker::close(&record.body, late.ttp, pixel);
+            let bytes = body.len() + event.len();
+            let crowded = count > 0 && (record.alone || bytes > BATCH_BYTES);
+            let lost_on_leaving =
+                which == Which::Leaving && in_flight + bytes + 40 > KEEPALIVE_BYTES;
+            if crowded || lost_on_leaving {
+                continue;
+            }
+            if count > 0 {
+                body.push(',');
+            }
+            body.push_str(&event);
+            record.state = State::Sent(self.requests);
+            count += 1;
+            if record.alone || count == BATCH_EVENTS {
+                break;
+            }
+        }
+        if count == 0 {
+            return None;
+        }
+        body.push_str("],\"sent_at\":");
+        push_number(&mut body, late.now_ms);
+        body.push('}');
+        let keepalive = in_flight + body.len() <= KEEPALIVE_BYTES;
+        if keepalive {
+            self.keptalive.push((self.requests, body.len()));
+        }
+        self.requests += 1;
+        Some(Post {
+            batch: self.requests - 1,
+            body,
+            keepalive,
+            leaving: which == Which::Leaving,
+        })
+    }
+
+    /// Takes the answer to a request: what it settles is removed, the rest waits.
+    pub fn answered(&mut self, answer: &Answer<'_>, facts: &Facts<'_>, fx: &mut Effects) {
+        self.keptalive.retain(|(request, _)| *request != answer.batch);
+        let sent = State::Sent(answer.batch);
+        let count = self.records.iter().filter(|r| r.state == sent).count();
+        let reading = answer.reading(count > 1);
+        let mut unsettled = matches!(reading, Reading::Slowly | Reading::Later);
+        let mut nth = 0;
+        self.records.retain_mut(|record| {
+            if record.state != sent {
+                return true;
+            }
+            record.state = State::Waiting;
+            let (status, errors, warnings) = match reading {
+                Reading::PerEvent => answer.of(nth, &record.event_id),
+                Reading::Refused => Some((Status::DROPPED, "", "")),
+                Reading::Apart | Reading::Slowly | Reading::Later => None,
+            }
+            .unwrap_or((Status::QUEUED, "", ""));
+            nth += 1;
+            if status == Status::QUEUED {
+                record.alone = reading == Reading::Apart;
+                unsettled |= !record.alone;
+                if record.alone {
+                    return true;
+                }
+            } else {
+                fx.remove(&record.key);
+            }
+            if matches!(status, Status::INVALID | Status::DROPPED) {
+                if !record.mark.is_empty() {
+                    // It was not counted, so it may be reported again once it is right.
+                    fx.remove(&record.mark);
+                }
+                let reason = if errors.is_empty() {
+                    "the proxy refused it for good"
+                } else {
+                    errors
+                };
+                report(status.0, reason, "", &record.event_id, fx);
+            }
+            fx.settle(&record.ticket, &record.event_id, status, errors, warnings);
+            status == Status::QUEUED
+        });
+        if reading == Reading::Slowly {
+            let reason = "the proxy takes nothing from this page; the events wait. See its allowed \
+                          origins and the endpoint";
+            report("refused", reason, "endpoint", "", fx);
+        }
+        if unsettled {
+            let slowly = reading == Reading::Slowly;
+            self.pace.failed(slowly, answer.retry_after_ms, facts, fx);
+        } else {
+            self.pace.succeeded(fx);
+        }
+    }
+
+    /// Whether something may be sent under the lock now.
+    pub fn wants_the_lock(&self, now_ms: u64) -> bool {
+        let left_behind = self.leased_until_ms > 0 && self.leased_until_ms <= now_ms;
+        let waiting = || self.records.iter().any(|r| r.state == State::Waiting);
+        now_ms >= self.pace.not_before_ms() && (left_behind || waiting())
+    }
+
+    /// In how many milliseconds something becomes due that is not due yet.
+    pub fn next_due_ms(&self, late: Late<'_>) -> Option<u64> {
+        let not_before_ms = self.pace.not_before_ms();
+        let of_record = |record: &Record| match record.state {
+            State::New if is_ready(record, late) => Some(late.now_ms),
+            State::New => Some(record.created_ms + VERDICT_MS),
+            State::Waiting if late.now_ms < not_before_ms => Some(not_before_ms),
+            State::Waiting | State::Sent(_) => None,
+        };
+        let of_others = Some(self.leased_until_ms.max(not_before_ms))
+            .filter(|at| self.leased_until_ms > 0 && *at > late.now_ms);
+        let of_own = self.records.iter().filter_map(of_record);
+        let at = of_own.chain(of_others).min()?;
+        Some(at.saturating_sub(late.now_ms))
+    }
+}
+
+fn is_ready(record: &Record, late: Late<'_>) -> bool {
+    let told = record.pixel_off || !late.pixel.is_empty();
+    told || late.now_ms >= record.created_ms + VERDICT_MS
+}
+
+fn give_up(record: &Record, code: &str, message: &str, fx: &mut Effects) {
+    fx.remove(&record.key);
+    report(code, message, "", &record.event_id, fx);
+    fx.settle(&record.ticket, &record.event_id, Status::DROPPED, "", "");
+}
+
+fn report(code: &str, message: &str, field: &str, event_id: &str, fx: &mut Effects) {
+    fx.report(Report {
+        code,
+        message,
+        field,
+        event_id,
+    });
+}
+

