@@ -27,8 +27,8 @@ pub struct Page {
 impl Page {
     pub(crate) fn read(mut fields: Fields<'_>, problems: &mut Problems) -> Self {
         let page = Self {
-            url: address("url", &mut fields, problems),
-            referrer: address("referrer", &mut fields, problems),
+            url: read("url", &mut fields, problems),
+            referrer: read("referrer", &mut fields, problems),
         };
         for path in fields.unknown() {
             problems.warn(
@@ -57,20 +57,16 @@ impl Page {
     }
 }
 
-fn address(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
+fn read(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
     let text = fields.text(name, problems)?;
-    let web = ["http://", "https://"]
-        .iter()
-        .any(|scheme| text.starts_with(scheme));
-    if !web || text.len() > MAX_LENGTH || text.contains(char::is_control) {
+    let Some((clean, dropped)) = address(&text) else {
         problems.warn(
             fields.path_of(name),
             "url",
             "a page address is a full http or https URL of at most 4096 bytes; this was left out",
         );
         return None;
-    }
-    let (clean, dropped) = without_addresses(&text);
+    };
     if dropped {
         problems.warn(
             fields.path_of(name),
@@ -79,6 +75,16 @@ fn address(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Opti
         );
     }
     Some(clean)
+}
+
+/// A page's address as it may travel, and whether something personal was removed from it. `None` for
+/// what is no full `http` or `https` URL of at most 4096 bytes.
+pub fn address(text: &str) -> Option<(String, bool)> {
+    let web = ["http://", "https://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    let plain = text.len() <= MAX_LENGTH && !text.contains(char::is_control);
+    (web && plain).then(|| without_addresses(text))
 }
 
 /// Removes parameters whose value holds an `@`, plain or encoded: shops put e-mail addresses there.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use duet_events::{
     Claim, Country, Event, EventId, Invalid,
     claim::{PixelLeg, Refusal},
+    page,
 };
 use serde_json::value::RawValue;
 
@@ -138,7 +139,10 @@ fn believe_the_request_only(claim: &mut Claim) {
 fn complete(claim: &mut Claim, facts: &Facts<'_>) {
     let owned = |text: Option<&str>| text.map(str::to_owned);
     if claim.page.url.is_none() {
-        claim.page.url = owned(facts.referer);
+        claim.page.url = facts
+            .referer
+            .and_then(page::address)
+            .map(|(address, _)| address);
     }
     let user = &mut claim.user;
     user.ip = user.ip.take().filter(|ip| is_public(*ip)).or(facts.ip);

@@ -20,6 +20,7 @@ pub fn router(app: App) -> Router {
     let track_path = app.server.track_path.clone();
     let pages = Router::new()
         .route(&track_path, post(track::post).get(track::get))
+        .method_not_allowed_fallback(rejection::method_not_allowed)
         .layer(cors(app.clone()))
         .layer(middleware::from_fn_with_state(app.clone(), origin::check));
     Router::new()

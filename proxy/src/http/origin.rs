@@ -27,11 +27,7 @@ pub async fn check(
     if !allowed {
         return Rejection::OriginNotAllowed.into_response();
     }
-    let mut response = next.run(request).await;
-    response
-        .headers_mut()
-        .append(header::VARY, HeaderValue::from_static("origin"));
-    response
+    next.run(request).await
 }
 
 /// Whether the operator listed this origin.

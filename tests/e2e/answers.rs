@@ -1,0 +1,151 @@
+//! Every status the track route can answer, and that its body says why.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use duet_tests::{Answer, Stack};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time,
+};
+
+fn said(answer: &Answer) -> (u16, &Value, &Value) {
+    assert!(answer.body["error"].is_string(), "{answer:?}");
+    (
+        answer.status.as_u16(),
+        &answer.body["success"],
+        &answer.body["code"],
+    )
+}
+
+#[tokio::test]
+async fn every_no_has_a_status_a_code_and_a_sentence() -> Result<()> {
+    let stack = Stack::start(&[("DUET_SERVER_KEY", "a-server-key-of-some-length")]).await?;
+    let track = "/api/analytics/tiktok/track";
+    let post =
+        |body: &str| Ok::<_, anyhow::Error>(stack.request("POST", track)?.body(body.to_owned()));
+    let large = format!(
+        r#"{{"event":"Lead","properties":{{"x":"{}"}}}}"#,
+        "x".repeat(256 * 1024)
+    );
+    for (request, status, code) in [
+        (post("{")?, 400, "not_json"),
+        (post("")?, 400, "not_json"),
+        (post("[]")?, 422, "invalid"),
+        (post(r#"{"event":"two words"}"#)?, 422, "invalid"),
+        (
+            post(r#"{"events":[{"event":"two words"},{}]}"#)?,
+            422,
+            "invalid",
+        ),
+        (
+            post("{}")?.bearer_auth("not-the-key-of-this-server"),
+            401,
+            "wrong_server_key",
+        ),
+        (
+            post("{}")?.header("origin", "https://evil.example"),
+            403,
+            "origin_not_allowed",
+        ),
+        (
+            post("{}")?.header("origin", "null"),
+            403,
+            "origin_not_allowed",
+        ),
+        (stack.request("POST", "/nowhere")?, 404, "not_found"),
+        (stack.request("PUT", track)?, 405, "method_not_allowed"),
+        (post(&large)?, 413, "too_large"),
+    ] {
+        let answer = Answer::to(request).await?;
+        assert_eq!(said(&answer), (status, &json!(false), &json!(code)));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn refused_events_say_which_field_broke_which_rule() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let answer = Answer::to(
+        stack
+            .track(&json!({ "event": "Lead", "event_id": "a", "evnt_time": 1, "event_time": 1 }))?,
+    )
+    .await?;
+    let result = &answer.body["results"][0];
+    assert_eq!(
+        (&result["event_id"], &result["status"]),
+        (&json!("a"), &json!("invalid"))
+    );
+    assert_eq!(
+        (&result["errors"][0]["field"], &result["errors"][0]["rule"]),
+        (&json!("evnt_time"), &json!("unknown_field"))
+    );
+    assert!(result["errors"][0]["message"].is_string());
+    let old = Answer::to(stack.track(&json!({ "event": "Lead", "event_time": 1 }))?).await?;
+    assert_eq!(old.body["results"][0]["errors"][0]["rule"], "too_old");
+    Ok(())
+}
+
+#[tokio::test]
+async fn any_content_type_is_read_as_json() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    for kind in [
+        "application/json",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "nonsense",
+    ] {
+        let request = stack
+            .track(&json!({ "event": "Lead", "user": { "external_id": "u" } }))?
+            .header("content-type", kind);
+        assert_eq!(Answer::to(request).await?.status.as_u16(), 202, "{kind}");
+    }
+    stack.conversions(4).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn asking_whether_anybody_is_there_is_answered() -> Result<()> {
+    let stack = Stack::start(&[("DUET_TRACK_PATH", "/collect")]).await?;
+    for path in ["/collect", "/healthz"] {
+        let answer = stack.get(path).await?;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["status"]),
+            (200, &json!("ok"))
+        );
+    }
+    assert_eq!(
+        stack.get("/readyz").await?.body["checks"],
+        json!({ "store": "ok", "queue": "ok", "token": "ok" })
+    );
+    assert_eq!(
+        stack
+            .get("/api/analytics/tiktok/track")
+            .await?
+            .status
+            .as_u16(),
+        404
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let mut slow = TcpStream::connect(stack.address()).await?;
+    slow.write_all(
+        b"POST /api/analytics/tiktok/track HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
+    )
+    .await?;
+    // Others are served meanwhile.
+    stack
+        .accepted(&json!({ "event": "Lead", "user": { "external_id": "u" } }))
+        .await?;
+    stack.conversions(1).await?;
+    let mut head = [0; 12];
+    time::timeout(Duration::from_mins(1), slow.read_exact(&mut head)).await??;
+    assert_eq!(&head, b"HTTP/1.1 408");
+    Ok(())
+}

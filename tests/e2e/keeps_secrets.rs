@@ -1,0 +1,106 @@
+//! Personal values and secrets are nowhere but where they have to be.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+use duet_sandbox::Fault;
+use duet_tests::{Answer, Stack};
+use serde_json::json;
+
+const KEY: &str = "canary-server-key-0123456789";
+const CANARIES: [&str; 8] = [
+    "canary.person@example.com",
+    "canary.person%40example.com",
+    "0912345678",
+    "+84912345678",
+    "84912345678",
+    "canary-user-17",
+    "sandbox-token",
+    KEY,
+];
+
+#[tokio::test]
+async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
+    let mut stack = Stack::start(&[
+        ("DUET_SERVER_KEY", KEY),
+        ("DUET_COUNTRY", "VN"),
+        ("DUET_LOG", "trace"),
+    ])
+    .await?;
+    let mut answers = Vec::new();
+    let user = json!({ "email": "canary.person@example.com", "phone": "0912345678", "userId": "canary-user-17" });
+    let page = json!({ "url": "https://shop.example/?email=canary.person@example.com", "referrer": "https://shop.example/?e=canary.person%40example.com" });
+    let outage = stack.sandbox.inject(Fault::Reset {});
+    for body in [
+        json!({ "event": "Lead", "user": user, "page": page, "properties": { "email": "canary.person@example.com", "phone_number": "+84912345678" } }),
+        json!({ "event": "Lead", "user": { "email": "canary.person@example.com x", "phone": "0912345678 ext", "canary-user-17": 1 } }),
+        json!({ "event": "canary.person@example.com", "event_id": "canary.person@example.com", "user": user }),
+        json!({ "event": "Lead", "user": "canary.person@example.com", "properties": { "order_id": ["canary-user-17"] } }),
+    ] {
+        answers.push(
+            Answer::to(stack.track(&body)?.header(
+                "referer",
+                "https://shop.example/?e=canary.person@example.com",
+            ))
+            .await?,
+        );
+    }
+    answers.push(
+        Answer::to(
+            stack
+                .track(&json!({ "event": "Lead" }))?
+                .bearer_auth("canary-user-17"),
+        )
+        .await?,
+    );
+    Answer::to(
+        stack
+            .track(&json!({ "event": "Lead", "user": user }))?
+            .bearer_auth(KEY),
+    )
+    .await?;
+    stack
+        .until("TikTok was asked", async |stack| {
+            Ok(!stack.requests().is_empty())
+        })
+        .await?;
+    for path in [
+        "/readyz",
+        "/healthz",
+        "/nowhere",
+        "/api/analytics/tiktok/track",
+    ] {
+        answers.push(stack.get(path).await?);
+    }
+    stack.sandbox.remove_fault(outage);
+    stack.conversions(3).await?;
+    assert!(stack.stop().await?);
+    let said = format!("{answers:?}{}", stack.log());
+    for canary in CANARIES {
+        // What nobody can read as a person's (an unknown key's name) may be repeated to the one who sent it.
+        let found = said.replace("user.canary-user-17", "");
+        assert!(!found.contains(canary), "{canary} was said");
+        assert!(
+            !anywhere(&stack.data_dir(), canary.as_bytes())?,
+            "{canary} is on disk"
+        );
+    }
+    Ok(())
+}
+
+fn anywhere(folder: &Path, needle: &[u8]) -> Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let found = if path.is_dir() {
+            anywhere(&path, needle)?
+        } else {
+            fs::read(&path)?
+                .windows(needle.len())
+                .any(|part| part == needle)
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,188 @@
+//! What got a 202 arrives: through kills, outages and refusals.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use duet_sandbox::{Fault, Outcome};
+use duet_tests::Stack;
+use serde_json::{Value, json};
+
+fn event(id: &str) -> Value {
+    json!({ "event": "Purchase", "event_id": id, "user": { "external_id": "u" },
+            "properties": { "value": 99000, "currency": "VND" } })
+}
+
+fn server_error() -> Fault {
+    Fault::Code {
+        code: 50000,
+        message: None,
+    }
+}
+
+fn gateway_errors() -> [Fault; 5] {
+    [
+        Fault::BadGateway {},
+        Fault::EmptyBody {},
+        Fault::TornJson {},
+        Fault::Reset {},
+        server_error(),
+    ]
+}
+
+#[tokio::test]
+async fn a_kill_between_202_and_delivery_loses_nothing() -> Result<()> {
+    let mut stack = Stack::start(&[]).await?;
+    let outage = stack.sandbox.inject(Fault::BadGateway {});
+    let mut accepted = BTreeSet::new();
+    for round in 0..5 {
+        for number in 0..20 {
+            let id = format!("{round}-{number}");
+            stack.accepted(&event(&id)).await?;
+            accepted.insert(id);
+        }
+        stack.kill().await?;
+        stack.run_proxy().await?;
+    }
+    assert_eq!(stack.sandbox.totals().conversions, 0);
+    stack.sandbox.remove_fault(outage);
+    let conversions = stack.conversions(100).await?;
+    let arrived: BTreeSet<_> = conversions
+        .into_iter()
+        .filter_map(|conversion| conversion.event_id)
+        .collect();
+    assert_eq!(arrived, accepted);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_verdict_is_not_taken_for_one() -> Result<()> {
+    for fault in gateway_errors() {
+        let stack = Stack::start(&[]).await?;
+        stack.sandbox.inject(fault.times(1));
+        stack.accepted(&event("a")).await?;
+        assert_eq!(stack.conversions(1).await?[0].signals.len(), 1);
+        assert_eq!(stack.requests().len(), 2);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_that_tiktok_took_before_the_line_broke_counts_once() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    stack
+        .sandbox
+        .inject(Fault::Reset {}.after_storing().times(1));
+    stack.accepted(&event("a")).await?;
+    stack
+        .until("it is sent again", async |stack| {
+            Ok(stack.requests().len() == 2)
+        })
+        .await?;
+    let conversion = stack.conversions(1).await?.remove(0);
+    assert_eq!(
+        conversion
+            .signals
+            .iter()
+            .map(|signal| signal.outcome)
+            .collect::<Vec<_>>(),
+        [Outcome::Counted, Outcome::Deduplicated]
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_refused_event_among_many_is_found_and_the_others_arrive() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let outage = stack.sandbox.inject(Fault::BadGateway {});
+    stack.sandbox.inject(Fault::RefuseEvent {
+        event_id: "poison".to_owned(),
+        name_index: false,
+    });
+    let mut events: Vec<_> = (0..49).map(|number| event(&number.to_string())).collect();
+    events.insert(17, event("poison"));
+    stack.accepted(&json!({ "events": events })).await?;
+    stack.sandbox.remove_fault(outage);
+    stack.conversions(49).await?;
+    stack
+        .until("the refusal is logged", async |stack| {
+            Ok(stack.log().contains("dead letter"))
+        })
+        .await?;
+    assert!(stack.log().contains("poison") && stack.log().contains("40002"));
+    assert_eq!(stack.get("/readyz").await?.status.as_u16(), 200);
+    let requests = stack
+        .requests()
+        .iter()
+        .filter(|request| request.code.is_some())
+        .count();
+    assert!(
+        requests <= 2 * 6 + 1,
+        "{requests} requests to find one in 50"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_revoked_token_stops_delivery_and_a_working_one_resumes_it() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let revoked = stack.sandbox.inject(Fault::TokenRevoked {});
+    stack.accepted(&event("a")).await?;
+    stack
+        .until("readiness is off", async |stack| {
+            Ok(stack.get("/readyz").await?.status.as_u16() == 503)
+        })
+        .await?;
+    assert_eq!(
+        stack.get("/readyz").await?.body["checks"]["token"],
+        "refused"
+    );
+    stack.accepted(&event("b")).await?;
+    stack.sandbox.remove_fault(revoked);
+    stack.conversions(2).await?;
+    stack
+        .until("readiness is back", async |stack| {
+            Ok(stack.get("/readyz").await?.status.as_u16() == 200)
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_remark_of_tiktoks_is_a_delivery_with_a_warning() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    stack
+        .sandbox
+        .inject(Fault::Partial { event_id: None }.times(1));
+    stack.accepted(&event("a")).await?;
+    stack.conversions(1).await?;
+    stack
+        .until("it is logged", async |stack| {
+            Ok(stack.log().contains("delivered with a warning"))
+        })
+        .await?;
+    assert_eq!(stack.requests().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stop_signal_delivers_what_waits() -> Result<()> {
+    let mut stack = Stack::start(&[]).await?;
+    for number in 0..10 {
+        stack.accepted(&event(&number.to_string())).await?;
+    }
+    assert!(stack.stop().await?, "{}", stack.log());
+    stack.conversions(10).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stop_signal_in_an_outage_keeps_what_waits() -> Result<()> {
+    let mut stack = Stack::start(&[]).await?;
+    let outage = stack.sandbox.inject(Fault::BadGateway {});
+    stack.accepted(&event("a")).await?;
+    assert!(stack.stop().await?, "{}", stack.log());
+    assert!(stack.log().contains("stays on disk"));
+    stack.sandbox.remove_fault(outage);
+    stack.run_proxy().await?;
+    stack.conversions(1).await?;
+    Ok(())
+}

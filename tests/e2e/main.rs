@@ -1,0 +1,14 @@
+//! What Duet promises, one module a promise, with the real binaries over real HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is a failed test"
+)]
+
+mod answers;
+mod counts_once;
+mod delivers;
+mod keeps_secrets;
+mod loses_nothing;
+mod origins;
+mod settings;

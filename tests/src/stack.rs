@@ -1,0 +1,264 @@
+//! A whole Duet on free ports: the sandbox in this process, the proxy as the binary that users run.
+//!
+//! Dropping a [`Stack`] fails the test if the sandbox saw anything that TikTok's contract calls a
+//! violation; a test that provokes one takes them out first.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use duet_sandbox::{Conversion, LoggedRequest, Options, Sandbox, Severity};
+use reqwest::{Client, RequestBuilder, StatusCode, header::HeaderMap};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    net::TcpListener,
+    process::{Child, Command},
+    time,
+};
+
+/// How long a condition may take to come true before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+const TRACK: &str = "/api/analytics/tiktok/track";
+
+/// A proxy process and its sandbox.
+pub struct Stack {
+    /// The sandbox, for looking in and for injecting faults.
+    pub sandbox: Sandbox,
+    proxy: Option<Child>,
+    address: SocketAddr,
+    http: Client,
+    settings: Vec<(String, String)>,
+    folder: TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; a string where it is not JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Sends `request` and reads what comes back.
+    pub async fn to(request: RequestBuilder) -> Result<Self> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(Self {
+            status,
+            headers,
+            body,
+        })
+    }
+}
+
+impl Stack {
+    /// Starts a proxy and a strict sandbox. `settings` come on top of those that lead to the sandbox.
+    pub async fn start(settings: &[(&str, &str)]) -> Result<Self> {
+        let options = Options::default();
+        let pixel = options
+            .pixels
+            .first()
+            .context("the sandbox has no pixel")?
+            .clone();
+        let sandbox = Sandbox::new(options);
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let sandbox_url = format!("http://{}", listener.local_addr()?);
+        tokio::spawn(duet_sandbox::serve(
+            listener,
+            sandbox.clone(),
+            std::future::pending(),
+        ));
+
+        let folder = tempfile::tempdir()?;
+        let address = free_address().await?;
+        let own = [
+            ("TIKTOK_PIXEL_ID", pixel.code.as_str()),
+            ("TIKTOK_ACCESS_TOKEN", &pixel.access_token),
+            ("TIKTOK_API_BASE", &sandbox_url),
+            ("DUET_LISTEN", &address.to_string()),
+            (
+                "DUET_DATA_DIR",
+                &folder.path().join("data").display().to_string(),
+            ),
+            ("DUET_LOG", "debug"),
+        ];
+        let settings = own
+            .iter()
+            .chain(settings)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut stack = Self {
+            sandbox,
+            proxy: None,
+            address,
+            http: Client::new(),
+            settings: settings.collect(),
+            folder,
+        };
+        stack.run_proxy().await?;
+        Ok(stack)
+    }
+
+    /// Starts the proxy process again, after [`Stack::kill`] or [`Stack::stop`].
+    pub async fn run_proxy(&mut self) -> Result<()> {
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())?;
+        let proxy = Command::new(binary("duet-proxy")?)
+            .arg("serve")
+            .env_clear()
+            .envs(self.settings.iter().cloned())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()?;
+        self.proxy = Some(proxy);
+        self.until("the proxy answers", async |stack| {
+            Ok(stack.get("/healthz").await.is_ok())
+        })
+        .await
+    }
+
+    /// SIGKILL: no time to write anything down.
+    pub async fn kill(&mut self) -> Result<()> {
+        let mut proxy = self.proxy.take().context("the proxy does not run")?;
+        Ok(proxy.kill().await?)
+    }
+
+    /// SIGTERM, and whether the process then ended well.
+    pub async fn stop(&mut self) -> Result<bool> {
+        let mut proxy = self.proxy.take().context("the proxy does not run")?;
+        let id = proxy.id().context("the proxy has ended")?.to_string();
+        Command::new("kill").args(["-TERM", &id]).status().await?;
+        Ok(time::timeout(PATIENCE, proxy.wait()).await??.success())
+    }
+
+    /// A request to the proxy.
+    pub fn request(&self, method: &str, path: &str) -> Result<RequestBuilder> {
+        Ok(self
+            .http
+            .request(method.parse()?, format!("http://{}{path}", self.address)))
+    }
+
+    /// Gets a path of the proxy.
+    pub async fn get(&self, path: &str) -> Result<Answer> {
+        Answer::to(self.request("GET", path)?).await
+    }
+
+    /// Posts to the track route, as a page's own script does.
+    pub fn track(&self, body: &Value) -> Result<RequestBuilder> {
+        let request = self.request("POST", TRACK)?;
+        Ok(request
+            .header("content-type", "text/plain;charset=UTF-8")
+            .body(body.to_string()))
+    }
+
+    /// Posts an event and expects it to be taken.
+    pub async fn accepted(&self, body: &Value) -> Result<Answer> {
+        let answer = Answer::to(self.track(body)?).await?;
+        ensure!(answer.status == StatusCode::ACCEPTED, "{answer:?}");
+        Ok(answer)
+    }
+
+    /// The proxy's address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the sandbox has counted `count` conversions, and gives them.
+    pub async fn conversions(&self, count: usize) -> Result<Vec<Conversion>> {
+        self.until(&format!("{count} conversions"), async |stack| {
+            Ok(stack.sandbox.conversions().len() >= count)
+        })
+        .await?;
+        let conversions = self.sandbox.conversions();
+        ensure!(
+            conversions.len() == count,
+            "{} conversions instead of {count}",
+            conversions.len()
+        );
+        Ok(conversions)
+    }
+
+    /// The Events API requests so far.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.sandbox.requests()
+    }
+
+    /// Waits for a condition.
+    pub async fn until(
+        &self,
+        what: &str,
+        condition: impl AsyncFn(&Self) -> Result<bool>,
+    ) -> Result<()> {
+        let patience = async {
+            while !condition(self).await? {
+                time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(())
+        };
+        time::timeout(PATIENCE, patience)
+            .await
+            .unwrap_or_else(|_| bail!("waited in vain until {what}\n{}", self.log()))
+    }
+
+    /// What the proxy has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// The proxy's data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("proxy.log")
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let mut violations = self.sandbox.violations();
+        violations.retain(|found| found.severity == Severity::Violation);
+        if !std::thread::panicking() {
+            assert!(
+                violations.is_empty(),
+                "TikTok's contract was violated: {violations:#?}"
+            );
+        }
+    }
+}
+
+/// A port that nobody listens on.
+async fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
+}
+
+/// A binary of this workspace, beside the test's own folder.
+///
+/// # Errors
+/// When it is not built.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.ancestors().nth(2).unwrap_or(Path::new("."));
+    let path = folder.join(name);
+    ensure!(
+        path.exists(),
+        "{} is not built; run `cargo build -p {name}`",
+        path.display()
+    );
+    Ok(path)
+}
