@@ -1,0 +1,38 @@
+// Calls may come before the SDK is ready. They are kept in order, with the ids they have answered with.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { init } from './call.mjs';
+import { inBrowsers } from './in_browsers.mjs';
+
+inBrowsers(['chromium', 'firefox'], (scene) => {
+  async function assertReplayed(address) {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(address);
+    const ids = await page.evaluate(() => {
+      const { duet } = window;
+      duet.identify({ email: 'early@example.com' });
+      return [
+        duet.trackDualEvent('ViewContent').eventId,
+        duet.trackServerInitiateCheckout({ planId: 'exam', value: 199000, orderId: 'PHO7K3M9Q2X' }).eventId,
+        duet.trackServerSubscribe({ planId: 'exam', value: 199000, orderId: 'PHO7K3M9Q2X' }).eventId,
+      ];
+    });
+    assert.equal(new Set(ids).size, 3);
+    assert.equal(ids[2], '8dfcc057-77d8-88a5-b01a-e0d0586f4129', 'an order makes its id before anything is loaded');
+    assert.ok(!stack.posted().some((event) => ids.includes(event.event_id)));
+
+    await init(page, stack.config);
+    for (const id of ids) {
+      const [{ signals }] = await stack.bothLegs(id);
+      for (const { channel, match_keys: keys } of signals) {
+        assert.ok(keys.includes('email'), `the ${channel} leg knows who was identified before`);
+      }
+    }
+    const inOrder = (events) => events.map((event) => event.event_id).filter((id) => ids.includes(id));
+    assert.deepEqual(inOrder(stack.posted()), ids);
+    assert.deepEqual(inOrder(stack.pixelEvents()), ids);
+  }
+
+  test('calls before init() are replayed with their ids', () => assertReplayed(scene.stack.fixture));
+});

@@ -1,0 +1,147 @@
+// Every call reports its event on both legs under one name and one event_id, and TikTok counts it once.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { init, report } from './call.mjs';
+import { inBrowsers } from './in_browsers.mjs';
+
+const sha256 = (text) => createHash('sha256').update(text).digest('hex');
+
+const person = { email: ' Lan@Example.com', phone: '0901 234 567', externalId: 'user_2abcDEF' };
+const digests = {
+  email: sha256('lan@example.com'),
+  phone: sha256('+84901234567'),
+  externalId: sha256('user_2abcDEF'),
+};
+const other = { email: 'minh@example.com', phone: '+84912345678', userId: 'minh' };
+const otherDigests = {
+  email: sha256('minh@example.com'),
+  phone: sha256('+84912345678'),
+  externalId: sha256('minh'),
+};
+
+const plan = { planId: 'exam', planName: 'Exam', value: 199000, currency: 'VND' };
+const item = { contentId: 'exam', contentName: 'Exam', value: 199000, currency: 'VND' };
+
+/** The call, its arguments, and the event it is to report. */
+const dual = [
+  ['trackServerViewContent', [item], 'ViewContent'],
+  ['trackServerSearch', [{ query: 'toán 12' }], 'Search'],
+  ['trackServerClickButton', [{ contentName: 'Compare plans' }], 'ClickButton'],
+  ['trackServerAddToCart', [item], 'AddToCart'],
+  ['trackServerInitiateCheckout', [{ ...plan, orderId: 'NET1CHECKOUT' }], 'InitiateCheckout'],
+  ['trackServerAddPaymentInfo', [plan], 'AddPaymentInfo'],
+  ['trackServerCompleteRegistration', [{ contentName: 'Student' }], 'CompleteRegistration'],
+  ['trackServerStartTrial', [plan], 'StartTrial'],
+  ['trackServerSubscribe', [{ ...plan, billingCycle: 'monthly', orderId: 'NET2SUBSCRIBE' }], 'Subscribe'],
+  ['trackServerCompletePayment', [{ ...plan, orderId: 'NET3PAYMENT' }], 'CompletePayment'],
+  ['trackServerPurchase', [{ ...plan, orderId: 'NET4PURCHASE' }], 'Purchase'],
+  ['trackDualEvent', ['Contact', { description: 'A question' }], 'Contact'],
+  ['trackDualEvent', ['notebook_opened', {}], 'notebook_opened'],
+];
+
+/** The call forms of the system Duet replaces. */
+const former = [
+  ['trackTikTokDualEvent', ['Lead', { description: 'Newsletter' }, other, 'TEST123'], 'Lead'],
+  ['trackServerSubscribe', ['exam', 'Exam', 199000, 'monthly', other], 'Subscribe'],
+  ['trackServerViewContent', ['exam', 'Exam', 199000, other], 'ViewContent'],
+  ['trackServerCompletePayment', ['NET5PAYMENT', 199000, 'Exam', other], 'CompletePayment'],
+  ['trackServerInitiateCheckout', ['exam', 'Exam', 199000, other], 'InitiateCheckout'],
+];
+
+async function serverCopy({ stack }, eventId) {
+  const requests = await stack.sandbox.requests();
+  return requests.flatMap(({ body }) => body.data).find((event) => event.event_id === eventId);
+}
+
+async function assertOneConversion(scene, [name, args, event], expected) {
+  const { stack } = scene;
+  const page = await (await scene.visitor()).open(stack.fixture);
+  await init(page, stack.config);
+  await page.evaluate((person) => window.duet.identify(person), person);
+  const { eventId, delivery } = await report(page, name, ...args);
+  assert.equal(delivery.status, 'accepted');
+
+  const conversions = await stack.bothLegs(eventId);
+  assert.equal(conversions.length, 1);
+  const [{ signals }] = conversions;
+  assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server']);
+  assert.deepEqual(signals.map((signal) => signal.event), [event, event]);
+
+  const pixel = stack.pixelEvents().find((sent) => sent.event_id === eventId);
+  const server = await serverCopy(scene, eventId);
+  assert.deepEqual(
+    {
+      email: pixel.context.user.sha256_email,
+      phone: pixel.context.user.sha256_phone_number,
+      externalId: pixel.context.user.external_id,
+    },
+    expected,
+    'the Pixel knows the visitor by these digests',
+  );
+  const first = (value) => (Array.isArray(value) ? value[0] : value);
+  assert.deepEqual(
+    {
+      email: first(server.user.email),
+      phone: first(server.user.phone),
+      externalId: first(server.user.external_id),
+    },
+    expected,
+    'the server knows the visitor by the same digests',
+  );
+  for (const key of ['value', 'currency', 'order_id']) {
+    assert.equal(server.properties?.[key], pixel.properties[key], `both legs agree on ${key}`);
+  }
+}
+
+inBrowsers(['chromium', 'firefox'], (scene) => {
+  for (const row of dual) {
+    test(`${row[0]} reports ${row[2]} on both legs`, () => assertOneConversion(scene, row, digests));
+  }
+  for (const row of former) {
+    test(`the former ${row[0]}(${row[1][0]}, …) reports ${row[2]} on both legs`, () =>
+      assertOneConversion(scene, row, otherDigests));
+  }
+
+  test('an order of dong and an order of dollars keep their amounts on both legs', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    for (const [value, currency] of [[99000, 'VND'], [4.99, 'USD']]) {
+      const { eventId } = await report(page, 'trackServerCompletePayment', { orderId: `NET6${currency}`, value, currency });
+      const [{ properties }] = await stack.bothLegs(eventId);
+      const server = await serverCopy(scene, eventId);
+      for (const leg of [properties, server.properties]) {
+        assert.deepEqual([leg.value, leg.currency], [value, currency]);
+      }
+    }
+  });
+
+  test('the former trackTikTokServerEvent({event, …}) reports on the server leg alone', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    const { eventId } = await report(page, 'trackTikTokServerEvent', {
+      event: 'Subscribe',
+      properties: { value: 99000, currency: 'VND' },
+      user: other,
+      test_event_code: 'TEST123',
+    });
+    const [{ signals }] = await stack.serverLeg(eventId);
+    assert.deepEqual(signals.map(({ channel }) => channel), ['server']);
+    assert.ok(!stack.pixelEvents().some((sent) => sent.event_id === eventId));
+  });
+
+  test('trackPixelEvent reports on the Pixel leg alone', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    const pixelOnly = await report(page, 'trackPixelEvent', 'ViewContent');
+    const after = await report(page, 'trackDualEvent', 'ViewContent');
+    await stack.bothLegs(after.eventId);
+    assert.equal(pixelOnly.delivery.status, 'off');
+    const [{ signals }] = await stack.sandbox.conversionsOf(pixelOnly.eventId);
+    assert.deepEqual(signals.map(({ channel }) => channel), ['pixel']);
+  });
+});

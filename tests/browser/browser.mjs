@@ -1,0 +1,107 @@
+// Finds the browsers of this machine and opens pages in them.
+
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import puppeteer from 'puppeteer-core';
+
+const windows = ['ProgramFiles', 'ProgramFiles(x86)', 'LocalAppData'].map((name) => process.env[name]).filter(Boolean);
+
+const known = {
+  chromium: {
+    variable: 'CHROMIUM',
+    names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'],
+    paths: [
+      '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+      '/Applications/Chromium.app/Contents/MacOS/Chromium',
+      ...windows.map((folder) => join(folder, 'Google', 'Chrome', 'Application', 'chrome.exe')),
+      ...windows.map((folder) => join(folder, 'Chromium', 'Application', 'chrome.exe')),
+      ...windows.map((folder) => join(folder, 'Microsoft', 'Edge', 'Application', 'msedge.exe')),
+    ],
+  },
+  firefox: {
+    variable: 'FIREFOX',
+    names: ['firefox-esr', 'firefox'],
+    paths: [
+      '/Applications/Firefox.app/Contents/MacOS/firefox',
+      ...windows.map((folder) => join(folder, 'Mozilla Firefox', 'firefox.exe')),
+    ],
+  },
+};
+
+function executable(name) {
+  const { variable, names, paths } = known[name];
+  if (process.env[variable]) return process.env[variable];
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const candidates = [...names.flatMap((file) => folders.map((folder) => join(folder, file))), ...paths];
+  const found = candidates.find((path) => existsSync(path));
+  if (!found) {
+    throw new Error(`No ${name} found. Install it (Debian: apt-get install ${names[0]}) or set ${variable} to its path.`);
+  }
+  return found;
+}
+
+const chromiumFlags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+// Firefox would speak to its maker at every start; the tests stay on loopback.
+const firefoxPreferences = {
+  'toolkit.telemetry.enabled': false,
+  'app.normandy.enabled': false,
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+  'browser.safebrowsing.malware.enabled': false,
+  'services.settings.server': 'http://127.0.0.1:9/',
+};
+
+/** Starts `chromium` or `firefox` with an empty profile of its own. */
+export async function launch(name) {
+  const executablePath = executable(name);
+  if (name === 'chromium') return puppeteer.launch({ executablePath, headless: true, args: chromiumFlags });
+  return puppeteer.launch({
+    browser: 'firefox',
+    executablePath,
+    headless: true,
+    protocol: 'webDriverBiDi',
+    extraPrefsFirefox: firefoxPreferences,
+  });
+}
+
+/**
+ * A visitor: a browser context with empty storage. `open(url)` gives a page on which `window.duet` is the SDK;
+ * what a page throws is kept in `errors` and must stay empty.
+ */
+export async function visitor(browser) {
+  const context = await browser.createBrowserContext();
+  const errors = [];
+  return {
+    context,
+    errors,
+    async page() {
+      const page = await context.newPage();
+      page.setDefaultTimeout(15_000);
+      page.on('pageerror', (error) => errors.push(String(error)));
+      return page;
+    },
+    async open(url) {
+      const page = await this.page();
+      await page.goto(url);
+      await sdkOn(page);
+      return page;
+    },
+    async leave() {
+      await context.close();
+    },
+  };
+}
+
+/** Waits until the SDK's module is there; a page that was just loaded may still be fetching it. */
+export async function sdkOn(page) {
+  await page.waitForFunction(() => window.duet !== undefined);
+}

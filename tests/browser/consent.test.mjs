@@ -1,0 +1,108 @@
+// Consent is one switch for both legs: pending lets nothing out and writes nothing down, granted sends what waited,
+// denied forgets it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { call, init, report, stored } from './call.mjs';
+import { inBrowsers } from './in_browsers.mjs';
+
+inBrowsers(['chromium', 'firefox'], (scene) => {
+  /** A page on which consent is pending and calls were made, with every request it makes. */
+  async function undecided() {
+    const { stack } = scene;
+    const visitor = await scene.visitor();
+    const page = await visitor.page();
+    const requests = [];
+    page.on('request', (request) => requests.push(request.url()));
+    await page.goto(`${stack.fixture}?ttclid=E.C.P.undecided`);
+    await page.waitForFunction(() => window.duet !== undefined);
+    await init(page, { ...stack.config, consent: 'pending' });
+    await call(page, 'identify', { email: 'lan@example.com', externalId: 'lan' });
+    const ids = [
+      await call(page, 'trackDualEvent', 'ViewContent'),
+      await call(page, 'trackServerInitiateCheckout', { planId: 'exam', value: 199000, orderId: 'NET1CONSENT' }),
+    ];
+    return { visitor, page, requests, ids };
+  }
+
+  /** Gives whatever could leak the time in which another visitor's event goes all the way. */
+  async function anotherVisitorComesAndGoes() {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    const { eventId } = await report(page, 'trackDualEvent', 'Contact');
+    await stack.bothLegs(eventId);
+  }
+
+  const foreign = ({ requests }) => requests.filter((url) => !/\/(pages|duet-sdk)\//.test(url) && !url.startsWith('data:'));
+
+  async function assertNothingLeft(scene, { page, ids, visitor }) {
+    assert.deepEqual(await stored(page), {});
+    assert.deepEqual(await visitor.context.cookies(), []);
+    const posted = scene.stack.posted().filter((event) => ids.includes(event.event_id));
+    assert.deepEqual(posted, []);
+    for (const id of ids) assert.deepEqual(await scene.stack.sandbox.conversionsOf(id), []);
+  }
+
+  test('while consent is pending nothing is sent, loaded or stored', async () => {
+    const one = await undecided();
+    await call(one.page, 'flush');
+    await anotherVisitorComesAndGoes();
+    assert.deepEqual(foreign(one), []);
+    await assertNothingLeft(scene, one);
+    assert.equal(await call(one.page, 'pending'), 2);
+    assert.equal(await one.page.evaluate(() => localStorage.length), 0);
+  });
+
+  test('once consent is granted, what waited arrives under the ids it was given', async () => {
+    const { stack } = scene;
+    const { page, ids } = await undecided();
+    await call(page, 'setConsent', 'granted');
+    for (const id of ids) {
+      const [conversion] = await stack.bothLegs(id);
+      assert.equal(conversion.user.ttclid, 'E.C.P.undecided');
+    }
+    assert.deepEqual(
+      stack.pixelEvents().map((event) => event.event_id).filter((id) => ids.includes(id)),
+      ids,
+      'the Pixel got them in order',
+    );
+    assert.deepEqual(
+      stack.posted().map((event) => event.event_id).filter((id) => ids.includes(id)),
+      ids,
+      'the proxy got them in order',
+    );
+  });
+
+  test('once consent is denied, what waited is forgotten and nothing more is reported', async () => {
+    const one = await undecided();
+    await call(one.page, 'setConsent', 'denied');
+    const { eventId, delivery } = await report(one.page, 'trackDualEvent', 'ViewContent');
+    assert.equal(delivery.status, 'consent');
+    await anotherVisitorComesAndGoes();
+    assert.deepEqual(foreign(one), []);
+    await assertNothingLeft(scene, { ...one, ids: [...one.ids, eventId] });
+    assert.equal(await call(one.page, 'pending'), 0);
+  });
+
+  test('taking consent back clears what Duet kept of the visitor', async () => {
+    const { stack } = scene;
+    const visitor = await scene.visitor();
+    const page = await visitor.open(`${stack.fixture}?ttclid=E.C.P.regretted`);
+    await init(page, stack.config);
+    await call(page, 'identify', { email: 'lan@example.com' });
+    const { eventId } = await report(page, 'trackDualEvent', 'InitiateCheckout', {}, { orderId: 'NET2CONSENT' });
+    await stack.bothLegs(eventId);
+    assert.notDeepEqual(await stored(page), {});
+
+    await call(page, 'setConsent', 'denied');
+    assert.deepEqual(await stored(page), {});
+    const cookies = await visitor.context.cookies();
+    assert.deepEqual(cookies.filter(({ name }) => name === 'ttclid'), []);
+    const posts = stack.site.log.length;
+    const late = await report(page, 'trackDualEvent', 'ViewContent');
+    await anotherVisitorComesAndGoes();
+    assert.ok(!stack.posted().slice(posts).some((event) => event.event_id === late.eventId));
+    assert.deepEqual(await stack.sandbox.conversionsOf(late.eventId), []);
+  });
+});

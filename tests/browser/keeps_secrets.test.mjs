@@ -1,0 +1,104 @@
+// What a visitor types and what the operator is trusted with stay where they belong: a raw personal value never
+// leaves the page or the proxy's memory, and the access token goes to TikTok alone.
+
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { call, init, report } from './call.mjs';
+import { inBrowsers } from './in_browsers.mjs';
+import { sdkPackage } from './site.mjs';
+import { accessToken, trackPath } from './stack.mjs';
+
+const person = { email: 'Canary.Lan@Example.com', phone: '+84 909 765 432', externalId: 'canary-user-7731' };
+const raw = [/canary\.lan/i, /909[ .%+-]*(20)?765/i, /909765432/, /canary-user-7731/i];
+
+function assertNone(text, secrets, where) {
+  for (const secret of secrets) {
+    const found = secret instanceof RegExp ? secret.exec(text) : text.includes(secret) && [secret];
+    assert.ok(!found, `${where} contains ${found?.[0]}`);
+  }
+}
+
+/** Every file under a folder as [path, text]; bytes that are no text stay distinguishable. */
+async function filesUnder(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  return Promise.all(files.map(async (path) => [path, await readFile(path, 'latin1')]));
+}
+
+inBrowsers(['chromium'], (scene) => {
+  test('a raw personal value is in no request, no storage and no cookie of the page', async () => {
+    const { stack } = scene;
+    const visitor = await scene.visitor();
+    const page = await visitor.open(stack.fixture);
+    const urls = [];
+    page.on('request', (request) => urls.push(request.url()));
+    await init(page, stack.config);
+    await call(page, 'identify', person);
+    const identified = await report(page, 'trackServerSubscribe', { planId: 'exam', value: 199000, orderId: 'NET1SECRET' });
+    const given = await report(page, 'trackDualEvent', 'Contact', {}, { user: person });
+    await stack.bothLegs(identified.eventId);
+    const [{ user }] = await stack.bothLegs(given.eventId);
+    assert.ok(user.email && user.phone && user.external_id, 'all three keys arrived, as digests');
+
+    assertNone(urls.join('\n'), raw, 'an address the page asked for');
+    for (const { path, headers, body } of [...stack.site.log, ...stack.tiktok.log]) {
+      assertNone(body + JSON.stringify(headers), raw, `a request to ${path}`);
+    }
+    const storage = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+    assert.match(storage, /duet:/);
+    assertNone(storage, raw, 'the storage');
+    assertNone(JSON.stringify(await visitor.context.cookies()), raw, 'a cookie');
+  });
+
+  test('a raw personal value that reaches the proxy is in no file and no log line of it', async () => {
+    const { stack } = scene;
+    const body = {
+      event: 'CompleteRegistration',
+      event_id: 'raw-to-the-proxy',
+      user: { email: person.email, phone: person.phone, userId: person.externalId },
+      page: { url: `${stack.url}/welcome` },
+    };
+    const refused = { ...body, event_id: 'raw-and-refused', user: { ...body.user, phone: '+84 909 765 43x' } };
+    for (const event of [body, refused]) {
+      const answer = await fetch(`http://127.0.0.1:${stack.proxy.port}${trackPath}`, {
+        method: 'POST',
+        body: JSON.stringify(event),
+      });
+      assertNone(await answer.text(), raw, 'the answer');
+    }
+    const [{ user }] = await stack.serverLeg(body.event_id);
+    assert.ok(user.email && user.phone && user.external_id, 'all three keys arrived, as digests');
+
+    const files = await filesUnder(stack.folder);
+    assert.ok(files.length > 0, 'the proxy has a store');
+    for (const [path, text] of files) assertNone(text, raw, path);
+    assert.notEqual(stack.proxy.output.text, '', 'the proxy has a log');
+    assertNone(stack.proxy.output.text, raw, 'the log');
+    assertNone(JSON.stringify(await stack.sandbox.requests()), raw, 'a request to TikTok');
+  });
+
+  test('the access token goes to TikTok and nowhere else', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    const { eventId } = await report(page, 'trackDualEvent', 'ViewContent');
+    await stack.bothLegs(eventId);
+    const requests = await stack.sandbox.requests();
+    assert.ok(requests.length > 0 && requests.every(({ token }) => token === 'right'));
+
+    const routes = [trackPath, '/healthz', '/readyz', '/metrics', '/console', '/nowhere'];
+    for (const route of routes) {
+      const answer = await fetch(`http://127.0.0.1:${stack.proxy.port}${route}`);
+      assertNone(JSON.stringify([...answer.headers]) + (await answer.text()), [accessToken], route);
+    }
+    for (const { path, headers, body, answer } of [...stack.site.log, ...stack.tiktok.log]) {
+      assertNone(JSON.stringify([headers, body, answer]), [accessToken], `a request to ${path}`);
+    }
+    for (const [path, text] of [...(await filesUnder(stack.folder)), ...(await filesUnder(sdkPackage))]) {
+      assertNone(text, [accessToken], path);
+    }
+    assertNone(stack.proxy.output.text, [accessToken], 'the log');
+  });
+});

@@ -1,0 +1,35 @@
+// An event that the proxy could not take is kept by the browser over a reload, and delivered once when it can.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sdkOn } from './browser.mjs';
+import { call, init, report, stored } from './call.mjs';
+import { inBrowsers } from './in_browsers.mjs';
+import { trackPath } from './stack.mjs';
+import { until } from './until.mjs';
+
+inBrowsers(['chromium'], (scene) => {
+  test('an event outlives a proxy that is away and a page that is reloaded', async () => {
+    const { stack } = scene;
+    const config = { ...stack.config, endpoint: `http://127.0.0.1:${stack.proxy.port}${trackPath}` };
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, config);
+    await stack.proxy.stop();
+    const { eventId, delivery } = await report(page, 'trackServerCompletePayment', {
+      orderId: 'NET1OFFLINE',
+      value: 99000,
+      currency: 'VND',
+    });
+    assert.equal(delivery.status, 'queued');
+    assert.equal(await call(page, 'pending'), 1);
+    assert.ok(Object.values(await stored(page)).some((value) => value.includes(eventId)), 'the event is stored');
+
+    await page.reload();
+    await sdkOn(page);
+    await stack.proxy.start();
+    await init(page, config);
+    await until('nothing waits on the page', async () => (await call(page, 'pending')) === 0);
+    const [{ signals }] = await stack.bothLegs(eventId);
+    assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server']);
+  });
+}, (site) => ({ DUET_ALLOWED_ORIGINS: `http://127.0.0.1:${site.port}` }));

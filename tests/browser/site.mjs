@@ -1,0 +1,66 @@
+// The web server of the pages under test: the shop, the fixture pages, the SDK package, and the proxy's routes
+// under the site's own address, as a shop's web server would pass them on.
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { extname, join, resolve } from 'node:path';
+import { listen, pass } from './tap.mjs';
+
+const root = resolve(import.meta.dirname, '../..');
+/** The folder with the unpacked npm package. */
+export const sdkPackage = resolve(process.env.DUET_SDK ?? join(root, 'target/npm/duet-sdk'));
+
+const folders = [
+  ['/duet-sdk/', sdkPackage],
+  ['/pages/', join(import.meta.dirname, 'pages')],
+  ['/', join(root, 'www-demo')],
+];
+const types = {
+  '.css': 'text/css',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.json': 'application/json',
+};
+
+async function fileAt(pathname) {
+  const [prefix, folder] = folders.find(([prefix]) => pathname.startsWith(prefix));
+  const path = join(folder, pathname.slice(prefix.length) || 'index.html');
+  return { type: types[extname(path)] ?? 'application/octet-stream', content: await readFile(path) };
+}
+
+/** The strictest policy the pages can live under: their own files, the one import map, and the named hosts. */
+function policy(html, hosts) {
+  const [, importMap] = /<script type="importmap">(.*?)<\/script>/s.exec(html) ?? [];
+  const hash = importMap ? `'sha256-${createHash('sha256').update(importMap).digest('base64')}'` : '';
+  return [
+    "default-src 'none'",
+    `script-src 'self' 'wasm-unsafe-eval' ${hash} ${hosts.script}`,
+    `connect-src 'self' ${hosts.connect}`,
+    "style-src 'self'",
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+}
+
+/** Serves on a free port. `log` has every request but those for the pages themselves in `pass`'s form. */
+export async function serveSite({ proxyPort, settings, hosts }) {
+  const log = [];
+  const server = await listen(async (incoming, outgoing) => {
+    const { pathname } = new URL(incoming.url, 'http://site');
+    if (pathname.startsWith('/api/')) return pass(incoming, outgoing, proxyPort, log);
+    if (pathname === '/duet-dev.json') {
+      outgoing.writeHead(200, { 'content-type': types['.json'] });
+      return outgoing.end(JSON.stringify(settings));
+    }
+    try {
+      const { type, content } = await fileAt(pathname);
+      const headers = { 'content-type': type };
+      if (type === types['.html']) headers['content-security-policy'] = policy(content.toString(), hosts);
+      outgoing.writeHead(200, headers).end(content);
+    } catch {
+      outgoing.writeHead(404).end();
+    }
+  });
+  return { ...server, log };
+}

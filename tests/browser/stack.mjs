@@ -1,0 +1,153 @@
+// Everything between a page and TikTok, run for real on free ports of loopback: the site, the proxy, the sandbox
+// that stands in for TikTok, and taps where the page's own words can be read.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from './program.mjs';
+import { serveSite } from './site.mjs';
+import { listen, tap } from './tap.mjs';
+import { until } from './until.mjs';
+
+export const pixelId = 'CDUETBROWSER00000001';
+export const accessToken = 'canary-access-token-5b1e7c';
+export const trackPath = '/api/analytics/tiktok/track';
+
+async function freePort() {
+  const server = await listen(() => {});
+  await server.close();
+  return server.port;
+}
+
+const answers = (url) => fetch(url).then((answer) => answer.ok, () => false);
+
+async function startSandbox(output) {
+  const args = ['--listen', '127.0.0.1:0', '--pixel', pixelId, '--token', accessToken];
+  const program = run('duet-sandbox', args, {}, output);
+  const [, port] = await until(
+    'the sandbox listens',
+    () => program.running() && /http:\/\/127\.0\.0\.1:(\d+)/.exec(output.text),
+  );
+  const api = `http://127.0.0.1:${port}/sandbox`;
+  const read = async (path) => (await fetch(`${api}/${path}`)).json();
+  return {
+    ...program,
+    port: Number(port),
+    url: `http://127.0.0.1:${port}`,
+    conversions: () => read('conversions'),
+    conversionsOf: (eventId) => read(`conversions?event_id=${encodeURIComponent(eventId)}`),
+    requests: () => read('requests'),
+    totals: () => read('totals'),
+    violations: async () => (await read('violations')).filter(({ severity }) => severity === 'violation'),
+    inject: (fault) => fetch(`${api}/faults`, { method: 'POST', body: JSON.stringify(fault) }),
+    heal: () => fetch(`${api}/faults`, { method: 'DELETE' }),
+  };
+}
+
+function proxyOn(port, env, output) {
+  let program;
+  return {
+    port,
+    output,
+    async start() {
+      program = run('duet-proxy', ['serve'], env, output);
+      await until('the proxy listens', () => program.running() && answers(`http://127.0.0.1:${port}/healthz`));
+    },
+    stop: () => program.stop(),
+  };
+}
+
+/**
+ * Starts a stack. `env(site)` gives settings of the proxy beside the usual ones. `stop` fails when an event that
+ * the proxy accepted never reached the sandbox, or when the sandbox found fault with anything that reached it.
+ */
+export async function startStack(env = () => ({})) {
+  const folder = await mkdtemp(join(tmpdir(), 'duet-browser-'));
+  const sandbox = await startSandbox({ text: '' });
+  const tiktok = await tap(sandbox.port);
+  const port = await freePort();
+  const pixelScriptUrl = `http://127.0.0.1:${tiktok.port}/i18n/pixel/events.js`;
+  const site = await serveSite({
+    proxyPort: port,
+    settings: { pixel_id: pixelId, pixel_script_url: pixelScriptUrl, sandbox_url: sandbox.url, track_path: trackPath },
+    hosts: { script: `http://127.0.0.1:${tiktok.port}`, connect: 'http://127.0.0.1:* http://*.localhost:*' },
+  });
+  const proxy = proxyOn(port, {
+    TIKTOK_PIXEL_ID: pixelId,
+    TIKTOK_ACCESS_TOKEN: accessToken,
+    TIKTOK_API_BASE: sandbox.url,
+    DUET_LISTEN: `127.0.0.1:${port}`,
+    DUET_DATA_DIR: join(folder, 'data'),
+    DUET_COUNTRY: 'VN',
+    DUET_RATE_LIMIT: 'off',
+    DUET_LOG: 'debug',
+    ...env(site),
+  }, { text: '' });
+  await proxy.start();
+  const stack = {
+    folder,
+    proxy,
+    sandbox,
+    site,
+    /** The tap before the sandbox's browser end: the Pixel's script and what it reports. */
+    tiktok,
+    url: `http://127.0.0.1:${site.port}`,
+    fixture: `http://127.0.0.1:${site.port}/pages/fixture.html`,
+    /** What a page of this stack gives to init(). */
+    config: { pixelId, pixelScriptUrl, currency: 'VND', country: 'VN' },
+    /** The events pages posted to the proxy under the site's address, oldest first. */
+    posted: () => eventsIn(site.log),
+    /** The events pages posted to the Pixel's collector. */
+    pixelEvents: () => tiktok.log.filter(({ path }) => path === '/api/v2/pixel').map(({ json }) => json),
+    /** The two legs of an event, once both have reached the sandbox. */
+    bothLegs: (eventId) => until(
+      `both legs of ${eventId} arrive`,
+      async () => {
+        const found = await sandbox.conversionsOf(eventId);
+        return found.some(({ signals }) => signals.length >= 2) && found;
+      },
+      { found: sandbox.conversions },
+    ),
+    /** The conversions of an event, once its server leg has reached the sandbox. */
+    serverLeg: (eventId) => until(
+      `the server leg of ${eventId} arrives`,
+      async () => {
+        const found = await sandbox.conversionsOf(eventId);
+        return found.some(({ signals }) => signals.some(({ channel }) => channel === 'server')) && found;
+      },
+      { found: sandbox.conversions },
+    ),
+    async stop() {
+      try {
+        await everythingAcceptedArrives(stack);
+        assert.deepEqual(await sandbox.violations(), [], 'the sandbox found fault with what it was sent');
+      } finally {
+        await Promise.all([site.close(), tiktok.close(), proxy.stop(), sandbox.stop()]);
+        await rm(folder, { recursive: true });
+      }
+    },
+  };
+  return stack;
+}
+
+/** The events in the posts of a tap's log, each with the results of the post it was in. */
+export function eventsIn(log) {
+  return log
+    .filter(({ method, path }) => method === 'POST' && path.startsWith(trackPath))
+    .flatMap((post) => (post.json.events ?? [post.json]).map((event) => ({ ...event, post })));
+}
+
+async function everythingAcceptedArrives({ site, sandbox }) {
+  const results = site.log
+    .filter(({ status, path }) => status === 202 && path.startsWith(trackPath))
+    .flatMap(({ answer }) => JSON.parse(answer.body).results);
+  for (const { event_id: eventId, status } of results) {
+    if (status !== 'accepted') continue;
+    await until(
+      `the accepted event ${eventId} is delivered`,
+      async () => (await sandbox.conversionsOf(eventId)).some(({ signals }) => signals.some((s) => s.channel === 'server')),
+      { found: sandbox.requests },
+    );
+  }
+}
