@@ -9,7 +9,7 @@ import { poll } from './orders.js'
 import { propertiesOf } from './properties.js'
 import { configure } from './requests.js'
 import { setNonce } from './ttq.js'
-import { open } from './core.js'
+import { connect, open } from './core.js'
 
 const ENDPOINT = '/api/analytics/tiktok/track'
 
@@ -45,7 +45,7 @@ const bringUp = () => {
     up(open())
   } catch {
     state = 'loading'
-    ready = import('./fallback.js').then((fallback) => up(fallback.open())).catch(fail)
+    ready = import('./fallback.js').then((fallback) => up(connect(fallback.instantiate))).catch(fail)
   }
 }
 

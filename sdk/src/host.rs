@@ -13,17 +13,20 @@ pub struct Host {
     pub lowercase: fn(&str) -> String,
 }
 
+/// What `core.js` gives the module.
 #[cfg(target_arch = "wasm32")]
-mod page {
+pub(crate) mod page {
     use alloc::string::String;
 
     use wasm_bindgen::prelude::wasm_bindgen;
 
-    #[wasm_bindgen(raw_module = "./host.js")]
+    #[wasm_bindgen]
     extern "C" {
         pub(super) fn read(key: &str) -> String;
         pub(super) fn cookies() -> String;
         pub(super) fn lowercase(text: &str) -> String;
+        #[wasm_bindgen(js_name = handOver)]
+        pub(crate) fn hand_over(effects: &str);
     }
 }
 

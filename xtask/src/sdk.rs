@@ -39,7 +39,7 @@ pub(crate) fn build() -> Result<Package> {
     }
     std::fs::create_dir_all(&build)?;
     module::build(&build)?;
-    //module::translate(&build)?;
+    module::translate(&build)?;
 
     let package = package::stage()?;
     bundle::build(&build, &package.folder)?;

@@ -19,6 +19,14 @@ const FEATURES: [&str; 7] = [
     "--enable-sign-ext",
 ];
 
+/// What `sdk/page/core.js` uses of the module. wasm-bindgen also exports what other pages might need.
+const ROOTS: &str = r#"[
+    { "name": "page", "root": true, "reaches": ["memory", "call", "allocate"] },
+    { "name": "memory", "export": "memory" },
+    { "name": "call", "export": "call" },
+    { "name": "allocate", "export": "__wbindgen_export" }
+]"#;
+
 /// Leaves `duet.js` (glue) and `duet_bg.wasm` in `build`.
 pub(crate) fn build(build: &Path) -> Result<()> {
     let profile = "release-wasm";
@@ -42,9 +50,22 @@ pub(crate) fn build(build: &Path) -> Result<()> {
         .omit_default_module_path(true)
         .generate(build)?;
 
-    let bytes = build.join("duet_bg.wasm");
+    let glue = fs::read_to_string(build.join("duet.js"))?;
+    ensure!(
+        glue.contains("passStringToWasm0(name, wasm.__wbindgen_export, wasm.__wbindgen_export2)"),
+        "wasm-bindgen hands texts over in another way; sdk/page/core.js must follow"
+    );
+    let bound = build.join("duet_bg.wasm");
+    let needed = build.join("needed.wasm");
+    let roots = build.join("roots.json");
+    fs::write(&roots, ROOTS)?;
+    let mut reach = tool("wasm-metadce");
+    reach.arg(&bound).arg("-o").arg(&needed).args(FEATURES);
+    reach.arg("--graph-file").arg(&roots);
+    output(reach)?;
+
     let mut optimise = tool("wasm-opt");
-    optimise.arg(&bytes).arg("-o").arg(&bytes);
+    optimise.arg(&needed).arg("-o").arg(&bound);
     optimise.args(["-Oz", "--converge", "--flatten", "--rereloop", "-Oz", "-Oz"]);
     optimise.args(FEATURES);
     optimise.args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
@@ -62,7 +83,7 @@ pub(crate) fn translate(build: &Path) -> Result<()> {
     Ok(())
 }
 
-/// wasm2js writes a module that imports by name and instantiates itself; the glue wants to hand the
+/// wasm2js writes a module that imports by name and instantiates itself; the page wants to hand the
 /// imports in.
 fn as_function(text: &str) -> Result<String> {
     let start = text.find("function asmFunc(imports)");

@@ -1,0 +1,72 @@
+//! `cargo xtask test`: everything that must pass. CI runs exactly this.
+
+mod deny;
+mod vocabulary;
+
+use std::{path::Path, process::Command, time::Instant};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    run::{command, root, run},
+    sdk,
+};
+
+type Check = (&'static str, fn() -> Result<()>);
+
+/// In the order in which a mistake is found soonest.
+const CHECKS: &[Check] = &[
+    ("format", || cargo(&["fmt", "--all", "--check"])),
+    ("what events depends on", vocabulary::check),
+    ("lints", || {
+        cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
+    }),
+    ("binaries", || {
+        cargo(&["build", "--quiet", "-p", "duet-proxy", "-p", "duet-sandbox"])
+    }),
+    ("tests", || cargo(&["test", "--workspace"])),
+    ("documentation", || {
+        let mut cargo = command("cargo", DOC, &root());
+        cargo.env("RUSTDOCFLAGS", "-D warnings");
+        run(cargo)
+    }),
+    ("licences and bans", deny::check),
+    ("npm package", || sdk::build().map(|_| ())),
+    ("lints of the browser module", || {
+        cargo(&["clippy", "-p", "duet-sdk", "--target", "wasm32-unknown-unknown", "--quiet", "--", "-D", "warnings"])
+    }),
+    ("types", sdk::check_types),
+    ("browsers", browsers),
+];
+
+const DOC: [&str; 6] = ["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet", "--locked"];
+
+/// Runs every check and stops at the first that fails.
+pub(crate) fn everything() -> Result<()> {
+    let started = Instant::now();
+    for (name, check) in CHECKS {
+        println!("\n=== {name}");
+        let since = Instant::now();
+        check().with_context(|| format!("`cargo xtask test`: {name}"))?;
+        println!("=== {name}: ok, {} s", since.elapsed().as_secs());
+    }
+    println!("\neverything passed in {} s", started.elapsed().as_secs());
+    Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    run(command("cargo", arguments, &root()))
+}
+
+/// The browser suite, against the binaries and the package that were just built.
+fn browsers() -> Result<()> {
+    let folder = root().join("tests/browser");
+    run(command("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], &folder))?;
+    run(node_tests(&folder))
+}
+
+fn node_tests(folder: &Path) -> Command {
+    let mut npm = command("npm", ["test"], folder);
+    npm.env("DUET_BIN", crate::run::cargo_target().join("debug"));
+    npm
+}
