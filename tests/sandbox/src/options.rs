@@ -83,7 +83,7 @@ pub struct Limits {
     pub test_codes: usize,
     /// Events API requests kept. Default: 1,000.
     pub requests: usize,
-    /// Bytes of request bodies kept, over all requests. Default: 64 MiB.
+    /// Bytes of request bodies kept, over all requests. Default: 16 MiB.
     pub request_bytes: usize,
     /// Violations kept. Default: 10,000.
     pub violations: usize,
@@ -100,7 +100,7 @@ impl Default for Limits {
             test_events: 1_000,
             test_codes: 100,
             requests: 1_000,
-            request_bytes: 64 * 1024 * 1024,
+            request_bytes: 16 * 1024 * 1024,
             violations: 10_000,
             body_bytes: 5 * 1024 * 1024,
             requests_per_second: None,

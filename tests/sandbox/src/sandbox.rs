@@ -161,7 +161,7 @@ impl Sandbox {
         }
     }
 
-    /// Every route, for serving in process. [`serve`](crate::serve) does so over TCP.
+    /// Every route, for serving in process. [`serve`](crate::serve()) does so over TCP.
     pub fn router(&self) -> Router {
         router::router(self.clone())
     }

@@ -171,10 +171,7 @@ async fn stopping_lets_hanging_requests_go() {
             .await
     );
     stop.send(()).unwrap();
-    assert_eq!(sending.await.unwrap().unwrap().status(), 200);
-    tokio::time::timeout(DEADLINE, serving)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    let answer = tokio::time::timeout(DEADLINE, sending).await.unwrap();
+    assert_eq!(answer.unwrap().unwrap().status(), 200);
+    tokio::time::timeout(DEADLINE, serving).await.unwrap().unwrap().unwrap();
 }

@@ -346,6 +346,11 @@ async fn warnings_never_change_an_answer() {
         ("/data/0/event_id", None, Rule::NoEventId),
         ("/data/0/app", Some(json!({})), Rule::UnknownKey),
         ("/something", Some(json!(1)), Rule::UnknownKey),
+        (
+            "/data/0/limited_data_use",
+            Some(json!(null)),
+            Rule::EmptyValue,
+        ),
         ("/test_event_code", Some(json!(null)), Rule::EmptyValue),
     ];
     let running = start().await;

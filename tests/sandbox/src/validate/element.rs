@@ -197,6 +197,10 @@ fn limited_data_use(
     match element.get("limited_data_use") {
         Some(Value::Bool(limited)) => *limited,
         None => misplaced.is_some_and(|value| value == true || value == 1),
+        Some(Value::Null) => {
+            value::empty(&format!("{at}.limited_data_use"), "null", findings);
+            false
+        }
         Some(_) => {
             let field = format!("{at}.limited_data_use");
             findings.push(Finding::new(Rule::WrongType, field, "not a valid boolean"));
