@@ -40,15 +40,11 @@ enum Error {
 }
 
 #[tokio::main]
-#[expect(
-    clippy::print_stdout,
-    reason = "the address is for whoever started the program"
-)]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            println!("duet-sandbox: {error}");
+            eprintln!("duet-sandbox: {error}");
             ExitCode::FAILURE
         }
     }

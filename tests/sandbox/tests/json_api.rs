@@ -173,5 +173,9 @@ async fn stopping_lets_hanging_requests_go() {
     stop.send(()).unwrap();
     let answer = tokio::time::timeout(DEADLINE, sending).await.unwrap();
     assert_eq!(answer.unwrap().unwrap().status(), 200);
-    tokio::time::timeout(DEADLINE, serving).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(DEADLINE, serving)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }
