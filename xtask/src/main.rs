@@ -1,19 +1,25 @@
 //! `cargo xtask <what>`: every daily act of this repository by one name. CI runs the same names.
 #![allow(clippy::print_stdout, reason = "a command line talks on its output")]
 
+mod bench;
 mod run;
 mod sdk;
+mod test;
 
 use anyhow::{Result, bail};
 
 const USAGE: &str = "\
+cargo xtask test     everything that must pass, browsers included
 cargo xtask sdk      build the npm package into target/npm/
+cargo xtask bench    sizes, start-up, memory
 ";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
+        Some("test") => test::everything(),
         Some("sdk") => sdk::build().map(|_| ()),
+        Some("bench") => bench::everything(),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");
             Ok(())

@@ -10,7 +10,11 @@ const VERSION: &str = "0.20.2";
 
 pub(super) fn check() -> Result<()> {
     let deny = find()?;
-    run(command(&deny, ["check", "licenses", "bans", "sources"], &root()))
+    run(command(
+        &deny,
+        ["check", "licenses", "bans", "sources"],
+        &root(),
+    ))
 }
 
 /// The one on the path, or our own.
@@ -25,7 +29,15 @@ fn find() -> Result<String> {
         println!("installing cargo-deny {VERSION}; this takes some minutes, once");
         let mut install = command(
             "cargo",
-            ["install", "cargo-deny", "--version", VERSION, "--locked", "--quiet", "--root"],
+            [
+                "install",
+                "cargo-deny",
+                "--version",
+                VERSION,
+                "--locked",
+                "--quiet",
+                "--root",
+            ],
             &root(),
         );
         install.arg(&tools);

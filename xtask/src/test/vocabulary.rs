@@ -21,7 +21,14 @@ const PAGE: &[&str] = &[
     "uuid",
 ];
 /// What reading JSON adds.
-const JSON: &[&str] = &["itoa", "memchr", "serde", "serde_core", "serde_json", "zmij"];
+const JSON: &[&str] = &[
+    "itoa",
+    "memchr",
+    "serde",
+    "serde_core",
+    "serde_json",
+    "zmij",
+];
 
 pub(super) fn check() -> Result<()> {
     compare(&["--no-default-features"], PAGE)?;
@@ -29,10 +36,31 @@ pub(super) fn check() -> Result<()> {
 }
 
 fn compare(features: &[&str], allowed: &[&str]) -> Result<()> {
-    let tree = ["tree", "-p", "duet-events", "-e", "no-dev,no-build,no-proc-macro", "--target", "all", "--prefix", "none", "-f", "{p}"];
+    let tree = [
+        "tree",
+        "-p",
+        "duet-events",
+        "-e",
+        "no-dev,no-build,no-proc-macro",
+        "--target",
+        "all",
+        "--prefix",
+        "none",
+        "-f",
+        "{p}",
+    ];
     let tree = output(command("cargo", tree.iter().chain(features), &root()))?;
-    let found: BTreeSet<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
-    let strangers: Vec<_> = found.difference(&allowed.iter().copied().collect()).copied().collect();
-    ensure!(strangers.is_empty(), "duet-events depends on {strangers:?}; it knows no I/O, clock, randomness or JavaScript");
+    let found: BTreeSet<_> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    let strangers: Vec<_> = found
+        .difference(&allowed.iter().copied().collect())
+        .copied()
+        .collect();
+    ensure!(
+        strangers.is_empty(),
+        "duet-events depends on {strangers:?}; it knows no I/O, clock, randomness or JavaScript"
+    );
     Ok(())
 }
