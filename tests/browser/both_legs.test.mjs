@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { init, report } from './call.mjs';
+import { call, init, report } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
@@ -55,11 +55,8 @@ async function serverCopy({ stack }, eventId) {
   return requests.flatMap(({ body }) => body.data).find((event) => event.event_id === eventId);
 }
 
-async function assertOneConversion(scene, [name, args, event], expected) {
+async function assertOneConversion(scene, page, [name, args, event], expected) {
   const { stack } = scene;
-  const page = await (await scene.visitor()).open(stack.fixture);
-  await init(page, stack.config);
-  await page.evaluate((person) => window.duet.identify(person), person);
   const { eventId, delivery } = await report(page, name, ...args);
   assert.equal(delivery.status, 'accepted');
 
@@ -96,13 +93,30 @@ async function assertOneConversion(scene, [name, args, event], expected) {
 }
 
 inBrowsers(['chromium', 'firefox'], (scene) => {
-  for (const row of dual) {
-    test(`${row[0]} reports ${row[2]} on both legs`, () => assertOneConversion(scene, row, digests));
+  async function identifiedPage() {
+    const page = await (await scene.visitor()).open(scene.stack.fixture);
+    await init(page, scene.stack.config);
+    await call(page, 'identify', person);
+    return page;
   }
-  for (const row of former) {
-    test(`the former ${row[0]}(${row[1][0]}, …) reports ${row[2]} on both legs`, () =>
-      assertOneConversion(scene, row, otherDigests));
+
+  async function assertEach(page, rows, expected) {
+    for (const row of rows) {
+      await assertOneConversion(scene, page, row, expected).catch((cause) => {
+        throw new Error(`${row[0]} ${JSON.stringify(row[1])}: ${cause.message}`, { cause });
+      });
+    }
   }
+
+  test('each call reports its event on both legs, for the person who was identified', async () => {
+    await assertEach(await identifiedPage(), dual, digests);
+  });
+
+  test('each former call form reports its event on both legs, for the person it names', async () => {
+    const page = await identifiedPage();
+    await assertEach(page, former, otherDigests);
+    await assertEach(page, [['trackDualEvent', ['Download', {}], 'Download']], digests);
+  });
 
   test('an order of dong and an order of dollars keep their amounts on both legs', async () => {
     const { stack } = scene;

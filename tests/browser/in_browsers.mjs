@@ -6,14 +6,15 @@ import { launch, visitor } from './browser.mjs';
 import { startStack } from './stack.mjs';
 
 /**
- * Defines tests once for each of the browsers. `define` gets the scene: `stack`, and `visitor()`, both to be used
- * inside of tests only. Whatever a page threw fails the test it was thrown in.
+ * Defines tests once for each of the browsers. `define` gets the scene: the browser's `name`; and `stack` and
+ * `visitor()`, to be used inside of tests only. Whatever a page threw fails the test it was thrown in.
  */
 export function inBrowsers(names, define, env) {
   for (const name of names) {
     describe(name, () => {
       const visitors = [];
       const scene = {
+        name,
         async visitor() {
           const one = await visitor(scene.browser);
           visitors.push(one);

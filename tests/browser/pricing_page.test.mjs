@@ -17,7 +17,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
   const click = async (page, selector) => (await page.waitForSelector(selector)).click();
 
   async function photograph(page, name) {
-    if (scene.browser.process().spawnfile.includes('firefox')) return;
+    if (scene.name !== 'chromium') return;
     await mkdir(screenshots, { recursive: true });
     await page.screenshot({ path: join(screenshots, `${name}.png`) });
   }

@@ -28,13 +28,16 @@ async function fileAt(pathname) {
   return { type: types[extname(path)] ?? 'application/octet-stream', content: await readFile(path) };
 }
 
-/** The strictest policy the pages can live under: their own files, the one import map, and the named hosts. */
-function policy(html, hosts) {
+/**
+ * The strictest policy the pages can live under: their own files, the one import map, and the named hosts. A page
+ * asked for with `?wasm=no` may not even run WebAssembly.
+ */
+function policy(html, hosts, query) {
   const [, importMap] = /<script type="importmap">(.*?)<\/script>/s.exec(html) ?? [];
   const hash = importMap ? `'sha256-${createHash('sha256').update(importMap).digest('base64')}'` : '';
   return [
     "default-src 'none'",
-    `script-src 'self' 'wasm-unsafe-eval' ${hash} ${hosts.script}`,
+    `script-src 'self' ${query.get('wasm') === 'no' ? '' : "'wasm-unsafe-eval'"} ${hash} ${hosts.script}`,
     `connect-src 'self' ${hosts.connect}`,
     "style-src 'self'",
     'img-src data:',
@@ -47,7 +50,7 @@ function policy(html, hosts) {
 export async function serveSite({ proxyPort, settings, hosts }) {
   const log = [];
   const server = await listen(async (incoming, outgoing) => {
-    const { pathname } = new URL(incoming.url, 'http://site');
+    const { pathname, searchParams } = new URL(incoming.url, 'http://site');
     if (pathname.startsWith('/api/')) return pass(incoming, outgoing, proxyPort, log);
     if (pathname === '/duet-dev.json') {
       outgoing.writeHead(200, { 'content-type': types['.json'] });
@@ -56,7 +59,7 @@ export async function serveSite({ proxyPort, settings, hosts }) {
     try {
       const { type, content } = await fileAt(pathname);
       const headers = { 'content-type': type };
-      if (type === types['.html']) headers['content-security-policy'] = policy(content.toString(), hosts);
+      if (type === types['.html']) headers['content-security-policy'] = policy(content.toString(), hosts, searchParams);
       outgoing.writeHead(200, headers).end(content);
     } catch {
       outgoing.writeHead(404).end();

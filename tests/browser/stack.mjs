@@ -110,13 +110,13 @@ export async function startStack(env = () => ({})) {
       { found: sandbox.conversions },
     ),
     /** The conversions of an event, once its server leg has reached the sandbox. */
-    serverLeg: (eventId) => until(
+    serverLeg: (eventId, { deadlineMs } = {}) => until(
       `the server leg of ${eventId} arrives`,
       async () => {
         const found = await sandbox.conversionsOf(eventId);
         return found.some(({ signals }) => signals.some(({ channel }) => channel === 'server')) && found;
       },
-      { found: sandbox.conversions },
+      { deadlineMs, found: sandbox.conversions },
     ),
     async stop() {
       try {
