@@ -35,7 +35,8 @@ const CHECKS: &[Check] = &[
     ("tests", || cargo(&["test", "--workspace"])),
     ("documentation", || {
         let mut cargo = command("cargo", DOC, &root());
-        cargo.env("RUSTDOCFLAGS", "-D warnings");
+        // Links to private items are wanted: the documentation is for people who read the code.
+        cargo.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
         run(cargo)
     }),
     ("licences and bans", deny::check),
