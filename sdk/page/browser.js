@@ -74,13 +74,21 @@ const init = (config = {}) => {
       setNonce(config.nonce)
       listen()
     }
-    const { pixelId, currency, country, consent, pixel, pixelScriptUrl, autoPage } = config
+    const { pixelId, pixel, pixelScriptUrl, autoPage, country, currency, consent = 'granted' } = config
     const { globalPrivacyControl, language } = navigator
-    const own = [pixelId, currency, country, consent, pixel, pixelScriptUrl, autoPage, globalPrivacyControl, language]
-    step('init', join([...own, clicked()]) + FIELD + facts())
+    const pixels = [pixelId, pixel, pixelScriptUrl, autoPage]
+    const rest = [country, currency, known(consent), globalPrivacyControl, language, clicked()]
+    step('init', join([...pixels, ...rest]) + FIELD + facts())
     begun()
   })
   return ready
+}
+
+const known = (consent) => {
+  if (!['granted', 'denied', 'pending'].includes(consent)) {
+    emit('error', { code: 'config', field: 'consent', message: "consent is 'granted', 'denied' or 'pending'; it stays pending" })
+  }
+  return consent
 }
 
 const listen = () => {
@@ -173,10 +181,10 @@ export const browser = {
     run(() => step('reset', ''))
   },
   setConsent(consent) {
-    run(() => step('consent', join([consent, clicked()]) + FIELD + facts()))
+    run(() => step('consent', join([known(consent), clicked()]) + FIELD + facts()))
   },
   page() {
-    run(() => step('page', facts()))
+    run(() => step('page', join([location.href])))
   },
   eventIdFor: (event, orderId) => quiet(() => eventId(event, orderId)) ?? '',
   watchOrder,

@@ -5,7 +5,7 @@
 // here only texts cross. `cargo xtask sdk` fails where wasm-bindgen would cross them differently.
 
 import bytes from './duet_bg.hex'
-import { cookies, lowercase, read } from './host.js'
+import { cookie, lowercase, read } from './host.js'
 
 /** Brings the module up and gives back its one function; throws where a page forbids WebAssembly. */
 export const open = () =>
@@ -32,7 +32,7 @@ export const connect = (instantiate) => {
   }
   const functions = {
     read: (to, at, length) => answer(to, read(take(at, length))),
-    cookies: (to) => answer(to, cookies()),
+    cookie: (to, at, length) => answer(to, cookie(take(at, length))),
     lowercase: (to, at, length) => answer(to, lowercase(take(at, length))),
     handOver(at, length) {
       effects = take(at, length)

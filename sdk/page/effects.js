@@ -61,7 +61,7 @@ const carryOut = {
   settle(number, eventId, status, errors, warnings) {
     settle(number, { status, eventId, errors: parse(errors), warnings: parse(warnings) })
   },
-  error(code, message, field, eventId) {
+  error(code, message, eventId, field) {
     emit('error', { code, message, field: field || undefined, eventId: eventId || undefined })
   },
   verdict: (state) => emit('pixel', { state }),

@@ -47,7 +47,7 @@ export const keys = () => [
   ]),
 ]
 
-export const cookies = () => quiet(() => document.cookie) ?? ''
+export const cookie = (name) => quiet(() => document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1]) ?? ''
 
 export const setCookie = (name, value, seconds) => {
   const secure = location.protocol === 'https:' ? ';secure' : ''

@@ -63,7 +63,8 @@ const base = () => {
     }
   }
   const defer = (target) => {
-    for (const method of methods) ttq.setAndDefer(target, method)
+    // What the script has taken over stays its own.
+    if (!target.track) for (const method of methods) ttq.setAndDefer(target, method)
     return target
   }
   defer(ttq)

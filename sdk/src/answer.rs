@@ -1,8 +1,9 @@
 //! What the proxy's answer means for the events that were in the request.
 
-use alloc::vec::Vec;
-
-use crate::{effect::Status, joined::Fields};
+use crate::{
+    effect::{ACCEPTED, DUPLICATE, HELD, INVALID, Status},
+    joined::{Fields, Records},
+};
 
 /// How to go on after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +21,10 @@ pub enum Reading {
 }
 
 /// The proxy's answer to one request.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
     /// The request.
-    pub batch: u64,
+    pub request: u32,
     /// The HTTP status; 0 where there was no answer.
     pub http_status: u64,
     /// What `Retry-After` asks for; 0 for nothing.
@@ -31,57 +32,53 @@ pub struct Answer<'a> {
     /// Whether the body is the proxy's own JSON.
     pub spoken: bool,
     /// What it says of each event: id, status, errors (JSON), warnings (JSON).
-    pub results: Vec<Fields<'a>>,
+    pub results: Records<'a>,
 }
 
 impl<'a> Answer<'a> {
     /// How to go on; `several` says that there was more than one event in the request.
     pub fn reading(&self, several: bool) -> Reading {
-        read(self.http_status, self.spoken, several)
+        match self.http_status {
+            // A 200 that names no event is somebody else's: a login page, a development server.
+            200 | 202 | 422 if self.spoken => Reading::PerEvent,
+            400 | 413 | 422 if several => Reading::Apart,
+            401 | 403 => Reading::Slowly,
+            404 | 405 if !self.spoken => Reading::Slowly,
+            408 | 429 => Reading::Later,
+            400..500 => Reading::Refused,
+            _ => Reading::Later,
+        }
     }
 
-    /// What became of one event: its status, errors and warnings. Results stand in the order of the
-    /// events, and are believed only under the right id.
-    pub fn of(&self, nth: usize, event_id: &str) -> Option<(Status, &'a str, &'a str)> {
-        let named = |result: &&Fields<'a>| (*result).clone().text() == event_id;
-        let in_place = self.results.get(nth).filter(named);
-        let mut result = in_place.or_else(|| self.results.iter().find(named))?.clone();
+    /// What became of one event: its status, and the proxy's errors and warnings. Results stand in
+    /// the order of the events, and are believed only under the right id.
+    pub fn of(&self, nth: usize, event_id: &str) -> Option<(Status, Fields<'a>)> {
+        let mut results = self.results;
+        let named = |result: &Fields<'_>| result.nth(0) == event_id;
+        let in_place = results.clone().nth(nth).filter(named);
+        let mut result = in_place.or_else(|| results.find(named))?;
         result.text();
-        let status = status(result.text())?;
-        Some((status, result.text(), result.text()))
+        let word = result.text();
+        let status = [ACCEPTED, DUPLICATE, HELD, INVALID]
+            .into_iter()
+            .find(|status| *status == word)?;
+        Some((status, result))
     }
-}
-
-/// Reads an answer. `spoken` says that its body is the proxy's own JSON, `several` that there was more
-/// than one event in the request.
-fn read(http_status: u64, spoken: bool, several: bool) -> Reading {
-    match http_status {
-        // A 200 that names no event is somebody else's: a login page, a development server.
-        200 | 202 | 422 if spoken => Reading::PerEvent,
-        400 | 413 | 422 if several => Reading::Apart,
-        401 | 403 => Reading::Slowly,
-        404 | 405 if !spoken => Reading::Slowly,
-        408 | 429 => Reading::Later,
-        400..500 => Reading::Refused,
-        _ => Reading::Later,
-    }
-}
-
-/// What the proxy says of one event; `None` where it says nothing that is known.
-fn status(word: &str) -> Option<Status> {
-    [
-        Status::ACCEPTED,
-        Status::DUPLICATE,
-        Status::HELD,
-        Status::INVALID,
-    ]
-    .into_iter()
-    .find(|status| status.0 == word)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn answer(http_status: u64, spoken: bool, results: &str) -> Answer<'_> {
+        Answer {
+            request: 0,
+            http_status,
+            retry_after_ms: 0,
+            spoken,
+            results: Records(results),
+        }
+    }
 
     #[test]
     fn an_event_leaves_only_on_the_proxys_own_word() {
@@ -105,14 +102,22 @@ mod tests {
             (500, false, false, Reading::Later),
             (0, false, true, Reading::Later),
         ] {
-            assert_eq!(read(status, spoken, several), reading, "{status} {spoken}");
+            let answer = answer(status, spoken, "");
+            assert_eq!(answer.reading(several), reading, "{status} {spoken}");
         }
     }
 
     #[test]
-    fn a_word_nobody_knows_settles_nothing() {
-        assert_eq!(status("accepted"), Some(Status::ACCEPTED));
-        assert_eq!(status("stored"), None);
-        assert_eq!(status(""), None);
+    fn a_result_counts_for_the_event_it_names() {
+        let results = "a\u{1f}accepted\u{1e}a\u{1f}invalid\u{1f}[1]\u{1f}[2]\u{1e}b\u{1f}held\u{1e}c\u{1f}stored";
+        let answer = answer(202, true, results);
+        let status = |nth, id| answer.of(nth, id).map(|(status, _)| status);
+        assert_eq!(status(0, "a"), Some("accepted"));
+        assert_eq!(status(1, "a"), Some("invalid"));
+        assert_eq!(status(0, "b"), Some("held"));
+        assert_eq!(status(9, "b"), Some("held"));
+        assert_eq!(status(3, "c"), None);
+        assert_eq!(status(0, "d"), None);
+        assert_eq!(answer.of(1, "a").unwrap().1.0, "[1]\u{1f}[2]");
     }
 }

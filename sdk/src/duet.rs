@@ -6,22 +6,22 @@
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use duet_events::{EventId, EventName, Invalid};
+use duet_events::{EventId, EventName};
 
 use crate::{
     answer::Answer,
     config::Config,
     consent::Consent,
-    effect::{Effects, Report, Status},
+    effect::{CONSENT, DROPPED, DUPLICATE, Effects, INVALID, OFF},
     facts::Facts,
     host::Host,
-    identity::{self, Identity, Keys},
-    joined::{Fields, RECORD, push_number},
+    identity::{Identity, Keys},
+    joined::{FIELD, Fields, Records, push_number, put},
     json::Object,
-    once::{Legs, Mark},
+    once::{self, Legs},
     outbox::{Late, Outbox, Which},
-    pixel::{Pixel, Verdict},
-    record::{Record, State},
+    pixel::Pixel,
+    record::Record,
     tracker::Call,
 };
 
@@ -43,7 +43,6 @@ pub struct Duet {
 #[derive(Debug)]
 enum Held {
     Identify(String),
-    Reset,
     Track(String),
 }
 
@@ -61,49 +60,53 @@ impl Duet {
         }
     }
 
-    /// Runs a call by the name `index.js` and `host.js` have for it.
+    /// Runs a call by the name `browser.js` and `effects.js` have for it.
     pub fn call(&mut self, name: &str, input: &str) -> Effects {
         let mut fx = Effects::default();
-        let mut records = input.split(RECORD);
-        let mut fields = Fields::of(records.next().unwrap_or_default());
+        let mut records = Records(input);
+        let mut fields = records.next().unwrap_or(Fields(""));
         match name {
             "track" => self.track(input, &mut fx),
-            "pending" => fx.answer(&self.pending()),
-            "init" => self.init(&mut fields, &mut fx),
-            "consent" => self.set_consent(&mut fields, &mut fx),
-            "identify" => self.identify(input, &mut fx),
-            "reset" => self.reset(&mut fx),
-            "page" if self.is_open() => self.pixel.page(Facts::read(&mut fields).url, &mut fx),
-            "pixel" => {
-                let verdict = Verdict::parse(fields.text());
-                if self.pixel.learn(verdict, &mut fx) {
-                    self.wake(&Facts::read(&mut fields), &mut fx);
-                }
-            }
             "wake" => self.wake(&Facts::read(&mut fields), &mut fx),
-            "hurry" => {
-                self.outbox.hurry();
-                self.wake(&Facts::read(&mut fields), &mut fx);
-            }
-            "leave" => {
-                let now_ms = fields.number();
-                while self.send(Which::Leaving, now_ms, &mut fx) {}
-            }
-            "adopt" => {
-                let stored = input.split_once(RECORD).map_or("", |(_, stored)| stored);
-                self.adopt(fields.number(), stored, &mut fx);
-            }
             "answered" => {
                 let answer = Answer {
-                    batch: fields.number(),
+                    request: u32::try_from(fields.number()).unwrap_or(u32::MAX),
                     http_status: fields.number(),
                     retry_after_ms: fields.number(),
                     spoken: fields.flag(),
-                    results: records.map(Fields::of).collect(),
+                    results: records,
                 };
                 let facts = Facts::read(&mut fields);
                 self.outbox.answered(&answer, &facts, &mut fx);
                 self.wake(&facts, &mut fx);
+            }
+            "adopt" => self.adopt(fields.number(), records, &mut fx),
+            "leave" => {
+                let now_ms = fields.number();
+                while self.send(Which::Leaving, now_ms, &mut fx) {}
+            }
+            "pixel" => {
+                if self.pixel.learn(fields.text(), &mut fx) {
+                    self.wake(&Facts::read(&mut fields), &mut fx);
+                }
+            }
+            "hurry" => {
+                self.outbox.hurry();
+                self.wake(&Facts::read(&mut fields), &mut fx);
+            }
+            "page" if self.is_open() => self.pixel.page(fields.text(), &mut fx),
+            "identify" => self.identify(input, &mut fx),
+            "reset" => {
+                // An identity nobody has looked at yet is not worth keeping.
+                self.held.retain(|held| matches!(held, Held::Track(_)));
+                self.identity.reset(&mut fx);
+            }
+            "consent" => self.set_consent(fields, &mut fx),
+            "init" => self.init(fields, &mut fx),
+            "pending" => {
+                let mut count = String::new();
+                push_number(&mut count, (self.outbox.len() + self.held.len()) as u64);
+                fx.answer(&count);
             }
             _ => {}
         }
@@ -114,36 +117,20 @@ impl Duet {
         self.config.is_some() && self.consent == Some(Consent::Granted)
     }
 
-    fn init(&mut self, fields: &mut Fields<'_>, fx: &mut Effects) {
-        let config = Config::read(fields, fx);
-        let clicked = fields.text();
-        let facts = Facts::read(fields);
-        if self.config.is_some() {
-            self.pixel.add(&config, fx);
-            return;
+    fn init(&mut self, mut fields: Fields<'_>, fx: &mut Effects) {
+        let (config, pixel) = Config::read(&mut fields, fx);
+        if let Some(pixel) = pixel {
+            self.pixel.add(&pixel, config.limited_data_use, fx);
         }
-        self.consent = self.consent.or(Some(config.consent));
-        self.pixel.add(&config, fx);
-        self.config = Some(config);
-        if self.is_open() {
-            self.open(clicked, &facts, fx);
+        if self.config.is_none() {
+            self.consent = self.consent.or(Some(config.consent));
+            self.config = Some(config);
+            self.go_on(fields, fx);
         }
-        self.replay(&facts, fx);
     }
 
-    fn set_consent(&mut self, fields: &mut Fields<'_>, fx: &mut Effects) {
-        let Some(consent) = Consent::parse(fields.text()) else {
-            report(
-                "config",
-                "consent is 'granted', 'denied' or 'pending'",
-                "consent",
-                "",
-                fx,
-            );
-            return;
-        };
-        let clicked = fields.text();
-        let facts = Facts::read(fields);
+    fn set_consent(&mut self, mut fields: Fields<'_>, fx: &mut Effects) {
+        let consent = Consent::read(fields.text());
         let was_open = self.is_open();
         self.consent = Some(consent);
         if consent == Consent::Denied {
@@ -151,33 +138,29 @@ impl Duet {
             self.outbox.clear(fx);
             fx.clear();
         }
-        if was_open && !self.is_open() {
-            self.pixel.pause(consent, fx);
-        } else if !was_open && self.is_open() {
-            self.open(clicked, &facts, fx);
-        }
-        if consent != Consent::Pending {
-            self.replay(&facts, fx);
+        if !was_open {
+            self.go_on(fields, fx);
+        } else if !self.is_open() {
+            self.pixel.stop(consent, fx);
         }
     }
 
-    /// From here on this browser may be read, written to and spoken for.
-    fn open(&mut self, clicked: &str, facts: &Facts<'_>, fx: &mut Effects) {
-        self.identity
-            .recall(clicked, facts.now_ms, &self.host, fx);
-        self.outbox.recall_pause(self.host.read, facts.now_ms);
-        self.pixel.start(facts.url, fx);
-        self.pixel.identify(&self.identity.keys, fx);
-        fx.adopt();
-    }
-
-    fn replay(&mut self, facts: &Facts<'_>, fx: &mut Effects) {
+    /// Runs what was held, as far as it may run now. Where consent is given, this browser may from
+    /// here on be read, written to and spoken for.
+    fn go_on(&mut self, mut fields: Fields<'_>, fx: &mut Effects) {
+        let clicked = fields.text();
+        let facts = Facts::read(&mut fields);
+        if self.is_open() {
+            self.identity.recall(clicked, facts.now_ms, &self.host, fx);
+            self.pixel.start(facts.url, fx);
+            self.pixel.identify(&self.identity.keys, fx);
+            fx.adopt();
+        }
         for held in core::mem::take(&mut self.held) {
             match held {
                 Held::Identify(input) => self.identify(&input, fx),
-                Held::Reset => self.reset(fx),
                 Held::Track(input) => {
-                    let call = Call::read(Fields::of(&input));
+                    let call = Call::read(&input);
                     if let Ok(id) = call.id() {
                         self.fire_or_hold(&call, &id, &input, facts.now_ms, fx);
                     }
@@ -191,19 +174,12 @@ impl Duet {
         if self.held.len() >= MAX_HELD
             && let Held::Track(input) = self.held.remove(0)
         {
-            let call = Call::read(Fields::of(&input));
+            let call = Call::read(&input);
             let reason = "too many calls wait for init() or for consent; the oldest is dropped";
-            report("full", reason, "", call.given_id, fx);
-            fx.settle(call.ticket, call.given_id, Status::DROPPED, "", "");
+            fx.report("full", reason, call.given_id, "");
+            fx.settle(call.ticket, call.given_id, DROPPED);
         }
         self.held.push(held);
-    }
-
-    fn pending(&self) -> String {
-        let held = self.held.iter().filter(|h| matches!(h, Held::Track(_)));
-        let mut count = String::new();
-        push_number(&mut count, (self.outbox.len() + held.count()) as u64);
-        count
     }
 
     fn identify(&mut self, input: &str, fx: &mut Effects) {
@@ -211,35 +187,21 @@ impl Duet {
             // A phone number cannot be read before the country is known.
             return self.hold(Held::Identify(input.to_owned()), fx);
         };
-        let mut fields = Fields::of(input);
+        let mut fields = Fields(input);
         let now_ms = fields.number();
-        let keys = Keys::read(&mut fields, config.country, &self.host, fx);
-        self.identity.identify(keys);
+        self.identity.identify(fields, config.country, &self.host, fx);
         if self.is_open() {
             self.identity.remember(now_ms, fx);
             self.pixel.identify(&self.identity.keys, fx);
         }
     }
 
-    fn reset(&mut self, fx: &mut Effects) {
-        if self.config.is_none() {
-            return self.hold(Held::Reset, fx);
-        }
-        self.identity.reset(fx);
-    }
-
     fn track(&mut self, input: &str, fx: &mut Effects) {
-        let call = Call::read(Fields::of(input));
+        let call = Call::read(input);
         let id = call.id().unwrap_or_else(|invalid| {
-            let own = call.own_id();
-            report(
-                &invalid.rule,
-                &invalid.message,
-                "eventId",
-                own.as_str(),
-                fx,
-            );
-            own
+            let id = call.duets_id();
+            fx.report(&invalid.rule, &invalid.message, id.as_str(), "eventId");
+            id
         });
         fx.answer(id.as_str());
         self.fire_or_hold(&call, &id, input, call.facts.now_ms, fx);
@@ -256,23 +218,22 @@ impl Duet {
     ) {
         match EventName::parse(call.event) {
             Err(invalid) => {
-                report(
-                    &invalid.rule,
-                    &invalid.message,
-                    &invalid.field,
-                    id.as_str(),
-                    fx,
-                );
-                let errors = errors(&invalid);
-                fx.settle(call.ticket, id.as_str(), Status::INVALID, &errors, "");
+                fx.report(&invalid.rule, &invalid.message, id.as_str(), &invalid.field);
+                let mut error = Object::resume("[{\"field\":\"event\"".to_owned());
+                error.text("rule", &invalid.rule);
+                error.text("message", &invalid.message);
+                let mut errors = error.close();
+                put(&mut errors, "]");
+                fx.settle(call.ticket, id.as_str(), INVALID).with(&errors);
             }
             Ok(_) if self.consent == Some(Consent::Denied) => {
-                fx.settle(call.ticket, id.as_str(), Status::CONSENT, "", "");
+                fx.settle(call.ticket, id.as_str(), CONSENT);
             }
             Ok(name) if self.is_open() => self.fire(call, id, &name, now_ms, fx),
             Ok(_) => {
                 let mut held = id.as_str().to_owned();
-                held.push_str(input.get(call.given_id.len()..).unwrap_or_default());
+                let given = input.bytes().position(|byte| char::from(byte) == FIELD);
+                put(&mut held, input.get(given.unwrap_or(0)..).unwrap_or_default());
                 self.hold(Held::Track(held), fx);
             }
         }
@@ -287,46 +248,33 @@ impl Duet {
         fx: &mut Effects,
     ) {
         let Some(config) = &self.config else { return };
-        let keys = Keys::read(&mut call.user.clone(), config.country, &self.host, fx)
-            .or(&self.identity.keys);
-        let mark = Mark::of(name, call.order_id);
-        let done = mark
-            .as_ref()
-            .map(|mark| mark.legs(now_ms, &self.host))
-            .unwrap_or_default();
+        let keys = Keys::read(call.user, &self.identity.keys, config.country, &self.host, fx);
+        let mark = once::mark(name, call.order_id);
+        let mut before = Legs::default();
         let now = Legs {
             pixel: call.legs.pixel && self.pixel.is_on(),
             server: call.legs.server,
         };
-        if now.server && !done.server {
-            let key = mark.as_ref().map_or("", |mark| &mark.0);
+        if !mark.is_empty() {
+            before = once::fired(&mark, now_ms, &self.host);
+            let legs = Legs {
+                pixel: before.pixel || now.pixel,
+                server: before.server || now.server,
+            };
+            once::set(&mark, legs, now_ms, fx);
+        }
+        if now.server && !before.server {
             for pixel_id in self.pixel.addressees() {
                 let body = call.body(name, id, &keys, pixel_id, (config, &self.identity));
-                let record = Record {
-                    key: Record::key(now_ms, call.facts.random, pixel_id),
-                    ticket: call.ticket.to_owned(),
-                    event_id: id.as_str().to_owned(),
-                    mark: key.to_owned(),
-                    pixel_off: !call.legs.pixel,
-                    body,
-                    created_ms: now_ms,
-                    state: State::New,
-                    alone: false,
-                };
+                let record = Record::new(now_ms, call.facts.random, pixel_id, call.ticket);
+                let record = record.with(!call.legs.pixel, id.as_str(), &mark, &body);
                 self.outbox.add(record, fx);
             }
         } else {
-            let status = if now.server {
-                Status::DUPLICATE
-            } else {
-                Status::OFF
-            };
-            fx.settle(call.ticket, id.as_str(), status, "", "");
+            let status = if now.server { DUPLICATE } else { OFF };
+            fx.settle(call.ticket, id.as_str(), status);
         }
-        if let Some(mark) = mark {
-            mark.set(done.and(now), now_ms, fx);
-        }
-        if now.pixel && !done.pixel {
+        if now.pixel && !before.pixel {
             self.pixel.identify(&keys, fx);
             let properties = call.properties(config);
             self.pixel.track(name.as_str(), &properties, id.as_str(), fx);
@@ -334,35 +282,30 @@ impl Duet {
     }
 
     fn wake(&mut self, facts: &Facts<'_>, fx: &mut Effects) {
-        if !self.is_open() {
-            return;
-        }
         while self.send(Which::Ready, facts.now_ms, fx) {}
-        if self.outbox.wants_the_lock(facts.now_ms) {
+        if self.is_open() && self.outbox.wants_the_lock(facts.now_ms) {
             fx.adopt();
         }
         self.set_alarm(facts.now_ms, fx);
     }
 
-    fn adopt(&mut self, now_ms: u64, stored: &str, fx: &mut Effects) {
-        if !self.is_open() {
-            return;
+    fn adopt(&mut self, now_ms: u64, stored: Records<'_>, fx: &mut Effects) {
+        if self.is_open() {
+            self.outbox.merge(stored, now_ms, &self.host, fx);
+            self.send(Which::Waiting, now_ms, fx);
+            self.set_alarm(now_ms, fx);
         }
-        self.outbox.recall_pause(self.host.read, now_ms);
-        self.outbox.merge(stored, now_ms, fx);
-        self.send(Which::Waiting, now_ms, fx);
-        self.set_alarm(now_ms, fx);
     }
 
     fn send(&mut self, which: Which, now_ms: u64, fx: &mut Effects) -> bool {
         if !self.is_open() || self.outbox.is_empty() {
             return false;
         }
-        let cookies = (self.host.cookies)();
+        let ttp = (self.host.cookie)("_ttp");
         let late = Late {
             now_ms,
-            ttp: identity::cookie(&cookies, "_ttp"),
-            pixel: self.pixel.verdict().word(),
+            ttp: &ttp,
+            pixel: self.pixel.verdict(),
         };
         let post = self.outbox.next(which, late);
         if let Some(post) = &post {
@@ -372,36 +315,15 @@ impl Duet {
     }
 
     fn set_alarm(&self, now_ms: u64, fx: &mut Effects) {
-        if !self.is_open() {
-            return;
-        }
         let late = Late {
             now_ms,
             ttp: "",
-            pixel: self.pixel.verdict().word(),
+            pixel: self.pixel.verdict(),
         };
-        if let Some(ms) = self.outbox.next_due_ms(late) {
+        if self.is_open()
+            && let Some(ms) = self.outbox.next_due_ms(late)
+        {
             fx.wake(ms);
         }
     }
-}
-
-fn errors(invalid: &Invalid) -> String {
-    let mut error = Object::default();
-    error.text("field", &invalid.field);
-    error.text("rule", &invalid.rule);
-    error.text("message", &invalid.message);
-    let mut list = String::from("[");
-    list.push_str(&error.close());
-    list.push(']');
-    list
-}
-
-fn report(code: &str, message: &str, field: &str, event_id: &str, fx: &mut Effects) {
-    fx.report(Report {
-        code,
-        message,
-        field,
-        event_id,
-    });
 }

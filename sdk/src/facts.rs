@@ -28,27 +28,20 @@ impl<'a> Facts<'a> {
 
     /// The random bytes; zeros where the page gave too few.
     pub fn random_bytes(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        let pairs = self.random.as_bytes().chunks_exact(2);
-        for (byte, pair) in bytes.iter_mut().zip(pairs) {
-            *byte = pair
-                .iter()
-                .fold(0, |sum: u8, digit| sum << 4 | nibble(*digit));
-        }
-        bytes
+        let mut digits = self.random.bytes().map(|digit| match digit {
+            b'0'..=b'9' => digit - b'0',
+            _ => digit.wrapping_sub(b'a' - 10),
+        });
+        [0; 16].map(|zero: u8| {
+            let high = digits.next().unwrap_or(zero);
+            high << 4 | digits.next().unwrap_or(zero)
+        })
     }
 
-    /// Somewhere from 0 to `most`, both included, evenly.
+    /// Somewhere from 0 up to `most`, evenly.
     pub fn random_up_to(&self, most: u64) -> u64 {
-        let [a, b, c, d, ..] = self.random_bytes();
-        u64::from(u32::from_be_bytes([a, b, c, d])) % (most + 1)
-    }
-}
-
-fn nibble(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20).wrapping_sub(b'a').wrapping_add(10) & 15,
+        let [a, b, ..] = self.random_bytes();
+        most * u64::from(u16::from_be_bytes([a, b])) / 0xffff
     }
 }
 
@@ -58,9 +51,24 @@ mod tests {
 
     #[test]
     fn hex_digits_become_bytes() {
-        let mut fields = Fields::of("5\u{1f}00ff10a0");
-        let facts = Facts::read(&mut fields);
+        let facts = Facts::read(&mut Fields("5\u{1f}00ff10a0"));
         assert_eq!(facts.now_ms, 5);
         assert_eq!(facts.random_bytes()[..5], [0, 255, 16, 160, 0]);
+    }
+
+    #[test]
+    fn chance_reaches_both_ends() {
+        let up_to = |random| {
+            Facts {
+                now_ms: 0,
+                random,
+                url: "",
+                referrer: "",
+            }
+            .random_up_to(300_000)
+        };
+        assert_eq!(up_to("0000"), 0);
+        assert_eq!(up_to("8000"), 150_002);
+        assert_eq!(up_to("ffff"), 300_000);
     }
 }

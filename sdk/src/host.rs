@@ -7,8 +7,8 @@ use alloc::string::String;
 pub struct Host {
     /// What is stored under a key; empty where there is nothing.
     pub read: fn(&str) -> String,
-    /// The cookies this page may read, as one header.
-    pub cookies: fn() -> String,
+    /// The value of a cookie this page may read; empty where there is none.
+    pub cookie: fn(&str) -> String,
     /// Lower case beyond ASCII. The Unicode tables would double the module.
     pub lowercase: fn(&str) -> String,
 }
@@ -23,7 +23,7 @@ pub(crate) mod page {
     #[wasm_bindgen]
     extern "C" {
         pub(super) fn read(key: &str) -> String;
-        pub(super) fn cookies() -> String;
+        pub(super) fn cookie(name: &str) -> String;
         pub(super) fn lowercase(text: &str) -> String;
         #[wasm_bindgen(js_name = handOver)]
         pub(crate) fn hand_over(effects: &str);
@@ -35,7 +35,7 @@ impl Host {
     /// The page this module runs in.
     pub const PAGE: Self = Self {
         read: page::read,
-        cookies: page::cookies,
+        cookie: page::cookie,
         lowercase: page::lowercase,
     };
 }

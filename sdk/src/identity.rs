@@ -5,100 +5,78 @@ use alloc::{borrow::ToOwned, string::String};
 use duet_events::{Country, Hashed, Invalid, hash};
 
 use crate::{
-    effect::{Effects, Report},
+    effect::Effects,
     host::Host,
-    joined::{FIELD, Fields, push_number},
+    joined::{Fields, push_number, put_field},
     json::Object,
 };
 
 /// Where the digests of an identified visitor are kept.
 const USER_KEY: &str = "duet:user";
-/// Where the newest click id is kept.
+/// Where the newest click id is kept, and the name of its cookie.
 const CLICK_KEY: &str = "duet:ttclid";
+const CLICK_COOKIE: &str = "ttclid";
 /// How long either is believed.
 const MAX_AGE_MS: u64 = 30 * 86_400_000;
 
-/// The digests by which TikTok may recognise a person. An empty one is unknown.
+/// The digests by which TikTok may recognise a person - of the e-mail address, the phone number and
+/// the shop's own id - joined; an empty one is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// SHA-256 of the e-mail address.
-    pub email: String,
-    /// SHA-256 of the phone number in E.164.
-    pub phone: String,
-    /// SHA-256 of the shop's own id.
-    pub external_id: String,
-}
+pub struct Keys(String);
 
 impl Keys {
-    /// Reads `email`, `phone` and `externalId` and hashes them. What cannot be one is reported and
-    /// left out: a wrong key matches nobody, or the wrong person.
+    /// Reads `email`, `phone` and `externalId` and hashes them; those that are missing are taken from
+    /// `known`. What cannot be one is reported and left out: a wrong key matches nobody, or the wrong
+    /// person.
     pub fn read(
-        fields: &mut Fields<'_>,
+        mut raw: Fields<'_>,
+        known: &Self,
         country: Option<Country>,
         host: &Host,
         fx: &mut Effects,
     ) -> Self {
+        let mut keys = String::new();
+        let mut known = Fields(&known.0);
         let mut key = |hash: &dyn Fn(&str) -> Result<Hashed, Invalid>| {
-            let raw = fields.text();
+            let known = known.text();
+            let raw = raw.text();
             if raw.is_empty() {
-                return String::new();
+                put_field(&mut keys, known);
+                return;
             }
             match hash(raw) {
-                Ok(digest) => digest.as_str().to_owned(),
+                Ok(digest) => put_field(&mut keys, digest.as_str()),
                 Err(invalid) => {
-                    fx.report(Report {
-                        code: &invalid.rule,
-                        message: &invalid.message,
-                        field: &invalid.field,
-                        event_id: "",
-                    });
-                    String::new()
+                    put_field(&mut keys, "");
+                    fx.report(&invalid.rule, &invalid.message, "", &invalid.field);
                 }
             }
         };
-        Self {
-            email: key(&|raw| hash::email(raw, host.lowercase)),
-            phone: key(&|raw| hash::phone(raw, country)),
-            external_id: key(&hash::external_id),
-        }
+        key(&|raw| hash::email(raw, host.lowercase));
+        key(&|raw| hash::phone(raw, country));
+        key(&hash::external_id);
+        // The first key has a separator before it, too.
+        keys.remove(0);
+        Self(keys)
     }
 
-    /// These keys, and those of `known` where one is missing.
-    #[must_use]
-    pub fn or(mut self, known: &Self) -> Self {
-        for (key, known) in [
-            (&mut self.email, &known.email),
-            (&mut self.phone, &known.phone),
-            (&mut self.external_id, &known.external_id),
-        ] {
-            if key.is_empty() {
-                key.push_str(known);
-            }
+    /// The keys as an object under the names the proxy or the Pixel has for them.
+    pub fn named(&self, names: [&str; 3]) -> Object {
+        let mut user = Object::default();
+        let mut keys = Fields(&self.0);
+        for name in names {
+            user.text(name, keys.text());
         }
-        self
+        user
     }
 
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.0.len() < 3
     }
 
-    /// The keys as the proxy names them.
-    pub fn for_proxy(&self) -> Object {
-        let mut user = Object::default();
-        user.text("email", &self.email);
-        user.text("phone", &self.phone);
-        user.text("external_id", &self.external_id);
-        user
-    }
-
-    /// The keys as the Pixel names digests. Under its plain names it would hash them again.
-    pub fn for_pixel(&self) -> String {
-        let mut user = Object::default();
-        user.text("sha256_email", &self.email);
-        user.text("sha256_phone_number", &self.phone);
-        user.text("external_id", &self.external_id);
-        user.close()
+    fn external_id(&self) -> &str {
+        Fields(&self.0).nth(2)
     }
 }
 
@@ -112,52 +90,46 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Remembers `keys`. Another external id is another person, of whom nothing is known yet.
-    pub fn identify(&mut self, keys: Keys) {
-        let other = !keys.external_id.is_empty()
-            && !self.keys.external_id.is_empty()
-            && keys.external_id != self.keys.external_id;
-        self.keys = if other { keys } else { keys.or(&self.keys) };
+    /// Learns who is here. Another external id is another person, of whom nothing is known yet.
+    pub fn identify(
+        &mut self,
+        raw: Fields<'_>,
+        country: Option<Country>,
+        host: &Host,
+        fx: &mut Effects,
+    ) {
+        let keys = Keys::read(raw, &self.keys, country, host, fx);
+        let before = self.keys.external_id();
+        self.keys = if before.is_empty() || keys.external_id() == before {
+            keys
+        } else {
+            Keys::read(raw, &Keys::default(), country, host, &mut Effects::default())
+        };
     }
 
     /// Takes up what this browser remembers, now that it may be read. A click in the address is
     /// newer than one that is stored.
     pub fn recall(&mut self, clicked: &str, now_ms: u64, host: &Host, fx: &mut Effects) {
-        if let Some(mut user) = fresh(&(host.read)(USER_KEY), now_ms) {
-            let stored = Keys {
-                email: user.text().to_owned(),
-                phone: user.text().to_owned(),
-                external_id: user.text().to_owned(),
-            };
-            let said = core::mem::replace(&mut self.keys, stored);
-            self.identify(said);
+        if self.keys.is_empty() {
+            self.keys.0 = stored(USER_KEY, now_ms, host);
+        } else {
+            self.remember(now_ms, fx);
         }
-        self.remember(now_ms, fx);
         if is_click_id(clicked) {
             clicked.clone_into(&mut self.ttclid);
             fx.cookie(clicked);
-            fx.write(CLICK_KEY, &stamped(now_ms, &[clicked]));
+            store(CLICK_KEY, clicked, now_ms, fx);
             return;
         }
-        let cookies = (host.cookies)();
-        let in_cookie = cookie(&cookies, "ttclid");
-        if is_click_id(in_cookie) {
-            in_cookie.clone_into(&mut self.ttclid);
-        } else if let Some(mut click) = fresh(&(host.read)(CLICK_KEY), now_ms) {
-            click.text().clone_into(&mut self.ttclid);
+        self.ttclid = (host.cookie)(CLICK_COOKIE);
+        if !is_click_id(&self.ttclid) {
+            self.ttclid = stored(CLICK_KEY, now_ms, host);
         }
     }
 
     /// Keeps the identified visitor for this browser's next pages.
     pub fn remember(&self, now_ms: u64, fx: &mut Effects) {
-        let Keys {
-            email,
-            phone,
-            external_id,
-        } = &self.keys;
-        if !self.keys.is_empty() {
-            fx.write(USER_KEY, &stamped(now_ms, &[email, phone, external_id]));
-        }
+        store(USER_KEY, &self.keys.0, now_ms, fx);
     }
 
     /// Forgets who they said they are; the click stays, it is the browser's.
@@ -165,14 +137,6 @@ impl Identity {
         self.keys = Keys::default();
         fx.remove(USER_KEY);
     }
-}
-
-/// The value of a cookie; empty where there is none.
-pub fn cookie<'a>(header: &'a str, name: &str) -> &'a str {
-    header
-        .split(';')
-        .find_map(|pair| pair.trim_start().strip_prefix(name)?.strip_prefix('='))
-        .unwrap_or_default()
 }
 
 /// TikTok says nothing of a click id's alphabet; this much fits a cookie and a header unchanged.
@@ -183,33 +147,45 @@ fn is_click_id(text: &str) -> bool {
             .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b';' | b',' | b'"' | b'\\'))
 }
 
-fn stamped(now_ms: u64, fields: &[&str]) -> String {
+fn store(key: &str, value: &str, now_ms: u64, fx: &mut Effects) {
     let mut text = String::new();
     push_number(&mut text, now_ms);
-    for field in fields {
-        text.push(FIELD);
-        text.push_str(field);
-    }
-    text
+    put_field(&mut text, value);
+    fx.write(key, &text);
 }
 
-fn fresh(stored: &str, now_ms: u64) -> Option<Fields<'_>> {
-    let mut fields = Fields::of(stored);
-    let at = fields.number();
-    (at > 0 && now_ms < at + MAX_AGE_MS).then_some(fields)
+fn stored(key: &str, now_ms: u64, host: &Host) -> String {
+    let text = (host.read)(key);
+    let mut fields = Fields(&text);
+    if fields.number() + MAX_AGE_MS < now_ms {
+        return String::new();
+    }
+    fields.0.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_cookie_is_found_by_its_whole_name() {
-        let header = "my_ttp=no; _ttp=abc=1; ttclid=E.C.P.x";
-        assert_eq!(cookie(header, "_ttp"), "abc=1");
-        assert_eq!(cookie(header, "ttclid"), "E.C.P.x");
-        assert_eq!(cookie(header, "ttp"), "");
-        assert_eq!(cookie("", "_ttp"), "");
+    const HOST: Host = Host {
+        read: |key| match key {
+            USER_KEY => "1000\u{1f}\u{1f}\u{1f}stored".to_owned(),
+            CLICK_KEY => "1000\u{1f}E.C.P.stored".to_owned(),
+            _ => String::new(),
+        },
+        cookie: |_| String::new(),
+        lowercase: str::to_lowercase,
+    };
+
+    fn identify(identity: &mut Identity, email: &str, external_id: &str) -> String {
+        let raw = [email, "", external_id].join("\u{1f}");
+        let mut fx = Effects::default();
+        identity.identify(Fields(&raw), None, &HOST, &mut fx);
+        fx.into_text()
+    }
+
+    fn named(identity: &Identity) -> String {
+        identity.keys.named(["email", "phone", "external_id"]).close()
     }
 
     #[test]
@@ -222,17 +198,51 @@ mod tests {
     }
 
     #[test]
-    fn another_external_id_is_another_person() {
-        let keys = |email: &str, external_id: &str| Keys {
-            email: email.to_owned(),
-            phone: String::new(),
-            external_id: external_id.to_owned(),
-        };
+    fn what_is_learnt_later_joins_what_was_known() {
         let mut identity = Identity::default();
-        identity.identify(keys("mail", "one"));
-        identity.identify(keys("", "one"));
-        assert_eq!(identity.keys, keys("mail", "one"));
-        identity.identify(keys("", "two"));
-        assert_eq!(identity.keys, keys("", "two"));
+        identify(&mut identity, "test@example.com", "");
+        identify(&mut identity, "", "one");
+        let both = named(&identity);
+        assert!(both.starts_with(r#"{"email":"973dfe463ec85785"#), "{both}");
+        assert!(both.contains("external_id"));
+    }
+
+    #[test]
+    fn another_external_id_is_another_person() {
+        let mut identity = Identity::default();
+        identify(&mut identity, "test@example.com", "one");
+        identify(&mut identity, "", "two");
+        assert!(!named(&identity).contains("email"));
+        assert!(named(&identity).contains("external_id"));
+    }
+
+    #[test]
+    fn a_wrong_address_is_reported_and_never_hashed() {
+        let mut identity = Identity::default();
+        let report = identify(&mut identity, "no address", "one");
+        assert!(report.ends_with("\u{1f}user.email"), "{report}");
+        assert!(!report.contains("no address"));
+        assert!(!named(&identity).contains("email"));
+    }
+
+    #[test]
+    fn what_this_browser_remembers_counts_for_30_days() {
+        for (now_ms, ttclid) in [(1000 + MAX_AGE_MS, "E.C.P.stored"), (1001 + MAX_AGE_MS, "")] {
+            let mut identity = Identity::default();
+            identity.recall("", now_ms, &HOST, &mut Effects::default());
+            assert_eq!(identity.ttclid, ttclid);
+            assert_eq!(identity.keys.is_empty(), ttclid.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_click_in_the_address_is_the_newest() {
+        let mut identity = Identity::default();
+        let mut fx = Effects::default();
+        identity.recall("E.C.P.new", 2000, &HOST, &mut fx);
+        assert_eq!(identity.ttclid, "E.C.P.new");
+        let fx = fx.into_text();
+        assert!(fx.contains("cookie\u{1f}E.C.P.new"));
+        assert!(fx.contains("write\u{1f}duet:ttclid\u{1f}2000\u{1f}E.C.P.new"));
     }
 }

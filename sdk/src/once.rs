@@ -8,7 +8,7 @@ use duet_events::{EventId, EventName};
 use crate::{
     effect::Effects,
     host::Host,
-    joined::{FIELD, Fields, push_number},
+    joined::{Fields, push_number, put, put_field},
 };
 
 /// What the keys of all marks begin with.
@@ -16,7 +16,7 @@ pub const PREFIX: &str = "duet:o:";
 /// How long a mark is believed.
 pub const MAX_AGE_MS: u64 = 90 * 86_400_000;
 
-/// The legs on which an event was fired.
+/// The legs on which an event is fired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Legs {
     /// The Pixel's.
@@ -25,86 +25,66 @@ pub struct Legs {
     pub server: bool,
 }
 
-impl Legs {
-    /// Both together.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            pixel: self.pixel || other.pixel,
-            server: self.server || other.server,
-        }
+/// Where the event of an order is marked; empty without an order. The key is a digest, since an order
+/// id may be telling, and goes by the canonical name: `CompletePayment` and `Purchase` are one sale.
+pub fn mark(name: &EventName, order_id: &str) -> String {
+    let mut key = String::new();
+    if !order_id.is_empty() {
+        put(&mut key, PREFIX);
+        put(&mut key, EventId::derive(name.canonical(), order_id).as_str());
+    }
+    key
+}
+
+/// The legs fired so far, by what is stored under a mark.
+pub fn fired(mark: &str, now_ms: u64, host: &Host) -> Legs {
+    let stored = (host.read)(mark);
+    let mut fields = Fields(&stored);
+    if is_old(fields.number(), now_ms) {
+        return Legs::default();
+    }
+    Legs {
+        pixel: fields.flag(),
+        server: fields.flag(),
     }
 }
 
-/// Where one event of one order is marked. The key is a digest: an order id may be telling.
-#[derive(Clone, Debug)]
-pub struct Mark(pub String);
-
-impl Mark {
-    /// The mark of an event; none without an order. It goes by the canonical name: `CompletePayment`
-    /// and `Purchase` are one sale.
-    pub fn of(name: &EventName, order_id: &str) -> Option<Self> {
-        if order_id.is_empty() {
-            return None;
-        }
-        let mut key = String::from(PREFIX);
-        key.push_str(EventId::derive(name.canonical(), order_id).as_str());
-        Some(Self(key))
+/// Marks the legs that are fired now or were before.
+pub fn set(mark: &str, legs: Legs, now_ms: u64, fx: &mut Effects) {
+    let mut text = String::new();
+    push_number(&mut text, now_ms);
+    for leg in [legs.pixel, legs.server] {
+        put_field(&mut text, if leg { "1" } else { "" });
     }
-
-    /// The legs fired so far.
-    pub fn legs(&self, now_ms: u64, host: &Host) -> Legs {
-        let stored = (host.read)(&self.0);
-        let mut fields = Fields::of(&stored);
-        if is_old(fields.number(), now_ms) {
-            return Legs::default();
-        }
-        Legs {
-            pixel: fields.flag(),
-            server: fields.flag(),
-        }
-    }
-
-    /// Marks the legs that are fired now.
-    pub fn set(&self, legs: Legs, now_ms: u64, fx: &mut Effects) {
-        let mut text = String::new();
-        push_number(&mut text, now_ms);
-        for leg in [legs.pixel, legs.server] {
-            text.push(FIELD);
-            if leg {
-                text.push('1');
-            }
-        }
-        fx.write(&self.0, &text);
-    }
+    fx.write(mark, &text);
 }
 
-/// Whether a mark of `at` no longer counts.
-pub fn is_old(at: u64, now_ms: u64) -> bool {
-    at + MAX_AGE_MS <= now_ms
+/// Whether a mark of `at_ms` no longer counts.
+pub fn is_old(at_ms: u64, now_ms: u64) -> bool {
+    at_ms + MAX_AGE_MS <= now_ms
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn key(name: &str, order_id: &str) -> String {
-        Mark::of(&EventName::parse(name).unwrap(), order_id).unwrap().0
+    fn of(name: &str, order_id: &str) -> String {
+        mark(&EventName::parse(name).unwrap(), order_id)
     }
 
     #[test]
     fn a_mark_is_per_event_and_order() {
-        assert_eq!(key("Purchase", "A"), key("Purchase", "A"));
-        assert_eq!(key("Purchase", "A"), key("CompletePayment", "A"));
-        assert_ne!(key("Purchase", "A"), key("Purchase", "B"));
-        assert_ne!(key("Purchase", "A"), key("Subscribe", "A"));
-        assert!(!key("Purchase", "SECRET").contains("SECRET"));
-        assert!(Mark::of(&EventName::parse("Purchase").unwrap(), "").is_none());
+        assert_eq!(of("Purchase", "A"), of("Purchase", "A"));
+        assert_eq!(of("Purchase", "A"), of("CompletePayment", "A"));
+        assert_ne!(of("Purchase", "A"), of("Purchase", "B"));
+        assert_ne!(of("Purchase", "A"), of("Subscribe", "A"));
+        assert!(!of("Purchase", "SECRET").contains("SECRET"));
+        assert_eq!(of("Purchase", ""), "");
     }
 
     #[test]
     fn a_mark_counts_for_90_days() {
-        assert!(!is_old(1000, 1000 + MAX_AGE_MS - 1));
+        assert!(!is_old(1000, 999 + MAX_AGE_MS));
         assert!(is_old(1000, 1000 + MAX_AGE_MS));
     }
 }

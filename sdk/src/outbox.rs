@@ -13,9 +13,10 @@ use alloc::{string::String, vec::Vec};
 
 use crate::{
     answer::{Answer, Reading},
-    effect::{Effects, Post, Report, Status},
+    effect::{ACCEPTED, CONSENT, DROPPED, Effects, INVALID, Post, QUEUED},
     facts::Facts,
-    joined::{Fields, RECORD, push_number},
+    host::Host,
+    joined::{Fields, Records, push_number, put},
     once,
     pace::{PAUSE_KEY, Pace},
     record::{LEASE_MS, MAX_AGE_MS, PREFIX, Record, State, VERDICT_MS},
@@ -56,8 +57,8 @@ pub enum Which {
 pub struct Outbox {
     records: Vec<Record>,
     /// The requests under way that outlive the page, and their bytes.
-    keptalive: Vec<(u64, usize)>,
-    requests: u64,
+    keptalive: Vec<(u32, usize)>,
+    requests: u32,
     pace: Pace,
     /// When the last lease of another page's event ends; 0 for none.
     leased_until_ms: u64,
@@ -74,11 +75,6 @@ impl Outbox {
         self.records.is_empty()
     }
 
-    /// Takes up a pause that the proxy asked of another page, read from under [`PAUSE_KEY`].
-    pub fn recall_pause(&mut self, read: fn(&str) -> String, now_ms: u64) {
-        self.pace.recall(&read(PAUSE_KEY), now_ms);
-    }
-
     /// Tries again now, unless the proxy asked for a pause.
     pub fn hurry(&mut self) {
         self.pace.hurry();
@@ -86,56 +82,59 @@ impl Outbox {
 
     /// Forgets every event; whoever waits is told that consent is denied.
     pub fn clear(&mut self, fx: &mut Effects) {
-        for record in self.records.drain(..) {
-            fx.settle(&record.ticket, &record.event_id, Status::CONSENT, "", "");
+        for record in core::mem::take(&mut self.records) {
+            fx.settle(record.ticket, record.event_id(), CONSENT);
         }
         self.leased_until_ms = 0;
     }
 
     /// Stores a new event, and makes room for it.
     pub fn add(&mut self, mut record: Record, fx: &mut Effects) {
-        while !self.records.is_empty() && self.is_full(record.body.len()) {
-            let plain = self.records.iter().position(|r| r.mark.is_empty());
+        while !self.records.is_empty() && self.is_full(record.stored.len()) {
+            let plain = self.records.iter().position(|r| r.mark().is_empty());
             let oldest = self.records.remove(plain.unwrap_or(0));
             give_up(&oldest, "full", "the outbox is full; its oldest event is dropped", fx);
         }
-        fx.write(&record.key, &record.stored());
+        fx.write(&record.key, &record.stored);
         if record.created_ms < self.pace.not_before_ms() {
             record.state = State::Waiting;
-            fx.settle(&record.ticket, &record.event_id, Status::QUEUED, "", "");
+            fx.settle(record.ticket, record.event_id(), QUEUED);
         }
         self.records.push(record);
     }
 
     fn is_full(&self, more_bytes: usize) -> bool {
-        let bytes: usize = self.records.iter().map(|r| r.body.len()).sum();
+        let bytes: usize = self.records.iter().map(|r| r.stored.len()).sum();
         self.records.len() >= MAX_EVENTS || bytes + more_bytes > MAX_BYTES
     }
 
-    /// Takes in what is stored: events of other pages that may be sent from here, and what other
-    /// pages have settled meanwhile. Old order marks are swept out on the way.
-    pub fn merge(&mut self, stored: &str, now_ms: u64, fx: &mut Effects) {
-        let entries: Vec<Fields<'_>> = stored.split(RECORD).map(Fields::of).collect();
+    /// Takes in what is stored: the pause the proxy asked for, events of other pages that may be sent
+    /// from here, and what other pages have settled meanwhile. Old order marks are swept out on the
+    /// way.
+    pub fn merge(&mut self, stored: Records<'_>, now_ms: u64, host: &Host, fx: &mut Effects) {
+        self.pace.recall(&(host.read)(PAUSE_KEY), now_ms);
+        let entries: Vec<(&str, &str)> = stored
+            .map(|mut entry| (entry.text(), entry.0))
+            .collect();
         self.records.retain(|record| {
             let kept = record.state != State::Waiting
-                || entries.iter().any(|entry| entry.clone().text() == record.key);
+                || entries.iter().any(|(key, _)| *key == record.key);
             if !kept {
-                fx.settle(&record.ticket, &record.event_id, Status::ACCEPTED, "", "");
+                fx.settle(record.ticket, record.event_id(), ACCEPTED);
             }
             kept
         });
         self.leased_until_ms = 0;
-        for mut entry in entries {
-            let key = entry.text();
-            if key.starts_with(once::PREFIX) && once::is_old(entry.clone().number(), now_ms) {
+        for (key, value) in entries {
+            if key.starts_with(once::PREFIX) && once::is_old(Fields(value).number(), now_ms) {
                 fx.remove(key);
             }
             if !key.starts_with(PREFIX) || self.records.iter().any(|record| record.key == key) {
                 continue;
             }
-            let record = Record::read(key, entry);
+            let record = Record::adopt(key, value);
             let leased_until_ms = record.created_ms + LEASE_MS;
-            if record.created_ms + MAX_AGE_MS < now_ms || record.body.is_empty() {
+            if record.created_ms + MAX_AGE_MS < now_ms || record.body().is_empty() {
                 give_up(&record, "expired", "an event waited for 7 days and is dropped", fx);
             } else if leased_until_ms > now_ms {
                 self.leased_until_ms = self.leased_until_ms.max(leased_until_ms);
@@ -147,26 +146,23 @@ impl Outbox {
 
     /// The next request, if any event may go out now.
     pub fn next(&mut self, which: Which, late: Late<'_>) -> Option<Post> {
+        let leaving = which == Which::Leaving;
         let paused = late.now_ms < self.pace.not_before_ms();
         if paused && (which == Which::Waiting || self.pace.is_asked(late.now_ms)) {
             return None;
         }
         let in_flight: usize = self.keptalive.iter().map(|(_, bytes)| bytes).sum();
-        let mut body = String::from("{\"events\":[");
+        let mut body = String::from("{\"sent_at\":");
+        push_number(&mut body, late.now_ms);
+        put(&mut body, ",\"events\":[");
         let mut count = 0;
         for record in &mut self.records {
             let due = match record.state {
-                State::New if which == Which::Ready => is_ready(record, late),
-                State::New => which == Which::Leaving,
-                State::Waiting => {
-                    which == Which::Waiting || (which == Which::Leaving && record.is_own())
-                }
+                State::New => leaving || which == Which::Ready && is_ready(record, late),
+                State::Waiting => which == Which::Waiting || leaving && record.is_own(),
                 State::Sent(_) => false,
             };
-            if !due {
-                continue;
-            }
-            let pixel = if record.pixel_off {
+            let pixel = if record.pixel_off() {
                 "off"
             } else if record.is_own() {
                 late.pixel
@@ -174,18 +170,18 @@ impl Outbox {
                 // Another page's Pixel; nobody knows any more.
                 ""
             };
-            let event = tracker::close(&record.body, late.ttp, pixel);
-            let bytes = body.len() + event.len();
+            let event = tracker::close(record.body(), late.ttp, pixel);
+            let bytes = body.len() + event.len() + 3;
             let crowded = count > 0 && (record.alone || bytes > BATCH_BYTES);
-            let lost_on_leaving =
-                which == Which::Leaving && in_flight + bytes + 40 > KEEPALIVE_BYTES;
-            if crowded || lost_on_leaving {
+            // Without keepalive a page that is left takes its requests with it.
+            let lost = leaving && in_flight + bytes > KEEPALIVE_BYTES;
+            if !due || crowded || lost {
                 continue;
             }
             if count > 0 {
                 body.push(',');
             }
-            body.push_str(&event);
+            put(&mut body, &event);
             record.state = State::Sent(self.requests);
             count += 1;
             if record.alone || count == BATCH_EVENTS {
@@ -195,26 +191,25 @@ impl Outbox {
         if count == 0 {
             return None;
         }
-        body.push_str("],\"sent_at\":");
-        push_number(&mut body, late.now_ms);
-        body.push('}');
+        put(&mut body, "]}");
+        let number = self.requests;
+        self.requests += 1;
         let keepalive = in_flight + body.len() <= KEEPALIVE_BYTES;
         if keepalive {
-            self.keptalive.push((self.requests, body.len()));
+            self.keptalive.push((number, body.len()));
         }
-        self.requests += 1;
         Some(Post {
-            batch: self.requests - 1,
+            number,
             body,
             keepalive,
-            leaving: which == Which::Leaving,
+            leaving,
         })
     }
 
     /// Takes the answer to a request: what it settles is removed, the rest waits.
     pub fn answered(&mut self, answer: &Answer<'_>, facts: &Facts<'_>, fx: &mut Effects) {
-        self.keptalive.retain(|(request, _)| *request != answer.batch);
-        let sent = State::Sent(answer.batch);
+        self.keptalive.retain(|(request, _)| *request != answer.request);
+        let sent = State::Sent(answer.request);
         let count = self.records.iter().filter(|r| r.state == sent).count();
         let reading = answer.reading(count > 1);
         let mut unsettled = matches!(reading, Reading::Slowly | Reading::Later);
@@ -224,41 +219,39 @@ impl Outbox {
                 return true;
             }
             record.state = State::Waiting;
-            let (status, errors, warnings) = match reading {
-                Reading::PerEvent => answer.of(nth, &record.event_id),
-                Reading::Refused => Some((Status::DROPPED, "", "")),
-                Reading::Apart | Reading::Slowly | Reading::Later => None,
+            record.alone = reading == Reading::Apart;
+            if record.alone {
+                return true;
             }
-            .unwrap_or((Status::QUEUED, "", ""));
+            let settled = match reading {
+                Reading::PerEvent => answer.of(nth, record.event_id()),
+                Reading::Refused => Some((DROPPED, Fields(""))),
+                _ => None,
+            };
             nth += 1;
-            if status == Status::QUEUED {
-                record.alone = reading == Reading::Apart;
-                unsettled |= !record.alone;
-                if record.alone {
-                    return true;
-                }
-            } else {
-                fx.remove(&record.key);
-            }
-            if matches!(status, Status::INVALID | Status::DROPPED) {
-                if !record.mark.is_empty() {
+            let Some((status, said)) = settled else {
+                unsettled = true;
+                fx.settle(record.ticket, record.event_id(), QUEUED);
+                return true;
+            };
+            fx.remove(&record.key);
+            if status == INVALID || status == DROPPED {
+                if !record.mark().is_empty() {
                     // It was not counted, so it may be reported again once it is right.
-                    fx.remove(&record.mark);
+                    fx.remove(record.mark());
                 }
-                let reason = if errors.is_empty() {
-                    "the proxy refused it for good"
-                } else {
-                    errors
-                };
-                report(status.0, reason, "", &record.event_id, fx);
+                fx.report(status, "the proxy refused an event for good", record.event_id(), "");
             }
-            fx.settle(&record.ticket, &record.event_id, status, errors, warnings);
-            status == Status::QUEUED
+            fx.settle(record.ticket, record.event_id(), status).with(said.0);
+            false
         });
         if reading == Reading::Slowly {
-            let reason = "the proxy takes nothing from this page; the events wait. See its allowed \
-                          origins and the endpoint";
-            report("refused", reason, "endpoint", "", fx);
+            fx.report(
+                "refused",
+                "the proxy takes nothing from this page; see its allowed origins and the endpoint",
+                "",
+                "",
+            );
         }
         if unsettled {
             let slowly = reading == Reading::Slowly;
@@ -278,37 +271,28 @@ impl Outbox {
     /// In how many milliseconds something becomes due that is not due yet.
     pub fn next_due_ms(&self, late: Late<'_>) -> Option<u64> {
         let not_before_ms = self.pace.not_before_ms();
-        let of_record = |record: &Record| match record.state {
-            State::New if is_ready(record, late) => Some(late.now_ms),
-            State::New => Some(record.created_ms + VERDICT_MS),
-            State::Waiting if late.now_ms < not_before_ms => Some(not_before_ms),
-            State::Waiting | State::Sent(_) => None,
-        };
-        let of_others = Some(self.leased_until_ms.max(not_before_ms))
-            .filter(|at| self.leased_until_ms > 0 && *at > late.now_ms);
-        let of_own = self.records.iter().filter_map(of_record);
-        let at = of_own.chain(of_others).min()?;
-        Some(at.saturating_sub(late.now_ms))
+        let mut next_ms = u64::MAX;
+        for record in &self.records {
+            next_ms = next_ms.min(match record.state {
+                State::New if is_ready(record, late) => late.now_ms,
+                State::New => record.created_ms + VERDICT_MS,
+                State::Waiting if late.now_ms < not_before_ms => not_before_ms,
+                State::Waiting | State::Sent(_) => u64::MAX,
+            });
+        }
+        if self.leased_until_ms > 0 {
+            next_ms = next_ms.min(self.leased_until_ms.max(not_before_ms));
+        }
+        (next_ms < u64::MAX).then(|| next_ms.saturating_sub(late.now_ms))
     }
 }
 
 fn is_ready(record: &Record, late: Late<'_>) -> bool {
-    let told = record.pixel_off || !late.pixel.is_empty();
-    told || late.now_ms >= record.created_ms + VERDICT_MS
+    !late.pixel.is_empty() || late.now_ms >= record.created_ms + VERDICT_MS || record.pixel_off()
 }
 
 fn give_up(record: &Record, code: &str, message: &str, fx: &mut Effects) {
     fx.remove(&record.key);
-    report(code, message, "", &record.event_id, fx);
-    fx.settle(&record.ticket, &record.event_id, Status::DROPPED, "", "");
+    fx.report(code, message, record.event_id(), "");
+    fx.settle(record.ticket, record.event_id(), DROPPED);
 }
-
-fn report(code: &str, message: &str, field: &str, event_id: &str, fx: &mut Effects) {
-    fx.report(Report {
-        code,
-        message,
-        field,
-        event_id,
-    });
-}
-

@@ -93,19 +93,16 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_and_are_spread_up_to_five_minutes() {
-        let mut pace = Pace::default();
+    fn waits_double_up_to_five_minutes_and_chance_spreads_them() {
         let mut fx = Effects::default();
-        let mut longest = 0;
-        for failures in 0..20u32 {
-            // The largest random number below a multiple of every bound is not the largest wait, so
-            // only the bound itself is certain.
-            pace.failed(false, 0, &facts(1000, "0fffffff"), &mut fx);
-            let wait = pace.not_before_ms() - 1000;
-            assert!(wait <= (1000 << failures.min(12)).min(300_000));
-            longest = longest.max(wait);
+        for (random, share) in [("ffff", 2), ("8000", 1), ("0000", 0)] {
+            let mut pace = Pace::default();
+            for most in [1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000] {
+                pace.failed(false, 0, &facts(1000, random), &mut fx);
+                let wait = pace.not_before_ms() - 1000;
+                assert!(wait.abs_diff(most * share / 2) <= 3, "{wait} of {most}");
+            }
         }
-        assert!(longest > 100_000);
         assert_eq!(fx.into_text(), "");
     }
 

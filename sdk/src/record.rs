@@ -2,7 +2,7 @@
 
 use alloc::{borrow::ToOwned, string::String};
 
-use crate::joined::{Fields, number, push_number, push_record};
+use crate::joined::{Fields, number, push_number, put, put_field};
 
 /// What the keys of all waiting events begin with.
 pub const PREFIX: &str = "duet:e:";
@@ -21,7 +21,7 @@ pub enum State {
     /// To be sent under the lock.
     Waiting,
     /// In the request of this number.
-    Sent(u64),
+    Sent(u32),
 }
 
 /// An event that waits.
@@ -29,16 +29,10 @@ pub enum State {
 pub struct Record {
     /// Where it is stored.
     pub key: String,
-    /// Under what its caller waits; empty for an event that another page made.
-    pub ticket: String,
-    /// Its id.
-    pub event_id: String,
-    /// The mark to take back if it is refused; empty for an event without an order.
-    pub mark: String,
-    /// Whether the Pixel has no part in it.
-    pub pixel_off: bool,
-    /// The open body, see [`Call::body`](crate::tracker::Call::body).
-    pub body: String,
+    /// What is stored: whether the Pixel has no part in it, its id, its order's mark, its open body.
+    pub stored: String,
+    /// Under what its caller waits; 0 for an event that another page made.
+    pub ticket: u32,
     /// When it was made.
     pub created_ms: u64,
     /// Where it stands.
@@ -48,44 +42,73 @@ pub struct Record {
 }
 
 impl Record {
-    /// Names the place where an event made now is stored. The time stands first, so that keys sort by
-    /// it; `random` and `suffix` keep pages and the events of one call apart.
-    pub fn key(now_ms: u64, random: &str, suffix: &str) -> String {
+    /// An event made now. The key begins with the time, so that keys sort by it; `random` and
+    /// `pixel_id` keep pages and the copies of one call apart.
+    pub fn new(now_ms: u64, random: &str, pixel_id: &str, ticket: u32) -> Self {
         let mut key = PREFIX.to_owned();
         push_number(&mut key, now_ms);
-        for part in ["-", random.get(..12).unwrap_or_default(), suffix] {
-            key.push_str(part);
+        put(&mut key, "-");
+        put(&mut key, random.get(..12).unwrap_or_default());
+        put(&mut key, pixel_id);
+        Self {
+            key,
+            stored: String::new(),
+            ticket,
+            created_ms: now_ms,
+            state: State::New,
+            alone: false,
         }
-        key
     }
 
-    /// What is stored.
-    pub fn stored(&self) -> String {
-        let mut text = String::new();
-        let off = if self.pixel_off { "1" } else { "" };
-        push_record(&mut text, &[off, &self.event_id, &self.mark, &self.body]);
-        text
+    /// Fills in the event. `mark` is empty for one without an order.
+    #[must_use]
+    pub fn with(mut self, pixel_off: bool, event_id: &str, mark: &str, body: &str) -> Self {
+        if pixel_off {
+            self.stored.push('1');
+        }
+        for field in [event_id, mark, body] {
+            put_field(&mut self.stored, field);
+        }
+        self
     }
 
-    /// Reads what another page stored.
-    pub fn read(key: &str, mut stored: Fields<'_>) -> Self {
-        let made = key.strip_prefix(PREFIX).unwrap_or_default();
+    /// Takes over what another page stored.
+    pub fn adopt(key: &str, stored: &str) -> Self {
+        let made = key.get(PREFIX.len()..).unwrap_or_default();
+        let digits = made.bytes().take_while(u8::is_ascii_digit).count();
         Self {
             key: key.to_owned(),
-            ticket: String::new(),
-            pixel_off: stored.flag(),
-            event_id: stored.text().to_owned(),
-            mark: stored.text().to_owned(),
-            body: stored.text().to_owned(),
-            created_ms: number(made.split('-').next().unwrap_or_default()),
+            stored: stored.to_owned(),
+            ticket: 0,
+            created_ms: number(made.get(..digits).unwrap_or_default()),
             state: State::Waiting,
             alone: false,
         }
     }
 
+    /// Whether the Pixel has no part in it.
+    pub fn pixel_off(&self) -> bool {
+        Fields(&self.stored).flag()
+    }
+
+    /// Its id.
+    pub fn event_id(&self) -> &str {
+        Fields(&self.stored).nth(1)
+    }
+
+    /// The mark to take back if it is refused; empty for an event without an order.
+    pub fn mark(&self) -> &str {
+        Fields(&self.stored).nth(2)
+    }
+
+    /// The open body, see [`Call::body`](crate::tracker::Call::body).
+    pub fn body(&self) -> &str {
+        Fields(&self.stored).nth(3)
+    }
+
     /// Whether this page made it.
     pub fn is_own(&self) -> bool {
-        !self.ticket.is_empty()
+        self.ticket > 0
     }
 }
 
@@ -94,21 +117,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_stored_reads_back() {
-        let key = Record::key(1_767_323_045_123, "00112233445566778899aabbccddeeff", "b");
-        assert_eq!(key, "duet:e:1767323045123-001122334455b");
-        let record = Record {
-            ticket: "7".to_owned(),
-            pixel_off: true,
-            event_id: "id".to_owned(),
-            mark: "duet:o:x".to_owned(),
-            body: r#"{"event":"Search","user":{"#.to_owned(),
-            ..Record::read(&key, Fields::of(""))
-        };
-        let stored = record.stored();
-        let read = Record::read(&key, Fields::of(&stored));
-        assert_eq!(read.stored(), stored);
-        assert_eq!(read.created_ms, 1_767_323_045_123);
-        assert!(!read.is_own());
+    fn what_is_stored_reads_back_on_another_page() {
+        let random = "00112233445566778899aabbccddeeff";
+        let body = r#"{"event":"Search","user":{"#;
+        let record = Record::new(1_767_323_045_123, random, "B", 7).with(true, "id", "mark", body);
+        assert_eq!(record.key, "duet:e:1767323045123-001122334455B");
+        let adopted = Record::adopt(&record.key, &record.stored);
+        assert!(adopted.pixel_off());
+        assert_eq!(adopted.event_id(), "id");
+        assert_eq!(adopted.mark(), "mark");
+        assert_eq!(adopted.body(), body);
+        assert_eq!(adopted.created_ms, record.created_ms);
+        assert!(record.is_own() && !adopted.is_own());
     }
 }

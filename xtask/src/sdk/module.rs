@@ -36,6 +36,8 @@ pub(crate) fn build(build: &Path) -> Result<()> {
     // Named here and not in the manifest: beside an rlib, cargo leaves link-time optimisation out.
     cargo.args(["--crate-type", "cdylib"]);
     cargo.args(["--profile", profile, "--target", target]);
+    // With a small stack the addresses of data are shorter.
+    cargo.args(["--", "-C", "link-arg=-zstack-size=65536"]);
     run(cargo)?;
 
     let module = cargo_target().join(target).join(profile);
