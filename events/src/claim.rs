@@ -190,6 +190,18 @@ impl Claim {
     }
 }
 
+impl PixelLeg {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fired => "fired",
+            Self::Blocked => "blocked",
+            Self::Absent => "absent",
+            Self::Off => "off",
+        }
+    }
+}
+
 fn name(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<EventName> {
     let before = problems.errors.len();
     if let Some(name) = fields.text("event", problems) {
@@ -219,19 +231,20 @@ fn consent(fields: &mut Fields<'_>, problems: &mut Problems) {
 }
 
 fn pixel(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<PixelLeg> {
-    let leg = match fields.text("pixel", problems)?.as_ref() {
-        "fired" => PixelLeg::Fired,
-        "blocked" => PixelLeg::Blocked,
-        "absent" => PixelLeg::Absent,
-        "off" => PixelLeg::Off,
-        _ => {
-            problems.error(
-                "pixel".to_owned(),
-                "pixel",
-                "this is fired, blocked, absent or off",
-            );
-            return None;
-        }
-    };
-    Some(leg)
+    let word = fields.text("pixel", problems)?;
+    let legs = [
+        PixelLeg::Fired,
+        PixelLeg::Blocked,
+        PixelLeg::Absent,
+        PixelLeg::Off,
+    ];
+    let leg = legs.into_iter().find(|leg| leg.as_str() == word);
+    if leg.is_none() {
+        problems.error(
+            "pixel".to_owned(),
+            "pixel",
+            "this is fired, blocked, absent or off",
+        );
+    }
+    leg
 }

@@ -7,6 +7,7 @@ use duet_events::Country;
 use crate::{
     config::{Config, Server, TestMode},
     health::Health,
+    metrics::Metrics,
     queue::Intake,
 };
 
@@ -17,6 +18,8 @@ pub struct App {
     pub intake: Intake,
     /// What the delivery worker knows.
     pub health: Arc<Health>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// How requests are taken.
     pub server: Arc<Server>,
     /// The pixel events go to.
@@ -29,10 +32,16 @@ pub struct App {
 
 impl App {
     /// What of `config` handlers need, and the queue they fill.
-    pub fn new(config: &Config, intake: Intake, health: Arc<Health>) -> Self {
+    pub fn new(
+        config: &Config,
+        intake: Intake,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             intake,
             health,
+            metrics,
             server: Arc::new(config.server.clone()),
             pixel_id: config.tiktok.pixel_id.as_str().into(),
             test: config.tiktok.test.clone().map(Arc::new),

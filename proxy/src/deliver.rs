@@ -9,6 +9,7 @@ use tokio::{sync::watch, time};
 use crate::{
     clock,
     health::Health,
+    metrics::{CodeLabel, Metrics, OutcomeLabel},
     outcome::Outcome,
     queue::{self, Batch, Claimed, Limits, Outlet},
     retry::{self, Next},
@@ -27,6 +28,7 @@ pub struct Worker {
     outlet: Outlet,
     client: Client,
     health: Arc<Health>,
+    metrics: Arc<Metrics>,
     limits: Limits,
     /// Claimed and not settled: the front is next.
     in_hand: VecDeque<Attempted>,
@@ -50,7 +52,13 @@ pub enum Step {
 
 impl Worker {
     /// A worker that sends at most `batch_events` events in one request.
-    pub fn new(outlet: Outlet, client: Client, health: Arc<Health>, batch_events: usize) -> Self {
+    pub fn new(
+        outlet: Outlet,
+        client: Client,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+        batch_events: usize,
+    ) -> Self {
         let limits = Limits {
             events: batch_events,
             bytes: BATCH_BYTES,
@@ -59,6 +67,7 @@ impl Worker {
             outlet,
             client,
             health,
+            metrics,
             limits,
             in_hand: VecDeque::new(),
         }
@@ -86,7 +95,16 @@ impl Worker {
             return Ok(Step::Worked);
         };
         self.health.waiting_since(batch.oldest_ms());
+        #[allow(clippy::cast_precision_loss, reason = "at most 1000")]
+        self.metrics.batch_events.observe(batch.events.len() as f64);
         let reply = self.client.track(&batch.records()).await;
+        let code = reply
+            .code()
+            .map_or_else(|| "none".to_owned(), |code| code.to_string());
+        self.metrics
+            .answers
+            .get_or_create(&CodeLabel { code })
+            .inc();
         tracing::debug!(events = batch.events.len(), reply = ?reply, "sent to TikTok");
         let attempts = attempts + 1;
         let next = retry::decide(reply, attempts, batch.events.len());
@@ -147,6 +165,20 @@ impl Worker {
     fn settle(&self, events: &[Claimed], outcome: &Outcome) -> Result<Step, queue::Error> {
         let now_ms = clock::now_ms();
         self.outlet.settle(events, outcome, now_ms)?;
+        let ended = OutcomeLabel {
+            outcome: outcome.label(),
+        };
+        self.metrics
+            .ended
+            .get_or_create(&ended)
+            .inc_by(events.len() as u64);
+        if !outcome.is_dead() {
+            for claimed in events {
+                self.metrics
+                    .delivery_seconds
+                    .observe(seconds(now_ms - claimed.record.accepted_at_ms));
+            }
+        }
         let oldest = events
             .iter()
             .map(|claimed| claimed.record.accepted_at_ms)
@@ -193,12 +225,11 @@ pub async fn run(mut worker: Worker, mut stop: watch::Receiver<bool>) {
     })
     .await;
     match (drained, worker.outlet.depth()) {
-        (Ok(()), Ok(0)) => tracing::info!("everything that was accepted is delivered"),
-        (_, Ok(left)) => tracing::info!(
+        (Ok(()), 0) => tracing::info!("everything that was accepted is delivered"),
+        (_, left) => tracing::info!(
             events = left,
             "stopping; what is not delivered stays on disk"
         ),
-        (_, Err(error)) => tracing::error!(error = ?error, "stopping; the store cannot be read"),
     }
 }
 
@@ -222,6 +253,14 @@ fn jittered(least: Duration, within: Duration) -> Duration {
     let spread = within.saturating_sub(least);
     let share = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
     least + spread.mul_f64(share)
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a week in milliseconds is far below 2^52"
+)]
+fn seconds(ms: i64) -> f64 {
+    ms.max(0) as f64 / 1000.0
 }
 
 fn first_id(events: &[Claimed]) -> &str {

@@ -39,10 +39,16 @@ impl Health {
         self.barred.load(Ordering::Relaxed)
     }
 
+    /// How long the oldest event has been waiting, in milliseconds.
+    pub fn oldest_waits_ms(&self, now_ms: i64) -> i64 {
+        now_ms
+            .saturating_sub(self.oldest_ms.load(Ordering::Relaxed))
+            .max(0)
+    }
+
     /// Whether an event has been waiting for more than 15 minutes.
     pub fn is_stuck(&self, now_ms: i64) -> bool {
-        let oldest = self.oldest_ms.load(Ordering::Relaxed);
-        oldest < now_ms.saturating_sub(STUCK_AFTER_MS)
+        self.oldest_waits_ms(now_ms) > STUCK_AFTER_MS
     }
 }
 

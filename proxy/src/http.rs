@@ -4,6 +4,7 @@ pub mod body;
 pub mod click_cookie;
 pub mod client;
 pub mod health;
+pub mod measure;
 pub mod origin;
 pub mod rejection;
 pub mod track;

@@ -23,6 +23,7 @@ pub mod deliver;
 pub mod health;
 pub mod http;
 pub mod identity;
+pub mod metrics;
 pub mod outcome;
 pub mod queue;
 pub mod retry;
@@ -40,6 +41,7 @@ use app::App;
 use config::Config;
 use deliver::Worker;
 use health::Health;
+use metrics::Metrics;
 
 /// Why the proxy could not run.
 #[derive(Debug, thiserror::Error)]
@@ -78,11 +80,12 @@ pub async fn run_with(
     shutdown: impl Future<Output = ()>,
     extend: impl FnOnce(axum::Router) -> axum::Router,
 ) -> Result<(), Error> {
-    let (intake, outlet) = queue::open(&config.data_dir)?;
+    let metrics = Arc::new(Metrics::default());
+    let (intake, outlet) = queue::open(&config.data_dir, Arc::clone(&metrics))?;
     let client = tiktok::Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
     let health = Arc::new(Health::default());
-    let app = App::new(config, intake, Arc::clone(&health));
-    let worker = Worker::new(outlet, client, health, config.tiktok.batch_events);
+    let app = App::new(config, intake, Arc::clone(&health), Arc::clone(&metrics));
+    let worker = Worker::new(outlet, client, health, metrics, config.tiktok.batch_events);
 
     let (stop, stopped) = watch::channel(false);
     let delivery = tokio::spawn(deliver::run(worker, stopped));

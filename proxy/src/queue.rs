@@ -20,11 +20,18 @@
 //!
 //! The two halves are different types, so that a handler cannot claim and the worker cannot enqueue.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use tokio::sync::Notify;
 
-use crate::outcome::Outcome;
+use crate::{metrics::Metrics, outcome::Outcome};
 
 mod disk;
 mod key;
@@ -39,13 +46,20 @@ pub use record::{DeadLetter, Record};
 /// # Errors
 /// [`Error::Locked`] when another process has it open, [`Error::Newer`] when a later version wrote it,
 /// [`Error::Store`] when the disk refuses.
-pub fn open(folder: &Path) -> Result<(Intake, Outlet), Error> {
+pub fn open(folder: &Path, metrics: Arc<Metrics>) -> Result<(Intake, Outlet), Error> {
     let store = disk::Store::open(folder)?;
+    let waiting = Arc::new(AtomicU64::new(store.count()? as u64));
     let arrived = Arc::new(Notify::new());
-    let outlet = Outlet::new(store.clone(), Arc::clone(&arrived))?;
-    let intake = Intake {
-        writer: writer::start(store, arrived)?,
-    };
+    let outlet = Outlet::new(store.clone(), Arc::clone(&arrived), Arc::clone(&waiting))?;
+    let writer = writer::start(
+        store,
+        writer::Shared {
+            arrived,
+            waiting: Arc::clone(&waiting),
+            metrics,
+        },
+    )?;
+    let intake = Intake { writer, waiting };
     Ok((intake, outlet))
 }
 
@@ -53,6 +67,7 @@ pub fn open(folder: &Path) -> Result<(Intake, Outlet), Error> {
 #[derive(Clone)]
 pub struct Intake {
     writer: writer::Handle,
+    waiting: Arc<AtomicU64>,
 }
 
 /// One event on its way in.
@@ -82,7 +97,15 @@ impl Intake {
     /// # Errors
     /// [`Error::Full`] when too many calls are waiting already; [`Error::Store`] when the disk refuses.
     pub async fn enqueue(&self, entries: Vec<Entry>) -> Result<Vec<Enqueued>, Error> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
         self.writer.write(entries).await
+    }
+
+    /// How many events wait to be delivered, those under way included.
+    pub fn depth(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether the last write reached the disk.
@@ -95,6 +118,7 @@ impl Intake {
 pub struct Outlet {
     store: disk::Store,
     arrived: Arc<Notify>,
+    waiting: Arc<AtomicU64>,
     /// The first sequence number that has not been claimed.
     next: u64,
 }
@@ -145,11 +169,16 @@ impl Batch {
 }
 
 impl Outlet {
-    fn new(store: disk::Store, arrived: Arc<Notify>) -> Result<Self, Error> {
+    fn new(
+        store: disk::Store,
+        arrived: Arc<Notify>,
+        waiting: Arc<AtomicU64>,
+    ) -> Result<Self, Error> {
         let next = store.first_sequence()?.unwrap_or_default();
         Ok(Self {
             store,
             arrived,
+            waiting,
             next,
         })
     }
@@ -192,15 +221,15 @@ impl Outlet {
     /// # Errors
     /// [`Error::Store`] when the disk refuses.
     pub fn settle(&self, events: &[Claimed], outcome: &Outcome, at_ms: i64) -> Result<(), Error> {
-        self.store.settle(events, outcome, at_ms)
+        self.store.settle(events, outcome, at_ms)?;
+        self.waiting
+            .fetch_sub(events.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     /// How many events wait, claimed ones included.
-    ///
-    /// # Errors
-    /// [`Error::Store`] when the disk refuses.
-    pub fn depth(&self) -> Result<usize, Error> {
-        self.store.depth()
+    pub fn depth(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// The dead letters, oldest first.

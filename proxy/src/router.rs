@@ -12,7 +12,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
     app::App,
-    http::{health, origin, rejection, track},
+    http::{health, measure, origin, rejection, track},
 };
 
 /// Every route and what stands before it: the origin first, then the answers a browser needs.
@@ -22,11 +22,16 @@ pub fn router(app: App) -> Router {
         .route(&track_path, post(track::post).get(track::get))
         .method_not_allowed_fallback(rejection::method_not_allowed)
         .layer(cors(app.clone()))
-        .layer(middleware::from_fn_with_state(app.clone(), origin::check));
+        .layer(middleware::from_fn_with_state(app.clone(), origin::check))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            measure::requests,
+        ));
     Router::new()
         .merge(pages)
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
         .fallback(rejection::not_found)
         .method_not_allowed_fallback(rejection::method_not_allowed)
         .with_state(app)

@@ -149,3 +149,34 @@ async fn a_body_that_does_not_come_is_not_waited_for() -> Result<()> {
     assert_eq!(&head, b"HTTP/1.1 408");
     Ok(())
 }
+
+#[tokio::test]
+async fn what_happened_can_be_read_as_metrics() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let event = json!({ "event": "Lead", "event_id": "a", "pixel": "blocked", "user": { "external_id": "u" } });
+    stack.accepted(&event).await?;
+    stack.accepted(&event).await?;
+    Answer::to(stack.track(&json!({ "event": "two words" }))?).await?;
+    stack.conversions(1).await?;
+    let lines = [
+        "duet_events_accepted_total{pixel=\"blocked\"} 1",
+        "duet_events_duplicate_total 1",
+        "duet_events_invalid_total{rule=\"event_name\"} 1",
+        "duet_events_ended_total{outcome=\"delivered\"} 1",
+        "duet_tiktok_answers_total{code=\"0\"} 1",
+        "duet_requests_total{status=\"202\"} 2",
+        "duet_queue_events 0",
+        "duet_delivery_seconds_count 1",
+        "duet_ready 1",
+        "duet_test_mode 0",
+    ];
+    stack
+        .until("all of it is counted", async |stack| {
+            let text = stack.get("/metrics").await?.body;
+            let text = text.as_str().unwrap_or_default();
+            Ok(lines
+                .iter()
+                .all(|line| text.lines().any(|printed| printed == *line)))
+        })
+        .await
+}

@@ -1,6 +1,10 @@
 //! Whether the proxy lives, and whether it can do its work.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+};
 use serde::Serialize;
 
 use crate::{app::App, clock};
@@ -39,26 +43,54 @@ struct Checks {
 
 /// The store takes events, the queue moves, TikTok takes the token: 200, or 503 with what does not hold.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
-    let word = |holds, other| if holds { "ok" } else { other };
-    let writable = app.intake.is_writable();
-    let moving = !app.health.is_stuck(clock::now_ms());
-    let welcome = !app.health.is_barred();
-    let ready = writable && moving && welcome;
-    let checks = Checks {
-        store: word(writable, "not writable"),
-        queue: word(moving, "stuck"),
-        token: word(welcome, "refused"),
-    };
-    let status = if ready {
-        StatusCode::OK
+    let checks = checks(&app);
+    let (status, word) = if checks.all_ok() {
+        (StatusCode::OK, "ready")
     } else {
-        StatusCode::SERVICE_UNAVAILABLE
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
     };
     (
         status,
         Json(Readiness {
-            status: word(ready, "not ready"),
+            status: word,
             checks,
         }),
     )
+}
+
+/// `GET /metrics`.
+pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1], String) {
+    let now_ms = clock::now_ms();
+    let metrics = &app.metrics;
+    metrics
+        .queue_events
+        .set(i64::try_from(app.intake.depth()).unwrap_or(i64::MAX));
+    metrics
+        .queue_oldest_seconds
+        .set(app.health.oldest_waits_ms(now_ms) / 1000);
+    metrics.ready.set(i64::from(checks(&app).all_ok()));
+    let test_mode = app
+        .test
+        .as_deref()
+        .is_some_and(|test| test.code_at(now_ms).is_some());
+    metrics.test_mode.set(i64::from(test_mode));
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], metrics.text())
+}
+
+fn checks(app: &App) -> Checks {
+    let word = |holds, other| if holds { "ok" } else { other };
+    Checks {
+        store: word(app.intake.is_writable(), "not writable"),
+        queue: word(!app.health.is_stuck(clock::now_ms()), "stuck"),
+        token: word(!app.health.is_barred(), "refused"),
+    }
+}
+
+impl Checks {
+    fn all_ok(&self) -> bool {
+        [self.store, self.queue, self.token]
+            .iter()
+            .all(|word| *word == "ok")
+    }
 }

@@ -6,10 +6,11 @@ use axum::{
     Json,
     body::Body,
     extract::{ConnectInfo, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use duet_events::{
+    claim::{PixelLeg, Refusal},
     page::percent_decoded,
     wire::{Answer, Body as Events, EventResult, Status, Unreadable},
 };
@@ -21,6 +22,7 @@ use crate::{
     app::App,
     clock,
     identity::server_key,
+    metrics::{Metrics, PixelLabel, RuleLabel},
     queue::{DedupKey, Enqueued, Entry, Record},
 };
 
@@ -66,54 +68,73 @@ pub async fn post(
         ttclid.as_deref(),
         events.sent_at_ms,
     );
-    let judged: Vec<_> = events
+    let judged = events
         .events
         .iter()
-        .map(|raw| Ok(admit(raw, &facts, random()?)))
-        .collect::<Result<_, Rejection>>()?;
-
-    let click = judged
-        .iter()
-        .flatten()
-        .find_map(|admitted| admitted.event.user.ttclid.as_deref());
-    let cookie = click.filter(|_| caller == Caller::Page).and_then(|click| {
-        click_cookie::for_click(&headers, click, origin::is_same_site(&app, peer, &headers))
-    });
-    let entries = judged
-        .iter()
-        .flatten()
+        .map(|raw| Ok(admit(raw, &facts, random()?)));
+    let judged = judged.collect::<Result<Vec<_>, Rejection>>()?;
+    let cookie = click_cookie(&app, caller, peer, &headers, &judged);
+    let taken = judged.iter().flatten();
+    let entries = taken
         .map(|admitted| entry(admitted, &facts))
         .collect::<Result<Vec<_>, _>>()?;
-    let enqueued = if entries.is_empty() {
-        Vec::new()
-    } else {
-        app.intake.enqueue(entries).await?
-    };
-
-    let mut enqueued = enqueued.into_iter();
+    let mut enqueued = app.intake.enqueue(entries).await?.into_iter();
     let results = judged.into_iter().map(|judged| match judged {
-        Ok(admitted) => EventResult {
-            event_id: Some(admitted.event.id.as_str().to_owned()),
-            status: match enqueued.next() {
-                Some(Enqueued::Duplicate) => Status::Duplicate,
-                Some(Enqueued::Accepted) | None => Status::Accepted,
-            },
-            errors: Vec::new(),
-            warnings: admitted.warnings,
-        },
-        Err(refusal) => EventResult {
-            event_id: refusal.event_id,
-            status: Status::Invalid,
-            errors: refusal.errors,
-            warnings: Vec::new(),
-        },
+        Ok(admitted) => taken_result(admitted, enqueued.next(), &app.metrics),
+        Err(refusal) => refused_result(refusal, &app.metrics),
     });
     let answer = Answer::to(results.collect()).map_err(Rejection::Invalid)?;
     let mut response = (StatusCode::ACCEPTED, Json(answer)).into_response();
-    if let Some(cookie) = cookie {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    response
+        .headers_mut()
+        .extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
     Ok(response)
+}
+
+/// The cookie for a click that this browser brought and does not remember.
+fn click_cookie(
+    app: &App,
+    caller: Caller,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    judged: &[Result<Admitted, Refusal>],
+) -> Option<HeaderValue> {
+    let mut taken = judged.iter().flatten();
+    let click = taken.find_map(|admitted| admitted.event.user.ttclid.as_deref())?;
+    let same_site = caller == Caller::Page && origin::is_same_site(app, peer, headers);
+    click_cookie::for_click(headers, click, same_site)
+}
+
+fn taken_result(admitted: Admitted, enqueued: Option<Enqueued>, metrics: &Metrics) -> EventResult {
+    let status = match enqueued {
+        Some(Enqueued::Duplicate) => Status::Duplicate,
+        Some(Enqueued::Accepted) | None => Status::Accepted,
+    };
+    if status == Status::Duplicate {
+        metrics.duplicate.inc();
+    } else {
+        let pixel = admitted.pixel.map_or("unknown", PixelLeg::as_str);
+        metrics.accepted.get_or_create(&PixelLabel { pixel }).inc();
+    }
+    EventResult {
+        event_id: Some(admitted.event.id.as_str().to_owned()),
+        status,
+        errors: Vec::new(),
+        warnings: admitted.warnings,
+    }
+}
+
+fn refused_result(refusal: Refusal, metrics: &Metrics) -> EventResult {
+    if let Some(first) = refusal.errors.first() {
+        let rule = first.rule.to_string();
+        metrics.invalid.get_or_create(&RuleLabel { rule }).inc();
+    }
+    EventResult {
+        event_id: refusal.event_id,
+        status: Status::Invalid,
+        errors: refusal.errors,
+        warnings: Vec::new(),
+    }
 }
 
 fn facts<'a>(

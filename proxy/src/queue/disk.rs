@@ -78,7 +78,7 @@ impl Store {
         })
     }
 
-    pub(super) fn depth(&self) -> Result<usize, Error> {
+    pub(super) fn count(&self) -> Result<usize, Error> {
         Ok(self.waiting.len()?)
     }
 

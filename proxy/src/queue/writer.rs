@@ -3,15 +3,16 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Instant,
 };
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{Enqueued, Entry, Error, disk::Store};
-use crate::clock;
+use crate::{clock, metrics::Metrics};
 
 /// The most calls that may wait for the disk; more are turned away.
 const WAITING_CALLS: usize = 1024;
@@ -48,7 +49,14 @@ impl Handle {
     }
 }
 
-pub(super) fn start(store: Store, arrived: Arc<Notify>) -> Result<Handle, Error> {
+/// What the writer tells the rest of the process.
+pub(super) struct Shared {
+    pub(super) arrived: Arc<Notify>,
+    pub(super) waiting: Arc<AtomicU64>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
     let (calls, waiting) = mpsc::channel(WAITING_CALLS);
     let healthy = Arc::new(AtomicBool::new(true));
     let handle = Handle {
@@ -58,7 +66,7 @@ pub(super) fn start(store: Store, arrived: Arc<Notify>) -> Result<Handle, Error>
     let sequence = store.next_sequence()?;
     thread::Builder::new()
         .name("queue-writer".to_owned())
-        .spawn(move || run(&store, waiting, sequence, &arrived, &healthy))
+        .spawn(move || run(&store, waiting, sequence, &shared, &healthy))
         .map_err(Error::Folder)?;
     Ok(handle)
 }
@@ -68,7 +76,7 @@ fn run(
     store: &Store,
     mut waiting: mpsc::Receiver<Call>,
     mut sequence: u64,
-    arrived: &Notify,
+    shared: &Shared,
     healthy: &AtomicBool,
 ) {
     let mut commits = 0_usize;
@@ -79,6 +87,7 @@ fn run(
             entries.push(call.entries);
             answers.push(call.answer);
         }
+        let (first, since) = (sequence, Instant::now());
         let committed = store.admit(&entries, &mut sequence, clock::now_ms());
         healthy.store(committed.is_ok(), Ordering::Relaxed);
         match committed {
@@ -87,7 +96,14 @@ fn run(
                     // A caller that went away has its event kept all the same.
                     let _ = answer.send(Ok(result));
                 }
-                arrived.notify_one();
+                shared
+                    .waiting
+                    .fetch_add(sequence - first, Ordering::Relaxed);
+                shared
+                    .metrics
+                    .commit_seconds
+                    .observe(since.elapsed().as_secs_f64());
+                shared.arrived.notify_one();
             }
             Err(error) => {
                 tracing::error!(error = ?error, calls = answers.len(), "the store refused a write; its callers get a 503");

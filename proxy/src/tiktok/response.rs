@@ -26,6 +26,22 @@ pub enum Reply {
     Unreachable(Trouble),
 }
 
+impl Reply {
+    /// TikTok's code, where a verdict came.
+    pub fn code(&self) -> Option<i64> {
+        match self {
+            Self::Taken => Some(0),
+            Self::TakenInPart(verdict)
+            | Self::Refused(verdict)
+            | Self::Barred(verdict)
+            | Self::Throttled(verdict)
+            | Self::Later(verdict)
+            | Self::Unclear(verdict) => Some(verdict.code),
+            Self::Unreachable(_) => None,
+        }
+    }
+}
+
 /// TikTok's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {

@@ -1,0 +1,218 @@
+//! What is counted, in Prometheus' words. `GET /metrics` prints it.
+
+use std::fmt::Write;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// Everything that is counted. Handlers, the writer and the worker share one.
+pub struct Metrics {
+    registry: Registry,
+    /// Events that are on disk, by what became of the Pixel's copy.
+    pub accepted: Family<PixelLabel, Counter>,
+    /// Repeats.
+    pub duplicate: Counter,
+    /// Events that were not taken, by the first rule they broke.
+    pub invalid: Family<RuleLabel, Counter>,
+    /// Accepted events that came to their end.
+    pub ended: Family<OutcomeLabel, Counter>,
+    /// Answers of TikTok by code; `none` where no verdict came.
+    pub answers: Family<CodeLabel, Counter>,
+    /// Requests by route and status.
+    pub requests: Family<StatusLabel, Counter>,
+    /// From the first byte of a request to its answer.
+    pub request_seconds: Histogram,
+    /// From acceptance to TikTok's answer. Alert past 300: TikTok merges the two legs for 5 minutes.
+    pub delivery_seconds: Histogram,
+    /// One commit with its fsync.
+    pub commit_seconds: Histogram,
+    /// Events in one request to TikTok.
+    pub batch_events: Histogram,
+    /// Events that wait.
+    pub queue_events: Gauge,
+    /// How long the oldest event has been waiting.
+    pub queue_oldest_seconds: Gauge,
+    /// 1 while the proxy can do its work.
+    pub ready: Gauge,
+    /// 1 while all traffic is test traffic.
+    pub test_mode: Gauge,
+}
+
+/// What became of the Pixel's copy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PixelLabel {
+    /// `fired`, `blocked`, `absent`, `off` or `unknown`.
+    pub pixel: &'static str,
+}
+
+/// A rule of an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RuleLabel {
+    /// As in the answer.
+    pub rule: String,
+}
+
+/// An event's end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabel {
+    /// As in the closed list.
+    pub outcome: &'static str,
+}
+
+/// TikTok's code.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CodeLabel {
+    /// The number, or `none`.
+    pub code: String,
+}
+
+/// How a request was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StatusLabel {
+    /// The HTTP status.
+    pub status: u16,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 18));
+        let mut metrics = Self {
+            registry: Registry::with_prefix("duet"),
+            accepted: Family::default(),
+            duplicate: Counter::default(),
+            invalid: Family::default(),
+            ended: Family::default(),
+            answers: Family::default(),
+            requests: Family::default(),
+            request_seconds: seconds(),
+            // To about 72 hours: an outage is part of it.
+            delivery_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 28)),
+            commit_seconds: seconds(),
+            batch_events: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
+            queue_events: Gauge::default(),
+            queue_oldest_seconds: Gauge::default(),
+            ready: Gauge::default(),
+            test_mode: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    /// The text that Prometheus reads.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if text::encode(&mut text, &self.registry).is_err() {
+            let _ = write!(text, "# incomplete");
+        }
+        text
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "events_accepted",
+            "Events that are on disk",
+            self.accepted.clone(),
+        );
+        registry.register(
+            "events_duplicate",
+            "Events that were accepted before",
+            self.duplicate.clone(),
+        );
+        registry.register(
+            "events_invalid",
+            "Events that were not taken",
+            self.invalid.clone(),
+        );
+        registry.register(
+            "events_ended",
+            "Accepted events that came to an end",
+            self.ended.clone(),
+        );
+        registry.register("tiktok_answers", "Answers of TikTok", self.answers.clone());
+        registry.register(
+            "requests",
+            "Requests to the track route",
+            self.requests.clone(),
+        );
+        let seconds = Unit::Seconds;
+        registry.register_with_unit(
+            "request",
+            "To the answer of a request",
+            seconds.clone(),
+            self.request_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "delivery",
+            "From acceptance to TikTok",
+            seconds.clone(),
+            self.delivery_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "commit",
+            "One commit with its fsync",
+            seconds.clone(),
+            self.commit_seconds.clone(),
+        );
+        registry.register(
+            "batch_events",
+            "Events in one request to TikTok",
+            self.batch_events.clone(),
+        );
+        registry.register(
+            "queue_events",
+            "Events that wait",
+            self.queue_events.clone(),
+        );
+        registry.register_with_unit(
+            "queue_oldest",
+            "Age of the oldest waiting event",
+            seconds,
+            self.queue_oldest_seconds.clone(),
+        );
+        registry.register(
+            "ready",
+            "1 while the proxy can do its work",
+            self.ready.clone(),
+        );
+        registry.register(
+            "test_mode",
+            "1 while all traffic is test traffic",
+            self.test_mode.clone(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_printed_with_its_help() {
+        let metrics = Metrics::default();
+        metrics
+            .accepted
+            .get_or_create(&PixelLabel { pixel: "fired" })
+            .inc();
+        metrics.delivery_seconds.observe(1.5);
+        let text = metrics.text();
+        for line in [
+            "duet_events_accepted_total{pixel=\"fired\"} 1",
+            "duet_delivery_seconds_count 1",
+            "duet_queue_events 0",
+            "# HELP duet_commit_seconds One commit with its fsync.",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}
