@@ -21,7 +21,7 @@ pub enum Reading {
 }
 
 /// The proxy's answer to one request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer<'a> {
     /// The request.
     pub request: u32,
@@ -53,7 +53,7 @@ impl<'a> Answer<'a> {
     /// What became of one event: its status, and the proxy's errors and warnings. Results stand in
     /// the order of the events, and are believed only under the right id.
     pub fn of(&self, nth: usize, event_id: &str) -> Option<(Status, Fields<'a>)> {
-        let mut results = self.results;
+        let mut results = self.results.clone();
         let named = |result: &Fields<'_>| result.nth(0) == event_id;
         let in_place = results.clone().nth(nth).filter(named);
         let mut result = in_place.or_else(|| results.find(named))?;

@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn a_pixel_that_is_off_or_the_pages_own_needs_no_id() {
-        assert_eq!(read("", "off", "").1, false);
+        assert!(!read("", "off", "").1);
         assert_eq!(read("", "off", "").2, "");
-        assert_eq!(read("", "existing", "").1, true);
+        assert!(read("", "existing", "").1);
     }
 }

@@ -85,10 +85,8 @@ impl Duet {
                 let now_ms = fields.number();
                 while self.send(Which::Leaving, now_ms, &mut fx) {}
             }
-            "pixel" => {
-                if self.pixel.learn(fields.text(), &mut fx) {
-                    self.wake(&Facts::read(&mut fields), &mut fx);
-                }
+            "pixel" if self.pixel.learn(fields.text(), &mut fx) => {
+                self.wake(&Facts::read(&mut fields), &mut fx);
             }
             "hurry" => {
                 self.outbox.hurry();
@@ -189,7 +187,8 @@ impl Duet {
         };
         let mut fields = Fields(input);
         let now_ms = fields.number();
-        self.identity.identify(fields, config.country, &self.host, fx);
+        self.identity
+            .identify(fields, config.country, &self.host, fx);
         if self.is_open() {
             self.identity.remember(now_ms, fx);
             self.pixel.identify(&self.identity.keys, fx);
@@ -233,7 +232,10 @@ impl Duet {
             Ok(_) => {
                 let mut held = id.as_str().to_owned();
                 let given = input.bytes().position(|byte| char::from(byte) == FIELD);
-                put(&mut held, input.get(given.unwrap_or(0)..).unwrap_or_default());
+                put(
+                    &mut held,
+                    input.get(given.unwrap_or(0)..).unwrap_or_default(),
+                );
                 self.hold(Held::Track(held), fx);
             }
         }
@@ -248,7 +250,13 @@ impl Duet {
         fx: &mut Effects,
     ) {
         let Some(config) = &self.config else { return };
-        let keys = Keys::read(call.user, &self.identity.keys, config.country, &self.host, fx);
+        let keys = Keys::read(
+            call.user,
+            &self.identity.keys,
+            config.country,
+            &self.host,
+            fx,
+        );
         let mark = once::mark(name, call.order_id);
         let mut before = Legs::default();
         let now = Legs {
@@ -277,7 +285,8 @@ impl Duet {
         if now.pixel && !before.pixel {
             self.pixel.identify(&keys, fx);
             let properties = call.properties(config);
-            self.pixel.track(name.as_str(), &properties, id.as_str(), fx);
+            self.pixel
+                .track(name.as_str(), &properties, id.as_str(), fx);
         }
     }
 
@@ -327,3 +336,6 @@ impl Duet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,7 +78,10 @@ impl Effects {
 
     /// Has the Pixel's base code in place for `pixel_id`; `script` overrides where it comes from.
     pub fn load(&mut self, pixel_id: &str, script: &str, options: &str) {
-        self.effect("load").with(pixel_id).with(script).with(options);
+        self.effect("load")
+            .with(pixel_id)
+            .with(script)
+            .with(options);
     }
 
     /// Watches the page's own Pixel.

@@ -103,7 +103,13 @@ impl Identity {
         self.keys = if before.is_empty() || keys.external_id() == before {
             keys
         } else {
-            Keys::read(raw, &Keys::default(), country, host, &mut Effects::default())
+            Keys::read(
+                raw,
+                &Keys::default(),
+                country,
+                host,
+                &mut Effects::default(),
+            )
         };
     }
 
@@ -185,7 +191,10 @@ mod tests {
     }
 
     fn named(identity: &Identity) -> String {
-        identity.keys.named(["email", "phone", "external_id"]).close()
+        identity
+            .keys
+            .named(["email", "phone", "external_id"])
+            .close()
     }
 
     #[test]

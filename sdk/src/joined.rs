@@ -44,7 +44,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The records of a text, read in order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Records<'a>(pub &'a str);
 
 impl<'a> Iterator for Records<'a> {

@@ -35,7 +35,10 @@ impl Object {
     pub fn members(&mut self, object: &str) {
         if object.len() > 2 {
             separate(&mut self.0);
-            put(&mut self.0, object.get(1..object.len() - 1).unwrap_or_default());
+            put(
+                &mut self.0,
+                object.get(1..object.len() - 1).unwrap_or_default(),
+            );
         }
     }
 
@@ -114,10 +117,7 @@ mod tests {
             object.close()
         };
         assert_eq!(with("{}"), r#"{"currency":"VND"}"#);
-        assert_eq!(
-            with(r#"{"value":1}"#),
-            r#"{"currency":"VND","value":1}"#
-        );
+        assert_eq!(with(r#"{"value":1}"#), r#"{"currency":"VND","value":1}"#);
         let mut object = Object::default();
         object.members(r#"{"value":1}"#);
         assert_eq!(object.close(), r#"{"value":1}"#);

@@ -21,7 +21,11 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 #![cfg_attr(
     test,
-    allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test may fail"
+    )
 )]
 
 extern crate alloc;

@@ -31,7 +31,10 @@ pub fn mark(name: &EventName, order_id: &str) -> String {
     let mut key = String::new();
     if !order_id.is_empty() {
         put(&mut key, PREFIX);
-        put(&mut key, EventId::derive(name.canonical(), order_id).as_str());
+        put(
+            &mut key,
+            EventId::derive(name.canonical(), order_id).as_str(),
+        );
     }
     key
 }

@@ -93,7 +93,12 @@ impl Outbox {
         while !self.records.is_empty() && self.is_full(record.stored.len()) {
             let plain = self.records.iter().position(|r| r.mark().is_empty());
             let oldest = self.records.remove(plain.unwrap_or(0));
-            give_up(&oldest, "full", "the outbox is full; its oldest event is dropped", fx);
+            give_up(
+                &oldest,
+                "full",
+                "the outbox is full; its oldest event is dropped",
+                fx,
+            );
         }
         fx.write(&record.key, &record.stored);
         if record.created_ms < self.pace.not_before_ms() {
@@ -113,12 +118,10 @@ impl Outbox {
     /// way.
     pub fn merge(&mut self, stored: Records<'_>, now_ms: u64, host: &Host, fx: &mut Effects) {
         self.pace.recall(&(host.read)(PAUSE_KEY), now_ms);
-        let entries: Vec<(&str, &str)> = stored
-            .map(|mut entry| (entry.text(), entry.0))
-            .collect();
+        let entries: Vec<(&str, &str)> = stored.map(|mut entry| (entry.text(), entry.0)).collect();
         self.records.retain(|record| {
-            let kept = record.state != State::Waiting
-                || entries.iter().any(|(key, _)| *key == record.key);
+            let kept =
+                record.state != State::Waiting || entries.iter().any(|(key, _)| *key == record.key);
             if !kept {
                 fx.settle(record.ticket, record.event_id(), ACCEPTED);
             }
@@ -135,7 +138,12 @@ impl Outbox {
             let record = Record::adopt(key, value);
             let leased_until_ms = record.created_ms + LEASE_MS;
             if record.created_ms + MAX_AGE_MS < now_ms || record.body().is_empty() {
-                give_up(&record, "expired", "an event waited for 7 days and is dropped", fx);
+                give_up(
+                    &record,
+                    "expired",
+                    "an event waited for 7 days and is dropped",
+                    fx,
+                );
             } else if leased_until_ms > now_ms {
                 self.leased_until_ms = self.leased_until_ms.max(leased_until_ms);
             } else {
@@ -208,7 +216,8 @@ impl Outbox {
 
     /// Takes the answer to a request: what it settles is removed, the rest waits.
     pub fn answered(&mut self, answer: &Answer<'_>, facts: &Facts<'_>, fx: &mut Effects) {
-        self.keptalive.retain(|(request, _)| *request != answer.request);
+        self.keptalive
+            .retain(|(request, _)| *request != answer.request);
         let sent = State::Sent(answer.request);
         let count = self.records.iter().filter(|r| r.state == sent).count();
         let reading = answer.reading(count > 1);
@@ -240,9 +249,15 @@ impl Outbox {
                     // It was not counted, so it may be reported again once it is right.
                     fx.remove(record.mark());
                 }
-                fx.report(status, "the proxy refused an event for good", record.event_id(), "");
+                fx.report(
+                    status,
+                    "the proxy refused an event for good",
+                    record.event_id(),
+                    "",
+                );
             }
-            fx.settle(record.ticket, record.event_id(), status).with(said.0);
+            fx.settle(record.ticket, record.event_id(), status)
+                .with(said.0);
             false
         });
         if reading == Reading::Slowly {

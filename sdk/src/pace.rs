@@ -97,7 +97,9 @@ mod tests {
         let mut fx = Effects::default();
         for (random, share) in [("ffff", 2), ("8000", 1), ("0000", 0)] {
             let mut pace = Pace::default();
-            for most in [1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000] {
+            for most in [
+                1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000,
+            ] {
                 pace.failed(false, 0, &facts(1000, random), &mut fx);
                 let wait = pace.not_before_ms() - 1000;
                 assert!(wait.abs_diff(most * share / 2) <= 3, "{wait} of {most}");

@@ -64,7 +64,7 @@ impl Pixel {
     /// Brings the Pixel up, or back.
     pub fn start(&mut self, url: &str, fx: &mut Effects) {
         if !self.is_on() {
-            self.verdict = OFF.to_owned();
+            OFF.clone_into(&mut self.verdict);
             fx.verdict(OFF);
         } else if self.started {
             self.call("enableCookie", &[], fx);

@@ -158,7 +158,8 @@ mod tests {
     use super::*;
     use crate::effect::Effects;
 
-    const FACTS: &str = "1767323045123\u{1f}00112233445566778899aabbccddeeff\u{1f}https://shop.example/\u{1f}";
+    const FACTS: &str =
+        "1767323045123\u{1f}00112233445566778899aabbccddeeff\u{1f}https://shop.example/\u{1f}";
 
     fn config() -> Config {
         let joined = "\u{1f}off\u{1f}\u{1f}\u{1f}VN\u{1f}VND\u{1f}granted\u{1f}\u{1f}vi-VN";
@@ -181,7 +182,17 @@ mod tests {
 
     #[test]
     fn an_event_is_what_the_proxy_reads() {
-        let input = call(["Purchase", r#"{"value":99000}"#, "A1", "1", "1", "", "", "", ""]);
+        let input = call([
+            "Purchase",
+            r#"{"value":99000}"#,
+            "A1",
+            "1",
+            "1",
+            "",
+            "",
+            "",
+            "",
+        ]);
         assert_eq!(
             body_of(&input),
             r#"{"consent":"granted","event":"Purchase","event_id":"f4bd44ba-a5d9-88cb-a0ae-dd5c3ba3e1b3","event_time":1767323045,"properties":{"currency":"VND","order_id":"A1","value":99000},"page":{"url":"https://shop.example/"},"user":{"locale":"vi-VN"}}"#
@@ -192,7 +203,15 @@ mod tests {
     #[test]
     fn what_the_caller_states_is_not_touched() {
         let input = call([
-            "Search", r#"{"query":"phở"}"#, "", "1", "", "own-1", "1", "1700000000", "TEST1",
+            "Search",
+            r#"{"query":"phở"}"#,
+            "",
+            "1",
+            "",
+            "own-1",
+            "1",
+            "1700000000",
+            "TEST1",
         ]);
         let body = body_of(&input);
         for part in [
@@ -210,7 +229,10 @@ mod tests {
     fn an_id_is_given_or_own_or_the_orders_or_random() {
         let id = |input: &str| Call::read(input).id().map(|id| id.as_str().to_owned());
         let ordered = call(["Subscribe", "{}", "PHO7K3M9Q2X", "", "", "", "", "", ""]);
-        assert_eq!(id(&ordered).unwrap(), "8dfcc057-77d8-88a5-b01a-e0d0586f4129");
+        assert_eq!(
+            id(&ordered).unwrap(),
+            "8dfcc057-77d8-88a5-b01a-e0d0586f4129"
+        );
         assert_eq!(id(&["given", &ordered].concat()).unwrap(), "given");
         let random = call(["Subscribe", "{}", "", "", "", "", "", "", ""]);
         assert_eq!(id(&random).unwrap(), "00112233-4455-4677-8899-aabbccddeeff");

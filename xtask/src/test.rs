@@ -36,7 +36,10 @@ const CHECKS: &[Check] = &[
     ("documentation", || {
         let mut cargo = command("cargo", DOC, &root());
         // Links to private items are wanted: the documentation is for people who read the code.
-        cargo.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
+        cargo.env(
+            "RUSTDOCFLAGS",
+            "-D warnings -A rustdoc::private_intra_doc_links",
+        );
         run(cargo)
     }),
     ("licences and bans", deny::check),

@@ -70,7 +70,11 @@ pub(crate) fn build(build: &Path) -> Result<()> {
     optimise.arg(&needed).arg("-o").arg(&bound);
     optimise.args(["-Oz", "--converge", "--flatten", "--rereloop", "-Oz", "-Oz"]);
     optimise.args(FEATURES);
-    optimise.args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
+    optimise.args([
+        "--strip-debug",
+        "--strip-producers",
+        "--strip-target-features",
+    ]);
     run(optimise)
 }
 
@@ -96,12 +100,14 @@ fn as_function(text: &str) -> Result<String> {
     ensure!(start < end, "wasm2js writes its parts in another order");
     let before = text.get(..start).unwrap_or_default();
     let body = text.get(start..end).unwrap_or_default();
-    let own: String = before
+    let own: Vec<_> = before
         .lines()
         .filter(|line| !line.starts_with("import "))
-        .map(|line| format!("{line}\n"))
         .collect();
-    Ok(format!("{own}{body}\nexport {{ asmFunc as instantiate }}\n"))
+    let own = own.join("\n");
+    Ok(format!(
+        "{own}\n{body}\nexport {{ asmFunc as instantiate }}\n"
+    ))
 }
 
 fn tool(name: &str) -> std::process::Command {

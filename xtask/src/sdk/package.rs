@@ -43,7 +43,11 @@ fn copy_files(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<(
 
 /// Writes the archive. npm sorts the files and gives them all one time.
 pub(crate) fn pack(package: &Package) -> Result<()> {
-    let mut npm = command("npm", ["pack", "--silent", "--pack-destination"], &package.folder);
+    let mut npm = command(
+        "npm",
+        ["pack", "--silent", "--pack-destination"],
+        &package.folder,
+    );
     npm.arg(package.folder.with_file_name(""));
     output(npm).context("the archive could not be written")?;
     Ok(())

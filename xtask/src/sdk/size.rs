@@ -22,8 +22,14 @@ pub(crate) fn print(build: &Path, package: &Package) -> Result<()> {
     for (name, path) in [
         ("module (.wasm)", build.join("duet_bg.wasm")),
         ("glue (not minified)", build.join("duet.js")),
-        ("index.js: all a page loads", package.folder.join("index.js")),
-        ("fallback.js: without WebAssembly", package.folder.join("fallback.js")),
+        (
+            "index.js: all a page loads",
+            package.folder.join("index.js"),
+        ),
+        (
+            "fallback.js: without WebAssembly",
+            package.folder.join("fallback.js"),
+        ),
         ("server.js: Node and edge", package.folder.join("server.js")),
     ] {
         let Size { raw, gzip, brotli } = measure(&path)?;
@@ -51,7 +57,9 @@ fn measure(file: &Path) -> Result<Size> {
     let mut node = command("node", ["-e", script], &root());
     node.arg(file);
     let printed = output(node)?;
-    let mut sizes = printed.split(' ').map(|size| size.parse().unwrap_or(usize::MAX));
+    let mut sizes = printed
+        .split(' ')
+        .map(|size| size.parse().unwrap_or(usize::MAX));
     let mut next = || sizes.next().unwrap_or(usize::MAX);
     Ok(Size {
         raw: next(),

@@ -26,7 +26,9 @@ fn major(version: &str) -> u32 {
 
 fn add_target() -> Result<()> {
     let sysroot = output(command("rustc", ["--print", "sysroot"], &root()))?;
-    let library = std::path::Path::new(&sysroot).join("lib/rustlib").join(TARGET);
+    let library = std::path::Path::new(&sysroot)
+        .join("lib/rustlib")
+        .join(TARGET);
     if library.exists() {
         return Ok(());
     }
