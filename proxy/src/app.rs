@@ -7,6 +7,7 @@ use duet_events::Country;
 use crate::{
     config::{Config, Server, TestMode},
     health::Health,
+    http::rate::Rates,
     metrics::Metrics,
     queue::Intake,
 };
@@ -22,6 +23,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// How requests are taken.
     pub server: Arc<Server>,
+    /// How much each client has asked for.
+    pub rates: Arc<Rates>,
     /// The pixel events go to.
     pub pixel_id: Arc<str>,
     /// The time in which everything is a test.
@@ -43,6 +46,7 @@ impl App {
             health,
             metrics,
             server: Arc::new(config.server.clone()),
+            rates: Arc::new(Rates::new(config.server.rate_limit)),
             pixel_id: config.tiktok.pixel_id.as_str().into(),
             test: config.tiktok.test.clone().map(Arc::new),
             country: config.country,

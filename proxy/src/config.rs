@@ -7,8 +7,10 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
     str::FromStr,
+    time::Duration,
 };
 
 use duet_events::Country;
@@ -102,8 +104,19 @@ pub struct Server {
     pub allowed_origins: Vec<Origin>,
     /// `DUET_TRUSTED_PROXIES`: whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// `DUET_RATE_LIMIT`, per client address.
+    pub rate_limit: Option<RateLimit>,
     /// `DUET_SERVER_KEY`.
     pub server_key: Option<ServerKey>,
+}
+
+/// How many requests one client may make: `requests` at once, which come back evenly over `per`.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimit {
+    /// The most at once.
+    pub requests: NonZeroU32,
+    /// How long until all of them are allowed again.
+    pub per: Duration,
 }
 
 /// A web origin: scheme, host and port, in the one form that browsers send.
@@ -192,6 +205,7 @@ impl Config {
             .list("DUET_TRUSTED_PROXIES", network)
             .into_iter()
             .collect();
+        let rate_limit = reader.parsed("DUET_RATE_LIMIT", RateLimit::read);
         let server_key = reader.secret(
             "DUET_SERVER_KEY",
             ServerKey::new,
@@ -221,6 +235,7 @@ impl Config {
                     track_path: track_path?,
                     allowed_origins,
                     trusted_proxies,
+                    rate_limit: rate_limit?,
                     server_key,
                 },
                 data_dir: data_dir?,

@@ -6,5 +6,6 @@ pub mod client;
 pub mod health;
 pub mod measure;
 pub mod origin;
+pub mod rate;
 pub mod rejection;
 pub mod track;

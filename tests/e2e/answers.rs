@@ -180,3 +180,35 @@ async fn what_happened_can_be_read_as_metrics() -> Result<()> {
         })
         .await
 }
+
+#[tokio::test]
+async fn a_client_that_asks_too_much_is_told_when_to_come_back_and_others_are_served() -> Result<()>
+{
+    let key = "a-server-key-of-some-length";
+    let settings = [
+        ("DUET_RATE_LIMIT", "5/1h"),
+        ("DUET_TRUSTED_PROXIES", "127.0.0.1"),
+        ("DUET_SERVER_KEY", key),
+    ];
+    let stack = Stack::start(&settings).await?;
+    let event = json!({ "event": "Lead", "user": { "external_id": "u" } });
+    let from = |client: &str| {
+        Ok::<_, anyhow::Error>(stack.track(&event)?.header("x-forwarded-for", client))
+    };
+    for _ in 0..5 {
+        assert_eq!(Answer::to(from("203.0.113.7")?).await?.status.as_u16(), 202);
+    }
+    let refused = Answer::to(from("203.0.113.7")?).await?;
+    assert_eq!(said(&refused), (429, &json!(false), &json!("too_many")));
+    assert!(refused.headers["retry-after"].to_str()?.parse::<u64>()? > 0);
+    assert_eq!(Answer::to(from("203.0.113.8")?).await?.status.as_u16(), 202);
+    assert_eq!(
+        Answer::to(from("203.0.113.7")?.bearer_auth(key))
+            .await?
+            .status
+            .as_u16(),
+        202
+    );
+    stack.conversions(7).await?;
+    Ok(())
+}

@@ -101,6 +101,11 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "Addresses or networks whose X-Forwarded-* headers are believed, with commas between them.",
     ),
+    setting(
+        "DUET_RATE_LIMIT",
+        Some("300/1m"),
+        "Requests of one client address per time (s, m or h), or off. Callers with the server key are not limited.",
+    ),
     secret(
         "DUET_SERVER_KEY",
         "The key of the shop's own servers, at least 16 characters. Off without it.",

@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-use crate::{admit::is_public, config::TrustedProxies};
+use crate::config::TrustedProxies;
 
-/// The browser's public address. `X-Forwarded-For` is believed only when the connection comes from a
+/// The address a request comes from. `X-Forwarded-For` is believed only when the connection comes from a
 /// trusted proxy, and only back to the last address that no trusted proxy wrote.
-pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
+pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut address = peer.ip().to_canonical();
     let forwarded = headers.get_all("x-forwarded-for");
     let hops: Vec<_> = forwarded
@@ -20,9 +20,12 @@ pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) 
         if !trusted.contain(address) {
             break;
         }
-        address = without_port(hop.trim())?.to_canonical();
+        let Some(written) = without_port(hop.trim()) else {
+            break;
+        };
+        address = written.to_canonical();
     }
-    is_public(address).then_some(address)
+    address
 }
 
 /// Whether the connection itself comes from a proxy whose headers are believed.
@@ -64,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    fn seen(peer: &str, forwarded: &[&str]) -> Option<String> {
+    fn seen(peer: &str, forwarded: &[&str]) -> String {
         let trusted = ["10.0.0.0/8", "2001:db8:1::/48"]
             .into_iter()
             .map(|network| network.parse().unwrap())
@@ -78,40 +81,32 @@ mod tests {
             &headers,
             &trusted,
         )
-        .map(|ip| ip.to_string())
+        .to_string()
     }
 
     #[test]
     fn forwarding_headers_are_believed_from_trusted_proxies_only() {
         for (peer, forwarded, client) in [
-            ("203.0.113.7", &[][..], Some("203.0.113.7")),
-            ("203.0.113.7", &["198.51.100.1"], Some("203.0.113.7")),
-            ("10.0.0.1", &["198.51.100.1"], Some("198.51.100.1")),
-            ("10.0.0.1", &["1.2.3.4, 198.51.100.1"], Some("198.51.100.1")),
+            ("203.0.113.7", &[][..], "203.0.113.7"),
+            ("203.0.113.7", &["198.51.100.1"], "203.0.113.7"),
+            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["1.2.3.4, 198.51.100.1"], "198.51.100.1"),
             (
                 "10.0.0.1",
                 &["1.2.3.4, 198.51.100.1, 10.9.9.9"],
-                Some("198.51.100.1"),
+                "198.51.100.1",
             ),
-            (
-                "10.0.0.1",
-                &["1.2.3.4", "198.51.100.1"],
-                Some("198.51.100.1"),
-            ),
-            ("10.0.0.1", &["198.51.100.1:4711"], Some("198.51.100.1")),
-            ("2001:db8:1::1", &["2001:db8:2::7"], Some("2001:db8:2::7")),
-            ("10.0.0.1", &["[2001:db8:2::7]:443"], Some("2001:db8:2::7")),
-            ("::ffff:10.0.0.1", &["198.51.100.1"], Some("198.51.100.1")),
-            ("10.0.0.1", &["unknown"], None),
-            ("10.0.0.1", &[], None),
-            ("10.0.0.1", &["192.168.1.1"], None),
-            ("127.0.0.1", &["198.51.100.1"], None),
+            ("10.0.0.1", &["1.2.3.4", "198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1:4711"], "198.51.100.1"),
+            ("2001:db8:1::1", &["2001:db8:2::7"], "2001:db8:2::7"),
+            ("10.0.0.1", &["[2001:db8:2::7]:443"], "2001:db8:2::7"),
+            ("::ffff:10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["unknown"], "10.0.0.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["192.168.1.1"], "192.168.1.1"),
+            ("127.0.0.1", &["198.51.100.1"], "127.0.0.1"),
         ] {
-            assert_eq!(
-                seen(peer, forwarded).as_deref(),
-                client,
-                "{peer} {forwarded:?}"
-            );
+            assert_eq!(seen(peer, forwarded), client, "{peer} {forwarded:?}");
         }
     }
 

@@ -33,6 +33,12 @@ pub enum Rejection {
     /// The path does not take this method.
     #[error("this path does not take this method")]
     MethodNotAllowed,
+    /// This client asks too much.
+    #[error("too many requests from this address; try again after {retry_after_s} s")]
+    TooMany {
+        /// When the next one may come, in seconds.
+        retry_after_s: u64,
+    },
     /// The body did not come in time.
     #[error("the body did not come in time")]
     TooSlow,
@@ -59,6 +65,7 @@ impl Rejection {
             Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -73,6 +80,7 @@ impl Rejection {
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::TooMany { .. } => "too_many",
             Self::TooSlow => "too_slow",
             Self::Incomplete => "incomplete",
             Self::TooLarge => "too_large",
@@ -81,8 +89,9 @@ impl Rejection {
         }
     }
 
-    fn retry_after_s(&self) -> Option<u16> {
+    fn retry_after_s(&self) -> Option<u64> {
         match self {
+            Self::TooMany { retry_after_s } => Some(*retry_after_s),
             Self::Overloaded => Some(1),
             Self::Unavailable => Some(30),
             _ => None,

@@ -1,6 +1,6 @@
 //! The track route: events in, a verdict for each out.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     Json,
@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::{body, click_cookie, client, origin, rejection::Rejection};
 use crate::{
-    admit::{Admitted, Caller, Facts, admit},
+    admit::{Admitted, Caller, Facts, admit, is_public},
     app::App,
     clock,
     identity::server_key,
@@ -57,13 +57,17 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, Rejection> {
     let caller = server_key::caller(&headers, app.server.server_key.as_ref())?;
+    let address = client::address(peer, &headers, &app.server.trusted_proxies);
+    if caller == Caller::Page {
+        app.rates.check(address)?;
+    }
     let bytes = body::read(&headers, body).await?;
     let events = Events::open(&bytes).map_err(unreadable)?;
     let ttclid = client::cookie(&headers, "ttclid").map(percent_decoded);
     let facts = facts(
         &app,
         caller,
-        peer,
+        address,
         &headers,
         ttclid.as_deref(),
         events.sent_at_ms,
@@ -140,7 +144,7 @@ fn refused_result(refusal: Refusal, metrics: &Metrics) -> EventResult {
 fn facts<'a>(
     app: &'a App,
     caller: Caller,
-    peer: SocketAddr,
+    address: IpAddr,
     headers: &'a HeaderMap,
     ttclid: Option<&'a str>,
     sent_at_ms: Option<i64>,
@@ -151,7 +155,7 @@ fn facts<'a>(
         now_ms,
         sent_at_ms,
         caller,
-        ip: client::address(peer, headers, &app.server.trusted_proxies).filter(|_| browser),
+        ip: Some(address).filter(|ip| browser && is_public(*ip)),
         user_agent: client::text(headers, header::USER_AGENT).filter(|_| browser),
         referer: client::text(headers, header::REFERER).filter(|_| browser),
         ttclid,
