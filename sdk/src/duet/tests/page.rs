@@ -162,30 +162,23 @@ impl Page {
 
     /// The lock is this page's, and it looks at what is stored.
     pub(super) fn adopt(&mut self) {
-        let stored: String = self
-            .browser
-            .0
-            .borrow()
-            .iter()
-            .map(|(key, value)| format!("\u{1e}{key}\u{1f}{value}"))
-            .collect();
-        let now = self.now_ms.to_string();
-        self.call("adopt", &[&[now, stored].concat()]);
+        let mut input = self.now_ms.to_string();
+        for (key, value) in self.browser.0.borrow().iter() {
+            input.extend(["\u{1e}", key, "\u{1f}", value]);
+        }
+        self.call("adopt", &[&input]);
     }
 
     /// The proxy answers a request.
     pub(super) fn answer(&mut self, request: u32, status: u32, results: &[&[&str]]) {
-        let results: String = results
-            .iter()
-            .map(|result| format!("\u{1e}{}", result.join("\u{1f}")))
-            .collect();
         let spoken = if results.is_empty() { "" } else { "1" };
-        let facts = self.facts();
         let (request, status) = (request.to_string(), status.to_string());
-        self.call(
-            "answered",
-            &[&request, &status, "0", spoken, &[facts, results].concat()],
-        );
+        let mut facts = self.facts();
+        for result in results {
+            facts.push('\u{1e}');
+            facts.push_str(&result.join("\u{1f}"));
+        }
+        self.call("answered", &[&request, &status, "0", spoken, &facts]);
     }
 
     /// The proxy asks to be left alone.
