@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command line talks on its output")]
 
 mod bench;
+mod demo;
 mod run;
 mod sdk;
 mod test;
@@ -9,6 +10,7 @@ mod test;
 use anyhow::{Result, bail};
 
 const USAGE: &str = "\
+cargo xtask demo     the shop, the proxy and a stand-in for TikTok, built and running
 cargo xtask test     everything that must pass, browsers included
 cargo xtask sdk      build the npm package into target/npm/
 cargo xtask bench    sizes, start-up, memory
@@ -17,6 +19,7 @@ cargo xtask bench    sizes, start-up, memory
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
+        Some("demo") => demo::show(arguments),
         Some("test") => test::everything(),
         Some("sdk") => sdk::build().map(|_| ()),
         Some("bench") => bench::everything(),
