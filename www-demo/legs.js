@@ -140,8 +140,7 @@ on('pixel', (state) => {
 
 const demo = await settings;
 if (demo) {
-  const link = (href, words) => Object.assign(document.createElement('a'), { href, textContent: words });
-  links.append(link(demo.sandbox_url, 'TikTok’s stand-in'), link('/console', 'Proxy console'));
+  links.append(Object.assign(document.createElement('a'), { href: demo.sandbox_url, textContent: 'More at TikTok’s stand-in' }));
   for (;;) {
     if (!document.hidden) await look(demo.sandbox_url);
     await new Promise((next) => setTimeout(next, everyMs));

@@ -15,7 +15,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
   before(async () => {
     api = await tap(scene.stack.proxy.port);
   });
-  after(() => api.close());
+  after(() => api.stop());
 
   async function open(query = '') {
     const page = await (await scene.visitor()).open(`${shop(scene.stack.site)}/pages/fixture.html${query}`);

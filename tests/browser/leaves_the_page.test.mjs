@@ -5,16 +5,15 @@ import { test } from 'node:test';
 import { call, init } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 
-/** Firefox takes three times as long to come and go. */
-const roundsIn = { chromium: 25, firefox: 10 };
+const roundsIn = { chromium: { link: 25, tab: 10 }, firefox: { link: 5, tab: 5 } };
 
 inBrowsers(['chromium', 'firefox'], (scene) => {
-  const rounds = roundsIn[scene.name];
+  const { link, tab } = roundsIn[scene.name];
 
-  test(`${rounds} visitors follow a link right after a call, and no event is lost`, async () => {
+  test(`${link} visitors follow a link right after a call, and no event is lost`, async () => {
     const { stack } = scene;
     const ids = [];
-    for (let round = 0; round < rounds; round += 1) {
+    for (let round = 0; round < link; round += 1) {
       const visitor = await scene.visitor();
       const page = await visitor.open(stack.fixture);
       await init(page, stack.config);
@@ -31,10 +30,10 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     for (const eventId of ids) await stack.serverLeg(eventId);
   });
 
-  test(`${rounds} visitors close the tab right after a call, and no event is lost`, async () => {
+  test(`${tab} visitors close the tab right after a call, and no event is lost`, async () => {
     const { stack } = scene;
     const ids = [];
-    for (let round = 0; round < rounds; round += 1) {
+    for (let round = 0; round < tab; round += 1) {
       const visitor = await scene.visitor();
       const page = await visitor.open(stack.fixture);
       await init(page, stack.config);

@@ -2,6 +2,7 @@
 // under the site's own address, as a shop's web server would pass them on.
 
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { listen, pass } from './tap.mjs';
@@ -46,8 +47,9 @@ function policy(html, hosts, query) {
   ].join('; ');
 }
 
-/** Serves on a free port. `log` has every request but those for the pages themselves in `pass`'s form. */
+/** Serves on a free port. `log` has what pages asked the proxy, in the form of `pass`. */
 export async function serveSite({ proxyPort, settings, hosts }) {
+  if (!existsSync(join(sdkPackage, 'index.js'))) throw new Error(`${sdkPackage} is not there: cargo xtask sdk`);
   const log = [];
   const server = await listen(async (incoming, outgoing) => {
     const { pathname, searchParams } = new URL(incoming.url, 'http://site');

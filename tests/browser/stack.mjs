@@ -16,15 +16,16 @@ export const trackPath = '/api/analytics/tiktok/track';
 
 async function freePort() {
   const server = await listen(() => {});
-  await server.close();
+  await server.stop();
   return server.port;
 }
 
 const answers = (url) => fetch(url).then((answer) => answer.ok, () => false);
 
-async function startSandbox(output) {
+async function startSandbox(started) {
+  const output = { text: '' };
   const args = ['--listen', '127.0.0.1:0', '--pixel', pixelId, '--token', accessToken];
-  const program = run('duet-sandbox', args, {}, output);
+  const program = started(run('duet-sandbox', args, {}, output));
   const [, port] = await until(
     'the sandbox listens',
     () => program.running() && /http:\/\/127\.0\.0\.1:(\d+)/.exec(output.text),
@@ -32,7 +33,6 @@ async function startSandbox(output) {
   const api = `http://127.0.0.1:${port}/sandbox`;
   const read = async (path) => (await fetch(`${api}/${path}`)).json();
   return {
-    ...program,
     port: Number(port),
     url: `http://127.0.0.1:${port}`,
     conversions: () => read('conversions'),
@@ -45,7 +45,8 @@ async function startSandbox(output) {
   };
 }
 
-function proxyOn(port, env, output) {
+function proxyOn(port, env) {
+  const output = { text: '' };
   let program;
   return {
     port,
@@ -54,7 +55,7 @@ function proxyOn(port, env, output) {
       program = run('duet-proxy', ['serve'], env, output);
       await until('the proxy listens', () => program.running() && answers(`http://127.0.0.1:${port}/healthz`));
     },
-    stop: () => program.stop(),
+    stop: async () => program?.stop(),
   };
 }
 
@@ -63,17 +64,38 @@ function proxyOn(port, env, output) {
  * the proxy accepted never reached the sandbox, or when the sandbox found fault with anything that reached it.
  */
 export async function startStack(env = () => ({})) {
+  const parts = [];
+  try {
+    return await assemble(parts, env);
+  } catch (error) {
+    await stopAll(parts);
+    throw error;
+  }
+}
+
+// The folder goes last: the proxy still writes to it while it stops.
+async function stopAll(parts) {
+  for (const part of parts.toReversed()) await part.stop();
+}
+
+/** Puts whatever it starts into `parts`. */
+async function assemble(parts, env) {
+  const started = (part) => {
+    parts.push(part);
+    return part;
+  };
   const folder = await mkdtemp(join(tmpdir(), 'duet-browser-'));
-  const sandbox = await startSandbox({ text: '' });
-  const tiktok = await tap(sandbox.port);
+  started({ stop: () => rm(folder, { recursive: true }) });
+  const sandbox = await startSandbox(started);
+  const tiktok = started(await tap(sandbox.port));
   const port = await freePort();
   const pixelScriptUrl = `http://127.0.0.1:${tiktok.port}/i18n/pixel/events.js`;
-  const site = await serveSite({
+  const site = started(await serveSite({
     proxyPort: port,
     settings: { pixel_id: pixelId, pixel_script_url: pixelScriptUrl, sandbox_url: sandbox.url, track_path: trackPath },
     hosts: { script: `http://127.0.0.1:${tiktok.port}`, connect: 'http://127.0.0.1:* http://*.localhost:*' },
-  });
-  const proxy = proxyOn(port, {
+  }));
+  const proxy = started(proxyOn(port, {
     TIKTOK_PIXEL_ID: pixelId,
     TIKTOK_ACCESS_TOKEN: accessToken,
     TIKTOK_API_BASE: sandbox.url,
@@ -83,8 +105,9 @@ export async function startStack(env = () => ({})) {
     DUET_RATE_LIMIT: 'off',
     DUET_LOG: 'debug',
     ...env(site),
-  }, { text: '' });
+  }));
   await proxy.start();
+
   const stack = {
     folder,
     proxy,
@@ -123,8 +146,7 @@ export async function startStack(env = () => ({})) {
         await everythingAcceptedArrives(stack);
         assert.deepEqual(await sandbox.violations(), [], 'the sandbox found fault with what it was sent');
       } finally {
-        await Promise.all([site.close(), tiktok.close(), proxy.stop(), sandbox.stop()]);
-        await rm(folder, { recursive: true });
+        await stopAll(parts);
       }
     },
   };

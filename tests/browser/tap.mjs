@@ -55,7 +55,7 @@ export async function listen(handler, port = 0) {
   await once(server, 'listening');
   return {
     port: server.address().port,
-    async close() {
+    async stop() {
       server.closeAllConnections();
       server.close();
       await once(server, 'close');

@@ -16,8 +16,8 @@ use crate::{
     sdk,
 };
 
-const FLAGS: &str = "\
-    --listen ADDRESS            of shop and proxy, 127.0.0.1:8787 when left out
+const FLAGS: &str =
+    "    --listen ADDRESS            of shop and proxy, 127.0.0.1:8787 when left out
     --sandbox-listen ADDRESS    of the stand-in for TikTok, 127.0.0.1:8788 when left out
 ";
 
