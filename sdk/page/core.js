@@ -4,15 +4,32 @@
 // This takes the place of the JavaScript that wasm-bindgen writes, which has to be ready for anything;
 // here only texts cross. `cargo xtask sdk` fails where wasm-bindgen would cross them differently.
 
-import bytes from './duet_bg.hex'
+import text from './duet_bg.txt'
 import { cookie, lowercase, read } from './host.js'
 
 /** Brings the module up and gives back its one function; throws where a page forbids WebAssembly. */
 export const open = () =>
   connect((imports) => {
-    const module = new WebAssembly.Module(Uint8Array.from(bytes.match(/../g), (byte) => parseInt(byte, 16)))
-    return new WebAssembly.Instance(module, imports).exports
+    return new WebAssembly.Instance(new WebAssembly.Module(decode(text)), imports).exports
   })
+
+// The way back from `text.rs` in `cargo xtask sdk`: 93 characters, of which the first two announce a
+// second one.
+const decode = (text) => {
+  const bytes = []
+  let high = -2
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at)
+    const code = character - 32 - (character > 34) - (character > 92)
+    if (high < 0 && code < 2) {
+      high = 91 + code * 93
+    } else {
+      bytes.push(high + code)
+      high = -2
+    }
+  }
+  return new Uint8Array(bytes)
+}
 
 /** `(name, input) => effects`, over what `instantiate` makes of the module's imports. */
 export const connect = (instantiate) => {

@@ -6,24 +6,31 @@ import { step, wake } from './effects.js'
 
 const REQUEST_MS = 10_000
 const LEASE_MS = 15_000
+// A browser lets requests of 64 KiB in all outlive their page, those of other scripts included.
+const KEEPALIVE_BYTES = 60_000
 
 let settings
 let token
+let inFlight = 0
 
 export const configure = (config) => {
   settings = config
 }
 
-export async function post(batch, keepalive, leaving, body) {
+export async function post(number, leaving, body) {
   log('post', body)
-  let answer = { status: 0, retryAfter: 0 }
-  if (leaving && !('keepalive' in Request.prototype)) {
+  const answer = { status: 0, retryAfter: 0 }
+  const bytes = new TextEncoder().encode(body).length
+  const keepalive = inFlight + bytes <= KEEPALIVE_BYTES
+  if (keepalive) inFlight += bytes
+  if (leaving && !(keepalive && 'keepalive' in Request.prototype)) {
     // A beacon says nothing of its fate, so the events stay until an answer names them.
     quiet(() => navigator.sendBeacon(settings.endpoint, body))
   } else {
-    await ask(body, !!keepalive, leaving, answer).catch((error) => log('request failed', error))
+    await ask(body, keepalive, leaving, answer).catch((error) => log('request failed', error))
   }
-  const head = join([batch, answer.status, answer.retryAfter, answer.spoken]) + FIELD + facts()
+  if (keepalive) inFlight -= bytes
+  const head = join([number, answer.status, answer.retryAfter, answer.spoken]) + FIELD + facts()
   await Promise.all(quiet(() => step('answered', [head, ...(answer.results ?? [])].join(RECORD)).requests) ?? [])
 }
 
@@ -72,7 +79,7 @@ const milliseconds = (header) => {
 let adopting = false
 let again = false
 
-/** Hands Rust everything that is stored, while no other tab does the same. */
+/** Has Rust look at everything that is stored, while no other tab does the same. */
 export async function adopt() {
   if (adopting) {
     again = true
@@ -87,12 +94,7 @@ export async function adopt() {
 }
 
 const work = () =>
-  Promise.all(
-    quiet(() => {
-      const stored = keys().map((key) => key + FIELD + read(key))
-      return step('adopt', [join([Date.now()]), ...stored].join(RECORD)).requests
-    }) ?? [],
-  )
+  Promise.all(quiet(() => step('adopt', [Date.now(), ...keys()].join(RECORD)).requests) ?? [])
 
 // Without Web Locks (an insecure origin, an old browser) a key with a time in it has to do.
 async function leased() {

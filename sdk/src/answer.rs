@@ -50,14 +50,13 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// What became of one event: its status, and the proxy's errors and warnings. Results stand in
-    /// the order of the events, and are believed only under the right id.
-    pub fn of(&self, nth: usize, event_id: &str) -> Option<(Status, Fields<'a>)> {
-        let mut results = self.results.clone();
-        let named = |result: &Fields<'_>| result.nth(0) == event_id;
-        let in_place = results.clone().nth(nth).filter(named);
-        let mut result = in_place.or_else(|| results.find(named))?;
-        result.text();
+    /// What became of the next event of the request: its status, and the proxy's errors and warnings.
+    /// Results stand in the order of the events, and are believed only under the right id.
+    pub fn next(&mut self, event_id: &str) -> Option<(Status, Fields<'a>)> {
+        let mut result = self.results.next()?;
+        if result.text() != event_id {
+            return None;
+        }
         let word = result.text();
         let status = [ACCEPTED, DUPLICATE, HELD, INVALID]
             .into_iter()
@@ -109,15 +108,13 @@ mod tests {
 
     #[test]
     fn a_result_counts_for_the_event_it_names() {
-        let results = "a\u{1f}accepted\u{1e}a\u{1f}invalid\u{1f}[1]\u{1f}[2]\u{1e}b\u{1f}held\u{1e}c\u{1f}stored";
-        let answer = answer(202, true, results);
-        let status = |nth, id| answer.of(nth, id).map(|(status, _)| status);
-        assert_eq!(status(0, "a"), Some("accepted"));
-        assert_eq!(status(1, "a"), Some("invalid"));
-        assert_eq!(status(0, "b"), Some("held"));
-        assert_eq!(status(9, "b"), Some("held"));
-        assert_eq!(status(3, "c"), None);
-        assert_eq!(status(0, "d"), None);
-        assert_eq!(answer.of(1, "a").unwrap().1.0, "[1]\u{1f}[2]");
+        let results = "a\u{1f}accepted\u{1e}a\u{1f}invalid\u{1f}[1]\u{1f}[2]\u{1e}b\u{1f}stored\u{1e}c\u{1f}held";
+        let mut answer = answer(202, true, results);
+        assert_eq!(answer.next("a").map(|(status, _)| status), Some("accepted"));
+        let (status, said) = answer.next("a").unwrap();
+        assert_eq!((status, said.0), ("invalid", "[1]\u{1f}[2]"));
+        assert!(answer.next("b").is_none(), "a word nobody knows");
+        assert!(answer.next("d").is_none(), "another event's result");
+        assert!(answer.next("c").is_none(), "no result at all");
     }
 }

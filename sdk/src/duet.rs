@@ -77,7 +77,7 @@ impl Duet {
                     results: records,
                 };
                 let facts = Facts::read(&mut fields);
-                self.outbox.answered(&answer, &facts, &mut fx);
+                self.outbox.answered(answer, &facts, &mut fx);
                 self.wake(&facts, &mut fx);
             }
             "adopt" => self.adopt(fields.number(), records, &mut fx),
@@ -298,9 +298,9 @@ impl Duet {
         self.set_alarm(facts.now_ms, fx);
     }
 
-    fn adopt(&mut self, now_ms: u64, stored: Records<'_>, fx: &mut Effects) {
+    fn adopt(&mut self, now_ms: u64, keys: Records<'_>, fx: &mut Effects) {
         if self.is_open() {
-            self.outbox.merge(stored, now_ms, &self.host, fx);
+            self.outbox.merge(keys, now_ms, &self.host, fx);
             self.send(Which::Waiting, now_ms, fx);
             self.set_alarm(now_ms, fx);
         }

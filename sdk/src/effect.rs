@@ -39,8 +39,6 @@ pub struct Post {
     pub number: u32,
     /// The body.
     pub body: String,
-    /// Whether the request may outlive the page.
-    pub keepalive: bool,
     /// Whether the page is being left, so that nothing can be waited for.
     pub leaving: bool,
 }
@@ -98,8 +96,7 @@ impl Effects {
     pub fn post(&mut self, post: &Post) {
         self.effect("post")
             .with_number(post.number.into())
-            .with_flag(post.keepalive)
-            .with_flag(post.leaving)
+            .with(if post.leaving { "1" } else { "" })
             .with(&post.body);
     }
 
@@ -108,7 +105,7 @@ impl Effects {
         self.effect("wake").with_number(ms);
     }
 
-    /// Wants everything stored, under the lock that all tabs of this site share.
+    /// Wants the keys of everything stored, under the lock that all tabs of this site share.
     pub fn adopt(&mut self) {
         self.effect("adopt");
     }
@@ -142,10 +139,6 @@ impl Effects {
     pub fn with(&mut self, field: &str) -> &mut Self {
         put_field(&mut self.0, field);
         self
-    }
-
-    fn with_flag(&mut self, flag: bool) -> &mut Self {
-        self.with(if flag { "1" } else { "" })
     }
 
     fn with_number(&mut self, number: u64) -> &mut Self {

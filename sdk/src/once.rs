@@ -11,10 +11,9 @@ use crate::{
     joined::{Fields, push_number, put, put_field},
 };
 
-/// What the keys of all marks begin with.
-pub const PREFIX: &str = "duet:o:";
+const PREFIX: &str = "duet:o:";
 /// How long a mark is believed.
-pub const MAX_AGE_MS: u64 = 90 * 86_400_000;
+const MAX_AGE_MS: u64 = 90 * 86_400_000;
 
 /// The legs on which an event is fired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,10 +41,11 @@ pub fn mark(name: &EventName, order_id: &str) -> String {
 /// The legs fired so far, by what is stored under a mark.
 pub fn fired(mark: &str, now_ms: u64, host: &Host) -> Legs {
     let stored = (host.read)(mark);
-    let mut fields = Fields(&stored);
-    if is_old(fields.number(), now_ms) {
+    if is_old(&stored, now_ms) {
         return Legs::default();
     }
+    let mut fields = Fields(&stored);
+    fields.text();
     Legs {
         pixel: fields.flag(),
         server: fields.flag(),
@@ -62,9 +62,14 @@ pub fn set(mark: &str, legs: Legs, now_ms: u64, fx: &mut Effects) {
     fx.write(mark, &text);
 }
 
-/// Whether a mark of `at_ms` no longer counts.
-pub fn is_old(at_ms: u64, now_ms: u64) -> bool {
-    at_ms + MAX_AGE_MS <= now_ms
+/// Whether a key is that of a mark.
+pub fn is_mark(key: &str) -> bool {
+    key.starts_with(PREFIX)
+}
+
+/// Whether what is stored under a mark no longer counts.
+pub fn is_old(stored: &str, now_ms: u64) -> bool {
+    Fields(stored).number() + MAX_AGE_MS <= now_ms
 }
 
 #[cfg(test)]
@@ -87,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_mark_counts_for_90_days() {
-        assert!(!is_old(1000, 999 + MAX_AGE_MS));
-        assert!(is_old(1000, 1000 + MAX_AGE_MS));
+        assert!(!is_old("1000\u{1f}1", 999 + MAX_AGE_MS));
+        assert!(is_old("1000\u{1f}1", 1000 + MAX_AGE_MS));
     }
 }

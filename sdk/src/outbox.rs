@@ -27,8 +27,6 @@ const MAX_EVENTS: usize = 1000;
 const MAX_BYTES: usize = 1 << 20;
 const BATCH_EVENTS: usize = 100;
 const BATCH_BYTES: usize = 32 << 10;
-/// A browser lets requests of 64 KiB in all outlive their page, those of other scripts included.
-const KEEPALIVE_BYTES: usize = 60_000;
 
 /// What is known only when a request is written.
 #[derive(Clone, Copy, Debug)]
@@ -56,11 +54,9 @@ pub enum Which {
 #[derive(Debug, Default)]
 pub struct Outbox {
     records: Vec<Record>,
-    /// The requests under way that outlive the page, and their bytes.
-    keptalive: Vec<(u32, usize)>,
     requests: u32,
     pace: Pace,
-    /// When the last lease of another page's event ends; 0 for none.
+    /// When a lease of another page's event ends; 0 for none.
     leased_until_ms: u64,
 }
 
@@ -113,39 +109,34 @@ impl Outbox {
         self.records.len() >= MAX_EVENTS || bytes + more_bytes > MAX_BYTES
     }
 
-    /// Takes in what is stored: the pause the proxy asked for, events of other pages that may be sent
-    /// from here, and what other pages have settled meanwhile. Old order marks are swept out on the
-    /// way.
-    pub fn merge(&mut self, stored: Records<'_>, now_ms: u64, host: &Host, fx: &mut Effects) {
-        self.pace.recall(&(host.read)(PAUSE_KEY), now_ms);
-        let entries: Vec<(&str, &str)> = stored.map(|mut entry| (entry.text(), entry.0)).collect();
+    /// Looks at what is stored under `keys`: the pause the proxy asked for, events of other pages that
+    /// may be sent from here, and what other pages have settled meanwhile. Old order marks are swept
+    /// out on the way.
+    pub fn merge(&mut self, keys: Records<'_>, now_ms: u64, host: &Host, fx: &mut Effects) {
+        let read = host.read;
+        self.pace.recall(&read(PAUSE_KEY), now_ms);
         self.records.retain(|record| {
-            let kept =
-                record.state != State::Waiting || entries.iter().any(|(key, _)| *key == record.key);
+            let kept = record.state != State::Waiting || !read(&record.key).is_empty();
             if !kept {
                 fx.settle(record.ticket, record.event_id(), ACCEPTED);
             }
             kept
         });
         self.leased_until_ms = 0;
-        for (key, value) in entries {
-            if key.starts_with(once::PREFIX) && once::is_old(Fields(value).number(), now_ms) {
+        for Fields(key) in keys {
+            if once::is_mark(key) && once::is_old(&read(key), now_ms) {
                 fx.remove(key);
             }
             if !key.starts_with(PREFIX) || self.records.iter().any(|record| record.key == key) {
                 continue;
             }
-            let record = Record::adopt(key, value);
+            let record = Record::adopt(key, read(key));
             let leased_until_ms = record.created_ms + LEASE_MS;
-            if record.created_ms + MAX_AGE_MS < now_ms || record.body().is_empty() {
-                give_up(
-                    &record,
-                    "expired",
-                    "an event waited for 7 days and is dropped",
-                    fx,
-                );
-            } else if leased_until_ms > now_ms {
-                self.leased_until_ms = self.leased_until_ms.max(leased_until_ms);
+            if leased_until_ms > now_ms {
+                self.leased_until_ms = leased_until_ms;
+            } else if record.created_ms + MAX_AGE_MS < now_ms || record.body().is_empty() {
+                let message = "an event waited for 7 days and is dropped";
+                give_up(&record, "expired", message, fx);
             } else {
                 self.records.push(record);
             }
@@ -159,7 +150,6 @@ impl Outbox {
         if paused && (which == Which::Waiting || self.pace.is_asked(late.now_ms)) {
             return None;
         }
-        let in_flight: usize = self.keptalive.iter().map(|(_, bytes)| bytes).sum();
         let mut body = String::from("{\"sent_at\":");
         push_number(&mut body, late.now_ms);
         put(&mut body, ",\"events\":[");
@@ -181,9 +171,7 @@ impl Outbox {
             let event = tracker::close(record.body(), late.ttp, pixel);
             let bytes = body.len() + event.len() + 3;
             let crowded = count > 0 && (record.alone || bytes > BATCH_BYTES);
-            // Without keepalive a page that is left takes its requests with it.
-            let lost = leaving && in_flight + bytes > KEEPALIVE_BYTES;
-            if !due || crowded || lost {
+            if !due || crowded {
                 continue;
             }
             if count > 0 {
@@ -202,27 +190,19 @@ impl Outbox {
         put(&mut body, "]}");
         let number = self.requests;
         self.requests += 1;
-        let keepalive = in_flight + body.len() <= KEEPALIVE_BYTES;
-        if keepalive {
-            self.keptalive.push((number, body.len()));
-        }
         Some(Post {
             number,
             body,
-            keepalive,
             leaving,
         })
     }
 
     /// Takes the answer to a request: what it settles is removed, the rest waits.
-    pub fn answered(&mut self, answer: &Answer<'_>, facts: &Facts<'_>, fx: &mut Effects) {
-        self.keptalive
-            .retain(|(request, _)| *request != answer.request);
+    pub fn answered(&mut self, mut answer: Answer<'_>, facts: &Facts<'_>, fx: &mut Effects) {
         let sent = State::Sent(answer.request);
         let count = self.records.iter().filter(|r| r.state == sent).count();
         let reading = answer.reading(count > 1);
         let mut unsettled = matches!(reading, Reading::Slowly | Reading::Later);
-        let mut nth = 0;
         self.records.retain_mut(|record| {
             if record.state != sent {
                 return true;
@@ -233,11 +213,10 @@ impl Outbox {
                 return true;
             }
             let settled = match reading {
-                Reading::PerEvent => answer.of(nth, record.event_id()),
+                Reading::PerEvent => answer.next(record.event_id()),
                 Reading::Refused => Some((DROPPED, Fields(""))),
                 _ => None,
             };
-            nth += 1;
             let Some((status, said)) = settled else {
                 unsettled = true;
                 fx.settle(record.ticket, record.event_id(), QUEUED);

@@ -73,12 +73,12 @@ impl Record {
     }
 
     /// Takes over what another page stored.
-    pub fn adopt(key: &str, stored: &str) -> Self {
+    pub fn adopt(key: &str, stored: String) -> Self {
         let made = key.get(PREFIX.len()..).unwrap_or_default();
         let digits = made.bytes().take_while(u8::is_ascii_digit).count();
         Self {
             key: key.to_owned(),
-            stored: stored.to_owned(),
+            stored,
             ticket: 0,
             created_ms: number(made.get(..digits).unwrap_or_default()),
             state: State::Waiting,
@@ -122,7 +122,7 @@ mod tests {
         let body = r#"{"event":"Search","user":{"#;
         let record = Record::new(1_767_323_045_123, random, "B", 7).with(true, "id", "mark", body);
         assert_eq!(record.key, "duet:e:1767323045123-001122334455B");
-        let adopted = Record::adopt(&record.key, &record.stored);
+        let adopted = Record::adopt(&record.key, record.stored.clone());
         assert!(adopted.pixel_off());
         assert_eq!(adopted.event_id(), "id");
         assert_eq!(adopted.mark(), "mark");

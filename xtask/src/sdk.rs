@@ -12,6 +12,7 @@ mod bundle;
 mod module;
 mod package;
 mod size;
+mod text;
 mod tools;
 
 use std::path::PathBuf;

@@ -1,31 +1,22 @@
 //! `sdk/page/`, the glue and the module -> the three files of the package.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{fs, path::Path};
 
 use anyhow::Result;
 
+use super::text;
 use crate::run::{command, root, run};
 
 /// Writes `index.js`, `fallback.js` and `server.js` into `package`.
 pub(crate) fn build(build: &Path, package: &Path) -> Result<()> {
-    // Two digits a byte compress better than base64, which hides where bytes begin.
     let bytes = fs::read(build.join("duet_bg.wasm"))?;
-    let mut digits = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        write!(digits, "{byte:02x}")?;
-    }
-    fs::write(build.join("duet_bg.hex"), digits)?;
+    fs::write(build.join("duet_bg.txt"), text::encode(&bytes))?;
     let page = root().join("sdk/page");
     for file in fs::read_dir(page)? {
         let file = file?;
         fs::copy(file.path(), build.join(file.file_name()))?;
     }
-    bundle(
-        build,
-        package,
-        "index.js",
-        &["--loader:.hex=text", "--external:./fallback.js"],
-    )?;
+    bundle(build, package, "index.js", &["--external:./fallback.js"])?;
     bundle(build, package, "fallback.js", &[])?;
     bundle(build, package, "server.js", &[])
 }

@@ -163,8 +163,8 @@ impl Page {
     /// The lock is this page's, and it looks at what is stored.
     pub(super) fn adopt(&mut self) {
         let mut input = self.now_ms.to_string();
-        for (key, value) in self.browser.0.borrow().iter() {
-            input.extend(["\u{1e}", key, "\u{1f}", value]);
+        for key in self.browser.keys() {
+            input.extend(["\u{1e}", &key]);
         }
         self.call("adopt", &[&input]);
     }
@@ -205,7 +205,7 @@ impl Page {
         let mut posts = self.effects.iter().filter(|effect| effect[0] == "post");
         let post = posts.next().unwrap();
         assert!(posts.next().is_none());
-        &post[4]
+        &post[3]
     }
 
     fn facts(&mut self) -> String {
