@@ -11,6 +11,7 @@ use duet_proxy::{
     telemetry,
 };
 
+mod dead_letters;
 #[cfg(feature = "dev")]
 mod dev;
 mod serve;
@@ -61,6 +62,7 @@ pub(crate) fn run(
         "serve" => Ok(serve::run(&Config::read(lookup)?)?),
         #[cfg(feature = "dev")]
         "dev" => dev::run(matches, lookup),
+        "dead-letters" => Ok(dead_letters::run(matches, lookup)?),
         _ => Ok(()),
     }
 }
@@ -74,7 +76,8 @@ fn command() -> Command {
         .about("Takes events from pages and servers, keeps them on disk, delivers them to TikTok's Events API")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(serve);
+        .subcommand(serve)
+        .subcommand(dead_letters::command());
     #[cfg(feature = "dev")]
     let command = command.subcommand(dev::command().args(SETTINGS.iter().flat_map(arguments)));
     command

@@ -19,6 +19,7 @@ pub mod admit;
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod deliver;
 pub mod health;
 pub mod http;
@@ -81,15 +82,23 @@ pub async fn run_with(
     extend: impl FnOnce(axum::Router) -> axum::Router,
 ) -> Result<(), Error> {
     let metrics = Arc::new(Metrics::default());
-    let (intake, outlet) = queue::open(&config.data_dir, Arc::clone(&metrics))?;
+    let (intake, outlet, letters) = queue::open(&config.data_dir, Arc::clone(&metrics))?;
     let client = tiktok::Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
     let health = Arc::new(Health::default());
     let app = App::new(config, intake, Arc::clone(&health), Arc::clone(&metrics));
     let worker = Worker::new(outlet, client, health, metrics, config.tiktok.batch_events);
 
+    let data_dir = config.data_dir.clone();
+    let control = tokio::spawn(async move {
+        if let Err(error) = control::serve(&data_dir, letters).await {
+            tracing::warn!(error = %error, "operators' commands cannot reach this process");
+        }
+    });
     let (stop, stopped) = watch::channel(false);
     let delivery = tokio::spawn(deliver::run(worker, stopped));
     server::serve(listener, extend(router::router(app)), shutdown).await;
     stop.send_replace(true);
-    delivery.await.map_err(|_| Error::Worker)
+    let ended = delivery.await.map_err(|_| Error::Worker);
+    control.abort();
+    ended
 }

@@ -18,14 +18,15 @@
 //! Exactly-once. Delivery is at least once: an event that TikTok took just before the power went is sent
 //! again, under the same `event_id`, and TikTok drops the repeat.
 //!
-//! The two halves are different types, so that a handler cannot claim and the worker cannot enqueue.
+//! The halves are different types, so that a handler cannot claim and the worker cannot enqueue; what died
+//! is a third, for operators.
 
 use std::{
     io,
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
 };
 
@@ -39,35 +40,36 @@ mod record;
 mod writer;
 
 pub use key::DedupKey;
-pub use record::{DeadLetter, Record};
+pub use record::{DeadLetter, LetterId, Record};
 
 /// Opens the store in `folder`, which is created if it is not there.
 ///
 /// # Errors
 /// [`Error::Locked`] when another process has it open, [`Error::Newer`] when a later version wrote it,
 /// [`Error::Store`] when the disk refuses.
-pub fn open(folder: &Path, metrics: Arc<Metrics>) -> Result<(Intake, Outlet), Error> {
+pub fn open(folder: &Path, metrics: Arc<Metrics>) -> Result<(Intake, Outlet, DeadLetters), Error> {
     let store = disk::Store::open(folder)?;
-    let waiting = Arc::new(AtomicU64::new(store.count()? as u64));
+    let waiting = Arc::new(AtomicI64::new(signed(store.count()?)));
     let arrived = Arc::new(Notify::new());
     let outlet = Outlet::new(store.clone(), Arc::clone(&arrived), Arc::clone(&waiting))?;
-    let writer = writer::start(
+    let shared = writer::Shared {
+        arrived,
+        waiting: Arc::clone(&waiting),
+        metrics,
+    };
+    let writer = writer::start(store.clone(), shared)?;
+    let letters = DeadLetters {
         store,
-        writer::Shared {
-            arrived,
-            waiting: Arc::clone(&waiting),
-            metrics,
-        },
-    )?;
-    let intake = Intake { writer, waiting };
-    Ok((intake, outlet))
+        writer: writer.clone(),
+    };
+    Ok((Intake { writer, waiting }, outlet, letters))
 }
 
 /// The half that takes events in.
 #[derive(Clone)]
 pub struct Intake {
     writer: writer::Handle,
-    waiting: Arc<AtomicU64>,
+    waiting: Arc<AtomicI64>,
 }
 
 /// One event on its way in.
@@ -104,8 +106,8 @@ impl Intake {
     }
 
     /// How many events wait to be delivered, those under way included.
-    pub fn depth(&self) -> u64 {
-        self.waiting.load(Ordering::Relaxed)
+    pub fn depth(&self) -> i64 {
+        self.waiting.load(Ordering::Relaxed).max(0)
     }
 
     /// Whether the last write reached the disk.
@@ -118,7 +120,7 @@ impl Intake {
 pub struct Outlet {
     store: disk::Store,
     arrived: Arc<Notify>,
-    waiting: Arc<AtomicU64>,
+    waiting: Arc<AtomicI64>,
     /// The first sequence number that has not been claimed.
     next: u64,
 }
@@ -172,7 +174,7 @@ impl Outlet {
     fn new(
         store: disk::Store,
         arrived: Arc<Notify>,
-        waiting: Arc<AtomicU64>,
+        waiting: Arc<AtomicI64>,
     ) -> Result<Self, Error> {
         let next = store.first_sequence()?.unwrap_or_default();
         Ok(Self {
@@ -223,26 +225,51 @@ impl Outlet {
     pub fn settle(&self, events: &[Claimed], outcome: &Outcome, at_ms: i64) -> Result<(), Error> {
         self.store.settle(events, outcome, at_ms)?;
         self.waiting
-            .fetch_sub(events.len() as u64, Ordering::Relaxed);
+            .fetch_sub(signed(events.len()), Ordering::Relaxed);
         Ok(())
     }
 
     /// How many events wait, claimed ones included.
-    pub fn depth(&self) -> u64 {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
-    /// The dead letters, oldest first.
-    ///
-    /// # Errors
-    /// [`Error::Store`] when the disk refuses.
-    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
-        self.store.dead_letters()
+    pub fn depth(&self) -> i64 {
+        self.waiting.load(Ordering::Relaxed).max(0)
     }
 
     /// Returns when something may have arrived since the last call.
     pub async fn arrival(&self) {
         self.arrived.notified().await;
+    }
+}
+
+/// What was accepted and not delivered, for an operator to look at.
+#[derive(Clone)]
+pub struct DeadLetters {
+    store: disk::Store,
+    writer: writer::Handle,
+}
+
+impl DeadLetters {
+    /// The newest letters first, at most `most` of them.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the disk refuses.
+    pub fn newest(&self, most: usize) -> Result<Vec<(LetterId, DeadLetter)>, Error> {
+        self.store.dead_letters().take(most).collect()
+    }
+
+    /// Puts letters back into the queue, with another 7 days to be delivered; how many of them there were.
+    ///
+    /// # Errors
+    /// As [`Intake::enqueue`].
+    pub async fn replay(&self, letters: Vec<LetterId>) -> Result<usize, Error> {
+        self.writer.replay(letters).await
+    }
+
+    /// Removes letters for good; how many of them there were.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the disk refuses.
+    pub fn remove(&self, letters: &[LetterId]) -> Result<usize, Error> {
+        self.store.drop_letters(letters)
     }
 }
 
@@ -286,6 +313,10 @@ impl From<fjall::Error> for Error {
             other => Self::Store(other),
         }
     }
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod answers;
 mod counts_once;
+mod dead_letters;
 mod delivers;
 mod keeps_secrets;
 mod loses_nothing;

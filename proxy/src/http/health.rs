@@ -62,9 +62,7 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
 pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1], String) {
     let now_ms = clock::now_ms();
     let metrics = &app.metrics;
-    metrics
-        .queue_events
-        .set(i64::try_from(app.intake.depth()).unwrap_or(i64::MAX));
+    metrics.queue_events.set(app.intake.depth());
     metrics
         .queue_oldest_seconds
         .set(app.health.oldest_waits_ms(now_ms) / 1000);

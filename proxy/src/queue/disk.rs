@@ -3,24 +3,26 @@
 //! | Keyspace | Key | Value |
 //! |---|---|---|
 //! | `waiting` | sequence number, 8 bytes big-endian | [`Record`] as JSON |
-//! | `dead` | the same | [`DeadLetter`] as JSON |
+//! | `dead` | [`LetterId`], 16 bytes | [`DeadLetter`] as JSON |
 //! | `seen` | [`DedupKey`] | until when it is remembered, ms, 8 bytes big-endian |
 //! | `forget` | that time, then the key | nothing; read in order to clear `seen` |
 //! | `about` | `format` | the store's format, 4 bytes big-endian |
 
-use std::{fs, path::Path};
+use std::{collections::HashSet, fs, path::Path};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::{
     Claimed, DedupKey, Enqueued, Entry, Error,
-    record::{DeadLetter, Record},
+    record::{DeadLetter, LetterId, Record},
 };
 use crate::outcome::Outcome;
 
 /// The format this version writes, and the latest it reads.
 const FORMAT: u32 = 1;
-/// The most remembered keys that one sweep clears.
+/// How long a dead letter is kept.
+const KEEP_LETTERS_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+/// The most remembered keys, and the most letters, that one sweep clears.
 const SWEEP: usize = 10_000;
 
 #[derive(Clone)]
@@ -54,15 +56,9 @@ impl Store {
             .transpose()
     }
 
-    /// The sequence number after every one that was ever used and may still be seen.
     pub(super) fn next_sequence(&self) -> Result<u64, Error> {
-        let mut next = 0;
-        for keyspace in [&self.waiting, &self.dead] {
-            if let Some(row) = keyspace.last_key_value() {
-                next = next.max(number(&row.key()?) + 1);
-            }
-        }
-        Ok(next)
+        let last = self.waiting.last_key_value();
+        last.map_or(Ok(0), |row| Ok(number(&row.key()?) + 1))
     }
 
     pub(super) fn waiting_from(
@@ -82,12 +78,68 @@ impl Store {
         Ok(self.waiting.len()?)
     }
 
-    pub(super) fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
-        let letters = self
-            .dead
+    /// The newest letters first.
+    pub(super) fn dead_letters(
+        &self,
+    ) -> impl Iterator<Item = Result<(LetterId, DeadLetter), Error>> {
+        self.dead
             .iter()
-            .map(|row| serde_json::from_slice(&row.value()?).map_err(Error::Corrupt));
-        letters.collect()
+            .rev()
+            .filter_map(|row| match row.into_inner() {
+                Ok((key, value)) => {
+                    let letter = serde_json::from_slice(&value).map_err(Error::Corrupt);
+                    LetterId::from_bytes(&key).map(|id| letter.map(|letter| (id, letter)))
+                }
+                Err(error) => Some(Err(error.into())),
+            })
+    }
+
+    /// Puts letters back into the queue, as if they had just been accepted; the number of those that were
+    /// there.
+    pub(super) fn replay(
+        &self,
+        letters: &[LetterId],
+        sequence: &mut u64,
+        now_ms: i64,
+    ) -> Result<usize, Error> {
+        let mut batch = self
+            .database
+            .batch()
+            .durability(Some(PersistMode::SyncData));
+        let mut next = *sequence;
+        let mut once = HashSet::new();
+        for id in letters.iter().filter(|id| once.insert(**id)) {
+            let Some(letter) = self.dead.get(id.to_bytes())? else {
+                continue;
+            };
+            let DeadLetter::<Record> { mut record, .. } =
+                serde_json::from_slice(&letter).map_err(Error::Corrupt)?;
+            record.accepted_at_ms = now_ms;
+            let record = serde_json::to_vec(&record).map_err(Error::Corrupt)?;
+            batch.insert(&self.waiting, next.to_be_bytes(), record);
+            batch.remove(&self.dead, id.to_bytes());
+            next += 1;
+        }
+        batch.commit()?;
+        let replayed = next - *sequence;
+        *sequence = next;
+        Ok(usize::try_from(replayed).unwrap_or(usize::MAX))
+    }
+
+    /// Removes letters for good; the number of those that were there.
+    pub(super) fn drop_letters(&self, letters: &[LetterId]) -> Result<usize, Error> {
+        let mut batch = self
+            .database
+            .batch()
+            .durability(Some(PersistMode::SyncData));
+        for id in letters {
+            if self.dead.contains_key(id.to_bytes())? {
+                batch.remove(&self.dead, id.to_bytes());
+            }
+        }
+        let dropped = batch.len();
+        batch.commit()?;
+        Ok(dropped)
     }
 
     /// Writes one group of calls: which entries are new is decided and recorded in the same commit.
@@ -101,7 +153,7 @@ impl Store {
             .database
             .batch()
             .durability(Some(PersistMode::SyncData));
-        let mut fresh = std::collections::HashSet::new();
+        let mut fresh = HashSet::new();
         let mut next = *sequence;
         let mut results = Vec::with_capacity(groups.len());
         for group in groups {
@@ -151,13 +203,17 @@ impl Store {
             if outcome.is_dead() {
                 let letter = serde_json::to_vec(&outcome.letter(&claimed.record, at_ms))
                     .map_err(Error::Corrupt)?;
-                batch.insert(&self.dead, key, letter);
+                batch.insert(
+                    &self.dead,
+                    LetterId::new(at_ms, claimed.sequence).to_bytes(),
+                    letter,
+                );
             }
         }
         Ok(batch.commit()?)
     }
 
-    /// Forgets keys whose time is over; the number of them.
+    /// Forgets keys whose time is over and letters older than 30 days; the number of both.
     pub(super) fn sweep(&self, now_ms: i64) -> Result<usize, Error> {
         let mut batch = self.database.batch();
         let mut swept = 0;
@@ -167,6 +223,11 @@ impl Store {
                 batch.remove(&self.seen, key);
             }
             batch.remove(&self.forget, row);
+            swept += 1;
+        }
+        let old = LetterId::new(now_ms.saturating_sub(KEEP_LETTERS_MS).max(0), 0).to_bytes();
+        for row in self.dead.range(..old).take(SWEEP) {
+            batch.remove(&self.dead, row.key()?);
             swept += 1;
         }
         batch.commit()?;

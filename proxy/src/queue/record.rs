@@ -1,5 +1,7 @@
 //! What is kept of an event on disk: JSON, so that an operator can read it.
 
+use std::{fmt, str::FromStr};
+
 use duet_events::claim::PixelLeg;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -51,4 +53,58 @@ pub struct DeadLetter<R = Record> {
     pub request_id: Option<String>,
     /// The event.
     pub record: R,
+}
+
+/// Names one dead letter: when it ended, and its place in the queue before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LetterId {
+    ended_at_ms: i64,
+    sequence: u64,
+}
+
+impl LetterId {
+    pub(super) fn new(ended_at_ms: i64, sequence: u64) -> Self {
+        Self {
+            ended_at_ms,
+            sequence,
+        }
+    }
+
+    /// Sorts as the letters were written.
+    pub(super) fn to_bytes(self) -> [u8; 16] {
+        let ended = u128::from(self.ended_at_ms.unsigned_abs());
+        (ended << 64 | u128::from(self.sequence)).to_be_bytes()
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bits = u128::from_be_bytes(bytes.try_into().ok()?);
+        let ended_at_ms = i64::try_from(bits >> 64).ok()?;
+        let sequence = u64::try_from(bits & u128::from(u64::MAX)).ok()?;
+        Some(Self {
+            ended_at_ms,
+            sequence,
+        })
+    }
+}
+
+impl fmt::Display for LetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.ended_at_ms, self.sequence)
+    }
+}
+
+impl FromStr for LetterId {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('-').and_then(|(ended, sequence)| {
+            Some(Self {
+                ended_at_ms: ended.parse().ok()?,
+                sequence: sequence.parse().ok()?,
+            })
+        });
+        parts.ok_or(
+            "a dead letter's id is two numbers with a dash between them, as `list` prints it",
+        )
+    }
 }

@@ -41,7 +41,7 @@ fn ids(batch: Option<Batch>) -> Vec<String> {
 #[tokio::test]
 async fn what_goes_in_comes_out_in_order_until_it_is_settled() {
     let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet) = open(folder.path(), Arc::default()).unwrap();
+    let (intake, mut outlet, _letters) = open(folder.path(), Arc::default()).unwrap();
     for id in ["a", "b", "c"] {
         assert_eq!(
             intake.enqueue(vec![entry(id, None)]).await.unwrap(),
@@ -62,7 +62,7 @@ async fn what_goes_in_comes_out_in_order_until_it_is_settled() {
 async fn a_restart_keeps_what_waits_and_what_was_seen() {
     let folder = tempfile::tempdir().unwrap();
     {
-        let (intake, mut outlet) = open(folder.path(), Arc::default()).unwrap();
+        let (intake, mut outlet, _letters) = open(folder.path(), Arc::default()).unwrap();
         intake
             .enqueue(vec![entry("a", None), entry("b", None)])
             .await
@@ -73,7 +73,7 @@ async fn a_restart_keeps_what_waits_and_what_was_seen() {
             .unwrap();
         drop(intake);
     }
-    let (intake, mut outlet) = reopened(folder.path()).await;
+    let (intake, mut outlet, _letters) = reopened(folder.path()).await;
     let again = intake
         .enqueue(vec![entry("a", None), entry("b", None), entry("c", None)])
         .await
@@ -88,7 +88,7 @@ async fn a_restart_keeps_what_waits_and_what_was_seen() {
 #[tokio::test]
 async fn of_concurrent_repeats_one_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let (intake, outlet) = open(folder.path(), Arc::default()).unwrap();
+    let (intake, outlet, _letters) = open(folder.path(), Arc::default()).unwrap();
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let intake = intake.clone();
@@ -114,7 +114,7 @@ async fn of_concurrent_repeats_one_is_accepted() {
 #[tokio::test]
 async fn test_traffic_and_live_traffic_do_not_travel_together() {
     let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet) = open(folder.path(), Arc::default()).unwrap();
+    let (intake, mut outlet, _letters) = open(folder.path(), Arc::default()).unwrap();
     intake
         .enqueue(vec![
             entry("a", None),
@@ -133,7 +133,7 @@ async fn test_traffic_and_live_traffic_do_not_travel_together() {
 #[tokio::test]
 async fn a_claim_keeps_to_a_number_of_bytes_but_never_comes_empty() {
     let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet) = open(folder.path(), Arc::default()).unwrap();
+    let (intake, mut outlet, _letters) = open(folder.path(), Arc::default()).unwrap();
     intake
         .enqueue(vec![entry("a", None), entry("b", None), entry("c", None)])
         .await
@@ -155,10 +155,13 @@ async fn a_claim_keeps_to_a_number_of_bytes_but_never_comes_empty() {
 }
 
 #[tokio::test]
-async fn a_refused_event_is_kept_with_tiktoks_words() {
+async fn a_refused_event_is_kept_with_tiktoks_words_until_it_is_replayed_or_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet) = open(folder.path(), Arc::default()).unwrap();
-    intake.enqueue(vec![entry("a", None)]).await.unwrap();
+    let (intake, mut outlet, letters) = open(folder.path(), Arc::default()).unwrap();
+    intake
+        .enqueue(vec![entry("a", None), entry("b", None)])
+        .await
+        .unwrap();
     let claimed = outlet.claim(ANY).unwrap().unwrap();
     let verdict = Verdict {
         code: 40002,
@@ -168,18 +171,51 @@ async fn a_refused_event_is_kept_with_tiktoks_words() {
     outlet
         .settle(&claimed.events, &Outcome::Refused(verdict), 2)
         .unwrap();
-    drop((intake, outlet));
-    let (_intake, outlet) = reopened(folder.path()).await;
+    drop((intake, outlet, letters));
+
+    let (intake, mut outlet, letters) = reopened(folder.path()).await;
     assert_eq!(outlet.depth(), 0);
-    let letters = outlet.dead_letters().unwrap();
+    let dead = letters.newest(10).unwrap();
+    let (newest, oldest) = (&dead[0], &dead[1]);
+    assert_eq!(
+        (newest.1.outcome.as_str(), newest.1.code),
+        ("refused", Some(40002))
+    );
     assert_eq!(
         (
-            letters[0].outcome.as_str(),
-            letters[0].code,
-            letters[0].record.event_id.as_str()
+            newest.1.record.event_id.as_str(),
+            oldest.1.record.event_id.as_str()
         ),
-        ("refused", Some(40002), "a")
+        ("b", "a")
     );
+
+    assert_eq!(letters.replay(vec![oldest.0, oldest.0]).await.unwrap(), 1);
+    assert_eq!(letters.replay(vec![oldest.0]).await.unwrap(), 0);
+    assert_eq!(letters.remove(&[newest.0, oldest.0]).unwrap(), 1);
+    assert_eq!(letters.newest(10).unwrap().len(), 0);
+    assert_eq!(ids(outlet.claim(ANY).unwrap())[0], "a");
+    drop(intake);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_kept_for_30_days() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = disk::Store::open(folder.path()).unwrap();
+    store.admit(&[vec![entry("a", None)]], &mut 0, 1).unwrap();
+    let claimed: Vec<_> = store
+        .waiting_from(0)
+        .map(|row| {
+            row.map(|(sequence, record)| Claimed { sequence, record })
+                .unwrap()
+        })
+        .collect();
+    store
+        .settle(&claimed, &Outcome::Expired(None), 1_000)
+        .unwrap();
+    let days_30 = 30 * 24 * 60 * 60 * 1000;
+    assert_eq!(store.sweep(1_000 + days_30).unwrap(), 0);
+    assert_eq!(store.sweep(1_001 + days_30).unwrap(), 1);
+    assert_eq!(store.dead_letters().count(), 0);
 }
 
 #[tokio::test]
@@ -231,7 +267,7 @@ async fn a_store_of_a_later_version_is_left_alone() {
 }
 
 /// The writer's thread lets go of the folder a moment after the last handle is dropped.
-async fn reopened(folder: &Path) -> (Intake, Outlet) {
+async fn reopened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     for _ in 0..10_000 {
         match open(folder, Arc::default()) {
             Err(Error::Locked) => tokio::task::yield_now().await,

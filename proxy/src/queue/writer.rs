@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     thread,
     time::Instant,
@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Enqueued, Entry, Error, disk::Store};
+use super::{Enqueued, Entry, Error, disk::Store, record::LetterId, signed};
 use crate::{clock, metrics::Metrics};
 
 /// The most calls that may wait for the disk; more are turned away.
@@ -27,16 +27,27 @@ pub(super) struct Handle {
     healthy: Arc<AtomicBool>,
 }
 
-struct Call {
-    entries: Vec<Entry>,
-    answer: oneshot::Sender<Result<Vec<Enqueued>, Error>>,
+type Answer<T> = oneshot::Sender<Result<T, Error>>;
+
+/// Whatever needs a place in the queue.
+enum Call {
+    Enqueue(Vec<Entry>, Answer<Vec<Enqueued>>),
+    Replay(Vec<LetterId>, Answer<usize>),
 }
 
 impl Handle {
     pub(super) async fn write(&self, entries: Vec<Entry>) -> Result<Vec<Enqueued>, Error> {
+        self.call(|answer| Call::Enqueue(entries, answer)).await
+    }
+
+    pub(super) async fn replay(&self, letters: Vec<LetterId>) -> Result<usize, Error> {
+        self.call(|answer| Call::Replay(letters, answer)).await
+    }
+
+    async fn call<T>(&self, call: impl FnOnce(Answer<T>) -> Call) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         self.calls
-            .try_send(Call { entries, answer })
+            .try_send(call(answer))
             .map_err(|refused| match refused {
                 mpsc::error::TrySendError::Full(_) => Error::Full,
                 mpsc::error::TrySendError::Closed(_) => Error::Stopped,
@@ -52,7 +63,7 @@ impl Handle {
 /// What the writer tells the rest of the process.
 pub(super) struct Shared {
     pub(super) arrived: Arc<Notify>,
-    pub(super) waiting: Arc<AtomicU64>,
+    pub(super) waiting: Arc<AtomicI64>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -64,46 +75,75 @@ pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
         healthy: Arc::clone(&healthy),
     };
     let sequence = store.next_sequence()?;
+    let writer = Writer {
+        store,
+        shared,
+        healthy,
+        sequence,
+        commits: 0,
+    };
     thread::Builder::new()
         .name("queue-writer".to_owned())
-        .spawn(move || run(&store, waiting, sequence, &shared, &healthy))
+        .spawn(move || run(writer, waiting))
         .map_err(Error::Folder)?;
     Ok(handle)
 }
 
 /// Ends when the last handle is dropped; the calls that came before are still answered.
-fn run(
-    store: &Store,
-    mut waiting: mpsc::Receiver<Call>,
-    mut sequence: u64,
-    shared: &Shared,
-    healthy: &AtomicBool,
-) {
-    let mut commits = 0_usize;
-    while let Some(first) = waiting.blocking_recv() {
-        let mut entries = vec![first.entries];
-        let mut answers = vec![first.answer];
-        while let (true, Ok(call)) = (entries.len() < GROUP, waiting.try_recv()) {
-            entries.push(call.entries);
-            answers.push(call.answer);
+fn run(mut writer: Writer, mut waiting: mpsc::Receiver<Call>) {
+    let mut next = None;
+    while let Some(call) = next.take().or_else(|| waiting.blocking_recv()) {
+        match call {
+            Call::Replay(letters, answer) => writer.replay(&letters, answer),
+            Call::Enqueue(entries, answer) => {
+                let mut group = (vec![entries], vec![answer]);
+                while group.0.len() < GROUP && next.is_none() {
+                    match waiting.try_recv() {
+                        Ok(Call::Enqueue(entries, answer)) => {
+                            group.0.push(entries);
+                            group.1.push(answer);
+                        }
+                        Ok(other) => next = Some(other),
+                        Err(_) => break,
+                    }
+                }
+                writer.admit(&group.0, group.1);
+            }
         }
-        let (first, since) = (sequence, Instant::now());
-        let committed = store.admit(&entries, &mut sequence, clock::now_ms());
-        healthy.store(committed.is_ok(), Ordering::Relaxed);
+        writer.tidy_up();
+    }
+}
+
+struct Writer {
+    store: Store,
+    shared: Shared,
+    healthy: Arc<AtomicBool>,
+    sequence: u64,
+    commits: usize,
+}
+
+impl Writer {
+    fn admit(&mut self, groups: &[Vec<Entry>], answers: Vec<Answer<Vec<Enqueued>>>) {
+        let since = Instant::now();
+        let committed = self
+            .store
+            .admit(groups, &mut self.sequence, clock::now_ms());
+        self.healthy.store(committed.is_ok(), Ordering::Relaxed);
         match committed {
             Ok(results) => {
+                self.shared
+                    .metrics
+                    .commit_seconds
+                    .observe(since.elapsed().as_secs_f64());
+                let accepted = results
+                    .iter()
+                    .flatten()
+                    .filter(|result| **result == Enqueued::Accepted);
+                self.arrived(accepted.count());
                 for (answer, result) in answers.into_iter().zip(results) {
                     // A caller that went away has its event kept all the same.
                     let _ = answer.send(Ok(result));
                 }
-                shared
-                    .waiting
-                    .fetch_add(sequence - first, Ordering::Relaxed);
-                shared
-                    .metrics
-                    .commit_seconds
-                    .observe(since.elapsed().as_secs_f64());
-                shared.arrived.notify_one();
             }
             Err(error) => {
                 tracing::error!(error = ?error, calls = answers.len(), "the store refused a write; its callers get a 503");
@@ -112,9 +152,28 @@ fn run(
                 }
             }
         }
-        commits += 1;
-        if commits.is_multiple_of(SWEEP_EVERY)
-            && let Err(error) = store.sweep(clock::now_ms())
+    }
+
+    fn replay(&mut self, letters: &[LetterId], answer: Answer<usize>) {
+        let replayed = self
+            .store
+            .replay(letters, &mut self.sequence, clock::now_ms());
+        self.arrived(replayed.as_ref().copied().unwrap_or_default());
+        // The operator may have gone; the letters are back in the queue all the same.
+        let _ = answer.send(replayed);
+    }
+
+    fn arrived(&self, events: usize) {
+        self.shared
+            .waiting
+            .fetch_add(signed(events), Ordering::Relaxed);
+        self.shared.arrived.notify_one();
+    }
+
+    fn tidy_up(&mut self) {
+        self.commits += 1;
+        if self.commits.is_multiple_of(SWEEP_EVERY)
+            && let Err(error) = self.store.sweep(clock::now_ms())
         {
             tracing::warn!(error = ?error, "old deduplication keys could not be cleared");
         }
