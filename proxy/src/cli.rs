@@ -14,6 +14,7 @@ use duet_proxy::{
 mod dead_letters;
 #[cfg(feature = "dev")]
 mod dev;
+mod doctor;
 mod serve;
 
 /// Why a command did not do what it was asked.
@@ -62,6 +63,7 @@ pub(crate) fn run(
         "serve" => Ok(serve::run(&Config::read(lookup)?)?),
         #[cfg(feature = "dev")]
         "dev" => dev::run(matches, lookup),
+        "doctor" => doctor::run(flag(matches, "test-event-code").as_deref(), lookup),
         "dead-letters" => Ok(dead_letters::run(matches, lookup)?),
         _ => Ok(()),
     }
@@ -77,6 +79,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve)
+        .subcommand(doctor::command())
         .subcommand(dead_letters::command());
     #[cfg(feature = "dev")]
     let command = command.subcommand(dev::command().args(SETTINGS.iter().flat_map(arguments)));

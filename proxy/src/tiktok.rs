@@ -1,10 +1,13 @@
 //! TikTok's Events API: the only code that knows its address and holds the token.
 
-use std::{error::Error as _, time::Duration};
+use std::{
+    error::Error as _,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use reqwest::{
     Client as Http,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue},
     redirect,
 };
 
@@ -64,12 +67,23 @@ impl Client {
             return Reply::Unreachable(Trouble::Unsendable);
         };
         match self.exchange(body).await {
-            Ok((status, body)) => response::read(status, &body),
+            Ok(answer) => response::read(answer.status, &answer.body),
             Err(trouble) => Reply::Unreachable(trouble),
         }
     }
 
-    async fn exchange(&self, body: Vec<u8>) -> Result<(u16, Vec<u8>), Trouble> {
+    /// Sends one event and reads, beside the verdict, what time it is at TikTok, in Unix milliseconds.
+    pub async fn probe(&self, record: &Record) -> (Reply, Option<i64>) {
+        let Ok(body) = request::body(&[record]) else {
+            return (Reply::Unreachable(Trouble::Unsendable), None);
+        };
+        match self.exchange(body).await {
+            Ok(answer) => (response::read(answer.status, &answer.body), answer.date_ms),
+            Err(trouble) => (Reply::Unreachable(trouble), None),
+        }
+    }
+
+    async fn exchange(&self, body: Vec<u8>) -> Result<Answer, Trouble> {
         let mut response = self
             .http
             .post(&self.url)
@@ -77,6 +91,7 @@ impl Client {
             .send()
             .await
             .map_err(|error| trouble(&error))?;
+        let date_ms = response.headers().get(DATE).and_then(date_ms);
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
             answer.extend_from_slice(&chunk);
@@ -84,8 +99,24 @@ impl Client {
                 break;
             }
         }
-        Ok((response.status().as_u16(), answer))
+        Ok(Answer {
+            status: response.status().as_u16(),
+            date_ms,
+            body: answer,
+        })
     }
+}
+
+struct Answer {
+    status: u16,
+    date_ms: Option<i64>,
+    body: Vec<u8>,
+}
+
+fn date_ms(header: &HeaderValue) -> Option<i64> {
+    let date = httpdate::parse_http_date(header.to_str().ok()?).ok()?;
+    let since = date.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
 }
 
 /// Names the trouble without repeating the address: an operator may have put a secret there.

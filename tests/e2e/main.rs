@@ -9,6 +9,7 @@ mod answers;
 mod counts_once;
 mod dead_letters;
 mod delivers;
+mod doctor;
 mod keeps_secrets;
 mod loses_nothing;
 mod origins;

@@ -172,6 +172,11 @@ impl Stack {
         Ok(answer)
     }
 
+    /// The variables the proxy is started with.
+    pub fn settings(&self) -> &[(String, String)] {
+        &self.settings
+    }
+
     /// The proxy's address.
     pub fn address(&self) -> SocketAddr {
         self.address

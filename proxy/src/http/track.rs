@@ -36,13 +36,22 @@ const REMEMBER_ORDER_MS: i64 = 90 * 24 * 60 * 60 * 1000;
 pub struct Greeting {
     status: &'static str,
     message: &'static str,
+    /// The caller's address as the proxy sees it. `null` when it is private and is sent to nobody: then
+    /// `DUET_TRUSTED_PROXIES` lacks the web server in between.
+    your_ip: Option<IpAddr>,
 }
 
-/// Answers `{"status":"ok"}`.
-pub async fn get() -> Json<Greeting> {
+/// Answers `{"status":"ok", …}`.
+pub async fn get(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Json<Greeting> {
+    let address = client::address(peer, &headers, &app.server.trusted_proxies);
     Json(Greeting {
         status: "ok",
         message: "POST an event here",
+        your_ip: Some(address).filter(|ip| is_public(*ip)),
     })
 }
 
