@@ -1,6 +1,8 @@
 // What the Rust module may ask of the page while a call runs (host.rs), and what the page is like at
 // this moment (facts.rs).
 
+import { hex, randomBytes } from './ids.js'
+
 export const PREFIX = 'duet:'
 export const FIELD = '\x1f'
 export const RECORD = '\x1e'
@@ -56,11 +58,8 @@ export const setCookie = (name, value, seconds) => {
 
 export const lowercase = (text) => text.toLowerCase()
 
-export const randomHex = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte + 256).toString(16).slice(1)).join('')
-
 export const facts = () =>
-  join([Date.now(), randomHex(), location.href.slice(0, 2048), document.referrer.slice(0, 2048)])
+  join([Date.now(), hex(randomBytes()), location.href.slice(0, 2048), document.referrer.slice(0, 2048)])
 
 // A router may have taken the click id out of the address, but not out of the navigation's own entry.
 export const clicked = () => {

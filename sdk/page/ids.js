@@ -6,8 +6,16 @@
 export const eventId = (event, orderId, own) => {
   if (/^[\w.:-]{1,64}$/.test(own ?? '')) return String(own)
   if (orderId != null && orderId !== '') return ofOrder(event, orderId)
-  return uuid(crypto.getRandomValues(new Uint8Array(16)), 0x40)
+  return uuid(randomBytes(), 0x40)
 }
+
+export const randomBytes = () => {
+  const bytes = new Uint8Array(16).map(() => Math.random() * 256)
+  // Some pages and some old runtimes have no `crypto`; an id need not be a secret.
+  return globalThis.crypto?.getRandomValues(bytes) ?? bytes
+}
+
+export const hex = (bytes) => Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join('')
 
 // SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID.
 const ofOrder = (event, orderId) => {
@@ -18,8 +26,7 @@ const ofOrder = (event, orderId) => {
 const uuid = (bytes, version) => {
   bytes[6] = (bytes[6] & 15) | version
   bytes[8] = (bytes[8] & 63) | 128
-  const hex = Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join('')
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  return hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
 const sha256 = (message) => {

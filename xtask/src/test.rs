@@ -57,6 +57,9 @@ const CHECKS: &[Check] = &[
             "warnings",
         ])
     }),
+    ("the page's side of the SDK", || {
+        run(command("node", ["--test", "tests/"], &root().join("sdk")))
+    }),
     ("types", types),
     ("browsers", browsers),
 ];

@@ -41,8 +41,14 @@ fn copy_files(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<(
     Ok(())
 }
 
-/// Writes the archive. npm sorts the files and gives them all one time.
+/// Writes the archive. npm sorts the files and gives them all one time; that they are readable to
+/// all, whatever this machine makes of new files, is seen to here.
 pub(crate) fn pack(package: &Package) -> Result<()> {
+    #[cfg(unix)]
+    for file in fs::read_dir(&package.folder)? {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(file?.path(), fs::Permissions::from_mode(0o644))?;
+    }
     let mut npm = command(
         "npm",
         ["pack", "--silent", "--pack-destination"],

@@ -1,0 +1,40 @@
+// The ids made without WebAssembly are those the Rust module makes: both hold the same vectors.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { eventId } from '../page/ids.js'
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+test('an order makes its id', () => {
+  for (const [event, orderId, id] of [
+    ['Subscribe', 'PHO7K3M9Q2X', '8dfcc057-77d8-88a5-b01a-e0d0586f4129'],
+    ['CompletePayment', 'PHO7K3M9Q2X', 'fe42ae63-b5ad-8eb5-b022-89b5eb26d7db'],
+    ['Purchase', 'PHO_SUB_1762228747088_NTK3U9', '6e106f95-b690-8a06-b52a-c71801371620'],
+    ['Subscribe', 'đơn-01', '6642a098-f1c4-8b16-b168-8fa3893ea5d9'],
+  ]) {
+    assert.equal(eventId(event, orderId), id)
+  }
+})
+
+test('the digest is SHA-256 at every length around its block', async () => {
+  for (let length = 1; length < 200; length++) {
+    const orderId = 'đ'.repeat(length)
+    const bytes = new TextEncoder().encode(`duet/1|Subscribe|${orderId}`)
+    const digest = Buffer.from(await crypto.subtle.digest('SHA-256', bytes)).toString('hex')
+    // The version and variant digits of the id are not the digest's.
+    const unversioned = (hex) => hex.slice(0, 12) + hex.slice(13, 16) + hex.slice(17, 32)
+    assert.equal(unversioned(eventId('Subscribe', orderId).replaceAll('-', '')), unversioned(digest))
+  }
+})
+
+test('a caller keeps an id of their own, if it is one', () => {
+  assert.equal(eventId('Search', 'A1', 'own:1'), 'own:1')
+  assert.equal(eventId('Search', 'A1', 'two words'), eventId('Search', 'A1'))
+})
+
+test('without an order an id is random', () => {
+  assert.match(eventId('Search'), UUID)
+  assert.match(eventId('Search', ''), UUID)
+  assert.notEqual(eventId('Search'), eventId('Search'))
+})
