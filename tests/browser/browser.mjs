@@ -107,6 +107,7 @@ export async function visitor(browser) {
 }
 
 /** Waits until the SDK's module is there; a page that was just loaded may still be fetching it. */
-export async function sdkOn(page) {
-  await page.waitForFunction(() => window.duet !== undefined);
-}
+export const sdkOn = (page) => holds(page, () => window.duet !== undefined);
+
+/** Waits until a condition holds on the page, be it in the foreground or not. */
+export const holds = (page, condition) => page.waitForFunction(condition, { polling: 50 });

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { sdkOn } from './browser.mjs';
 import { call, init, report, stored } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 
@@ -16,7 +17,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     const requests = [];
     page.on('request', (request) => requests.push(request.url()));
     await page.goto(`${stack.fixture}?ttclid=E.C.P.undecided`);
-    await page.waitForFunction(() => window.duet !== undefined);
+    await sdkOn(page);
     await init(page, { ...stack.config, consent: 'pending' });
     await call(page, 'identify', { email: 'lan@example.com', externalId: 'lan' });
     const ids = [
