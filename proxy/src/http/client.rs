@@ -6,17 +6,12 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 use crate::config::TrustedProxies;
 
-/// The address a request comes from. `X-Forwarded-For` is believed only when the connection comes from a
-/// trusted proxy, and only back to the last address that no trusted proxy wrote.
+/// The address a request comes from. `X-Forwarded-For`, and `X-Real-IP` where that is missing, are
+/// believed only when the connection comes from a trusted proxy, and only back to the last address that
+/// no trusted proxy wrote.
 pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut address = peer.ip().to_canonical();
-    let forwarded = headers.get_all("x-forwarded-for");
-    let hops: Vec<_> = forwarded
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
-    for hop in hops.into_iter().rev() {
+    for hop in hops(headers).into_iter().rev() {
         if !trusted.contain(address) {
             break;
         }
@@ -26,6 +21,18 @@ pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) 
         address = written.to_canonical();
     }
     address
+}
+
+/// Whom the proxies in between saw, the nearest last.
+fn hops(headers: &HeaderMap) -> Vec<&str> {
+    let name = ["x-forwarded-for", "x-real-ip"]
+        .into_iter()
+        .find(|name| headers.contains_key(*name));
+    let values = name.into_iter().flat_map(|name| headers.get_all(name));
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect()
 }
 
 /// Whether the connection itself comes from a proxy whose headers are believed.
@@ -108,6 +115,20 @@ mod tests {
         ] {
             assert_eq!(seen(peer, forwarded), client, "{peer} {forwarded:?}");
         }
+    }
+
+    #[test]
+    fn another_header_serves_where_the_usual_one_is_missing() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()].into_iter().collect();
+        let peer = SocketAddr::from(([10, 0, 0, 1], 1));
+        let mut headers = HeaderMap::new();
+        headers.insert("x-real-ip", HeaderValue::from_static("198.51.100.1"));
+        assert_eq!(
+            address(peer, &headers, &trusted).to_string(),
+            "198.51.100.1"
+        );
+        headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.7"));
+        assert_eq!(address(peer, &headers, &trusted).to_string(), "203.0.113.7");
     }
 
     #[test]
