@@ -32,6 +32,8 @@ pub struct Config {
     pub server: Server,
     /// `DUET_DATA_DIR`: the folder of the embedded store.
     pub data_dir: PathBuf,
+    /// `DUET_DISK_RESERVE_MB`, in bytes: how much of the disk stays free.
+    pub disk_reserve_bytes: u64,
     /// `DUET_COUNTRY`: where phone numbers without a country code belong.
     pub country: Option<Country>,
 }
@@ -212,6 +214,13 @@ impl Config {
             "a key has at least 16 characters",
         );
         let data_dir = reader.parsed("DUET_DATA_DIR", |text| Ok(PathBuf::from(text)));
+        let disk_reserve_bytes = reader.parsed("DUET_DISK_RESERVE_MB", |text| {
+            let bytes = text
+                .parse()
+                .ok()
+                .and_then(|megabytes: u64| megabytes.checked_mul(1_000_000));
+            bytes.ok_or("this is a whole number of megabytes")
+        });
         let country = reader.optional("DUET_COUNTRY", |text| {
             Country::parse(text).ok_or("this is an ISO 3166 code of two letters, such as VN")
         });
@@ -239,6 +248,7 @@ impl Config {
                     server_key,
                 },
                 data_dir: data_dir?,
+                disk_reserve_bytes: disk_reserve_bytes?,
                 country,
             })
         };

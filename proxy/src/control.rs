@@ -43,6 +43,13 @@ pub async fn serve(data_dir: &Path, letters: DeadLetters) -> io::Result<()> {
     axum::serve(listener, router(letters)).await
 }
 
+/// Takes the socket away, so that commands see that no proxy runs.
+pub fn close(data_dir: &Path) {
+    if let Err(error) = fs::remove_file(socket(data_dir)) {
+        tracing::debug!(error = %error, "there was no socket to remove");
+    }
+}
+
 /// The commands.
 pub fn router(letters: DeadLetters) -> Router {
     Router::new()

@@ -82,7 +82,11 @@ pub async fn run_with(
     extend: impl FnOnce(axum::Router) -> axum::Router,
 ) -> Result<(), Error> {
     let metrics = Arc::new(Metrics::default());
-    let (intake, outlet, letters) = queue::open(&config.data_dir, Arc::clone(&metrics))?;
+    let (intake, outlet, letters) = queue::open(
+        &config.data_dir,
+        config.disk_reserve_bytes,
+        Arc::clone(&metrics),
+    )?;
     let client = tiktok::Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
     let health = Arc::new(Health::default());
     let app = App::new(config, intake, Arc::clone(&health), Arc::clone(&metrics));
@@ -100,5 +104,6 @@ pub async fn run_with(
     stop.send_replace(true);
     let ended = delivery.await.map_err(|_| Error::Worker);
     control.abort();
+    control::close(&config.data_dir);
     ended
 }

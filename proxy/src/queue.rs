@@ -37,17 +37,23 @@ use crate::{metrics::Metrics, outcome::Outcome};
 mod disk;
 mod key;
 mod record;
+mod space;
 mod writer;
 
 pub use key::DedupKey;
 pub use record::{DeadLetter, LetterId, Record};
 
-/// Opens the store in `folder`, which is created if it is not there.
+/// Opens the store in `folder`, which is created if it is not there. It takes no more events once less than
+/// `reserve_bytes` are free on its disk.
 ///
 /// # Errors
 /// [`Error::Locked`] when another process has it open, [`Error::Newer`] when a later version wrote it,
 /// [`Error::Store`] when the disk refuses.
-pub fn open(folder: &Path, metrics: Arc<Metrics>) -> Result<(Intake, Outlet, DeadLetters), Error> {
+pub fn open(
+    folder: &Path,
+    reserve_bytes: u64,
+    metrics: Arc<Metrics>,
+) -> Result<(Intake, Outlet, DeadLetters), Error> {
     let store = disk::Store::open(folder)?;
     let waiting = Arc::new(AtomicI64::new(signed(store.count()?)));
     let arrived = Arc::new(Notify::new());
@@ -56,6 +62,7 @@ pub fn open(folder: &Path, metrics: Arc<Metrics>) -> Result<(Intake, Outlet, Dea
         arrived,
         waiting: Arc::clone(&waiting),
         metrics,
+        space: space::Space::new(folder.to_owned(), reserve_bytes),
     };
     let writer = writer::start(store.clone(), shared)?;
     let letters = DeadLetters {
@@ -97,7 +104,8 @@ impl Intake {
     /// fsync.
     ///
     /// # Errors
-    /// [`Error::Full`] when too many calls are waiting already; [`Error::Store`] when the disk refuses.
+    /// [`Error::Full`] when too many calls are waiting already; [`Error::DiskFull`] before the disk is;
+    /// [`Error::Store`] when it refuses.
     pub async fn enqueue(&self, entries: Vec<Entry>) -> Result<Vec<Enqueued>, Error> {
         if entries.is_empty() {
             return Ok(Vec::new());
@@ -292,6 +300,9 @@ pub enum Error {
     /// Too many calls wait for the disk.
     #[error("too many events are waiting to be written")]
     Full,
+    /// The disk has less room than is kept free.
+    #[error("the disk is nearly full")]
+    DiskFull,
     /// The thread that writes has ended after an error.
     #[error("the store has stopped taking events")]
     Stopped,

@@ -97,6 +97,11 @@ fn content(folder: &Path) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
+        assert!(
+            path.is_dir() || path.is_file(),
+            "{} is left behind",
+            path.display()
+        );
         let bytes = if path.is_dir() {
             content(&path)?
         } else {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use duet_sandbox::{Fault, Outcome};
-use duet_tests::Stack;
+use duet_tests::{Answer, Stack};
 use serde_json::{Value, json};
 
 fn event(id: &str) -> Value {
@@ -184,5 +184,22 @@ async fn a_stop_signal_in_an_outage_keeps_what_waits() -> Result<()> {
     stack.sandbox.remove_fault(outage);
     stack.run_proxy().await?;
     stack.conversions(1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_is_said_before_it_is() -> Result<()> {
+    let stack = Stack::start(&[("DUET_DISK_RESERVE_MB", "1000000000")]).await?;
+    let answer = Answer::to(stack.track(&event("a"))?).await?;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["code"]),
+        (503, &json!("disk_full"))
+    );
+    assert_eq!(answer.headers["retry-after"], "30");
+    assert_eq!(
+        stack.get("/readyz").await?.body["checks"]["store"],
+        "not writable"
+    );
+    assert_eq!(stack.sandbox.totals().conversions, 0);
     Ok(())
 }

@@ -112,7 +112,7 @@ impl Access {
             "DUET_DATA_DIR: there is no folder {}",
             folder.display()
         );
-        let (_, outlet, letters) = queue::open(folder, Arc::default())?;
+        let (_, outlet, letters) = queue::open(folder, 0, Arc::default())?;
         Ok(Self::Own {
             router: control::router(letters),
             outlet,

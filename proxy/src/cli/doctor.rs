@@ -87,7 +87,7 @@ fn store(folder: &Path) -> Finding {
     if std::os::unix::net::UnixStream::connect(control::socket(folder)).is_ok() {
         return Ok(format!("{name} is in use by a running proxy"));
     }
-    match queue::open(folder, std::sync::Arc::default()) {
+    match queue::open(folder, 0, std::sync::Arc::default()) {
         Ok((intake, _, letters)) => {
             let dead = letters
                 .newest(1000)

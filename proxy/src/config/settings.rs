@@ -82,6 +82,11 @@ pub const SETTINGS: &[Setting] = &[
         "The folder of the embedded store.",
     ),
     setting(
+        "DUET_DISK_RESERVE_MB",
+        Some("256"),
+        "How much of the data directory's disk stays free, in megabytes: with less, events get a 503 and the SDK keeps them.",
+    ),
+    setting(
         "DUET_QUEUE",
         Some("disk"),
         "Where accepted events wait: disk.",

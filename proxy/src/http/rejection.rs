@@ -51,6 +51,9 @@ pub enum Rejection {
     /// More wants in than the disk takes.
     #[error("too many events at once; try again shortly")]
     Overloaded,
+    /// The disk is nearly full.
+    #[error("the disk is nearly full; try again later")]
+    DiskFull,
     /// The store does not take events.
     #[error("events cannot be stored at the moment; try again later")]
     Unavailable,
@@ -68,7 +71,9 @@ impl Rejection {
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::DiskFull | Self::Unavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -85,6 +90,7 @@ impl Rejection {
             Self::Incomplete => "incomplete",
             Self::TooLarge => "too_large",
             Self::Overloaded => "overloaded",
+            Self::DiskFull => "disk_full",
             Self::Unavailable => "unavailable",
         }
     }
@@ -93,7 +99,7 @@ impl Rejection {
         match self {
             Self::TooMany { retry_after_s } => Some(*retry_after_s),
             Self::Overloaded => Some(1),
-            Self::Unavailable => Some(30),
+            Self::DiskFull | Self::Unavailable => Some(30),
             _ => None,
         }
     }
@@ -104,6 +110,7 @@ impl From<queue::Error> for Rejection {
     fn from(error: queue::Error) -> Self {
         match error {
             queue::Error::Full => Self::Overloaded,
+            queue::Error::DiskFull => Self::DiskFull,
             queue::Error::Stopped
             | queue::Error::Locked
             | queue::Error::Newer { .. }

@@ -41,7 +41,7 @@ fn ids(batch: Option<Batch>) -> Vec<String> {
 #[tokio::test]
 async fn what_goes_in_comes_out_in_order_until_it_is_settled() {
     let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet, _letters) = open(folder.path(), Arc::default()).unwrap();
+    let (intake, mut outlet, _letters) = open(folder.path(), 0, Arc::default()).unwrap();
     for id in ["a", "b", "c"] {
         assert_eq!(
             intake.enqueue(vec![entry(id, None)]).await.unwrap(),
@@ -62,7 +62,7 @@ async fn what_goes_in_comes_out_in_order_until_it_is_settled() {
 async fn a_restart_keeps_what_waits_and_what_was_seen() {
     let folder = tempfile::tempdir().unwrap();
     {
-        let (intake, mut outlet, _letters) = open(folder.path(), Arc::default()).unwrap();
+        let (intake, mut outlet, _letters) = open(folder.path(), 0, Arc::default()).unwrap();
         intake
             .enqueue(vec![entry("a", None), entry("b", None)])
             .await
@@ -88,7 +88,7 @@ async fn a_restart_keeps_what_waits_and_what_was_seen() {
 #[tokio::test]
 async fn of_concurrent_repeats_one_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let (intake, outlet, _letters) = open(folder.path(), Arc::default()).unwrap();
+    let (intake, outlet, _letters) = open(folder.path(), 0, Arc::default()).unwrap();
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let intake = intake.clone();
@@ -114,7 +114,7 @@ async fn of_concurrent_repeats_one_is_accepted() {
 #[tokio::test]
 async fn test_traffic_and_live_traffic_do_not_travel_together() {
     let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet, _letters) = open(folder.path(), Arc::default()).unwrap();
+    let (intake, mut outlet, _letters) = open(folder.path(), 0, Arc::default()).unwrap();
     intake
         .enqueue(vec![
             entry("a", None),
@@ -133,7 +133,7 @@ async fn test_traffic_and_live_traffic_do_not_travel_together() {
 #[tokio::test]
 async fn a_claim_keeps_to_a_number_of_bytes_but_never_comes_empty() {
     let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet, _letters) = open(folder.path(), Arc::default()).unwrap();
+    let (intake, mut outlet, _letters) = open(folder.path(), 0, Arc::default()).unwrap();
     intake
         .enqueue(vec![entry("a", None), entry("b", None), entry("c", None)])
         .await
@@ -157,7 +157,7 @@ async fn a_claim_keeps_to_a_number_of_bytes_but_never_comes_empty() {
 #[tokio::test]
 async fn a_refused_event_is_kept_with_tiktoks_words_until_it_is_replayed_or_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet, letters) = open(folder.path(), Arc::default()).unwrap();
+    let (intake, mut outlet, letters) = open(folder.path(), 0, Arc::default()).unwrap();
     intake
         .enqueue(vec![entry("a", None), entry("b", None)])
         .await
@@ -241,11 +241,23 @@ async fn a_key_is_forgotten_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn nothing_is_taken_once_the_disk_is_nearly_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, _letters) = open(folder.path(), u64::MAX, Arc::default()).unwrap();
+    assert!(matches!(
+        intake.enqueue(vec![entry("a", None)]).await,
+        Err(Error::DiskFull)
+    ));
+    assert!(!intake.is_writable());
+    assert_eq!(outlet.depth(), 0);
+}
+
+#[tokio::test]
 async fn a_second_process_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
-    let _first = open(folder.path(), Arc::default()).unwrap();
+    let _first = open(folder.path(), 0, Arc::default()).unwrap();
     assert!(matches!(
-        open(folder.path(), Arc::default()),
+        open(folder.path(), 0, Arc::default()),
         Err(Error::Locked)
     ));
 }
@@ -261,7 +273,7 @@ async fn a_store_of_a_later_version_is_left_alone() {
         about.insert("format", 2_u32.to_be_bytes()).unwrap();
     }
     assert!(matches!(
-        open(folder.path(), Arc::default()),
+        open(folder.path(), 0, Arc::default()),
         Err(Error::Newer { found: 2, known: 1 })
     ));
 }
@@ -269,7 +281,7 @@ async fn a_store_of_a_later_version_is_left_alone() {
 /// The writer's thread lets go of the folder a moment after the last handle is dropped.
 async fn reopened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     for _ in 0..10_000 {
-        match open(folder, Arc::default()) {
+        match open(folder, 0, Arc::default()) {
             Err(Error::Locked) => tokio::task::yield_now().await,
             opened => return opened.unwrap(),
         }

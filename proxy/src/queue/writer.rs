@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Enqueued, Entry, Error, disk::Store, record::LetterId, signed};
+use super::{Enqueued, Entry, Error, disk::Store, record::LetterId, signed, space::Space};
 use crate::{clock, metrics::Metrics};
 
 /// The most calls that may wait for the disk; more are turned away.
@@ -65,6 +65,7 @@ pub(super) struct Shared {
     pub(super) arrived: Arc<Notify>,
     pub(super) waiting: Arc<AtomicI64>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) space: Space,
 }
 
 pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
@@ -124,6 +125,17 @@ struct Writer {
 
 impl Writer {
     fn admit(&mut self, groups: &[Vec<Entry>], answers: Vec<Answer<Vec<Enqueued>>>) {
+        if self.shared.space.is_short() {
+            self.healthy.store(false, Ordering::Relaxed);
+            tracing::error!(
+                calls = answers.len(),
+                "the disk is nearly full; no event is taken until there is room"
+            );
+            for answer in answers {
+                let _ = answer.send(Err(Error::DiskFull));
+            }
+            return;
+        }
         let since = Instant::now();
         let committed = self
             .store

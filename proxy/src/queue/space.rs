@@ -1,0 +1,50 @@
+//! Keeps a part of the disk free: a store that runs into a full disk may not even be able to shrink.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// How often the file system is asked while there is room.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) struct Space {
+    folder: PathBuf,
+    reserve_bytes: u64,
+    asked: Option<Instant>,
+}
+
+impl Space {
+    pub(super) fn new(folder: PathBuf, reserve_bytes: u64) -> Self {
+        Self {
+            folder,
+            reserve_bytes,
+            asked: None,
+        }
+    }
+
+    /// Whether no more may be written.
+    pub(super) fn is_short(&mut self) -> bool {
+        if self.asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) {
+            return false;
+        }
+        // Where the file system does not say, its own error has to do.
+        let short = rustix::fs::statvfs(&self.folder)
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < self.reserve_bytes);
+        self.asked = (!short).then(Instant::now);
+        short
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_what_is_left_beyond_the_reserve() {
+        let folder = tempfile::tempdir().unwrap();
+        let short = |reserve| Space::new(folder.path().to_owned(), reserve).is_short();
+        assert!(!short(0));
+        assert!(short(u64::MAX));
+    }
+}
