@@ -102,7 +102,7 @@ impl Stack {
             sandbox,
             proxy: None,
             address,
-            http: Client::new(),
+            http: http_client(),
             settings: settings.collect(),
             folder,
         };
@@ -245,6 +245,12 @@ impl Drop for Stack {
             );
         }
     }
+}
+
+/// Built together with the proxy, the client has TLS and no provider for it, although nothing here uses TLS.
+fn http_client() -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
 }
 
 /// A port that nobody listens on.

@@ -160,7 +160,7 @@ async fn stopping_lets_hanging_requests_go() {
         stopped.await.ok();
     }));
     sandbox.inject(duet_sandbox::Fault::Hang {});
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = http_client();
     let request = client
         .post(format!("http://{address}/open_api/v1.3/event/track/"))
         .body("{}");

@@ -47,8 +47,14 @@ pub(crate) async fn start_with(options: Options) -> Running {
     Running {
         sandbox,
         address,
-        client: reqwest::Client::builder().no_proxy().build().unwrap(),
+        client: http_client(),
     }
+}
+
+/// Built together with the proxy, the client has TLS and no provider for it, although nothing here uses TLS.
+pub(crate) fn http_client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 impl Running {
