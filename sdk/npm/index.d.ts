@@ -416,7 +416,7 @@ export function watchOrder(
 /** Sends what waits now, unless the proxy has asked for a pause. Fulfilled when the answers are in. */
 export function flush(): Promise<void>
 
-/** How many events wait to reach the proxy. */
+/** How many events wait on this browser to reach the proxy, those of other tabs and earlier pages too. */
 export function pending(): number
 
 /** A mistake or a loss. Where nobody listens, it is a warning on the console. */

@@ -2,7 +2,7 @@
 // the page.
 
 import { attach, happened, step } from './effects.js'
-import { FIELD, clicked, facts, join, quiet } from './host.js'
+import { FIELD, clicked, facts, join, quiet, storedEvents } from './host.js'
 import { eventId } from './ids.js'
 import { emit, on, setDebug, settle, settleInTime, ticket } from './listeners.js'
 import { poll } from './orders.js'
@@ -192,7 +192,8 @@ export const browser = {
     await ready
     await Promise.all(state === 'up' ? happened('hurry') : [])
   },
-  pending: () => (state === 'up' ? +step('pending', '').answer : waiting.length),
+  // What is stored may be an earlier page's, or another tab's, of which Rust does not know yet.
+  pending: () => (state === 'up' ? Math.max(+step('pending', '').answer, storedEvents().length) : waiting.length),
   on,
   fire,
   fireFields: (event, fields, options) => fire(true, true, event, quiet(() => propertiesOf(fields)), options),

@@ -49,6 +49,9 @@ export const keys = () => [
   ]),
 ]
 
+/** The keys under which record.rs stores events. */
+export const storedEvents = () => keys().filter((key) => key.startsWith(PREFIX + 'e:'))
+
 export const cookie = (name) => quiet(() => document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1]) ?? ''
 
 export const setCookie = (name, value, seconds) => {

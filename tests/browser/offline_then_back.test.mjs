@@ -29,6 +29,7 @@ inBrowsers(['chromium'], (scene) => {
     await stack.proxy.start();
     await init(page, config);
     // The page that was left may have had it under way, so for a while it is not sent again.
+    assert.equal(await call(page, 'pending'), 1);
     const [{ signals }] = await stack.serverLeg(eventId, { deadlineMs: 30_000 });
     assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server']);
     await until('nothing waits on the page', async () => Object.keys(await stored(page)).every((key) => !key.startsWith('duet:e:')));
