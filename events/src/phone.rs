@@ -26,7 +26,8 @@ impl Country {
     /// Reads an ISO 3166 code of two letters, in either case.
     pub fn parse(code: &str) -> Option<Self> {
         let code = code.trim();
-        plans()
+        rows()
+            .filter_map(Plan::parse)
             .find(|plan| {
                 plan.countries()
                     .any(|known| code.as_bytes().eq_ignore_ascii_case(known))
@@ -106,8 +107,9 @@ fn digit(c: char) -> Option<char> {
 }
 
 fn international(digits: &str) -> Result<String, Invalid> {
-    let plan = plans()
-        .find(|plan| digits.starts_with(plan.code))
+    let plan = rows()
+        .find(|row| is_code_of(row, digits))
+        .and_then(Plan::parse)
         .ok_or(refused("no country has this calling code"))?;
     let national = digits.strip_prefix(plan.code).unwrap_or_default();
     plan.join(plan.without_trunk(national).unwrap_or(national))
@@ -192,8 +194,19 @@ impl Plan {
     }
 }
 
-fn plans() -> impl Iterator<Item = Plan> {
-    REGIONS.split('\n').filter_map(Plan::parse)
+fn rows() -> impl Iterator<Item = &'static str> {
+    REGIONS.split('\n')
+}
+
+/// Whether the calling code in front of a row is the one `digits` begin with. Looked at byte by byte: a
+/// number's row is found among two hundred, and only that one is worth reading.
+fn is_code_of(row: &str, digits: &str) -> bool {
+    for (code, digit) in row.bytes().zip(digits.bytes()) {
+        if code != digit {
+            return code == b' ';
+        }
+    }
+    row.as_bytes().get(digits.len()) == Some(&b' ')
 }
 
 fn not_digits() -> Invalid {
