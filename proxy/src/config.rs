@@ -34,6 +34,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `DUET_DISK_RESERVE_MB`, in bytes: how much of the disk stays free.
     pub disk_reserve_bytes: u64,
+    /// Variables that are set and that this version does not act on.
+    pub without_effect: Vec<&'static str>,
     /// `DUET_COUNTRY`: where phone numbers without a country code belong.
     pub country: Option<Country>,
 }
@@ -228,7 +230,17 @@ impl Config {
             "disk" => Ok(()),
             _ => Err("this version knows disk only"),
         });
+        reader.parsed("DUET_MONEY_EVENTS", |text| match text {
+            "open" => Ok(()),
+            _ => Err("this version cannot verify payments; it knows open only"),
+        });
         reader.finish()?;
+        let is_set = |name: &&'static str| lookup(name).is_some_and(|text| !text.trim().is_empty());
+        let without_effect = settings::WITHOUT_EFFECT
+            .iter()
+            .copied()
+            .filter(is_set)
+            .collect();
         // Every `None` below has left a problem behind, so that `finish` has returned.
         let complete = || {
             Some(Self {
@@ -249,6 +261,7 @@ impl Config {
                 },
                 data_dir: data_dir?,
                 disk_reserve_bytes: disk_reserve_bytes?,
+                without_effect,
                 country,
             })
         };

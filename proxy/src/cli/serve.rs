@@ -13,6 +13,12 @@ pub(super) fn run(config: &Config) -> Result<()> {
     on_this_thread(async {
         let listener = listen(config).await?;
         let stop = stop_signal()?;
+        for name in &config.without_effect {
+            tracing::warn!(
+                variable = name,
+                "this version does not act on a variable that is set"
+            );
+        }
         if let Some(test) = &config.tiktok.test {
             tracing::warn!(
                 code = test.code,

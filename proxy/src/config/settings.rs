@@ -126,11 +126,30 @@ pub const SETTINGS: &[Setting] = &[
         "The most events in one request to TikTok, 1 to 1000.",
     ),
     setting(
+        "DUET_MONEY_EVENTS",
+        Some("open"),
+        "Whether a page's word for a payment is taken: open. This version cannot verify payments.",
+    ),
+    setting(
         "DUET_LOG",
         Some("info"),
         "What is logged: error, warn, info, debug, or a filter such as duet_proxy=debug.",
     ),
     setting("DUET_LOG_FORMAT", Some("text"), "text or json."),
+];
+
+/// Variables of Duet and of the implementation it replaces that this version does not act on. An operator who
+/// sets one is told so.
+pub const WITHOUT_EFFECT: &[&str] = &[
+    "DUET_PIXELS_FILE",
+    "DUET_CONSOLE_TOKEN",
+    "SEPAY_WEBHOOK_SECRET",
+    "SEPAY_SECRET_KEY",
+    "CLERK_PUBLISHABLE_KEY",
+    "CLERK_ISSUER",
+    "CLERK_JWKS_URL",
+    "CLERK_JWT_KEY",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
 /// What holds when `name` is not given.

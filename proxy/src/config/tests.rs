@@ -49,6 +49,7 @@ fn every_problem_is_reported_at_once() {
         ("DUET_RATE_LIMIT", "many"),
         ("DUET_SERVER_KEY", "short"),
         ("DUET_COUNTRY", "Vietnam"),
+        ("DUET_MONEY_EVENTS", "verified"),
         ("DUET_QUEUE", "kafka"),
         ("DUET_BATCH_EVENTS", "1001"),
         ("TIKTOK_API_BASE", "tiktok"),
@@ -70,6 +71,7 @@ fn every_problem_is_reported_at_once() {
         "DUET_SERVER_KEY",
         "DUET_COUNTRY",
         "DUET_QUEUE",
+        "DUET_MONEY_EVENTS",
     ];
     assert_eq!(named, expected);
 }
@@ -114,6 +116,12 @@ fn origins_are_compared_in_the_form_browsers_send() {
     ] {
         assert!(wrong.parse::<Origin>().is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn what_is_set_and_has_no_effect_is_known() {
+    let config = with(&[("SEPAY_WEBHOOK_SECRET", "x"), ("CLERK_ISSUER", " ")]).unwrap();
+    assert_eq!(config.without_effect, ["SEPAY_WEBHOOK_SECRET"]);
 }
 
 #[test]
