@@ -118,9 +118,10 @@ impl Intake {
         self.waiting.load(Ordering::Relaxed).max(0)
     }
 
-    /// Whether the last write reached the disk.
-    pub fn is_writable(&self) -> bool {
-        self.writer.is_healthy()
+    /// Whether events can be written. Where the last write failed, another is tried: a proxy that is taken
+    /// out of service for it gets no event that could tell.
+    pub async fn is_writable(&self) -> bool {
+        self.writer.is_healthy() || self.writer.probe().await.is_ok()
     }
 }
 

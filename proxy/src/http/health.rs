@@ -43,7 +43,7 @@ struct Checks {
 
 /// The store takes events, the queue moves, TikTok takes the token: 200, or 503 with what does not hold.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
-    let checks = checks(&app);
+    let checks = checks(&app).await;
     let (status, word) = if checks.all_ok() {
         (StatusCode::OK, "ready")
     } else {
@@ -66,7 +66,7 @@ pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1]
     metrics
         .queue_oldest_seconds
         .set(app.health.oldest_waits_ms(now_ms) / 1000);
-    metrics.ready.set(i64::from(checks(&app).all_ok()));
+    metrics.ready.set(i64::from(checks(&app).await.all_ok()));
     let test_mode = app
         .test
         .as_deref()
@@ -76,10 +76,10 @@ pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1]
     ([(header::CONTENT_TYPE, kind)], metrics.text())
 }
 
-fn checks(app: &App) -> Checks {
+async fn checks(app: &App) -> Checks {
     let word = |holds, other| if holds { "ok" } else { other };
     Checks {
-        store: word(app.intake.is_writable(), "not writable"),
+        store: word(app.intake.is_writable().await, "not writable"),
         queue: word(!app.health.is_stuck(clock::now_ms()), "stuck"),
         token: word(!app.health.is_barred(), "refused"),
     }

@@ -7,6 +7,7 @@
 //! | `seen` | [`DedupKey`] | until when it is remembered, ms, 8 bytes big-endian |
 //! | `forget` | that time, then the key | nothing; read in order to clear `seen` |
 //! | `about` | `format` | the store's format, 4 bytes big-endian |
+//! | `about` | `probe` | when the store was last asked whether it can be written, ms |
 
 use std::{collections::HashSet, fs, path::Path};
 
@@ -32,6 +33,7 @@ pub(super) struct Store {
     dead: Keyspace,
     seen: Keyspace,
     forget: Keyspace,
+    about: Keyspace,
 }
 
 impl Store {
@@ -45,6 +47,7 @@ impl Store {
             dead: keyspace("dead")?,
             seen: keyspace("seen")?,
             forget: keyspace("forget")?,
+            about: keyspace("about")?,
             database,
         })
     }
@@ -210,6 +213,16 @@ impl Store {
                 );
             }
         }
+        Ok(batch.commit()?)
+    }
+
+    /// Writes and syncs, and so proves that it can.
+    pub(super) fn probe(&self, now_ms: i64) -> Result<(), Error> {
+        let mut batch = self
+            .database
+            .batch()
+            .durability(Some(PersistMode::SyncData));
+        batch.insert(&self.about, "probe", now_ms.to_be_bytes());
         Ok(batch.commit()?)
     }
 

@@ -248,8 +248,20 @@ async fn nothing_is_taken_once_the_disk_is_nearly_full() {
         intake.enqueue(vec![entry("a", None)]).await,
         Err(Error::DiskFull)
     ));
-    assert!(!intake.is_writable());
+    assert!(!intake.is_writable().await);
     assert_eq!(outlet.depth(), 0);
+}
+
+#[tokio::test]
+async fn a_store_is_writable_again_without_an_event_to_try_it_with() {
+    let parent = tempfile::tempdir().unwrap();
+    let (data, moved) = (parent.path().join("data"), parent.path().join("moved"));
+    let (intake, _outlet, _letters) = open(&data, u64::MAX, Arc::default()).unwrap();
+    assert!(intake.enqueue(vec![entry("a", None)]).await.is_err());
+    assert!(!intake.is_writable().await);
+    // Of a folder that has moved the file system does not say how full it is; the open store can write on.
+    std::fs::rename(data, moved).unwrap();
+    assert!(intake.is_writable().await);
 }
 
 #[tokio::test]

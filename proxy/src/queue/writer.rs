@@ -29,10 +29,11 @@ pub(super) struct Handle {
 
 type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
-/// Whatever needs a place in the queue.
+/// Whatever needs a place in the queue, and the question whether there is one.
 enum Call {
     Enqueue(Vec<Entry>, Answer<Vec<Enqueued>>),
     Replay(Vec<LetterId>, Answer<usize>),
+    Probe(Answer<()>),
 }
 
 impl Handle {
@@ -42,6 +43,10 @@ impl Handle {
 
     pub(super) async fn replay(&self, letters: Vec<LetterId>) -> Result<usize, Error> {
         self.call(|answer| Call::Replay(letters, answer)).await
+    }
+
+    pub(super) async fn probe(&self) -> Result<(), Error> {
+        self.call(Call::Probe).await
     }
 
     async fn call<T>(&self, call: impl FnOnce(Answer<T>) -> Call) -> Result<T, Error> {
@@ -96,6 +101,7 @@ fn run(mut writer: Writer, mut waiting: mpsc::Receiver<Call>) {
     while let Some(call) = next.take().or_else(|| waiting.blocking_recv()) {
         match call {
             Call::Replay(letters, answer) => writer.replay(&letters, answer),
+            Call::Probe(answer) => writer.probe(answer),
             Call::Enqueue(entries, answer) => {
                 let mut group = (vec![entries], vec![answer]);
                 while group.0.len() < GROUP && next.is_none() {
@@ -173,6 +179,18 @@ impl Writer {
         self.arrived(replayed.as_ref().copied().unwrap_or_default());
         // The operator may have gone; the letters are back in the queue all the same.
         let _ = answer.send(replayed);
+    }
+
+    /// Writes something that nobody reads, as an event would be written.
+    fn probe(&mut self, answer: Answer<()>) {
+        let written = if self.shared.space.is_short() {
+            Err(Error::DiskFull)
+        } else {
+            self.store.probe(clock::now_ms())
+        };
+        self.healthy.store(written.is_ok(), Ordering::Relaxed);
+        // Whoever asked may have gone.
+        let _ = answer.send(written);
     }
 
     fn arrived(&self, events: usize) {
