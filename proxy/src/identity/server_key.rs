@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header};
 
 use crate::{admit::Caller, http::rejection::Rejection, secret::ServerKey};
 
-/// Who a request is from. A bearer token of three parts is a person's session, not a key.
+/// Who a request is from. A JSON Web Token is a person's session, not a key.
 ///
 /// # Errors
 /// [`Rejection::WrongServerKey`] for any other bearer token that is not the key.
@@ -18,7 +18,9 @@ pub fn caller(headers: &HeaderMap, key: Option<&ServerKey>) -> Result<Caller, Re
     if key.is_some_and(|key| key.matches(bearer)) {
         return Ok(Caller::Server);
     }
-    if bearer.split('.').count() == 3 {
+    // The header of every JSON Web Token is an object, whose `{"` is `eyJ` in base64.
+    let session = bearer.starts_with("eyJ") && bearer.split('.').count() == 3;
+    if session {
         Ok(Caller::Page)
     } else {
         Err(Rejection::WrongServerKey)
@@ -60,6 +62,7 @@ mod tests {
             judged(Some("Bearer eyJh.eyJz.c2ln"), key),
             Some(Caller::Page)
         );
+        assert_eq!(judged(Some("Bearer not.the.key-of-this-server"), key), None);
         assert_eq!(judged(Some("Basic dTpw"), key), Some(Caller::Page));
     }
 }
