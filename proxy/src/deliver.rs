@@ -268,3 +268,6 @@ fn first_id(events: &[Claimed]) -> &str {
         .first()
         .map_or("", |claimed| &claimed.record.event_id)
 }
+
+#[cfg(test)]
+mod tests;

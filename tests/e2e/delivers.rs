@@ -139,6 +139,30 @@ async fn test_traffic_is_marked_at_the_root_and_kept_apart() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_configured_code_makes_all_traffic_test_traffic_until_its_time_is_over() -> Result<()> {
+    let event = json!({ "event": "Lead", "event_id": "a", "user": { "external_id": "u" } });
+    let code = ("TIKTOK_TEST_EVENT_CODE", "TEST7");
+    let stack = Stack::start(&[code]).await?;
+    assert!(stack.log().contains("ALL TRAFFIC IS TEST TRAFFIC"));
+    stack.accepted(&event).await?;
+    stack
+        .until("the rehearsal arrived", async |stack| {
+            Ok(stack.sandbox.tests("TEST7").len() == 1)
+        })
+        .await?;
+    assert_eq!(stack.sandbox.totals().conversions, 0);
+    assert_eq!(
+        stack.requests()[0].body.as_ref().unwrap()["test_event_code"],
+        "TEST7"
+    );
+
+    let over = Stack::start(&[code, ("TIKTOK_TEST_EVENT_UNTIL", "2026-01-01T00:00:00Z")]).await?;
+    over.accepted(&event).await?;
+    over.conversions(1).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_server_names_its_customers_address_and_a_page_cannot() -> Result<()> {
     let key = "a-server-key-of-some-length";
     let stack = Stack::start(&[("DUET_SERVER_KEY", key)]).await?;

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use duet_events::{
+    Event,
     claim::{PixelLeg, Refusal},
     page::percent_decoded,
     wire::{Answer, Body as Events, EventResult, Status, Unreadable},
@@ -182,11 +183,6 @@ fn entry(admitted: &Admitted, facts: &Facts<'_>) -> Result<Entry, Rejection> {
         test_event_code,
         ..
     } = admitted;
-    let remember = if event.properties.order_id.is_some() {
-        REMEMBER_ORDER_MS
-    } else {
-        REMEMBER_MS
-    };
     Ok(Entry {
         key: DedupKey::of(
             facts.pixel_id,
@@ -194,7 +190,7 @@ fn entry(admitted: &Admitted, facts: &Facts<'_>) -> Result<Entry, Rejection> {
             &event.id,
             test_event_code.as_deref(),
         ),
-        remember_until_ms: facts.now_ms + remember,
+        remember_until_ms: facts.now_ms + remembered_ms(event),
         record: Record {
             accepted_at_ms: facts.now_ms,
             pixel_id: facts.pixel_id.to_owned(),
@@ -205,6 +201,15 @@ fn entry(admitted: &Admitted, facts: &Facts<'_>) -> Result<Entry, Rejection> {
             event: serde_json::value::to_raw_value(event).map_err(|_| Rejection::Unavailable)?,
         },
     })
+}
+
+/// How long a repeat of `event` is recognised.
+fn remembered_ms(event: &Event) -> i64 {
+    if event.properties.order_id.is_some() {
+        REMEMBER_ORDER_MS
+    } else {
+        REMEMBER_MS
+    }
 }
 
 fn unreadable(unreadable: Unreadable) -> Rejection {
@@ -223,4 +228,27 @@ fn random() -> Result<[u8; 16], Rejection> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| Rejection::Unavailable)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use duet_events::{Claim, EventId};
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    #[test]
+    fn a_repeat_is_recognised_for_48_hours_and_for_90_days_with_an_order() {
+        let hours = |text: &str| {
+            let raw = RawValue::from_string(text.to_owned()).unwrap();
+            let claim = Claim::read(&raw, None).unwrap();
+            let event = claim.into_event(EventId::parse("a").unwrap(), 1);
+            remembered_ms(&event) / 3_600_000
+        };
+        assert_eq!(hours(r#"{"event":"Lead"}"#), 48);
+        assert_eq!(
+            hours(r#"{"event":"Lead","properties":{"order_id":"A"}}"#),
+            90 * 24
+        );
+    }
 }
