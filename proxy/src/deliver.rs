@@ -157,7 +157,7 @@ impl Worker {
             .into_iter()
             .partition(|claimed| claimed.record.accepted_at_ms < oldest);
         if !expired.is_empty() {
-            self.settle(&expired, &Outcome::Expired(None))?;
+            self.settle(&expired, &Outcome::Expired)?;
         }
         Ok((!rest.is_empty()).then_some(Batch { events: rest }))
     }
@@ -202,7 +202,7 @@ impl Worker {
                 message = verdict.message,
                 "TikTok refused an event; it is kept as a dead letter"
             ),
-            Outcome::Expired(_) => tracing::error!(
+            Outcome::Expired => tracing::error!(
                 events = events.len(),
                 "events could not be delivered within 7 days; they are kept as dead letters"
             ),

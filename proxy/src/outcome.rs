@@ -15,7 +15,7 @@ pub enum Outcome {
     /// TikTok will never take it.
     Refused(Verdict),
     /// It could not be delivered within 7 days.
-    Expired(Option<Verdict>),
+    Expired,
 }
 
 impl Outcome {
@@ -25,13 +25,13 @@ impl Outcome {
             Self::Delivered => "delivered",
             Self::DeliveredWithWarning(_) => "delivered_with_warning",
             Self::Refused(_) => "refused",
-            Self::Expired(_) => "expired",
+            Self::Expired => "expired",
         }
     }
 
     /// Whether the event is kept as a dead letter.
     pub fn is_dead(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Expired(_))
+        matches!(self, Self::Refused(_) | Self::Expired)
     }
 
     pub(crate) fn letter<'a>(
@@ -40,10 +40,8 @@ impl Outcome {
         ended_at_ms: i64,
     ) -> DeadLetter<&'a Record> {
         let verdict = match self {
-            Self::Delivered | Self::Expired(None) => None,
-            Self::DeliveredWithWarning(verdict)
-            | Self::Refused(verdict)
-            | Self::Expired(Some(verdict)) => Some(verdict),
+            Self::Delivered | Self::Expired => None,
+            Self::DeliveredWithWarning(verdict) | Self::Refused(verdict) => Some(verdict),
         };
         DeadLetter {
             outcome: self.label().to_owned(),

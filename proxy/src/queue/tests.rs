@@ -209,9 +209,7 @@ async fn a_dead_letter_is_kept_for_30_days() {
                 .unwrap()
         })
         .collect();
-    store
-        .settle(&claimed, &Outcome::Expired(None), 1_000)
-        .unwrap();
+    store.settle(&claimed, &Outcome::Expired, 1_000).unwrap();
     let days_30 = 30 * 24 * 60 * 60 * 1000;
     assert_eq!(store.sweep(1_000 + days_30).unwrap(), 0);
     assert_eq!(store.sweep(1_001 + days_30).unwrap(), 1);
