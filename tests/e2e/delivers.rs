@@ -157,6 +157,7 @@ async fn a_configured_code_makes_all_traffic_test_traffic_until_its_time_is_over
     );
 
     let over = Stack::start(&[code, ("TIKTOK_TEST_EVENT_UNTIL", "2026-01-01T00:00:00Z")]).await?;
+    assert!(!over.log().contains("TEST TRAFFIC"));
     over.accepted(&event).await?;
     over.conversions(1).await?;
     Ok(())

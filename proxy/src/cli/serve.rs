@@ -1,7 +1,7 @@
 //! `duet-proxy serve`.
 
 use anyhow::{Context, Result};
-use duet_proxy::config::Config;
+use duet_proxy::{clock, config::Config};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -19,7 +19,9 @@ pub(super) fn run(config: &Config) -> Result<()> {
                 "this version does not act on a variable that is set"
             );
         }
-        if let Some(test) = &config.tiktok.test {
+        if let Some(test) = &config.tiktok.test
+            && test.code_at(clock::now_ms()).is_some()
+        {
             tracing::warn!(
                 code = test.code,
                 until_ms = test.until_ms,
