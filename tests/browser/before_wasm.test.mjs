@@ -27,11 +27,8 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
         assert.ok(keys.includes('email'), `the ${channel} leg knows who was identified before`);
       }
     }
-    const inOrder = (events) => events.map((event) => event.event_id).filter((id) => ids.includes(id));
-    assert.deepEqual(inOrder(stack.posted()), ids);
-    // The Pixel's script sends each event by itself, so they may overtake each other; it numbers them as they were fired.
-    const fired = stack.pixelEvents().sort((one, other) => one.context.index - other.context.index);
-    assert.deepEqual(inOrder(fired), ids);
+    assert.deepEqual(stack.posted().map((event) => event.event_id).filter((id) => ids.includes(id)), ids);
+    assert.deepEqual(stack.firedInOrder(ids), ids);
   }
 
   test('calls before init() are replayed with their ids', () => assertReplayed(''));

@@ -64,11 +64,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
       const [conversion] = await stack.bothLegs(id);
       assert.equal(conversion.user.ttclid, 'E.C.P.undecided');
     }
-    assert.deepEqual(
-      stack.pixelEvents().map((event) => event.event_id).filter((id) => ids.includes(id)),
-      ids,
-      'the Pixel got them in order',
-    );
+    assert.deepEqual(stack.firedInOrder(ids), ids, 'the Pixel got them in order');
     assert.deepEqual(
       stack.posted().map((event) => event.event_id).filter((id) => ids.includes(id)),
       ids,

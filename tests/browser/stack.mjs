@@ -122,7 +122,15 @@ async function assemble(parts, env) {
     /** The events pages posted to the proxy under the site's address, oldest first. */
     posted: () => eventsIn(site.log),
     /** The events pages posted to the Pixel's collector. */
-    pixelEvents: () => tiktok.log.filter(({ path }) => path === '/api/v2/pixel').map(({ json }) => json),
+    pixelEvents: () => pixelEventsIn(tiktok.log),
+    /**
+     * Those of one page's `ids` that the Pixel fired, in the order in which it did. Its script sends each event by itself, so
+     * they may overtake each other on the way; it numbers them.
+     */
+    firedInOrder: (ids) => pixelEventsIn(tiktok.log)
+      .filter((event) => ids.includes(event.event_id))
+      .sort((one, other) => one.context.index - other.context.index)
+      .map((event) => event.event_id),
     /** The two legs of an event, once both have reached the sandbox. */
     bothLegs: (eventId) => until(
       `both legs of ${eventId} arrive`,
@@ -159,6 +167,8 @@ export function eventsIn(log) {
     .filter(({ method, path }) => method === 'POST' && path.startsWith(trackPath))
     .flatMap((post) => (post.json.events ?? [post.json]).map((event) => ({ ...event, post })));
 }
+
+const pixelEventsIn = (log) => log.filter(({ path }) => path === '/api/v2/pixel').map(({ json }) => json);
 
 async function everythingAcceptedArrives({ site, sandbox }) {
   const results = site.log
