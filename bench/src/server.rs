@@ -1,80 +1,81 @@
-//! A server process that is started for a measurement and stopped by it.
+//! A server process that is started for a measurement and ends with it.
 
 use std::{
-    fs,
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    ffi::OsStr,
+    net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 
-const EVENT: &str = r#"{"event":"Purchase","properties":{"contents":[{"content_id":"starter","content_name":"Starter","price":99000,"quantity":1}],"content_type":"product","value":99000,"currency":"VND"},"user":{"email":"lan@example.com","phone":"+84901234567","external_id":"user_2abcDEF"},"page":{"url":"https://shop.example/plans"}}"#;
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{event, http, sink, usage};
+
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running server.
 pub(crate) struct Server {
     process: Child,
-    address: SocketAddr,
-    /// From the start of the process to its first 202.
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// From the start of the process to its first answer to an event.
     pub(crate) first_answer: Duration,
 }
 
+/// A program that does not outlive this one, however this one ends.
+pub(crate) fn bound(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
+/// An address of this machine where nobody listens.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
 impl Server {
-    /// Starts `command`, which `configure` tells where to listen, and posts one event to `path` as soon
-    /// as that is possible.
-    pub(crate) fn start(
-        mut command: Command,
-        path: &str,
-        configure: impl FnOnce(&mut Command, SocketAddr),
-    ) -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        configure(&mut command, address);
+    /// Starts `command`, which listens at `address`, and posts one event to it as soon as that is possible.
+    pub(crate) fn start(mut command: Command, address: SocketAddr) -> Result<Self> {
         let started = Instant::now();
         let process = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
             .spawn()
-            .context("the server could not be started")?;
+            .with_context(|| format!("{command:?} could not be started"))?;
         let mut server = Self {
             process,
             address,
             first_answer: Duration::ZERO,
         };
+        let first = event::one(fastrand::u64(..) | sink::PROBES);
         while started.elapsed() < PATIENCE {
-            if let Ok(status) = server.post(path) {
-                ensure!(status == "202", "the server answered {status}");
+            if let Ok(answer) = http::request(address, "POST", event::TRACK, &first) {
+                let status = answer.status;
+                ensure!(answer.is_success(), "{command:?} answered {status}");
                 server.first_answer = started.elapsed();
                 return Ok(server);
             }
-            std::hint::spin_loop();
+            let ended = server.process.try_wait()?;
+            ensure!(ended.is_none(), "{command:?} ended: {ended:?}");
+            std::thread::yield_now();
         }
-        anyhow::bail!("the server did not answer in time")
+        anyhow::bail!("{command:?} did not answer in time")
     }
 
-    /// Resident memory in KiB, as the kernel counts it.
-    pub(crate) fn resident_kib(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))
-            .context("memory is read from /proc, which is Linux's")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        kib.context("no VmRSS in /proc")
+    /// The process, as the kernel knows it.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
-    fn post(&self, path: &str) -> Result<String> {
-        let mut stream = TcpStream::connect(self.address)?;
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{EVENT}",
-            self.address,
-            EVENT.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let status = answer.split(' ').nth(1).context("no status")?;
-        Ok(status.to_owned())
+    /// CPU time so far, in microseconds.
+    pub(crate) fn cpu_us(&self) -> Result<f64> {
+        usage::cpu_us(self.id())
+    }
+
+    /// Resident memory in MiB: all of it, the program's own pages included.
+    pub(crate) fn resident_mib(&self) -> Result<f64> {
+        Ok(usage::status_kib(self.id(), "VmRSS")? / 1024.0)
     }
 }
 

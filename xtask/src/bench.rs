@@ -1,4 +1,7 @@
 //! `cargo xtask bench`: sizes of the npm package, then what `bench/` measures of the release binary.
+//! `cargo xtask bench NAME` measures one thing.
+
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -7,19 +10,22 @@ use crate::{
     sdk,
 };
 
-/// Builds what is measured and measures it.
-pub(crate) fn everything() -> Result<()> {
-    sdk::build()?;
-    run(command(
-        "cargo",
-        ["build", "--release", "--quiet", "-p", "duet-proxy"],
-        &root(),
-    ))?;
-    let mut bench = command(
-        "cargo",
-        ["run", "--release", "--quiet", "-p", "duet-bench", "--"],
-        &root(),
-    );
-    bench.arg(cargo_target().join("release/duet-proxy"));
+/// Builds what is measured and measures it. `arguments` are passed on.
+pub(crate) fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
+    let arguments: Vec<String> = arguments.collect();
+    let is_named = arguments.first().is_some_and(|word| !word.starts_with('-'));
+    if !is_named {
+        sdk::build()?;
+    }
+    for package in ["duet-proxy", "duet-bench"] {
+        run(command(
+            "cargo",
+            ["build", "--release", "--quiet", "-p", package],
+            &root(),
+        ))?;
+    }
+    let release = cargo_target().join("release");
+    let mut bench = Command::new(release.join("duet-bench"));
+    bench.arg(release.join("duet-proxy")).args(arguments);
     run(bench)
 }

@@ -13,7 +13,7 @@ const USAGE: &str = "\
 cargo xtask demo     the shop, the proxy and a stand-in for TikTok, built and running
 cargo xtask test     everything that must pass, browsers included
 cargo xtask sdk      build the npm package into target/npm/
-cargo xtask bench    sizes, start-up, memory
+cargo xtask bench    sizes, rates, memory, crashes; `bench NAME [--long]` runs one of them
 ";
 
 fn main() -> Result<()> {
@@ -22,7 +22,7 @@ fn main() -> Result<()> {
         Some("demo") => demo::show(arguments),
         Some("test") => test::everything(),
         Some("sdk") => sdk::build().map(|_| ()),
-        Some("bench") => bench::everything(),
+        Some("bench") => bench::measure(arguments),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");
             Ok(())

@@ -1,0 +1,265 @@
+//! A stand-in for TikTok that is faster than what it measures: it reads the body, counts the events in it and
+//! answers. It judges nothing; the sandbox does that.
+//!
+//! `PUT /mode/…` says how it behaves, `GET /count` what it has got since.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::CONTENT_TYPE,
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, time::sleep};
+
+use crate::{http, server::Server};
+
+const PATH: &str = "/open_api/v1.3/event/track/";
+const OK: &str =
+    r#"{"code":0,"message":"OK","request_id":"202611231200000102030405060708","data":{}}"#;
+const GATEWAY: &str = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>";
+const SLOW: Duration = Duration::from_millis(100);
+/// Numbers from here on belong to the events that only ask whether a server answers; they are not counted.
+pub(crate) const PROBES: u64 = 1 << 63;
+
+/// How the sink behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Takes everything at once.
+    Up,
+    /// Takes everything after a tenth of a second.
+    Slow,
+    /// Takes nothing: a gateway's page of HTML.
+    Down,
+    /// Takes everything and closes the connection without a word.
+    Cut,
+}
+
+const MODES: [(&str, Mode); 4] = [
+    ("up", Mode::Up),
+    ("slow", Mode::Slow),
+    ("down", Mode::Down),
+    ("cut", Mode::Cut),
+];
+
+/// What came since the mode was set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Count {
+    pub(crate) requests: u64,
+    pub(crate) events: u64,
+    /// The numbers of all events, added up without regard to overflow.
+    pub(crate) sum: u64,
+    /// When the first event came, and the last, after the mode was set.
+    pub(crate) first_ms: Option<u64>,
+    pub(crate) last_ms: u64,
+    /// Requests in the first second, the second, and so on.
+    pub(crate) by_second: Vec<u64>,
+}
+
+/// One event that was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Receipt {
+    pub(crate) number: u64,
+    /// In which life of the proxy, as [`Sink::live`] was told.
+    pub(crate) life: u32,
+    /// Whether the sender was left without an answer.
+    pub(crate) cut: bool,
+}
+
+impl Mode {
+    fn word(self) -> &'static str {
+        let found = MODES.iter().find(|(_, mode)| *mode == self);
+        found.map_or("", |(word, _)| word)
+    }
+}
+
+/// Tells a sink in a process of its own how to behave. It counts anew.
+pub(crate) fn behave(sink: &Server, mode: Mode) -> Result<()> {
+    http::request(sink.address, "PUT", &format!("/mode/{}", mode.word()), "")?;
+    Ok(())
+}
+
+/// Asks a sink in a process of its own what it has got.
+pub(crate) fn count(sink: &Server) -> Result<Count> {
+    let answer = http::request(sink.address, "GET", "/count", "")?;
+    serde_json::from_str(&answer.body).context("the sink does not say what it has got")
+}
+
+/// The sink's memory.
+pub(crate) struct Sink(Mutex<State>);
+
+struct State {
+    mode: Mode,
+    since: Instant,
+    count: Count,
+    life: u32,
+    receipts: Option<Vec<Receipt>>,
+}
+
+impl Sink {
+    /// A sink that is up and remembers every event where `receipts` says so.
+    pub(crate) fn new(receipts: bool) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State {
+            mode: Mode::Up,
+            since: Instant::now(),
+            count: Count::default(),
+            life: 0,
+            receipts: receipts.then(Vec::new),
+        })))
+    }
+
+    /// Behaves differently and counts anew.
+    pub(crate) fn behave(&self, mode: Mode) {
+        self.with(|state| {
+            state.mode = mode;
+            state.since = Instant::now();
+            state.count = Count::default();
+        });
+    }
+
+    /// What comes from now on comes in another life of the proxy.
+    pub(crate) fn live(&self, life: u32) {
+        self.with(|state| state.life = life);
+    }
+
+    /// Every event that was stored, in the order of arrival.
+    pub(crate) fn receipts(&self) -> Vec<Receipt> {
+        self.with(|state| state.receipts.take()).unwrap_or_default()
+    }
+
+    /// Serves until the process ends.
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) -> Result<()> {
+        loop {
+            let (stream, _) = listener.accept().await?;
+            let sink = Arc::clone(&self);
+            tokio::spawn(async move {
+                let answer = service_fn(|request| sink.answer(request));
+                // A connection that breaks is the other end's affair.
+                let _ = http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), answer)
+                    .await;
+            });
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        if parts.uri.path() != PATH {
+            return Ok(self.order(&parts.method, parts.uri.path()));
+        }
+        match self.take(&body) {
+            Mode::Up => {}
+            Mode::Slow => sleep(SLOW).await,
+            Mode::Down => {
+                return Ok(response(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "text/html",
+                    GATEWAY,
+                ));
+            }
+            // hyper closes a connection whose service failed.
+            Mode::Cut => bail!("cut"),
+        }
+        Ok(response(StatusCode::OK, "application/json", OK))
+    }
+
+    fn take(&self, body: &[u8]) -> Mode {
+        let numbers = numbers(body);
+        self.with(|state| {
+            state.take(&numbers);
+            state.mode
+        })
+    }
+
+    fn order(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        if *method == Method::PUT
+            && let Some(word) = path.strip_prefix("/mode/")
+        {
+            let Some((_, mode)) = MODES.iter().find(|(name, _)| *name == word) else {
+                return response(StatusCode::NOT_FOUND, "text/plain", "no such mode");
+            };
+            self.behave(*mode);
+        }
+        let count = self.with(|state| state.count.clone());
+        let text = serde_json::to_string(&count).unwrap_or_default();
+        response(StatusCode::OK, "application/json", text)
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    fn take(&mut self, numbers: &[u64]) {
+        let since = self.since.elapsed();
+        let second = usize::try_from(since.as_secs()).unwrap_or(usize::MAX);
+        let count = &mut self.count;
+        count.requests += 1;
+        if count.by_second.len() <= second {
+            count.by_second.resize(second + 1, 0);
+        }
+        if let Some(requests) = count.by_second.get_mut(second) {
+            *requests += 1;
+        }
+        if self.mode == Mode::Down {
+            return;
+        }
+        for number in numbers.iter().copied().filter(|number| *number < PROBES) {
+            count.events += 1;
+            count.sum = count.sum.wrapping_add(number);
+            if let Some(receipts) = &mut self.receipts {
+                receipts.push(Receipt {
+                    number,
+                    life: self.life,
+                    cut: self.mode == Mode::Cut,
+                });
+            }
+        }
+        count.last_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        count.first_ms.get_or_insert(count.last_ms);
+    }
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    data: Vec<Event<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    event_id: &'a str,
+}
+
+/// The numbers at the end of the events' ids. What is not TikTok's JSON holds none.
+fn numbers(body: &[u8]) -> Vec<u64> {
+    let events = serde_json::from_slice::<Body<'_>>(body).map_or(Vec::new(), |body| body.data);
+    let number = |event: &Event<'_>| {
+        let digits = event.event_id.len().checked_sub(20)?;
+        event.event_id.get(digits..)?.parse().ok()
+    };
+    events.iter().filter_map(number).collect()
+}
+
+fn response(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let kind = hyper::header::HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
