@@ -7,16 +7,20 @@
 mod accept;
 mod bare;
 mod batches;
+mod crash;
 mod deliver;
 mod event;
 mod figures;
 mod fill;
 mod footprint;
+mod growth;
 mod http;
+mod outage;
 mod proxy;
 mod references;
 mod server;
 mod sink;
+mod syncs;
 mod usage;
 mod wrk;
 
@@ -26,31 +30,63 @@ use anyhow::{Context, Result, bail};
 use tokio::{net::TcpListener, runtime};
 
 const USAGE: &str = "\
-duet-bench PATH-OF-DUET-PROXY [NAME] [--long]
+duet-bench PATH-OF-DUET-PROXY [NAME] [--long] [--rounds N]
 duet-bench serve bare|sink ADDRESS";
-const NAMES: [&str; 4] = ["footprint", "accept", "batches", "deliver"];
+const NAMES: [&str; 7] = [
+    "footprint",
+    "accept",
+    "batches",
+    "deliver",
+    "growth",
+    "crash",
+    "outage",
+];
+
+/// How much is measured.
+#[derive(Clone, Copy, Default)]
+struct Extent {
+    long: bool,
+    /// Of `crash`.
+    rounds: Option<u32>,
+}
 
 fn main() -> Result<()> {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let long = arguments.iter().any(|argument| argument == "--long");
-    arguments.retain(|argument| argument != "--long");
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (words, extent) = arguments(std::env::args().skip(1))?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match *words.as_slice() {
         ["serve", what, address] => on_this_thread(serve(what, address)),
         [proxy] => NAMES
             .iter()
-            .try_for_each(|name| measure(Path::new(proxy), name, long)),
-        [proxy, name] => measure(Path::new(proxy), name, long),
+            .try_for_each(|name| measure(Path::new(proxy), name, extent)),
+        [proxy, name] => measure(Path::new(proxy), name, extent),
         _ => bail!("{USAGE}"),
     }
 }
 
-fn measure(proxy: &Path, name: &str, long: bool) -> Result<()> {
+fn arguments(mut given: impl Iterator<Item = String>) -> Result<(Vec<String>, Extent)> {
+    let (mut words, mut extent) = (Vec::new(), Extent::default());
+    while let Some(word) = given.next() {
+        match word.as_str() {
+            "--long" => extent.long = true,
+            "--rounds" => extent.rounds = Some(given.next().context(USAGE)?.parse()?),
+            _ => words.push(word),
+        }
+    }
+    Ok((words, extent))
+}
+
+fn measure(proxy: &Path, name: &str, Extent { long, rounds }: Extent) -> Result<()> {
     match name {
         "footprint" => footprint::measure(proxy),
         "accept" => accept::measure(proxy, long),
         "batches" => batches::measure(proxy),
         "deliver" => on_this_thread(deliver::measure(proxy, long)),
+        "growth" => on_this_thread(growth::measure(proxy, long)),
+        "crash" => {
+            let rounds = rounds.unwrap_or(if long { 1000 } else { 50 });
+            on_this_thread(crash::measure(proxy, rounds))
+        }
+        "outage" => on_this_thread(outage::measure(proxy, long)),
         _ => bail!("there is no bench called {name}, only {}", NAMES.join(", ")),
     }
 }

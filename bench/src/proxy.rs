@@ -20,7 +20,9 @@ pub(crate) struct Proxy {
     binary: PathBuf,
     /// Where TikTok's stand-in listens, or nobody.
     tiktok: SocketAddr,
-    batch_events: usize,
+    /// The most events in one request, where delivery is as fast as it can be.
+    batch_events: Option<usize>,
+    life: u32,
 }
 
 impl Proxy {
@@ -29,7 +31,8 @@ impl Proxy {
         Ok(Self {
             binary: binary.to_owned(),
             tiktok: free_address()?,
-            batch_events: 1000,
+            batch_events: Some(1000),
+            life: 0,
         })
     }
 
@@ -41,8 +44,25 @@ impl Proxy {
 
     /// Sends at most `events` in one request.
     pub(crate) fn in_batches_of(mut self, events: usize) -> Self {
-        self.batch_events = events;
+        self.batch_events = Some(events);
         self
+    }
+
+    /// Sends as an operator's proxy does who changed nothing.
+    pub(crate) fn with_default_delivery(mut self) -> Self {
+        self.batch_events = None;
+        self
+    }
+
+    /// Shows TikTok this number as its token, so that the processes of one store can be told apart.
+    pub(crate) fn in_life(mut self, life: u32) -> Self {
+        self.life = life;
+        self
+    }
+
+    /// The release binary.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// Runs with the store in `folder`.
@@ -57,7 +77,7 @@ impl Proxy {
         Server::start(command, address)
     }
 
-    /// The settings of every measurement: delivery as fast as it can.
+    /// The settings of every measurement.
     pub(crate) fn configure(&self, command: &mut Command, address: SocketAddr, folder: &Path) {
         command
             .arg("serve")
@@ -67,13 +87,16 @@ impl Proxy {
             .env("DUET_LISTEN", address.to_string())
             .env("DUET_LOG", "error")
             .env("DUET_RATE_LIMIT", "off")
-            .env("DUET_BATCH_EVENTS", self.batch_events.to_string())
-            .env("DUET_BATCH_BYTES", "1000000")
-            .env("DUET_SEND_LIMIT", "off")
-            .env("DUET_SEND_PARALLEL", "4")
             .env("TIKTOK_PIXEL_ID", "CDUETBENCH0000000001")
-            .env("TIKTOK_ACCESS_TOKEN", "none")
+            .env("TIKTOK_ACCESS_TOKEN", self.life.to_string())
             .env("TIKTOK_API_BASE", format!("http://{}", self.tiktok));
+        if let Some(events) = self.batch_events {
+            command
+                .env("DUET_BATCH_EVENTS", events.to_string())
+                .env("DUET_BATCH_BYTES", "1000000")
+                .env("DUET_SEND_LIMIT", "off")
+                .env("DUET_SEND_PARALLEL", "4");
+        }
     }
 
     /// A folder for a store, on the disk that the binary is on: a temporary folder may be in memory, where

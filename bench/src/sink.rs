@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::CONTENT_TYPE,
     server::conn::http1,
@@ -69,7 +69,7 @@ pub(crate) struct Count {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Receipt {
     pub(crate) number: u64,
-    /// In which life of the proxy, as [`Sink::live`] was told.
+    /// From which life of the proxy: the number that is its token.
     pub(crate) life: u32,
     /// Whether the sender was left without an answer.
     pub(crate) cut: bool,
@@ -101,7 +101,6 @@ struct State {
     mode: Mode,
     since: Instant,
     count: Count,
-    life: u32,
     receipts: Option<Vec<Receipt>>,
 }
 
@@ -112,7 +111,6 @@ impl Sink {
             mode: Mode::Up,
             since: Instant::now(),
             count: Count::default(),
-            life: 0,
             receipts: receipts.then(Vec::new),
         })))
     }
@@ -124,11 +122,6 @@ impl Sink {
             state.since = Instant::now();
             state.count = Count::default();
         });
-    }
-
-    /// What comes from now on comes in another life of the proxy.
-    pub(crate) fn live(&self, life: u32) {
-        self.with(|state| state.life = life);
     }
 
     /// Every event that was stored, in the order of arrival.
@@ -157,7 +150,7 @@ impl Sink {
         if parts.uri.path() != PATH {
             return Ok(self.order(&parts.method, parts.uri.path()));
         }
-        match self.take(&body) {
+        match self.take(life(&parts.headers), &body) {
             Mode::Up => {}
             Mode::Slow => sleep(SLOW).await,
             Mode::Down => {
@@ -173,10 +166,10 @@ impl Sink {
         Ok(response(StatusCode::OK, "application/json", OK))
     }
 
-    fn take(&self, body: &[u8]) -> Mode {
+    fn take(&self, life: u32, body: &[u8]) -> Mode {
         let numbers = numbers(body);
         self.with(|state| {
-            state.take(&numbers);
+            state.take(life, &numbers);
             state.mode
         })
     }
@@ -201,7 +194,7 @@ impl Sink {
 }
 
 impl State {
-    fn take(&mut self, numbers: &[u64]) {
+    fn take(&mut self, life: u32, numbers: &[u64]) {
         let since = self.since.elapsed();
         let second = usize::try_from(since.as_secs()).unwrap_or(usize::MAX);
         let count = &mut self.count;
@@ -221,7 +214,7 @@ impl State {
             if let Some(receipts) = &mut self.receipts {
                 receipts.push(Receipt {
                     number,
-                    life: self.life,
+                    life,
                     cut: self.mode == Mode::Cut,
                 });
             }
@@ -250,6 +243,13 @@ fn numbers(body: &[u8]) -> Vec<u64> {
         event.event_id.get(digits..)?.parse().ok()
     };
     events.iter().filter_map(number).collect()
+}
+
+fn life(headers: &HeaderMap) -> u32 {
+    let token = headers.get("access-token");
+    token
+        .and_then(|token| token.to_str().ok()?.parse().ok())
+        .unwrap_or_default()
 }
 
 fn response(

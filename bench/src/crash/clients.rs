@@ -1,0 +1,103 @@
+//! What pages do: post, and post again what got no answer.
+
+use std::{net::SocketAddr, ops::Range, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use reqwest::{Client, StatusCode};
+use serde::Deserialize;
+use tokio::time::sleep;
+
+use super::books::Books;
+use crate::event;
+
+/// Nobody listens between two lives.
+const PAUSE: Duration = Duration::from_millis(3);
+/// One post in so many repeats an event that was accepted.
+const REPEAT_ONE_IN: u32 = 50;
+
+#[derive(Deserialize)]
+struct Answer {
+    results: Vec<Verdict>,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    status: String,
+}
+
+/// Posts until the books are closed.
+pub(super) async fn post(books: Arc<Books>, address: SocketAddr) -> Result<()> {
+    let client = Client::builder().no_proxy().build()?;
+    let url = format!("http://{address}{}", event::TRACK);
+    while books.are_open() {
+        let size = if fastrand::u8(..10) < 7 {
+            1
+        } else {
+            fastrand::u64(2..20)
+        };
+        let numbers = books.new_numbers(size);
+        if !until_answered(&client, &url, &books, numbers.clone()).await? {
+            break;
+        }
+        books.accept(numbers.clone());
+        if fastrand::u32(..REPEAT_ONE_IN) == 0 {
+            let number = fastrand::u64(numbers);
+            let answer = once(&client, &url, number..number + 1).await?;
+            books.repeat(answer.map(|statuses| statuses == ["duplicate"]));
+        }
+    }
+    Ok(())
+}
+
+/// Posts the events until the proxy has them all, or the books are closed: then whether it has them is not known.
+async fn until_answered(
+    client: &Client,
+    url: &str,
+    books: &Books,
+    numbers: Range<u64>,
+) -> Result<bool> {
+    while books.are_open() {
+        if let Some(statuses) = once(client, url, numbers.clone()).await? {
+            // A post without an answer may have been accepted: its repeat is a duplicate.
+            let is_taken = |status: &String| status == "accepted" || status == "duplicate";
+            ensure!(statuses.iter().all(is_taken), "answers: {statuses:?}");
+            return Ok(true);
+        }
+        books.again();
+        sleep(PAUSE).await;
+    }
+    Ok(false)
+}
+
+/// What the proxy says of each event; nothing, where it gives no answer or has no time.
+async fn once(client: &Client, url: &str, numbers: Range<u64>) -> Result<Option<Vec<String>>> {
+    let is_one = numbers.end - numbers.start == 1;
+    let expected = usize::try_from(numbers.end - numbers.start)?;
+    let body = if is_one {
+        event::one(numbers.start)
+    } else {
+        event::many(numbers)
+    };
+    let Ok(answer) = client.post(url).body(body).send().await else {
+        return Ok(None);
+    };
+    let status = answer.status();
+    let Ok(text) = answer.bytes().await else {
+        return Ok(None);
+    };
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        return Ok(None);
+    }
+    ensure!(
+        status == StatusCode::ACCEPTED,
+        "the proxy answered {status}: {}",
+        String::from_utf8_lossy(&text)
+    );
+    let answer: Answer = serde_json::from_slice(&text).context("a 202 that is no answer")?;
+    ensure!(
+        answer.results.len() == expected,
+        "a 202 that answers too few"
+    );
+    let statuses = answer.results.into_iter().map(|verdict| verdict.status);
+    Ok(Some(statuses.collect()))
+}

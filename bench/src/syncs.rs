@@ -1,0 +1,83 @@
+//! How often the proxy has the disk sync: counted by the kernel's eyes (strace), beside the proxy's own count of
+//! commits.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    event,
+    proxy::{Proxy, metric},
+    server::{Server, bound, free_address},
+    wrk::Load,
+};
+
+const CALLS: [&str; 4] = ["fsync", "fdatasync", "sync_file_range", "pwrite64"];
+const SUMMARY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Loads a proxy under strace and prints the calls. Rates under strace mean nothing.
+pub(crate) fn count(proxy: &Proxy, load: Load) -> Result<()> {
+    if Command::new("strace")
+        .arg("-V")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
+        println!("syncs: strace is needed: apt-get install strace");
+        return Ok(());
+    }
+    let folder = proxy.folder()?;
+    let (summary, address) = (folder.path().join("strace"), free_address()?);
+    // With -D the proxy is our child, and strace its own: it writes its summary when the proxy has ended.
+    let mut command = bound("strace");
+    command
+        .args(["-D", "-f", "-c", "-e"])
+        .arg(format!("trace={}", CALLS.join(",")))
+        .arg("-o")
+        .arg(&summary)
+        .arg(proxy.binary());
+    proxy.configure(&mut command, address, &folder.path().join("store"));
+    let server = Server::start(command, address)?;
+    let turn = load.run(&server)?;
+    let commits = metric(address, "duet_commit_seconds_count")?;
+    drop(server);
+    let calls = read(&summary)?;
+    println!(
+        "syncs: {} events of {} bytes in {commits} commits",
+        turn.events,
+        event::bytes()
+    );
+    for name in CALLS {
+        let times = calls
+            .iter()
+            .find(|(call, _)| call == name)
+            .map_or(0.0, |(_, times)| *times);
+        println!("  {name:<16} {times:>8}   {:.3} a commit", times / commits);
+    }
+    Ok(())
+}
+
+/// The summary's calls and how often each was made.
+fn read(summary: &Path) -> Result<Vec<(String, f64)>> {
+    let started = Instant::now();
+    while started.elapsed() < SUMMARY_WITHIN {
+        let text = fs::read_to_string(summary).unwrap_or_default();
+        if !text.contains(" total") {
+            std::thread::yield_now();
+            continue;
+        }
+        // % time, seconds, usecs/call, calls, errors (which may be missing), syscall.
+        let calls = text.lines().filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let times = words.get(3)?.parse().ok()?;
+            Some(((*words.last()?).to_owned(), times))
+        });
+        return Ok(calls.collect());
+    }
+    bail!("strace wrote no summary")
+}
