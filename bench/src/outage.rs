@@ -71,8 +71,10 @@ async fn hour(proxy: &Proxy, sink: &Server) -> Result<()> {
         grouped(drained.rate),
         drained.cpu_us
     );
-    let first: Vec<_> = up.by_second.iter().take(FIRST_SECONDS).collect();
-    println!("    requests in the first seconds with TikTok up: {first:?}");
+    // The seconds before the first attempt are the proxy's pause between attempts.
+    let busy = up.by_second.iter().skip_while(|requests| **requests == 0);
+    let first: Vec<_> = busy.take(FIRST_SECONDS).collect();
+    println!("    requests in the first seconds of delivery: {first:?}");
     Ok(())
 }
 
