@@ -89,6 +89,20 @@ pub fn admit(raw: &RawValue, facts: &Facts<'_>, random: [u8; 16]) -> Result<Admi
     if facts.caller == Caller::Page {
         believe_the_request_only(&mut claim);
     }
+    if claim
+        .test_event_code
+        .as_deref()
+        .is_some_and(|code| !is_code(code))
+    {
+        return Err(refuse(
+            &claim,
+            Invalid::new(
+                "test_event_code",
+                "format",
+                "a test event code is 1 to 64 letters, digits and signs without spaces",
+            ),
+        ));
+    }
     complete(&mut claim, facts);
     if !claim.user.is_matchable() {
         claim.warnings.push(Invalid::new(
@@ -113,6 +127,11 @@ pub fn admit(raw: &RawValue, facts: &Facts<'_>, random: [u8; 16]) -> Result<Admi
         warnings: std::mem::take(&mut claim.warnings),
         event: claim.into_event(id, time),
     })
+}
+
+/// Whether TikTok can have given this test event code.
+pub fn is_code(code: &str) -> bool {
+    (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A page cannot say whose address it has, nor turn real traffic into a test.

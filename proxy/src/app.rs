@@ -9,7 +9,7 @@ use crate::{
     health::Health,
     http::rate::Rates,
     metrics::Metrics,
-    queue::Intake,
+    queue::{Destination, Intake},
 };
 
 /// Handed to every handler; cheap to clone.
@@ -25,8 +25,8 @@ pub struct App {
     pub server: Arc<Server>,
     /// How much each client has asked for.
     pub rates: Arc<Rates>,
-    /// The pixel events go to.
-    pub pixel_id: Arc<str>,
+    /// Where live events go.
+    pub destination: Arc<Destination>,
     /// The time in which everything is a test.
     pub test: Option<Arc<TestMode>>,
     /// Where phone numbers without a country code belong.
@@ -47,9 +47,23 @@ impl App {
             metrics,
             server: Arc::new(config.server.clone()),
             rates: Arc::new(Rates::new(config.server.rate_limit)),
-            pixel_id: config.tiktok.pixel_id.as_str().into(),
+            destination: Arc::new(Destination {
+                pixel_id: config.tiktok.pixel_id.as_str().to_owned(),
+                test_event_code: None,
+            }),
             test: config.tiktok.test.clone().map(Arc::new),
             country: config.country,
+        }
+    }
+
+    /// Where events go, live or under a test code.
+    pub fn destination(&self, test_event_code: Option<&str>) -> Arc<Destination> {
+        match test_event_code {
+            None => Arc::clone(&self.destination),
+            Some(code) => Arc::new(Destination {
+                pixel_id: self.destination.pixel_id.clone(),
+                test_event_code: Some(code.to_owned()),
+            }),
         }
     }
 }

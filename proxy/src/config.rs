@@ -16,7 +16,10 @@ use std::{
 use duet_events::Country;
 use ipnet::IpNet;
 
-use crate::secret::{AccessToken, ServerKey};
+use crate::{
+    admit::is_code,
+    secret::{AccessToken, ServerKey},
+};
 
 mod reader;
 pub mod settings;
@@ -28,6 +31,8 @@ use reader::Reader;
 pub struct Config {
     /// Where events go.
     pub tiktok: TikTok,
+    /// How they are sent there.
+    pub delivery: Delivery,
     /// How requests are taken.
     pub server: Server,
     /// `DUET_DATA_DIR`: the folder of the embedded store.
@@ -51,8 +56,19 @@ pub struct TikTok {
     pub api_base: String,
     /// `TIKTOK_TEST_EVENT_CODE`: all traffic is test traffic.
     pub test: Option<TestMode>,
-    /// `DUET_BATCH_EVENTS`: the most events of one request to TikTok.
+}
+
+/// How events are sent on.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// `DUET_BATCH_EVENTS`: the most events of one request.
     pub batch_events: usize,
+    /// `DUET_BATCH_BYTES`: the most bytes of events of one request.
+    pub batch_bytes: usize,
+    /// `DUET_SEND_PARALLEL`: the most requests of one pixel at once.
+    pub parallel: usize,
+    /// `DUET_SEND_LIMIT`: the most requests of all pixels per time.
+    pub send_limit: Option<RateLimit>,
 }
 
 /// A pixel code: 10 to 40 capital letters and digits.
@@ -114,7 +130,7 @@ pub struct Server {
     pub server_key: Option<ServerKey>,
 }
 
-/// How many requests one client may make: `requests` at once, which come back evenly over `per`.
+/// How many requests may be made: `requests` at once, which come back evenly over `per`.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimit {
     /// The most at once.
@@ -198,7 +214,7 @@ impl Config {
         }
         let api_base = reader.parsed("TIKTOK_API_BASE", api_base);
         let test = test_mode(&mut reader);
-        let batch_events = reader.parsed("DUET_BATCH_EVENTS", batch_events);
+        let delivery = delivery(&mut reader);
         let listen = reader.parsed("DUET_LISTEN", |text| {
             text.parse()
                 .map_err(|_| "this is an address and a port, such as 127.0.0.1:8787")
@@ -249,7 +265,6 @@ impl Config {
                     access_token: access_token?,
                     api_base: api_base?,
                     test,
-                    batch_events: batch_events?,
                 },
                 server: Server {
                     listen: listen?,
@@ -259,6 +274,7 @@ impl Config {
                     rate_limit: rate_limit?,
                     server_key,
                 },
+                delivery: delivery?,
                 data_dir: data_dir?,
                 disk_reserve_bytes: disk_reserve_bytes?,
                 without_effect,
@@ -270,7 +286,11 @@ impl Config {
 }
 
 fn test_mode(reader: &mut Reader<'_>) -> Option<TestMode> {
-    let code = reader.optional("TIKTOK_TEST_EVENT_CODE", |text| Ok(text.to_owned()));
+    let code = reader.optional("TIKTOK_TEST_EVENT_CODE", |text| {
+        let code = Some(text).filter(|text| is_code(text));
+        code.map(str::to_owned)
+            .ok_or("this is 1 to 64 letters, digits and signs without spaces")
+    });
     let until = reader.optional("TIKTOK_TEST_EVENT_UNTIL", |text| {
         text.parse::<jiff::Timestamp>()
             .map(jiff::Timestamp::as_millisecond)
@@ -297,11 +317,34 @@ fn api_base(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn batch_events(text: &str) -> Result<usize, &'static str> {
-    text.parse()
-        .ok()
-        .filter(|events| (1..=1000).contains(events))
-        .ok_or("this is a number from 1 to 1000")
+fn delivery(reader: &mut Reader<'_>) -> Option<Delivery> {
+    let number = |text: &str, from, to, rule| {
+        let number = text.parse().ok();
+        number
+            .filter(|number| (from..=to).contains(number))
+            .ok_or(rule)
+    };
+    let batch_events = reader.parsed("DUET_BATCH_EVENTS", |text| {
+        number(text, 1, 1000, "this is a number from 1 to 1000")
+    });
+    let batch_bytes = reader.parsed("DUET_BATCH_BYTES", |text| {
+        number(
+            text,
+            1000,
+            5_000_000,
+            "this is a number of bytes from 1000 to 5000000",
+        )
+    });
+    let parallel = reader.parsed("DUET_SEND_PARALLEL", |text| {
+        number(text, 1, 32, "this is a number from 1 to 32")
+    });
+    let send_limit = reader.parsed("DUET_SEND_LIMIT", RateLimit::read);
+    Some(Delivery {
+        batch_events: batch_events?,
+        batch_bytes: batch_bytes?,
+        parallel: parallel?,
+        send_limit: send_limit?,
+    })
 }
 
 fn track_path(text: &str) -> Result<String, &'static str> {

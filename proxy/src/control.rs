@@ -17,10 +17,9 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use tokio::net::UnixListener;
 
-use crate::queue::{DeadLetter, DeadLetters, Error, LetterId};
+use crate::queue::{DeadLetter, DeadLetters, Error, LetterId, Named};
 
 /// Where the socket of the store in `data_dir` is.
 pub fn socket(data_dir: &Path) -> PathBuf {
@@ -139,7 +138,7 @@ async fn replay(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) 
 async fn remove(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) -> Answer<Done> {
     let ids = chosen.read()?;
     Ok(Json(Done {
-        letters: letters.remove(&ids).map_err(|error| refused(&error))?,
+        letters: letters.remove(ids).await.map_err(|error| refused(&error))?,
     }))
 }
 
@@ -153,15 +152,16 @@ impl Chosen {
 
 impl Summary {
     fn of(letter: DeadLetter) -> Self {
+        let named = Named::of(letter.event.get());
         Self {
+            name: named.name.into_owned(),
+            event_id: named.event_id.into_owned(),
             outcome: letter.outcome,
             ended_at_ms: letter.ended_at_ms,
             code: letter.code,
             message: letter.message,
             request_id: letter.request_id,
-            name: letter.record.name,
-            event_id: letter.record.event_id,
-            event: RawValue::get(&letter.record.event).to_owned(),
+            event: letter.event.get().to_owned(),
         }
     }
 }

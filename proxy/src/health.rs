@@ -1,54 +1,68 @@
-//! What the delivery worker knows and `/readyz` tells.
+//! What delivery knows and `/readyz` tells.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::queue::Destination;
 
 /// An event that waits longer than this means that the queue is stuck.
 const STUCK_AFTER_MS: i64 = 15 * 60 * 1000;
-const NOTHING: i64 = i64::MAX;
 
-/// The state of delivery, written by the worker and read by handlers.
-#[derive(Debug)]
+/// The state of delivery, written by couriers and read by handlers.
+#[derive(Debug, Default)]
 pub struct Health {
-    barred: AtomicBool,
-    oldest_ms: AtomicI64,
+    destinations: Mutex<HashMap<Arc<Destination>, State>>,
 }
 
-impl Default for Health {
-    fn default() -> Self {
-        Self {
-            barred: AtomicBool::new(false),
-            oldest_ms: AtomicI64::new(NOTHING),
-        }
-    }
+#[derive(Debug, Default)]
+struct State {
+    barred: bool,
+    oldest_ms: Option<i64>,
 }
 
 impl Health {
     /// TikTok refuses the token or its right to the pixel, or no longer does.
-    pub fn barred(&self, barred: bool) {
-        self.barred.store(barred, Ordering::Relaxed);
+    pub fn barred(&self, destination: &Arc<Destination>, barred: bool) {
+        self.state(destination, |state| state.barred = barred);
     }
 
-    /// Since when the oldest event waits, in Unix milliseconds.
-    pub fn waiting_since(&self, oldest_ms: Option<i64>) {
-        self.oldest_ms
-            .store(oldest_ms.unwrap_or(NOTHING), Ordering::Relaxed);
+    /// Since when the destination's oldest event waits, in Unix milliseconds.
+    pub fn waiting_since(&self, destination: &Arc<Destination>, oldest_ms: Option<i64>) {
+        self.state(destination, |state| state.oldest_ms = oldest_ms);
     }
 
-    /// Whether TikTok refuses the token or its right to the pixel.
+    /// Whether TikTok refuses the token or its right to a pixel.
     pub fn is_barred(&self) -> bool {
-        self.barred.load(Ordering::Relaxed)
+        self.lock().values().any(|state| state.barred)
     }
 
     /// How long the oldest event has been waiting, in milliseconds.
     pub fn oldest_waits_ms(&self, now_ms: i64) -> i64 {
-        now_ms
-            .saturating_sub(self.oldest_ms.load(Ordering::Relaxed))
-            .max(0)
+        let destinations = self.lock();
+        let oldest = destinations.values().filter_map(|state| state.oldest_ms);
+        oldest.min().map_or(0, |oldest| (now_ms - oldest).max(0))
     }
 
     /// Whether an event has been waiting for more than 15 minutes.
     pub fn is_stuck(&self, now_ms: i64) -> bool {
         self.oldest_waits_ms(now_ms) > STUCK_AFTER_MS
+    }
+
+    fn state(&self, destination: &Arc<Destination>, change: impl FnOnce(&mut State)) {
+        let mut destinations = self.lock();
+        if let Some(state) = destinations.get_mut(destination) {
+            change(state);
+        } else {
+            change(destinations.entry(Arc::clone(destination)).or_default());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<Destination>, State>> {
+        self.destinations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -56,14 +70,32 @@ impl Health {
 mod tests {
     use super::*;
 
+    fn destination(pixel_id: &str) -> Arc<Destination> {
+        Arc::new(Destination {
+            pixel_id: pixel_id.to_owned(),
+            test_event_code: None,
+        })
+    }
+
     #[test]
     fn a_queue_is_stuck_when_its_oldest_event_waits_for_a_quarter_of_an_hour() {
         let health = Health::default();
         assert!(!health.is_stuck(i64::MAX / 2));
-        health.waiting_since(Some(1_000));
+        health.waiting_since(&destination("P"), Some(1_000));
+        health.waiting_since(&destination("Q"), Some(2_000));
         assert!(!health.is_stuck(1_000 + STUCK_AFTER_MS));
         assert!(health.is_stuck(1_001 + STUCK_AFTER_MS));
-        health.waiting_since(None);
-        assert!(!health.is_stuck(i64::MAX / 2));
+        health.waiting_since(&destination("P"), None);
+        assert!(!health.is_stuck(1_001 + STUCK_AFTER_MS));
+    }
+
+    #[test]
+    fn one_barred_pixel_is_enough_to_say_so() {
+        let health = Health::default();
+        health.barred(&destination("P"), true);
+        health.barred(&destination("Q"), false);
+        assert!(health.is_barred());
+        health.barred(&destination("P"), false);
+        assert!(!health.is_barred());
     }
 }

@@ -8,12 +8,12 @@
 //!    time and sixteen random bytes: taken, or every rule it breaks.
 //! 3. [`queue::Intake`] writes what was taken to disk, repeats excepted. After the fsync, and not before,
 //!    the request is answered with 202.
-//! 4. [`deliver::Worker`] claims events from [`queue::Outlet`] and sends them through
+//! 4. [`deliver`] has a courier for each [`queue::Lane`]: it claims events and sends them through
 //!    [`tiktok::Client`]. [`retry`] reads TikTok's answer.
 //! 5. Every event comes to one [`outcome::Outcome`]; those that TikTok did not take are kept as dead
 //!    letters.
 //!
-//! Nothing calls back up: handlers do not know TikTok, the worker does not know HTTP.
+//! Nothing calls back up: handlers do not know TikTok, couriers do not know HTTP.
 
 pub mod admit;
 pub mod app;
@@ -40,7 +40,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use app::App;
 use config::Config;
-use deliver::Worker;
+use deliver::Link;
 use health::Health;
 use metrics::Metrics;
 
@@ -53,9 +53,9 @@ pub enum Error {
     /// HTTPS could not be set up.
     #[error(transparent)]
     TikTok(#[from] tiktok::SetUp),
-    /// The worker ended by itself.
-    #[error("the delivery worker ended unexpectedly")]
-    Worker,
+    /// Delivery ended by itself.
+    #[error("delivery ended unexpectedly")]
+    Delivery,
 }
 
 /// Runs the proxy on `listener` until `shutdown` resolves. Then it takes no new connections, answers
@@ -90,7 +90,7 @@ pub async fn run_with(
     let client = tiktok::Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
     let health = Arc::new(Health::default());
     let app = App::new(config, intake, Arc::clone(&health), Arc::clone(&metrics));
-    let worker = Worker::new(outlet, client, health, metrics, config.tiktok.batch_events);
+    let link = Link::new(client, health, metrics, &config.delivery);
 
     let data_dir = config.data_dir.clone();
     let control = tokio::spawn(async move {
@@ -99,10 +99,10 @@ pub async fn run_with(
         }
     });
     let (stop, stopped) = watch::channel(false);
-    let delivery = tokio::spawn(deliver::run(worker, stopped));
+    let delivery = tokio::spawn(deliver::run(outlet, link, stopped));
     server::serve(listener, extend(router::router(app)), shutdown).await;
     stop.send_replace(true);
-    let ended = delivery.await.map_err(|_| Error::Worker);
+    let ended = delivery.await.map_err(|_| Error::Delivery);
     control.abort();
     control::close(&config.data_dir);
     ended

@@ -13,6 +13,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use crate::outcome::Outcome;
+
 /// Everything that is counted. Handlers, the writer and the worker share one.
 pub struct Metrics {
     registry: Registry,
@@ -115,6 +117,37 @@ impl Metrics {
             let _ = write!(text, "# incomplete");
         }
         text
+    }
+
+    /// A request with so many events is sent to TikTok.
+    pub fn sending(&self, events: usize) {
+        #[allow(clippy::cast_precision_loss, reason = "at most 1000")]
+        self.batch_events.observe(events as f64);
+    }
+
+    /// TikTok answered with this code, or with none.
+    pub fn answered(&self, code: Option<i64>) {
+        let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        self.answers.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Events came to an end, so many milliseconds after they were accepted.
+    pub fn ended(&self, outcome: &Outcome, waited_ms: impl ExactSizeIterator<Item = i64>) {
+        let label = OutcomeLabel {
+            outcome: outcome.label(),
+        };
+        let events = waited_ms.len() as u64;
+        self.ended.get_or_create(&label).inc_by(events);
+        if !outcome.is_dead() {
+            for waited_ms in waited_ms {
+                #[allow(
+                    clippy::cast_precision_loss,
+                    reason = "a week in milliseconds is far below 2^52"
+                )]
+                let seconds = waited_ms.max(0) as f64 / 1000.0;
+                self.delivery_seconds.observe(seconds);
+            }
+        }
     }
 
     fn register(&mut self) {

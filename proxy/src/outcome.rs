@@ -1,9 +1,6 @@
 //! How an accepted event ends. Every event ends in exactly one of these ways, and in no other.
 
-use crate::{
-    queue::{DeadLetter, Record},
-    tiktok::Verdict,
-};
+use crate::tiktok::Verdict;
 
 /// An accepted event's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,22 +31,11 @@ impl Outcome {
         matches!(self, Self::Refused(_) | Self::Expired)
     }
 
-    pub(crate) fn letter<'a>(
-        &self,
-        record: &'a Record,
-        ended_at_ms: i64,
-    ) -> DeadLetter<&'a Record> {
-        let verdict = match self {
+    /// TikTok's words on it.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match self {
             Self::Delivered | Self::Expired => None,
             Self::DeliveredWithWarning(verdict) | Self::Refused(verdict) => Some(verdict),
-        };
-        DeadLetter {
-            outcome: self.label().to_owned(),
-            ended_at_ms,
-            code: verdict.map(|verdict| verdict.code),
-            message: verdict.map(|verdict| verdict.message.clone()),
-            request_id: verdict.and_then(|verdict| verdict.request_id.clone()),
-            record,
         }
     }
 }

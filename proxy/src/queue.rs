@@ -8,68 +8,103 @@
 //! 2. **Decided once.** Of any number of events with one key, concurrent or not, before or after a
 //!    restart, exactly one is accepted while the key is remembered. The decision and the write are one
 //!    atomic commit.
-//! 3. **Out until settled.** An event leaves the queue only through [`Outlet::settle`], with one
-//!    [`Outcome`]. What was claimed and not settled when the process ended is claimed again.
-//! 4. **In order, and bounded.** Events are claimed in the order in which they were accepted. What waits
-//!    is on disk: the heap holds no more than the calls under way and the batch that was claimed.
+//! 3. **Out when settled.** An event leaves the queue only through [`Lane::settle`], with one outcome. What
+//!    was claimed and not settled when the process ended is claimed again.
+//! 4. **In order, apart, and bounded.** The events of one destination are claimed in the order in which they
+//!    were accepted, and no destination waits for another. What waits is on disk: the heap holds the
+//!    calls under way, the batches that were claimed, and the latest deduplication keys.
+//! 5. **On disk or refused.** When a write fails, whoever waits for it is told so, and nothing is taken until
+//!    the store has been opened again and what is on disk has been read anew.
 //!
 //! # What it does not promise
 //!
 //! Exactly-once. Delivery is at least once: an event that TikTok took just before the power went is sent
 //! again, under the same `event_id`, and TikTok drops the repeat.
 //!
-//! The halves are different types, so that a handler cannot claim and the worker cannot enqueue; what died
+//! The halves are different types, so that a handler cannot claim and a courier cannot enqueue; what died
 //! is a third, for operators.
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
 };
 
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 
-use crate::{metrics::Metrics, outcome::Outcome};
+use crate::metrics::Metrics;
 
 mod disk;
+mod filter;
+mod group;
+mod journal;
 mod key;
-mod record;
+mod lane;
+mod letter;
+mod row;
+mod seen;
 mod space;
 mod writer;
 
 pub use key::DedupKey;
-pub use record::{DeadLetter, LetterId, Record};
+pub use lane::{Batch, Claimed, Lane, Limits};
+pub use letter::{DeadLetter, LetterId, Named};
+pub use row::Destination;
+pub use seen::Remember;
+
+use writer::{Answered, Call, NewLane};
 
 /// Opens the store in `folder`, which is created if it is not there. It takes no more events once less than
 /// `reserve_bytes` are free on its disk.
 ///
+/// # Panics
+/// Outside of a tokio runtime: a task on it hands out the answers.
+///
 /// # Errors
-/// [`Error::Locked`] when another process has it open, [`Error::Newer`] when a later version wrote it,
-/// [`Error::Store`] when the disk refuses.
+/// [`Error::Locked`] when another process has it open, [`Error::Format`] when another version wrote it,
+/// [`Error::Store`] and [`Error::Folder`] when the disk refuses.
 pub fn open(
     folder: &Path,
     reserve_bytes: u64,
     metrics: Arc<Metrics>,
 ) -> Result<(Intake, Outlet, DeadLetters), Error> {
     let store = disk::Store::open(folder)?;
-    let waiting = Arc::new(AtomicI64::new(signed(store.count()?)));
-    let arrived = Arc::new(Notify::new());
-    let outlet = Outlet::new(store.clone(), Arc::clone(&arrived), Arc::clone(&waiting))?;
+    let waiting = Arc::new(AtomicI64::new(0));
+    let (lanes, new_lanes) = mpsc::unbounded_channel();
+    let (enqueued, answers) = mpsc::unbounded_channel();
     let shared = writer::Shared {
-        arrived,
         waiting: Arc::clone(&waiting),
         metrics,
         space: space::Space::new(folder.to_owned(), reserve_bytes),
+        lanes,
+        enqueued,
     };
     let writer = writer::start(store.clone(), shared)?;
+    tokio::spawn(hand_out(answers));
+    let outlet = Outlet {
+        store: store.clone(),
+        writer: writer.clone(),
+        waiting: Arc::clone(&waiting),
+        new_lanes,
+    };
     let letters = DeadLetters {
         store,
         writer: writer.clone(),
     };
     Ok((Intake { writer, waiting }, outlet, letters))
+}
+
+/// Ends when the writer does.
+async fn hand_out(mut commits: mpsc::UnboundedReceiver<Vec<Answered>>) {
+    while let Some(answers) = commits.recv().await {
+        for (answer, enqueued) in answers {
+            // A caller that went away has its events kept all the same.
+            let _ = answer.send(Ok(enqueued));
+        }
+    }
 }
 
 /// The half that takes events in.
@@ -84,10 +119,12 @@ pub struct Intake {
 pub struct Entry {
     /// What makes it the same event as another.
     pub key: DedupKey,
-    /// Until when a repeat is recognised, in Unix milliseconds.
-    pub remember_until_ms: i64,
-    /// The event.
-    pub record: Record,
+    /// How long a repeat is recognised.
+    pub remember: Remember,
+    /// Where it goes.
+    pub destination: Arc<Destination>,
+    /// The event as TikTok gets it: JSON.
+    pub event: String,
 }
 
 /// What became of an entry.
@@ -105,147 +142,49 @@ impl Intake {
     ///
     /// # Errors
     /// [`Error::Full`] when too many calls are waiting already; [`Error::DiskFull`] before the disk is;
-    /// [`Error::Store`] when it refuses.
+    /// [`Error::Stopped`] when it refuses.
     pub async fn enqueue(&self, entries: Vec<Entry>) -> Result<Vec<Enqueued>, Error> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        self.writer.write(entries).await
+        self.writer
+            .ask(|answer| Call::Enqueue(entries, answer))
+            .await
     }
 
     /// How many events wait to be delivered, those under way included.
     pub fn depth(&self) -> i64 {
-        self.waiting.load(Ordering::Relaxed).max(0)
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether events can be written. Where the last write failed, another is tried: a proxy that is taken
     /// out of service for it gets no event that could tell.
     pub async fn is_writable(&self) -> bool {
-        self.writer.is_healthy() || self.writer.probe().await.is_ok()
+        self.writer.is_healthy() || self.writer.ask(Call::Probe).await.is_ok()
     }
 }
 
-/// The half that gives events out.
+/// The half that gives events out: one lane for each destination.
 pub struct Outlet {
     store: disk::Store,
-    arrived: Arc<Notify>,
+    writer: writer::Handle,
     waiting: Arc<AtomicI64>,
-    /// The first sequence number that has not been claimed.
-    next: u64,
-}
-
-/// Events that were claimed together: of one pixel, and all live or all under one test code.
-#[derive(Debug)]
-pub struct Batch {
-    /// The events, oldest first; at least one.
-    pub events: Vec<Claimed>,
-}
-
-/// One claimed event and its place in the queue.
-#[derive(Debug)]
-pub struct Claimed {
-    sequence: u64,
-    /// The event.
-    pub record: Record,
-}
-
-/// How much travels in one request.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The most events, at least 1.
-    pub events: usize,
-    /// The most bytes of events.
-    pub bytes: usize,
-}
-
-impl Batch {
-    /// The events in order.
-    pub fn records(&self) -> Vec<&Record> {
-        self.events.iter().map(|claimed| &claimed.record).collect()
-    }
-
-    /// When the oldest was accepted, in Unix milliseconds.
-    pub fn oldest_ms(&self) -> Option<i64> {
-        self.events
-            .iter()
-            .map(|claimed| claimed.record.accepted_at_ms)
-            .min()
-    }
-
-    /// The same events as two batches.
-    pub fn halves(mut self) -> (Self, Self) {
-        let events = self.events.split_off(self.events.len() / 2);
-        (self, Self { events })
-    }
+    new_lanes: mpsc::UnboundedReceiver<NewLane>,
 }
 
 impl Outlet {
-    fn new(
-        store: disk::Store,
-        arrived: Arc<Notify>,
-        waiting: Arc<AtomicI64>,
-    ) -> Result<Self, Error> {
-        let next = store.first_sequence()?.unwrap_or_default();
-        Ok(Self {
-            store,
-            arrived,
-            waiting,
-            next,
-        })
-    }
-
-    /// The next events in order, within `limits`, that may travel in one request; `None` when nothing
-    /// waits. An event that is larger than the limit on its own comes alone.
-    ///
-    /// # Errors
-    /// [`Error::Store`] when the disk refuses.
-    pub fn claim(&mut self, limits: Limits) -> Result<Option<Batch>, Error> {
-        let mut events: Vec<Claimed> = Vec::new();
-        let mut bytes = 0;
-        for row in self.store.waiting_from(self.next) {
-            let (sequence, record) = row?;
-            let fits = events
-                .first()
-                .is_none_or(|first| first.record.travels_with(&record));
-            bytes += record.event.get().len();
-            let full =
-                events.len() == limits.events || (bytes > limits.bytes && !events.is_empty());
-            if full || !fits {
-                break;
-            }
-            events.push(Claimed { sequence, record });
+    /// The lane of a destination that has events for the first time since the start. Returns when there is
+    /// one; never again once the store is closed.
+    pub async fn lane(&mut self) -> Lane {
+        match self.new_lanes.recv().await {
+            Some(new) => Lane::new(new, self.store.clone(), self.writer.clone()),
+            None => std::future::pending().await,
         }
-        let Some(last) = events.last() else {
-            return Ok(None);
-        };
-        self.next = last.sequence + 1;
-        Ok(Some(Batch { events }))
-    }
-
-    /// Gives up every claim: what was claimed and not settled is claimed again.
-    pub fn rewind(&mut self) {
-        self.next = 0;
-    }
-
-    /// Ends claimed events. Dead letters are on disk when this returns.
-    ///
-    /// # Errors
-    /// [`Error::Store`] when the disk refuses.
-    pub fn settle(&self, events: &[Claimed], outcome: &Outcome, at_ms: i64) -> Result<(), Error> {
-        self.store.settle(events, outcome, at_ms)?;
-        self.waiting
-            .fetch_sub(signed(events.len()), Ordering::Relaxed);
-        Ok(())
     }
 
     /// How many events wait, claimed ones included.
     pub fn depth(&self) -> i64 {
-        self.waiting.load(Ordering::Relaxed).max(0)
-    }
-
-    /// Returns when something may have arrived since the last call.
-    pub async fn arrival(&self) {
-        self.arrived.notified().await;
+        self.waiting.load(Ordering::Relaxed)
     }
 }
 
@@ -262,7 +201,7 @@ impl DeadLetters {
     /// # Errors
     /// [`Error::Store`] when the disk refuses.
     pub fn newest(&self, most: usize) -> Result<Vec<(LetterId, DeadLetter)>, Error> {
-        self.store.dead_letters().take(most).collect()
+        self.store.tables()?.letters().take(most).collect()
     }
 
     /// Puts letters back into the queue, with another 7 days to be delivered; how many of them there were.
@@ -270,15 +209,19 @@ impl DeadLetters {
     /// # Errors
     /// As [`Intake::enqueue`].
     pub async fn replay(&self, letters: Vec<LetterId>) -> Result<usize, Error> {
-        self.writer.replay(letters).await
+        self.writer
+            .ask(|answer| Call::Replay(letters, answer))
+            .await
     }
 
     /// Removes letters for good; how many of them there were.
     ///
     /// # Errors
-    /// [`Error::Store`] when the disk refuses.
-    pub fn remove(&self, letters: &[LetterId]) -> Result<usize, Error> {
-        self.store.drop_letters(letters)
+    /// [`Error::Stopped`] when the disk refuses.
+    pub async fn remove(&self, letters: Vec<LetterId>) -> Result<usize, Error> {
+        self.writer
+            .ask(|answer| Call::Remove(letters, answer))
+            .await
     }
 }
 
@@ -288,14 +231,14 @@ pub enum Error {
     /// Another process has the folder open.
     #[error("another process is using the data directory")]
     Locked,
-    /// The folder was written by a later version.
+    /// The folder was written by another version.
     #[error(
-        "the data directory has format {found}, this version reads up to {known}; use the version that wrote it"
+        "the data directory has format {found}, this version reads format {known}; use the version that wrote it"
     )]
-    Newer {
+    Format {
         /// The format in the folder.
         found: u32,
-        /// The latest format this version reads.
+        /// The format this version reads.
         known: u32,
     },
     /// Too many calls wait for the disk.
@@ -304,7 +247,7 @@ pub enum Error {
     /// The disk has less room than is kept free.
     #[error("the disk is nearly full")]
     DiskFull,
-    /// The thread that writes has ended after an error.
+    /// The disk has refused a write, and the store could not be opened again yet.
     #[error("the store has stopped taking events")]
     Stopped,
     /// The disk or the store refused.
@@ -313,9 +256,19 @@ pub enum Error {
     /// The file system refused.
     #[error("the data directory cannot be used")]
     Folder(#[source] io::Error),
-    /// A stored record does not read back.
-    #[error("a stored event cannot be read")]
-    Corrupt(#[source] serde_json::Error),
+    /// A journal is damaged in its midst.
+    #[error(
+        "the data directory is damaged: {} does not read back from byte {at} on, with intact events behind it; restore the folder from a copy, or cut that file there to give up what lies behind", file.display()
+    )]
+    Damaged {
+        /// The journal's name.
+        file: PathBuf,
+        /// How much of it is intact, in bytes.
+        at: u64,
+    },
+    /// Something that is stored does not read back.
+    #[error("the data directory is damaged")]
+    Corrupt,
 }
 
 impl From<fjall::Error> for Error {
@@ -325,10 +278,6 @@ impl From<fjall::Error> for Error {
             other => Self::Store(other),
         }
     }
-}
-
-fn signed(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

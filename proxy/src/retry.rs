@@ -1,6 +1,4 @@
-//! What follows from TikTok's answer: an end, or another attempt and when.
-
-use std::time::Duration;
+//! What follows from TikTok's answer: an end, or another attempt.
 
 use crate::{
     outcome::Outcome,
@@ -15,25 +13,35 @@ const UNCLEAR_ATTEMPTS: u32 = 8;
 /// What to do with the events of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// They have come to an end.
+    /// All have come to the same end.
     End(Outcome),
-    /// One of them is at fault; find out which by sending halves.
-    Halve,
-    /// Send them again, after a random part of this time.
-    Again {
-        /// The longest wait; the actual one is anywhere below it, so that proxies do not come back
-        /// together after an outage.
-        within: Duration,
-        /// The shortest wait.
-        least: Duration,
+    /// Those at these places are refused, with TikTok's words; the others have come to an end.
+    Apart {
+        /// Places in the request.
+        refused: Vec<(usize, Verdict)>,
+        /// The end of the others.
+        others: Outcome,
     },
-    /// Send them again after a random part of this time, and say that nothing gets through.
-    Barred {
-        /// As in [`Next::Again`].
-        within: Duration,
-        /// What TikTok said.
-        verdict: Verdict,
+    /// One of them is at fault; find out which.
+    Narrow {
+        /// The place that TikTok names.
+        suspect: Option<usize>,
     },
+    /// Send them again, more slowly.
+    Again(Slow),
+    /// Send them again, and say that nothing gets through.
+    Barred(Verdict),
+}
+
+/// Why to send more slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slow {
+    /// TikTok, or the way there, is in trouble.
+    Trouble,
+    /// TikTok refuses the token or its right to the pixel.
+    Barred,
+    /// TikTok wants fewer requests.
+    Throttled,
 }
 
 /// Decides. `attempts` counts the sends of these events so far, the one that `reply` answers included;
@@ -41,37 +49,40 @@ pub enum Next {
 pub fn decide(reply: Reply, attempts: u32, events: usize) -> Next {
     match reply {
         Reply::Taken => Next::End(Outcome::Delivered),
-        Reply::TakenInPart(verdict) => Next::End(Outcome::DeliveredWithWarning(verdict)),
+        Reply::TakenInPart { verdict, refused } => in_part(verdict, refused, events),
+        Reply::Refused { index, .. } if events > 1 => Next::Narrow { suspect: index },
         // A gateway's 413 is about the size of all of them together.
-        Reply::Refused(_) | Reply::Unreachable(Trouble::NotJson(413)) if events > 1 => Next::Halve,
-        Reply::Refused(verdict) => Next::End(Outcome::Refused(verdict)),
+        Reply::Unreachable(Trouble::NotJson(413)) if events > 1 => Next::Narrow { suspect: None },
+        Reply::Refused { verdict, .. } => Next::End(Outcome::Refused(verdict)),
         Reply::Unclear(verdict) if attempts >= UNCLEAR_ATTEMPTS => {
-            decide(Reply::Refused(verdict), attempts, events)
+            let index = None;
+            decide(Reply::Refused { verdict, index }, attempts, events)
         }
-        Reply::Barred(verdict) => Next::Barred {
-            within: doubled(2, attempts, 30),
-            verdict,
-        },
-        Reply::Throttled(_) => {
-            let least = Duration::from_mins(1);
-            Next::Again {
-                within: least + doubled(60, attempts, 600),
-                least,
-            }
-        }
-        Reply::Later(_) | Reply::Unclear(_) | Reply::Unreachable(_) => Next::Again {
-            within: doubled(1, attempts, 300),
-            least: Duration::ZERO,
-        },
+        Reply::Barred(verdict) => Next::Barred(verdict),
+        Reply::Throttled(_) => Next::Again(Slow::Throttled),
+        Reply::Later(_) | Reply::Unclear(_) | Reply::Unreachable(_) => Next::Again(Slow::Trouble),
     }
 }
 
-/// `first` seconds, doubled with every attempt, at most `longest`.
-fn doubled(first: u64, attempts: u32, longest: u64) -> Duration {
-    let factor = 1_u64
-        .checked_shl(attempts.saturating_sub(1))
-        .unwrap_or(u64::MAX);
-    Duration::from_secs(first.saturating_mul(factor).min(longest))
+/// 20001 is read for each event: those it names were not taken, the others were.
+fn in_part(verdict: Verdict, refused: Vec<(usize, String)>, events: usize) -> Next {
+    let refused: Vec<_> = refused
+        .into_iter()
+        .filter(|(index, _)| *index < events)
+        .map(|(index, message)| {
+            let words = Verdict {
+                message,
+                ..verdict.clone()
+            };
+            (index, words)
+        })
+        .collect();
+    let others = Outcome::DeliveredWithWarning(verdict);
+    if refused.is_empty() {
+        Next::End(others)
+    } else {
+        Next::Apart { refused, others }
+    }
 }
 
 #[cfg(test)]
@@ -86,10 +97,17 @@ mod tests {
         }
     }
 
-    fn wait(reply: Reply, attempts: u32) -> u64 {
-        match decide(reply, attempts, 1) {
-            Next::Again { within, .. } | Next::Barred { within, .. } => within.as_secs(),
-            other => panic!("{other:?}"),
+    fn refused(index: Option<usize>) -> Reply {
+        Reply::Refused {
+            verdict: verdict(40002),
+            index,
+        }
+    }
+
+    fn in_part(refused: Vec<(usize, String)>) -> Reply {
+        Reply::TakenInPart {
+            verdict: verdict(20001),
+            refused,
         }
     }
 
@@ -97,61 +115,69 @@ mod tests {
     fn only_code_0_and_20001_deliver() {
         assert_eq!(decide(Reply::Taken, 1, 50), Next::End(Outcome::Delivered));
         let warning = Outcome::DeliveredWithWarning(verdict(20001));
+        assert_eq!(decide(in_part(Vec::new()), 1, 50), Next::End(warning));
+    }
+
+    #[test]
+    fn what_20001_names_is_refused_and_the_rest_is_delivered() {
+        let named = vec![(3, "no".to_owned()), (50, "no such event".to_owned())];
+        let words = Verdict {
+            message: "no".to_owned(),
+            ..verdict(20001)
+        };
         assert_eq!(
-            decide(Reply::TakenInPart(verdict(20001)), 1, 50),
-            Next::End(warning)
+            decide(in_part(named), 1, 50),
+            Next::Apart {
+                refused: vec![(3, words)],
+                others: Outcome::DeliveredWithWarning(verdict(20001)),
+            }
         );
     }
 
     #[test]
     fn a_refusal_ends_one_event_and_never_a_batch() {
-        assert_eq!(decide(Reply::Refused(verdict(40002)), 1, 2), Next::Halve);
-        assert_eq!(
-            decide(Reply::Refused(verdict(40002)), 1, 1),
-            Next::End(Outcome::Refused(verdict(40002)))
-        );
+        for index in [None, Some(1)] {
+            let narrow = Next::Narrow { suspect: index };
+            assert_eq!(decide(refused(index), 1, 2), narrow);
+            let end = Next::End(Outcome::Refused(verdict(40002)));
+            assert_eq!(decide(refused(index), 1, 1), end);
+        }
     }
 
     #[test]
-    fn waits_double_up_to_a_bound() {
-        let lost = || Reply::Unreachable(Trouble::TimedOut);
-        assert_eq!(
-            [1, 2, 3, 9, 10, 1000].map(|attempts| wait(lost(), attempts)),
-            [1, 2, 4, 256, 300, 300]
-        );
-        assert_eq!(
-            [1, 2, 5, 99].map(|attempts| wait(Reply::Barred(verdict(40105)), attempts)),
-            [2, 4, 30, 30]
-        );
-        assert_eq!(
-            [1, 2, 99].map(|attempts| wait(Reply::Throttled(verdict(40100)), attempts)),
-            [120, 180, 660]
-        );
+    fn what_may_pass_is_sent_again_for_as_long_as_it_takes() {
+        let again = |slow| Next::Again(slow);
+        for attempts in [1, 100, u32::MAX] {
+            for (reply, next) in [
+                (Reply::Throttled(verdict(40100)), again(Slow::Throttled)),
+                (Reply::Later(verdict(50000)), again(Slow::Trouble)),
+                (Reply::Unreachable(Trouble::TimedOut), again(Slow::Trouble)),
+                (
+                    Reply::Unreachable(Trouble::NotJson(502)),
+                    again(Slow::Trouble),
+                ),
+                (Reply::Barred(verdict(40105)), Next::Barred(verdict(40105))),
+            ] {
+                assert_eq!(decide(reply, attempts, 1), next);
+            }
+        }
     }
 
     #[test]
-    fn an_unclear_code_is_given_up_after_a_few_attempts() {
-        assert!(matches!(
-            decide(Reply::Unclear(verdict(40101)), 7, 1),
-            Next::Again { .. }
-        ));
+    fn an_unclear_code_is_a_refusal_in_the_end() {
+        let unclear = || Reply::Unclear(verdict(40101));
+        assert_eq!(decide(unclear(), 7, 1), Next::Again(Slow::Trouble));
         assert_eq!(
-            decide(Reply::Unclear(verdict(40101)), 8, 1),
+            decide(unclear(), 8, 1),
             Next::End(Outcome::Refused(verdict(40101)))
         );
+        assert_eq!(decide(unclear(), 8, 2), Next::Narrow { suspect: None });
     }
 
     #[test]
-    fn trouble_never_ends_an_event() {
-        for trouble in [
-            Trouble::TimedOut,
-            Trouble::NotJson(404),
-            Trouble::Connection(String::new()),
-        ] {
-            assert!(matches!(
-                decide(Reply::Unreachable(trouble), u32::MAX, 1),
-                Next::Again { .. }
-            ));
-        }
+    fn a_request_that_is_too_large_is_narrowed() {
+        let too_large = || Reply::Unreachable(Trouble::NotJson(413));
+        assert_eq!(decide(too_large(), 1, 2), Next::Narrow { suspect: None });
+        assert_eq!(decide(too_large(), 1, 1), Next::Again(Slow::Trouble));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     error::Error as _,
+    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -11,12 +12,13 @@ use reqwest::{
     redirect,
 };
 
-use crate::{queue::Record, secret::AccessToken};
+use crate::secret::AccessToken;
 
 mod request;
 mod response;
 
-pub use response::{Reply, Trouble, Verdict};
+pub use request::body;
+pub use response::{Reply, Trouble, Verdict, read};
 
 /// How long TikTok may take for an answer; senders report 5 to 10 seconds in the field.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -25,10 +27,11 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const LONGEST_ANSWER: usize = 256 * 1024;
 const PATH: &str = "/open_api/v1.3/event/track/";
 
-/// A connection pool to TikTok with the token in it.
+/// A connection pool to TikTok with the token in it; cheap to clone.
+#[derive(Clone)]
 pub struct Client {
     http: Http,
-    url: String,
+    url: Arc<str>,
 }
 
 /// The client could not be set up.
@@ -57,26 +60,17 @@ impl Client {
             .map_err(|error| SetUp(Some(error)))?;
         Ok(Self {
             http,
-            url: format!("{api_base}{PATH}"),
+            url: format!("{api_base}{PATH}").into(),
         })
     }
 
-    /// Sends events that travel together and reads TikTok's answer.
-    pub async fn track(&self, records: &[&Record]) -> Reply {
-        let Ok(body) = request::body(records) else {
-            return Reply::Unreachable(Trouble::Unsendable);
-        };
-        match self.exchange(body).await {
-            Ok(answer) => response::read(answer.status, &answer.body),
-            Err(trouble) => Reply::Unreachable(trouble),
-        }
+    /// Sends a [`body`] and reads TikTok's answer.
+    pub async fn track(&self, body: Vec<u8>) -> Reply {
+        self.probe(body).await.0
     }
 
-    /// Sends one event and reads, beside the verdict, what time it is at TikTok, in Unix milliseconds.
-    pub async fn probe(&self, record: &Record) -> (Reply, Option<i64>) {
-        let Ok(body) = request::body(&[record]) else {
-            return (Reply::Unreachable(Trouble::Unsendable), None);
-        };
+    /// As [`Client::track`]; says as well what time it is at TikTok, in Unix milliseconds.
+    pub async fn probe(&self, body: Vec<u8>) -> (Reply, Option<i64>) {
         match self.exchange(body).await {
             Ok(answer) => (response::read(answer.status, &answer.body), answer.date_ms),
             Err(trouble) => (Reply::Unreachable(trouble), None),
@@ -86,7 +80,7 @@ impl Client {
     async fn exchange(&self, body: Vec<u8>) -> Result<Answer, Trouble> {
         let mut response = self
             .http
-            .post(&self.url)
+            .post(&*self.url)
             .body(body)
             .send()
             .await

@@ -110,6 +110,19 @@ fn an_id_is_the_senders_or_the_orders_or_random() {
 }
 
 #[test]
+fn a_test_code_that_tiktok_cannot_have_given_is_refused() {
+    let facts = Facts {
+        caller: Caller::Server,
+        ..facts()
+    };
+    for code in ["two words".to_owned(), "T".repeat(65), "T\0".to_owned()] {
+        let event = json!({ "event": "Lead", "test_event_code": code });
+        let refused = judge(&event, &facts).unwrap_err();
+        assert_eq!(refused.errors[0].field, "test_event_code", "{code}");
+    }
+}
+
+#[test]
 fn another_pixel_is_not_ours() {
     let refused = judge(
         &json!({ "event": "Lead", "event_id": "a", "pixel_id": "C0000000000000000000" }),

@@ -1,6 +1,6 @@
 //! `duet-proxy doctor`: is everything in place? One line each, with what to do where it is not.
 
-use std::path::Path;
+use std::{iter, path::Path};
 
 use anyhow::Result;
 use clap::{Arg, Command};
@@ -8,11 +8,9 @@ use duet_events::{EventId, EventName, Page, Properties, User, event::Event};
 use duet_proxy::{
     clock,
     config::{Config, settings::SETTINGS},
-    control,
-    queue::{self, Record},
-    tiktok::{Client, Reply},
+    control, queue,
+    tiktok::{Client, Reply, body},
 };
-use serde_json::value::to_raw_value;
 
 use super::{Failure, serve::on_this_thread};
 
@@ -108,15 +106,15 @@ async fn ask_tiktok(config: &Config, test_event_code: Option<&str>) -> Result<(F
     let configured = config.tiktok.test.as_ref().map(|test| test.code.as_str());
     let code = test_event_code.or(configured).unwrap_or(TEST_CODE);
     let client = Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
-    let (reply, tiktoks_time) = client.probe(&test_event(config, code)?).await;
+    let (reply, tiktoks_time) = client.probe(test_event(config, code)?).await;
     let token = match reply {
-        Reply::Taken | Reply::TakenInPart(_) => Ok(format!(
+        Reply::Taken | Reply::TakenInPart { .. } => Ok(format!(
             "TikTok took a test event (code {code}); it is not counted"
         )),
         Reply::Barred(verdict) => Err(format!(
             "TikTok refuses: {verdict}; make a new token in Events Manager > pixel > Settings, and check that the pixel is the token's"
         )),
-        Reply::Refused(verdict) | Reply::Unclear(verdict) => {
+        Reply::Refused { verdict, .. } | Reply::Unclear(verdict) => {
             Err(format!("TikTok refuses the test event: {verdict}"))
         }
         Reply::Throttled(verdict) | Reply::Later(verdict) => Err(format!(
@@ -142,7 +140,8 @@ async fn ask_tiktok(config: &Config, test_event_code: Option<&str>) -> Result<(F
     Ok((token, clock))
 }
 
-fn test_event(config: &Config, code: &str) -> Result<Record> {
+/// The body of a request with one event that is not counted.
+fn test_event(config: &Config, code: &str) -> Result<Vec<u8>> {
     let now_ms = clock::now_ms();
     let valid = |broken: duet_events::Invalid| anyhow::anyhow!("{}", broken.message);
     let mut random = [0; 16];
@@ -160,15 +159,9 @@ fn test_event(config: &Config, code: &str) -> Result<Record> {
         properties: Properties::default(),
         limited_data_use: false,
     };
-    Ok(Record {
-        accepted_at_ms: now_ms,
-        pixel_id: config.tiktok.pixel_id.as_str().to_owned(),
-        test_event_code: Some(code.to_owned()),
-        name: event.name.as_str().to_owned(),
-        event_id: event.id.as_str().to_owned(),
-        pixel: None,
-        event: to_raw_value(&event)?,
-    })
+    let event = serde_json::to_vec(&event)?;
+    let pixel_id = config.tiktok.pixel_id.as_str();
+    Ok(body(pixel_id, Some(code), iter::once(event.as_slice())))
 }
 
 fn test_traffic(config: &Config) -> Finding {

@@ -126,6 +126,21 @@ pub const SETTINGS: &[Setting] = &[
         "The most events in one request to TikTok, 1 to 1000.",
     ),
     setting(
+        "DUET_BATCH_BYTES",
+        Some("1000000"),
+        "The most bytes of events in one request to TikTok, 1000 to 5000000.",
+    ),
+    setting(
+        "DUET_SEND_PARALLEL",
+        Some("4"),
+        "The most requests to TikTok at once for each pixel, 1 to 32.",
+    ),
+    setting(
+        "DUET_SEND_LIMIT",
+        Some("10/1s"),
+        "Requests to TikTok per time (s, m or h), or off. TikTok's own limit is not certain; 10 a second is safe.",
+    ),
+    setting(
         "DUET_MONEY_EVENTS",
         Some("open"),
         "Whether a page's word for a payment is taken: open. This version cannot verify payments.",

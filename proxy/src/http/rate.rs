@@ -28,11 +28,8 @@ pub struct Rates {
 impl Rates {
     /// `None` limits nothing.
     pub fn new(limit: Option<RateLimit>) -> Self {
-        let quota = limit.and_then(|RateLimit { requests, per }| {
-            Some(Quota::with_period(per / requests.get())?.allow_burst(requests))
-        });
         Self {
-            limiter: quota.map(RateLimiter::keyed),
+            limiter: limit.and_then(RateLimit::quota).map(RateLimiter::keyed),
             clock: DefaultClock::default(),
             asked: AtomicUsize::new(0),
         }
@@ -68,6 +65,12 @@ fn subscriber(client: IpAddr) -> IpAddr {
 }
 
 impl RateLimit {
+    /// The same, as the limiter wants it.
+    pub fn quota(self) -> Option<Quota> {
+        let quota = Quota::with_period(self.per / self.requests.get())?;
+        Some(quota.allow_burst(self.requests))
+    }
+
     /// Reads `300/1m`; `off` is `None`.
     ///
     /// # Errors

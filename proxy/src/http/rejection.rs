@@ -113,10 +113,11 @@ impl From<queue::Error> for Rejection {
             queue::Error::DiskFull => Self::DiskFull,
             queue::Error::Stopped
             | queue::Error::Locked
-            | queue::Error::Newer { .. }
+            | queue::Error::Format { .. }
             | queue::Error::Store(_)
             | queue::Error::Folder(_)
-            | queue::Error::Corrupt(_) => Self::Unavailable,
+            | queue::Error::Damaged { .. }
+            | queue::Error::Corrupt => Self::Unavailable,
         }
     }
 }

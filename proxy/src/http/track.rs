@@ -24,13 +24,8 @@ use crate::{
     clock,
     identity::server_key,
     metrics::{Metrics, PixelLabel, RuleLabel},
-    queue::{DedupKey, Enqueued, Entry, Record},
+    queue::{DedupKey, Enqueued, Entry, Remember},
 };
-
-/// How long a repeat is recognised: as long as TikTok does.
-const REMEMBER_MS: i64 = 48 * 60 * 60 * 1000;
-/// How long a repeat is recognised that belongs to an order: a thank-you page is opened again weeks later.
-const REMEMBER_ORDER_MS: i64 = 90 * 24 * 60 * 60 * 1000;
 
 /// `GET`: somebody wants to know whether this is the place.
 #[derive(Serialize)]
@@ -90,7 +85,7 @@ pub async fn post(
     let cookie = click_cookie(&app, caller, peer, &headers, &judged);
     let taken = judged.iter().flatten();
     let entries = taken
-        .map(|admitted| entry(admitted, &facts))
+        .map(|admitted| entry(admitted, &app))
         .collect::<Result<Vec<_>, _>>()?;
     let mut enqueued = app.intake.enqueue(entries).await?.into_iter();
     let results = judged.into_iter().map(|judged| match judged {
@@ -171,44 +166,27 @@ fn facts<'a>(
         ttclid,
         ttp: client::cookie(headers, "_ttp"),
         country: app.country,
-        pixel_id: &app.pixel_id,
+        pixel_id: &app.destination.pixel_id,
         test_event_code: app.test.as_deref().and_then(|test| test.code_at(now_ms)),
     }
 }
 
-fn entry(admitted: &Admitted, facts: &Facts<'_>) -> Result<Entry, Rejection> {
-    let Admitted {
-        event,
-        pixel,
-        test_event_code,
-        ..
-    } = admitted;
+fn entry(admitted: &Admitted, app: &App) -> Result<Entry, Rejection> {
+    let event = &admitted.event;
+    let destination = app.destination(admitted.test_event_code.as_deref());
     Ok(Entry {
-        key: DedupKey::of(
-            facts.pixel_id,
-            &event.name,
-            &event.id,
-            test_event_code.as_deref(),
-        ),
-        remember_until_ms: facts.now_ms + remembered_ms(event),
-        record: Record {
-            accepted_at_ms: facts.now_ms,
-            pixel_id: facts.pixel_id.to_owned(),
-            test_event_code: test_event_code.clone(),
-            name: event.name.as_str().to_owned(),
-            event_id: event.id.as_str().to_owned(),
-            pixel: *pixel,
-            event: serde_json::value::to_raw_value(event).map_err(|_| Rejection::Unavailable)?,
-        },
+        key: DedupKey::of(&destination, &event.name, &event.id),
+        remember: remembered(event),
+        destination,
+        event: serde_json::to_string(event).map_err(|_| Rejection::Unavailable)?,
     })
 }
 
-/// How long a repeat of `event` is recognised.
-fn remembered_ms(event: &Event) -> i64 {
+fn remembered(event: &Event) -> Remember {
     if event.properties.order_id.is_some() {
-        REMEMBER_ORDER_MS
+        Remember::Days90
     } else {
-        REMEMBER_MS
+        Remember::Hours48
     }
 }
 
@@ -239,16 +217,13 @@ mod tests {
 
     #[test]
     fn a_repeat_is_recognised_for_48_hours_and_for_90_days_with_an_order() {
-        let hours = |text: &str| {
+        let of = |text: &str| {
             let raw = RawValue::from_string(text.to_owned()).unwrap();
             let claim = Claim::read(&raw, None).unwrap();
-            let event = claim.into_event(EventId::parse("a").unwrap(), 1);
-            remembered_ms(&event) / 3_600_000
+            remembered(&claim.into_event(EventId::parse("a").unwrap(), 1))
         };
-        assert_eq!(hours(r#"{"event":"Lead"}"#), 48);
-        assert_eq!(
-            hours(r#"{"event":"Lead","properties":{"order_id":"A"}}"#),
-            90 * 24
-        );
+        assert_eq!(of(r#"{"event":"Lead"}"#), Remember::Hours48);
+        let order = r#"{"event":"Lead","properties":{"order_id":"A"}}"#;
+        assert_eq!(of(order), Remember::Days90);
     }
 }

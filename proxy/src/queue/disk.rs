@@ -2,283 +2,230 @@
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|
-//! | `waiting` | sequence number, 8 bytes big-endian | [`Record`] as JSON |
+//! | `waiting` | destination, sequence number (see [`row`]) | the events of one commit, and marks on settled ones |
 //! | `dead` | [`LetterId`], 16 bytes | [`DeadLetter`] as JSON |
-//! | `seen` | [`DedupKey`] | until when it is remembered, ms, 8 bytes big-endian |
-//! | `forget` | that time, then the key | nothing; read in order to clear `seen` |
+//! | `seen` | shelf, row number (see [`seen`](super::seen)) | keys and until when they are remembered; filters of runs |
+//! | `runs` | shelf, run, part | the sorted keys of that part |
 //! | `about` | `format` | the store's format, 4 bytes big-endian |
+//! | `about` | `position` | [`Position`] as JSON: the next sequence number, and how much waits where |
 //! | `about` | `probe` | when the store was last asked whether it can be written, ms |
 
-use std::{collections::HashSet, fs, path::Path};
+use std::{
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    config::BlockSizePolicy,
+};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Claimed, DedupKey, Enqueued, Entry, Error,
-    record::{DeadLetter, LetterId, Record},
+    Destination, Error, journal,
+    letter::{DeadLetter, LetterId},
+    row::{self, Row},
 };
-use crate::outcome::Outcome;
 
-/// The format this version writes, and the latest it reads.
-const FORMAT: u32 = 1;
+/// The format this version writes, and the only one it reads.
+const FORMAT: u32 = 2;
+/// How much written data is held in memory for each keyspace before it goes into a table.
+const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
+/// What was read and may be read again: little, since the queue is read once and in order.
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
+/// How much of the journal may have to be read at start; the least that fjall takes.
+const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// How long a dead letter is kept.
 const KEEP_LETTERS_MS: i64 = 30 * 24 * 60 * 60 * 1000;
-/// The most remembered keys, and the most letters, that one sweep clears.
+/// The most letters that one sweep clears.
 const SWEEP: usize = 10_000;
 
+/// The store, shared by the writer and those who read. It is empty while the writer opens it anew after the
+/// disk has failed.
 #[derive(Clone)]
 pub(super) struct Store {
-    database: Database,
-    waiting: Keyspace,
-    dead: Keyspace,
-    seen: Keyspace,
-    forget: Keyspace,
+    folder: Arc<PathBuf>,
+    tables: Arc<RwLock<Option<Tables>>>,
+}
+
+#[derive(Clone)]
+pub(super) struct Tables {
+    pub(super) database: Database,
+    pub(super) waiting: Keyspace,
+    pub(super) dead: Keyspace,
+    pub(super) seen: Keyspace,
+    pub(super) runs: Keyspace,
     about: Keyspace,
 }
 
+/// Where the queue stands; written with every commit that moves it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Position {
+    /// The number of the next event.
+    pub(super) next: u64,
+    /// Where events wait.
+    pub(super) places: Vec<Place>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub(super) destination: Arc<Destination>,
+    /// How many events wait, claimed ones included.
+    pub(super) waiting: u64,
+    /// No row before this one waits.
+    pub(super) head: u64,
+}
+
+/// A row that waits, and which of its events are settled already.
+pub(super) type Found = (Row, Vec<Range<u32>>);
+
 impl Store {
     pub(super) fn open(folder: &Path) -> Result<Self, Error> {
+        let store = Self {
+            folder: Arc::new(folder.to_owned()),
+            tables: Arc::default(),
+        };
+        store.reopen()?;
+        Ok(store)
+    }
+
+    /// Lets go of the files and opens them again: after a failed write, what is on disk is the truth.
+    pub(super) fn reopen(&self) -> Result<(), Error> {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        *tables = None;
+        *tables = Some(Tables::open(&self.folder)?);
+        Ok(())
+    }
+
+    /// A handle on the files, not to be kept.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] while they cannot be opened.
+    pub(super) fn tables(&self) -> Result<Tables, Error> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.clone().ok_or(Error::Stopped)
+    }
+}
+
+impl Tables {
+    fn open(folder: &Path) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(Error::Folder)?;
-        let database = Database::builder(folder).open()?;
-        check_format(&database)?;
-        let keyspace = |name| database.keyspace(name, KeyspaceCreateOptions::default);
-        Ok(Self {
-            waiting: keyspace("waiting")?,
-            dead: keyspace("dead")?,
-            seen: keyspace("seen")?,
-            forget: keyspace("forget")?,
-            about: keyspace("about")?,
+        journal::mend(folder)?;
+        let database = Database::builder(folder)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(1)
+            .open()?;
+        let small = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        // A row holds dozens of events.
+        let large = || small().data_block_size_policy(BlockSizePolicy::all(64 * 1024));
+        let tables = Self {
+            about: database.keyspace("about", small)?,
+            waiting: database.keyspace("waiting", large)?,
+            dead: database.keyspace("dead", small)?,
+            seen: database.keyspace("seen", small)?,
+            runs: database.keyspace("runs", small)?,
             database,
-        })
+        };
+        tables.check_format()?;
+        Ok(tables)
     }
 
-    pub(super) fn first_sequence(&self) -> Result<Option<u64>, Error> {
-        self.waiting
-            .first_key_value()
-            .map(|row| Ok(number(&row.key()?)))
-            .transpose()
+    fn check_format(&self) -> Result<(), Error> {
+        let Some(found) = self.about.get("format")? else {
+            self.about.insert("format", FORMAT.to_be_bytes())?;
+            return Ok(self.database.persist(PersistMode::SyncAll)?);
+        };
+        let found = found.first_chunk().ok_or(Error::Corrupt)?;
+        match u32::from_be_bytes(*found) {
+            FORMAT => Ok(()),
+            found => Err(Error::Format {
+                found,
+                known: FORMAT,
+            }),
+        }
     }
 
-    pub(super) fn next_sequence(&self) -> Result<u64, Error> {
-        let last = self.waiting.last_key_value();
-        last.map_or(Ok(0), |row| Ok(number(&row.key()?) + 1))
+    pub(super) fn position(&self) -> Result<Position, Error> {
+        let Some(position) = self.about.get("position")? else {
+            return Ok(Position::default());
+        };
+        serde_json::from_slice(&position).map_err(|_| Error::Corrupt)
     }
 
-    pub(super) fn waiting_from(
+    pub(super) fn set_position(
         &self,
-        sequence: u64,
-    ) -> impl Iterator<Item = Result<(u64, Record), Error>> {
-        self.waiting.range(sequence.to_be_bytes()..).map(|row| {
-            let (key, value) = row.into_inner()?;
-            Ok((
-                number(&key),
-                serde_json::from_slice(&value).map_err(Error::Corrupt)?,
-            ))
-        })
+        batch: &mut OwnedWriteBatch,
+        position: &Position,
+    ) -> Result<(), Error> {
+        let position = serde_json::to_vec(position).map_err(|_| Error::Corrupt)?;
+        batch.insert(&self.about, "position", position);
+        Ok(())
     }
 
-    pub(super) fn count(&self) -> Result<usize, Error> {
-        Ok(self.waiting.len()?)
+    /// Has a commit write something that nobody reads.
+    pub(super) fn probe(&self, batch: &mut OwnedWriteBatch, now_ms: i64) {
+        batch.insert(&self.about, "probe", now_ms.to_be_bytes());
+    }
+
+    /// Rows of the destination whose keys begin with `prefix`, from row `from` on, until they hold `bytes`
+    /// or more.
+    pub(super) fn rows(&self, prefix: &[u8], from: u64, bytes: usize) -> Result<Vec<Found>, Error> {
+        let mut found: Vec<Found> = Vec::new();
+        let mut held = 0;
+        for entry in self.waiting.range(row::key(prefix, from)..) {
+            let (key, value) = entry.into_inner()?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            let (sequence, mark) = row::read_key(&key, prefix)?;
+            match mark {
+                None if held >= bytes => break,
+                None => {
+                    held += value.len();
+                    found.push((Row::read(sequence, value)?, Vec::new()));
+                }
+                Some(start) => {
+                    let end = value.first_chunk().ok_or(Error::Corrupt)?;
+                    if let Some((row, settled)) = found.last_mut()
+                        && row.sequence == sequence
+                    {
+                        settled.push(start..u32::from_be_bytes(*end));
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The newest letters first.
-    pub(super) fn dead_letters(
-        &self,
-    ) -> impl Iterator<Item = Result<(LetterId, DeadLetter), Error>> {
-        self.dead
-            .iter()
-            .rev()
-            .filter_map(|row| match row.into_inner() {
-                Ok((key, value)) => {
-                    let letter = serde_json::from_slice(&value).map_err(Error::Corrupt);
-                    LetterId::from_bytes(&key).map(|id| letter.map(|letter| (id, letter)))
-                }
-                Err(error) => Some(Err(error.into())),
-            })
+    pub(super) fn letters(&self) -> impl Iterator<Item = Result<(LetterId, DeadLetter), Error>> {
+        self.dead.iter().rev().map(|row| {
+            let (key, value) = row.into_inner()?;
+            let id = LetterId::from_bytes(&key).ok_or(Error::Corrupt)?;
+            let letter = serde_json::from_slice(&value).map_err(|_| Error::Corrupt)?;
+            Ok((id, letter))
+        })
     }
 
-    /// Puts letters back into the queue, as if they had just been accepted; the number of those that were
-    /// there.
-    pub(super) fn replay(
-        &self,
-        letters: &[LetterId],
-        sequence: &mut u64,
-        now_ms: i64,
-    ) -> Result<usize, Error> {
-        let mut batch = self
-            .database
-            .batch()
-            .durability(Some(PersistMode::SyncData));
-        let mut next = *sequence;
-        let mut once = HashSet::new();
-        for id in letters.iter().filter(|id| once.insert(**id)) {
-            let Some(letter) = self.dead.get(id.to_bytes())? else {
-                continue;
-            };
-            let DeadLetter::<Record> { mut record, .. } =
-                serde_json::from_slice(&letter).map_err(Error::Corrupt)?;
-            record.accepted_at_ms = now_ms;
-            let record = serde_json::to_vec(&record).map_err(Error::Corrupt)?;
-            batch.insert(&self.waiting, next.to_be_bytes(), record);
-            batch.remove(&self.dead, id.to_bytes());
-            next += 1;
-        }
-        batch.commit()?;
-        let replayed = next - *sequence;
-        *sequence = next;
-        Ok(usize::try_from(replayed).unwrap_or(usize::MAX))
+    pub(super) fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, Error> {
+        let Some(letter) = self.dead.get(id.to_bytes())? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&letter).map_err(|_| Error::Corrupt)
     }
 
-    /// Removes letters for good; the number of those that were there.
-    pub(super) fn drop_letters(&self, letters: &[LetterId]) -> Result<usize, Error> {
-        let mut batch = self
-            .database
-            .batch()
-            .durability(Some(PersistMode::SyncData));
-        for id in letters {
-            if self.dead.contains_key(id.to_bytes())? {
-                batch.remove(&self.dead, id.to_bytes());
-            }
-        }
-        let dropped = batch.len();
-        batch.commit()?;
-        Ok(dropped)
-    }
-
-    /// Writes one group of calls: which entries are new is decided and recorded in the same commit.
-    pub(super) fn admit(
-        &self,
-        groups: &[Vec<Entry>],
-        sequence: &mut u64,
-        now_ms: i64,
-    ) -> Result<Vec<Vec<Enqueued>>, Error> {
-        let mut batch = self
-            .database
-            .batch()
-            .durability(Some(PersistMode::SyncData));
-        let mut fresh = HashSet::new();
-        let mut next = *sequence;
-        let mut results = Vec::with_capacity(groups.len());
-        for group in groups {
-            let mut result = Vec::with_capacity(group.len());
-            for entry in group {
-                if self.remembers(entry.key, now_ms)? || !fresh.insert(entry.key) {
-                    result.push(Enqueued::Duplicate);
-                    continue;
-                }
-                let record = serde_json::to_vec(&entry.record).map_err(Error::Corrupt)?;
-                batch.insert(&self.waiting, next.to_be_bytes(), record);
-                let until = entry.remember_until_ms.to_be_bytes();
-                batch.insert(
-                    &self.seen,
-                    entry.key.as_bytes().as_slice(),
-                    until.as_slice(),
-                );
-                batch.insert(
-                    &self.forget,
-                    [until.as_slice(), entry.key.as_bytes()].concat(),
-                    [],
-                );
-                next += 1;
-                result.push(Enqueued::Accepted);
-            }
-            results.push(result);
-        }
-        batch.commit()?;
-        *sequence = next;
-        Ok(results)
-    }
-
-    pub(super) fn settle(
-        &self,
-        events: &[Claimed],
-        outcome: &Outcome,
-        at_ms: i64,
-    ) -> Result<(), Error> {
-        // A delivered event that is lost from this commit is delivered again, which TikTok drops by its
-        // id; a dead letter that is lost would be sent to be refused again. Only the second is worth a
-        // sync.
-        let sync = outcome.is_dead().then_some(PersistMode::SyncData);
-        let mut batch = self.database.batch().durability(sync);
-        for claimed in events {
-            let key = claimed.sequence.to_be_bytes();
-            batch.remove(&self.waiting, key);
-            if outcome.is_dead() {
-                let letter = serde_json::to_vec(&outcome.letter(&claimed.record, at_ms))
-                    .map_err(Error::Corrupt)?;
-                batch.insert(
-                    &self.dead,
-                    LetterId::new(at_ms, claimed.sequence).to_bytes(),
-                    letter,
-                );
-            }
-        }
-        Ok(batch.commit()?)
-    }
-
-    /// Writes and syncs, and so proves that it can.
-    pub(super) fn probe(&self, now_ms: i64) -> Result<(), Error> {
-        let mut batch = self
-            .database
-            .batch()
-            .durability(Some(PersistMode::SyncData));
-        batch.insert(&self.about, "probe", now_ms.to_be_bytes());
-        Ok(batch.commit()?)
-    }
-
-    /// Forgets keys whose time is over and letters older than 30 days; the number of both.
+    /// Removes the letters that have been kept long enough; the number of them.
     pub(super) fn sweep(&self, now_ms: i64) -> Result<usize, Error> {
+        let kept = LetterId::new(now_ms - KEEP_LETTERS_MS, 0).to_bytes();
         let mut batch = self.database.batch();
-        let mut swept = 0;
-        for row in self.forget.range(..now_ms.to_be_bytes()).take(SWEEP) {
-            let row = row.key()?;
-            if let Some(key) = row.get(8..) {
-                batch.remove(&self.seen, key);
-            }
-            batch.remove(&self.forget, row);
-            swept += 1;
-        }
-        let old = LetterId::new(now_ms.saturating_sub(KEEP_LETTERS_MS).max(0), 0).to_bytes();
-        for row in self.dead.range(..old).take(SWEEP) {
+        for row in self.dead.range(..kept).take(SWEEP) {
             batch.remove(&self.dead, row.key()?);
-            swept += 1;
         }
+        let swept = batch.len();
         batch.commit()?;
         Ok(swept)
     }
-
-    fn remembers(&self, key: DedupKey, now_ms: i64) -> Result<bool, Error> {
-        let until = self.seen.get(key.as_bytes())?;
-        Ok(until.is_some_and(|until| number(&until) > now_ms.unsigned_abs()))
-    }
-}
-
-fn check_format(database: &Database) -> Result<(), Error> {
-    let about = database.keyspace("about", KeyspaceCreateOptions::default)?;
-    match about.get("format")? {
-        None => {
-            about.insert("format", FORMAT.to_be_bytes())?;
-            Ok(database.persist(PersistMode::SyncAll)?)
-        }
-        Some(found) => {
-            let found = found
-                .iter()
-                .fold(0, |sum, byte| (sum << 8) | u32::from(*byte));
-            if found > FORMAT {
-                Err(Error::Newer {
-                    found,
-                    known: FORMAT,
-                })
-            } else {
-                Ok(())
-            }
-        }
-    }
-}
-
-fn number(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .take(8)
-        .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }

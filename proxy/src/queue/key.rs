@@ -3,27 +3,24 @@
 use duet_events::{EventId, EventName};
 use sha2::{Digest, Sha256};
 
+use super::Destination;
+
 /// Pixel, canonical event name and `event_id`, as 16 bytes: two different events share a key about as
 /// often as two random UUIDs are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DedupKey([u8; 16]);
 
 impl DedupKey {
-    /// The key of an event. `test_event_code` keeps a rehearsal apart from the real thing.
-    pub fn of(
-        pixel_id: &str,
-        name: &EventName,
-        id: &EventId,
-        test_event_code: Option<&str>,
-    ) -> Self {
+    /// The key of an event. A test event code keeps a rehearsal apart from the real thing.
+    pub fn of(destination: &Destination, name: &EventName, id: &EventId) -> Self {
         let mut hasher = Sha256::new();
         for part in [
-            pixel_id,
+            destination.pixel_id.as_str(),
             name.canonical(),
             id.as_str(),
-            test_event_code.unwrap_or_default(),
+            destination.test_event_code.as_deref().unwrap_or_default(),
         ] {
-            // No part holds a NUL, so no two lists of parts read the same.
+            // No part but the last can hold a NUL, so no two lists of parts read the same.
             hasher.update(part);
             hasher.update([0]);
         }
@@ -37,6 +34,23 @@ impl DedupKey {
     pub(super) fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
+
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The first and the last eight bytes as numbers.
+    pub(super) fn halves(&self) -> [u64; 2] {
+        let bits = u128::from_be_bytes(self.0);
+        #[allow(clippy::cast_possible_truncation, reason = "each takes its 64 bits")]
+        [(bits >> 64) as u64, bits as u64]
+    }
+
+    #[cfg(test)]
+    pub(super) fn numbered(number: u64) -> Self {
+        let digest = Sha256::digest(number.to_be_bytes());
+        Self(std::array::from_fn(|index| digest[index]))
+    }
 }
 
 #[cfg(test)]
@@ -44,11 +58,14 @@ mod tests {
     use super::*;
 
     fn key(pixel: &str, name: &str, id: &str, test: Option<&str>) -> DedupKey {
+        let destination = Destination {
+            pixel_id: pixel.to_owned(),
+            test_event_code: test.map(str::to_owned),
+        };
         DedupKey::of(
-            pixel,
+            &destination,
             &EventName::parse(name).unwrap(),
             &EventId::parse(id).unwrap(),
-            test,
         )
     }
 

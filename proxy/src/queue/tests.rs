@@ -1,24 +1,34 @@
 use duet_events::{EventId, EventName};
-use serde_json::value::RawValue;
 
 use super::*;
-use crate::tiktok::Verdict;
+use crate::{outcome::Outcome, tiktok::Verdict};
 
-fn entry(id: &str, test_event_code: Option<&str>) -> Entry {
+mod crashes;
+mod damage;
+
+fn destination(test_event_code: Option<&str>) -> Arc<Destination> {
+    Arc::new(Destination {
+        pixel_id: "P".to_owned(),
+        test_event_code: test_event_code.map(str::to_owned),
+    })
+}
+
+fn entry_for(destination: Arc<Destination>, id: &str) -> Entry {
     let name = EventName::parse("Purchase").unwrap();
     Entry {
-        key: DedupKey::of("P", &name, &EventId::parse(id).unwrap(), test_event_code),
-        remember_until_ms: i64::MAX,
-        record: Record {
-            accepted_at_ms: 1,
-            pixel_id: "P".to_owned(),
-            test_event_code: test_event_code.map(str::to_owned),
-            name: "Purchase".to_owned(),
-            event_id: id.to_owned(),
-            pixel: None,
-            event: RawValue::from_string(format!(r#"{{"event_id":"{id}"}}"#)).unwrap(),
-        },
+        key: DedupKey::of(&destination, &name, &EventId::parse(id).unwrap()),
+        remember: Remember::Hours48,
+        destination,
+        event: format!(r#"{{"event":"Purchase","event_id":"{id}"}}"#),
     }
+}
+
+fn entry(id: &str) -> Entry {
+    entry_for(destination(None), id)
+}
+
+fn entries<const N: usize>(ids: [&str; N]) -> Vec<Entry> {
+    ids.map(entry).into()
 }
 
 const ANY: Limits = Limits {
@@ -26,266 +36,22 @@ const ANY: Limits = Limits {
     bytes: usize::MAX,
 };
 
+fn most(events: usize) -> Limits {
+    Limits { events, ..ANY }
+}
+
+fn id_of(claimed: &Claimed) -> String {
+    let event = std::str::from_utf8(claimed.event()).unwrap();
+    Named::of(event).event_id.into_owned()
+}
+
 fn ids(batch: Option<Batch>) -> Vec<String> {
-    batch
-        .map(|batch| {
-            batch
-                .events
-                .iter()
-                .map(|claimed| claimed.record.event_id.clone())
-                .collect()
-        })
-        .unwrap_or_default()
+    let events = batch.map(|batch| batch.events).unwrap_or_default();
+    events.iter().map(id_of).collect()
 }
 
-#[tokio::test]
-async fn what_goes_in_comes_out_in_order_until_it_is_settled() {
-    let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet, _letters) = open(folder.path(), 0, Arc::default()).unwrap();
-    for id in ["a", "b", "c"] {
-        assert_eq!(
-            intake.enqueue(vec![entry(id, None)]).await.unwrap(),
-            [Enqueued::Accepted]
-        );
-    }
-    let first = outlet.claim(Limits { events: 2, ..ANY }).unwrap().unwrap();
-    assert_eq!(ids(outlet.claim(ANY).unwrap()), ["c"]);
-    assert_eq!(ids(outlet.claim(ANY).unwrap()), [""; 0]);
-    outlet
-        .settle(&first.events[..1], &Outcome::Delivered, 2)
-        .unwrap();
-    outlet.rewind();
-    assert_eq!(ids(outlet.claim(ANY).unwrap()), ["b", "c"]);
-}
-
-#[tokio::test]
-async fn a_restart_keeps_what_waits_and_what_was_seen() {
-    let folder = tempfile::tempdir().unwrap();
-    {
-        let (intake, mut outlet, _letters) = open(folder.path(), 0, Arc::default()).unwrap();
-        intake
-            .enqueue(vec![entry("a", None), entry("b", None)])
-            .await
-            .unwrap();
-        let claimed = outlet.claim(Limits { events: 1, ..ANY }).unwrap().unwrap();
-        outlet
-            .settle(&claimed.events, &Outcome::Delivered, 2)
-            .unwrap();
-        drop(intake);
-    }
-    let (intake, mut outlet, _letters) = reopened(folder.path()).await;
-    let again = intake
-        .enqueue(vec![entry("a", None), entry("b", None), entry("c", None)])
-        .await
-        .unwrap();
-    assert_eq!(
-        again,
-        [Enqueued::Duplicate, Enqueued::Duplicate, Enqueued::Accepted]
-    );
-    assert_eq!(ids(outlet.claim(ANY).unwrap()), ["b", "c"]);
-}
-
-#[tokio::test]
-async fn of_concurrent_repeats_one_is_accepted() {
-    let folder = tempfile::tempdir().unwrap();
-    let (intake, outlet, _letters) = open(folder.path(), 0, Arc::default()).unwrap();
-    let mut calls = tokio::task::JoinSet::new();
-    for _ in 0..50 {
-        let intake = intake.clone();
-        calls.spawn(async move {
-            intake
-                .enqueue(vec![entry("a", None), entry("a", None)])
-                .await
-                .unwrap()
-        });
-    }
-    let results = calls.join_all().await.concat();
-    assert_eq!(results.len(), 100);
-    assert_eq!(
-        results
-            .iter()
-            .filter(|result| **result == Enqueued::Accepted)
-            .count(),
-        1
-    );
-    assert_eq!(outlet.depth(), 1);
-}
-
-#[tokio::test]
-async fn test_traffic_and_live_traffic_do_not_travel_together() {
-    let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet, _letters) = open(folder.path(), 0, Arc::default()).unwrap();
-    intake
-        .enqueue(vec![
-            entry("a", None),
-            entry("b", Some("T")),
-            entry("c", Some("T")),
-            entry("d", None),
-        ])
-        .await
-        .unwrap();
-    let claims: Vec<_> =
-        std::iter::from_fn(|| Some(ids(outlet.claim(ANY).unwrap())).filter(|ids| !ids.is_empty()))
-            .collect();
-    assert_eq!(claims, [vec!["a"], vec!["b", "c"], vec!["d"]]);
-}
-
-#[tokio::test]
-async fn a_claim_keeps_to_a_number_of_bytes_but_never_comes_empty() {
-    let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet, _letters) = open(folder.path(), 0, Arc::default()).unwrap();
-    intake
-        .enqueue(vec![entry("a", None), entry("b", None), entry("c", None)])
-        .await
-        .unwrap();
-    let one = r#"{"event_id":"a"}"#.len();
-    assert_eq!(
-        ids(outlet
-            .claim(Limits {
-                bytes: 2 * one,
-                ..ANY
-            })
-            .unwrap()),
-        ["a", "b"]
-    );
-    assert_eq!(
-        ids(outlet.claim(Limits { bytes: 1, ..ANY }).unwrap()),
-        ["c"]
-    );
-}
-
-#[tokio::test]
-async fn a_refused_event_is_kept_with_tiktoks_words_until_it_is_replayed_or_removed() {
-    let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet, letters) = open(folder.path(), 0, Arc::default()).unwrap();
-    intake
-        .enqueue(vec![entry("a", None), entry("b", None)])
-        .await
-        .unwrap();
-    let claimed = outlet.claim(ANY).unwrap().unwrap();
-    let verdict = Verdict {
-        code: 40002,
-        message: "Invalid value".to_owned(),
-        request_id: Some("r1".to_owned()),
-    };
-    outlet
-        .settle(&claimed.events, &Outcome::Refused(verdict), 2)
-        .unwrap();
-    drop((intake, outlet, letters));
-
-    let (intake, mut outlet, letters) = reopened(folder.path()).await;
-    assert_eq!(outlet.depth(), 0);
-    let dead = letters.newest(10).unwrap();
-    let (newest, oldest) = (&dead[0], &dead[1]);
-    assert_eq!(
-        (newest.1.outcome.as_str(), newest.1.code),
-        ("refused", Some(40002))
-    );
-    assert_eq!(
-        (
-            newest.1.record.event_id.as_str(),
-            oldest.1.record.event_id.as_str()
-        ),
-        ("b", "a")
-    );
-
-    assert_eq!(letters.replay(vec![oldest.0, oldest.0]).await.unwrap(), 1);
-    assert_eq!(letters.replay(vec![oldest.0]).await.unwrap(), 0);
-    assert_eq!(letters.remove(&[newest.0, oldest.0]).unwrap(), 1);
-    assert_eq!(letters.newest(10).unwrap().len(), 0);
-    assert_eq!(ids(outlet.claim(ANY).unwrap())[0], "a");
-    drop(intake);
-}
-
-#[tokio::test]
-async fn a_dead_letter_is_kept_for_30_days() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = disk::Store::open(folder.path()).unwrap();
-    store.admit(&[vec![entry("a", None)]], &mut 0, 1).unwrap();
-    let claimed: Vec<_> = store
-        .waiting_from(0)
-        .map(|row| {
-            row.map(|(sequence, record)| Claimed { sequence, record })
-                .unwrap()
-        })
-        .collect();
-    store.settle(&claimed, &Outcome::Expired, 1_000).unwrap();
-    let days_30 = 30 * 24 * 60 * 60 * 1000;
-    assert_eq!(store.sweep(1_000 + days_30).unwrap(), 0);
-    assert_eq!(store.sweep(1_001 + days_30).unwrap(), 1);
-    assert_eq!(store.dead_letters().count(), 0);
-}
-
-#[tokio::test]
-async fn a_key_is_forgotten_when_its_time_is_over() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = disk::Store::open(folder.path()).unwrap();
-    let mut sequence = 0;
-    let mut admit = |now_ms| {
-        let entry = Entry {
-            remember_until_ms: 100,
-            ..entry("a", None)
-        };
-        store
-            .admit(&[vec![entry]], &mut sequence, now_ms)
-            .unwrap()
-            .concat()
-    };
-    assert_eq!(admit(10), [Enqueued::Accepted]);
-    assert_eq!(admit(99), [Enqueued::Duplicate]);
-    assert_eq!(store.sweep(99).unwrap(), 0);
-    assert_eq!(store.sweep(101).unwrap(), 1);
-    assert_eq!(admit(101), [Enqueued::Accepted]);
-}
-
-#[tokio::test]
-async fn nothing_is_taken_once_the_disk_is_nearly_full() {
-    let folder = tempfile::tempdir().unwrap();
-    let (intake, outlet, _letters) = open(folder.path(), u64::MAX, Arc::default()).unwrap();
-    assert!(matches!(
-        intake.enqueue(vec![entry("a", None)]).await,
-        Err(Error::DiskFull)
-    ));
-    assert!(!intake.is_writable().await);
-    assert_eq!(outlet.depth(), 0);
-}
-
-#[tokio::test]
-async fn a_store_is_writable_again_without_an_event_to_try_it_with() {
-    let parent = tempfile::tempdir().unwrap();
-    let (data, moved) = (parent.path().join("data"), parent.path().join("moved"));
-    let (intake, _outlet, _letters) = open(&data, u64::MAX, Arc::default()).unwrap();
-    assert!(intake.enqueue(vec![entry("a", None)]).await.is_err());
-    assert!(!intake.is_writable().await);
-    // Of a folder that has moved the file system does not say how full it is; the open store can write on.
-    std::fs::rename(data, moved).unwrap();
-    assert!(intake.is_writable().await);
-}
-
-#[tokio::test]
-async fn a_second_process_is_told_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let _first = open(folder.path(), 0, Arc::default()).unwrap();
-    assert!(matches!(
-        open(folder.path(), 0, Arc::default()),
-        Err(Error::Locked)
-    ));
-}
-
-#[tokio::test]
-async fn a_store_of_a_later_version_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    {
-        let database = fjall::Database::builder(folder.path()).open().unwrap();
-        let about = database
-            .keyspace("about", fjall::KeyspaceCreateOptions::default)
-            .unwrap();
-        about.insert("format", 2_u32.to_be_bytes()).unwrap();
-    }
-    assert!(matches!(
-        open(folder.path(), 0, Arc::default()),
-        Err(Error::Newer { found: 2, known: 1 })
-    ));
+fn opened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
+    open(folder, 0, Arc::default()).unwrap()
 }
 
 /// The writer's thread lets go of the folder a moment after the last handle is dropped.
@@ -297,4 +63,292 @@ async fn reopened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
         }
     }
     panic!("the folder stays locked");
+}
+
+async fn settled(lane: &mut Lane, events: &[Claimed]) {
+    lane.settle(events, &Outcome::Delivered, 2).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_goes_in_comes_out_in_order_until_it_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, _letters) = opened(folder.path());
+    for id in ["a", "b", "c"] {
+        let enqueued = intake.enqueue(vec![entry(id)]).await.unwrap();
+        assert_eq!(enqueued, [Enqueued::Accepted]);
+    }
+    let mut lane = outlet.lane().await;
+    let first = lane.claim(most(2)).unwrap().unwrap();
+    assert_eq!(ids(lane.claim(ANY).unwrap()), ["c"]);
+    assert_eq!(ids(lane.claim(ANY).unwrap()), [""; 0]);
+    settled(&mut lane, &first.events[..1]).await;
+    assert_eq!(outlet.depth(), 2);
+    lane.rewind();
+    assert_eq!(ids(lane.claim(ANY).unwrap()), ["b", "c"]);
+}
+
+#[tokio::test]
+async fn events_of_one_commit_are_settled_in_any_order_and_any_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let (intake, mut outlet, _letters) = opened(folder.path());
+        let all = entries(["a", "b", "c", "d", "e", "f"]);
+        intake.enqueue(all).await.unwrap();
+        let mut lane = outlet.lane().await;
+        let batch = lane.claim(ANY).unwrap().unwrap();
+        let [a, b, c, d, e, f] = batch.events.try_into().unwrap();
+        settled(&mut lane, &[e, b]).await;
+        settled(&mut lane, &[c]).await;
+        assert_eq!(outlet.depth(), 3);
+        drop((a, d, f));
+    }
+    {
+        let (_intake, mut outlet, _letters) = reopened(folder.path()).await;
+        assert_eq!(outlet.depth(), 3);
+        let mut lane = outlet.lane().await;
+        let batch = lane.claim(ANY).unwrap().unwrap();
+        settled(&mut lane, &batch.events[1..2]).await;
+        lane.rewind();
+        assert_eq!(ids(lane.claim(ANY).unwrap()), ["a", "f"]);
+        lane.rewind();
+        let batch = lane.claim(ANY).unwrap().unwrap();
+        settled(&mut lane, &batch.events).await;
+    }
+    let (intake, outlet, _letters) = reopened(folder.path()).await;
+    assert_eq!((intake.depth(), outlet.depth()), (0, 0));
+    let tables = outlet.store.tables().unwrap();
+    assert_eq!(tables.waiting.len().unwrap(), 0, "rows and marks are gone");
+}
+
+#[tokio::test]
+async fn a_restart_keeps_what_waits_and_what_was_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let (intake, mut outlet, _letters) = opened(folder.path());
+        intake.enqueue(entries(["a", "b"])).await.unwrap();
+        let mut lane = outlet.lane().await;
+        let claimed = lane.claim(most(1)).unwrap().unwrap();
+        settled(&mut lane, &claimed.events).await;
+    }
+    let (intake, mut outlet, _letters) = reopened(folder.path()).await;
+    let again = intake.enqueue(entries(["a", "b", "c"])).await.unwrap();
+    assert_eq!(
+        again,
+        [Enqueued::Duplicate, Enqueued::Duplicate, Enqueued::Accepted]
+    );
+    assert_eq!(outlet.depth(), 2);
+    assert_eq!(ids(outlet.lane().await.claim(ANY).unwrap()), ["b", "c"]);
+}
+
+#[tokio::test]
+async fn of_concurrent_repeats_one_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, _letters) = opened(folder.path());
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let intake = intake.clone();
+        calls.spawn(async move { intake.enqueue(entries(["a", "a"])).await.unwrap() });
+    }
+    let results = calls.join_all().await.concat();
+    assert_eq!(results.len(), 100);
+    let accepted = results
+        .iter()
+        .filter(|result| **result == Enqueued::Accepted);
+    assert_eq!(accepted.count(), 1);
+    assert_eq!(outlet.depth(), 1);
+}
+
+#[tokio::test]
+async fn test_traffic_and_live_traffic_have_lanes_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, _letters) = opened(folder.path());
+    let test = destination(Some("T"));
+    let mixed = vec![
+        entry("a"),
+        entry_for(Arc::clone(&test), "b"),
+        entry("c"),
+        entry_for(Arc::clone(&test), "a"),
+    ];
+    assert_eq!(
+        intake.enqueue(mixed).await.unwrap(),
+        [Enqueued::Accepted; 4]
+    );
+    let (mut live, mut tests) = (outlet.lane().await, outlet.lane().await);
+    assert_eq!(tests.destination(), &test);
+    assert_eq!(ids(live.claim(ANY).unwrap()), ["a", "c"]);
+    assert_eq!(ids(tests.claim(ANY).unwrap()), ["b", "a"]);
+}
+
+#[tokio::test]
+async fn a_lane_whose_events_all_wait_does_not_hold_up_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, _letters) = opened(folder.path());
+    for number in 0..100 {
+        intake
+            .enqueue(vec![entry(&number.to_string())])
+            .await
+            .unwrap();
+    }
+    let _live = outlet.lane().await;
+    let test = vec![entry_for(destination(Some("T")), "x")];
+    intake.enqueue(test).await.unwrap();
+    assert_eq!(ids(outlet.lane().await.claim(most(1)).unwrap()), ["x"]);
+}
+
+#[tokio::test]
+async fn a_claim_keeps_to_a_number_of_bytes_but_never_comes_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, _letters) = opened(folder.path());
+    intake.enqueue(entries(["a", "b", "c"])).await.unwrap();
+    let one = entry("a").event.len();
+    let mut lane = outlet.lane().await;
+    let bytes = |bytes| Limits { bytes, ..ANY };
+    assert_eq!(ids(lane.claim(bytes(2 * one)).unwrap()), ["a", "b"]);
+    assert_eq!(ids(lane.claim(bytes(1)).unwrap()), ["c"]);
+}
+
+#[tokio::test]
+async fn what_is_claimed_is_held_in_memory_and_the_rest_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, _letters) = opened(folder.path());
+    for number in 0..200 {
+        intake
+            .enqueue(vec![entry(&number.to_string())])
+            .await
+            .unwrap();
+    }
+    let one = entry("100").event.len() + 12;
+    let limits = Limits {
+        events: 10,
+        bytes: 10 * one,
+    };
+    let mut lane = outlet.lane().await;
+    let batch = lane.claim(limits).unwrap().unwrap();
+    assert_eq!(batch.events.len(), 10);
+    assert!(lane.read() <= 24, "{} rows were read", lane.read());
+}
+
+#[tokio::test]
+async fn a_refused_event_is_kept_with_tiktoks_words_until_it_is_replayed_or_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let (intake, mut outlet, _letters) = opened(folder.path());
+        intake.enqueue(entries(["a", "b"])).await.unwrap();
+        let mut lane = outlet.lane().await;
+        let claimed = lane.claim(ANY).unwrap().unwrap();
+        let verdict = Verdict {
+            code: 40002,
+            message: "Invalid value".to_owned(),
+            request_id: Some("r1".to_owned()),
+        };
+        let refused = Outcome::Refused(verdict);
+        lane.settle(&claimed.events, &refused, 2).await.unwrap();
+    }
+    let (intake, mut outlet, letters) = reopened(folder.path()).await;
+    assert_eq!(outlet.depth(), 0);
+    let dead = letters.newest(10).unwrap();
+    let (newest, oldest) = (&dead[0], &dead[1]);
+    assert_eq!(
+        (newest.1.outcome.as_str(), newest.1.code),
+        ("refused", Some(40002))
+    );
+    let id = |letter: &DeadLetter| Named::of(letter.event.get()).event_id.into_owned();
+    assert_eq!(
+        (id(&newest.1), id(&oldest.1)),
+        ("b".to_owned(), "a".to_owned())
+    );
+
+    assert_eq!(letters.replay(vec![oldest.0, oldest.0]).await.unwrap(), 1);
+    assert_eq!(letters.replay(vec![oldest.0]).await.unwrap(), 0);
+    assert_eq!(letters.remove(vec![newest.0, oldest.0]).await.unwrap(), 1);
+    assert_eq!(letters.newest(10).unwrap().len(), 0);
+    assert_eq!(intake.depth(), 1);
+    assert_eq!(ids(outlet.lane().await.claim(ANY).unwrap()), ["a"]);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_kept_for_30_days() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, letters) = opened(folder.path());
+    intake.enqueue(entries(["a"])).await.unwrap();
+    let mut lane = outlet.lane().await;
+    let claimed = lane.claim(ANY).unwrap().unwrap();
+    lane.settle(&claimed.events, &Outcome::Expired, 1_000)
+        .await
+        .unwrap();
+    let days_30 = 30 * 24 * 60 * 60 * 1000;
+    let tables = outlet.store.tables().unwrap();
+    assert_eq!(tables.sweep(1_000 + days_30).unwrap(), 0);
+    assert_eq!(tables.sweep(1_001 + days_30).unwrap(), 1);
+    assert_eq!(letters.newest(10).unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn calls_that_come_together_share_one_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = Arc::new(Metrics::default());
+    let (intake, _outlet, _letters) = open(folder.path(), 0, Arc::clone(&metrics)).unwrap();
+    // On this one thread all calls are sent before any answer is read.
+    let calls = (0..300).map(|number| {
+        let intake = intake.clone();
+        async move { intake.enqueue(vec![entry(&number.to_string())]).await }
+    });
+    let mut calls: tokio::task::JoinSet<_> = calls.collect();
+    while let Some(result) = calls.join_next().await {
+        assert_eq!(result.unwrap().unwrap(), [Enqueued::Accepted]);
+    }
+    let text = metrics.text();
+    let syncs = text
+        .lines()
+        .find_map(|line| line.strip_prefix("duet_commit_seconds_count "))
+        .unwrap();
+    assert!(
+        syncs.parse::<u32>().unwrap() < 100,
+        "{syncs} syncs for 300 calls"
+    );
+}
+
+#[tokio::test]
+async fn more_calls_than_may_wait_are_turned_away_and_the_others_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, _letters) = opened(folder.path());
+    let calls = (0..20_000).map(|number| {
+        let intake = intake.clone();
+        async move { intake.enqueue(vec![entry(&number.to_string())]).await }
+    });
+    let mut calls: tokio::task::JoinSet<_> = calls.collect();
+    let (mut taken, mut turned_away) = (0, 0);
+    while let Some(result) = calls.join_next().await {
+        match result.unwrap() {
+            Ok(_) => taken += 1,
+            Err(Error::Full) => turned_away += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(taken >= 1024 && turned_away > 0, "{taken} {turned_away}");
+    assert_eq!(outlet.depth(), taken);
+}
+
+#[tokio::test]
+async fn nothing_is_taken_once_the_disk_is_nearly_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, _letters) = open(folder.path(), u64::MAX, Arc::default()).unwrap();
+    assert!(matches!(
+        intake.enqueue(vec![entry("a")]).await,
+        Err(Error::DiskFull)
+    ));
+    assert!(!intake.is_writable().await);
+    assert_eq!(outlet.depth(), 0);
+}
+
+#[tokio::test]
+async fn a_store_is_writable_again_without_an_event_to_try_it_with() {
+    let parent = tempfile::tempdir().unwrap();
+    let (data, moved) = (parent.path().join("data"), parent.path().join("moved"));
+    let (intake, _outlet, _letters) = open(&data, u64::MAX, Arc::default()).unwrap();
+    assert!(intake.enqueue(vec![entry("a")]).await.is_err());
+    assert!(!intake.is_writable().await);
+    // Of a folder that has moved the file system does not say how full it is; the open store can write on.
+    std::fs::rename(data, moved).unwrap();
+    assert!(intake.is_writable().await);
 }

@@ -1,25 +1,44 @@
 //! The one thread that writes: it takes every call that waits, commits them together, and answers each.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Enqueued, Entry, Error, disk::Store, record::LetterId, signed, space::Space};
+use super::{
+    Destination, Enqueued, Entry, Error,
+    disk::{Position, Store, Tables},
+    group::{Committed, Group, Settlement},
+    letter::LetterId,
+    seen::Seen,
+    space::Space,
+};
 use crate::{clock, metrics::Metrics};
 
 /// The most calls that may wait for the disk; more are turned away.
 const WAITING_CALLS: usize = 1024;
 /// The most calls that share one commit.
 const GROUP: usize = 512;
-/// How many commits pass between two sweeps of forgotten keys.
-const SWEEP_EVERY: usize = 256;
+/// How often old letters and keys are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
+
+/// Whatever changes the store, and the question whether it can be changed.
+pub(super) enum Call {
+    Enqueue(Vec<Entry>, Answer<Vec<Enqueued>>),
+    Settle(Settlement, Answer<()>),
+    Replay(Vec<LetterId>, Answer<usize>),
+    Remove(Vec<LetterId>, Answer<usize>),
+    Probe(Answer<()>),
+}
 
 #[derive(Clone)]
 pub(super) struct Handle {
@@ -27,29 +46,9 @@ pub(super) struct Handle {
     healthy: Arc<AtomicBool>,
 }
 
-type Answer<T> = oneshot::Sender<Result<T, Error>>;
-
-/// Whatever needs a place in the queue, and the question whether there is one.
-enum Call {
-    Enqueue(Vec<Entry>, Answer<Vec<Enqueued>>),
-    Replay(Vec<LetterId>, Answer<usize>),
-    Probe(Answer<()>),
-}
-
 impl Handle {
-    pub(super) async fn write(&self, entries: Vec<Entry>) -> Result<Vec<Enqueued>, Error> {
-        self.call(|answer| Call::Enqueue(entries, answer)).await
-    }
-
-    pub(super) async fn replay(&self, letters: Vec<LetterId>) -> Result<usize, Error> {
-        self.call(|answer| Call::Replay(letters, answer)).await
-    }
-
-    pub(super) async fn probe(&self) -> Result<(), Error> {
-        self.call(Call::Probe).await
-    }
-
-    async fn call<T>(&self, call: impl FnOnce(Answer<T>) -> Call) -> Result<T, Error> {
+    /// Has the writer do what `call` says; turned away when too many wait already.
+    pub(super) async fn ask<T>(&self, call: impl FnOnce(Answer<T>) -> Call) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         self.calls
             .try_send(call(answer))
@@ -60,6 +59,17 @@ impl Handle {
         answered.await.unwrap_or(Err(Error::Stopped))
     }
 
+    /// As [`Handle::ask`], but waits its turn.
+    pub(super) async fn queue_up<T>(
+        &self,
+        call: impl FnOnce(Answer<T>) -> Call,
+    ) -> Result<T, Error> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.calls.send(call(answer)).await;
+        sent.map_err(|_| Error::Stopped)?;
+        answered.await.unwrap_or(Err(Error::Stopped))
+    }
+
     pub(super) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
     }
@@ -67,12 +77,28 @@ impl Handle {
 
 /// What the writer tells the rest of the process.
 pub(super) struct Shared {
-    pub(super) arrived: Arc<Notify>,
     pub(super) waiting: Arc<AtomicI64>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) space: Space,
+    /// Destinations that have events for the first time since the start.
+    pub(super) lanes: mpsc::UnboundedSender<NewLane>,
+    /// Answers of one commit, to be given on the runtime's own thread: one wake-up for all of them.
+    pub(super) enqueued: mpsc::UnboundedSender<Vec<Answered>>,
 }
 
+/// A destination to be served from now on.
+pub(super) struct NewLane {
+    pub(super) destination: Arc<Destination>,
+    /// The first row that may wait.
+    pub(super) head: u64,
+    pub(super) arrived: Arc<Notify>,
+}
+
+/// A call and what became of its entries.
+pub(super) type Answered = (Answer<Vec<Enqueued>>, Vec<Enqueued>);
+
+/// Starts the thread. It ends when the last handle is dropped; the calls that came before are still
+/// answered.
 pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
     let (calls, waiting) = mpsc::channel(WAITING_CALLS);
     let healthy = Arc::new(AtomicBool::new(true));
@@ -80,14 +106,20 @@ pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
         calls,
         healthy: Arc::clone(&healthy),
     };
-    let sequence = store.next_sequence()?;
-    let writer = Writer {
+    let state = State::load(&store)?;
+    let places = state.position.places.iter();
+    let heads: Vec<_> = places
+        .map(|place| (Arc::clone(&place.destination), place.head))
+        .collect();
+    let mut writer = Writer {
+        state: Some(state),
         store,
         shared,
         healthy,
-        sequence,
-        commits: 0,
+        lanes: HashMap::new(),
+        swept: Instant::now(),
     };
+    writer.arrived(heads);
     thread::Builder::new()
         .name("queue-writer".to_owned())
         .spawn(move || run(writer, waiting))
@@ -95,117 +127,188 @@ pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
     Ok(handle)
 }
 
-/// Ends when the last handle is dropped; the calls that came before are still answered.
 fn run(mut writer: Writer, mut waiting: mpsc::Receiver<Call>) {
-    let mut next = None;
-    while let Some(call) = next.take().or_else(|| waiting.blocking_recv()) {
-        match call {
-            Call::Replay(letters, answer) => writer.replay(&letters, answer),
-            Call::Probe(answer) => writer.probe(answer),
-            Call::Enqueue(entries, answer) => {
-                let mut group = (vec![entries], vec![answer]);
-                while group.0.len() < GROUP && next.is_none() {
-                    match waiting.try_recv() {
-                        Ok(Call::Enqueue(entries, answer)) => {
-                            group.0.push(entries);
-                            group.1.push(answer);
-                        }
-                        Ok(other) => next = Some(other),
-                        Err(_) => break,
-                    }
-                }
-                writer.admit(&group.0, group.1);
-            }
-        }
+    let mut calls = Vec::new();
+    while waiting.blocking_recv_many(&mut calls, GROUP) > 0 {
+        writer.commit(calls.drain(..));
         writer.tidy_up();
     }
 }
 
 struct Writer {
     store: Store,
+    /// `None` after the disk failed, until the store is open again.
+    state: Option<State>,
     shared: Shared,
     healthy: Arc<AtomicBool>,
-    sequence: u64,
-    commits: usize,
+    lanes: HashMap<Arc<Destination>, Arc<Notify>>,
+    swept: Instant,
+}
+
+/// What the writer knows of what is on disk.
+struct State {
+    tables: Tables,
+    seen: Seen,
+    position: Position,
+}
+
+/// Whom to tell that a commit is done, and what.
+#[derive(Default)]
+struct Replies {
+    enqueued: Vec<Answered>,
+    counted: Vec<(Answer<usize>, usize)>,
+    done: Vec<Answer<()>>,
 }
 
 impl Writer {
-    fn admit(&mut self, groups: &[Vec<Entry>], answers: Vec<Answer<Vec<Enqueued>>>) {
-        if self.shared.space.is_short() {
-            self.healthy.store(false, Ordering::Relaxed);
-            tracing::error!(
-                calls = answers.len(),
-                "the disk is nearly full; no event is taken until there is room"
-            );
-            for answer in answers {
-                let _ = answer.send(Err(Error::DiskFull));
-            }
-            return;
-        }
+    /// Calls whose commit fails are dropped, and so learn that the store has stopped.
+    fn commit(&mut self, calls: impl Iterator<Item = Call>) {
         let since = Instant::now();
+        let short = self.shared.space.is_short();
+        if short && self.healthy.load(Ordering::Relaxed) {
+            tracing::error!("the disk is nearly full; no event is taken until there is room");
+        }
+        let mut replies = Replies::default();
         let committed = self
-            .store
-            .admit(groups, &mut self.sequence, clock::now_ms());
-        self.healthy.store(committed.is_ok(), Ordering::Relaxed);
+            .state()
+            .and_then(|state| state.commit(calls, short, &mut replies));
         match committed {
-            Ok(results) => {
-                self.shared
-                    .metrics
-                    .commit_seconds
-                    .observe(since.elapsed().as_secs_f64());
-                let accepted = results
-                    .iter()
-                    .flatten()
-                    .filter(|result| **result == Enqueued::Accepted);
-                self.arrived(accepted.count());
-                for (answer, result) in answers.into_iter().zip(results) {
-                    // A caller that went away has its event kept all the same.
-                    let _ = answer.send(Ok(result));
+            Ok(committed) => {
+                self.healthy.store(!short, Ordering::Relaxed);
+                if committed.durable {
+                    let took = since.elapsed().as_secs_f64();
+                    self.shared.metrics.commit_seconds.observe(took);
                 }
+                self.arrived(committed.arrivals);
+                self.reply(replies);
             }
-            Err(error) => {
-                tracing::error!(error = ?error, calls = answers.len(), "the store refused a write; its callers get a 503");
-                for answer in answers {
-                    let _ = answer.send(Err(Error::Stopped));
-                }
-            }
+            Err(error) => self.failed(&error),
         }
     }
 
-    fn replay(&mut self, letters: &[LetterId], answer: Answer<usize>) {
-        let replayed = self
-            .store
-            .replay(letters, &mut self.sequence, clock::now_ms());
-        self.arrived(replayed.as_ref().copied().unwrap_or_default());
-        // The operator may have gone; the letters are back in the queue all the same.
-        let _ = answer.send(replayed);
+    fn state(&mut self) -> Result<&mut State, Error> {
+        if self.state.is_none() {
+            self.store.reopen()?;
+            self.state = Some(State::load(&self.store)?);
+            tracing::info!("the store is open again");
+        }
+        self.state.as_mut().ok_or(Error::Stopped)
     }
 
-    /// Writes something that nobody reads, as an event would be written.
-    fn probe(&mut self, answer: Answer<()>) {
-        let written = if self.shared.space.is_short() {
-            Err(Error::DiskFull)
-        } else {
-            self.store.probe(clock::now_ms())
-        };
-        self.healthy.store(written.is_ok(), Ordering::Relaxed);
-        // Whoever asked may have gone.
-        let _ = answer.send(written);
+    /// Nothing that is held in memory can be relied on now; what is on disk is the truth.
+    fn failed(&mut self, error: &Error) {
+        tracing::error!(error = ?error, "the store failed; its callers get a 503, and it is opened again");
+        self.healthy.store(false, Ordering::Relaxed);
+        self.state = None;
     }
 
-    fn arrived(&self, events: usize) {
-        self.shared
-            .waiting
-            .fetch_add(signed(events), Ordering::Relaxed);
-        self.shared.arrived.notify_one();
+    fn reply(&self, replies: Replies) {
+        // Whoever asked may have gone; what was done is done all the same.
+        for (answer, count) in replies.counted {
+            let _ = answer.send(Ok(count));
+        }
+        for answer in replies.done {
+            let _ = answer.send(Ok(()));
+        }
+        if !replies.enqueued.is_empty() {
+            let _ = self.shared.enqueued.send(replies.enqueued);
+        }
+    }
+
+    /// Tells those who deliver that there is something to deliver.
+    fn arrived(&mut self, arrivals: Vec<(Arc<Destination>, u64)>) {
+        if let Some(state) = &self.state {
+            let waiting = i64::try_from(state.position.waiting()).unwrap_or(i64::MAX);
+            self.shared.waiting.store(waiting, Ordering::Relaxed);
+        }
+        for (destination, head) in arrivals {
+            if let Some(arrived) = self.lanes.get(&destination) {
+                arrived.notify_one();
+                continue;
+            }
+            let arrived = Arc::new(Notify::new());
+            let lane = NewLane {
+                destination: Arc::clone(&destination),
+                head,
+                arrived: Arc::clone(&arrived),
+            };
+            self.lanes.insert(destination, arrived);
+            // A command that replays letters into a store delivers nothing.
+            let _ = self.shared.lanes.send(lane);
+        }
     }
 
     fn tidy_up(&mut self) {
-        self.commits += 1;
-        if self.commits.is_multiple_of(SWEEP_EVERY)
-            && let Err(error) = self.store.sweep(clock::now_ms())
-        {
-            tracing::warn!(error = ?error, "old deduplication keys could not be cleared");
+        let Some(state) = &mut self.state else { return };
+        let mut tidied = state.seen.seal(&state.tables);
+        if tidied.is_ok() && self.swept.elapsed() > SWEEP_EVERY {
+            self.swept = Instant::now();
+            tidied = state.sweep(clock::now_ms());
+        }
+        if let Err(error) = tidied {
+            self.failed(&error);
         }
     }
+}
+
+impl State {
+    fn load(store: &Store) -> Result<Self, Error> {
+        let tables = store.tables()?;
+        Ok(Self {
+            seen: Seen::load(&tables)?,
+            position: tables.position()?,
+            tables,
+        })
+    }
+
+    fn commit(
+        &mut self,
+        calls: impl Iterator<Item = Call>,
+        short: bool,
+        replies: &mut Replies,
+    ) -> Result<Committed, Error> {
+        let mut group = Group::new(
+            &self.tables,
+            &mut self.seen,
+            &mut self.position,
+            clock::now_ms(),
+        );
+        for call in calls {
+            match call {
+                Call::Enqueue(_, answer) if short => refuse(answer),
+                Call::Replay(_, answer) if short => refuse(answer),
+                Call::Probe(answer) if short => refuse(answer),
+                Call::Enqueue(entries, answer) => {
+                    replies.enqueued.push((answer, group.admit(entries)?));
+                }
+                Call::Settle(settlement, answer) => {
+                    group.settle(settlement);
+                    replies.done.push(answer);
+                }
+                Call::Replay(letters, answer) => {
+                    replies.counted.push((answer, group.replay(&letters)?));
+                }
+                Call::Remove(letters, answer) => {
+                    replies.counted.push((answer, group.remove(&letters)?));
+                }
+                Call::Probe(answer) => {
+                    group.probe();
+                    replies.done.push(answer);
+                }
+            }
+        }
+        group.commit()
+    }
+
+    fn sweep(&mut self, now_ms: i64) -> Result<(), Error> {
+        self.tables.sweep(now_ms)?;
+        let now_s = u32::try_from(now_ms / 1000).unwrap_or_default();
+        self.seen.expire(&self.tables, now_s)?;
+        Ok(())
+    }
+}
+
+fn refuse<T>(answer: Answer<T>) {
+    // Whoever asked may have gone.
+    let _ = answer.send(Err(Error::DiskFull));
 }

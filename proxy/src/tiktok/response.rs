@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// What TikTok said of a request, or that it said nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,9 +12,19 @@ pub enum Reply {
     /// `code` 0.
     Taken,
     /// `code` 20001: taken, with remarks.
-    TakenInPart(Verdict),
+    TakenInPart {
+        /// On the whole.
+        verdict: Verdict,
+        /// Places of events that were not taken, each with TikTok's sentence.
+        refused: Vec<(usize, String)>,
+    },
     /// Something in the request will never be taken.
-    Refused(Verdict),
+    Refused {
+        /// TikTok's words.
+        verdict: Verdict,
+        /// The place of the event they are about, where they name one.
+        index: Option<usize>,
+    },
     /// The token or its right to the pixel is gone; everything would be refused.
     Barred(Verdict),
     /// Too many requests.
@@ -31,8 +42,8 @@ impl Reply {
     pub fn code(&self) -> Option<i64> {
         match self {
             Self::Taken => Some(0),
-            Self::TakenInPart(verdict)
-            | Self::Refused(verdict)
+            Self::TakenInPart { verdict, .. }
+            | Self::Refused { verdict, .. }
             | Self::Barred(verdict)
             | Self::Throttled(verdict)
             | Self::Later(verdict)
@@ -71,9 +82,6 @@ pub enum Trouble {
     /// The answer was not TikTok's JSON: a gateway's page, half an answer, nothing.
     #[error("the answer was not TikTok's JSON (HTTP status {0})")]
     NotJson(u16),
-    /// The request could not be written.
-    #[error("the request could not be written as JSON")]
-    Unsendable,
 }
 
 #[derive(Deserialize)]
@@ -83,13 +91,32 @@ struct Body {
     message: Option<String>,
     #[serde(default)]
     request_id: Option<String>,
+    #[serde(default)]
+    data: Option<Box<RawValue>>,
 }
 
-pub(super) fn read(status: u16, body: &[u8]) -> Reply {
+/// What 20001 says of single events. TikTok does not document its shape; what does not read like this is
+/// passed over.
+#[derive(Default, Deserialize)]
+struct Remarks {
+    #[serde(default)]
+    errors: Vec<Remark>,
+}
+
+#[derive(Deserialize)]
+struct Remark {
+    index: usize,
+    #[serde(default)]
+    message: String,
+}
+
+/// Reads an answer by its HTTP status and body.
+pub fn read(status: u16, body: &[u8]) -> Reply {
     let Ok(Body {
         code,
         message,
         request_id,
+        data,
     }) = serde_json::from_slice(body)
     else {
         return Reply::Unreachable(Trouble::NotJson(status));
@@ -101,14 +128,34 @@ pub(super) fn read(status: u16, body: &[u8]) -> Reply {
     };
     match code {
         0 => Reply::Taken,
-        20001 => Reply::TakenInPart(verdict),
+        20001 => {
+            let remarks = data.and_then(|data| serde_json::from_str(data.get()).ok());
+            let Remarks { errors } = remarks.unwrap_or_default();
+            let refused = errors
+                .into_iter()
+                .map(|remark| (remark.index, remark.message));
+            Reply::TakenInPart {
+                verdict,
+                refused: refused.collect(),
+            }
+        }
         40001 | 40105 | 40110 | 40133 => Reply::Barred(verdict),
         40016 | 40100 | 40102 => Reply::Throttled(verdict),
         40101 | 40200..=40202 | 40700 => Reply::Unclear(verdict),
-        40000..=49999 => Reply::Refused(verdict),
+        40000..=49999 => Reply::Refused {
+            index: place_in(&verdict.message),
+            verdict,
+        },
         50000..=69999 => Reply::Later(verdict),
         _ => Reply::Unclear(verdict),
     }
+}
+
+/// The place in `data.3.event_id: …`, as TikTok writes the path of a field.
+fn place_in(message: &str) -> Option<usize> {
+    let (_, path) = message.split_once("data.")?;
+    let digits = path.split_once('.')?.0;
+    digits.parse().ok()
 }
 
 #[cfg(test)]
@@ -121,8 +168,8 @@ mod tests {
             format!(r#"{{"code":{code},"message":"words","request_id":"r"}}"#).as_bytes(),
         ) {
             Reply::Taken => "taken",
-            Reply::TakenInPart(_) => "in part",
-            Reply::Refused(_) => "refused",
+            Reply::TakenInPart { .. } => "in part",
+            Reply::Refused { .. } => "refused",
             Reply::Barred(_) => "barred",
             Reply::Throttled(_) => "throttled",
             Reply::Later(_) => "later",
@@ -157,8 +204,46 @@ mod tests {
         let refused =
             br#"{"code":40002,"message":"Invalid value for event_id: not a valid string."}"#;
         assert!(
-            matches!(read(200, refused), Reply::Refused(verdict) if verdict.code == 40002 && verdict.request_id.is_none())
+            matches!(read(200, refused), Reply::Refused { verdict, index: None } if verdict.code == 40002 && verdict.request_id.is_none())
         );
+    }
+
+    #[test]
+    fn the_event_that_a_refusal_names_is_found() {
+        for (message, expected) in [
+            (
+                "data.7.properties.contents.0.content_id: Not a valid string",
+                Some(7),
+            ),
+            ("Invalid value for data.12.event_time: too old.", Some(12)),
+            ("Invalid value for event_id: not a valid string.", None),
+            ("data.x.event", None),
+            ("data.7", None),
+            ("data.99999999999999999999999.event: no", None),
+        ] {
+            assert_eq!(place_in(message), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn partial_success_names_events_or_does_not() {
+        let refused = |data: &str| {
+            let body = format!(r#"{{"code":20001,"message":"partly"{data}}}"#);
+            match read(200, body.as_bytes()) {
+                Reply::TakenInPart { refused, .. } => refused,
+                other => panic!("{other:?}"),
+            }
+        };
+        let named = r#","data":{"errors":[{"index":1,"field":"event_id","message":"no"}]}"#;
+        assert_eq!(refused(named), [(1, "no".to_owned())]);
+        for unread in [
+            "",
+            r#","data":null"#,
+            r#","data":[1]"#,
+            r#","data":{"errors":"two"}"#,
+        ] {
+            assert_eq!(refused(unread), []);
+        }
     }
 
     #[test]

@@ -1,43 +1,15 @@
-//! What is kept of an event on disk: JSON, so that an operator can read it.
+//! What is kept of an event that ended without being delivered: JSON, so that an operator can read it.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
-use duet_events::claim::PixelLeg;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// An accepted event.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Record {
-    /// When it was accepted, in Unix milliseconds.
-    pub accepted_at_ms: i64,
-    /// Which pixel it is for.
-    pub pixel_id: String,
-    /// The code that makes it a test event.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test_event_code: Option<String>,
-    /// What happened.
-    pub name: String,
-    /// The key both legs share.
-    pub event_id: String,
-    /// What became of the Pixel's copy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pixel: Option<PixelLeg>,
-    /// The event as TikTok gets it.
-    pub event: Box<RawValue>,
-}
-
-impl Record {
-    /// Whether both may stand in one request: the pixel and the test code are said once for all events
-    /// in it.
-    pub fn travels_with(&self, other: &Self) -> bool {
-        self.pixel_id == other.pixel_id && self.test_event_code == other.test_event_code
-    }
-}
+use super::Destination;
 
 /// An event that ended without being delivered, with the reason.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct DeadLetter<R = Record> {
+pub struct DeadLetter {
     /// How it ended.
     pub outcome: String,
     /// When, in Unix milliseconds.
@@ -51,8 +23,33 @@ pub struct DeadLetter<R = Record> {
     /// TikTok's name for the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// The event.
-    pub record: R,
+    /// When it was accepted, in Unix milliseconds.
+    pub accepted_at_ms: i64,
+    /// Where it was to go.
+    pub destination: Arc<Destination>,
+    /// The event as TikTok gets it.
+    pub event: Box<RawValue>,
+}
+
+/// What an event is called, and by which id both legs know it.
+#[derive(Debug, Deserialize)]
+pub struct Named<'a> {
+    /// The event's name.
+    #[serde(rename = "event", borrow)]
+    pub name: Cow<'a, str>,
+    /// The key both legs share.
+    #[serde(borrow)]
+    pub event_id: Cow<'a, str>,
+}
+
+impl<'a> Named<'a> {
+    /// Reads it from the event's JSON; empty where that is not one of ours.
+    pub fn of(event: &'a str) -> Self {
+        serde_json::from_str(event).unwrap_or(Self {
+            name: Cow::Borrowed(""),
+            event_id: Cow::Borrowed(""),
+        })
+    }
 }
 
 /// Names one dead letter: when it ended, and its place in the queue before.

@@ -1,0 +1,362 @@
+//! Delivers the events of one destination.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{task::JoinSet, time};
+
+use super::{
+    Link,
+    pace::{Pace, Ticket, Turn},
+};
+use crate::{
+    outcome::Outcome,
+    queue::{self, Batch, Claimed, Lane},
+    retry::{self, Next, Slow},
+    tiktok::{Reply, Verdict, body},
+};
+
+/// How often a batch may fail while others get through before it is divided, in case one event is to blame.
+const SUSPICIOUS_ATTEMPTS: u32 = 8;
+/// The longest time between two attempts of one batch.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+
+/// Claims the events of one lane, sends them, and settles what became of them.
+pub(super) struct Courier {
+    lane: Lane,
+    link: Arc<Link>,
+    pace: Pace,
+    /// Claimed, not under way and not settled.
+    in_hand: VecDeque<Load>,
+    under_way: JoinSet<(Load, Ticket, Reply)>,
+    /// How many requests have been taken.
+    taken: u64,
+    /// Whether the places that refusals name are believed.
+    hints: bool,
+}
+
+/// A batch and its history.
+struct Load {
+    batch: Batch,
+    attempts: u32,
+    due: Instant,
+    /// How many requests had been taken when it was first sent.
+    since: u64,
+    /// It is one event, which a refusal named.
+    named: bool,
+}
+
+/// What a step did.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing waits.
+    Idle,
+    /// Events came to an end, or closer to it.
+    Worked,
+    /// The next attempt is due after this time.
+    Wait(Duration),
+}
+
+/// Why no request was started.
+enum Blocked {
+    NothingWaits,
+    For(Duration),
+    EnoughUnderWay,
+}
+
+impl Courier {
+    pub(super) fn new(lane: Lane, link: Arc<Link>) -> Self {
+        Self {
+            pace: Pace::new(link.parallel),
+            lane,
+            link,
+            in_hand: VecDeque::new(),
+            under_way: JoinSet::new(),
+            taken: 0,
+            hints: true,
+        }
+    }
+
+    /// Starts the requests that may be started, and reads one answer.
+    ///
+    /// # Errors
+    /// [`queue::Error`] when the store refuses. Everything that was claimed is claimed again.
+    pub(super) async fn step(&mut self) -> Result<Step, queue::Error> {
+        let result = self.work().await;
+        if result.is_err() {
+            self.in_hand.clear();
+            self.under_way = JoinSet::new();
+            self.lane.rewind();
+        }
+        result
+    }
+
+    /// Returns when something may have arrived since the last call.
+    pub(super) async fn arrival(&self) {
+        self.lane.arrival().await;
+    }
+
+    async fn work(&mut self) -> Result<Step, queue::Error> {
+        let blocked = self.send_what_may_go().await?;
+        self.link
+            .health
+            .waiting_since(self.lane.destination(), self.lane.oldest_ms());
+        if self.under_way.is_empty() {
+            return Ok(match blocked {
+                Blocked::For(wait) => Step::Wait(wait),
+                Blocked::NothingWaits | Blocked::EnoughUnderWay => Step::Idle,
+            });
+        }
+        let free = async {
+            match blocked {
+                Blocked::NothingWaits => self.lane.arrival().await,
+                Blocked::For(wait) => time::sleep(wait).await,
+                Blocked::EnoughUnderWay => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            answered = self.under_way.join_next() => match answered {
+                Some(Ok((load, ticket, reply))) => self.conclude(load, ticket, reply).await?,
+                // The task that sent it is gone, and its events with it; they are claimed again.
+                Some(Err(_)) => return Err(queue::Error::Stopped),
+                None => {}
+            },
+            () = free => {}
+        }
+        Ok(Step::Worked)
+    }
+
+    async fn send_what_may_go(&mut self) -> Result<Blocked, queue::Error> {
+        loop {
+            match self.pace.turn(self.under_way.len(), Instant::now()) {
+                Turn::Go => {}
+                Turn::Wait(wait) => return Ok(Blocked::For(wait)),
+                Turn::Full => return Ok(Blocked::EnoughUnderWay),
+            }
+            let mut load = match self.next_load()? {
+                Ok(load) => load,
+                Err(blocked) => return Ok(blocked),
+            };
+            if !self.expire(&mut load.batch).await? {
+                continue;
+            }
+            if let Err(wait) = self.link.allowance() {
+                self.in_hand.push_front(load);
+                return Ok(Blocked::For(wait));
+            }
+            self.send(load);
+        }
+    }
+
+    /// What is due, or else what has not been sent yet.
+    fn next_load(&mut self) -> Result<Result<Load, Blocked>, queue::Error> {
+        let now = Instant::now();
+        let due = self.in_hand.iter().position(|load| load.due <= now);
+        if let Some(load) = due.and_then(|at| self.in_hand.remove(at)) {
+            return Ok(Ok(load));
+        }
+        // What failed is held in memory until it is sent again, so it must not become much.
+        if self.in_hand.len() < 2 * self.link.parallel
+            && let Some(batch) = self.lane.claim(self.link.limits)?
+        {
+            return Ok(Ok(Load::new(batch, now, self.taken)));
+        }
+        let next = self.in_hand.iter().map(|load| load.due).min();
+        Ok(Err(next.map_or(Blocked::NothingWaits, |due| {
+            Blocked::For(due.saturating_duration_since(now))
+        })))
+    }
+
+    /// Ends what is too old; whether anything is left.
+    async fn expire(&mut self, batch: &mut Batch) -> Result<bool, queue::Error> {
+        let oldest = (self.link.clock)() - retry::WORTH_DELIVERING_MS;
+        let expired: Vec<_> = batch
+            .events
+            .extract_if(.., |claimed| claimed.accepted_at_ms() < oldest)
+            .collect();
+        if !expired.is_empty() {
+            self.settle(&expired, &Outcome::Expired).await?;
+        }
+        Ok(!batch.events.is_empty())
+    }
+
+    fn send(&mut self, load: Load) {
+        let destination = self.lane.destination();
+        let body = body(
+            &destination.pixel_id,
+            destination.test_event_code.as_deref(),
+            load.batch.events.iter().map(Claimed::event),
+        );
+        self.link.metrics.sending(load.batch.events.len());
+        let ticket = self.pace.started(Instant::now());
+        let client = self.link.client.clone();
+        self.under_way
+            .spawn(async move { (load, ticket, client.track(body).await) });
+    }
+
+    async fn conclude(
+        &mut self,
+        mut load: Load,
+        ticket: Ticket,
+        reply: Reply,
+    ) -> Result<(), queue::Error> {
+        self.link.metrics.answered(reply.code());
+        tracing::debug!(events = load.batch.events.len(), reply = ?reply, "TikTok answered");
+        load.attempts = load.attempts.saturating_add(1);
+        let next = retry::decide(reply, load.attempts, load.batch.events.len());
+        if !matches!(next, Next::Again(_) | Next::Barred(_)) {
+            self.got_through(ticket);
+        }
+        match next {
+            Next::End(outcome) => {
+                if load.named && !outcome.is_dead() {
+                    tracing::warn!(
+                        "TikTok named an event that it then took; its hints are not used any more"
+                    );
+                    self.hints = false;
+                }
+                self.settle(&load.batch.events, &outcome).await
+            }
+            Next::Apart { refused, others } => {
+                self.settle_apart(load.batch, refused, &others).await
+            }
+            Next::Narrow { suspect } => {
+                self.narrow(load, suspect.filter(|_| self.hints));
+                Ok(())
+            }
+            Next::Again(why) => {
+                self.again(load, why, ticket);
+                Ok(())
+            }
+            Next::Barred(verdict) => {
+                self.barred(load, &verdict, ticket);
+                Ok(())
+            }
+        }
+    }
+
+    fn got_through(&mut self, ticket: Ticket) {
+        self.taken += 1;
+        self.link.health.barred(self.lane.destination(), false);
+        if self.pace.answered(ticket) {
+            // TikTok is back: what waits for its next attempt need not wait longer, unless it is what fails.
+            let now = Instant::now();
+            for load in &mut self.in_hand {
+                if load.attempts < SUSPICIOUS_ATTEMPTS {
+                    load.due = now;
+                }
+            }
+        }
+    }
+
+    /// Divides a batch, and sends the parts before anything else.
+    fn narrow(&mut self, load: Load, suspect: Option<usize>) {
+        let divided = match suspect {
+            Some(index) => load.batch.without(index),
+            None => Err(load.batch),
+        };
+        let (first, second, named) = match divided {
+            Ok((event, others)) => (event, others, true),
+            Err(batch) => {
+                let (first, second) = batch.halves();
+                (first, second, false)
+            }
+        };
+        let now = Instant::now();
+        self.in_hand.push_front(Load::new(second, now, self.taken));
+        let first = Load::new(first, now, self.taken);
+        self.in_hand.push_front(Load { named, ..first });
+    }
+
+    fn again(&mut self, mut load: Load, why: Slow, ticket: Ticket) {
+        let now = Instant::now();
+        let (events, attempts) = (load.batch.events.len(), load.attempts);
+        if let Some(wait) = self.pace.pause(why, ticket, now, random_share()) {
+            let wait_ms = wait.as_millis();
+            tracing::warn!(
+                events,
+                attempts,
+                wait_ms,
+                "TikTok took nothing; trying again"
+            );
+        }
+        let others_get_through = self.taken > load.since;
+        if attempts >= SUSPICIOUS_ATTEMPTS
+            && others_get_through
+            && events > 1
+            && why == Slow::Trouble
+        {
+            return self.narrow(load, None);
+        }
+        let longest = Duration::from_secs(1)
+            .saturating_mul(1_u32.checked_shl(attempts - 1).unwrap_or(u32::MAX))
+            .min(LONGEST_WAIT);
+        load.due = now + longest.mul_f64(random_share());
+        self.in_hand.push_back(load);
+    }
+
+    fn barred(&mut self, mut load: Load, verdict: &Verdict, ticket: Ticket) {
+        let now = Instant::now();
+        self.link.health.barred(self.lane.destination(), true);
+        if let Some(wait) = self.pace.pause(Slow::Barred, ticket, now, random_share()) {
+            tracing::error!(
+                pixel_id = self.lane.destination().pixel_id,
+                code = verdict.code,
+                message = verdict.message,
+                wait_ms = wait.as_millis(),
+                "TikTok refuses the token or its pixel; events are kept until it works again"
+            );
+        }
+        load.due = now;
+        self.in_hand.push_front(load);
+    }
+
+    async fn settle_apart(
+        &mut self,
+        batch: Batch,
+        refused: Vec<(usize, Verdict)>,
+        others: &Outcome,
+    ) -> Result<(), queue::Error> {
+        let mut taken = Vec::new();
+        for (index, claimed) in batch.events.into_iter().enumerate() {
+            match refused.iter().find(|(refused, _)| *refused == index) {
+                Some((_, verdict)) => {
+                    let outcome = Outcome::Refused(verdict.clone());
+                    self.settle(&[claimed], &outcome).await?;
+                }
+                None => taken.push(claimed),
+            }
+        }
+        if taken.is_empty() {
+            return Ok(());
+        }
+        self.settle(&taken, others).await
+    }
+
+    async fn settle(&mut self, events: &[Claimed], outcome: &Outcome) -> Result<(), queue::Error> {
+        let now_ms = (self.link.clock)();
+        self.lane.settle(events, outcome, now_ms).await?;
+        super::report::settled(&self.link.metrics, events, outcome, now_ms);
+        Ok(())
+    }
+}
+
+impl Load {
+    fn new(batch: Batch, due: Instant, since: u64) -> Self {
+        Self {
+            batch,
+            attempts: 0,
+            due,
+            since,
+            named: false,
+        }
+    }
+}
+
+/// From 0 to 1.
+fn random_share() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}

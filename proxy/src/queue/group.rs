@@ -1,0 +1,205 @@
+//! One commit in the making: what a group of calls changes, together or not at all.
+
+use std::{collections::HashSet, sync::Arc};
+
+use fjall::{OwnedWriteBatch, PersistMode};
+
+use super::{
+    Destination, Enqueued, Entry, Error,
+    disk::{Place, Position, Tables},
+    letter::LetterId,
+    row::{self, Draft},
+    seen::Seen,
+};
+
+/// Events that have come to an end, as the store has to be told.
+#[derive(Debug)]
+pub(super) struct Settlement {
+    pub(super) destination: Arc<Destination>,
+    pub(super) events: u64,
+    /// Keys of rows, and of their marks, that nothing waits in any more.
+    pub(super) remove: Vec<Vec<u8>>,
+    /// Marks on rows in which something still waits.
+    pub(super) mark: Vec<(Vec<u8>, u32)>,
+    /// Dead letters, as JSON.
+    pub(super) letters: Vec<(LetterId, Vec<u8>)>,
+    /// No row before this one waits.
+    pub(super) head: u64,
+}
+
+pub(super) struct Group<'a> {
+    tables: &'a Tables,
+    seen: &'a mut Seen,
+    position: &'a mut Position,
+    now_ms: i64,
+    batch: OwnedWriteBatch,
+    /// New rows, one for each destination.
+    drafts: Vec<(Arc<Destination>, Draft)>,
+    durable: bool,
+}
+
+/// What a commit has changed.
+pub(super) struct Committed {
+    /// Whether it was synced to disk.
+    pub(super) durable: bool,
+    /// Who has new events, and the row they stand in.
+    pub(super) arrivals: Vec<(Arc<Destination>, u64)>,
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(
+        tables: &'a Tables,
+        seen: &'a mut Seen,
+        position: &'a mut Position,
+        now_ms: i64,
+    ) -> Self {
+        Self {
+            batch: tables.database.batch(),
+            tables,
+            seen,
+            position,
+            now_ms,
+            drafts: Vec::new(),
+            durable: false,
+        }
+    }
+
+    /// Takes those that were not accepted before.
+    pub(super) fn admit(&mut self, entries: Vec<Entry>) -> Result<Vec<Enqueued>, Error> {
+        let now_s = seconds(self.now_ms);
+        let mut results = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if self.seen.knows(self.tables, &entry.key, now_s)? {
+                results.push(Enqueued::Duplicate);
+                continue;
+            }
+            self.seen.learn(entry.key, entry.remember, now_s);
+            self.draft(&entry.destination).push(&entry.event);
+            results.push(Enqueued::Accepted);
+        }
+        // A repeat is answered as if it were on disk; it may stand in this very commit.
+        self.durable = true;
+        Ok(results)
+    }
+
+    pub(super) fn settle(&mut self, settlement: Settlement) {
+        for key in settlement.remove {
+            self.batch.remove(&self.tables.waiting, key);
+        }
+        for (key, end) in settlement.mark {
+            self.batch
+                .insert(&self.tables.waiting, key, end.to_be_bytes());
+        }
+        self.durable |= !settlement.letters.is_empty();
+        for (id, letter) in settlement.letters {
+            self.batch.insert(&self.tables.dead, id.to_bytes(), letter);
+        }
+        let places = &mut self.position.places;
+        if let Some(place) = places
+            .iter_mut()
+            .find(|place| place.destination == settlement.destination)
+        {
+            place.waiting = place.waiting.saturating_sub(settlement.events);
+            place.head = settlement.head;
+        }
+    }
+
+    /// Puts letters back, as if they had just been accepted; the number of those that were there.
+    pub(super) fn replay(&mut self, letters: &[LetterId]) -> Result<usize, Error> {
+        let mut replayed = HashSet::new();
+        for id in letters {
+            if replayed.contains(id) {
+                continue;
+            }
+            if let Some(letter) = self.tables.letter(*id)? {
+                self.draft(&letter.destination).push(letter.event.get());
+                self.batch.remove(&self.tables.dead, id.to_bytes());
+                replayed.insert(*id);
+            }
+        }
+        self.durable = true;
+        Ok(replayed.len())
+    }
+
+    /// Removes letters; the number of those that were there.
+    pub(super) fn remove(&mut self, letters: &[LetterId]) -> Result<usize, Error> {
+        let mut removed = HashSet::new();
+        for id in letters {
+            if self.tables.dead.contains_key(id.to_bytes())? && removed.insert(*id) {
+                self.batch.remove(&self.tables.dead, id.to_bytes());
+            }
+        }
+        self.durable = true;
+        Ok(removed.len())
+    }
+
+    /// Has the commit write and sync, whatever else is in it.
+    pub(super) fn probe(&mut self) {
+        self.tables.probe(&mut self.batch, self.now_ms);
+        self.durable = true;
+    }
+
+    pub(super) fn commit(mut self) -> Result<Committed, Error> {
+        let mut arrivals = Vec::with_capacity(self.drafts.len());
+        for (destination, draft) in self.drafts {
+            let sequence = self.position.next;
+            self.position.next += draft.events();
+            self.position
+                .arrived(&destination, sequence, draft.events());
+            let key = row::key(&destination.prefix(), sequence);
+            self.batch
+                .insert(&self.tables.waiting, key, draft.into_value());
+            arrivals.push((destination, sequence));
+        }
+        self.seen.write(self.tables, &mut self.batch);
+        if !self.batch.is_empty() {
+            self.position.places.retain(|place| place.waiting > 0);
+            self.tables.set_position(&mut self.batch, self.position)?;
+        }
+        let durable = self.durable && !self.batch.is_empty();
+        if durable {
+            self.batch = self.batch.durability(Some(PersistMode::SyncData));
+        }
+        self.batch.commit()?;
+        Ok(Committed { durable, arrivals })
+    }
+
+    fn draft(&mut self, destination: &Arc<Destination>) -> &mut Draft {
+        let at = self
+            .drafts
+            .iter()
+            .position(|(other, _)| Arc::ptr_eq(other, destination) || other == destination);
+        let at = at.unwrap_or_else(|| {
+            let draft = Draft::new(self.now_ms);
+            self.drafts.push((Arc::clone(destination), draft));
+            self.drafts.len() - 1
+        });
+        #[allow(clippy::indexing_slicing, reason = "found or pushed just above")]
+        &mut self.drafts[at].1
+    }
+}
+
+impl Position {
+    fn arrived(&mut self, destination: &Arc<Destination>, sequence: u64, events: u64) {
+        let known = self
+            .places
+            .iter_mut()
+            .find(|place| place.destination == *destination);
+        match known {
+            Some(place) => place.waiting += events,
+            None => self.places.push(Place {
+                destination: Arc::clone(destination),
+                waiting: events,
+                head: sequence,
+            }),
+        }
+    }
+
+    pub(super) fn waiting(&self) -> u64 {
+        self.places.iter().map(|place| place.waiting).sum()
+    }
+}
+
+fn seconds(ms: i64) -> u32 {
+    u32::try_from(ms / 1000).unwrap_or_default()
+}

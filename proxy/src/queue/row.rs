@@ -1,0 +1,205 @@
+//! How events lie in the store: those of one destination that were accepted in one commit stand in one
+//! row, so that a busy store writes, reads and removes dozens at a time.
+//!
+//! A row's key is its destination and the sequence number of its first event. Its value is the time of
+//! acceptance (Unix milliseconds, 8 bytes) and then each event: its length (4 bytes) and its JSON. Numbers
+//! are big-endian. Behind a row stand its marks, which say that a range of its events is settled: the row's
+//! key and the range's first index (4 bytes), with the index after its last as value.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+
+/// Where events go: what is said once for all events of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Destination {
+    /// The pixel.
+    pub pixel_id: String,
+    /// The code that makes them test events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_event_code: Option<String>,
+}
+
+impl Destination {
+    /// The first bytes of the keys of its rows, which are no other destination's.
+    pub(super) fn prefix(&self) -> Vec<u8> {
+        let code = self.test_event_code.as_deref();
+        let mut prefix = Vec::new();
+        for (part, given) in [
+            (self.pixel_id.as_str(), true),
+            (code.unwrap_or_default(), code.is_some()),
+        ] {
+            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            prefix.push(u8::from(given));
+            prefix.extend_from_slice(&length.to_be_bytes());
+            prefix.extend_from_slice(part.as_bytes());
+        }
+        prefix
+    }
+}
+
+/// The key of the row whose first event has this number.
+pub(super) fn key(prefix: &[u8], sequence: u64) -> Vec<u8> {
+    [prefix, &sequence.to_be_bytes()].concat()
+}
+
+/// The key of the mark on `settled` events of the row at `key`.
+pub(super) fn mark(key: &[u8], settled: &Range<u32>) -> Vec<u8> {
+    [key, &settled.start.to_be_bytes()].concat()
+}
+
+/// What stands at a key behind a prefix: the row's number, and for a mark the range's first index.
+pub(super) fn read_key(key: &[u8], prefix: &[u8]) -> Result<(u64, Option<u32>), Error> {
+    let place = key.strip_prefix(prefix).ok_or(Error::Corrupt)?;
+    let (sequence, mark) = place.split_first_chunk().ok_or(Error::Corrupt)?;
+    let mark = match mark {
+        [] => None,
+        _ => Some(u32::from_be_bytes(
+            mark.try_into().map_err(|_| Error::Corrupt)?,
+        )),
+    };
+    Ok((u64::from_be_bytes(*sequence), mark))
+}
+
+/// A row in the making.
+pub(super) struct Draft {
+    value: Vec<u8>,
+    events: u64,
+}
+
+impl Draft {
+    pub(super) fn new(accepted_at_ms: i64) -> Self {
+        Self {
+            value: accepted_at_ms.to_be_bytes().to_vec(),
+            events: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, event: &str) {
+        // A body has at most 256 KiB, so an event's length fits by far.
+        let length = u32::try_from(event.len()).unwrap_or(u32::MAX);
+        self.value.extend_from_slice(&length.to_be_bytes());
+        self.value.extend_from_slice(event.as_bytes());
+        self.events += 1;
+    }
+
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
+    pub(super) fn into_value(self) -> Vec<u8> {
+        self.value
+    }
+}
+
+/// A row that was read.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// The number of its first event.
+    pub(super) sequence: u64,
+    /// When its events were accepted, in Unix milliseconds.
+    pub(super) accepted_at_ms: i64,
+    value: fjall::Slice,
+    events: Vec<Range<usize>>,
+}
+
+impl Row {
+    pub(super) fn read(sequence: u64, value: fjall::Slice) -> Result<Self, Error> {
+        let (accepted, mut rest) = value.split_first_chunk().ok_or(Error::Corrupt)?;
+        let accepted_at_ms = i64::from_be_bytes(*accepted);
+        let mut events = Vec::new();
+        while let Some((length, behind)) = rest.split_first_chunk() {
+            let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+            let start = value.len() - behind.len();
+            rest = behind.get(length..).ok_or(Error::Corrupt)?;
+            events.push(start..start + length);
+        }
+        if !rest.is_empty() || events.is_empty() {
+            return Err(Error::Corrupt);
+        }
+        Ok(Self {
+            sequence,
+            accepted_at_ms,
+            value,
+            events,
+        })
+    }
+
+    /// How many events stand in it, settled ones included.
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.events.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn event(&self, index: u32) -> &[u8] {
+        let range = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.events.get(index));
+        range
+            .and_then(|range| self.value.get(range.clone()))
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drafted_reads_back() {
+        let mut draft = Draft::new(1_767_323_045_123);
+        for event in ["{}", "", r#"{"name":"đơn\n"}"#] {
+            draft.push(event);
+        }
+        assert_eq!(draft.events(), 3);
+        let row = Row::read(7, draft.into_value().into()).unwrap();
+        assert_eq!((row.accepted_at_ms, row.len()), (1_767_323_045_123, 3));
+        assert_eq!(row.event(2), r#"{"name":"đơn\n"}"#.as_bytes());
+        assert_eq!(row.event(3), b"");
+    }
+
+    #[test]
+    fn a_torn_row_is_an_error() {
+        let mut draft = Draft::new(1);
+        draft.push("{}");
+        let whole = draft.into_value();
+        for end in 0..whole.len() {
+            let torn = whole[..end].to_vec();
+            assert!(Row::read(0, torn.into()).is_err(), "{end} bytes");
+        }
+    }
+
+    #[test]
+    fn no_destinations_keys_begin_with_anothers() {
+        let of = |pixel_id: &str, code: Option<&str>| {
+            Destination {
+                pixel_id: pixel_id.to_owned(),
+                test_event_code: code.map(str::to_owned),
+            }
+            .prefix()
+        };
+        let all = [
+            of("P", None),
+            of("P", Some("")),
+            of("P", Some("T")),
+            of("P", Some("T1")),
+            of("P1", None),
+            of("P1", Some("T")),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            for other in all.iter().skip(index + 1) {
+                assert!(!one.starts_with(other) && !other.starts_with(one));
+            }
+        }
+    }
+
+    #[test]
+    fn a_mark_stands_behind_its_row_and_before_the_next() {
+        let (row, next) = (key(b"P", 7), key(b"P", 8));
+        let mark = mark(&row, &(3..5));
+        assert!(row < mark && mark < next);
+        assert_eq!(read_key(&row, b"P").unwrap(), (7, None));
+        assert_eq!(read_key(&mark, b"P").unwrap(), (7, Some(3)));
+    }
+}

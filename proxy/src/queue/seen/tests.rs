@@ -1,0 +1,113 @@
+use super::*;
+use crate::queue::disk::Store;
+
+const NOW: u32 = 1_800_000_000;
+const RUN: usize = 100;
+
+fn tables(folder: &tempfile::TempDir) -> Tables {
+    Store::open(folder.path()).unwrap().tables().unwrap()
+}
+
+/// Remembers keys until `until`, in a commit of their own.
+fn learn(shelf: &mut Shelf, tables: &Tables, keys: Range<u64>, until: u32) {
+    for number in keys {
+        shelf.learn(DedupKey::numbered(number), until);
+    }
+    let mut batch = tables.database.batch();
+    shelf.write(tables, &mut batch);
+    batch.commit().unwrap();
+    shelf.seal_if_full(tables).unwrap();
+}
+
+fn known(shelf: &Shelf, tables: &Tables, keys: Range<u64>, now: u32) -> usize {
+    keys.filter(|number| {
+        let key = DedupKey::numbered(*number);
+        shelf.knows(tables, &key, now).unwrap()
+    })
+    .count()
+}
+
+#[test]
+fn keys_are_known_in_memory_in_runs_and_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let tables = tables(&folder);
+        let mut shelf = Shelf::load(&tables, b'a', RUN).unwrap();
+        for start in (0..1000).step_by(30) {
+            learn(&mut shelf, &tables, start..start + 30, NOW + 100);
+        }
+        assert!(shelf.young.len() < RUN && shelf.runs.len() == 8);
+        assert_eq!(known(&shelf, &tables, 0..1020, NOW), 1020);
+        assert_eq!(known(&shelf, &tables, 5000..9000, NOW), 0);
+    }
+    let tables = tables(&folder);
+    let shelf = Shelf::load(&tables, b'a', RUN).unwrap();
+    assert!(shelf.young.len() < RUN && shelf.runs.len() == 8);
+    assert_eq!(known(&shelf, &tables, 0..1020, NOW), 1020);
+    assert_eq!(known(&shelf, &tables, 5000..9000, NOW), 0);
+}
+
+#[test]
+fn a_key_is_forgotten_when_its_time_is_over_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = tables(&folder);
+    let mut shelf = Shelf::load(&tables, b'a', RUN).unwrap();
+    learn(&mut shelf, &tables, 0..100, NOW + 10);
+    learn(&mut shelf, &tables, 100..150, NOW + 20);
+    learn(&mut shelf, &tables, 150..180, NOW + 30);
+    assert_eq!(known(&shelf, &tables, 0..180, NOW + 9), 180);
+    assert_eq!(known(&shelf, &tables, 0..180, NOW + 10), 80);
+    assert_eq!(shelf.expire(&tables, NOW + 9).unwrap(), 0);
+    assert_eq!(shelf.expire(&tables, NOW + 20).unwrap(), 150);
+    assert_eq!((shelf.young.len(), shelf.runs.len()), (30, 0));
+    assert_eq!(known(&shelf, &tables, 0..180, NOW + 20), 30);
+    assert_eq!(shelf.expire(&tables, NOW + 30).unwrap(), 30);
+    assert_eq!(tables.runs.len().unwrap(), 0);
+    let mut left = tables.database.batch();
+    shelf.write(&tables, &mut left);
+    left.commit().unwrap();
+    assert_eq!(tables.seen.len().unwrap(), 0);
+    // What comes later is remembered as ever.
+    learn(&mut shelf, &tables, 0..50, NOW + 60);
+    drop(shelf);
+    let shelf = Shelf::load(&tables, b'a', RUN).unwrap();
+    assert_eq!(known(&shelf, &tables, 0..100, NOW + 40), 50);
+}
+
+#[test]
+fn rows_of_sealed_keys_are_cleared_bit_by_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = tables(&folder);
+    let mut shelf = Shelf::load(&tables, b'a', RUN).unwrap();
+    for number in 0..300 {
+        learn(&mut shelf, &tables, number..number + 1, NOW + 100);
+    }
+    let rows = || tables.seen.prefix([b'a']).count();
+    assert!(
+        rows() < 2 * RUN,
+        "{} rows for {} young keys",
+        rows(),
+        shelf.young.len()
+    );
+    assert_eq!(known(&shelf, &tables, 0..300, NOW), 300);
+}
+
+#[test]
+fn orders_are_remembered_for_90_days_and_others_for_48_hours() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = tables(&folder);
+    let mut seen = Seen::load(&tables).unwrap();
+    let (event, order) = (DedupKey::numbered(1), DedupKey::numbered(2));
+    seen.learn(event, Remember::Hours48, NOW);
+    seen.learn(order, Remember::Days90, NOW);
+    let hour = 60 * 60;
+    for (hours, expected) in [
+        (47, [true, true]),
+        (48, [false, true]),
+        (90 * 24, [false, false]),
+    ] {
+        let now = NOW + hours * hour;
+        let knows = [event, order].map(|key| seen.knows(&tables, &key, now).unwrap());
+        assert_eq!(knows, expected, "after {hours} hours");
+    }
+}

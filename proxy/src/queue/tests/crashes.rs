@@ -1,0 +1,256 @@
+//! The queue beside a simple model of it, with a power cut after every write: the files are copied as they
+//! lie on disk, without random parts of the last write, and opened again.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom, Write},
+    path::PathBuf,
+};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What is done to the queue.
+#[derive(Clone, Debug)]
+enum Act {
+    /// Enqueue these ids in one call.
+    Enqueue(Vec<u8>),
+    /// Claim so many events and settle those of them whose bit is set.
+    Settle {
+        most: usize,
+        bits: u8,
+        refused: bool,
+    },
+    /// Replay the newest dead letter.
+    Replay,
+}
+
+/// What the queue has to hold: ids that wait, ids that were ever accepted, ids of dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Model {
+    waiting: BTreeSet<String>,
+    seen: BTreeSet<String>,
+    dead: BTreeSet<String>,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        3 => prop::collection::vec(0_u8..40, 1..6).prop_map(Act::Enqueue),
+        2 => (1_usize..6, any::<u8>(), any::<bool>())
+            .prop_map(|(most, bits, refused)| Act::Settle { most, bits, refused }),
+        1 => Just(Act::Replay),
+    ]
+}
+
+/// Which parts of the last write reached the disk: the first so many, or any.
+fn lost() -> impl Strategy<Value = u64> {
+    prop_oneof![(0..64_u32).prop_map(|kept| (1 << kept) - 1), any::<u64>()]
+}
+
+impl Model {
+    async fn apply(&mut self, act: &Act, queue: &mut Queue) {
+        match act {
+            Act::Enqueue(ids) => {
+                let ids: Vec<_> = ids.iter().map(|id| format!("e{id}")).collect();
+                let entries = ids.iter().map(|id| entry(id)).collect();
+                let results = queue.intake.enqueue(entries).await.unwrap();
+                for (id, result) in ids.into_iter().zip(results) {
+                    let is_new = self.seen.insert(id.clone());
+                    assert_eq!(result == Enqueued::Accepted, is_new, "{id}");
+                    if is_new {
+                        self.waiting.insert(id);
+                    }
+                }
+            }
+            Act::Settle {
+                most: events,
+                bits,
+                refused,
+            } => {
+                let Some(lane) = queue.lane().await else {
+                    return;
+                };
+                let claimed = lane.claim(most(*events)).unwrap();
+                let chosen: Vec<_> = claimed
+                    .into_iter()
+                    .flat_map(|batch| batch.events)
+                    .enumerate()
+                    .filter(|(at, _)| bits >> at & 1 == 1)
+                    .map(|(_, claimed)| claimed)
+                    .collect();
+                let outcome = if *refused {
+                    Outcome::Expired
+                } else {
+                    Outcome::Delivered
+                };
+                if !chosen.is_empty() {
+                    lane.settle(&chosen, &outcome, 2).await.unwrap();
+                }
+                lane.rewind();
+                for id in chosen.iter().map(id_of) {
+                    assert!(self.waiting.remove(&id), "{id} came twice");
+                    if *refused {
+                        self.dead.insert(id);
+                    }
+                }
+            }
+            Act::Replay => {
+                let newest = queue.letters.newest(1).unwrap();
+                for (id, letter) in newest {
+                    assert_eq!(queue.letters.replay(vec![id]).await.unwrap(), 1);
+                    let id = Named::of(letter.event.get()).event_id.into_owned();
+                    self.dead.remove(&id);
+                    self.waiting.insert(id);
+                }
+            }
+        }
+    }
+}
+
+struct Queue {
+    intake: Intake,
+    outlet: Outlet,
+    letters: DeadLetters,
+    lane: Option<Lane>,
+}
+
+impl Queue {
+    async fn open(folder: &Path) -> Self {
+        let (intake, outlet, letters) = reopened(folder).await;
+        Self {
+            intake,
+            outlet,
+            letters,
+            lane: None,
+        }
+    }
+
+    /// The one lane, once there is one.
+    async fn lane(&mut self) -> Option<&mut Lane> {
+        if self.lane.is_none() && self.intake.depth() > 0 {
+            self.lane = Some(self.outlet.lane().await);
+        }
+        self.lane.as_mut()
+    }
+
+    /// All that it holds. What was seen shows in what is accepted again.
+    async fn contents(&mut self) -> Model {
+        let depth = self.intake.depth();
+        let waiting: BTreeSet<_> = match self.lane().await {
+            Some(lane) => ids(lane.claim(ANY).unwrap()).into_iter().collect(),
+            None => BTreeSet::new(),
+        };
+        assert_eq!(usize::try_from(depth).unwrap(), waiting.len());
+        let letters = self.letters.newest(1000).unwrap();
+        let dead = letters
+            .iter()
+            .map(|(_, letter)| Named::of(letter.event.get()).event_id.into_owned());
+        let dead = dead.collect();
+        let all: Vec<_> = (0..40).map(|id| format!("e{id}")).collect();
+        let entries = all.iter().map(|id| entry(id)).collect();
+        let results = self.intake.enqueue(entries).await.unwrap();
+        let seen = all.into_iter().zip(results);
+        let seen = seen.filter(|(_, result)| *result == Enqueued::Duplicate);
+        Model {
+            waiting,
+            dead,
+            seen: seen.map(|(id, _)| id).collect(),
+        }
+    }
+}
+
+fn journals(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|end| end == "jnl"))
+        .collect()
+}
+
+/// How far the journal is written: it is allocated ahead, and zero from there on.
+fn written(journal: &Path) -> u64 {
+    let mut bytes = Vec::new();
+    let file = File::open(journal).unwrap();
+    // Far more than a test writes.
+    file.take(1 << 20).read_to_end(&mut bytes).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0);
+    end.map_or(0, |end| end as u64 + 1)
+}
+
+/// The folder as a power cut leaves it: of what the journal got from `from` on, only sectors whose bit in
+/// `kept` is set reached the disk, over and over.
+fn crashed(folder: &Path, from: u64, kept: u64) -> tempfile::TempDir {
+    const SECTOR: u64 = 32;
+    let copy = tempfile::tempdir().unwrap();
+    copy_all(folder, copy.path());
+    for journal in journals(copy.path()) {
+        let end = written(&journal);
+        let mut file = File::options().write(true).open(&journal).unwrap();
+        for (sector, start) in (from..end).step_by(SECTOR as usize).enumerate() {
+            if kept >> (sector % 64) & 1 == 0 {
+                let bytes = SECTOR.min(end - start) as usize;
+                file.seek(SeekFrom::Start(start)).unwrap();
+                file.write_all(&vec![0; bytes]).unwrap();
+            }
+        }
+    }
+    copy
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        let target = to.join(file.file_name());
+        if file.file_type().unwrap().is_dir() {
+            copy_all(&file.path(), &target);
+        } else {
+            copy_sparse(&file.path(), &target);
+        }
+    }
+}
+
+/// A journal is 64 MiB of which a few KiB are written.
+fn copy_sparse(from: &Path, to: &Path) {
+    let length = fs::metadata(from).unwrap().len();
+    let mut start = Vec::new();
+    let file = File::open(from).unwrap();
+    file.take(1 << 20).read_to_end(&mut start).unwrap();
+    fs::write(to, start).unwrap();
+    let copy = File::options().write(true).open(to).unwrap();
+    copy.set_len(length).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn after_a_crash_at_any_write_the_queue_holds_what_it_answered(
+        acts in prop::collection::vec((act(), lost()), 1..8)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let mut queue = Queue::open(folder.path()).await;
+            let mut model = Model::default();
+            for (act, kept) in acts {
+                let journal = journals(folder.path()).pop().unwrap();
+                let (before, start) = (model.clone(), written(&journal));
+                model.apply(&act, &mut queue).await;
+
+                let whole = crashed(folder.path(), start, u64::MAX);
+                assert_eq!(Queue::open(whole.path()).await.contents().await, model);
+
+                let torn = crashed(folder.path(), start, kept);
+                let found = Queue::open(torn.path()).await.contents().await;
+                assert!(
+                    found == before || found == model,
+                    "{found:?} is neither {before:?} nor {model:?}"
+                );
+            }
+        });
+    }
+}
