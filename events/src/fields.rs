@@ -105,9 +105,11 @@ impl<'a> Fields<'a> {
         let Some(raw) = self.take(name) else {
             return Vec::new();
         };
-        let read = match serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
-            Ok(items) => items.into_iter().map(text).collect(),
-            Err(_) => text(raw).map(|one| Vec::from([one])),
+        let read = if raw.get().starts_with('[') {
+            let items = serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok();
+            items.and_then(|items| items.into_iter().map(text).collect())
+        } else {
+            text(raw).map(|one| Vec::from([one]))
         };
         if read.is_none() {
             problems.error(

@@ -12,9 +12,11 @@ use crate::{
     queue::{Destination, Intake},
 };
 
-/// Handed to every handler; cheap to clone.
-#[derive(Clone)]
-pub struct App {
+/// Handed to every handler.
+pub type App = Arc<Shared>;
+
+/// What they share.
+pub struct Shared {
     /// Takes events in.
     pub intake: Intake,
     /// What the delivery worker knows.
@@ -22,18 +24,18 @@ pub struct App {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How requests are taken.
-    pub server: Arc<Server>,
+    pub server: Server,
     /// How much each client has asked for.
-    pub rates: Arc<Rates>,
+    pub rates: Rates,
     /// Where live events go.
     pub destination: Arc<Destination>,
     /// The time in which everything is a test.
-    pub test: Option<Arc<TestMode>>,
+    pub test: Option<TestMode>,
     /// Where phone numbers without a country code belong.
     pub country: Option<Country>,
 }
 
-impl App {
+impl Shared {
     /// What of `config` handlers need, and the queue they fill.
     pub fn new(
         config: &Config,
@@ -45,13 +47,13 @@ impl App {
             intake,
             health,
             metrics,
-            server: Arc::new(config.server.clone()),
-            rates: Arc::new(Rates::new(config.server.rate_limit)),
+            server: config.server.clone(),
+            rates: Rates::new(config.server.rate_limit),
             destination: Arc::new(Destination {
                 pixel_id: config.tiktok.pixel_id.as_str().to_owned(),
                 test_event_code: None,
             }),
-            test: config.tiktok.test.clone().map(Arc::new),
+            test: config.tiktok.test.clone(),
             country: config.country,
         }
     }

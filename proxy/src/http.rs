@@ -3,8 +3,8 @@
 pub mod body;
 pub mod click_cookie;
 pub mod client;
+pub mod gate;
 pub mod health;
-pub mod measure;
 pub mod origin;
 pub mod rate;
 pub mod rejection;

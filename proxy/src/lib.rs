@@ -38,7 +38,7 @@ use std::{future::Future, sync::Arc};
 
 use tokio::{net::TcpListener, sync::watch};
 
-use app::App;
+use app::Shared;
 use config::Config;
 use deliver::Link;
 use health::Health;
@@ -89,7 +89,7 @@ pub async fn run_with(
     )?;
     let client = tiktok::Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
     let health = Arc::new(Health::default());
-    let app = App::new(config, intake, Arc::clone(&health), Arc::clone(&metrics));
+    let app = Shared::new(config, intake, Arc::clone(&health), Arc::clone(&metrics));
     let link = Link::new(client, health, metrics, &config.delivery);
 
     let data_dir = config.data_dir.clone();
@@ -100,7 +100,7 @@ pub async fn run_with(
     });
     let (stop, stopped) = watch::channel(false);
     let delivery = tokio::spawn(deliver::run(outlet, link, stopped));
-    server::serve(listener, extend(router::router(app)), shutdown).await;
+    server::serve(listener, extend(router::router(Arc::new(app))), shutdown).await;
     stop.send_replace(true);
     let ended = delivery.await.map_err(|_| Error::Delivery);
     control.abort();

@@ -40,6 +40,7 @@ use crate::metrics::Metrics;
 mod disk;
 mod filter;
 mod group;
+mod intake;
 mod journal;
 mod key;
 mod lane;
@@ -49,6 +50,7 @@ mod seen;
 mod space;
 mod writer;
 
+pub use intake::{Enqueued, Entry, Intake};
 pub use key::DedupKey;
 pub use lane::{Batch, Claimed, Lane, Limits};
 pub use letter::{DeadLetter, LetterId, Named};
@@ -94,73 +96,15 @@ pub fn open(
         store,
         writer: writer.clone(),
     };
-    Ok((Intake { writer, waiting }, outlet, letters))
+    Ok((Intake::new(writer, waiting), outlet, letters))
 }
 
 /// Ends when the writer does.
 async fn hand_out(mut commits: mpsc::UnboundedReceiver<Vec<Answered>>) {
     while let Some(answers) = commits.recv().await {
-        for (answer, enqueued) in answers {
-            // A caller that went away has its events kept all the same.
-            let _ = answer.send(Ok(enqueued));
+        for (bundle, results) in answers {
+            bundle.answer(results);
         }
-    }
-}
-
-/// The half that takes events in.
-#[derive(Clone)]
-pub struct Intake {
-    writer: writer::Handle,
-    waiting: Arc<AtomicI64>,
-}
-
-/// One event on its way in.
-#[derive(Debug)]
-pub struct Entry {
-    /// What makes it the same event as another.
-    pub key: DedupKey,
-    /// How long a repeat is recognised.
-    pub remember: Remember,
-    /// Where it goes.
-    pub destination: Arc<Destination>,
-    /// The event as TikTok gets it: JSON.
-    pub event: String,
-}
-
-/// What became of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Enqueued {
-    /// It is on disk.
-    Accepted,
-    /// Its key was seen before.
-    Duplicate,
-}
-
-impl Intake {
-    /// Writes the entries in one atomic commit, or none of them. Calls that come together share one
-    /// fsync.
-    ///
-    /// # Errors
-    /// [`Error::Full`] when too many calls are waiting already; [`Error::DiskFull`] before the disk is;
-    /// [`Error::Stopped`] when it refuses.
-    pub async fn enqueue(&self, entries: Vec<Entry>) -> Result<Vec<Enqueued>, Error> {
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.writer
-            .ask(|answer| Call::Enqueue(entries, answer))
-            .await
-    }
-
-    /// How many events wait to be delivered, those under way included.
-    pub fn depth(&self) -> i64 {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
-    /// Whether events can be written. Where the last write failed, another is tried: a proxy that is taken
-    /// out of service for it gets no event that could tell.
-    pub async fn is_writable(&self) -> bool {
-        self.writer.is_healthy() || self.writer.ask(Call::Probe).await.is_ok()
     }
 }
 
@@ -244,6 +188,9 @@ pub enum Error {
     /// Too many calls wait for the disk.
     #[error("too many events are waiting to be written")]
     Full,
+    /// An event cannot be written as JSON.
+    #[error("the event cannot be written as JSON")]
+    Unwritable,
     /// The disk has less room than is kept free.
     #[error("the disk is nearly full")]
     DiskFull,

@@ -12,7 +12,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
     app::App,
-    http::{health, measure, origin, rejection, track},
+    http::{gate, health, origin, rejection, track},
 };
 
 /// Every route and what stands before it: the origin first, then the answers a browser needs.
@@ -22,11 +22,7 @@ pub fn router(app: App) -> Router {
         .route(&track_path, post(track::post).get(track::get))
         .method_not_allowed_fallback(rejection::method_not_allowed)
         .layer(cors(app.clone()))
-        .layer(middleware::from_fn_with_state(app.clone(), origin::check))
-        .layer(middleware::from_fn_with_state(
-            app.clone(),
-            measure::requests,
-        ));
+        .layer(middleware::from_fn_with_state(app.clone(), gate::pass));
     Router::new()
         .merge(pages)
         .route("/healthz", get(health::alive))

@@ -11,7 +11,7 @@ use crate::{
 
 static LATER_MS: AtomicI64 = AtomicI64::new(0);
 
-fn entry(id: &str) -> Entry {
+fn entry<'a>(id: &str, event: &'a serde_json::Value) -> Entry<'a, serde_json::Value> {
     let destination = Arc::new(Destination {
         pixel_id: "P".to_owned(),
         test_event_code: None,
@@ -21,7 +21,7 @@ fn entry(id: &str) -> Entry {
         key: DedupKey::of(&destination, &name, &EventId::parse(id).unwrap()),
         remember: Remember::Hours48,
         destination,
-        event: format!(r#"{{"event":"Lead","event_id":"{id}"}}"#),
+        event,
     }
 }
 
@@ -30,7 +30,8 @@ async fn an_event_is_given_up_after_7_days_and_kept_as_expired() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let (intake, mut outlet, letters) = queue::open(folder.path(), 0, Arc::default()).unwrap();
-    intake.enqueue(vec![entry("old")]).await.unwrap();
+    let event = serde_json::json!({ "event": "Lead", "event_id": "old" });
+    intake.enqueue([entry("old", &event)]).await.unwrap();
 
     // Nobody listens there: whatever is sent comes back.
     let client = Client::new("http://127.0.0.1:9", &AccessToken::new("token").unwrap()).unwrap();

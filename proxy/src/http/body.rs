@@ -1,6 +1,11 @@
 //! Reads a request's body: bounded in size and time.
 
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -26,7 +31,13 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
     if announced.is_some_and(|length: u64| length > MAX_BYTES as u64) {
         return Err(Rejection::TooLarge);
     }
-    match time::timeout(COMES_WITHIN, axum::body::to_bytes(body, MAX_BYTES)).await {
+    let mut body = pin!(axum::body::to_bytes(body, MAX_BYTES));
+    // As a rule it is there already, and needs no timer.
+    let read = match poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => time::timeout(COMES_WITHIN, body).await,
+    };
+    match read {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if is_too_large(&error) => Err(Rejection::TooLarge),
         Ok(Err(_)) => Err(Rejection::Incomplete),

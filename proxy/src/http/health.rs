@@ -69,7 +69,7 @@ pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1]
     metrics.ready.set(i64::from(checks(&app).await.all_ok()));
     let test_mode = app
         .test
-        .as_deref()
+        .as_ref()
         .is_some_and(|test| test.code_at(now_ms).is_some());
     metrics.test_mode.set(i64::from(test_mode));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

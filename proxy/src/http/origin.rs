@@ -2,32 +2,18 @@
 
 use std::net::SocketAddr;
 
-use axum::{
-    extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{client, rejection::Rejection};
+use super::client;
 use crate::app::App;
 
-/// Refuses requests of pages from anywhere else. A request without `Origin` is no page's: browsers
-/// always send it with a POST.
-pub async fn check(
-    State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let allowed = match request.headers().get(header::ORIGIN) {
+/// Whether a request may come from where it does. One without `Origin` is no page's: browsers always send
+/// it with a POST.
+pub fn is_allowed(app: &App, peer: SocketAddr, headers: &HeaderMap) -> bool {
+    match headers.get(header::ORIGIN) {
         None => true,
-        Some(origin) => is_listed(&app, origin) || is_own(&app, peer, request.headers(), origin),
-    };
-    if !allowed {
-        return Rejection::OriginNotAllowed.into_response();
+        Some(origin) => is_listed(app, origin) || is_own(app, peer, headers, origin),
     }
-    next.run(request).await
 }
 
 /// Whether the operator listed this origin.

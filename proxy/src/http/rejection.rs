@@ -112,6 +112,7 @@ impl From<queue::Error> for Rejection {
             queue::Error::Full => Self::Overloaded,
             queue::Error::DiskFull => Self::DiskFull,
             queue::Error::Stopped
+            | queue::Error::Unwritable
             | queue::Error::Locked
             | queue::Error::Format { .. }
             | queue::Error::Store(_)

@@ -84,9 +84,7 @@ pub async fn post(
     let judged = judged.collect::<Result<Vec<_>, Rejection>>()?;
     let cookie = click_cookie(&app, caller, peer, &headers, &judged);
     let taken = judged.iter().flatten();
-    let entries = taken
-        .map(|admitted| entry(admitted, &app))
-        .collect::<Result<Vec<_>, _>>()?;
+    let entries = taken.map(|admitted| entry(admitted, &app));
     let mut enqueued = app.intake.enqueue(entries).await?.into_iter();
     let results = judged.into_iter().map(|judged| match judged {
         Ok(admitted) => taken_result(admitted, enqueued.next(), &app.metrics),
@@ -167,19 +165,19 @@ fn facts<'a>(
         ttp: client::cookie(headers, "_ttp"),
         country: app.country,
         pixel_id: &app.destination.pixel_id,
-        test_event_code: app.test.as_deref().and_then(|test| test.code_at(now_ms)),
+        test_event_code: app.test.as_ref().and_then(|test| test.code_at(now_ms)),
     }
 }
 
-fn entry(admitted: &Admitted, app: &App) -> Result<Entry, Rejection> {
+fn entry<'a>(admitted: &'a Admitted, app: &App) -> Entry<'a, Event> {
     let event = &admitted.event;
     let destination = app.destination(admitted.test_event_code.as_deref());
-    Ok(Entry {
+    Entry {
         key: DedupKey::of(&destination, &event.name, &event.id),
         remember: remembered(event),
         destination,
-        event: serde_json::to_string(event).map_err(|_| Rejection::Unavailable)?,
-    })
+        event,
+    }
 }
 
 fn remembered(event: &Event) -> Remember {

@@ -5,8 +5,9 @@ use std::{collections::HashSet, sync::Arc};
 use fjall::{OwnedWriteBatch, PersistMode};
 
 use super::{
-    Destination, Enqueued, Entry, Error,
+    Destination, Enqueued, Error,
     disk::{Place, Position, Tables},
+    intake::Bundle,
     letter::LetterId,
     row::{self, Draft},
     seen::Seen,
@@ -65,16 +66,16 @@ impl<'a> Group<'a> {
     }
 
     /// Takes those that were not accepted before.
-    pub(super) fn admit(&mut self, entries: Vec<Entry>) -> Result<Vec<Enqueued>, Error> {
+    pub(super) fn admit(&mut self, bundle: &Bundle) -> Result<Vec<Enqueued>, Error> {
         let now_s = seconds(self.now_ms);
-        let mut results = Vec::with_capacity(entries.len());
-        for entry in entries {
+        let mut results = Vec::new();
+        for (entry, event) in bundle.entries() {
             if self.seen.knows(self.tables, &entry.key, now_s)? {
                 results.push(Enqueued::Duplicate);
                 continue;
             }
             self.seen.learn(entry.key, entry.remember, now_s);
-            self.draft(&entry.destination).push(&entry.event);
+            self.draft(&entry.destination).push(event);
             results.push(Enqueued::Accepted);
         }
         // A repeat is answered as if it were on disk; it may stand in this very commit.
@@ -112,7 +113,8 @@ impl<'a> Group<'a> {
                 continue;
             }
             if let Some(letter) = self.tables.letter(*id)? {
-                self.draft(&letter.destination).push(letter.event.get());
+                self.draft(&letter.destination)
+                    .push(letter.event.get().as_bytes());
                 self.batch.remove(&self.tables.dead, id.to_bytes());
                 replayed.insert(*id);
             }

@@ -218,7 +218,7 @@ impl Lane {
             head,
         };
         self.writer
-            .queue_up(|answer| Call::Settle(settlement, answer))
+            .ask(|answer| Call::Settle(settlement, answer))
             .await?;
         self.head = head;
         Ok(())

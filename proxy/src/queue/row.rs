@@ -77,11 +77,11 @@ impl Draft {
         }
     }
 
-    pub(super) fn push(&mut self, event: &str) {
+    pub(super) fn push(&mut self, event: &[u8]) {
         // A body has at most 256 KiB, so an event's length fits by far.
         let length = u32::try_from(event.len()).unwrap_or(u32::MAX);
         self.value.extend_from_slice(&length.to_be_bytes());
-        self.value.extend_from_slice(event.as_bytes());
+        self.value.extend_from_slice(event);
         self.events += 1;
     }
 
@@ -150,7 +150,7 @@ mod tests {
     fn what_is_drafted_reads_back() {
         let mut draft = Draft::new(1_767_323_045_123);
         for event in ["{}", "", r#"{"name":"đơn\n"}"#] {
-            draft.push(event);
+            draft.push(event.as_bytes());
         }
         assert_eq!(draft.events(), 3);
         let row = Row::read(7, draft.into_value().into()).unwrap();
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_torn_row_is_an_error() {
         let mut draft = Draft::new(1);
-        draft.push("{}");
+        draft.push(b"{}");
         let whole = draft.into_value();
         for end in 0..whole.len() {
             let torn = whole[..end].to_vec();

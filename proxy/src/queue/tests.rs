@@ -13,22 +13,23 @@ fn destination(test_event_code: Option<&str>) -> Arc<Destination> {
     })
 }
 
-fn entry_for(destination: Arc<Destination>, id: &str) -> Entry {
+fn entry_for(destination: Arc<Destination>, id: &str) -> Entry<'static, serde_json::Value> {
     let name = EventName::parse("Purchase").unwrap();
+    let event = serde_json::json!({ "event": "Purchase", "event_id": id });
     Entry {
         key: DedupKey::of(&destination, &name, &EventId::parse(id).unwrap()),
         remember: Remember::Hours48,
         destination,
-        event: format!(r#"{{"event":"Purchase","event_id":"{id}"}}"#),
+        event: Box::leak(Box::new(event)),
     }
 }
 
-fn entry(id: &str) -> Entry {
+fn entry(id: &str) -> Entry<'static, serde_json::Value> {
     entry_for(destination(None), id)
 }
 
-fn entries<const N: usize>(ids: [&str; N]) -> Vec<Entry> {
-    ids.map(entry).into()
+fn entries<const N: usize>(ids: [&str; N]) -> [Entry<'static, serde_json::Value>; N] {
+    ids.map(entry)
 }
 
 const ANY: Limits = Limits {
@@ -200,7 +201,7 @@ async fn a_claim_keeps_to_a_number_of_bytes_but_never_comes_empty() {
     let folder = tempfile::tempdir().unwrap();
     let (intake, mut outlet, _letters) = opened(folder.path());
     intake.enqueue(entries(["a", "b", "c"])).await.unwrap();
-    let one = entry("a").event.len();
+    let one = entry("a").event.to_string().len();
     let mut lane = outlet.lane().await;
     let bytes = |bytes| Limits { bytes, ..ANY };
     assert_eq!(ids(lane.claim(bytes(2 * one)).unwrap()), ["a", "b"]);
@@ -217,7 +218,7 @@ async fn what_is_claimed_is_held_in_memory_and_the_rest_is_not() {
             .await
             .unwrap();
     }
-    let one = entry("100").event.len() + 12;
+    let one = entry("100").event.to_string().len() + 12;
     let limits = Limits {
         events: 10,
         bytes: 10 * one,

@@ -13,17 +13,18 @@ use std::{
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
-    Destination, Enqueued, Entry, Error,
+    Destination, Enqueued, Error,
     disk::{Position, Store, Tables},
     group::{Committed, Group, Settlement},
+    intake::Bundle,
     letter::LetterId,
     seen::Seen,
     space::Space,
 };
 use crate::{clock, metrics::Metrics};
 
-/// The most calls that may wait for the disk; more are turned away.
-const WAITING_CALLS: usize = 1024;
+/// The most messages that may wait for the writer. A bundle of calls is one, and calls are counted before.
+const WAITING: usize = 2048;
 /// The most calls that share one commit.
 const GROUP: usize = 512;
 /// How often old letters and keys are looked for.
@@ -33,7 +34,7 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
 /// Whatever changes the store, and the question whether it can be changed.
 pub(super) enum Call {
-    Enqueue(Vec<Entry>, Answer<Vec<Enqueued>>),
+    Enqueue(Bundle),
     Settle(Settlement, Answer<()>),
     Replay(Vec<LetterId>, Answer<usize>),
     Remove(Vec<LetterId>, Answer<usize>),
@@ -47,27 +48,17 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    /// Has the writer do what `call` says; turned away when too many wait already.
+    /// Has the writer do what `call` says.
     pub(super) async fn ask<T>(&self, call: impl FnOnce(Answer<T>) -> Call) -> Result<T, Error> {
-        let (answer, answered) = oneshot::channel();
-        self.calls
-            .try_send(call(answer))
-            .map_err(|refused| match refused {
-                mpsc::error::TrySendError::Full(_) => Error::Full,
-                mpsc::error::TrySendError::Closed(_) => Error::Stopped,
-            })?;
-        answered.await.unwrap_or(Err(Error::Stopped))
-    }
-
-    /// As [`Handle::ask`], but waits its turn.
-    pub(super) async fn queue_up<T>(
-        &self,
-        call: impl FnOnce(Answer<T>) -> Call,
-    ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         let sent = self.calls.send(call(answer)).await;
         sent.map_err(|_| Error::Stopped)?;
         answered.await.unwrap_or(Err(Error::Stopped))
+    }
+
+    /// Hands a bundle to the writer. Where it cannot be taken, its calls learn that the store has stopped.
+    pub(super) fn send(&self, bundle: Bundle) {
+        let _ = self.calls.try_send(Call::Enqueue(bundle));
     }
 
     pub(super) fn is_healthy(&self) -> bool {
@@ -94,13 +85,13 @@ pub(super) struct NewLane {
     pub(super) arrived: Arc<Notify>,
 }
 
-/// A call and what became of its entries.
-pub(super) type Answered = (Answer<Vec<Enqueued>>, Vec<Enqueued>);
+/// Calls and what became of their entries.
+pub(super) type Answered = (Bundle, Vec<Enqueued>);
 
 /// Starts the thread. It ends when the last handle is dropped; the calls that came before are still
 /// answered.
 pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
-    let (calls, waiting) = mpsc::channel(WAITING_CALLS);
+    let (calls, waiting) = mpsc::channel(WAITING);
     let healthy = Arc::new(AtomicBool::new(true));
     let handle = Handle {
         calls,
@@ -275,11 +266,12 @@ impl State {
         );
         for call in calls {
             match call {
-                Call::Enqueue(_, answer) if short => refuse(answer),
+                Call::Enqueue(bundle) if short => bundle.refuse(),
                 Call::Replay(_, answer) if short => refuse(answer),
                 Call::Probe(answer) if short => refuse(answer),
-                Call::Enqueue(entries, answer) => {
-                    replies.enqueued.push((answer, group.admit(entries)?));
+                Call::Enqueue(bundle) => {
+                    let results = group.admit(&bundle)?;
+                    replies.enqueued.push((bundle, results));
                 }
                 Call::Settle(settlement, answer) => {
                     group.settle(settlement);

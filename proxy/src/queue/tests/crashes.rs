@@ -54,7 +54,7 @@ impl Model {
         match act {
             Act::Enqueue(ids) => {
                 let ids: Vec<_> = ids.iter().map(|id| format!("e{id}")).collect();
-                let entries = ids.iter().map(|id| entry(id)).collect();
+                let entries: Vec<_> = ids.iter().map(|id| entry(id)).collect();
                 let results = queue.intake.enqueue(entries).await.unwrap();
                 for (id, result) in ids.into_iter().zip(results) {
                     let is_new = self.seen.insert(id.clone());
@@ -149,7 +149,7 @@ impl Queue {
             .map(|(_, letter)| Named::of(letter.event.get()).event_id.into_owned());
         let dead = dead.collect();
         let all: Vec<_> = (0..40).map(|id| format!("e{id}")).collect();
-        let entries = all.iter().map(|id| entry(id)).collect();
+        let entries: Vec<_> = all.iter().map(|id| entry(id)).collect();
         let results = self.intake.enqueue(entries).await.unwrap();
         let seen = all.into_iter().zip(results);
         let seen = seen.filter(|(_, result)| *result == Enqueued::Duplicate);

@@ -1,0 +1,228 @@
+//! The half that takes events in: calls that come in one turn of the runtime go to the writer together.
+
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+};
+
+use serde::Serialize;
+use tokio::{sync::oneshot, task};
+
+use super::{
+    DedupKey, Destination, Error, Remember,
+    writer::{Answer, Call, Handle},
+};
+
+/// The most calls that may wait for the disk, and the most bytes of their events; more are turned away.
+const WAITING_CALLS: usize = 1024;
+const WAITING_BYTES: usize = 32 * 1024 * 1024;
+
+/// The half that takes events in.
+#[derive(Clone)]
+pub struct Intake {
+    writer: Handle,
+    depth: Arc<AtomicI64>,
+    open: Arc<Mutex<Bundle>>,
+}
+
+/// One event on its way in.
+#[derive(Debug)]
+pub struct Entry<'a, E> {
+    /// What makes it the same event as another.
+    pub key: DedupKey,
+    /// How long a repeat is recognised.
+    pub remember: Remember,
+    /// Where it goes.
+    pub destination: Arc<Destination>,
+    /// What TikTok gets, as JSON.
+    pub event: &'a E,
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is on disk.
+    Accepted,
+    /// Its key was seen before.
+    Duplicate,
+}
+
+/// Calls on their way to the writer.
+pub(super) struct Bundle {
+    waiting: Arc<Waiting>,
+    text: Vec<u8>,
+    packed: Vec<Packed>,
+    calls: Vec<(Answer<Vec<Enqueued>>, usize)>,
+}
+
+/// An entry whose event lies in the bundle's text, behind the one before it.
+pub(super) struct Packed {
+    pub(super) key: DedupKey,
+    pub(super) remember: Remember,
+    pub(super) destination: Arc<Destination>,
+    bytes: usize,
+}
+
+/// What all bundles hold that the writer has not answered.
+#[derive(Default)]
+struct Waiting {
+    calls: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Intake {
+    pub(super) fn new(writer: Handle, depth: Arc<AtomicI64>) -> Self {
+        Self {
+            writer,
+            depth,
+            open: Arc::new(Mutex::new(Bundle::new(Arc::default()))),
+        }
+    }
+
+    /// Writes the entries in one atomic commit, or none of them. Calls that come together share one
+    /// fsync.
+    ///
+    /// # Errors
+    /// [`Error::Full`] when too much is waiting already; [`Error::DiskFull`] before the disk is;
+    /// [`Error::Stopped`] when it refuses; [`Error::Unwritable`] when an event is no JSON.
+    pub async fn enqueue<'a, E: Serialize + 'a>(
+        &self,
+        entries: impl IntoIterator<Item = Entry<'a, E>>,
+    ) -> Result<Vec<Enqueued>, Error> {
+        let Some((answered, is_first)) = self.bundle().add(entries)? else {
+            return Ok(Vec::new());
+        };
+        if is_first {
+            // Whatever becomes of this call, the others in its bundle rely on it.
+            let _send = SendOnDrop(self);
+            task::yield_now().await;
+        }
+        answered.await.unwrap_or(Err(Error::Stopped))
+    }
+
+    /// How many events wait to be delivered, those under way included.
+    pub fn depth(&self) -> i64 {
+        self.depth.load(Ordering::Relaxed)
+    }
+
+    /// Whether events can be written. Where the last write failed, another is tried: a proxy that is taken
+    /// out of service for it gets no event that could tell.
+    pub async fn is_writable(&self) -> bool {
+        self.writer.is_healthy() || self.writer.ask(Call::Probe).await.is_ok()
+    }
+
+    fn bundle(&self) -> MutexGuard<'_, Bundle> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct SendOnDrop<'a>(&'a Intake);
+
+impl Drop for SendOnDrop<'_> {
+    fn drop(&mut self) {
+        let mut open = self.0.bundle();
+        let next = Bundle::new(Arc::clone(&open.waiting));
+        self.0.writer.send(mem::replace(&mut *open, next));
+    }
+}
+
+type Added = (oneshot::Receiver<Result<Vec<Enqueued>, Error>>, bool);
+
+impl Bundle {
+    fn new(waiting: Arc<Waiting>) -> Self {
+        Self {
+            waiting,
+            text: Vec::new(),
+            packed: Vec::new(),
+            calls: Vec::new(),
+        }
+    }
+
+    /// Adds a call, and says whether it is the first; `None` for one without entries.
+    fn add<'a, E: Serialize + 'a>(
+        &mut self,
+        entries: impl IntoIterator<Item = Entry<'a, E>>,
+    ) -> Result<Option<Added>, Error> {
+        let waiting = &self.waiting;
+        if waiting.calls.load(Ordering::Relaxed) >= WAITING_CALLS
+            || waiting.bytes.load(Ordering::Relaxed) >= WAITING_BYTES
+        {
+            return Err(Error::Full);
+        }
+        let (text, packed) = (self.text.len(), self.packed.len());
+        for entry in entries {
+            if let Err(error) = self.pack(&entry) {
+                self.text.truncate(text);
+                self.packed.truncate(packed);
+                return Err(error);
+            }
+        }
+        let count = self.packed.len() - packed;
+        if count == 0 {
+            return Ok(None);
+        }
+        let bytes = self.text.len() - text;
+        self.waiting.calls.fetch_add(1, Ordering::Relaxed);
+        self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        self.calls.push((answer, count));
+        Ok(Some((answered, self.calls.len() == 1)))
+    }
+
+    fn pack<E: Serialize>(&mut self, entry: &Entry<'_, E>) -> Result<(), Error> {
+        let start = self.text.len();
+        serde_json::to_writer(&mut self.text, entry.event).map_err(|_| Error::Unwritable)?;
+        self.packed.push(Packed {
+            key: entry.key,
+            remember: entry.remember,
+            destination: Arc::clone(&entry.destination),
+            bytes: self.text.len() - start,
+        });
+        Ok(())
+    }
+
+    /// The entries, each with its event's JSON.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Packed, &[u8])> {
+        let mut rest = self.text.as_slice();
+        self.packed.iter().map(move |packed| {
+            let (event, behind) = rest.split_at_checked(packed.bytes).unwrap_or_default();
+            rest = behind;
+            (packed, event)
+        })
+    }
+
+    /// Answers every call; `results` has one for each entry.
+    pub(super) fn answer(mut self, results: Vec<Enqueued>) {
+        self.release();
+        let mut results = results.into_iter();
+        for (answer, count) in mem::take(&mut self.calls) {
+            // A caller that went away has its events kept all the same.
+            let _ = answer.send(Ok(results.by_ref().take(count).collect()));
+        }
+    }
+
+    /// Tells every call that the disk is nearly full.
+    pub(super) fn refuse(mut self) {
+        self.release();
+        for (answer, _) in mem::take(&mut self.calls) {
+            let _ = answer.send(Err(Error::DiskFull));
+        }
+    }
+
+    fn release(&mut self) {
+        let waiting = &self.waiting;
+        waiting.calls.fetch_sub(self.calls.len(), Ordering::Relaxed);
+        waiting.bytes.fetch_sub(self.text.len(), Ordering::Relaxed);
+        self.text = Vec::new();
+    }
+}
+
+impl Drop for Bundle {
+    /// Calls that nobody answered learn that the store has stopped.
+    fn drop(&mut self) {
+        self.release();
+    }
+}
