@@ -59,11 +59,15 @@ pub struct Admitted {
     pub warnings: Vec<Invalid>,
 }
 
-/// Judges one event. `random` becomes its id where neither the sender nor an order gives one.
+/// Judges one event. `random` makes its id where neither the sender nor an order gives one.
 ///
 /// # Errors
 /// Every rule it breaks.
-pub fn admit(raw: &RawValue, facts: &Facts<'_>, random: [u8; 16]) -> Result<Admitted, Refusal> {
+pub fn admit(
+    raw: &RawValue,
+    facts: &Facts<'_>,
+    random: impl FnOnce() -> Option<[u8; 16]>,
+) -> Result<Admitted, Refusal> {
     let mut claim = Claim::read(raw, facts.country)?;
     let refuse = |claim: &Claim, broken| Refusal {
         event_id: claim.id.as_ref().map(|id| id.as_str().to_owned()),
@@ -111,13 +115,17 @@ pub fn admit(raw: &RawValue, facts: &Facts<'_>, random: [u8; 16]) -> Result<Admi
             "TikTok can match this event with nobody: no click id, no _ttp, no digest, no public address",
         ));
     }
-    let id = claim
-        .id
-        .take()
-        .unwrap_or_else(|| match &claim.properties.order_id {
-            Some(order_id) => EventId::derive(claim.name.as_str(), order_id),
-            None => EventId::from_random(random),
-        });
+    let id = match (claim.id.take(), &claim.properties.order_id) {
+        (Some(id), _) => id,
+        (None, Some(order_id)) => EventId::derive(claim.name.as_str(), order_id),
+        (None, None) => {
+            let id = random().map(EventId::from_random);
+            id.ok_or_else(|| {
+                let rule = "the proxy's system has no random numbers; give an event_id";
+                refuse(&claim, Invalid::new("event_id", "random", rule))
+            })?
+        }
+    };
     Ok(Admitted {
         pixel: claim.pixel,
         test_event_code: claim

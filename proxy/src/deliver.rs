@@ -104,15 +104,15 @@ pub async fn run(mut outlet: Outlet, link: Link, mut stop: watch::Receiver<bool>
 async fn serve(lane: Lane, link: Arc<Link>, mut stop: watch::Receiver<bool>) {
     let mut courier = Courier::new(lane, link);
     loop {
-        let step = step_or_pause(&mut courier).await;
+        let did = step_or_pause(&mut courier).await;
         if *stop.borrow() {
-            if step != Step::Worked {
+            if did != Step::Worked {
                 return;
             }
             continue;
         }
         tokio::select! {
-            () = pause(&courier, step) => {}
+            () = pause(&courier, did) => {}
             _ = stop.changed() => {}
         }
     }

@@ -20,7 +20,7 @@ fn facts() -> Facts<'static> {
 
 fn judge(event: &Value, facts: &Facts<'_>) -> Result<Admitted, Refusal> {
     let raw = RawValue::from_string(event.to_string()).unwrap();
-    admit(&raw, facts, [7; 16])
+    admit(&raw, facts, || Some([7; 16]))
 }
 
 fn user(event: &Value, facts: &Facts<'_>) -> Value {
@@ -120,6 +120,17 @@ fn a_test_code_that_tiktok_cannot_have_given_is_refused() {
         let refused = judge(&event, &facts).unwrap_err();
         assert_eq!(refused.errors[0].field, "test_event_code", "{code}");
     }
+}
+
+#[test]
+fn without_random_numbers_an_event_needs_an_id_of_its_own() {
+    let judge = |event: &Value| {
+        let raw = RawValue::from_string(event.to_string()).unwrap();
+        admit(&raw, &facts(), || None)
+    };
+    let refused = judge(&json!({ "event": "Lead" })).unwrap_err();
+    assert_eq!(refused.errors[0].field, "event_id");
+    assert!(judge(&json!({ "event": "Lead", "event_id": "own" })).is_ok());
 }
 
 #[test]

@@ -4,9 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     Json,
-    body::Body,
-    extract::{ConnectInfo, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use duet_events::{
@@ -58,9 +57,9 @@ pub async fn get(
 pub async fn post(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Rejection> {
+    let (Parts { headers, .. }, body) = request.into_parts();
     let caller = server_key::caller(&headers, app.server.server_key.as_ref())?;
     let address = client::address(peer, &headers, &app.server.trusted_proxies);
     if caller == Caller::Page {
@@ -77,11 +76,8 @@ pub async fn post(
         ttclid.as_deref(),
         events.sent_at_ms,
     );
-    let judged = events
-        .events
-        .iter()
-        .map(|raw| Ok(admit(raw, &facts, random()?)));
-    let judged = judged.collect::<Result<Vec<_>, Rejection>>()?;
+    let judged = events.events.iter().map(|raw| admit(raw, &facts, random));
+    let judged: Vec<_> = judged.collect();
     let cookie = click_cookie(&app, caller, peer, &headers, &judged);
     let taken = judged.iter().flatten();
     let entries = taken.map(|admitted| entry(admitted, &app));
@@ -200,10 +196,10 @@ fn unreadable(unreadable: Unreadable) -> Rejection {
     }
 }
 
-fn random() -> Result<[u8; 16], Rejection> {
+fn random() -> Option<[u8; 16]> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| Rejection::Unavailable)?;
-    Ok(bytes)
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use super::{
 /// The most calls that may wait for the disk, and the most bytes of their events; more are turned away.
 const WAITING_CALLS: usize = 1024;
 const WAITING_BYTES: usize = 32 * 1024 * 1024;
+/// How much memory an answered bundle may leave to the next one.
+const SPARE_BYTES: usize = 256 * 1024;
 
 /// The half that takes events in.
 #[derive(Clone)]
@@ -71,6 +73,15 @@ pub(super) struct Packed {
 struct Waiting {
     calls: AtomicUsize,
     bytes: AtomicUsize,
+    /// An answered bundle's memory, for the next one: to free and to find that much again costs more than
+    /// to write it.
+    spare: Mutex<(Vec<u8>, Vec<Packed>)>,
+}
+
+impl Waiting {
+    fn spare(&self) -> MutexGuard<'_, (Vec<u8>, Vec<Packed>)> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Intake {
@@ -133,10 +144,11 @@ type Added = (oneshot::Receiver<Result<Vec<Enqueued>, Error>>, bool);
 
 impl Bundle {
     fn new(waiting: Arc<Waiting>) -> Self {
+        let (text, packed) = mem::take(&mut *waiting.spare());
         Self {
             waiting,
-            text: Vec::new(),
-            packed: Vec::new(),
+            text,
+            packed,
             calls: Vec::new(),
         }
     }
@@ -196,9 +208,8 @@ impl Bundle {
 
     /// Answers every call; `results` has one for each entry.
     pub(super) fn answer(mut self, results: Vec<Enqueued>) {
-        self.release();
         let mut results = results.into_iter();
-        for (answer, count) in mem::take(&mut self.calls) {
+        for (answer, count) in self.release() {
             // A caller that went away has its events kept all the same.
             let _ = answer.send(Ok(results.by_ref().take(count).collect()));
         }
@@ -206,17 +217,23 @@ impl Bundle {
 
     /// Tells every call that the disk is nearly full.
     pub(super) fn refuse(mut self) {
-        self.release();
-        for (answer, _) in mem::take(&mut self.calls) {
+        for (answer, _) in self.release() {
             let _ = answer.send(Err(Error::DiskFull));
         }
     }
 
-    fn release(&mut self) {
+    /// Makes room for others, and gives its calls away. Does nothing the second time.
+    fn release(&mut self) -> Vec<(Answer<Vec<Enqueued>>, usize)> {
         let waiting = &self.waiting;
-        waiting.calls.fetch_sub(self.calls.len(), Ordering::Relaxed);
+        let calls = mem::take(&mut self.calls);
+        waiting.calls.fetch_sub(calls.len(), Ordering::Relaxed);
         waiting.bytes.fetch_sub(self.text.len(), Ordering::Relaxed);
-        self.text = Vec::new();
+        self.text.clear();
+        self.packed.clear();
+        if self.text.capacity() <= SPARE_BYTES {
+            *waiting.spare() = (mem::take(&mut self.text), mem::take(&mut self.packed));
+        }
+        calls
     }
 }
 

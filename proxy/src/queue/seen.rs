@@ -74,11 +74,11 @@ impl Seen {
     /// Remembers a key from now on. It is in the store once [`Seen::write`]'s commit is.
     pub(super) fn learn(&mut self, key: DedupKey, remember: Remember, now_s: u32) {
         let [short, long] = &mut self.shelves;
-        let shelf = match remember {
+        let place = match remember {
             Remember::Hours48 => short,
             Remember::Days90 => long,
         };
-        shelf.learn(key, now_s.saturating_add(remember.seconds()));
+        place.learn(key, now_s.saturating_add(remember.seconds()));
     }
 
     /// Adds what was learnt since the last call to a commit.

@@ -28,7 +28,7 @@ const WAITING: usize = 2048;
 /// The most calls that share one commit.
 const GROUP: usize = 512;
 /// How often old letters and keys are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -294,8 +294,8 @@ impl State {
 
     fn sweep(&mut self, now_ms: i64) -> Result<(), Error> {
         self.tables.sweep(now_ms)?;
-        let now_s = u32::try_from(now_ms / 1000).unwrap_or_default();
-        self.seen.expire(&self.tables, now_s)?;
+        let seconds = u32::try_from(now_ms / 1000).unwrap_or_default();
+        self.seen.expire(&self.tables, seconds)?;
         Ok(())
     }
 }

@@ -183,15 +183,15 @@ fn written(journal: &Path) -> u64 {
 /// The folder as a power cut leaves it: of what the journal got from `from` on, only sectors whose bit in
 /// `kept` is set reached the disk, over and over.
 fn crashed(folder: &Path, from: u64, kept: u64) -> tempfile::TempDir {
-    const SECTOR: u64 = 32;
+    const SECTOR: usize = 32;
     let copy = tempfile::tempdir().unwrap();
     copy_all(folder, copy.path());
     for journal in journals(copy.path()) {
         let end = written(&journal);
         let mut file = File::options().write(true).open(&journal).unwrap();
-        for (sector, start) in (from..end).step_by(SECTOR as usize).enumerate() {
+        for (sector, start) in (from..end).step_by(SECTOR).enumerate() {
             if kept >> (sector % 64) & 1 == 0 {
-                let bytes = SECTOR.min(end - start) as usize;
+                let bytes = SECTOR.min(usize::try_from(end - start).unwrap());
                 file.seek(SeekFrom::Start(start)).unwrap();
                 file.write_all(&vec![0; bytes]).unwrap();
             }
