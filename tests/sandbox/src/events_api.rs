@@ -23,7 +23,7 @@ use crate::faults::{Fault, Place};
 use crate::reply::{self, Reply, gateway_page, respond};
 use crate::sandbox::Strike;
 use exchange::Exchange;
-use judge::{Incoming, Mode};
+use judge::{Blame, Incoming, Mode};
 
 pub(crate) const PATH: &str = "/open_api/v1.3/event/track/";
 
@@ -86,7 +86,7 @@ impl Answering<'_> {
         tokio::time::sleep(Duration::from_millis(injection.delay_ms)).await;
         let is_a_way_to_judge = matches!(
             injection.fault,
-            Fault::Partial { .. } | Fault::RefuseEvent { .. }
+            Fault::Partial { .. } | Fault::RefuseEvent { .. } | Fault::BlameAnother { .. }
         );
         let store_first = injection.after_storing && !is_a_way_to_judge;
         let judged = store_first.then(|| self.judge(Mode::Whole));
@@ -107,8 +107,15 @@ impl Answering<'_> {
                 name_index,
             } => self.usual(Mode::Refusing {
                 event_id,
-                name_index: *name_index,
+                blame: name_index.then_some(Blame::TheEvent),
             }),
+            Fault::BlameAnother { event_id } => self.usual(Mode::Refusing {
+                event_id,
+                blame: Some(Blame::TheNext),
+            }),
+            Fault::CodeForEvent { code, .. } => {
+                self.json(&Reply::failure(*code, reply::words_for(*code)))
+            }
             Fault::Code { code, message } => {
                 let message = message
                     .as_deref()

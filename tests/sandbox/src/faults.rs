@@ -34,6 +34,19 @@ pub enum Fault {
         #[serde(default)]
         name_index: bool,
     },
+    /// As `RefuseEvent`, with a message that names the place of the event behind it: TikTok's words are not
+    /// always about what they seem to be.
+    BlameAnother {
+        /// The text to look for.
+        event_id: String,
+    },
+    /// HTTP 200 with this `code` for every request with an event whose `event_id` contains this text.
+    CodeForEvent {
+        /// The text to look for.
+        event_id: String,
+        /// The code, such as 50000.
+        code: u32,
+    },
     /// HTTP 502 with a page of HTML.
     BadGateway {},
     /// HTTP 504 with a page of HTML.
@@ -84,6 +97,8 @@ impl Fault {
             Self::TokenRevoked {} => "token_revoked",
             Self::Partial { .. } => "partial",
             Self::RefuseEvent { .. } => "refuse_event",
+            Self::BlameAnother { .. } => "blame_another",
+            Self::CodeForEvent { .. } => "code_for_event",
             Self::BadGateway {} => "bad_gateway",
             Self::GatewayTimeout {} => "gateway_timeout",
             Self::TooManyRequests { .. } => "too_many_requests",
@@ -106,7 +121,9 @@ impl Fault {
 
     fn concerns(&self, body: Option<&Value>) -> bool {
         match self {
-            Self::RefuseEvent { event_id, .. } => {
+            Self::RefuseEvent { event_id, .. }
+            | Self::BlameAnother { event_id }
+            | Self::CodeForEvent { event_id, .. } => {
                 body.is_some_and(|body| position_of(event_id, body).is_some())
             }
             _ => true,

@@ -109,6 +109,38 @@ async fn a_poisoned_event_refuses_only_the_requests_it_is_in() {
 }
 
 #[tokio::test]
+async fn a_refusal_can_blame_an_event_that_is_innocent() {
+    let running = start().await;
+    running.sandbox.inject(Fault::BlameAnother {
+        event_id: "poison".to_owned(),
+    });
+    for (ids, blamed) in [
+        (["a-poison", "e1"], "data.1."),
+        (["e1", "a-poison"], "data.0."),
+    ] {
+        let answer = running.send(&body(&ids.map(event))).await;
+        assert_eq!(answer["code"], 40002);
+        assert!(
+            answer["message"].as_str().unwrap().starts_with(blamed),
+            "{answer}"
+        );
+    }
+    assert_eq!(running.code(&one("e1")).await, 0);
+}
+
+#[tokio::test]
+async fn one_event_can_bring_any_code_upon_its_request() {
+    let running = start().await;
+    running.sandbox.inject(Fault::CodeForEvent {
+        event_id: "poison".to_owned(),
+        code: 50000,
+    });
+    assert_eq!(running.code(&one("a-poison")).await, 50000);
+    assert_eq!(running.code(&one("e1")).await, 0);
+    assert_eq!(running.sandbox.conversions().len(), 1);
+}
+
+#[tokio::test]
 async fn gateways_answer_with_a_page() {
     let running = start().await;
     for (fault, status) in [

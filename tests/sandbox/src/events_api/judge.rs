@@ -27,7 +27,19 @@ pub(super) enum Mode<'a> {
     /// The others are stored. Events whose id contains `also` are taken for invalid.
     Partial { also: Option<&'a str> },
     /// As `Whole`, with one more reason to refuse: an event whose id contains this text.
-    Refusing { event_id: &'a str, name_index: bool },
+    Refusing {
+        event_id: &'a str,
+        blame: Option<Blame>,
+    },
+}
+
+/// Which event a refusal names.
+#[derive(Clone, Copy)]
+pub(super) enum Blame {
+    /// The one it is about.
+    TheEvent,
+    /// The one behind it, or the first behind the last.
+    TheNext,
 }
 
 /// One element of `data` after inspection.
@@ -115,13 +127,10 @@ pub(super) fn judge(sandbox: &Sandbox, incoming: &Incoming<'_>, mode: Mode<'_>) 
             None
         }
     };
-    if let Mode::Refusing {
-        event_id,
-        name_index,
-    } = mode
+    if let Mode::Refusing { event_id, blame } = mode
         && let Some(index) = position_of(event_id, &Value::Object(body.clone()))
     {
-        return poisoned(index, name_index);
+        return poisoned(index, blame, envelope.data.len());
     }
     let errors = store(
         &mut state,
@@ -237,11 +246,14 @@ fn refused(finding: &Finding) -> Reply {
     )
 }
 
-fn poisoned(index: usize, name_index: bool) -> Reply {
-    let message = if name_index {
-        format!("data.{index}.event_id: Not a valid string")
-    } else {
-        "Invalid value for event_id: not a valid string.".to_owned()
-    };
+fn poisoned(index: usize, blame: Option<Blame>, events: usize) -> Reply {
+    let named = blame.map(|blame| match blame {
+        Blame::TheEvent => index,
+        Blame::TheNext => (index + 1) % events.max(1),
+    });
+    let message = named.map_or_else(
+        || "Invalid value for event_id: not a valid string.".to_owned(),
+        |index| format!("data.{index}.event_id: Not a valid string"),
+    );
     Reply::failure(reply::INVALID, message)
 }
