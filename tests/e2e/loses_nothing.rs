@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use duet_sandbox::{Fault, Outcome};
 use duet_tests::{Answer, Stack};
-use serde_json::{Value, json};
+use serde_json::json;
 
-fn event(id: &str) -> Value {
-    json!({ "event": "Purchase", "event_id": id, "user": { "external_id": "u" },
-            "properties": { "value": 99000, "currency": "VND" } })
-}
+use crate::events::event;
 
 fn server_error() -> Fault {
     Fault::Code {

@@ -22,6 +22,8 @@ use tokio::{
     time,
 };
 
+use crate::Metrics;
+
 /// How long a condition may take to come true before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 const TRACK: &str = "/api/analytics/tiktok/track";
@@ -131,6 +133,12 @@ impl Stack {
         .await
     }
 
+    /// The proxy's process id.
+    pub fn process(&self) -> Result<u32> {
+        let proxy = self.proxy.as_ref().context("the proxy does not run")?;
+        proxy.id().context("the proxy has ended")
+    }
+
     /// SIGKILL: no time to write anything down.
     pub async fn kill(&mut self) -> Result<()> {
         let mut proxy = self.proxy.take().context("the proxy does not run")?;
@@ -139,8 +147,8 @@ impl Stack {
 
     /// SIGTERM, and whether the process then ended well.
     pub async fn stop(&mut self) -> Result<bool> {
+        let id = self.process()?.to_string();
         let mut proxy = self.proxy.take().context("the proxy does not run")?;
-        let id = proxy.id().context("the proxy has ended")?.to_string();
         Command::new("kill").args(["-TERM", &id]).status().await?;
         Ok(time::timeout(PATIENCE, proxy.wait()).await??.success())
     }
@@ -163,6 +171,12 @@ impl Stack {
         Ok(request
             .header("content-type", "text/plain;charset=UTF-8")
             .body(body.to_string()))
+    }
+
+    /// What the proxy counts at this moment.
+    pub async fn metrics(&self) -> Result<Metrics> {
+        let response = self.request("GET", "/metrics")?.send().await?;
+        Ok(Metrics::read(&response.text().await?))
     }
 
     /// Posts an event and expects it to be taken.

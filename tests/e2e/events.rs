@@ -1,0 +1,40 @@
+//! The events that these tests post where it does not matter which.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use duet_sandbox::Conversion;
+use duet_tests::Stack;
+use serde_json::{Value, json};
+
+/// The most events of one post.
+const MOST: usize = 100;
+
+/// An event that TikTok takes.
+pub(crate) fn event(id: &str) -> Value {
+    json!({ "event": "Purchase", "event_id": id, "user": { "external_id": "u" },
+            "properties": { "value": 99000, "currency": "VND" } })
+}
+
+/// Posts events with these ids, as many at a time as one post takes.
+pub(crate) async fn post_all(stack: &Stack, ids: &[String]) -> Result<()> {
+    for ids in ids.chunks(MOST) {
+        let events: Vec<_> = ids.iter().map(|id| event(id)).collect();
+        stack.accepted(&json!({ "events": events })).await?;
+    }
+    Ok(())
+}
+
+/// `<prefix>0`, `<prefix>1` and so on.
+pub(crate) fn ids(prefix: &str, count: usize) -> Vec<String> {
+    (0..count)
+        .map(|number| format!("{prefix}{number}"))
+        .collect()
+}
+
+/// The ids that arrived.
+pub(crate) fn arrived(conversions: &[Conversion]) -> BTreeSet<&str> {
+    let ids = conversions.iter();
+    ids.filter_map(|conversion| conversion.event_id.as_deref())
+        .collect()
+}

@@ -1,0 +1,129 @@
+//! An event that TikTok will not take costs no other event, and few requests.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use duet_sandbox::Fault;
+use duet_tests::Stack;
+
+use crate::events::{arrived, event, ids, post_all};
+
+/// How many requests it takes to halve 1,000 events down to one, both halves sent each time.
+const BY_HALVES: u64 = 20;
+
+fn refuse(name_index: bool) -> Fault {
+    Fault::RefuseEvent {
+        event_id: "bad".to_owned(),
+        name_index,
+    }
+}
+
+fn blame_another() -> Fault {
+    Fault::BlameAnother {
+        event_id: "bad".to_owned(),
+    }
+}
+
+/// Has 1,000 events sent in one request, those at `places` bad ones that bring `fault` about. Every good one
+/// must arrive and every bad one be refused; says how many requests that took beside the first.
+async fn requests_beside_the_first(places: &[usize], fault: Fault) -> Result<u64> {
+    let mut stack = Stack::start(&[
+        ("DUET_BATCH_EVENTS", "1000"),
+        ("DUET_BATCH_BYTES", "5000000"),
+        ("DUET_SEND_LIMIT", "off"),
+        ("DUET_RATE_LIMIT", "off"),
+        ("DUET_LOG", "info"),
+    ])
+    .await?;
+    let mut ids = ids("good-", 1000);
+    for place in places {
+        ids[*place] = format!("bad-{place}");
+    }
+    let outage = stack.sandbox.inject(Fault::BadGateway {});
+    post_all(&stack, &ids).await?;
+    // What waits at the start is claimed in batches that are full.
+    stack.kill().await?;
+    stack.sandbox.remove_fault(outage);
+    stack.sandbox.inject(fault);
+    let before = stack.sandbox.totals().requests;
+    stack.run_proxy().await?;
+
+    let bad = places.len();
+    let conversions = stack.conversions(1000 - bad).await?;
+    stack
+        .until("nothing waits", async |stack| {
+            Ok(stack.metrics().await?.count("duet_queue_events") == 0)
+        })
+        .await?;
+    let good: BTreeSet<_> = ids.iter().map(String::as_str).collect();
+    let arrived = arrived(&conversions);
+    assert!(arrived.is_subset(&good) && arrived.iter().all(|id| id.starts_with("good-")));
+    let metrics = stack.metrics().await?;
+    let ended =
+        |outcome| metrics.count(&format!("duet_events_ended_total{{outcome=\"{outcome}\"}}"));
+    assert_eq!(ended("refused"), i64::try_from(bad)?);
+    assert_eq!(ended("delivered"), i64::try_from(1000 - bad)?);
+    Ok(stack.sandbox.totals().requests - before - 1)
+}
+
+#[tokio::test]
+async fn one_bad_event_among_1000_costs_20_requests() -> Result<()> {
+    for place in [0, 617, 999] {
+        let requests = requests_beside_the_first(&[place], refuse(false)).await?;
+        assert!(requests <= BY_HALVES, "bad at {place}: {requests}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_bad_event_that_tiktok_names_costs_2_requests() -> Result<()> {
+    assert_eq!(requests_beside_the_first(&[617], refuse(true)).await?, 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn three_bad_events_among_1000_cost_three_times_as_much_at_most() -> Result<()> {
+    let places = [3, 500, 998];
+    assert!(requests_beside_the_first(&places, refuse(false)).await? <= 3 * BY_HALVES);
+    assert_eq!(requests_beside_the_first(&places, refuse(true)).await?, 6);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_place_that_is_named_wrongly_costs_no_good_event() -> Result<()> {
+    let requests = requests_beside_the_first(&[617], blame_another()).await?;
+    // The innocent one alone, the rest, and the halves of the rest.
+    assert!(requests <= 2 + BY_HALVES, "{requests}");
+    requests_beside_the_first(&[999], blame_another()).await?;
+    requests_beside_the_first(&[0, 1, 2], blame_another()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_that_always_fails_holds_up_no_later_one() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    stack.sandbox.inject(Fault::CodeForEvent {
+        event_id: "poison".to_owned(),
+        code: 50000,
+    });
+    stack.accepted(&event("poison")).await?;
+    stack
+        .until("it has failed", async |stack| {
+            Ok(stack
+                .metrics()
+                .await?
+                .count("duet_tiktok_answers_total{code=\"50000\"}")
+                > 0)
+        })
+        .await?;
+    for id in ["a", "b", "c"] {
+        stack.accepted(&event(id)).await?;
+        stack
+            .until("the later one arrives", async |stack| {
+                Ok(!stack.sandbox.conversions_of(id).is_empty())
+            })
+            .await?;
+    }
+    assert_eq!(stack.metrics().await?.count("duet_queue_events"), 1);
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! `GET /metrics`, read as Prometheus reads it.
+
+use std::collections::BTreeSet;
+
+/// One reading of everything the proxy counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    families: BTreeSet<(String, String)>,
+    series: Vec<(String, String)>,
+}
+
+impl Metrics {
+    /// Reads the text of the route.
+    pub fn read(text: &str) -> Self {
+        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let series = text.lines().filter(|line| !line.starts_with('#'));
+        Self {
+            families: types
+                .filter_map(|line| line.split_once(' ').map(pair))
+                .collect(),
+            series: series
+                .filter_map(|line| line.rsplit_once(' ').map(pair))
+                .collect(),
+        }
+    }
+
+    /// One series as it is printed, such as `duet_events_ended_total{outcome="refused"}`; 0 where it is not.
+    pub fn count(&self, series: &str) -> i64 {
+        self.total(|name| name == series)
+    }
+
+    /// The sum of a counter over all its labels.
+    pub fn sum(&self, counter: &str) -> i64 {
+        self.total(|name| name.split('{').next() == Some(counter))
+    }
+
+    /// Every family with its type.
+    pub fn families(&self) -> &BTreeSet<(String, String)> {
+        &self.families
+    }
+
+    fn total(&self, is_meant: impl Fn(&str) -> bool) -> i64 {
+        let meant = self.series.iter().filter(|(name, _)| is_meant(name));
+        meant
+            .filter_map(|(_, value)| value.parse::<i64>().ok())
+            .sum()
+    }
+}
