@@ -9,6 +9,7 @@ mod answers;
 mod counts_once;
 mod dead_letters;
 mod delivers;
+mod dies_at_any_moment;
 mod doctor;
 mod events;
 mod keeps_secrets;

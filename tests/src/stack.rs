@@ -145,11 +145,20 @@ impl Stack {
         Ok(proxy.kill().await?)
     }
 
+    /// Sends the process a signal by its name, and goes on at once.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        let id = self.process()?.to_string();
+        Command::new("kill")
+            .args(["-s", name, &id])
+            .status()
+            .await?;
+        Ok(())
+    }
+
     /// SIGTERM, and whether the process then ended well.
     pub async fn stop(&mut self) -> Result<bool> {
-        let id = self.process()?.to_string();
+        self.signal("TERM").await?;
         let mut proxy = self.proxy.take().context("the proxy does not run")?;
-        Command::new("kill").args(["-TERM", &id]).status().await?;
         Ok(time::timeout(PATIENCE, proxy.wait()).await??.success())
     }
 
