@@ -222,6 +222,7 @@ impl From<fjall::Error> for Error {
     fn from(error: fjall::Error) -> Self {
         match error {
             fjall::Error::Locked => Self::Locked,
+            fjall::Error::Io(error) => Self::Folder(error),
             other => Self::Store(other),
         }
     }

@@ -12,6 +12,9 @@ pub fn init(filter: &str, format: &str) -> Result<(), String> {
     )?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that cannot be written must not end the thread that had something to say: it would, because
+        // the complaint about it goes to standard error too.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match format {
         "json" => lines.json().init(),

@@ -86,6 +86,7 @@ pub(super) fn run(
         };
         announce(proxy.local_addr()?, &page, www.is_some());
         let stop_signal = serve::stop_signal()?;
+        serve::outlive_file_limits()?;
         duet_proxy::run_with(&config, proxy, stop_signal, |router| {
             with_site(router, page, www)
         })

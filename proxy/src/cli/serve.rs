@@ -13,6 +13,7 @@ pub(super) fn run(config: &Config) -> Result<()> {
     on_this_thread(async {
         let listener = listen(config).await?;
         let stop = stop_signal()?;
+        outlive_file_limits()?;
         for name in &config.without_effect {
             tracing::warn!(
                 variable = name,
@@ -55,6 +56,14 @@ pub(super) async fn listen(config: &Config) -> Result<TcpListener> {
         .context("the listener has no address")?;
     tracing::info!(%address, path = config.server.track_path, pixel = config.tiktok.pixel_id.as_str(), "taking events");
     Ok(listener)
+}
+
+/// A file that may not grow any more is a write that fails, as on a full disk, and not the end of the process.
+pub(super) fn outlive_file_limits() -> Result<()> {
+    const SIGXFSZ: i32 = 25;
+    // A signal that was once listened to ends the process no more, whether or not somebody still listens.
+    let listening = signal(SignalKind::from_raw(SIGXFSZ));
+    listening.map(drop).context("SIGXFSZ cannot be handled")
 }
 
 /// Resolves on SIGTERM or SIGINT.
