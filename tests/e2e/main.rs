@@ -4,12 +4,17 @@
     clippy::indexing_slicing,
     reason = "a panic is a failed test"
 )]
+#![allow(
+    clippy::print_stdout,
+    reason = "what a run happened to meet is worth knowing and not worth a failure"
+)]
 
 mod answers;
 mod counts_once;
 mod dead_letters;
 mod delivers;
 mod dies_at_any_moment;
+mod disk_trouble;
 mod doctor;
 mod events;
 mod keeps_secrets;

@@ -139,6 +139,24 @@ impl Stack {
         proxy.id().context("the proxy has ended")
     }
 
+    /// Runs another `duet-proxy serve` with the same settings and `settings` on top, which is expected to end
+    /// by itself; whether it ended well, and what it said.
+    pub async fn another(&self, settings: &[(&str, &str)]) -> Result<(bool, String)> {
+        let running = Command::new(binary("duet-proxy")?)
+            .arg("serve")
+            .env_clear()
+            .envs(self.settings.iter().cloned())
+            .env("DUET_LISTEN", "127.0.0.1:0")
+            .envs(settings.iter().copied())
+            .kill_on_drop(true)
+            .output();
+        let ended = time::timeout(PATIENCE, running)
+            .await
+            .context("it runs on")??;
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        Ok((ended.status.success(), said))
+    }
+
     /// SIGKILL: no time to write anything down.
     pub async fn kill(&mut self) -> Result<()> {
         let mut proxy = self.proxy.take().context("the proxy does not run")?;
