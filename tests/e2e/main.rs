@@ -17,6 +17,7 @@ mod dies_at_any_moment;
 mod disk_trouble;
 mod doctor;
 mod events;
+mod every_fault;
 mod keeps_secrets;
 mod loses_nothing;
 mod narrows;
