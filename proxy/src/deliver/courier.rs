@@ -275,11 +275,11 @@ impl Courier {
         let now = Instant::now();
         let (events, attempts) = (load.batch.events.len(), load.attempts);
         if let Some(wait) = self.pace.pause(why, ticket, now, random_share()) {
-            let wait_ms = wait.as_millis();
+            let wait_s = wait.as_secs_f64();
             tracing::warn!(
                 events,
                 attempts,
-                wait_ms,
+                wait_s,
                 "TikTok took nothing; trying again"
             );
         }
@@ -305,8 +305,8 @@ impl Courier {
             tracing::error!(
                 pixel_id = self.lane.destination().pixel_id,
                 code = verdict.code,
-                message = verdict.message,
-                wait_ms = wait.as_millis(),
+                tiktok_message = verdict.message,
+                wait_s = wait.as_secs_f64(),
                 "TikTok refuses the token or its pixel; events are kept until it works again"
             );
         }

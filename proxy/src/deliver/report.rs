@@ -21,14 +21,14 @@ pub(super) fn settled(metrics: &Metrics, events: &[Claimed], outcome: &Outcome, 
             events = count,
             took_ms,
             code = verdict.code,
-            message = verdict.message,
+            tiktok_message = verdict.message,
             "delivered with a warning"
         ),
         Outcome::Refused(verdict) => tracing::error!(
             events = count,
             event_id = first_id(events),
             code = verdict.code,
-            message = verdict.message,
+            tiktok_message = verdict.message,
             "TikTok refused an event; it is kept as a dead letter"
         ),
         Outcome::Expired => tracing::error!(
