@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod counts_add_up;
 mod counts_once;
 mod dead_letters;
 mod delivers;
@@ -19,6 +20,7 @@ mod doctor;
 mod events;
 mod every_fault;
 mod keeps_secrets;
+mod logs;
 mod loses_nothing;
 mod narrows;
 mod origins;
