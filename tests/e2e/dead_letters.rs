@@ -6,7 +6,8 @@ use duet_tests::{Stack, stack::binary};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-async fn dead_letters(stack: &Stack, words: &[&str]) -> Result<String> {
+/// What `duet-proxy dead-letters` says.
+pub(crate) async fn dead_letters(stack: &Stack, words: &[&str]) -> Result<String> {
     let output = Command::new(binary("duet-proxy")?)
         .arg("dead-letters")
         .args(words)

@@ -7,6 +7,8 @@ use duet_sandbox::Fault;
 use duet_tests::{Answer, Stack};
 use serde_json::json;
 
+use crate::dead_letters::dead_letters;
+
 const KEY: &str = "canary-server-key-0123456789";
 const CANARIES: [&str; 8] = [
     "canary.person@example.com",
@@ -88,6 +90,44 @@ async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
                 .any(|part| part == canary.as_bytes()),
             "{canary} is on disk"
         );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_canary_is_in_what_is_kept_of_a_refusal() -> Result<()> {
+    let mut stack = Stack::start(&[("DUET_COUNTRY", "VN"), ("DUET_LOG", "trace")]).await?;
+    // TikTok repeats the token, as services do that say what they refuse.
+    for (code, times) in [(50000, 1), (40105, 1), (40002, 2)] {
+        let message = Some(format!("Invalid for Access-Token sandbox-token: {code}"));
+        stack
+            .sandbox
+            .inject(Fault::Code { code, message }.times(times));
+    }
+    let user = json!({ "email": "canary.person@example.com", "phone": "0912345678", "userId": "canary-user-17" });
+    let page = json!({ "url": "https://shop.example/?email=canary.person@example.com" });
+    for id in ["a", "b"] {
+        let event = json!({ "event": "Lead", "event_id": id, "user": user, "page": page });
+        stack.accepted(&event).await?;
+    }
+    stack
+        .until("both are refused", async |stack| {
+            Ok(dead_letters(stack, &["list"]).await?.lines().count() == 2)
+        })
+        .await?;
+    let list = dead_letters(&stack, &["list"]).await?;
+    let shown = dead_letters(&stack, &["show", "a"]).await?;
+    assert!(shown.contains("[redacted]: 40002"), "{shown}");
+    assert!(stack.stop().await?);
+    let said = format!("{list}{shown}{}", stack.log());
+    assert!(said.contains("[redacted]: 40105"), "{said}");
+    let stored = content(&stack.data_dir())?;
+    for canary in CANARIES {
+        assert!(!said.contains(canary), "{canary} was said");
+        let kept = stored
+            .windows(canary.len())
+            .any(|part| part == canary.as_bytes());
+        assert!(!kept, "{canary} is on disk");
     }
     Ok(())
 }
