@@ -24,4 +24,5 @@ mod logs;
 mod loses_nothing;
 mod narrows;
 mod origins;
+mod outage;
 mod settings;
