@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: sizes of the npm package, then what `bench/` measures of the release binary.
-//! `cargo xtask bench NAME` measures one thing.
+//! `cargo xtask bench NAME` measures one thing, `cargo xtask bench fuzz` runs the fuzz targets.
+
+mod fuzz;
 
 use std::process::Command;
 
@@ -13,6 +15,12 @@ use crate::{
 /// Builds what is measured and measures it. `arguments` are passed on.
 pub(crate) fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
     let arguments: Vec<String> = arguments.collect();
+    if let Some(("fuzz", rest)) = arguments
+        .split_first()
+        .map(|(word, rest)| (word.as_str(), rest))
+    {
+        return fuzz::search(rest);
+    }
     let is_named = arguments.first().is_some_and(|word| !word.starts_with('-'));
     if !is_named {
         sdk::build()?;

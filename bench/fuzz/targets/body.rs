@@ -1,0 +1,63 @@
+//! The body of a request: whatever it is, it is opened and judged without a panic, and no personal value
+//! comes out unhashed.
+#![no_main]
+
+use duet_events::{Country, wire::Body};
+use duet_proxy::admit::{Caller, Facts, admit};
+use libfuzzer_sys::fuzz_target;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What is looked at of an event on its way to TikTok.
+#[derive(Deserialize)]
+struct Sent {
+    #[serde(default)]
+    user: Value,
+}
+
+const NOW_MS: i64 = 1_767_323_045_000;
+
+fuzz_target!(|body: &[u8]| {
+    let Ok(body) = Body::open(body) else { return };
+    for caller in [Caller::Page, Caller::Server] {
+        for raw in &body.events {
+            let Ok(admitted) = admit(raw, &facts(caller, body.sent_at_ms), || Some([7; 16])) else {
+                continue;
+            };
+            let text = serde_json::to_string(&admitted.event).expect("an event is JSON");
+            let sent: Sent = serde_json::from_str(&text).expect("what is sent is JSON");
+            for key in ["email", "phone", "external_id"] {
+                assert!(is_hashed(&sent.user[key]), "{key} of {text}");
+            }
+        }
+    }
+});
+
+/// Nothing, a digest, or several digests.
+fn is_hashed(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(digest) => {
+            let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            digest.len() == 64 && digest.bytes().all(is_hex)
+        }
+        Value::Array(digests) => digests.iter().all(is_hashed),
+        _ => false,
+    }
+}
+
+fn facts(caller: Caller, sent_at_ms: Option<i64>) -> Facts<'static> {
+    Facts {
+        now_ms: NOW_MS,
+        sent_at_ms,
+        caller,
+        ip: Some([203, 0, 113, 7].into()),
+        user_agent: Some("Mozilla/5.0"),
+        referer: Some("https://shop.example/plans?ttclid=E.C.P.referer"),
+        ttclid: Some("E.C.P.cookie"),
+        ttp: Some("02cookie"),
+        country: Country::parse("VN"),
+        pixel_id: "CDUETBENCH0000000001",
+        test_event_code: None,
+    }
+}
