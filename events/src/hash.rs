@@ -5,12 +5,12 @@
 //! is hashed as E.164 with its `+`; an external id keeps its case. A value that already is a digest
 //! passes, in lower case.
 
-use alloc::string::String;
+use alloc::{borrow::ToOwned, string::String};
 use core::fmt;
 
-use sha2::{Digest, Sha256};
+use sha2::block_api::compress256;
 
-use crate::{Country, Invalid, phone};
+use crate::{Country, Invalid, phone, push_digit, trim};
 
 /// The SHA-256 of a normalised personal value: 64 lower-case hex digits.
 ///
@@ -25,21 +25,57 @@ impl Hashed {
     }
 
     fn of(normalised: &str) -> Self {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let digest = Sha256::digest(normalised);
-        let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        Self(
-            digits
-                .filter_map(|digit| HEX.get(usize::from(digit)))
-                .map(|&digit| char::from(digit))
-                .collect(),
-        )
+        let mut digits = String::new();
+        for byte in sha256(normalised) {
+            push_hex(&mut digits, byte);
+        }
+        Self(digits)
     }
 
+    #[inline(never)]
     fn already(value: &str) -> Option<Self> {
         let digest = value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-        digest.then(|| Self(value.to_ascii_lowercase()))
+        digest.then(|| {
+            let mut digits = value.to_owned();
+            digits.make_ascii_lowercase();
+            Self(digits)
+        })
     }
+}
+
+/// SHA-256: the padding of FIPS 180-4 around the crate's compression. The crate's own buffering, made
+/// for streams of any length, is larger than its compression.
+#[inline(never)]
+pub(crate) fn sha256(text: &str) -> [u8; 32] {
+    let mut message = text.as_bytes().to_vec();
+    let bits = message.len() as u64 * 8;
+    message.push(0x80);
+    while message.len() % 64 != 56 {
+        message.push(0);
+    }
+    message.extend(bits.to_be_bytes());
+    let mut state = [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ];
+    compress256(&mut state, message.as_chunks().0);
+    let mut digest = [0; 32];
+    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    digest
+}
+
+#[inline(never)]
+pub(crate) fn push_hex(out: &mut String, byte: u8) {
+    push_digit(out, (byte >> 4).into());
+    push_digit(out, (byte & 15).into());
 }
 
 impl fmt::Debug for Hashed {
@@ -57,33 +93,31 @@ impl serde::Serialize for Hashed {
 
 /// An e-mail address: trimmed, lower-cased, hashed.
 ///
-/// `lowercase` is used for addresses beyond ASCII only. It is an argument because the Unicode tables
-/// behind `str::to_lowercase` would be the largest part of the browser module, and a browser has its
-/// own.
+/// `lowercase` is an argument because the Unicode tables behind `str::to_lowercase` would be the
+/// largest part of the browser module, and a browser has its own.
 ///
 /// # Errors
 /// `email` when it is not one local part, one `@` and one domain, without white space.
 pub fn email(raw: &str, lowercase: fn(&str) -> String) -> Result<Hashed, Invalid> {
-    let trimmed = raw.trim();
+    let trimmed = trim(raw);
     if let Some(hashed) = Hashed::already(trimmed) {
         return Ok(hashed);
     }
-    let mut parts = trimmed.split('@');
-    let named = |part: Option<&str>| part.is_some_and(|part| !part.is_empty());
-    let shaped = named(parts.next()) && named(parts.next()) && parts.next().is_none();
-    if !shaped || trimmed.contains(char::is_whitespace) {
+    let mut ats = 0;
+    let mut spaced = false;
+    for c in trimmed.chars() {
+        ats += u32::from(c == '@');
+        spaced |= c.is_whitespace();
+    }
+    let one_sided = trimmed.starts_with('@') || trimmed.ends_with('@');
+    if ats != 1 || spaced || one_sided {
         return Err(Invalid::new(
             "user.email",
             "email",
             "an e-mail address has one @ with something on both sides and no spaces",
         ));
     }
-    let lower = if trimmed.is_ascii() {
-        trimmed.to_ascii_lowercase()
-    } else {
-        lowercase(trimmed)
-    };
-    Ok(Hashed::of(&lower))
+    Ok(Hashed::of(&lowercase(trimmed)))
 }
 
 /// A phone number, brought to E.164 first; `country` is for numbers written without a country code.
@@ -91,7 +125,7 @@ pub fn email(raw: &str, lowercase: fn(&str) -> String) -> Result<Hashed, Invalid
 /// # Errors
 /// As [`phone::e164`]: a number that cannot be dialled is refused, never hashed as typed.
 pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
-    if let Some(hashed) = Hashed::already(raw.trim()) {
+    if let Some(hashed) = Hashed::already(trim(raw)) {
         return Ok(hashed);
     }
     phone::e164(raw, country).map(|number| Hashed::of(&number))
@@ -102,7 +136,7 @@ pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
 /// # Errors
 /// `external_id` when nothing is left.
 pub fn external_id(raw: &str) -> Result<Hashed, Invalid> {
-    let trimmed = raw.trim();
+    let trimmed = trim(raw);
     if trimmed.is_empty() {
         return Err(Invalid::new(
             "user.external_id",
@@ -154,6 +188,15 @@ mod tests {
         assert_eq!(email_of("  TEST@Example.com\n").as_str(), EMAIL);
         assert_eq!(phone("+84901234567", None).unwrap().as_str(), PHONE);
         assert_eq!(external_id(" user_2abcDEF ").unwrap().as_str(), ID);
+    }
+
+    #[test]
+    fn the_digest_is_the_crates_at_every_length_around_a_block() {
+        use sha2::{Digest, Sha256};
+        for length in 0..200 {
+            let text = "x".repeat(length);
+            assert_eq!(sha256(&text).as_slice(), Sha256::digest(&text).as_slice());
+        }
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use alloc::{borrow::ToOwned, string::String};
 
-use sha2::{Digest, Sha256};
 use uuid::Builder;
 
-use crate::Invalid;
+use crate::{
+    Invalid,
+    hash::{push_hex, sha256},
+};
 
 /// The longest id TikTok is known to keep apart.
 pub const MAX_LENGTH: usize = 64;
@@ -38,12 +40,12 @@ impl EventId {
     ///
     /// SHA-256 of `duet/1|<event>|<order_id>`, its first 16 bytes as a version-8 UUID (RFC 9562).
     pub fn derive(event: &str, order_id: &str) -> Self {
-        let mut hasher = Sha256::new();
-        for part in ["duet/1|", event, "|", order_id] {
-            hasher.update(part);
+        let mut text = "duet/1|".to_owned();
+        for part in [event, "|", order_id] {
+            text.push_str(part);
         }
         let mut bytes = [0; 16];
-        for (byte, hashed) in bytes.iter_mut().zip(hasher.finalize()) {
+        for (byte, hashed) in bytes.iter_mut().zip(sha256(&text)) {
             *byte = hashed;
         }
         Self::uuid(&Builder::from_custom_bytes(bytes))
@@ -59,15 +61,16 @@ impl EventId {
         &self.0
     }
 
+    /// The crate's own way to write an id is four times this size on a page.
     fn uuid(builder: &Builder) -> Self {
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        Self(
-            builder
-                .as_uuid()
-                .hyphenated()
-                .encode_lower(&mut text)
-                .to_owned(),
-        )
+        let mut text = String::new();
+        for (at, &byte) in builder.as_uuid().as_bytes().iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            push_hex(&mut text, byte);
+        }
+        Self(text)
     }
 }
 

@@ -174,6 +174,8 @@ export interface Delivery {
    */
   status: 'accepted' | 'duplicate' | 'held' | 'invalid' | 'queued' | 'dropped' | 'consent' | 'off'
   eventId: string
+  /** The event's name, as it was called. */
+  event: string
   /** The rules it breaks. */
   errors?: Problem[]
   /** What the proxy took with a grain of salt. */
@@ -186,7 +188,7 @@ export interface Problem {
   field?: string
   /** The rule, for programs. */
   rule?: string
-  /** The rule, for people. */
+  /** The rule, for people; where the proxy found it broken, or {@link Config.debug} is on. */
   message?: string
 }
 

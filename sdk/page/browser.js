@@ -1,169 +1,106 @@
-// Duet on a page: turns calls into what the Rust module reads, and keeps every exception away from
-// the page.
+// Duet on a page: brings the Rust module up, and keeps every exception away from the page.
 
-import { attach, happened, step } from './effects.js'
-import { FIELD, clicked, facts, join, quiet, storedEvents } from './host.js'
+import { connect, open } from './core.js'
+import { ADOPT, CONSENT, HURRY, IDENTIFY, INIT, LEAVE, PENDING, RESET, WAKE, attach, happened, step } from './effects.js'
+import { fire, userFields } from './fire.js'
+import { held, hold, replay } from './held.js'
+import { clicked, quiet, storedEvents } from './host.js'
 import { eventId } from './ids.js'
-import { emit, on, setDebug, settle, settleInTime, ticket } from './listeners.js'
+import { emit, on, setDebug } from './listeners.js'
 import { poll } from './orders.js'
 import { propertiesOf } from './properties.js'
-import { configure } from './requests.js'
-import { setNonce } from './ttq.js'
-import { connect, open } from './core.js'
+import { configure, settings } from './requests.js'
+import { addPixel, view } from './ttq.js'
 
-const ENDPOINT = '/api/analytics/tiktok/track'
-
-// `down` until something is called; `loading` where the translated module has to be fetched first.
-let state = 'down'
-let ready = Promise.resolve()
-const waiting = []
+/** Whether the module runs. */
+let isUp
+/** Fulfilled when the translated module is there, where it has to be fetched. */
+let ready
 
 const fail = (error) => {
-  state = 'dead'
-  waiting.length = 0
+  // A trap may leave the module half-way through something; it is never called again.
+  attach(() => '')
+  isUp = true
+  held.length = 0
   emit('error', { code: 'core', message: 'Duet stopped working on this page: ' + error })
 }
 
 const up = (call) => {
-  // A trap may leave the module half-way through something; it is never called again.
-  attach((name, input) => {
-    if (state === 'dead') return ''
+  attach((kind, input) => {
     try {
-      return call(name, input)
+      return call(kind, input)
     } catch (error) {
       fail(error)
       return ''
     }
   })
-  state = 'up'
-  for (const task of waiting.splice(0)) quiet(task)
+  isUp = true
+  replay()
 }
 
 const bringUp = () => {
-  if (state !== 'down') return
+  if (isUp || ready || typeof document == 'undefined') return isUp
   try {
     up(open())
   } catch {
-    state = 'loading'
     ready = import('./fallback.js').then((fallback) => up(connect(fallback.instantiate))).catch(fail)
   }
+  return isUp
 }
 
 const run = (task) => {
-  bringUp()
-  if (state === 'up') quiet(task)
-  else if (state === 'loading') waiting.push(task)
+  if (bringUp()) quiet(task)
+  else if (ready) hold(task)
 }
 
-let settings
 let begun
 const beginning = new Promise((resolve) => {
   begun = resolve
 })
 
-const init = (config = {}) => {
+const init = (config) => {
   run(() => {
     setDebug(config.debug)
     if (!settings) {
-      settings = {
-        endpoint: config.endpoint || ENDPOINT,
-        credentials: config.credentials || 'same-origin',
-        getToken: config.getToken,
-      }
-      configure(settings)
-      setNonce(config.nonce)
+      configure(config)
       listen()
+      addPixel(config)
+      step(INIT, [config.country, known(config.consent ?? 'granted'), clicked()])
+      replay()
+      begun()
+    } else {
+      addPixel(config)
     }
-    const { pixelId, pixel, pixelScriptUrl, autoPage, country, currency, consent = 'granted' } = config
-    const { globalPrivacyControl, language } = navigator
-    const pixels = [pixelId, pixel, pixelScriptUrl, autoPage]
-    const rest = [country, currency, known(consent), globalPrivacyControl, language, clicked()]
-    step('init', join([...pixels, ...rest]) + FIELD + facts())
-    begun()
   })
-  return ready
+  return Promise.resolve(ready)
 }
 
 const known = (consent) => {
-  if (!['granted', 'denied', 'pending'].includes(consent)) {
-    emit('error', { code: 'config', field: 'consent', message: "consent is 'granted', 'denied' or 'pending'; it stays pending" })
-  }
+  if (!/^(granted|denied|pending)$/.test(consent)) emit('error', { code: 'config', field: 'consent' })
   return consent
 }
 
 const listen = () => {
-  const leave = () => quiet(() => step('leave', join([Date.now()])))
+  const leave = () => quiet(() => step(LEAVE))
+  const hurry = () => happened(HURRY)
   addEventListener('pagehide', leave)
-  addEventListener('online', () => happened('hurry'))
-  addEventListener('pageshow', (event) => event.persisted && happened('hurry'))
-  document.addEventListener('visibilitychange', () => (document.hidden ? leave() : happened('wake')))
-}
-
-const userFields = (user) => join([user?.email, user?.phone, user?.externalId ?? user?.userId])
-
-const seconds = (time) => {
-  const number = +(time ?? NaN)
-  // Milliseconds, as a Date gives them, are a thousand times too large for seconds.
-  return Number.isFinite(number) ? Math.floor(number > 1e11 ? number / 1000 : number) : ''
-}
-
-const textOf = (properties) => {
-  const text = JSON.stringify(properties ?? {})
-  if (text?.startsWith('{')) return text
-  throw new TypeError('properties is not an object')
-}
-
-const fire = (pixel, server, event, properties, options) => {
-  const { number, delivery } = ticket()
-  let id = ''
-  try {
-    const { orderId = properties?.order_id, eventId: own, user, eventTime, testEventCode, ...rest } = options ?? {}
-    const call = join([
-      number,
-      pixel && rest.pixel !== false,
-      server,
-      event,
-      textOf(properties),
-      orderId,
-      properties?.order_id == null,
-      properties?.value != null && properties.currency == null,
-      own,
-      rest.limitedDataUse === true,
-      seconds(eventTime),
-      testEventCode,
-    ])
-    const input = [call, facts(), userFields(user)].join(FIELD)
-    bringUp()
-    if (state === 'up') {
-      id = step('track', FIELD + input).answer
-    } else if (state === 'loading') {
-      id = eventId(event, orderId, own)
-      waiting.push(() => step('track', id + FIELD + input))
-    }
-  } catch (error) {
-    emit('error', { code: 'call', message: `${event} was not reported: ${error}` })
-  }
-  if (!id) {
-    id = quiet(() => eventId(event, options?.orderId, options?.eventId)) ?? ''
-    settle(number, { status: 'dropped', eventId: id })
-  }
-  settleInTime(number, id)
-  return { eventId: id, delivery }
+  addEventListener('online', hurry)
+  addEventListener('pageshow', (event) => event.persisted && hurry())
+  document.addEventListener('visibilitychange', () => (document.hidden ? leave() : happened(WAKE)))
 }
 
 const watchOrder = (orderId, options) => {
   const { onPaid, intervalMs = 3000, timeoutMs = 1_800_000, properties, ...rest } = options ?? {}
   let stop
-  let stopped = false
-  const paid = () => {
-    fire(true, true, 'CompletePayment', properties, { ...rest, orderId })
-    onPaid?.()
-  }
+  let stopped
   beginning.then(() => {
     if (stopped) return
-    const endpoint = new URL(settings.endpoint, location.href)
-    const url = new URL('/api/orders/' + encodeURIComponent(orderId), endpoint)
-    stop = poll(url, settings.credentials, intervalMs, timeoutMs, paid)
+    const { endpoint, credentials } = settings
+    const url = new URL('/api/orders/' + encodeURIComponent(orderId), new URL(endpoint, location.href))
+    stop = poll(url, credentials, intervalMs, timeoutMs, () => {
+      track(true, true, 'CompletePayment', properties, { ...rest, orderId })
+      onPaid?.()
+    })
   })
   return () => {
     stopped = true
@@ -171,30 +108,41 @@ const watchOrder = (orderId, options) => {
   }
 }
 
+const track = (...call) => fire(bringUp(), ready, ...call)
+
 /** The calls of this page. */
 export const browser = {
   init,
   identify(user) {
-    run(() => step('identify', join([Date.now()]) + FIELD + userFields(user)))
+    const fields = quiet(() => userFields(user))
+    const task = () => step(IDENTIFY, fields).h && hold(task)
+    if (fields) run(task)
   },
   reset() {
-    run(() => step('reset', ''))
+    run(() => {
+      // An identity nobody has looked at yet is not worth keeping.
+      held.splice(0, held.length, ...held.filter((task) => task.number))
+      step(RESET)
+    })
   },
   setConsent(consent) {
-    run(() => step('consent', join([known(consent), clicked()]) + FIELD + facts()))
+    run(() => {
+      step(CONSENT, [known(consent), clicked()])
+      replay()
+    })
   },
   page() {
-    run(() => step('page', join([location.href])))
+    run(view)
   },
   eventIdFor: (event, orderId) => quiet(() => eventId(event, orderId)) ?? '',
   watchOrder,
   flush: async () => {
     await ready
-    await Promise.all(state === 'up' ? happened('hurry') : [])
+    if (isUp) await Promise.all(happened(HURRY))
   },
   // What is stored may be an earlier page's, or another tab's, of which Rust does not know yet.
-  pending: () => (state === 'up' ? Math.max(+step('pending', '').answer, storedEvents().length) : waiting.length),
+  pending: () => (isUp ? Math.max(step(PENDING).i ?? 0, storedEvents().length) : 0) + held.length,
   on,
-  fire,
-  fireFields: (event, fields, options) => fire(true, true, event, quiet(() => propertiesOf(fields)), options),
+  fire: track,
+  fireFields: (event, fields, options) => track(true, true, event, quiet(() => propertiesOf(fields)), options),
 }

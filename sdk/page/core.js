@@ -2,25 +2,24 @@
 // before the call that needs it returns.
 //
 // This takes the place of the JavaScript that wasm-bindgen writes, which has to be ready for anything;
-// here only texts cross. `cargo xtask sdk` fails where wasm-bindgen would cross them differently.
+// here only texts and one number cross. `cargo xtask sdk` fails where wasm-bindgen would cross them
+// differently, and puts in what the module's imports and exports are called: all names in capitals.
 
 import text from './duet_bg.txt'
 import { cookie, lowercase, read } from './host.js'
 
 /** Brings the module up and gives back its one function; throws where a page forbids WebAssembly. */
 export const open = () =>
-  connect((imports) => {
-    return new WebAssembly.Instance(new WebAssembly.Module(decode(text)), imports).exports
-  })
+  connect((imports) => new WebAssembly.Instance(new WebAssembly.Module(decode(text)), imports).exports)
 
 // The way back from `text.rs` in `cargo xtask sdk`: 93 characters, of which the first two announce a
 // second one.
 const decode = (text) => {
   const bytes = []
   let high = -2
-  for (let at = 0; at < text.length; at++) {
-    const character = text.charCodeAt(at)
-    const code = character - 32 - (character > 34) - (character > 92)
+  for (const character of text) {
+    const at = character.charCodeAt()
+    const code = at - 32 - (at > 34) - (at > 92)
     if (high < 0 && code < 2) {
       high = 91 + code * 93
     } else {
@@ -31,35 +30,35 @@ const decode = (text) => {
   return new Uint8Array(bytes)
 }
 
-/** `(name, input) => effects`, over what `instantiate` makes of the module's imports. */
+/** `(kind, input) => effects`, over what `instantiate` makes of the module's imports. */
 export const connect = (instantiate) => {
   let effects
-  const memory = (at, length) => new Uint8Array(wasm.memory.buffer, at, length)
+  const memory = (at, length) => new Uint8Array(wasm[MEMORY].buffer, at, length)
   const take = (at, length) => new TextDecoder().decode(memory(at, length))
   const give = (text) => {
     const encoded = new TextEncoder().encode(text)
-    const at = wasm.__wbindgen_export(encoded.length, 1)
-    memory(at, encoded.length).set(encoded)
-    return [at, encoded.length]
+    const { length } = encoded
+    const at = wasm[ALLOCATE](length, 1)
+    memory(at, length).set(encoded)
+    return [at, length]
   }
   // Rust says where it wants to find the text and its length.
-  const answer = (to, text) => {
-    const given = give(text)
-    new Uint32Array(wasm.memory.buffer, to, 2).set(given)
+  const answering = (ask) => (to, at, length) => {
+    const given = give(ask(take(at, length)))
+    new Uint32Array(wasm[MEMORY].buffer, to, 2).set(given)
   }
-  const functions = {
-    read: (to, at, length) => answer(to, read(take(at, length))),
-    cookie: (to, at, length) => answer(to, cookie(take(at, length))),
-    lowercase: (to, at, length) => answer(to, lowercase(take(at, length))),
-    handOver(at, length) {
-      effects = take(at, length)
+  const wasm = instantiate({
+    [MODULE]: {
+      [READ]: answering(read),
+      [COOKIE]: answering(cookie),
+      [LOWERCASE]: answering(lowercase),
+      [HAND_OVER]: (at, length) => {
+        effects = take(at, length)
+      },
     },
-  }
-  // The names carry a digest: `__wbg_read_67bc440e0e531693`.
-  const byName = new Proxy({}, { get: (_, name) => functions[name.split('_')[3]] })
-  const wasm = instantiate({ './duet_bg.js': byName })
-  return (name, input) => {
-    wasm.call(...give(name), ...give(input))
+  })
+  return (kind, input) => {
+    wasm[CALL](kind, ...give(input))
     return effects
   }
 }

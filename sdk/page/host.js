@@ -1,7 +1,6 @@
-// What the Rust module may ask of the page while a call runs (host.rs), and what the page is like at
-// this moment (facts.rs).
+// What the Rust module may ask of the page while a call runs (host.rs), and what it is told of the page.
 
-import { hex, randomBytes } from './ids.js'
+import { randomBytes } from './ids.js'
 
 export const PREFIX = 'duet:'
 export const FIELD = '\x1f'
@@ -11,17 +10,11 @@ export const RECORD = '\x1e'
 export const quiet = (task) => {
   try {
     return task()
-  } catch {
-    return undefined
-  }
+  } catch {}
 }
 
 export const join = (fields) =>
-  fields
-    .map((field) =>
-      field == null || field === false ? '' : field === true ? '1' : String(field).replace(/[\x1e\x1f]/g, ''),
-    )
-    .join(FIELD)
+  fields.map((field) => (field == null || field === false ? '' : (field + '').replace(/[\x1e\x1f]/g, ''))).join(FIELD)
 
 // What localStorage did not take: denied, full, or switched off.
 const memory = new Map()
@@ -29,12 +22,11 @@ const memory = new Map()
 export const read = (key) => memory.get(key) ?? quiet(() => localStorage.getItem(key)) ?? ''
 
 export const write = (key, value) => {
-  try {
+  memory.set(key, value)
+  quiet(() => {
     localStorage.setItem(key, value)
     memory.delete(key)
-  } catch {
-    memory.set(key, value)
-  }
+  })
 }
 
 export const remove = (key) => {
@@ -42,34 +34,30 @@ export const remove = (key) => {
   quiet(() => localStorage.removeItem(key))
 }
 
-export const keys = () => [
-  ...new Set([
-    ...memory.keys(),
-    ...(quiet(() => Object.keys(localStorage).filter((key) => key.startsWith(PREFIX))) ?? []),
-  ]),
-]
+export const keys = () =>
+  [...new Set([...memory.keys(), ...(quiet(() => Object.keys(localStorage)) ?? [])])].filter((key) => key.startsWith(PREFIX))
 
 /** The keys under which record.rs stores events. */
 export const storedEvents = () => keys().filter((key) => key.startsWith(PREFIX + 'e:'))
 
-export const cookie = (name) => quiet(() => document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1]) ?? ''
+// TikTok says nothing of the alphabet of its ids; this much fits a cookie, a header and JSON unchanged.
+const plain = (text) => (text && /^[!#-+\--:<-[\]-~]{1,1024}$/.test(text) ? text : '')
+
+export const cookie = (name) => plain(quiet(() => document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1]))
 
 export const setCookie = (name, value, seconds) => {
-  const secure = location.protocol === 'https:' ? ';secure' : ''
+  const secure = location.protocol == 'https:' ? ';secure' : ''
   document.cookie = `${name}=${value};max-age=${seconds};path=/;samesite=lax${secure}`
 }
 
 export const lowercase = (text) => text.toLowerCase()
 
-export const facts = () =>
-  join([Date.now(), hex(randomBytes()), location.href.slice(0, 2048), document.referrer.slice(0, 2048)])
+/** 16 random bytes as two numbers. */
+export const random = () => new BigUint64Array(randomBytes().buffer)
+
+/** The click id in an address; empty for none. */
+export const clickIn = (address) => plain(quiet(() => new URL(address).searchParams.get('ttclid')))
 
 // A router may have taken the click id out of the address, but not out of the navigation's own entry.
-export const clicked = () => {
-  const landing = quiet(() => performance.getEntriesByType('navigation')[0].name)
-  for (const address of [location.href, landing]) {
-    const id = quiet(() => new URL(address).searchParams.get('ttclid'))
-    if (id) return id
-  }
-  return ''
-}
+export const clicked = () =>
+  clickIn(location.href) || clickIn(quiet(() => performance.getEntriesByType('navigation')[0].name))

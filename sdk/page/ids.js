@@ -31,49 +31,45 @@ const uuid = (bytes, version) => {
 
 const sha256 = (message) => {
   // The first 32 bits of the fractional parts of the square and cube roots of the first primes.
-  const fraction = (x) => ((x - Math.floor(x)) * 2 ** 32) | 0
   const k = []
-  const h = []
+  let h = []
+  const fraction = (x) => ((x % 1) * 2 ** 32) | 0
   for (let n = 2; k.length < 64; n++) {
-    if (k.primes?.some((prime) => n % prime === 0)) continue
-    ;(k.primes ??= []).push(n)
-    if (h.length < 8) h.push(fraction(n ** (1 / 2)))
+    let divisor = 2
+    while (n % divisor) divisor++
+    if (divisor < n) continue
+    if (h.length < 8) h.push(fraction(n ** 0.5))
     k.push(fraction(n ** (1 / 3)))
   }
+  const { length } = message
+  const words = new Int32Array((((length + 8) >> 6) + 1) * 16)
+  const put = (byte, at) => {
+    words[at >> 2] |= byte << (24 - (at % 4) * 8)
+  }
+  message.forEach(put)
+  put(128, length)
+  words[words.length - 1] = length * 8
   const rotate = (x, by) => (x >>> by) | (x << (32 - by))
-  const length = ((message.length + 72) >> 6) << 6
-  const view = new DataView(new ArrayBuffer(length))
-  message.forEach((byte, at) => view.setUint8(at, byte))
-  view.setUint8(message.length, 128)
-  view.setUint32(length - 4, message.length * 8)
-  const w = new Int32Array(64)
-  for (let block = 0; block < length; block += 64) {
-    let [a, b, c, d, e, f, g, last] = h
+  const rotates = (x, one, two, three) => rotate(x, one) ^ rotate(x, two) ^ rotate(x, three)
+  for (let block = 0; block < words.length; block += 16) {
+    const w = []
+    let state = h
     for (let i = 0; i < 64; i++) {
-      const x = w[i - 15]
-      const y = w[i - 2]
+      const [a, b, c, d, e, f, g, last] = state
+      const [x, y] = [w[i - 15], w[i - 2]]
       w[i] =
         i < 16
-          ? view.getInt32(block + i * 4)
-          : w[i - 16] +
-            (rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3)) +
-            w[i - 7] +
-            (rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10))
-      const first =
-        last + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + k[i] + w[i]
-      const second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))
-      last = g
-      g = f
-      f = e
-      e = (d + first) | 0
-      d = c
-      c = b
-      b = a
-      a = (first + second) | 0
+          ? words[block + i]
+          : (w[i - 16] +
+              (rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3)) +
+              w[i - 7] +
+              (rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10))) |
+            0
+      const first = last + rotates(e, 6, 11, 25) + ((e & f) ^ (~e & g)) + k[i] + w[i]
+      const second = rotates(a, 2, 13, 22) + ((a & b) ^ (a & c) ^ (b & c))
+      state = [(first + second) | 0, a, b, c, (d + first) | 0, e, f, g]
     }
-    ;[a, b, c, d, e, f, g, last].forEach((x, i) => (h[i] = (h[i] + x) | 0))
+    h = h.map((word, i) => (word + state[i]) | 0)
   }
-  const digest = new DataView(new ArrayBuffer(32))
-  h.forEach((word, i) => digest.setInt32(i * 4, word))
-  return new Uint8Array(digest.buffer)
+  return h.flatMap((word) => [word >>> 24, word >>> 16, word >>> 8, word].map((byte) => byte & 255))
 }

@@ -5,48 +5,56 @@ import { quiet } from './host.js'
 // A delivery never hangs: what nobody has settled by then is `queued`.
 const PATIENCE_MS = 12_000
 
-const tickets = new Map()
+const tickets = []
 const listeners = { delivery: new Set(), error: new Set(), pixel: new Set() }
-let lastTicket = 0
-let debug = false
+let debug
 let pixel
 
 /** The number under which a delivery is settled, and the promise of it. */
-export const ticket = () => {
-  const number = String(++lastTicket)
-  return { number, delivery: new Promise((resolve) => tickets.set(number, resolve)) }
+export const ticket = (event) => {
+  const one = { event }
+  one.delivery = new Promise((resolve) => {
+    one.resolve = resolve
+  })
+  return { number: tickets.push(one), delivery: one.delivery }
 }
 
-export const settle = (number, delivery) => {
-  tickets.get(number)?.(delivery)
-  tickets.delete(number)
+const parse = (json) => (json ? JSON.parse(json) : undefined)
+
+/** Says how an event fares: one of this page by its ticket, an earlier page's by its name. */
+export const settle = (number, eventId, status, errors, warnings) => {
+  const one = tickets[number - 1]
+  const delivery = { event: one ? one.event : number, eventId, status, errors: parse(errors), warnings: parse(warnings) }
+  one?.resolve(delivery)
   emit('delivery', delivery)
 }
 
 /** Answers `queued` where `init()`, consent or the network take their time. */
 export const settleInTime = (number, eventId) => {
-  if (!tickets.has(number)) return
-  setTimeout(() => {
-    tickets.get(number)?.({ status: 'queued', eventId })
-    tickets.delete(number)
-  }, PATIENCE_MS)
+  const { event, resolve } = tickets[number - 1]
+  setTimeout(resolve, PATIENCE_MS, { event, eventId, status: 'queued' })
 }
 
 export const on = (kind, listener) => {
   const set = listeners[kind]
-  if (!set || typeof listener !== 'function') return () => {}
+  if (!set || typeof listener != 'function') return () => {}
   set.add(listener)
   // Whoever asks late still learns what became of the Pixel.
-  if (kind === 'pixel' && pixel) queueMicrotask(() => quiet(() => listener(pixel)))
+  if (kind == 'pixel' && pixel) queueMicrotask(() => quiet(() => listener(pixel)))
   return () => {
     set.delete(listener)
   }
 }
 
 export const emit = (kind, detail) => {
-  if (kind === 'pixel') pixel = detail
+  if (kind == 'pixel') pixel = detail
+  if (kind == 'error') {
+    const { code, field } = detail
+    // The sentences are in `duet-sdk/debug`.
+    detail.message ??= `${field ? field + ' broke the rule' : 'trouble:'} ${code}; init({ debug: true }) explains`
+    if (!debug && !listeners.error.size) console.warn('[duet] ' + detail.message, detail)
+  }
   log(kind, detail)
-  if (kind === 'error' && !debug && !listeners.error.size) console.warn('[duet] ' + detail.message, detail)
   // Never from inside a call: a listener may call Duet.
   for (const listener of listeners[kind]) queueMicrotask(() => quiet(() => listener(detail)))
 }

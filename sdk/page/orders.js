@@ -11,29 +11,31 @@ const LONGEST_MS = 30_000
  */
 export const poll = (url, credentials, intervalMs, timeoutMs, paid) => {
   const end = Date.now() + timeoutMs
-  let wait = intervalMs
+  const longest = Math.max(LONGEST_MS, intervalMs)
   let timer
-  let stopped = false
+  let stopped
   const stop = () => {
     stopped = true
     clearTimeout(timer)
     document.removeEventListener('visibilitychange', look)
   }
-  const ask = async () => {
-    const response = await fetch(url, { credentials })
-    const { status } = await response.json()
-    if (stopped || status !== 'paid') return
-    stop()
-    quiet(paid)
-  }
   const look = async () => {
     clearTimeout(timer)
     if (stopped || document.hidden) return
     if (Date.now() > end) return stop()
-    await ask().catch((error) => log('order status', error))
-    if (stopped) return
-    timer = setTimeout(look, wait)
-    wait = Math.min(wait * 1.3, Math.max(LONGEST_MS, intervalMs))
+    try {
+      const { status } = await (await fetch(url, { credentials })).json()
+      if (stopped) return
+      if (status == 'paid') {
+        stop()
+        return quiet(paid)
+      }
+    } catch (error) {
+      log('order status', error)
+    }
+    clearTimeout(timer)
+    if (!stopped) timer = setTimeout(look, intervalMs)
+    intervalMs = Math.min(intervalMs * 1.3, longest)
   }
   document.addEventListener('visibilitychange', look)
   look()

@@ -1,8 +1,24 @@
-// What Node and edge runtimes import.
+// Where there is no page (Node, an edge runtime, rendering on a server) every call does nothing, and
+// still answers with an id.
 
-import { use } from './api.js'
-import { nowhere } from './nowhere.js'
+import { eventId } from './ids.js'
 
-use(() => nowhere)
+const fire = (_pixel, _server, event, properties, options) => {
+  const id = eventId(event, options?.orderId ?? properties?.order_id, options?.eventId)
+  return { eventId: id, delivery: Promise.resolve({ event, eventId: id, status: 'off' }) }
+}
 
-export * from './calls.js'
+export const duet = {
+  init: async () => {},
+  identify() {},
+  reset() {},
+  setConsent() {},
+  page() {},
+  eventIdFor: (event, orderId) => eventId(event, orderId),
+  watchOrder: () => () => {},
+  flush: async () => {},
+  pending: () => 0,
+  on: () => () => {},
+  fire,
+  fireFields: (event, fields, options) => fire(true, true, event, { order_id: fields.orderId }, options),
+}

@@ -1,7 +1,12 @@
-// TikTok's Pixel on this page: its base code, and whether it runs.
+// TikTok's Pixel on this page: its base code, what it is told, and whether it runs.
+//
+// The base code is a queue that a script from TikTok drains. A blocked script leaves the queue standing
+// and nobody notices, so Duet asks the Pixel to call back. Everything goes to the instance of one pixel
+// id, so other pixels of the page see nothing twice.
 
-import { join, quiet } from './host.js'
-import { happened } from './effects.js'
+import { WAKE, happened } from './effects.js'
+import { quiet } from './host.js'
+import { emit } from './listeners.js'
 
 const SCRIPT = 'https://analytics.tiktok.com/i18n/pixel/events.js'
 const METHODS =
@@ -11,21 +16,108 @@ const PATIENCE_MS = 10_000
 // A script that came and did nothing is a blocker's stand-in.
 const IDLE_MS = 3000
 
-let nonce
+/** What became of the Pixel: `fired`, `blocked`, `absent` or `off`; undefined while unknown. */
+export let verdict
+/** The ids of this page's pixels. An empty one is whatever pixel the page itself has. */
+export const pixels = []
 
-export const setNonce = (value) => {
-  nonce = value
+const starts = []
+let isOpen
+let wasOpen
+let said
+let viewed
+
+/** Adds a pixel, once. It starts at once where others run already. */
+export const addPixel = ({ pixelId: id = '', pixel, pixelScriptUrl, autoPage, nonce }) => {
+  const existing = pixel == 'existing'
+  if (pixel == 'off' || pixels.includes(id)) return
+  // The id becomes part of a script's address.
+  if (!/^[A-Z\d]{10,40}$/.test(id) && !(existing && id === '')) return emit('error', { code: 'config', field: 'pixelId' })
+  pixels.push(id)
+  const start = () => {
+    if (existing) return watch(id)
+    const ttq = base(pixelScriptUrl || SCRIPT, nonce)
+    const options = {}
+    // Duet's `page()` says when there is a new page; both would count it twice.
+    if (!autoPage) options.historyObserver = false
+    if (navigator.globalPrivacyControl) options.limited_data_use = true
+    if (!ttq._i?.[id]) ttq.load(id, options, pixelScriptUrl || SCRIPT)
+    watch(id)
+    // As in TikTok's own base code, this is the first page view.
+    tell(id, 'page')
+    viewed = location.href
+  }
+  starts.push(start)
+  if (isOpen) quiet(start)
 }
 
-/** Has the base code in place for a pixel, unless the page has it already. */
-export const load = (id, script, options) => {
-  const ttq = base()
-  if (!ttq._i?.[id]) ttq.load(id, JSON.parse(options), script || SCRIPT)
-  watch(id)
+/** Brings the Pixel up, or back, for the person of three digests. */
+export const openPixel = (...keys) => {
+  isOpen = true
+  if (!pixels[0] && !starts[0]) return found('off')
+  if (wasOpen) {
+    tellAll('enableCookie')
+    tellAll('grantConsent')
+  } else {
+    starts.forEach(quiet)
+  }
+  wasOpen = true
+  identify(...keys)
+}
+
+/** Stops a Pixel that runs already, as far as it lets itself be stopped. */
+export const stopPixel = (denied) => {
+  isOpen = false
+  if (denied) {
+    said = ''
+    tellAll('revokeConsent')
+    tellAll('disableCookie')
+  } else {
+    tellAll('holdConsent')
+  }
+}
+
+/**
+ * Says who is here, once: the Pixel attaches it to everything that follows. The names are those for
+ * digests; under its plain names it would hash them again.
+ */
+export const identify = (email, phone, id) => {
+  const keys = {}
+  if (email) keys.sha256_email = email
+  if (phone) keys.sha256_phone_number = phone
+  if (id) keys.external_id = id
+  const text = JSON.stringify(keys)
+  if (!text[2] || text == said) return
+  said = text
+  tellAll('identify', keys)
+}
+
+/** Reports an event about the person of three digests. */
+export const report = (event, properties, eventId, keys) => {
+  identify(...keys)
+  tellAll('track', event, properties, { event_id: eventId })
+}
+
+/** Reports a page view, once per address. */
+export const view = () => {
+  if (!isOpen || viewed == location.href) return
+  viewed = location.href
+  tellAll('page')
+}
+
+const tellAll = (...call) => pixels.forEach((id) => quiet(() => tell(id, ...call)))
+
+/** Calls a method of one pixel. */
+const tell = (id, method, ...args) => {
+  const { ttq } = window
+  if (!ttq) return found('absent')
+  // A page's own queue may not know this pixel; then that page's pixels get it.
+  const target = !id || (ttq._i && !ttq._i[id]) ? ttq : ttq.instance(id)
+  target[method](...args)
 }
 
 /** Finds out whether the Pixel drains its queue. */
-export const watch = (id) => {
+const watch = (id) => {
   const { ttq } = window
   if (!ttq) return found('absent')
   quiet(() => ttq.ready(() => found('fired')))
@@ -36,23 +128,18 @@ export const watch = (id) => {
   element.addEventListener('load', () => setTimeout(found, IDLE_MS, 'blocked'))
 }
 
-/** Calls a method of one pixel. */
-export const tell = (id, method, args) => {
-  const { ttq } = window
-  if (!ttq) return found('absent')
-  // A page's own queue may not know this pixel; then that page's pixels get it.
-  const target = !id || (ttq._i && !ttq._i[id]) ? ttq : ttq.instance(id)
-  target[method](...args)
-}
-
-// What is found during a call is told after it.
-const found = (state) => {
-  queueMicrotask(() => happened('pixel', join([state])))
-}
+// What is found during a call is told after it. A script that drained the queue has done so for good.
+const found = (state) =>
+  queueMicrotask(() => {
+    if (state == verdict || verdict == 'fired') return
+    verdict = state
+    emit('pixel', { state })
+    happened(WAKE)
+  })
 
 // The queue protocol of TikTok's base code: an array whose methods note what was called on it, until
 // the script from TikTok takes the notes and the methods over.
-const base = () => {
+const base = (script, nonce) => {
   window.TiktokAnalyticsObject = 'ttq'
   const ttq = (window.ttq = window.ttq || [])
   if (ttq.load) return ttq
@@ -69,7 +156,7 @@ const base = () => {
   }
   defer(ttq)
   ttq.instance = (id) => defer(ttq._i[id] || [])
-  ttq.load = (id, options = {}, source = SCRIPT) => {
+  ttq.load = (id, options = {}, source = script) => {
     ttq._i = ttq._i || {}
     ttq._i[id] = []
     ttq._i[id]._u = source

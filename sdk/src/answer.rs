@@ -36,6 +36,17 @@ pub struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
+    /// Reads what `requests.js` joined.
+    pub fn read(mut fields: Fields<'_>, results: Records<'a>) -> Self {
+        Self {
+            request: u32::try_from(fields.number()).unwrap_or(u32::MAX),
+            http_status: fields.number(),
+            retry_after_ms: fields.number(),
+            spoken: fields.flag(),
+            results,
+        }
+    }
+
     /// How to go on; `several` says that there was more than one event in the request.
     pub fn reading(&self, several: bool) -> Reading {
         match self.http_status {

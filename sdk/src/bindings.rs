@@ -5,8 +5,8 @@
 
 use core::panic::PanicInfo;
 
+use lol_alloc::{FreeListAllocator, LockedAllocator};
 use spin::Mutex;
-use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
 };
 
 #[global_allocator]
-static ALLOCATOR: WasmDynamicTalc = new_wasm_dynamic_allocator();
+static ALLOCATOR: LockedAllocator<FreeListAllocator> =
+    LockedAllocator::new(FreeListAllocator::new());
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
@@ -25,12 +26,12 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 /// A page has one thread; the lock is there because a `static` must have one.
 static DUET: Mutex<Option<Duet>> = Mutex::new(None);
 
-/// Runs a call; its effects go to the page's `hand_over`.
+/// Runs a call, by its number in [`duet`](crate::duet); its effects go to the page's `hand_over`.
 #[wasm_bindgen]
-pub fn call(name: &str, input: &str) {
+pub fn call(kind: u32, input: &str) {
     let effects = DUET
         .lock()
         .get_or_insert_with(|| Duet::new(Host::PAGE))
-        .call(name, input);
+        .call(kind, input);
     host::page::hand_over(&effects.into_text());
 }

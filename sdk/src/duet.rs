@@ -1,49 +1,60 @@
 //! One page's Duet: what every call makes of it.
 //!
-//! Before `init` and while consent is pending, calls are held in this page's memory and replayed in
-//! order, with the ids they answered with and the page as it was. While consent is denied nothing is
+//! Before `init` and while consent is pending, calls are held in the page's memory and made again
+//! later, with the ids they answered with and the page as it was. While consent is denied nothing is
 //! held.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
-
-use duet_events::{EventId, EventName};
+use duet_events::{Country, EventName};
 
 use crate::{
     answer::Answer,
-    config::Config,
     consent::Consent,
-    effect::{CONSENT, DROPPED, DUPLICATE, Effects, INVALID, OFF},
+    effect::{CONSENT, DUPLICATE, Effects, INVALID, OFF},
     facts::Facts,
     host::Host,
     identity::{Identity, Keys},
-    joined::{FIELD, Fields, Records, push_number, put},
-    json::Object,
-    once::{self, Legs},
+    joined::{Fields, Records, cut},
+    once,
     outbox::{Late, Outbox, Which},
-    pixel::Pixel,
     record::Record,
     tracker::Call,
 };
 
-const MAX_HELD: usize = 1000;
+/// The calls, by the numbers `effects.js` has for them.
+pub mod kind {
+    /// A `track…` function.
+    pub const TRACK: u32 = 0;
+    /// `identify`.
+    pub const IDENTIFY: u32 = 1;
+    /// `reset`.
+    pub const RESET: u32 = 2;
+    /// `setConsent`.
+    pub const CONSENT: u32 = 3;
+    /// The first `init`.
+    pub const INIT: u32 = 4;
+    /// A timer has gone off, or the page has learnt what became of the Pixel.
+    pub const WAKE: u32 = 5;
+    /// There is reason to hope that the proxy can be reached again.
+    pub const HURRY: u32 = 6;
+    /// The page is being left.
+    pub const LEAVE: u32 = 7;
+    /// A request was answered, or failed.
+    pub const ANSWERED: u32 = 8;
+    /// The lock is this page's; here is what is stored.
+    pub const ADOPT: u32 = 9;
+    /// How many events wait.
+    pub const PENDING: u32 = 10;
+}
 
 /// The state of one page.
 #[derive(Debug)]
 pub struct Duet {
     host: Host,
-    config: Option<Config>,
+    started: bool,
+    country: Option<Country>,
     consent: Option<Consent>,
     identity: Identity,
-    pixel: Pixel,
     outbox: Outbox,
-    held: Vec<Held>,
-}
-
-/// A call that cannot run yet, with its input.
-#[derive(Debug)]
-enum Held {
-    Identify(String),
-    Track(String),
 }
 
 impl Duet {
@@ -51,289 +62,176 @@ impl Duet {
     pub fn new(host: Host) -> Self {
         Self {
             host,
-            config: None,
+            started: false,
+            country: None,
             consent: None,
             identity: Identity::default(),
-            pixel: Pixel::default(),
             outbox: Outbox::default(),
-            held: Vec::new(),
         }
     }
 
-    /// Runs a call by the name `browser.js` and `effects.js` have for it.
-    pub fn call(&mut self, name: &str, input: &str) -> Effects {
-        let mut fx = Effects::default();
+    /// Runs a call.
+    pub fn call(&mut self, kind: u32, input: &str) -> Effects {
+        let mut effects = Effects::default();
+        let fx = &mut effects;
         let mut records = Records(input);
         let mut fields = records.next().unwrap_or(Fields(""));
-        match name {
-            "track" => self.track(input, &mut fx),
-            "wake" => self.wake(&Facts::read(&mut fields), &mut fx),
-            "answered" => {
-                let answer = Answer {
-                    request: u32::try_from(fields.number()).unwrap_or(u32::MAX),
-                    http_status: fields.number(),
-                    retry_after_ms: fields.number(),
-                    spoken: fields.flag(),
-                    results: records,
-                };
-                let facts = Facts::read(&mut fields);
-                self.outbox.answered(answer, &facts, &mut fx);
-                self.wake(&facts, &mut fx);
+        let facts = Facts::read(&mut fields);
+        match kind {
+            kind::TRACK => self.track(fields, &facts, fx),
+            kind::IDENTIFY => self.identify(fields, &facts, fx),
+            kind::RESET => self.identity.reset(fx),
+            kind::CONSENT => self.set_consent(fields, &facts, fx),
+            kind::INIT => self.init(fields, &facts, fx),
+            kind::HURRY => self.outbox.hurry(),
+            kind::LEAVE => while self.send(Which::Leaving, &facts, fx) {},
+            kind::ANSWERED => {
+                let answer = Answer::read(fields, records);
+                self.outbox.answered(answer, &facts, fx);
             }
-            "adopt" => self.adopt(fields.number(), records, &mut fx),
-            "leave" => {
-                let now_ms = fields.number();
-                while self.send(Which::Leaving, now_ms, &mut fx) {}
+            kind::ADOPT if self.is_open() => {
+                self.outbox.merge(records, facts.now_ms, &self.host, fx);
+                self.send(Which::Waiting, &facts, fx);
             }
-            "pixel" if self.pixel.learn(fields.text(), &mut fx) => {
-                self.wake(&Facts::read(&mut fields), &mut fx);
-            }
-            "hurry" => {
-                self.outbox.hurry();
-                self.wake(&Facts::read(&mut fields), &mut fx);
-            }
-            "page" if self.is_open() => self.pixel.page(fields.text(), &mut fx),
-            "identify" => self.identify(input, &mut fx),
-            "reset" => {
-                // An identity nobody has looked at yet is not worth keeping.
-                self.held.retain(|held| matches!(held, Held::Track(_)));
-                self.identity.reset(&mut fx);
-            }
-            "consent" => self.set_consent(fields, &mut fx),
-            "init" => self.init(fields, &mut fx),
-            "pending" => {
-                let mut count = String::new();
-                push_number(&mut count, (self.outbox.len() + self.held.len()) as u64);
-                fx.answer(&count);
-            }
+            kind::PENDING => fx.count(self.outbox.len()),
             _ => {}
         }
-        fx
+        if !self.is_open() {
+            return effects;
+        }
+        if matches!(kind, kind::WAKE | kind::HURRY | kind::ANSWERED) {
+            while self.send(Which::Ready, &facts, fx) {}
+            if self.outbox.wants_the_lock(facts.now_ms) {
+                fx.adopt();
+            }
+        }
+        if let Some(ms) = self.outbox.next_due_ms(&facts) {
+            fx.wake(ms);
+        }
+        effects
     }
 
     fn is_open(&self) -> bool {
-        self.config.is_some() && self.consent == Some(Consent::Granted)
+        self.started && self.consent == Some(Consent::Granted)
     }
 
-    fn init(&mut self, mut fields: Fields<'_>, fx: &mut Effects) {
-        let (config, pixel) = Config::read(&mut fields, fx);
-        if let Some(pixel) = pixel {
-            self.pixel.add(&pixel, config.limited_data_use, fx);
+    fn init(&mut self, mut fields: Fields<'_>, facts: &Facts<'_>, fx: &mut Effects) {
+        self.started = true;
+        let country = fields.text();
+        self.country = Country::parse(country);
+        if self.country.is_none() && !country.is_empty() {
+            fx.report("config", "", "country");
         }
-        if self.config.is_none() {
-            self.consent = self.consent.or(Some(config.consent));
-            self.config = Some(config);
-            self.go_on(fields, fx);
-        }
+        let consent = Consent::read(fields.text());
+        self.consent = self.consent.or(Some(consent));
+        self.open(fields, facts, fx);
     }
 
-    fn set_consent(&mut self, mut fields: Fields<'_>, fx: &mut Effects) {
+    fn set_consent(&mut self, mut fields: Fields<'_>, facts: &Facts<'_>, fx: &mut Effects) {
         let consent = Consent::read(fields.text());
         let was_open = self.is_open();
         self.consent = Some(consent);
-        if consent == Consent::Denied {
+        let denied = consent == Consent::Denied;
+        if denied {
             self.identity = Identity::default();
             self.outbox.clear(fx);
             fx.clear();
         }
         if !was_open {
-            self.go_on(fields, fx);
+            self.open(fields, facts, fx);
         } else if !self.is_open() {
-            self.pixel.stop(consent, fx);
+            fx.close(denied);
         }
     }
 
-    /// Runs what was held, as far as it may run now. Where consent is given, this browser may from
-    /// here on be read, written to and spoken for.
-    fn go_on(&mut self, mut fields: Fields<'_>, fx: &mut Effects) {
-        let clicked = fields.text();
-        let facts = Facts::read(&mut fields);
+    /// Where consent is given, this browser may from here on be read, written to and spoken for.
+    fn open(&mut self, mut fields: Fields<'_>, facts: &Facts<'_>, fx: &mut Effects) {
         if self.is_open() {
+            let clicked = fields.text();
             self.identity.recall(clicked, facts.now_ms, &self.host, fx);
-            self.pixel.start(facts.url, fx);
-            self.pixel.identify(&self.identity.keys, fx);
+            fx.open(self.identity.keys.joined());
             fx.adopt();
         }
-        for held in core::mem::take(&mut self.held) {
-            match held {
-                Held::Identify(input) => self.identify(&input, fx),
-                Held::Track(input) => {
-                    let call = Call::read(&input);
-                    if let Ok(id) = call.id() {
-                        self.fire_or_hold(&call, &id, &input, facts.now_ms, fx);
-                    }
-                }
-            }
-        }
-        self.set_alarm(facts.now_ms, fx);
     }
 
-    fn hold(&mut self, held: Held, fx: &mut Effects) {
-        if self.held.len() >= MAX_HELD
-            && let Held::Track(input) = self.held.remove(0)
-        {
-            let call = Call::read(&input);
-            let reason = "too many calls wait for init() or for consent; the oldest is dropped";
-            fx.report("full", reason, call.given_id, "");
-            fx.settle(call.ticket, call.given_id, DROPPED);
-        }
-        self.held.push(held);
-    }
-
-    fn identify(&mut self, input: &str, fx: &mut Effects) {
-        let Some(config) = &self.config else {
+    fn identify(&mut self, fields: Fields<'_>, facts: &Facts<'_>, fx: &mut Effects) {
+        if !self.started {
             // A phone number cannot be read before the country is known.
-            return self.hold(Held::Identify(input.to_owned()), fx);
-        };
-        let mut fields = Fields(input);
-        let now_ms = fields.number();
-        self.identity
-            .identify(fields, config.country, &self.host, fx);
+            return fx.hold();
+        }
+        self.identity.identify(fields, self.country, &self.host, fx);
         if self.is_open() {
-            self.identity.remember(now_ms, fx);
-            self.pixel.identify(&self.identity.keys, fx);
+            self.identity.remember(facts.now_ms, fx);
+            fx.identify(self.identity.keys.joined());
         }
     }
 
-    fn track(&mut self, input: &str, fx: &mut Effects) {
-        let call = Call::read(input);
-        let id = call.id().unwrap_or_else(|invalid| {
-            let id = call.duets_id();
-            fx.report(&invalid.rule, &invalid.message, id.as_str(), "eventId");
-            id
-        });
-        fx.answer(id.as_str());
-        self.fire_or_hold(&call, &id, input, call.facts.now_ms, fx);
-        self.set_alarm(call.facts.now_ms, fx);
-    }
-
-    fn fire_or_hold(
-        &mut self,
-        call: &Call<'_>,
-        id: &EventId,
-        input: &str,
-        now_ms: u64,
-        fx: &mut Effects,
-    ) {
-        match EventName::parse(call.event) {
+    fn track(&mut self, fields: Fields<'_>, facts: &Facts<'_>, fx: &mut Effects) {
+        let call = Call::read(fields);
+        let id = call.id(facts, fx);
+        let id = id.as_str();
+        fx.answer(id);
+        let name = match EventName::parse(call.event) {
+            Ok(name) => name,
             Err(invalid) => {
-                fx.report(&invalid.rule, &invalid.message, id.as_str(), &invalid.field);
-                let mut error = Object::resume("[{\"field\":\"event\"".to_owned());
-                error.text("rule", &invalid.rule);
-                error.text("message", &invalid.message);
-                let mut errors = error.close();
-                put(&mut errors, "]");
-                fx.settle(call.ticket, id.as_str(), INVALID).with(&errors);
+                let rule = invalid.rule();
+                fx.report(rule, id, "event");
+                let settled = fx.settle(call.ticket, "", id, INVALID);
+                settled.with("[{\"field\":\"event\",\"rule\":\"");
+                settled.append(rule).append("\"}]");
+                return;
             }
-            Ok(_) if self.consent == Some(Consent::Denied) => {
-                fx.settle(call.ticket, id.as_str(), CONSENT);
-            }
-            Ok(name) if self.is_open() => self.fire(call, id, &name, now_ms, fx),
-            Ok(_) => {
-                let mut held = id.as_str().to_owned();
-                let given = input.bytes().position(|byte| char::from(byte) == FIELD);
-                put(
-                    &mut held,
-                    input.get(given.unwrap_or(0)..).unwrap_or_default(),
-                );
-                self.hold(Held::Track(held), fx);
-            }
+        };
+        if self.consent == Some(Consent::Denied) {
+            fx.settle(call.ticket, "", id, CONSENT);
+        } else if self.is_open() {
+            self.fire(&call, &name, id, facts, fx);
+        } else {
+            fx.hold();
         }
     }
 
     fn fire(
         &mut self,
         call: &Call<'_>,
-        id: &EventId,
         name: &EventName,
-        now_ms: u64,
+        id: &str,
+        facts: &Facts<'_>,
         fx: &mut Effects,
     ) {
-        let Some(config) = &self.config else { return };
-        let keys = Keys::read(
-            call.user,
-            &self.identity.keys,
-            config.country,
-            &self.host,
-            fx,
-        );
+        let keys = Keys::read(call.user, &self.identity.keys, self.country, &self.host, fx);
         let mark = once::mark(name, call.order_id);
-        let mut before = Legs::default();
-        let now = Legs {
-            pixel: call.legs.pixel && self.pixel.is_on(),
-            server: call.legs.server,
-        };
+        let mut now = call.legs;
         if !mark.is_empty() {
-            before = once::fired(&mark, now_ms, &self.host);
-            let legs = Legs {
-                pixel: before.pixel || now.pixel,
-                server: before.server || now.server,
-            };
-            once::set(&mark, legs, now_ms, fx);
+            now = once::fire(&mark, now, facts.now_ms, &self.host, fx);
         }
-        if now.server && !before.server {
-            for pixel_id in self.pixel.addressees() {
-                let body = call.body(name, id, &keys, pixel_id, (config, &self.identity));
-                let record = Record::new(now_ms, call.facts.random, pixel_id, call.ticket);
-                let record = record.with(!call.legs.pixel, id.as_str(), &mark, &body);
+        if now.server {
+            let body = call.body(&keys, &self.identity.ttclid);
+            let mut pixel_ids = call.pixel_ids;
+            loop {
+                let pixel_id = cut(&mut pixel_ids, b' ');
+                let mut record = Record::new(facts, pixel_id, call.ticket);
+                record.fill([call.pixel_off, id, &mark, pixel_id, &body]);
                 self.outbox.add(record, fx);
+                if pixel_ids.is_empty() {
+                    break;
+                }
             }
         } else {
-            let status = if now.server { DUPLICATE } else { OFF };
-            fx.settle(call.ticket, id.as_str(), status);
+            let status = if call.legs.server { DUPLICATE } else { OFF };
+            fx.settle(call.ticket, "", id, status);
         }
-        if now.pixel && !before.pixel {
-            self.pixel.identify(&keys, fx);
-            let properties = call.properties(config);
-            self.pixel
-                .track(name.as_str(), &properties, id.as_str(), fx);
+        if now.pixel {
+            fx.pixel(keys.joined());
         }
     }
 
-    fn wake(&mut self, facts: &Facts<'_>, fx: &mut Effects) {
-        while self.send(Which::Ready, facts.now_ms, fx) {}
-        if self.is_open() && self.outbox.wants_the_lock(facts.now_ms) {
-            fx.adopt();
-        }
-        self.set_alarm(facts.now_ms, fx);
-    }
-
-    fn adopt(&mut self, now_ms: u64, keys: Records<'_>, fx: &mut Effects) {
-        if self.is_open() {
-            self.outbox.merge(keys, now_ms, &self.host, fx);
-            self.send(Which::Waiting, now_ms, fx);
-            self.set_alarm(now_ms, fx);
-        }
-    }
-
-    fn send(&mut self, which: Which, now_ms: u64, fx: &mut Effects) -> bool {
+    fn send(&mut self, which: Which, facts: &Facts<'_>, fx: &mut Effects) -> bool {
         if !self.is_open() || self.outbox.is_empty() {
             return false;
         }
         let ttp = (self.host.cookie)("_ttp");
-        let late = Late {
-            now_ms,
-            ttp: &ttp,
-            pixel: self.pixel.verdict(),
-        };
-        let post = self.outbox.next(which, late);
-        if let Some(post) = &post {
-            fx.post(post);
-        }
-        post.is_some()
-    }
-
-    fn set_alarm(&self, now_ms: u64, fx: &mut Effects) {
-        let late = Late {
-            now_ms,
-            ttp: "",
-            pixel: self.pixel.verdict(),
-        };
-        if self.is_open()
-            && let Some(ms) = self.outbox.next_due_ms(late)
-        {
-            fx.wake(ms);
-        }
+        self.outbox.next(which, Late { facts, ttp: &ttp }, fx)
     }
 }
 

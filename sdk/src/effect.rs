@@ -6,11 +6,11 @@
 
 use alloc::string::String;
 
-use crate::joined::{RECORD, push_number, put, put_field};
+use crate::joined::{push_number, put, put_field};
 
-/// Effects in the order they are to happen, as the text the page reads.
+/// Effects in the order they are to happen, as the text the page reads: one letter, then fields.
 #[derive(Debug, Default)]
-pub struct Effects(String);
+pub struct Effects(pub(crate) String);
 
 /// How an event ended, or why it has not yet. These words are the page's API.
 pub type Status = &'static str;
@@ -32,17 +32,6 @@ pub const CONSENT: Status = "consent";
 /// There is no server leg to speak of.
 pub const OFF: Status = "off";
 
-/// A request with events in it.
-#[derive(Debug)]
-pub struct Post {
-    /// What the page names when it reports the answer.
-    pub number: u32,
-    /// The body.
-    pub body: String,
-    /// Whether the page is being left, so that nothing can be waited for.
-    pub leaving: bool,
-}
-
 impl Effects {
     /// The text for the page.
     pub fn into_text(self) -> String {
@@ -51,87 +40,92 @@ impl Effects {
 
     /// Hands a value back to the caller in JavaScript.
     pub fn answer(&mut self, value: &str) {
-        self.effect("answer").with(value);
+        self.effect("\u{1e}i").with(value);
+    }
+
+    /// Hands a count back.
+    pub fn count(&mut self, count: usize) {
+        self.effect("\u{1e}i").number(count as u64);
+    }
+
+    /// The call cannot run yet: it is to be made again after the next `init` or change of consent.
+    pub fn hold(&mut self) {
+        self.effect("\u{1e}h");
     }
 
     /// Keeps `value` under `key`.
     pub fn write(&mut self, key: &str, value: &str) {
-        self.effect("write").with(key).with(value);
+        self.effect("\u{1e}w").with(key).with(value);
     }
 
     /// Forgets what is under `key`.
     pub fn remove(&mut self, key: &str) {
-        self.effect("remove").with(key);
+        self.effect("\u{1e}r").with(key);
     }
 
     /// Forgets everything Duet has stored on this browser, the click id's cookie included.
     pub fn clear(&mut self) {
-        self.effect("clear");
+        self.effect("\u{1e}c");
     }
 
     /// Keeps the click id in a cookie of this site.
     pub fn cookie(&mut self, ttclid: &str) {
-        self.effect("cookie").with(ttclid);
+        self.effect("\u{1e}k").with(ttclid);
     }
 
-    /// Has the Pixel's base code in place for `pixel_id`; `script` overrides where it comes from.
-    pub fn load(&mut self, pixel_id: &str, script: &str, options: &str) {
-        self.effect("load")
-            .with(pixel_id)
-            .with(script)
-            .with(options);
+    /// Brings the Pixel up, or back, and says who is here: three digests, joined.
+    pub fn open(&mut self, keys: &str) {
+        self.effect("\u{1e}o").with(keys);
     }
 
-    /// Watches the page's own Pixel.
-    pub fn watch(&mut self, pixel_id: &str) {
-        self.effect("watch").with(pixel_id);
+    /// Stops the Pixel, as far as it lets itself be stopped; for good where consent is denied.
+    pub fn close(&mut self, denied: bool) {
+        self.effect("\u{1e}q").flag(denied);
     }
 
-    /// Calls a method of the Pixel. Arguments, as JSON, are added by [`with`](Self::with).
-    pub fn pixel(&mut self, pixel_id: &str, method: &str) -> &mut Self {
-        self.effect("ttq").with(pixel_id).with(method)
+    /// Tells the Pixel who is here: three digests, joined.
+    pub fn identify(&mut self, keys: &str) {
+        self.effect("\u{1e}u").with(keys);
     }
 
-    /// Sends a request.
-    pub fn post(&mut self, post: &Post) {
-        self.effect("post")
-            .with_number(post.number.into())
-            .with(if post.leaving { "1" } else { "" })
-            .with(&post.body);
+    /// Lets the Pixel report this call's event, about the person of three digests.
+    pub fn pixel(&mut self, keys: &str) {
+        self.effect("\u{1e}x").with(keys);
+    }
+
+    /// Sends a request: its number, whether the page is being left; the body is appended.
+    pub fn post(&mut self, number: u32, leaving: bool) {
+        let post = self.effect("\u{1e}p").number(number.into());
+        post.flag(leaving).with("");
     }
 
     /// Wants to be woken in `ms`, unless it is woken before.
     pub fn wake(&mut self, ms: u64) {
-        self.effect("wake").with_number(ms);
+        self.effect("\u{1e}z").number(ms);
     }
 
     /// Wants the keys of everything stored, under the lock that all tabs of this site share.
     pub fn adopt(&mut self) {
-        self.effect("adopt");
+        self.effect("\u{1e}a");
     }
 
-    /// Tells the caller who holds `ticket` how its event fares. The proxy's errors and warnings, as
-    /// JSON, are added by [`with`](Self::with).
-    pub fn settle(&mut self, ticket: u32, event_id: &str, status: Status) -> &mut Self {
-        self.effect("settle")
-            .with_number(ticket.into())
-            .with(event_id)
-            .with(status)
+    /// Says how an event fares: to the caller who holds `ticket`, or where that is 0 to whoever
+    /// listens for events called `event`. The proxy's errors and warnings, as JSON, are added by
+    /// [`with`](Self::with).
+    pub fn settle(&mut self, ticket: u32, event: &str, id: &str, status: Status) -> &mut Self {
+        let settle = self.effect("\u{1e}s");
+        if ticket > 0 {
+            settle.number(ticket.into());
+        } else {
+            settle.with(event);
+        }
+        settle.with(id).with(status)
     }
 
-    /// Reports a mistake or a loss: a stable name, a sentence, the event and the field it is about,
-    /// either of which may be empty.
-    pub fn report(&mut self, code: &str, message: &str, event_id: &str, field: &str) {
-        self.effect("error")
-            .with(code)
-            .with(message)
-            .with(event_id)
-            .with(field);
-    }
-
-    /// Says what became of the Pixel.
-    pub fn verdict(&mut self, verdict: &str) {
-        self.effect("verdict").with(verdict);
+    /// Reports a mistake or a loss by a stable name, with the event and the field it is about, either
+    /// of which may be empty.
+    pub fn report(&mut self, code: &str, event_id: &str, field: &str) {
+        self.effect("\u{1e}e").with(code).with(event_id).with(field);
     }
 
     /// Adds a field to the last effect.
@@ -141,16 +135,25 @@ impl Effects {
         self
     }
 
-    fn with_number(&mut self, number: u64) -> &mut Self {
+    /// Adds to the last field.
+    pub fn append(&mut self, text: &str) -> &mut Self {
+        put(&mut self.0, text);
+        self
+    }
+
+    fn flag(&mut self, flag: bool) -> &mut Self {
+        self.with(if flag { "1" } else { "" })
+    }
+
+    #[inline(never)]
+    fn number(&mut self, number: u64) -> &mut Self {
         push_number(&mut self.with("").0, number);
         self
     }
 
+    /// A record separator and the effect's letter.
     #[inline(never)]
     fn effect(&mut self, kind: &str) -> &mut Self {
-        if !self.0.is_empty() {
-            self.0.push(RECORD);
-        }
         put(&mut self.0, kind);
         self
     }

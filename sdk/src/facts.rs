@@ -7,41 +7,32 @@ use crate::joined::Fields;
 pub struct Facts<'a> {
     /// Milliseconds since 1970, by the visitor's clock.
     pub now_ms: u64,
-    /// 16 random bytes as hex digits.
-    pub random: &'a str,
-    /// The page's address.
-    pub url: &'a str,
-    /// Where the visitor came from.
-    pub referrer: &'a str,
+    /// 16 random bytes.
+    pub random: [u64; 2],
+    /// What became of the Pixel: `fired`, `blocked`, `absent` or `off`; empty while unknown.
+    pub pixel: &'a str,
 }
 
 impl<'a> Facts<'a> {
-    /// Reads what `facts()` in `host.js` wrote.
+    /// Reads what `step` in `effects.js` put before every call.
     pub fn read(fields: &mut Fields<'a>) -> Self {
         Self {
             now_ms: fields.number(),
-            random: fields.text(),
-            url: fields.text(),
-            referrer: fields.text(),
+            random: [fields.number(), fields.number()],
+            pixel: fields.text(),
         }
     }
 
-    /// The random bytes; zeros where the page gave too few.
+    /// The random bytes.
     pub fn random_bytes(&self) -> [u8; 16] {
-        let mut digits = self.random.bytes().map(|digit| match digit {
-            b'0'..=b'9' => digit - b'0',
-            _ => digit.wrapping_sub(b'a' - 10),
-        });
-        [0; 16].map(|zero: u8| {
-            let high = digits.next().unwrap_or(zero);
-            high << 4 | digits.next().unwrap_or(zero)
-        })
+        let [high, low] = self.random.map(u128::from);
+        (high << 64 | low).to_ne_bytes()
     }
 
     /// Somewhere from 0 up to `most`, evenly.
     pub fn random_up_to(&self, most: u64) -> u64 {
-        let [a, b, ..] = self.random_bytes();
-        most * u64::from(u16::from_be_bytes([a, b])) / 0xffff
+        let [random, _] = self.random;
+        most * (random >> 48) / 0xffff
     }
 }
 
@@ -50,10 +41,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hex_digits_become_bytes() {
-        let facts = Facts::read(&mut Fields("5\u{1f}00ff10a0"));
-        assert_eq!(facts.now_ms, 5);
-        assert_eq!(facts.random_bytes()[..5], [0, 255, 16, 160, 0]);
+    fn every_bit_of_chance_is_used() {
+        let facts = Facts::read(&mut Fields("5\u{1f}1\u{1f}18446744073709551615\u{1f}fired"));
+        assert_eq!((facts.now_ms, facts.pixel), (5, "fired"));
+        let ones: u32 = facts.random_bytes().iter().map(|b| b.count_ones()).sum();
+        assert_eq!(ones, 65);
     }
 
     #[test]
@@ -61,14 +53,13 @@ mod tests {
         let up_to = |random| {
             Facts {
                 now_ms: 0,
-                random,
-                url: "",
-                referrer: "",
+                random: [random, 0],
+                pixel: "",
             }
             .random_up_to(300_000)
         };
-        assert_eq!(up_to("0000"), 0);
-        assert_eq!(up_to("8000"), 150_002);
-        assert_eq!(up_to("ffff"), 300_000);
+        assert_eq!(up_to(0), 0);
+        assert_eq!(up_to(0x8000 << 48), 150_002);
+        assert_eq!(up_to(u64::MAX), 300_000);
     }
 }

@@ -2,13 +2,12 @@
 
 use alloc::{borrow::ToOwned, string::String};
 
-use duet_events::{Country, Hashed, Invalid, hash};
+use duet_events::{Country, hash};
 
 use crate::{
     effect::Effects,
     host::Host,
-    joined::{Fields, push_number, put_field},
-    json::Object,
+    joined::{Fields, push_number, put, put_field, put_member},
 };
 
 /// Where the digests of an identified visitor are kept.
@@ -37,37 +36,39 @@ impl Keys {
     ) -> Self {
         let mut keys = String::new();
         let mut known = Fields(&known.0);
-        let mut key = |hash: &dyn Fn(&str) -> Result<Hashed, Invalid>| {
-            let known = known.text();
-            let raw = raw.text();
+        for at in 0..3 {
+            let (known, raw) = (known.text(), raw.text());
+            if at > 0 {
+                put(&mut keys, "\u{1f}");
+            }
             if raw.is_empty() {
-                put_field(&mut keys, known);
-                return;
+                put(&mut keys, known);
+                continue;
             }
-            match hash(raw) {
-                Ok(digest) => put_field(&mut keys, digest.as_str()),
-                Err(invalid) => {
-                    put_field(&mut keys, "");
-                    fx.report(&invalid.rule, &invalid.message, "", &invalid.field);
-                }
+            let digest = match at {
+                0 => hash::email(raw, host.lowercase),
+                1 => hash::phone(raw, country),
+                _ => hash::external_id(raw),
+            };
+            match digest {
+                Ok(digest) => put(&mut keys, digest.as_str()),
+                Err(invalid) => fx.report(invalid.rule(), "", invalid.field()),
             }
-        };
-        key(&|raw| hash::email(raw, host.lowercase));
-        key(&|raw| hash::phone(raw, country));
-        key(&hash::external_id);
-        // The first key has a separator before it, too.
-        keys.remove(0);
+        }
         Self(keys)
     }
 
-    /// The keys as an object under the names the proxy or the Pixel has for them.
-    pub fn named(&self, names: [&str; 3]) -> Object {
-        let mut user = Object::default();
+    /// The three, joined.
+    pub fn joined(&self) -> &str {
+        &self.0
+    }
+
+    /// Adds the keys to an open object.
+    pub fn put_members(&self, user: &mut String) {
         let mut keys = Fields(&self.0);
-        for name in names {
-            user.text(name, keys.text());
+        for name in ["email", "phone", "external_id"] {
+            put_member(user, name, keys.text());
         }
-        user
     }
 
     /// Whether nothing is known.
@@ -121,14 +122,14 @@ impl Identity {
         } else {
             self.remember(now_ms, fx);
         }
-        if is_click_id(clicked) {
-            clicked.clone_into(&mut self.ttclid);
+        clicked.clone_into(&mut self.ttclid);
+        if !clicked.is_empty() {
             fx.cookie(clicked);
             store(CLICK_KEY, clicked, now_ms, fx);
             return;
         }
         self.ttclid = (host.cookie)(CLICK_COOKIE);
-        if !is_click_id(&self.ttclid) {
+        if self.ttclid.is_empty() {
             self.ttclid = stored(CLICK_KEY, now_ms, host);
         }
     }
@@ -143,14 +144,6 @@ impl Identity {
         self.keys = Keys::default();
         fx.remove(USER_KEY);
     }
-}
-
-/// TikTok says nothing of a click id's alphabet; this much fits a cookie and a header unchanged.
-fn is_click_id(text: &str) -> bool {
-    (1..=1024).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b';' | b',' | b'"' | b'\\'))
 }
 
 fn store(key: &str, value: &str, now_ms: u64, fx: &mut Effects) {
@@ -191,19 +184,9 @@ mod tests {
     }
 
     fn named(identity: &Identity) -> String {
-        identity
-            .keys
-            .named(["email", "phone", "external_id"])
-            .close()
-    }
-
-    #[test]
-    fn a_click_id_that_would_break_a_cookie_is_none() {
-        assert!(is_click_id("E.C.P.CtwBabc-_~%3D"));
-        let long = "x".repeat(1025);
-        for text in ["", "a b", "a;b", "a\nb", "đ", &long] {
-            assert!(!is_click_id(text), "{text}");
-        }
+        let mut user = String::from("{");
+        identity.keys.put_members(&mut user);
+        user
     }
 
     #[test]
@@ -251,7 +234,7 @@ mod tests {
         identity.recall("E.C.P.new", 2000, &HOST, &mut fx);
         assert_eq!(identity.ttclid, "E.C.P.new");
         let fx = fx.into_text();
-        assert!(fx.contains("cookie\u{1f}E.C.P.new"));
-        assert!(fx.contains("write\u{1f}duet:ttclid\u{1f}2000\u{1f}E.C.P.new"));
+        assert!(fx.contains("k\u{1f}E.C.P.new"));
+        assert!(fx.contains("w\u{1f}duet:ttclid\u{1f}2000\u{1f}E.C.P.new"));
     }
 }

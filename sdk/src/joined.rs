@@ -9,10 +9,8 @@
 
 use alloc::string::String;
 
-/// Between two fields.
-pub const FIELD: char = '\u{1f}';
-/// Between two records.
-pub const RECORD: char = '\u{1e}';
+const FIELD: u8 = 0x1f;
+const RECORD: u8 = 0x1e;
 
 /// The fields of one record, read in order. A missing field reads as an empty one.
 #[derive(Clone, Copy, Debug)]
@@ -55,12 +53,12 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Takes the part before the first `separator` off `rest`.
+/// Takes the part before the first `separator`, an ASCII character, off `rest`.
 #[inline(never)]
-fn cut<'a>(rest: &mut &'a str, separator: char) -> &'a str {
+pub fn cut<'a>(rest: &mut &'a str, separator: u8) -> &'a str {
     let end = rest
         .bytes()
-        .position(|byte| char::from(byte) == separator)
+        .position(|byte| byte == separator)
         .unwrap_or(rest.len());
     let part = rest.get(..end).unwrap_or_default();
     *rest = rest.get(end + 1..).unwrap_or_default();
@@ -94,9 +92,25 @@ pub fn put(out: &mut String, text: &str) {
 }
 
 /// Appends a field to those that are there.
+#[inline(never)]
 pub fn put_field(out: &mut String, field: &str) {
-    out.push(FIELD);
+    put(out, "\u{1f}");
     put(out, field);
+}
+
+/// Appends a member with a text to a JSON object that is still open, unless the text is empty. Only
+/// texts that JSON takes as they are go through here: digests, ids, words.
+#[inline(never)]
+pub fn put_member(object: &mut String, name: &str, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    if !object.ends_with('{') {
+        put(object, ",");
+    }
+    for part in ["\"", name, "\":\"", text, "\""] {
+        put(object, part);
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +134,15 @@ mod tests {
         let texts = |text| Records(text).map(|record| record.0).collect::<Vec<_>>();
         assert_eq!(texts("đ\u{1f}b\u{1e}c"), ["đ\u{1f}b", "c"]);
         assert_eq!(texts(""), [""; 0]);
+    }
+
+    #[test]
+    fn an_object_has_commas_between_its_members_only() {
+        let mut object = String::from("{");
+        put_member(&mut object, "none", "");
+        put_member(&mut object, "a", "x");
+        put_member(&mut object, "b", "1");
+        assert_eq!(object, r#"{"a":"x","b":"1""#);
     }
 
     #[test]

@@ -38,28 +38,23 @@ pub fn mark(name: &EventName, order_id: &str) -> String {
     key
 }
 
-/// The legs fired so far, by what is stored under a mark.
-pub fn fired(mark: &str, now_ms: u64, host: &Host) -> Legs {
+/// Marks the `legs` that are wanted, beside those that were fired before; gives back those that are to
+/// be fired now.
+pub fn fire(mark: &str, legs: Legs, now_ms: u64, host: &Host, fx: &mut Effects) -> Legs {
     let stored = (host.read)(mark);
-    if is_old(&stored, now_ms) {
-        return Legs::default();
-    }
-    let mut fields = Fields(&stored);
+    let mut fields = Fields(if is_old(&stored, now_ms) { "" } else { &stored });
     fields.text();
-    Legs {
-        pixel: fields.flag(),
-        server: fields.flag(),
-    }
-}
-
-/// Marks the legs that are fired now or were before.
-pub fn set(mark: &str, legs: Legs, now_ms: u64, fx: &mut Effects) {
+    let (pixel, server) = (fields.flag(), fields.flag());
     let mut text = String::new();
     push_number(&mut text, now_ms);
-    for leg in [legs.pixel, legs.server] {
+    for leg in [legs.pixel || pixel, legs.server || server] {
         put_field(&mut text, if leg { "1" } else { "" });
     }
     fx.write(mark, &text);
+    Legs {
+        pixel: legs.pixel && !pixel,
+        server: legs.server && !server,
+    }
 }
 
 /// Whether a key is that of a mark.

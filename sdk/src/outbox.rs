@@ -9,34 +9,32 @@
 //! pages left behind, is sent only under the lock of [`Effects::adopt`], after looking at what is
 //! still stored.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 use crate::{
     answer::{Answer, Reading},
-    effect::{ACCEPTED, CONSENT, DROPPED, Effects, INVALID, Post, QUEUED},
+    effect::{ACCEPTED, CONSENT, DROPPED, Effects, INVALID, QUEUED},
     facts::Facts,
     host::Host,
     joined::{Fields, Records, push_number, put},
     once,
     pace::{PAUSE_KEY, Pace},
     record::{LEASE_MS, MAX_AGE_MS, PREFIX, Record, State, VERDICT_MS},
-    tracker,
 };
 
 const MAX_EVENTS: usize = 1000;
 const MAX_BYTES: usize = 1 << 20;
 const BATCH_EVENTS: usize = 100;
-const BATCH_BYTES: usize = 32 << 10;
+/// Of the events of a request; what is around them is short.
+const BATCH_BYTES: usize = (32 << 10) - 64;
 
 /// What is known only when a request is written.
 #[derive(Clone, Copy, Debug)]
 pub struct Late<'a> {
-    /// The visitor's clock.
-    pub now_ms: u64,
+    /// The page.
+    pub facts: &'a Facts<'a>,
     /// The browser id in TikTok's cookie; empty for none.
     pub ttp: &'a str,
-    /// What became of the Pixel; empty while unknown.
-    pub pixel: &'a str,
 }
 
 /// Which events a request may take.
@@ -78,28 +76,28 @@ impl Outbox {
 
     /// Forgets every event; whoever waits is told that consent is denied.
     pub fn clear(&mut self, fx: &mut Effects) {
-        for record in core::mem::take(&mut self.records) {
-            fx.settle(record.ticket, record.event_id(), CONSENT);
+        for record in &mut self.records {
+            record.settle(CONSENT, fx);
+            record.state = State::Gone;
         }
+        self.sweep();
         self.leased_until_ms = 0;
     }
 
     /// Stores a new event, and makes room for it.
     pub fn add(&mut self, mut record: Record, fx: &mut Effects) {
-        while !self.records.is_empty() && self.is_full(record.stored.len()) {
+        while self.is_full(record.stored.len()) {
             let plain = self.records.iter().position(|r| r.mark().is_empty());
-            let oldest = self.records.remove(plain.unwrap_or(0));
-            give_up(
-                &oldest,
-                "full",
-                "the outbox is full; its oldest event is dropped",
-                fx,
-            );
+            let Some(oldest) = self.records.get_mut(plain.unwrap_or(0)) else {
+                break;
+            };
+            give_up(oldest, "full", fx);
+            self.sweep();
         }
         fx.write(&record.key, &record.stored);
         if record.created_ms < self.pace.not_before_ms() {
             record.state = State::Waiting;
-            fx.settle(record.ticket, record.event_id(), QUEUED);
+            record.settle(QUEUED, fx);
         }
         self.records.push(record);
     }
@@ -109,108 +107,111 @@ impl Outbox {
         self.records.len() >= MAX_EVENTS || bytes + more_bytes > MAX_BYTES
     }
 
+    #[inline(never)]
+    fn sweep(&mut self) {
+        self.records.retain(|record| record.state != State::Gone);
+    }
+
     /// Looks at what is stored under `keys`: the pause the proxy asked for, events of other pages that
     /// may be sent from here, and what other pages have settled meanwhile. Old order marks are swept
     /// out on the way.
     pub fn merge(&mut self, keys: Records<'_>, now_ms: u64, host: &Host, fx: &mut Effects) {
         let read = host.read;
         self.pace.recall(&read(PAUSE_KEY), now_ms);
-        self.records.retain(|record| {
-            let kept = record.state != State::Waiting || !read(&record.key).is_empty();
-            if !kept {
-                fx.settle(record.ticket, record.event_id(), ACCEPTED);
+        for record in &mut self.records {
+            if record.state == State::Waiting && read(&record.key).is_empty() {
+                record.settle(ACCEPTED, fx);
+                record.state = State::Gone;
             }
-            kept
-        });
+        }
+        self.sweep();
         self.leased_until_ms = 0;
         for Fields(key) in keys {
-            if once::is_mark(key) && once::is_old(&read(key), now_ms) {
+            let stored = read(key);
+            if once::is_mark(key) && once::is_old(&stored, now_ms) {
                 fx.remove(key);
             }
             if !key.starts_with(PREFIX) || self.records.iter().any(|record| record.key == key) {
                 continue;
             }
-            let record = Record::adopt(key, read(key));
+            let mut record = Record::adopt(key, stored);
             let leased_until_ms = record.created_ms + LEASE_MS;
             if leased_until_ms > now_ms {
                 self.leased_until_ms = leased_until_ms;
             } else if record.created_ms + MAX_AGE_MS < now_ms || record.body().is_empty() {
-                let message = "an event waited for 7 days and is dropped";
-                give_up(&record, "expired", message, fx);
+                give_up(&mut record, "expired", fx);
             } else {
                 self.records.push(record);
             }
         }
     }
 
-    /// The next request, if any event may go out now.
-    pub fn next(&mut self, which: Which, late: Late<'_>) -> Option<Post> {
+    /// Asks for the next request, if any event may go out now; says whether it did.
+    pub fn next(&mut self, which: Which, late: Late<'_>, fx: &mut Effects) -> bool {
         let leaving = which == Which::Leaving;
-        let paused = late.now_ms < self.pace.not_before_ms();
-        if paused && (which == Which::Waiting || self.pace.is_asked(late.now_ms)) {
-            return None;
+        let now_ms = late.facts.now_ms;
+        if now_ms < self.pace.not_before_ms()
+            && (which == Which::Waiting || self.pace.is_asked(now_ms))
+        {
+            return false;
         }
-        let mut body = String::from("{\"sent_at\":");
-        push_number(&mut body, late.now_ms);
-        put(&mut body, ",\"events\":[");
+        let before = fx.0.len();
+        fx.post(self.requests, leaving);
+        put(&mut fx.0, "{\"sent_at\":");
+        push_number(&mut fx.0, now_ms);
+        put(&mut fx.0, ",\"events\":[");
+        let start = fx.0.len();
         let mut count = 0;
         for record in &mut self.records {
             let due = match record.state {
-                State::New => leaving || which == Which::Ready && is_ready(record, late),
+                State::New => {
+                    leaving || which == Which::Ready && due_ms(record, late.facts) <= now_ms
+                }
                 State::Waiting => which == Which::Waiting || leaving && record.is_own(),
-                State::Sent(_) => false,
+                State::Sent | State::Gone => false,
             };
-            let pixel = if record.pixel_off() {
-                "off"
-            } else if record.is_own() {
-                late.pixel
-            } else {
-                // Another page's Pixel; nobody knows any more.
-                ""
-            };
-            let event = tracker::close(record.body(), late.ttp, pixel);
-            let bytes = body.len() + event.len() + 3;
-            let crowded = count > 0 && (record.alone || bytes > BATCH_BYTES);
-            if !due || crowded {
+            if !due || count > 0 && record.alone {
                 continue;
             }
+            let end = fx.0.len();
             if count > 0 {
-                body.push(',');
+                put(&mut fx.0, ",");
             }
-            put(&mut body, &event);
-            record.state = State::Sent(self.requests);
+            record.close(late, &mut fx.0);
+            if count > 0 && fx.0.len() - start > BATCH_BYTES {
+                fx.0.truncate(end);
+                continue;
+            }
+            record.state = State::Sent;
+            record.request = self.requests;
             count += 1;
             if record.alone || count == BATCH_EVENTS {
                 break;
             }
         }
         if count == 0 {
-            return None;
+            fx.0.truncate(before);
+            return false;
         }
-        put(&mut body, "]}");
-        let number = self.requests;
+        put(&mut fx.0, "]}");
         self.requests += 1;
-        Some(Post {
-            number,
-            body,
-            leaving,
-        })
+        true
     }
 
     /// Takes the answer to a request: what it settles is removed, the rest waits.
     pub fn answered(&mut self, mut answer: Answer<'_>, facts: &Facts<'_>, fx: &mut Effects) {
-        let sent = State::Sent(answer.request);
-        let count = self.records.iter().filter(|r| r.state == sent).count();
-        let reading = answer.reading(count > 1);
+        let sent = |r: &Record| r.state == State::Sent && r.request == answer.request;
+        let several = self.records.iter().filter(|r| sent(r)).count() > 1;
+        let reading = answer.reading(several);
         let mut unsettled = matches!(reading, Reading::Slowly | Reading::Later);
-        self.records.retain_mut(|record| {
-            if record.state != sent {
-                return true;
+        for record in &mut self.records {
+            if record.state != State::Sent || record.request != answer.request {
+                continue;
             }
             record.state = State::Waiting;
             record.alone = reading == Reading::Apart;
             if record.alone {
-                return true;
+                continue;
             }
             let settled = match reading {
                 Reading::PerEvent => answer.next(record.event_id()),
@@ -219,33 +220,23 @@ impl Outbox {
             };
             let Some((status, said)) = settled else {
                 unsettled = true;
-                fx.settle(record.ticket, record.event_id(), QUEUED);
-                return true;
+                record.settle(QUEUED, fx);
+                continue;
             };
+            record.state = State::Gone;
             fx.remove(&record.key);
             if status == INVALID || status == DROPPED {
                 if !record.mark().is_empty() {
                     // It was not counted, so it may be reported again once it is right.
                     fx.remove(record.mark());
                 }
-                fx.report(
-                    status,
-                    "the proxy refused an event for good",
-                    record.event_id(),
-                    "",
-                );
+                fx.report(status, record.event_id(), "");
             }
-            fx.settle(record.ticket, record.event_id(), status)
-                .with(said.0);
-            false
-        });
+            record.settle(status, fx).with(said.0);
+        }
+        self.sweep();
         if reading == Reading::Slowly {
-            fx.report(
-                "refused",
-                "the proxy takes nothing from this page; see its allowed origins and the endpoint",
-                "",
-                "",
-            );
+            fx.report("refused", "", "");
         }
         if unsettled {
             let slowly = reading == Reading::Slowly;
@@ -263,30 +254,36 @@ impl Outbox {
     }
 
     /// In how many milliseconds something becomes due that is not due yet.
-    pub fn next_due_ms(&self, late: Late<'_>) -> Option<u64> {
+    pub fn next_due_ms(&self, facts: &Facts<'_>) -> Option<u64> {
+        let now_ms = facts.now_ms;
         let not_before_ms = self.pace.not_before_ms();
         let mut next_ms = u64::MAX;
         for record in &self.records {
             next_ms = next_ms.min(match record.state {
-                State::New if is_ready(record, late) => late.now_ms,
-                State::New => record.created_ms + VERDICT_MS,
-                State::Waiting if late.now_ms < not_before_ms => not_before_ms,
-                State::Waiting | State::Sent(_) => u64::MAX,
+                State::New => due_ms(record, facts),
+                State::Waiting if now_ms < not_before_ms => not_before_ms,
+                _ => u64::MAX,
             });
         }
         if self.leased_until_ms > 0 {
             next_ms = next_ms.min(self.leased_until_ms.max(not_before_ms));
         }
-        (next_ms < u64::MAX).then(|| next_ms.saturating_sub(late.now_ms))
+        (next_ms < u64::MAX).then(|| next_ms.saturating_sub(now_ms))
     }
 }
 
-fn is_ready(record: &Record, late: Late<'_>) -> bool {
-    !late.pixel.is_empty() || late.now_ms >= record.created_ms + VERDICT_MS || record.pixel_off()
+/// From when on a new event need not wait for the Pixel any more.
+fn due_ms(record: &Record, facts: &Facts<'_>) -> u64 {
+    if !facts.pixel.is_empty() || record.pixel_off() {
+        record.created_ms
+    } else {
+        record.created_ms + VERDICT_MS
+    }
 }
 
-fn give_up(record: &Record, code: &str, message: &str, fx: &mut Effects) {
+fn give_up(record: &mut Record, code: &str, fx: &mut Effects) {
+    record.state = State::Gone;
     fx.remove(&record.key);
-    fx.report(code, message, record.event_id(), "");
-    fx.settle(record.ticket, record.event_id(), DROPPED);
+    fx.report(code, record.event_id(), "");
+    record.settle(DROPPED, fx);
 }

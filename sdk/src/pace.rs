@@ -83,19 +83,18 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn facts(now_ms: u64, random: &str) -> Facts<'_> {
+    fn facts(now_ms: u64, random: u64) -> Facts<'static> {
         Facts {
             now_ms,
-            random,
-            url: "",
-            referrer: "",
+            random: [random << 48, 0],
+            pixel: "",
         }
     }
 
     #[test]
     fn waits_double_up_to_five_minutes_and_chance_spreads_them() {
         let mut fx = Effects::default();
-        for (random, share) in [("ffff", 2), ("8000", 1), ("0000", 0)] {
+        for (random, share) in [(0xffff, 2), (0x8000, 1), (0, 0)] {
             let mut pace = Pace::default();
             for most in [
                 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000,
@@ -112,10 +111,10 @@ mod tests {
     fn a_pause_the_proxy_asked_for_is_kept_for_all_tabs() {
         let mut pace = Pace::default();
         let mut fx = Effects::default();
-        pace.failed(false, 120_000, &facts(1000, "00000000"), &mut fx);
+        pace.failed(false, 120_000, &facts(1000, 0), &mut fx);
         pace.hurry();
         assert_eq!(pace.not_before_ms(), 121_000);
-        assert_eq!(fx.into_text(), "write\u{1f}duet:wait\u{1f}121000");
+        assert_eq!(fx.into_text(), "\u{1e}w\u{1f}duet:wait\u{1f}121000");
 
         let mut other = Pace::default();
         other.recall("121000", 2000);
@@ -128,7 +127,7 @@ mod tests {
     fn a_wait_of_our_own_ends_when_there_is_reason_to_hope() {
         let mut pace = Pace::default();
         let mut fx = Effects::default();
-        pace.failed(true, 0, &facts(1000, "00000000"), &mut fx);
+        pace.failed(true, 0, &facts(1000, 0), &mut fx);
         assert_eq!(pace.not_before_ms(), 601_000);
         pace.hurry();
         assert_eq!(pace.not_before_ms(), 0);

@@ -39,11 +39,11 @@ pub(crate) fn build() -> Result<Package> {
         std::fs::remove_dir_all(&build)?;
     }
     std::fs::create_dir_all(&build)?;
-    module::build(&build)?;
+    let names = module::build(&build)?;
     module::translate(&build)?;
 
     let package = package::stage()?;
-    bundle::build(&build, &package.folder)?;
+    bundle::build(&build, &package.folder, &names)?;
     package::pack(&package)?;
 
     size::print(&build, &package)?;

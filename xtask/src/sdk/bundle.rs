@@ -4,11 +4,11 @@ use std::{fs, path::Path};
 
 use anyhow::Result;
 
-use super::text;
+use super::{module::Names, text};
 use crate::run::{command, root, run};
 
 /// Writes `index.js`, `fallback.js` and `server.js` into `package`.
-pub(crate) fn build(build: &Path, package: &Path) -> Result<()> {
+pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
     let bytes = fs::read(build.join("duet_bg.wasm"))?;
     fs::write(build.join("duet_bg.txt"), text::encode(&bytes))?;
     let page = root().join("sdk/page");
@@ -16,18 +16,40 @@ pub(crate) fn build(build: &Path, package: &Path) -> Result<()> {
         let file = file?;
         fs::copy(file.path(), build.join(file.file_name()))?;
     }
-    bundle(build, package, "index.js", &["--external:./fallback.js"])?;
-    bundle(build, package, "fallback.js", &[])?;
-    bundle(build, package, "server.js", &[])
+    let page = ["--alias:surroundings=./page.js", "--external:./fallback.js"];
+    bundle(build, package, ("api.js", "index.js"), &page, names)?;
+    bundle(build, package, ("fallback.js", "fallback.js"), &[], &[])?;
+    let server = ["--alias:surroundings=./server.js"];
+    bundle(build, package, ("api.js", "server.js"), &server, &[])
 }
 
-fn bundle(build: &Path, package: &Path, entry: &str, options: &[&str]) -> Result<()> {
-    let script = root().join("sdk/node_modules/esbuild/bin/esbuild");
-    let mut esbuild = command("node", [script], build);
+fn bundle(
+    build: &Path,
+    package: &Path,
+    (entry, file): (&str, &str),
+    options: &[&str],
+    names: &[(&str, String)],
+) -> Result<()> {
+    let tools = root().join("sdk/node_modules");
+    let mut esbuild = command("node", [tools.join("esbuild/bin/esbuild")], build);
     esbuild.arg(format!("./{entry}"));
-    esbuild.arg(format!("--outfile={}", package.join(entry).display()));
+    let bundled = build.join(format!("bundled-{file}"));
+    esbuild.arg(format!("--outfile={}", bundled.display()));
     esbuild.args(["--bundle", "--minify", "--format=esm", "--target=es2021"]);
     esbuild.args(["--log-level=warning", "--legal-comments=none"]);
     esbuild.args(options);
-    run(esbuild)
+    for (name, value) in names {
+        esbuild.arg(format!("--define:{name}=\"{value}\""));
+    }
+    run(esbuild)?;
+
+    // esbuild renames and joins; terser also folds what is used once, a twentieth of what is left.
+    let mut terser = command("node", [tools.join("terser/bin/terser")], build);
+    terser.arg(&bundled).arg("--output").arg(package.join(file));
+    terser.args(["--module", "--ecma", "2020", "--mangle"]);
+    terser.args([
+        "--compress",
+        "passes=4,ecma=2020,unsafe_arrows,hoist_props,keep_fargs=false",
+    ]);
+    run(terser)
 }

@@ -27,8 +27,22 @@ const ROOTS: &str = r#"[
     { "name": "allocate", "export": "__wbindgen_export" }
 ]"#;
 
-/// Leaves `duet.js` (glue) and `duet_bg.wasm` in `build`.
-pub(crate) fn build(build: &Path) -> Result<()> {
+/// What the page's side calls a part of the module, and what wasm-opt has made of its name.
+pub(crate) type Names = Vec<(&'static str, String)>;
+
+/// What wasm-bindgen calls the parts that `sdk/page/core.js` names in capitals.
+const PARTS: [(&str, &str); 7] = [
+    ("READ", "__wbg_read_"),
+    ("COOKIE", "__wbg_cookie_"),
+    ("LOWERCASE", "__wbg_lowercase_"),
+    ("HAND_OVER", "__wbg_handOver_"),
+    ("MEMORY", "memory"),
+    ("CALL", "call"),
+    ("ALLOCATE", "__wbindgen_export"),
+];
+
+/// Leaves `duet.js` (glue) and `duet_bg.wasm` in `build`; gives back the names the module ends up with.
+pub(crate) fn build(build: &Path) -> Result<Names> {
     let profile = "release-wasm";
     let target = "wasm32-unknown-unknown";
     let arguments = ["rustc", "--quiet", "--package", "duet-sdk", "--lib"];
@@ -54,7 +68,7 @@ pub(crate) fn build(build: &Path) -> Result<()> {
 
     let glue = fs::read_to_string(build.join("duet.js"))?;
     ensure!(
-        glue.contains("passStringToWasm0(name, wasm.__wbindgen_export, wasm.__wbindgen_export2)"),
+        glue.contains("passStringToWasm0(input, wasm.__wbindgen_export, wasm.__wbindgen_export2)"),
         "wasm-bindgen hands texts over in another way; sdk/page/core.js must follow"
     );
     let bound = build.join("duet_bg.wasm");
@@ -68,14 +82,43 @@ pub(crate) fn build(build: &Path) -> Result<()> {
 
     let mut optimise = tool("wasm-opt");
     optimise.arg(&needed).arg("-o").arg(&bound);
-    optimise.args(["-Oz", "--converge", "--flatten", "--rereloop", "-Oz", "-Oz"]);
+    optimise.args([
+        "--low-memory-unused",
+        "-Oz",
+        "--converge",
+        "--flatten",
+        "--rereloop",
+        "-Oz",
+        "-Oz",
+    ]);
     optimise.args(FEATURES);
     optimise.args([
         "--strip-debug",
         "--strip-producers",
         "--strip-target-features",
     ]);
-    run(optimise)
+    run(optimise)?;
+
+    let mut shorten = tool("wasm-opt");
+    shorten.arg(&bound).arg("-o").arg(&bound).args(FEATURES);
+    shorten.arg("--minify-imports-and-exports-and-modules");
+    names(&output(shorten)?)
+}
+
+/// Reads wasm-opt's list: `["module", "name", "new name"]` an import, `["name", "new name"]` an export.
+fn names(list: &str) -> Result<Names> {
+    let mut names = vec![("MODULE", "a".to_owned())];
+    for (part, bound) in PARTS {
+        let renamed = list.lines().find_map(|line| {
+            let mut texts: Vec<_> = line.split('"').skip(1).step_by(2).collect();
+            let (new, old) = (texts.pop()?, texts.pop()?);
+            let found = old == bound || bound.ends_with('_') && old.starts_with(bound);
+            found.then(|| new.to_owned())
+        });
+        let renamed = renamed.with_context(|| format!("the module has no {bound}:\n{list}"))?;
+        names.push((part, renamed));
+    }
+    Ok(names)
 }
 
 /// Leaves `duet_bg.js` in `build`: the module as JavaScript, behind one function `instantiate`.

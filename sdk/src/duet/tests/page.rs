@@ -2,9 +2,11 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use crate::{duet::Duet, host::Host};
+use crate::{
+    duet::{Duet, kind},
+    host::Host,
+};
 
-pub(super) const PIXEL: &str = "C4ABCDEFGHIJ0123456789";
 pub(super) const GRANTED: &str = "granted";
 pub(super) const PENDING: &str = "pending";
 pub(super) const DENIED: &str = "denied";
@@ -46,15 +48,39 @@ pub(super) struct Page {
     tickets: u32,
     /// The visitor's clock.
     pub(super) now_ms: u64,
+    /// What the Pixel is known to be.
+    verdict: String,
+    /// Calls that are to be made again.
+    held: Vec<Vec<String>>,
     /// What the last call asked for.
     pub(super) effects: Vec<Vec<String>>,
 }
+
+/// What the tests call the effects.
+const NAMES: [(&str, &str); 15] = [
+    ("i", "answer"),
+    ("h", "hold"),
+    ("w", "write"),
+    ("r", "remove"),
+    ("c", "clear"),
+    ("k", "cookie"),
+    ("o", "open"),
+    ("q", "close"),
+    ("u", "identify"),
+    ("x", "pixel"),
+    ("p", "post"),
+    ("z", "wake"),
+    ("a", "adopt"),
+    ("s", "settle"),
+    ("e", "error"),
+];
 
 /// A call of `trackDualEvent`, unless it says otherwise.
 #[derive(Clone, Copy)]
 pub(super) struct Track<'a> {
     pub(super) event: &'a str,
-    pub(super) properties: &'a str,
+    /// The pixels of this page, where there are several.
+    pub(super) pixel_ids: &'a str,
     pub(super) order_id: &'a str,
     pub(super) event_id: &'a str,
     pub(super) server: bool,
@@ -64,7 +90,7 @@ impl<'a> Track<'a> {
     pub(super) fn of(event: &'a str) -> Self {
         Self {
             event,
-            properties: "{}",
+            pixel_ids: "",
             order_id: "",
             event_id: "",
             server: true,
@@ -81,6 +107,8 @@ impl Page {
             calls: 0,
             tickets: 0,
             now_ms: 1_767_323_045_123,
+            verdict: String::new(),
+            held: Vec::new(),
             effects: Vec::new(),
         }
     }
@@ -93,99 +121,100 @@ impl Page {
     }
 
     pub(super) fn init(&mut self, consent: &str) {
-        self.init_pixel(PIXEL, consent);
-    }
-
-    pub(super) fn init_pixel(&mut self, pixel: &str, consent: &str) {
-        let facts = self.facts();
-        let click = "E.C.P.click";
-        self.call(
-            "init",
-            &[
-                pixel, "", "", "", "VN", "VND", consent, "", "vi", click, &facts,
-            ],
-        );
+        self.call(kind::INIT, &["VN", consent, "E.C.P.click"]);
+        self.make_held_calls();
     }
 
     pub(super) fn consent(&mut self, consent: &str) {
-        let facts = self.facts();
-        self.call("consent", &[consent, "E.C.P.click", &facts]);
+        self.call(kind::CONSENT, &[consent, "E.C.P.click"]);
+        self.make_held_calls();
+    }
+
+    fn make_held_calls(&mut self) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for call in std::mem::take(&mut self.held) {
+            let kind = call[0].parse().unwrap();
+            let fields: Vec<_> = call[1..].iter().map(String::as_str).collect();
+            self.call(kind, &fields);
+            effects.append(&mut self.effects);
+        }
+        self.effects = effects;
+    }
+
+    fn hold(&mut self, kind: u32, fields: &[&str]) {
+        if self.tells("hold") {
+            let kind = kind.to_string();
+            let call = [&[kind.as_str()], fields].concat();
+            self.held
+                .push(call.into_iter().map(str::to_owned).collect());
+        }
     }
 
     pub(super) fn identify(&mut self, email: &str) {
-        let now = self.now_ms.to_string();
-        self.call("identify", &[&now, email, "", ""]);
+        let fields = [email, "", ""];
+        self.call(kind::IDENTIFY, &fields);
+        self.hold(kind::IDENTIFY, &fields);
     }
 
     /// Tracks under the next ticket, from 1 on; gives back the id.
     pub(super) fn track(&mut self, track: &Track<'_>) -> String {
-        let facts = self.facts();
         self.tickets += 1;
         let ticket = self.tickets.to_string();
         let Track {
             event,
-            properties,
+            pixel_ids,
             order_id,
             event_id,
             server,
         } = *track;
         let server = if server { "1" } else { "" };
-        let rest = [event_id, "", "", "", &facts, "", "", ""].join("\u{1f}");
-        self.call(
-            "track",
-            &[
-                "", &ticket, "1", server, event, properties, order_id, "1", "", &rest,
-            ],
-        );
-        self.told("answer")[0][0].to_owned()
+        let body = format!(r#"{{"event":"{event}","user":{{"#);
+        let mut fields = [
+            &ticket, event, order_id, event_id, "1", server, "", pixel_ids, &body, "", "", "",
+        ];
+        self.call(kind::TRACK, &fields);
+        let id = self.told("answer")[0][0].to_owned();
+        fields[3] = &id;
+        self.hold(kind::TRACK, &fields);
+        id
     }
 
-    pub(super) fn view(&mut self, url: &str) {
-        self.call("page", &[url]);
-    }
-
+    /// The page has learnt what became of the Pixel.
     pub(super) fn pixel(&mut self, verdict: &str) {
-        let facts = self.facts();
-        self.call("pixel", &[verdict, &facts]);
+        verdict.clone_into(&mut self.verdict);
+        self.happens(kind::WAKE);
     }
 
-    /// Something that comes with the facts of the page alone.
-    pub(super) fn happens(&mut self, name: &str) {
-        let facts = self.facts();
-        self.call(name, &[&facts]);
-    }
-
-    pub(super) fn leave(&mut self) {
-        let now = self.now_ms.to_string();
-        self.call("leave", &[&now]);
+    /// Something of which there is no more to say.
+    pub(super) fn happens(&mut self, kind: u32) {
+        self.call(kind, &[]);
     }
 
     /// The lock is this page's, and it looks at what is stored.
     pub(super) fn adopt(&mut self) {
-        let mut input = self.now_ms.to_string();
+        let mut input = String::new();
         for key in self.browser.keys() {
             input.extend(["\u{1e}", &key]);
         }
-        self.call("adopt", &[&input]);
+        self.call(kind::ADOPT, &[&input]);
     }
 
     /// The proxy answers a request.
     pub(super) fn answer(&mut self, request: u32, status: u32, results: &[&[&str]]) {
         let spoken = if results.is_empty() { "" } else { "1" };
         let (request, status) = (request.to_string(), status.to_string());
-        let mut facts = self.facts();
+        let mut said = spoken.to_owned();
         for result in results {
-            facts.push('\u{1e}');
-            facts.push_str(&result.join("\u{1f}"));
+            said.push('\u{1e}');
+            said.push_str(&result.join("\u{1f}"));
         }
-        self.call("answered", &[&request, &status, "0", spoken, &facts]);
+        self.call(kind::ANSWERED, &[&request, &status, "0", &said]);
     }
 
     /// The proxy asks to be left alone.
     pub(super) fn answer_after(&mut self, request: u32, status: u32, retry_after_ms: u32) {
-        let facts = self.facts();
         let numbers = [request, status, retry_after_ms].map(|number| number.to_string());
-        self.call("answered", &[&numbers.join("\u{1f}"), "1", &facts]);
+        self.call(kind::ANSWERED, &[&numbers.join("\u{1f}"), "1"]);
     }
 
     /// The effects of one kind that the last call asked for.
@@ -208,28 +237,23 @@ impl Page {
         &post[3]
     }
 
-    fn facts(&mut self) -> String {
+    fn call(&mut self, kind: u32, fields: &[&str]) {
         self.calls += 1;
-        let random = format!("8000{:08x}{:020}", self.calls, 0);
-        [
-            &self.now_ms.to_string(),
-            &random,
-            "https://shop.example/",
-            "",
-        ]
-        .join("\u{1f}")
-    }
-
-    fn call(&mut self, name: &str, fields: &[&str]) {
+        let random = (0x8000_u64 << 48) + u64::from(self.calls);
+        let head = [self.now_ms, random, 0].map(|number| number.to_string());
+        let head = head.join("\u{1f}");
+        let input = [&[&head, self.verdict.as_str()], fields].concat();
         STORAGE.set(self.browser.0.borrow().clone());
-        let text = self.duet.call(name, &fields.join("\u{1f}")).into_text();
+        let text = self.duet.call(kind, &input.join("\u{1f}")).into_text();
         let effects = text.split('\u{1e}').filter(|effect| !effect.is_empty());
         self.effects = effects
             .map(|effect| effect.split('\u{1f}').map(str::to_owned).collect())
             .collect();
         let mut storage = self.browser.0.borrow_mut();
-        for effect in &self.effects {
-            match effect[0].as_str() {
+        for effect in &mut self.effects {
+            let (_, name) = NAMES.iter().find(|(kind, _)| *kind == effect[0]).unwrap();
+            (*name).clone_into(&mut effect[0]);
+            match *name {
                 "write" => drop(storage.insert(effect[1].clone(), effect[2..].join("\u{1f}"))),
                 "remove" => drop(storage.remove(&effect[1])),
                 "clear" => storage.clear(),

@@ -1,0 +1,10 @@
+// Where there is a page: two copies of this package on it (two bundles, two versions) share the first
+// one's state, or everything would be sent twice.
+
+import { browser } from './browser.js'
+
+const KEY = Symbol.for('duet-sdk')
+
+export const duet = (globalThis[KEY] ??= browser)
+
+if (duet != browser) console.info('[duet] duet-sdk is on this page twice; the copy that came first is used')
