@@ -26,3 +26,4 @@ mod narrows;
 mod origins;
 mod outage;
 mod settings;
+mod stands_pressure;

@@ -114,11 +114,22 @@ impl Stack {
 
     /// Starts the proxy process again, after [`Stack::kill`] or [`Stack::stop`].
     pub async fn run_proxy(&mut self) -> Result<()> {
+        self.run(Command::new(binary("duet-proxy")?)).await
+    }
+
+    /// As [`Stack::run_proxy`], with a limit of `prlimit`, such as `--nofile=1024:1024`.
+    pub async fn run_proxy_within(&mut self, limit: &str) -> Result<()> {
+        let mut command = Command::new("prlimit");
+        command.arg(limit).arg(binary("duet-proxy")?);
+        self.run(command).await
+    }
+
+    async fn run(&mut self, mut command: Command) -> Result<()> {
         let log = fs::File::options()
             .create(true)
             .append(true)
             .open(self.log_path())?;
-        let proxy = Command::new(binary("duet-proxy")?)
+        let proxy = command
             .arg("serve")
             .env_clear()
             .envs(self.settings.iter().cloned())

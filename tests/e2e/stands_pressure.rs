@@ -1,0 +1,287 @@
+//! Slow, large, greedy and many callers: they are turned away, and the others are served.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use duet_sandbox::Fault;
+use duet_tests::{Answer, Stack};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::Command,
+    task::JoinSet,
+    time,
+};
+
+use crate::events::{event, ids, post_all};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const HEAD: &str = "POST /api/analytics/tiktok/track HTTP/1.1\r\nHost: shop\r\n";
+
+/// A connection on which `sent` was said.
+async fn said(to: SocketAddr, sent: &str) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(to).await?;
+    stream.write_all(sent.as_bytes()).await?;
+    Ok(stream)
+}
+
+/// What the proxy says until it closes the connection.
+async fn heard(mut stream: TcpStream) -> Result<String> {
+    let mut all = Vec::new();
+    let reading = stream.read_to_end(&mut all);
+    let read = time::timeout(PATIENCE, reading)
+        .await
+        .context("it stays open")?;
+    // A connection that is reset behind the answer is closed as well.
+    if let Err(error) = read {
+        ensure!(error.kind() == std::io::ErrorKind::ConnectionReset, error);
+    }
+    Ok(String::from_utf8_lossy(&all).into_owned())
+}
+
+/// The status and body of the answer to what was said; the connection may stay open.
+async fn answer_to(to: SocketAddr, sent: &str) -> Result<String> {
+    heard(said(to, &sent.replacen("Host", "Connection: close\r\nHost", 1)).await?).await
+}
+
+/// Lets this process, and the proxy that it starts next, hold as many files as they may; how many that is.
+async fn many_files() -> Result<usize> {
+    let own = std::process::id().to_string();
+    let ask = [
+        "--pid",
+        &own,
+        "--nofile",
+        "--noheadings",
+        "--raw",
+        "--output=HARD",
+    ];
+    let hard = Command::new("prlimit").args(ask).output().await?.stdout;
+    let hard = String::from_utf8(hard)?.trim().parse().unwrap_or(20_000);
+    let limit = format!("--nofile={hard}:{hard}");
+    let raised = Command::new("prlimit")
+        .args(["--pid", &own, &limit])
+        .status()
+        .await?;
+    ensure!(raised.success(), "prlimit has failed");
+    Ok(hard)
+}
+
+#[tokio::test]
+async fn slow_callers_are_closed_and_hold_up_nobody() -> Result<()> {
+    let stack = Stack::start(&[("DUET_RATE_LIMIT", "off")]).await?;
+    let to = stack.address();
+    let mut slow = JoinSet::new();
+    for _ in 0..200 {
+        slow.spawn(async move {
+            let mut stream = said(to, HEAD).await?;
+            let mut pace = time::interval(Duration::from_millis(500));
+            let mut heard = [0; 64];
+            loop {
+                tokio::select! {
+                    read = stream.read(&mut heard) => {
+                        if matches!(read, Ok(0) | Err(_)) {
+                            return Ok(());
+                        }
+                    }
+                    _ = pace.tick() => if stream.write_all(b"x").await.is_err() {
+                        return anyhow::Ok(());
+                    },
+                }
+            }
+        });
+    }
+    post_all(&stack, &ids("e", 20)).await?;
+    stack.conversions(20).await?;
+    // A body that trickles is told so.
+    let trickling = said(to, &format!("{HEAD}Content-Length: 100\r\n\r\n{{")).await?;
+    let told = time::timeout(PATIENCE, first_line(trickling)).await??;
+    assert_eq!(told, "HTTP/1.1 408 Request Timeout");
+    let closed = async {
+        while let Some(done) = slow.join_next().await {
+            done??;
+        }
+        anyhow::Ok(())
+    };
+    time::timeout(PATIENCE, closed)
+        .await
+        .context("slow callers are left alone")?
+}
+
+async fn first_line(mut stream: TcpStream) -> Result<String> {
+    let mut heard = String::new();
+    let mut some = [0; 512];
+    while !heard.contains('\n') {
+        match stream.read(&mut some).await? {
+            0 => bail!("closed after {heard:?}"),
+            read => heard.push_str(&String::from_utf8_lossy(&some[..read])),
+        }
+    }
+    Ok(heard.lines().next().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_body_over_256_kib_is_refused_whether_or_not_it_says_so() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let to = stack.address();
+    let event = event("a").to_string();
+    let padded = |bytes: usize| format!("{event}{}", " ".repeat(bytes - event.len()));
+    let (most, more) = (256 * 1024, 256 * 1024 + 1);
+
+    let announced = answer_to(to, &format!("{HEAD}Content-Length: {more}\r\n\r\n")).await?;
+    let chunk = padded(more);
+    let unannounced =
+        format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n{more:x}\r\n{chunk}\r\n0\r\n\r\n");
+    let unannounced = answer_to(to, &unannounced).await?;
+    for answer in [announced, unannounced] {
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("too_large"), "{answer}");
+    }
+    let fits = format!("{HEAD}Content-Length: {most}\r\n\r\n{}", padded(most));
+    let fits = answer_to(to, &fits).await?;
+    assert!(fits.starts_with("HTTP/1.1 202 "), "{fits}");
+    stack.conversions(1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_over_its_rate_is_told_when_to_come_back_and_others_are_served() -> Result<()> {
+    let key = "a-server-key-of-some-length";
+    let stack = Stack::start(&[
+        ("DUET_RATE_LIMIT", "3/1h"),
+        ("DUET_TRUSTED_PROXIES", "127.0.0.1"),
+        ("DUET_SERVER_KEY", key),
+    ])
+    .await?;
+    let from = |client: &str, id: &str| {
+        anyhow::Ok(stack.track(&event(id))?.header("x-forwarded-for", client))
+    };
+    for id in ["a", "b", "c"] {
+        assert_eq!(
+            Answer::to(from("203.0.113.7", id)?).await?.status.as_u16(),
+            202
+        );
+    }
+    for _ in 0..20 {
+        let greedy = Answer::to(from("203.0.113.7", "d")?).await?;
+        assert_eq!(
+            (greedy.status.as_u16(), &greedy.body["code"]),
+            (429, &json!("too_many"))
+        );
+        let wait: u32 = greedy.headers["retry-after"].to_str()?.parse()?;
+        assert!((1..=1200).contains(&wait), "{wait}");
+    }
+    let other = Answer::to(from("203.0.113.8", "e")?).await?;
+    assert_eq!(other.status.as_u16(), 202);
+    let server = Answer::to(from("203.0.113.7", "f")?.bearer_auth(key)).await?;
+    assert_eq!(server.status.as_u16(), 202);
+    stack.conversions(5).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_many_calls_at_once_each_is_taken_or_told_to_come_back() -> Result<()> {
+    const CALLS: usize = 1500;
+    let files = many_files().await?;
+    ensure!(files > 2 * CALLS, "at most {files} files may be open");
+    let stack = Stack::start(&[("DUET_RATE_LIMIT", "off"), ("DUET_SEND_LIMIT", "off")]).await?;
+    let to = stack.address();
+    // Every request is there but for its last byte; then all are there at once.
+    let mut calls = Vec::new();
+    for number in 0..CALLS {
+        let body = event(&format!("e{number}")).to_string();
+        let head = format!(
+            "{HEAD}Connection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let begun = said(to, &format!("{head}{}", &body[..body.len() - 1])).await?;
+        calls.push(begun);
+    }
+    let mut answers = JoinSet::new();
+    for mut call in calls {
+        answers.spawn(async move {
+            call.write_all(b"}").await?;
+            heard(call).await
+        });
+    }
+    let (mut taken, mut turned_away) = (0, 0);
+    while let Some(answer) = answers.join_next().await {
+        let answer = answer??.to_lowercase();
+        if answer.starts_with("http/1.1 202 ") {
+            taken += 1;
+        } else {
+            let told = ["http/1.1 503 ", "retry-after: 1\r\n", "\"overloaded\""];
+            assert!(told.iter().all(|words| answer.contains(words)), "{answer}");
+            turned_away += 1;
+        }
+    }
+    println!("{taken} taken, {turned_away} turned away");
+    assert_eq!(taken + turned_away, CALLS);
+    stack.conversions(taken).await?;
+    Ok(())
+}
+
+/// Opens so many connections without a whole request, and is served on another one, long before they would be
+/// closed if there were room for all.
+async fn served_beside(connections: usize, stack: &Stack) -> Result<()> {
+    let crowd = async {
+        let mut idle = Vec::new();
+        for _ in 0..connections {
+            idle.push(said(stack.address(), HEAD).await?);
+        }
+        stack.accepted(&event("a")).await?;
+        anyhow::Ok(idle)
+    };
+    let served = time::timeout(Duration::from_secs(15), crowd).await;
+    drop(served.context("nobody is served beside idle connections")??);
+    stack.conversions(1).await?;
+    assert!(!stack.log().contains("could not be accepted"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn five_thousand_idle_connections_keep_nobody_out() -> Result<()> {
+    let files = many_files().await?;
+    let stack = Stack::start(&[]).await?;
+    served_beside(5000.min(files - 1000), &stack).await
+}
+
+#[tokio::test]
+async fn few_files_are_shared_so_that_the_store_and_tiktok_get_theirs() -> Result<()> {
+    many_files().await?;
+    let mut stack = Stack::start(&[]).await?;
+    stack.kill().await?;
+    stack.run_proxy_within("--nofile=1024:1024").await?;
+    served_beside(1500, &stack).await
+}
+
+#[tokio::test]
+async fn memory_does_not_grow_with_what_waits() -> Result<()> {
+    let stack = Stack::start(&[
+        ("DUET_RATE_LIMIT", "off"),
+        ("DUET_SEND_LIMIT", "off"),
+        ("DUET_LOG", "warn"),
+    ])
+    .await?;
+    stack.sandbox.inject(Fault::BadGateway {});
+    let process = stack.process()?;
+    let peak_mb = || {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes: u64 = line
+            .context("no VmHWM")?
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()?;
+        anyhow::Ok(kilobytes / 1024)
+    };
+    let mut peaks = Vec::new();
+    for round in 0..5 {
+        post_all(&stack, &ids(&format!("{round}-"), 20_000)).await?;
+        peaks.push(peak_mb()?);
+    }
+    println!("VmHWM after each 20,000 events: {peaks:?} MB");
+    assert_eq!(stack.metrics().await?.count("duet_queue_events"), 100_000);
+    assert!(peaks[4] <= 96, "{peaks:?} MB");
+    Ok(())
+}
