@@ -3,7 +3,7 @@
 mod deny;
 mod vocabulary;
 
-use std::{path::Path, process::Command, time::Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -62,6 +62,7 @@ const CHECKS: &[Check] = &[
     }),
     ("types", types),
     ("browsers", browsers),
+    ("bundlers", bundlers),
 ];
 
 const DOC: [&str; 6] = [
@@ -101,17 +102,19 @@ fn types() -> Result<()> {
 
 /// The browser suite, against the binaries and the package that were just built.
 fn browsers() -> Result<()> {
-    let folder = root().join("tests/browser");
-    run(command(
-        "npm",
-        ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        &folder,
-    ))?;
-    run(node_tests(&folder))
+    node_suite("tests/browser")
 }
 
-fn node_tests(folder: &Path) -> Command {
-    let mut npm = command("npm", ["test"], folder);
+/// What every common bundler makes of the package. It uses the browser suite's stack.
+fn bundlers() -> Result<()> {
+    node_suite("tests/bundlers")
+}
+
+fn node_suite(folder: &str) -> Result<()> {
+    let folder = root().join(folder);
+    let ci = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    run(command("npm", ci, &folder))?;
+    let mut npm = command("npm", ["test"], &folder);
     npm.env("DUET_BIN", crate::run::cargo_target().join("debug"));
-    npm
+    run(npm)
 }

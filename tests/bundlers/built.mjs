@@ -1,0 +1,111 @@
+// The package as npm would install it, and what each bundler makes of it, without a setting.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+
+export const here = import.meta.dirname
+const root = resolve(here, '../..')
+const app = join(here, 'app')
+const next = join(here, 'next')
+const out = join(root, 'target/bundlers')
+
+/** The archive that would be published. */
+export const archive = () => {
+  const npm = process.env.DUET_NPM ?? join(root, 'target/npm')
+  const name = readdirSync(npm).find((file) => /^duet-sdk-.*\.tgz$/.test(file))
+  if (!name) throw new Error(`${npm} holds no archive: cargo xtask sdk`)
+  return join(npm, name)
+}
+
+/** Unpacks the archive to where a bundler looks for it. */
+export const install = () => {
+  const folder = join(here, 'node_modules/duet-sdk')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  execFileSync('tar', ['-xzf', archive(), '-C', folder, '--strip-components=1'])
+  return folder
+}
+
+const fresh = (name) => {
+  const folder = join(out, name)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  return folder
+}
+
+/** A bundler that leaves `main.js`, and the page that asks for it. */
+const scripted = (name, bundle) => async () => {
+  const folder = fresh(name)
+  cpSync(join(app, 'index.html'), join(folder, 'index.html'))
+  await bundle(folder)
+  return folder
+}
+
+/** Each gives back the folder of a site. */
+export const builds = {
+  async 'Vite build'() {
+    const { build } = await import('vite')
+    const folder = fresh('vite')
+    await build({ root: app, configFile: false, logLevel: 'warn', build: { outDir: folder } })
+    return folder
+  },
+  'webpack 5': scripted('webpack', async (folder) => {
+    const { default: webpack } = await import('webpack')
+    const output = { path: folder, filename: 'main.js', publicPath: 'auto' }
+    const stats = await new Promise((resolve, reject) => {
+      webpack({ mode: 'production', context: app, entry: './main.js', output }, (error, stats) =>
+        error ? reject(error) : resolve(stats),
+      )
+    })
+    if (stats.hasErrors() || stats.hasWarnings()) throw new Error(stats.toString())
+  }),
+  Rollup: scripted('rollup', async (folder) => {
+    const { rollup } = await import('rollup')
+    const { default: nodeResolve } = await import('@rollup/plugin-node-resolve')
+    const warnings = []
+    const plugins = [nodeResolve({ browser: true })]
+    const bundle = await rollup({ input: join(app, 'main.js'), plugins, onwarn: (warning) => warnings.push(warning) })
+    await bundle.write({ dir: folder, format: 'es' })
+    if (warnings.length) throw new Error(warnings.join('\n'))
+  }),
+  esbuild: scripted('esbuild', async (folder) => {
+    const { build } = await import('esbuild')
+    const options = { bundle: true, format: 'esm', splitting: true, minify: true, logLevel: 'warning' }
+    await build({ entryPoints: [join(app, 'main.js')], outdir: folder, ...options })
+  }),
+  'a plain module script': scripted('plain', async (folder) => {
+    cpSync(join(app, 'main.js'), join(folder, 'main.js'))
+    cpSync(join(here, 'node_modules/duet-sdk'), join(folder, 'duet-sdk'), { recursive: true })
+  }),
+  async 'Next.js, webpack, static export'() {
+    await nextBuild(['--webpack'], { EXPORT: '1' })
+    return join(next, 'export')
+  },
+}
+
+export const nextBuild = (options, env) => {
+  rmSync(join(next, '.next'), { recursive: true, force: true })
+  return nextRun(['build', ...options], env).ended
+}
+
+/** Runs Next.js; `ended` is rejected with its output where it fails. */
+export const nextRun = (words, env = {}) => {
+  const program = join(here, 'node_modules/next/dist/bin/next')
+  if (!existsSync(dirname(program))) throw new Error('npm ci has not been run here')
+  const child = spawn(process.execPath, [program, ...words], {
+    cwd: next,
+    env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const output = { text: '' }
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output.text += text
+    })
+  }
+  const ended = new Promise((resolve, reject) => {
+    child.on('exit', (code) => (code ? reject(new Error(output.text)) : resolve()))
+  })
+  return { child, ended, output }
+}

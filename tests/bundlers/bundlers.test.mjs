@@ -1,0 +1,138 @@
+// The package works in every common bundler without a setting: built, then run in Chromium, with both
+// legs going all the way to the sandbox.
+
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { launch, visitor } from '../browser/browser.mjs'
+import { startStack } from '../browser/stack.mjs'
+import { listen, pass } from '../browser/tap.mjs'
+import { until } from '../browser/until.mjs'
+import { builds, here, install, nextBuild, nextRun } from './built.mjs'
+
+const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.json': 'application/json' }
+let stack
+let browser
+
+before(async () => {
+  install()
+  stack = await startStack()
+  browser = await launch('chromium')
+})
+after(async () => {
+  await browser?.close()
+  await stack?.stop()
+})
+
+/** A site whose `/api/` is the proxy's, and whose rest is what `others` answers. */
+const site = (others) =>
+  listen((incoming, outgoing) =>
+    incoming.url.startsWith('/api/')
+      ? pass(incoming, outgoing, stack.proxy.port, stack.site.log)
+      : others(incoming, outgoing),
+  )
+
+const files = (folder) => async (incoming, outgoing) => {
+  const { pathname } = new URL(incoming.url, 'http://site')
+  const path = pathname.endsWith('/') ? pathname + 'index.html' : pathname
+  try {
+    let content = await readFile(join(folder, path))
+    if (path === '/index.html' && folder.endsWith('plain')) {
+      const map = '<script type="importmap">{ "imports": { "duet-sdk": "/duet-sdk/index.js" } }</script>'
+      content = content.toString().replace('<script', map + '<script')
+    }
+    outgoing.writeHead(200, { 'content-type': types[extname(path)] ?? 'application/octet-stream' }).end(content)
+  } catch {
+    outgoing.writeHead(404).end()
+  }
+}
+
+/** Opens the site; gives back what its page reported, once both legs have arrived. */
+async function opened(url) {
+  const one = await visitor(browser)
+  try {
+    const page = await one.page()
+    const order = `ORDER${Date.now()}`
+    await page.evaluateOnNewDocument(
+      (settings, order) => Object.assign(window, { settings, order }),
+      stack.config,
+      order,
+    )
+    await page.goto(url)
+    await page.waitForFunction(() => window.reported, { polling: 50 })
+    const { eventId, status } = await page.evaluate(() => window.reported)
+    assert.equal(status, 'accepted')
+    const [{ signals }] = await stack.bothLegs(eventId)
+    assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server'])
+    assert.deepEqual(one.errors, [])
+    return await page.evaluate(() => document.querySelector('#server')?.textContent)
+  } finally {
+    await one.leave()
+  }
+}
+
+for (const [name, build] of Object.entries(builds)) {
+  test(`it works from ${name}`, async () => {
+    const server = await site(files(await build()))
+    try {
+      await opened(`http://127.0.0.1:${server.port}/`)
+    } finally {
+      await server.stop()
+    }
+  })
+}
+
+test('it works from the development server of Vite', async () => {
+  const { createServer } = await import('vite')
+  const vite = await createServer({
+    root: join(here, 'app'),
+    configFile: false,
+    logLevel: 'warn',
+    cacheDir: join(here, 'node_modules/.vite-test'),
+    // Given as a text, Vite would pass on another Host, and the proxy refuse the page as one from elsewhere.
+    server: { port: 0, host: '127.0.0.1', proxy: { '/api': { target: stack.url } } },
+    optimizeDeps: { force: true },
+  })
+  try {
+    await vite.listen()
+    await opened(`http://127.0.0.1:${vite.httpServer.address().port}/`)
+  } finally {
+    await vite.close()
+  }
+})
+
+test('it works from Next.js with Turbopack, on the server and in the page', async () => {
+  await nextBuild([])
+  const free = await listen(() => {})
+  await free.stop()
+  const started = nextRun(['start', '--hostname', '127.0.0.1', '--port', String(free.port)])
+  const server = await site((incoming, outgoing) => pass(incoming, outgoing, free.port, []))
+  try {
+    const up = () => fetch(`http://127.0.0.1:${free.port}/`).then(({ ok }) => ok, () => false)
+    await until('Next.js listens', up, { found: () => started.output.text })
+    const rendered = await opened(`http://127.0.0.1:${server.port}/`)
+    assert.equal(rendered, 'on-the-server 8dfcc057-77d8-88a5-b01a-e0d0586f4129')
+  } finally {
+    started.child.kill('SIGTERM')
+    await server.stop()
+  }
+})
+
+const serverSide = `
+  import('duet-sdk').then(async (duet) => {
+    await duet.init({ pixelId: 'C4ABCDEFGHIJ0123456789' })
+    const { eventId, delivery } = duet.trackDualEvent('Subscribe', {}, { orderId: 'PHO7K3M9Q2X' })
+    console.log(eventId, (await delivery).status, duet.pending())
+  })`
+
+for (const condition of ['node', 'edge-light', 'worker', 'default']) {
+  test(`where there is no page (${condition}) every call does nothing and answers with an id`, () => {
+    // Without its condition, Node takes the page's file, as a runtime without a page might.
+    const folder = join(here, 'node_modules/duet-sdk')
+    const program = condition === 'default' ? serverSide.replace("'duet-sdk'", JSON.stringify(join(folder, 'index.js'))) : serverSide
+    const printed = execFileSync(process.execPath, [`--conditions=${condition}`, '-e', program], { cwd: here })
+    assert.equal(printed.toString().trim(), '8dfcc057-77d8-88a5-b01a-e0d0586f4129 off 0')
+  })
+}

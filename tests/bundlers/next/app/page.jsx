@@ -1,0 +1,7 @@
+// A server component: there every call does nothing, and still answers with an id.
+import { eventIdFor, trackServerEvent } from 'duet-sdk'
+
+export default function Page() {
+  const { eventId } = trackServerEvent('ViewContent', {}, { eventId: 'on-the-server' })
+  return <p id="server">{eventId + ' ' + eventIdFor('Subscribe', 'PHO7K3M9Q2X')}</p>
+}
