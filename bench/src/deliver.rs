@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
-use reqwest::Client;
+use anyhow::{Context, Result, ensure};
+use hyper::body::Bytes;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
+    client::Client,
     event,
     figures::{count, grouped, median, print},
     fill,
@@ -116,7 +117,7 @@ pub(crate) async fn drain(server: &Server, sink: &Server, events: u64) -> Result
     sink::behave(sink, Mode::Up)?;
     let started = Instant::now();
     while waiting(server.address)? > 0.0 {
-        anyhow::ensure!(started.elapsed() < PATIENCE, "the store was not emptied");
+        ensure!(started.elapsed() < PATIENCE, "the store was not emptied");
         sleep(LOOK_EVERY).await;
     }
     let took = started.elapsed();
@@ -143,8 +144,9 @@ pub(crate) async fn drain(server: &Server, sink: &Server, events: u64) -> Result
 async fn from_memory(events: u64, batch: usize) -> Result<Drain> {
     let sink = references::sink()?;
     let url = format!("http://{}/open_api/v1.3/event/track/", sink.address);
-    let data = event::many(0..u64::try_from(batch)?).replacen("events", "data", 1);
-    let client = Client::builder().no_proxy().build()?;
+    let data = event::many(0..u64::try_from(batch)?);
+    let data = Bytes::from(data.replacen("events", "data", 1));
+    let client = Client::new();
     let requests = events / u64::try_from(batch)?;
     let (started, cpu, sink_cpu) = (Instant::now(), usage::own_cpu_us()?, sink.cpu_us()?);
     let mut senders = JoinSet::new();
@@ -152,8 +154,8 @@ async fn from_memory(events: u64, batch: usize) -> Result<Drain> {
         let (client, url, data) = (client.clone(), url.clone(), data.clone());
         senders.spawn(async move {
             for _ in 0..requests / u64::try_from(AT_ONCE)? {
-                let answer = client.post(&url).body(data.clone()).send().await?;
-                answer.error_for_status()?.bytes().await?;
+                let (status, _) = client.post(&url, data.clone()).await?;
+                ensure!(status.is_success(), "the sink answered {status}");
             }
             anyhow::Ok(())
         });

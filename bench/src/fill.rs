@@ -3,11 +3,11 @@
 use std::{net::SocketAddr, ops::Range, time::Duration};
 
 use anyhow::{Result, ensure};
-use reqwest::{Client, StatusCode};
+use hyper::{StatusCode, body::Bytes};
 use serde::Deserialize;
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::event;
+use crate::{client::Client, event};
 
 /// As many events as a request may hold.
 const A_REQUEST: u64 = 100;
@@ -29,7 +29,7 @@ struct Verdict<'a> {
 
 /// Posts the events `numbers` to the proxy at `address`.
 pub(crate) async fn fill(address: SocketAddr, numbers: Range<u64>) -> Result<()> {
-    let client = Client::builder().no_proxy().build()?;
+    let client = Client::new();
     let mut posts = JoinSet::new();
     let mut from = numbers.start;
     while from < numbers.end {
@@ -50,11 +50,9 @@ pub(crate) async fn fill(address: SocketAddr, numbers: Range<u64>) -> Result<()>
 
 async fn post(client: Client, address: SocketAddr, numbers: Range<u64>) -> Result<()> {
     let url = format!("http://{address}{}", event::TRACK);
-    let body = event::many(numbers.clone());
+    let body = Bytes::from(event::many(numbers.clone()));
     for _ in 0..BUSY_AT_MOST {
-        let answer = client.post(&url).body(body.clone()).send().await?;
-        let status = answer.status();
-        let text = answer.bytes().await?;
+        let (status, text) = client.post(&url, body.clone()).await?;
         if status == StatusCode::SERVICE_UNAVAILABLE {
             sleep(BUSY_PAUSE).await;
             continue;

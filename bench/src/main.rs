@@ -7,6 +7,7 @@
 mod accept;
 mod bare;
 mod batches;
+mod client;
 mod crash;
 mod deliver;
 mod event;

@@ -3,12 +3,12 @@
 use std::{net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use reqwest::{Client, StatusCode};
+use hyper::StatusCode;
 use serde::Deserialize;
 use tokio::time::sleep;
 
 use super::books::Books;
-use crate::event;
+use crate::{client::Client, event};
 
 /// Nobody listens between two lives.
 const PAUSE: Duration = Duration::from_millis(3);
@@ -27,7 +27,7 @@ struct Verdict {
 
 /// Posts until the books are closed.
 pub(super) async fn post(books: Arc<Books>, address: SocketAddr) -> Result<()> {
-    let client = Client::builder().no_proxy().build()?;
+    let client = Client::new();
     let url = format!("http://{address}{}", event::TRACK);
     while books.are_open() {
         let size = if fastrand::u8(..10) < 7 {
@@ -78,11 +78,7 @@ async fn once(client: &Client, url: &str, numbers: Range<u64>) -> Result<Option<
     } else {
         event::many(numbers)
     };
-    let Ok(answer) = client.post(url).body(body).send().await else {
-        return Ok(None);
-    };
-    let status = answer.status();
-    let Ok(text) = answer.bytes().await else {
+    let Ok((status, text)) = client.post(url, body).await else {
         return Ok(None);
     };
     if status == StatusCode::SERVICE_UNAVAILABLE {
