@@ -1,0 +1,31 @@
+//! A client that keeps its connections, for load that wrk cannot make.
+
+use anyhow::Result;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, StatusCode, body::Bytes};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+/// Connections to one or more servers. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Client(legacy::Client<HttpConnector, Full<Bytes>>);
+
+impl Client {
+    pub(crate) fn new() -> Self {
+        Self(legacy::Client::builder(TokioExecutor::new()).build_http())
+    }
+
+    /// Posts a body and reads the whole answer.
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<(StatusCode, Bytes)> {
+        let request = Request::post(url).body(Full::new(body.into()))?;
+        let answer = self.0.request(request).await?;
+        let status = answer.status();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+}
