@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod bears_pressure;
 mod counts_add_up;
 mod counts_once;
 mod dead_letters;
@@ -26,4 +27,3 @@ mod narrows;
 mod origins;
 mod outage;
 mod settings;
-mod stands_pressure;
