@@ -56,4 +56,61 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     assert.equal(delivery.status, 'accepted');
     await scene.stack.serverLeg(eventId);
   });
+
+  for (const [what, breakIt] of [
+    ['there is no crypto.randomUUID', () => { delete Crypto.prototype.randomUUID; }],
+    ['every call of ttq throws', () => {
+      const broken = new Proxy([], { get() { throw new Error('broken'); } });
+      Object.defineProperty(window, 'ttq', { get: () => broken, set() {} });
+    }],
+    ['storage is full', () => {
+      Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };
+    }],
+    ['what is stored is rubbish', () => {
+      for (const key of ['e:', 'e:x', 'e:1-2', 'user', 'ttclid', 'wait', 'lock', 'o:x']) {
+        localStorage.setItem(`duet:${key}`, '\u001f\u001e{"\ud800 rubbish');
+      }
+    }],
+    ['the clock is a day slow', () => { const { now } = Date; Date.now = () => now() - 86_400_000; }],
+    ['the clock is a day fast', () => { const { now } = Date; Date.now = () => now() + 86_400_000; }],
+    ['there are no locks', () => { Object.defineProperty(navigator, 'locks', { value: undefined }); }],
+    ['requests cannot outlive their page', () => { delete Request.prototype.keepalive; }],
+  ]) {
+    test(`the server leg arrives where ${what}`, async () => {
+      const page = await openAfter(breakIt);
+      const { eventId, delivery } = await report(page, 'trackDualEvent', 'ViewContent');
+      assert.equal(delivery.status, 'accepted');
+      assert.equal(delivery.event, 'ViewContent');
+      await scene.stack.serverLeg(eventId);
+    });
+  }
+
+  test('the server leg arrives where there is no crypto at all', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).page();
+    await page.evaluateOnNewDocument(() => { Object.defineProperty(window, 'crypto', { value: undefined }); });
+    await page.goto(stack.fixture);
+    await sdkOn(page);
+    // The Pixel's script wants it, and is not Duet's.
+    await init(page, { ...stack.config, pixel: 'off' });
+    const { eventId } = await report(page, 'trackDualEvent', 'ViewContent');
+    await stack.serverLeg(eventId);
+  });
+
+  test('two copies of the SDK share one state, and an event of either goes out once', async () => {
+    const { stack } = scene;
+    const page = await openAfter(() => {});
+    const ids = await page.evaluate(async (config) => {
+      const other = await import('/duet-sdk/index.js?another-copy');
+      await other.init(config);
+      const calls = [window.duet, other].map((copy) => copy.trackDualEvent('ViewContent', { value: 1, currency: 'VND' }));
+      await Promise.all(calls.map(({ delivery }) => delivery));
+      return calls.map(({ eventId }) => eventId);
+    }, stack.config);
+    for (const id of ids) {
+      const [{ signals }] = await stack.bothLegs(id);
+      assert.equal(signals.length, 2);
+      assert.equal(stack.posted().filter((event) => event.event_id === id).length, 1);
+    }
+  });
 });

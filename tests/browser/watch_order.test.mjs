@@ -1,0 +1,97 @@
+// Waiting for a payment: the proxy's order route is played here, everything else is real.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { holds, sdkOn } from './browser.mjs';
+import { init, report } from './call.mjs';
+import { inBrowsers } from './in_browsers.mjs';
+import { listen, pass } from './tap.mjs';
+import { until } from './until.mjs';
+
+inBrowsers(['chromium', 'firefox'], (scene) => {
+  /** The stack's site with an order route of its own: `order.status` is what it says, `order.asked` what it was asked. */
+  async function shopWith(order, use) {
+    const server = await listen((incoming, outgoing) => {
+      if (!incoming.url.startsWith('/api/orders/')) return pass(incoming, outgoing, scene.stack.site.port, []);
+      order.asked.push(incoming.url);
+      outgoing.writeHead(200, { 'content-type': 'application/json' });
+      return outgoing.end(JSON.stringify({ order_id: 'x', status: order.status, event_ids: [] }));
+    });
+    try {
+      const page = await (await scene.visitor()).open(`http://127.0.0.1:${server.port}/pages/fixture.html`);
+      return await use(page);
+    } finally {
+      await server.stop();
+    }
+  }
+
+  const watch = (page, orderId) =>
+    page.evaluate((orderId) => {
+      window.paid = 0;
+      const onPaid = () => { window.paid += 1; };
+      window.stop = window.duet.watchOrder(orderId, { onPaid, intervalMs: 50, properties: { value: 99000 } });
+    }, orderId);
+
+  const newOrder = (status) => ({ status, asked: [], id: `WATCH${scene.name}${Date.now()}` });
+
+  test('an order that is paid is one payment on each leg, however often the page is loaded', async () => {
+    const { stack } = scene;
+    const order = newOrder('pending');
+    await shopWith(order, async (page) => {
+      await watch(page, order.id);
+      await init(page, stack.config);
+      await until('the order is asked for again', () => order.asked.length > 2);
+      assert.ok(order.asked[0].endsWith(order.id));
+      order.status = 'paid';
+      await holds(page, () => window.paid === 1);
+      const eventId = await page.evaluate((id) => window.duet.eventIdFor('CompletePayment', id), order.id);
+      await stack.bothLegs(eventId);
+
+      for (let visit = 0; visit < 3; visit += 1) {
+        await page.reload();
+        await sdkOn(page);
+        await init(page, stack.config);
+        await watch(page, order.id);
+        await holds(page, () => window.paid === 1);
+        await page.evaluate(() => window.duet.flush());
+      }
+      const [{ signals }] = await stack.bothLegs(eventId);
+      assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server']);
+      assert.equal(stack.posted().filter((event) => event.event_id === eventId).length, 1);
+    });
+  });
+
+  test('a hidden page does not ask, and asks as soon as it is seen', async () => {
+    const order = newOrder('pending');
+    await shopWith(order, async (page) => {
+      await init(page, scene.stack.config);
+      const show = (hidden) =>
+        page.evaluate((hidden) => {
+          Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }, hidden);
+      await show(true);
+      await watch(page, order.id);
+      // As much as happens on the way of an event there and back.
+      await report(page, 'trackServerEvent', 'ViewContent');
+      assert.equal(order.asked.length, 0);
+      await show(false);
+      await until('the order is asked for', () => order.asked.length > 0);
+    });
+  });
+
+  test('a watch that is stopped asks no more', async () => {
+    const order = newOrder('pending');
+    await shopWith(order, async (page) => {
+      await init(page, scene.stack.config);
+      await watch(page, order.id);
+      await until('the order is asked for', () => order.asked.length > 0);
+      await page.evaluate(() => window.stop());
+      order.status = 'paid';
+      const { length } = order.asked;
+      await report(page, 'trackServerEvent', 'ViewContent');
+      assert.ok(order.asked.length <= length + 1, 'but one question may have been under way');
+      assert.equal(await page.evaluate(() => window.paid), 0);
+    });
+  });
+});
