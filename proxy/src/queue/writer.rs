@@ -156,7 +156,8 @@ impl Writer {
     fn commit(&mut self, calls: impl Iterator<Item = Call>) {
         let since = Instant::now();
         let short = self.shared.space.is_short();
-        if short && self.healthy.load(Ordering::Relaxed) {
+        // Before anybody is turned away: who then asks whether the store is writable is told the truth.
+        if short && self.healthy.swap(false, Ordering::Relaxed) {
             tracing::error!("the disk is nearly full; no event is taken until there is room");
         }
         let mut replies = Replies::default();
