@@ -73,7 +73,7 @@ const fn number(mut at: usize) -> (usize, usize) {
     (number, at)
 }
 
-/// Which of [`TRUNKS`] stands at `at`, and where it ends.
+/// Which of `TRUNKS` stands at `at`, and where it ends.
 const fn trunk(at: usize) -> (usize, usize) {
     if ROWS[at] == b'-' {
         return (0, at + 1);
