@@ -31,8 +31,9 @@ use super::{
 
 /// The format this version writes, and the only one it reads.
 const FORMAT: u32 = 2;
-/// How much written data is held in memory for each keyspace before it goes into a table.
-const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
+/// How much written data is held in memory before it goes into a table: of events, and of each of the others.
+const EVENTS_IN_MEMORY_BYTES: u64 = 8 * 1024 * 1024;
+const OTHERS_IN_MEMORY_BYTES: u64 = 2 * 1024 * 1024;
 /// What was read and may be read again: little, since the queue is read once and in order.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// How much of the journal may have to be read at start; the least that fjall takes.
@@ -118,9 +119,15 @@ impl Tables {
             .max_journaling_size(JOURNAL_BYTES)
             .worker_threads(1)
             .open()?;
-        let small = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let keyspace = KeyspaceCreateOptions::default;
+        let small = || keyspace().max_memtable_size(OTHERS_IN_MEMORY_BYTES);
         // A row holds dozens of events.
-        let large = || small().data_block_size_policy(BlockSizePolicy::all(64 * 1024));
+        let large = || {
+            let blocks = BlockSizePolicy::all(64 * 1024);
+            keyspace()
+                .max_memtable_size(EVENTS_IN_MEMORY_BYTES)
+                .data_block_size_policy(blocks)
+        };
         let tables = Self {
             about: database.keyspace("about", small)?,
             waiting: database.keyspace("waiting", large)?,
