@@ -58,7 +58,10 @@ export interface Config {
   getToken?: () => string | null | undefined | Promise<string | null | undefined>
   /** The nonce of your Content-Security-Policy, for the Pixel's script. */
   nonce?: string
-  /** Whether to tell everything on the console. Default: `false`. */
+  /**
+   * Whether to check every call with the proxy's own rules, and to tell everything on the console. Fetches a
+   * second module of 80 KB. Default: `false`.
+   */
   debug?: boolean
 }
 

@@ -1,12 +1,12 @@
 // Duet on a page: brings the Rust module up, and keeps every exception away from the page.
 
-import { connect, open } from './core.js'
+import { open, openLater } from 'source'
 import { ADOPT, CONSENT, HURRY, IDENTIFY, INIT, LEAVE, PENDING, RESET, WAKE, attach, happened, step } from './effects.js'
 import { fire, userFields } from './fire.js'
 import { held, hold, replay } from './held.js'
 import { clicked, quiet, storedEvents } from './host.js'
 import { eventId } from './ids.js'
-import { emit, on, setDebug } from './listeners.js'
+import { emit, on } from './listeners.js'
 import { poll } from './orders.js'
 import { propertiesOf } from './properties.js'
 import { configure, settings } from './requests.js'
@@ -14,7 +14,7 @@ import { addPixel, view } from './ttq.js'
 
 /** Whether the module runs. */
 let isUp
-/** Fulfilled when the translated module is there, where it has to be fetched. */
+/** Fulfilled when the module is there, where it has to be fetched. */
 let ready
 
 const fail = (error) => {
@@ -43,7 +43,7 @@ const bringUp = () => {
   try {
     up(open())
   } catch {
-    ready = import('./fallback.js').then((fallback) => up(connect(fallback.instantiate))).catch(fail)
+    ready = openLater().then(up).catch(fail)
   }
   return isUp
 }
@@ -60,9 +60,9 @@ const beginning = new Promise((resolve) => {
 
 const init = (config) => {
   run(() => {
-    setDebug(config.debug)
     if (!settings) {
       configure(config)
+      if (config.debug) import('./debug.js').then((debug) => debug.start(on, settings)).catch(console.warn)
       listen()
       addPixel(config)
       step(INIT, [config.country, known(config.consent ?? 'granted'), clicked()])

@@ -47,6 +47,8 @@ export const fire = (isUp, isComing, pixel, server, event, properties, options) 
       test_event_code: testEventCode || undefined,
     }
     const who = userFields(user)
+    const [email, phone, external_id] = who
+    emit('call', { ...made, properties: copy, user: { email, phone, external_id } })
     const attempt = () => {
       const body = {
         ...made,

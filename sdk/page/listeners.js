@@ -6,8 +6,8 @@ import { quiet } from './host.js'
 const PATIENCE_MS = 12_000
 
 const tickets = []
-const listeners = { delivery: new Set(), error: new Set(), pixel: new Set() }
-let debug
+// A `call` is told while debugging only.
+const listeners = { delivery: new Set(), error: new Set(), pixel: new Set(), call: new Set() }
 let pixel
 
 /** The number under which a delivery is settled, and the promise of it. */
@@ -50,19 +50,10 @@ export const emit = (kind, detail) => {
   if (kind == 'pixel') pixel = detail
   if (kind == 'error') {
     const { code, field } = detail
-    // The sentences are in `duet-sdk/debug`.
+    // The sentences are in debug.js.
     detail.message ??= `${field ? field + ' broke the rule' : 'trouble:'} ${code}; init({ debug: true }) explains`
-    if (!debug && !listeners.error.size) console.warn('[duet] ' + detail.message, detail)
+    if (!listeners.error.size) console.warn('[duet] ' + detail.message, detail)
   }
-  log(kind, detail)
   // Never from inside a call: a listener may call Duet.
   for (const listener of listeners[kind]) queueMicrotask(() => quiet(() => listener(detail)))
-}
-
-export const setDebug = (on) => {
-  debug = on
-}
-
-export const log = (...what) => {
-  if (debug) console.debug('[duet]', ...what)
 }

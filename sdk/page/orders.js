@@ -1,7 +1,6 @@
 // Waiting for an order to be paid.
 
 import { quiet } from './host.js'
-import { log } from './listeners.js'
 
 const LONGEST_MS = 30_000
 
@@ -30,8 +29,8 @@ export const poll = (url, credentials, intervalMs, timeoutMs, paid) => {
         stop()
         return quiet(paid)
       }
-    } catch (error) {
-      log('order status', error)
+    } catch {
+      // Offline, or no such order yet.
     }
     clearTimeout(timer)
     if (!stopped) timer = setTimeout(look, intervalMs)

@@ -2,7 +2,6 @@
 
 import { ADOPT, ANSWERED, step, wake } from './effects.js'
 import { PREFIX, join, keys, quiet, read, remove, write } from './host.js'
-import { log } from './listeners.js'
 
 const REQUEST_MS = 10_000
 const LEASE_MS = 15_000
@@ -23,7 +22,6 @@ export const configure = (config) => {
 }
 
 export async function post(number, leaving, body) {
-  log('post', body)
   // Status, retry after, whether the proxy spoke, its results: as far as they are known.
   const answer = [0, 0]
   const { length } = new TextEncoder().encode(body)
@@ -33,7 +31,7 @@ export async function post(number, leaving, body) {
     // A beacon says nothing of its fate, so the events stay until an answer names them.
     quiet(() => navigator.sendBeacon(settings.endpoint, body))
   } else {
-    await ask(body, keepalive, leaving, answer).catch((error) => log('request failed', error))
+    await ask(body, keepalive, leaving, answer).catch(() => {})
   }
   if (keepalive) inFlight -= length
   const [status, retryAfter, spoken, results] = answer

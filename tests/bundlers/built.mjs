@@ -47,7 +47,7 @@ export const builds = {
   async 'Vite build'() {
     const { build } = await import('vite')
     const folder = fresh('vite')
-    await build({ root: app, configFile: false, logLevel: 'warn', build: { outDir: folder } })
+    await build({ root: app, configFile: false, logLevel: 'warn', build: { outDir: folder, emptyOutDir: true } })
     return folder
   },
   'webpack 5': scripted('webpack', async (folder) => {
@@ -86,10 +86,13 @@ export const builds = {
 
 export const nextBuild = (options, env) => {
   rmSync(join(next, '.next'), { recursive: true, force: true })
-  return nextRun(['build', ...options], env).ended
+  const { child, output } = nextRun(['build', ...options], env)
+  return new Promise((resolve, reject) => {
+    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(output.text))))
+  })
 }
 
-/** Runs Next.js; `ended` is rejected with its output where it fails. */
+/** Runs Next.js. */
 export const nextRun = (words, env = {}) => {
   const program = join(here, 'node_modules/next/dist/bin/next')
   if (!existsSync(dirname(program))) throw new Error('npm ci has not been run here')
@@ -104,8 +107,5 @@ export const nextRun = (words, env = {}) => {
       output.text += text
     })
   }
-  const ended = new Promise((resolve, reject) => {
-    child.on('exit', (code) => (code ? reject(new Error(output.text)) : resolve()))
-  })
-  return { child, ended, output }
+  return { child, output }
 }

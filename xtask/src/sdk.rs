@@ -2,7 +2,7 @@
 //!
 //! 1. cargo builds the module, wasm-bindgen writes the glue, wasm-opt makes the module small.
 //! 2. wasm2js translates the same module to JavaScript, for pages that forbid WebAssembly.
-//! 3. esbuild puts glue, module and `sdk/page/` together into `index.js`, `fallback.js`, `server.js`.
+//! 3. esbuild puts glue, module and `sdk/page/` together into the package's files.
 //! 4. `npm pack` turns them and `sdk/npm/` into `target/npm/duet-sdk-<version>.tgz`.
 //!
 //! The same sources give the same bytes: every tool is pinned by a lock file, and nothing carries a
@@ -41,6 +41,7 @@ pub(crate) fn build() -> Result<Package> {
     std::fs::create_dir_all(&build)?;
     let names = module::build(&build)?;
     module::translate(&build)?;
+    module::build_debug(&build)?;
 
     let package = package::stage()?;
     bundle::build(&build, &package.folder, &names)?;

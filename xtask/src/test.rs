@@ -44,19 +44,7 @@ const CHECKS: &[Check] = &[
     }),
     ("licences and bans", deny::check),
     ("npm package", || sdk::build().map(|_| ())),
-    ("lints of the browser module", || {
-        cargo(&[
-            "clippy",
-            "-p",
-            "duet-sdk",
-            "--target",
-            "wasm32-unknown-unknown",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ])
-    }),
+    ("lints of the browser modules", browser_lints),
     ("the page's side of the SDK", || {
         run(command("node", ["--test", "tests/"], &root().join("sdk")))
     }),
@@ -89,6 +77,16 @@ pub(crate) fn everything() -> Result<()> {
 
 fn cargo(arguments: &[&str]) -> Result<()> {
     run(command("cargo", arguments, &root()))
+}
+
+/// One after the other: together they would share features, and one of them has no standard library.
+fn browser_lints() -> Result<()> {
+    for package in ["duet-sdk", "duet-debug"] {
+        let target = ["--target", "wasm32-unknown-unknown"];
+        let lints = ["clippy", "-p", package, "--quiet"];
+        cargo(&[&lints[..], &target, &["--", "-D", "warnings"]].concat())?;
+    }
+    Ok(())
 }
 
 /// The types by hand, strictly, in a file of right and wrong uses.

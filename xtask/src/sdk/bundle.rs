@@ -1,4 +1,4 @@
-//! `sdk/page/`, the glue and the module -> the three files of the package.
+//! `sdk/page/`, the glue and the module -> the files of the package.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{module::Names, text};
 use crate::run::{command, root, run};
 
-/// Writes `index.js`, `fallback.js` and `server.js` into `package`.
+/// Writes the package's JavaScript and the module itself into `package`.
 pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
     let bytes = fs::read(build.join("duet_bg.wasm"))?;
     fs::write(build.join("duet_bg.txt"), text::encode(&bytes))?;
@@ -16,9 +16,25 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
         let file = file?;
         fs::copy(file.path(), build.join(file.file_name()))?;
     }
-    let page = ["--alias:surroundings=./page.js", "--external:./fallback.js"];
-    bundle(build, package, ("api.js", "index.js"), &page, names)?;
+    fs::copy(build.join("duet_bg.wasm"), package.join("duet.wasm"))?;
+    let external = [
+        "--external:./fallback.js",
+        "--external:./debug.js",
+        "--alias:surroundings=./page.js",
+    ];
+    for (file, source) in [("index.js", "inline"), ("external.js", "external")] {
+        let source = format!("--alias:source=./{source}.js");
+        let options = [&external[..], &[&source]].concat();
+        bundle(build, package, ("api.js", file), &options, names)?;
+    }
     bundle(build, package, ("fallback.js", "fallback.js"), &[], &[])?;
+    bundle(
+        build,
+        package,
+        ("debug.js", "debug.js"),
+        &["--loader:.wasm=binary"],
+        &[],
+    )?;
     let server = ["--alias:surroundings=./server.js"];
     bundle(build, package, ("api.js", "server.js"), &server, &[])
 }

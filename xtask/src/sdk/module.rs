@@ -43,29 +43,7 @@ const PARTS: [(&str, &str); 7] = [
 
 /// Leaves `duet.js` (glue) and `duet_bg.wasm` in `build`; gives back the names the module ends up with.
 pub(crate) fn build(build: &Path) -> Result<Names> {
-    let profile = "release-wasm";
-    let target = "wasm32-unknown-unknown";
-    let arguments = ["rustc", "--quiet", "--package", "duet-sdk", "--lib"];
-    let mut cargo = command("cargo", arguments, &root());
-    // Named here and not in the manifest: beside an rlib, cargo leaves link-time optimisation out.
-    cargo.args(["--crate-type", "cdylib"]);
-    cargo.args(["--profile", profile, "--target", target]);
-    // With a small stack the addresses of data are shorter.
-    cargo.args(["--", "-C", "link-arg=-zstack-size=65536"]);
-    run(cargo)?;
-
-    let module = cargo_target().join(target).join(profile);
-    Bindgen::new()
-        .web(true)?
-        .input_path(module.join("duet_sdk.wasm"))
-        .out_name("duet")
-        .typescript(false)
-        .remove_name_section(true)
-        .remove_producers_section(true)
-        // Our own entry says where the module comes from.
-        .omit_default_module_path(true)
-        .generate(build)?;
-
+    bind(build, "duet-sdk", "duet")?;
     let glue = fs::read_to_string(build.join("duet.js"))?;
     ensure!(
         glue.contains("passStringToWasm0(input, wasm.__wbindgen_export, wasm.__wbindgen_export2)"),
@@ -119,6 +97,48 @@ fn names(list: &str) -> Result<Names> {
         names.push((part, renamed));
     }
     Ok(names)
+}
+
+/// Leaves `debug_glue.js` and `debug_bg.wasm` in `build`.
+pub(crate) fn build_debug(build: &Path) -> Result<()> {
+    bind(build, "duet-debug", "debug")?;
+    fs::rename(build.join("debug.js"), build.join("debug_glue.js"))?;
+    let bound = build.join("debug_bg.wasm");
+    let mut optimise = tool("wasm-opt");
+    optimise.arg(&bound).arg("-o").arg(&bound);
+    optimise.arg("-Oz").args(FEATURES);
+    run(optimise)
+}
+
+/// Compiles a crate and leaves `name.js` and `name_bg.wasm` in `build`.
+fn bind(build: &Path, package: &str, name: &str) -> Result<()> {
+    let profile = "release-wasm";
+    let target = "wasm32-unknown-unknown";
+    let arguments = ["rustc", "--quiet", "--package", package, "--lib"];
+    let mut cargo = command("cargo", arguments, &root());
+    // Named here and not in the manifest: beside an rlib, cargo leaves link-time optimisation out.
+    cargo.args(["--crate-type", "cdylib"]);
+    cargo.args(["--profile", profile, "--target", target]);
+    // With a small stack the addresses of data are shorter.
+    cargo.args(["--", "-C", "link-arg=-zstack-size=65536"]);
+    run(cargo)?;
+
+    let module = cargo_target().join(target).join(profile);
+    Bindgen::new()
+        .web(true)?
+        .input_path(
+            module
+                .join(package.replace('-', "_"))
+                .with_extension("wasm"),
+        )
+        .out_name(name)
+        .typescript(false)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        // Our own entry says where the module comes from.
+        .omit_default_module_path(true)
+        .generate(build)?;
+    Ok(())
 }
 
 /// Leaves `duet_bg.js` in `build`: the module as JavaScript, behind one function `instantiate`.

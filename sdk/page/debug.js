@@ -1,0 +1,36 @@
+// Loaded with `debug: true` only: tells on the console what Duet does, and what the proxy would say of
+// each call, in its own words.
+
+import module from './debug_bg.wasm'
+import { check, health, initSync } from './debug_glue.js'
+
+const title = 'color:#fe2c55;font-weight:bold'
+const say = (text, ...more) => console.log('%c[duet]%c ' + text, title, '', ...more)
+
+const table = (rows) => console.table(rows, ['field', 'rule', 'message'])
+
+/** `on` is the SDK's own, which here also knows of every `call`; `settings` are `init()`'s. */
+export const start = (on, settings) => {
+  initSync({ module })
+  on('call', (event) => {
+    const { errors, warnings } = check(JSON.stringify(event), settings.country ?? '', Date.now())
+    if (errors.length) {
+      say(`${event.event}: the proxy will refuse it`)
+      table(errors)
+    } else {
+      say(`${event.event}: as it should be` + (warnings.length ? ', but' : ''))
+    }
+    if (warnings.length) table(warnings)
+  })
+  on('pixel', ({ state }) => say('the Pixel: ' + state))
+  on('delivery', ({ event, eventId, status, errors, warnings }) => {
+    say(`${event} ${eventId}: ${status}`)
+    const said = [...(errors ?? []), ...(warnings ?? [])]
+    if (said.length) table(said)
+  })
+  on('error', ({ code, field, eventId, message }) => say('error', { code, field, eventId, message }))
+  return health(String(new URL(settings.endpoint, location.href))).then(({ http, says }) => {
+    if (http === 200 && says) say('the proxy is well', says)
+    else say(`the proxy does not answer as it should (HTTP ${http || 'none'}): is ${settings.endpoint} right?`, says)
+  })
+}

@@ -1,0 +1,24 @@
+// Where the module comes from, for `duet-sdk/external`: a file of its own, compiled while it arrives.
+// Calls made meanwhile wait.
+
+import { connect } from './core.js'
+
+export const open = () => {
+  throw 'it has to be fetched'
+}
+
+const file = () => new URL('./duet.wasm', import.meta.url)
+
+export const openLater = async () => {
+  let module
+  try {
+    // A server may not know what a .wasm file is.
+    module = await WebAssembly.compileStreaming(fetch(file())).catch(async () =>
+      WebAssembly.compile(await (await fetch(file())).arrayBuffer()),
+    )
+  } catch {
+    // Not allowed here: the same code translated to JavaScript.
+    return connect((await import('./fallback.js')).instantiate)
+  }
+  return connect((imports) => new WebAssembly.Instance(module, imports).exports)
+}
