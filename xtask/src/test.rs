@@ -50,7 +50,6 @@ const CHECKS: &[Check] = &[
     }),
     ("types", types),
     ("browsers", browsers),
-    ("bundlers", bundlers),
 ];
 
 const DOC: [&str; 6] = [
@@ -100,16 +99,7 @@ fn types() -> Result<()> {
 
 /// The browser suite, against the binaries and the package that were just built.
 fn browsers() -> Result<()> {
-    node_suite("tests/browser")
-}
-
-/// What every common bundler makes of the package. It uses the browser suite's stack.
-fn bundlers() -> Result<()> {
-    node_suite("tests/bundlers")
-}
-
-fn node_suite(folder: &str) -> Result<()> {
-    let folder = root().join(folder);
+    let folder = root().join("tests/browser");
     let ci = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
     run(command("npm", ci, &folder))?;
     let mut npm = command("npm", ["test"], &folder);
