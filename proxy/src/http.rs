@@ -9,3 +9,4 @@ pub mod origin;
 pub mod rate;
 pub mod rejection;
 pub mod track;
+pub mod wait;

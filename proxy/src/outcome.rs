@@ -6,7 +6,7 @@ use crate::tiktok::Verdict;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// TikTok took it (`code` 0).
-    Delivered,
+    Delivered(Verdict),
     /// TikTok took it with a remark (`code` 20001).
     DeliveredWithWarning(Verdict),
     /// TikTok will never take it.
@@ -19,7 +19,7 @@ impl Outcome {
     /// The name in logs, metrics and dead letters.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Delivered => "delivered",
+            Self::Delivered(_) => "delivered",
             Self::DeliveredWithWarning(_) => "delivered_with_warning",
             Self::Refused(_) => "refused",
             Self::Expired => "expired",
@@ -34,8 +34,10 @@ impl Outcome {
     /// TikTok's words on it.
     pub fn verdict(&self) -> Option<&Verdict> {
         match self {
-            Self::Delivered | Self::Expired => None,
-            Self::DeliveredWithWarning(verdict) | Self::Refused(verdict) => Some(verdict),
+            Self::Expired => None,
+            Self::Delivered(verdict)
+            | Self::DeliveredWithWarning(verdict)
+            | Self::Refused(verdict) => Some(verdict),
         }
     }
 }

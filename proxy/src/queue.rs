@@ -38,6 +38,7 @@ use tokio::sync::mpsc;
 use crate::metrics::Metrics;
 
 mod disk;
+mod ends;
 mod filter;
 mod group;
 mod intake;
@@ -50,6 +51,7 @@ mod seen;
 mod space;
 mod writer;
 
+pub use ends::Waiter;
 pub use intake::{Enqueued, Entry, Intake};
 pub use key::DedupKey;
 pub use lane::{Batch, Claimed, Lane, Limits};
@@ -86,17 +88,19 @@ pub fn open(
     };
     let writer = writer::start(store.clone(), shared)?;
     tokio::spawn(hand_out(answers));
+    let ends = Arc::default();
     let outlet = Outlet {
         store: store.clone(),
         writer: writer.clone(),
         waiting: Arc::clone(&waiting),
         new_lanes,
+        ends: Arc::clone(&ends),
     };
     let letters = DeadLetters {
         store,
         writer: writer.clone(),
     };
-    Ok((Intake::new(writer, waiting), outlet, letters))
+    Ok((Intake::new(writer, waiting, ends), outlet, letters))
 }
 
 /// Ends when the writer does.
@@ -114,6 +118,7 @@ pub struct Outlet {
     writer: writer::Handle,
     waiting: Arc<AtomicI64>,
     new_lanes: mpsc::UnboundedReceiver<NewLane>,
+    ends: Arc<ends::Ends>,
 }
 
 impl Outlet {
@@ -121,7 +126,12 @@ impl Outlet {
     /// one; never again once the store is closed.
     pub async fn lane(&mut self) -> Lane {
         match self.new_lanes.recv().await {
-            Some(new) => Lane::new(new, self.store.clone(), self.writer.clone()),
+            Some(new) => Lane::new(
+                new,
+                self.store.clone(),
+                self.writer.clone(),
+                Arc::clone(&self.ends),
+            ),
             None => std::future::pending().await,
         }
     }

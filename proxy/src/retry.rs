@@ -48,7 +48,7 @@ pub enum Slow {
 /// `events` is how many there are.
 pub fn decide(reply: Reply, attempts: u32, events: usize) -> Next {
     match reply {
-        Reply::Taken => Next::End(Outcome::Delivered),
+        Reply::Taken(verdict) => Next::End(Outcome::Delivered(verdict)),
         Reply::TakenInPart { verdict, refused } => in_part(verdict, refused, events),
         Reply::Refused { index, .. } if events > 1 => Next::Narrow { suspect: index },
         // A gateway's 413 is about the size of all of them together.
@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn only_code_0_and_20001_deliver() {
-        assert_eq!(decide(Reply::Taken, 1, 50), Next::End(Outcome::Delivered));
+        let taken = decide(Reply::Taken(verdict(0)), 1, 50);
+        assert_eq!(taken, Next::End(Outcome::Delivered(verdict(0))));
         let warning = Outcome::DeliveredWithWarning(verdict(20001));
         assert_eq!(decide(in_part(Vec::new()), 1, 50), Next::End(warning));
     }

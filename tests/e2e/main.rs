@@ -27,3 +27,4 @@ mod narrows;
 mod origins;
 mod outage;
 mod settings;
+mod waits;

@@ -16,6 +16,7 @@ use duet_events::{EventId, EventName};
 use duet_proxy::{
     outcome::Outcome,
     queue::{self, DedupKey, Destination, Entry, Error, Lane, Limits, Outlet, Remember},
+    tiktok::Verdict,
 };
 use libfuzzer_sys::{
     arbitrary::{self, Arbitrary},
@@ -114,7 +115,12 @@ async fn next(outlet: &mut Outlet) -> Option<Lane> {
 }
 
 async fn settle_some(lane: &mut Lane) -> Result<(), Error> {
-    for outcome in [Outcome::Delivered, Outcome::Expired] {
+    let taken = Verdict {
+        code: 0,
+        message: "OK".to_owned(),
+        request_id: None,
+    };
+    for outcome in [Outcome::Delivered(taken), Outcome::Expired] {
         if let Some(batch) = lane.claim(Limits {
             events: 5,
             bytes: 20_000,

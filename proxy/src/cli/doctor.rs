@@ -108,7 +108,7 @@ async fn ask_tiktok(config: &Config, test_event_code: Option<&str>) -> Result<(F
     let client = Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
     let (reply, tiktoks_time) = client.probe(test_event(config, code)?).await;
     let token = match reply {
-        Reply::Taken | Reply::TakenInPart { .. } => Ok(format!(
+        Reply::Taken(_) | Reply::TakenInPart { .. } => Ok(format!(
             "TikTok took a test event (code {code}); it is not counted"
         )),
         Reply::Barred(verdict) => Err(format!(

@@ -16,7 +16,7 @@ pub(super) fn settled(metrics: &Metrics, events: &[Claimed], outcome: &Outcome, 
     let took_ms = oldest.map_or(0, |accepted| now_ms - accepted);
     let count = events.len();
     match outcome {
-        Outcome::Delivered => tracing::info!(events = count, took_ms, "delivered"),
+        Outcome::Delivered(_) => tracing::info!(events = count, took_ms, "delivered"),
         Outcome::DeliveredWithWarning(verdict) => tracing::warn!(
             events = count,
             took_ms,

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use axum::{
     Json,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+    response::Response,
 };
 use duet_events::{
     Event,
@@ -16,14 +16,14 @@ use duet_events::{
 };
 use serde::Serialize;
 
-use super::{body, click_cookie, client, origin, rejection::Rejection};
+use super::{body, click_cookie, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
     admit::{Admitted, Caller, Facts, admit, is_public},
     app::App,
     clock,
     identity::server_key,
     metrics::{Metrics, PixelLabel, RuleLabel},
-    queue::{DedupKey, Enqueued, Entry, Remember},
+    queue::{DedupKey, Enqueued, Entry, Remember, Waiter},
 };
 
 /// `GET`: somebody wants to know whether this is the place.
@@ -50,7 +50,8 @@ pub async fn get(
     })
 }
 
-/// Takes one event or up to 100. 202 means that every event it calls accepted is on disk.
+/// Takes one event or up to 100. 202 means that every event it calls accepted is on disk; 200, which only
+/// `?wait` brings, that TikTok has said what it makes of them.
 ///
 /// # Errors
 /// As [`Rejection`] says.
@@ -59,12 +60,13 @@ pub async fn post(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Result<Response, Rejection> {
-    let (Parts { headers, .. }, body) = request.into_parts();
+    let (Parts { headers, uri, .. }, body) = request.into_parts();
     let caller = server_key::caller(&headers, app.server.server_key.as_ref())?;
     let address = client::address(peer, &headers, &app.server.trusted_proxies);
     if caller == Caller::Page {
         app.rates.check(address)?;
     }
+    let wait = Wait::asked(uri.query(), caller)?;
     let bytes = body::read(&headers, body).await?;
     let events = Events::open(&bytes).map_err(unreadable)?;
     let ttclid = client::cookie(&headers, "ttclid").map(percent_decoded);
@@ -81,13 +83,14 @@ pub async fn post(
     let cookie = click_cookie(&app, caller, peer, &headers, &judged);
     let taken = judged.iter().flatten();
     let entries = taken.map(|admitted| entry(admitted, &app));
+    let waiters = waiters(wait, &judged, &app);
     let mut enqueued = app.intake.enqueue(entries).await?.into_iter();
     let results = judged.into_iter().map(|judged| match judged {
         Ok(admitted) => taken_result(admitted, enqueued.next(), &app.metrics),
         Err(refusal) => refused_result(refusal, &app.metrics),
     });
     let answer = Answer::to(results.collect()).map_err(Rejection::Invalid)?;
-    let mut response = (StatusCode::ACCEPTED, Json(answer)).into_response();
+    let mut response = wait.answer(answer, waiters).await;
     response
         .headers_mut()
         .extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
@@ -173,6 +176,18 @@ fn entry<'a>(admitted: &'a Admitted, app: &App) -> Entry<'a, Event> {
         remember: remembered(event),
         destination,
         event,
+    }
+}
+
+/// For every event that was taken, somebody who waits for its end; nobody where the caller does not.
+fn waiters(wait: Wait, judged: &[Result<Admitted, Refusal>], app: &App) -> Vec<Waiter> {
+    match wait {
+        Wait::Not | Wait::Ignored => Vec::new(),
+        Wait::For(_) => judged
+            .iter()
+            .flatten()
+            .map(|admitted| app.intake.waiter(entry(admitted, app).key))
+            .collect(),
     }
 }
 

@@ -12,7 +12,8 @@ use serde::Serialize;
 use tokio::{sync::oneshot, task};
 
 use super::{
-    DedupKey, Destination, Error, Remember,
+    DedupKey, Destination, Error, Remember, Waiter,
+    ends::Ends,
     writer::{Answer, Call, Handle},
 };
 
@@ -28,6 +29,7 @@ pub struct Intake {
     writer: Handle,
     depth: Arc<AtomicI64>,
     open: Arc<Mutex<Bundle>>,
+    ends: Arc<Ends>,
 }
 
 /// One event on its way in.
@@ -85,11 +87,12 @@ impl Waiting {
 }
 
 impl Intake {
-    pub(super) fn new(writer: Handle, depth: Arc<AtomicI64>) -> Self {
+    pub(super) fn new(writer: Handle, depth: Arc<AtomicI64>, ends: Arc<Ends>) -> Self {
         Self {
             writer,
             depth,
             open: Arc::new(Mutex::new(Bundle::new(Arc::default()))),
+            ends,
         }
     }
 
@@ -112,6 +115,11 @@ impl Intake {
             task::yield_now().await;
         }
         answered.await.unwrap_or(Err(Error::Stopped))
+    }
+
+    /// Waits for the end of the event with this key. To miss nothing, this comes before [`Intake::enqueue`].
+    pub fn waiter(&self, key: DedupKey) -> Waiter {
+        Waiter::new(&self.ends, key)
     }
 
     /// How many events wait to be delivered, those under way included.

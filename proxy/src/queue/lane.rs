@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::{
     Destination, Error,
     disk::Store,
+    ends::Ends,
     group::Settlement,
     letter::{DeadLetter, LetterId},
     row::{self, Row},
@@ -24,6 +25,7 @@ pub struct Lane {
     prefix: Vec<u8>,
     store: Store,
     writer: Handle,
+    ends: Arc<Ends>,
     arrived: Arc<Notify>,
     /// No row before this one waits.
     head: u64,
@@ -103,12 +105,13 @@ impl Batch {
 }
 
 impl Lane {
-    pub(super) fn new(new: NewLane, store: Store, writer: Handle) -> Self {
+    pub(super) fn new(new: NewLane, store: Store, writer: Handle, ends: Arc<Ends>) -> Self {
         Self {
             prefix: new.destination.prefix(),
             destination: new.destination,
             store,
             writer,
+            ends,
             arrived: new.arrived,
             head: new.head,
             next: new.head,
@@ -173,8 +176,8 @@ impl Lane {
         Ok(any)
     }
 
-    /// Ends claimed events, all in one way. When this returns they are out of the queue, and dead letters
-    /// are on disk.
+    /// Ends claimed events, all in one way. When this returns they are out of the queue, dead letters are on
+    /// disk, and whoever waits for one of them knows.
     ///
     /// # Errors
     /// [`Error::Stopped`] when the disk refuses; then [`Lane::rewind`] is due.
@@ -221,6 +224,7 @@ impl Lane {
             .ask(|answer| Call::Settle(settlement, answer))
             .await?;
         self.head = head;
+        self.ends.publish(&self.destination, events, outcome);
         Ok(())
     }
 

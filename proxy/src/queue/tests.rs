@@ -67,7 +67,15 @@ async fn reopened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
 }
 
 async fn settled(lane: &mut Lane, events: &[Claimed]) {
-    lane.settle(events, &Outcome::Delivered, 2).await.unwrap();
+    lane.settle(events, &delivered(), 2).await.unwrap();
+}
+
+fn delivered() -> Outcome {
+    Outcome::Delivered(Verdict {
+        code: 0,
+        message: "OK".to_owned(),
+        request_id: None,
+    })
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// `code` 0.
-    Taken,
+    Taken(Verdict),
     /// `code` 20001: taken, with remarks.
     TakenInPart {
         /// On the whole.
@@ -41,8 +41,8 @@ impl Reply {
     /// TikTok's code, where a verdict came.
     pub fn code(&self) -> Option<i64> {
         match self {
-            Self::Taken => Some(0),
-            Self::TakenInPart { verdict, .. }
+            Self::Taken(verdict)
+            | Self::TakenInPart { verdict, .. }
             | Self::Refused { verdict, .. }
             | Self::Barred(verdict)
             | Self::Throttled(verdict)
@@ -127,7 +127,7 @@ pub fn read(status: u16, body: &[u8]) -> Reply {
         request_id,
     };
     match code {
-        0 => Reply::Taken,
+        0 => Reply::Taken(verdict),
         20001 => {
             let remarks = data.and_then(|data| serde_json::from_str(data.get()).ok());
             let Remarks { errors } = remarks.unwrap_or_default();
@@ -167,7 +167,7 @@ mod tests {
             200,
             format!(r#"{{"code":{code},"message":"words","request_id":"r"}}"#).as_bytes(),
         ) {
-            Reply::Taken => "taken",
+            Reply::Taken(_) => "taken",
             Reply::TakenInPart { .. } => "in part",
             Reply::Refused { .. } => "refused",
             Reply::Barred(_) => "barred",
@@ -197,10 +197,8 @@ mod tests {
 
     #[test]
     fn the_code_decides_whatever_the_status() {
-        assert_eq!(
-            read(400, br#"{"code":0,"message":"OK","data":null}"#),
-            Reply::Taken
-        );
+        let taken = read(400, br#"{"code":0,"message":"OK","data":null}"#);
+        assert!(matches!(taken, Reply::Taken(verdict) if verdict.message == "OK"));
         let refused =
             br#"{"code":40002,"message":"Invalid value for event_id: not a valid string."}"#;
         assert!(

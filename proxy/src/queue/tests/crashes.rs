@@ -83,7 +83,7 @@ impl Model {
                 let outcome = if *refused {
                     Outcome::Expired
                 } else {
-                    Outcome::Delivered
+                    delivered()
                 };
                 if !chosen.is_empty() {
                     lane.settle(&chosen, &outcome, 2).await.unwrap();
