@@ -84,6 +84,17 @@ export const builds = {
   },
 }
 
+/** React as it is while developing, which alone mounts twice. */
+export const strictMode = async () => {
+  const { build } = await import('esbuild')
+  const folder = fresh('strict')
+  cpSync(join(here, 'strict/index.html'), join(folder, 'index.html'))
+  const define = { 'process.env.NODE_ENV': '"development"' }
+  const options = { bundle: true, format: 'esm', splitting: true, jsx: 'automatic', define, logLevel: 'warning' }
+  await build({ entryPoints: [join(here, 'strict/main.jsx')], outdir: folder, ...options })
+  return folder
+}
+
 export const nextBuild = (options, env) => {
   rmSync(join(next, '.next'), { recursive: true, force: true })
   const { child, output } = nextRun(['build', ...options], env)

@@ -7,10 +7,10 @@ import { readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { launch, visitor } from '../browser/browser.mjs'
-import { startStack } from '../browser/stack.mjs'
+import { eventsIn, startStack } from '../browser/stack.mjs'
 import { listen, pass } from '../browser/tap.mjs'
 import { until } from '../browser/until.mjs'
-import { builds, here, install, nextBuild, nextRun } from './built.mjs'
+import { builds, here, install, nextBuild, nextRun, strictMode } from './built.mjs'
 
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.json': 'application/json' }
 let stack
@@ -49,8 +49,8 @@ const files = (folder) => async (incoming, outgoing) => {
   }
 }
 
-/** Opens the site; gives back what its page reported, once both legs have arrived. */
-async function opened(url) {
+/** Opens the site; gives back what `look` sees on its page, once both legs of what it reported have arrived. */
+async function opened(url, look = () => {}) {
   const one = await visitor(browser)
   try {
     const page = await one.page()
@@ -67,7 +67,7 @@ async function opened(url) {
     const [{ signals }] = await stack.bothLegs(eventId)
     assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server'])
     assert.deepEqual(one.errors, [])
-    return await page.evaluate(() => document.querySelector('#server')?.textContent)
+    return { eventId, seen: await page.evaluate(look) }
   } finally {
     await one.leave()
   }
@@ -112,10 +112,32 @@ test('it works from Next.js with Turbopack, on the server and in the page', asyn
   try {
     const up = () => fetch(`http://127.0.0.1:${free.port}/`).then(({ ok }) => ok, () => false)
     await until('Next.js listens', up, { found: () => started.output.text })
-    const rendered = await opened(`http://127.0.0.1:${server.port}/`)
-    assert.equal(rendered, 'on-the-server 8dfcc057-77d8-88a5-b01a-e0d0586f4129')
+    const { seen } = await opened(`http://127.0.0.1:${server.port}/`, () => document.querySelector('#server').textContent)
+    assert.equal(seen, 'on-the-server 8dfcc057-77d8-88a5-b01a-e0d0586f4129')
   } finally {
     started.child.kill('SIGTERM')
+    await server.stop()
+  }
+})
+
+test('React’s strict mode mounts twice, and TikTok counts once', async () => {
+  const server = await site(files(await strictMode()))
+  try {
+    const url = `http://127.0.0.1:${server.port}/`
+    const { eventId, seen } = await opened(url, () => ({
+      mounts: window.mounts,
+      scripts: document.querySelectorAll('script[src*="sdkid="]').length,
+    }))
+    assert.deepEqual(seen, { mounts: 2, scripts: 1 })
+    assert.equal(eventsIn(stack.site.log).filter((event) => event.event_id === eventId).length, 1)
+    assert.equal(stack.pixelEvents().filter((event) => event.event_id === eventId).length, 1)
+    const views = await until('the page is viewed', async () => {
+      const all = await stack.sandbox.conversions()
+      const found = all.filter(({ event, page }) => event === 'Pageview' && page?.url === url)
+      return found.length > 0 && found
+    })
+    assert.deepEqual(views.map(({ signals }) => signals.length), [1])
+  } finally {
     await server.stop()
   }
 })

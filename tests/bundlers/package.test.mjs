@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { chmodSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { archive, here, install } from './built.mjs'
@@ -33,3 +34,33 @@ test('nothing is published by accident', () => {
     'server.js',
   ])
 })
+
+test('the same files are the same archive, byte for byte, whenever and wherever they are packed', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'duet-pack-'))
+  try {
+    const copy = join(folder, 'elsewhere')
+    cpSync(install(), copy, { recursive: true })
+    for (const name of readdirSync(copy)) {
+      chmodSync(join(copy, name), 0o644)
+      utimesSync(join(copy, name), 1, 1)
+    }
+    execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: copy, shell: process.platform === 'win32' })
+    const [packed] = readdirSync(folder).filter((name) => name.endsWith('.tgz'))
+    assert.ok(readFileSync(join(folder, packed)).equals(readFileSync(archive())))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+for (const suite of ['tests/bundlers', 'tests/browser', 'sdk']) {
+  test(`the lock file of ${suite} holds on every platform and names no registry`, () => {
+    const { packages } = JSON.parse(readFileSync(join(here, '../..', suite, 'package-lock.json'), 'utf8'))
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !packages[`node_modules/${name}`] && !packages[`${path}/node_modules/${name}`],
+      ),
+    )
+    assert.deepEqual(missing, [])
+    assert.deepEqual(Object.values(packages).flatMap(({ resolved }) => resolved ?? []), [])
+  })
+}

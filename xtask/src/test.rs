@@ -49,7 +49,8 @@ const CHECKS: &[Check] = &[
         run(command("node", ["--test", "tests/"], &root().join("sdk")))
     }),
     ("types", types),
-    ("browsers", browsers),
+    ("browsers", || node_suite("tests/browser")),
+    ("bundlers", || node_suite("tests/bundlers")),
 ];
 
 const DOC: [&str; 6] = [
@@ -97,9 +98,10 @@ fn types() -> Result<()> {
     run(command(&tsc, ["--project", "tests"], &root().join("sdk")))
 }
 
-/// The browser suite, against the binaries and the package that were just built.
-fn browsers() -> Result<()> {
-    let folder = root().join("tests/browser");
+/// A suite that runs the binaries and the package that were just built. What every common bundler makes of the
+/// package is tried on the browser suite's stack.
+fn node_suite(folder: &str) -> Result<()> {
+    let folder = root().join(folder);
     let ci = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
     run(command("npm", ci, &folder))?;
     let mut npm = command("npm", ["test"], &folder);

@@ -1,0 +1,25 @@
+// React while developing: strict mode mounts every component, takes it down, and mounts it again.
+
+import { StrictMode, useEffect } from 'react'
+import { createRoot } from 'react-dom/client'
+import { init, page, trackServerViewContent } from 'duet-sdk'
+
+window.mounts = 0
+
+function Shop() {
+  useEffect(() => {
+    window.mounts += 1
+    init(window.settings)
+    page()
+    const { eventId, delivery } = trackServerViewContent({ contentId: 'pro', value: 199000, orderId: window.order })
+    window.reported ??= delivery.then(({ status }) => ({ eventId, status }))
+  }, [])
+  return null
+}
+
+const container = document.body.appendChild(document.createElement('div'))
+createRoot(container).render(
+  <StrictMode>
+    <Shop />
+  </StrictMode>,
+)
