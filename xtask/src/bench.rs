@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: sizes of the npm package, then what `bench/` measures of the release binary.
-//! `cargo xtask bench NAME` measures one thing, `cargo xtask bench fuzz` runs the fuzz targets.
+//! `cargo xtask bench NAME` measures one thing, `cargo xtask bench fuzz` runs the fuzz targets, `cargo xtask bench leave`
+//! has visitors leave pages.
 
 mod fuzz;
+mod leave;
 
 use std::process::Command;
 
@@ -15,11 +17,13 @@ use crate::{
 /// Builds what is measured and measures it. `arguments` are passed on.
 pub(crate) fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
     let arguments: Vec<String> = arguments.collect();
-    if let Some(("fuzz", rest)) = arguments
+    let named = arguments
         .split_first()
-        .map(|(word, rest)| (word.as_str(), rest))
-    {
-        return fuzz::search(rest);
+        .map(|(word, rest)| (word.as_str(), rest));
+    match named {
+        Some(("fuzz", rest)) => return fuzz::search(rest),
+        Some(("leave", rest)) => return leave::measure(rest),
+        _ => {}
     }
     let is_named = arguments.first().is_some_and(|word| !word.starts_with('-'));
     if !is_named {

@@ -1,0 +1,23 @@
+//! `cargo xtask bench leave [ROUNDS]`: visitors who call and leave the page at once, in Chromium and Firefox.
+//! It runs the browser suite's stack.
+
+use anyhow::Result;
+
+use crate::{
+    run::{cargo_target, command, root, run},
+    sdk,
+};
+
+/// Builds what is needed and runs `bench/leave/`. `arguments` are passed on.
+pub(super) fn measure(arguments: &[String]) -> Result<()> {
+    sdk::build()?;
+    let build = ["build", "--quiet", "-p", "duet-proxy", "-p", "duet-sandbox"];
+    run(command("cargo", build, &root()))?;
+    let ci = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    run(command("npm", ci, &root().join("tests/browser")))?;
+    let mut leave = command("node", ["bench/leave/leave.mjs"], &root());
+    leave
+        .args(arguments)
+        .env("DUET_BIN", cargo_target().join("debug"));
+    run(leave)
+}
