@@ -21,9 +21,11 @@ use crate::{
     secret::{AccessToken, ServerKey},
 };
 
+pub mod payments;
 mod reader;
 pub mod settings;
 
+use payments::Payments;
 use reader::Reader;
 
 /// Everything the proxy is told from outside.
@@ -35,6 +37,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// How requests are taken.
     pub server: Server,
+    /// Who may say that money came; `None` without a payment webhook.
+    pub payments: Option<Payments>,
     /// `DUET_DATA_DIR`: the folder of the embedded store.
     pub data_dir: PathBuf,
     /// `DUET_DISK_RESERVE_MB`, in bytes: how much of the disk stays free.
@@ -231,6 +235,7 @@ impl Config {
             ServerKey::new,
             "a key has at least 16 characters",
         );
+        let payments = payments::read(&mut reader);
         let data_dir = reader.parsed("DUET_DATA_DIR", |text| Ok(PathBuf::from(text)));
         let disk_reserve_bytes = reader.parsed("DUET_DISK_RESERVE_MB", |text| {
             let bytes = text
@@ -275,6 +280,7 @@ impl Config {
                     server_key,
                 },
                 delivery: delivery?,
+                payments,
                 data_dir: data_dir?,
                 disk_reserve_bytes: disk_reserve_bytes?,
                 without_effect,

@@ -26,6 +26,7 @@ pub mod http;
 pub mod identity;
 pub mod metrics;
 pub mod outcome;
+pub mod payments;
 pub mod queue;
 pub mod retry;
 pub mod router;

@@ -55,6 +55,35 @@ impl fmt::Debug for ServerKey {
     }
 }
 
+/// A secret that a partner of the shop knows too: a webhook's key, or the key of its signatures.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SharedSecret(String);
+
+impl SharedSecret {
+    /// Takes the secret, without the white space that files and shells leave around it; `None` if nothing
+    /// is left.
+    pub fn new(secret: &str) -> Option<Self> {
+        let secret = secret.trim();
+        (!secret.is_empty()).then(|| Self(secret.to_owned()))
+    }
+
+    /// Whether `presented` is this secret, in a time that says nothing about where they differ.
+    pub fn matches(&self, presented: &str) -> bool {
+        self.0.as_bytes().ct_eq(presented.as_bytes()).into()
+    }
+
+    /// The secret in clear, for signatures.
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for SharedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,7 +92,10 @@ mod tests {
     fn secrets_do_not_print() {
         let token = AccessToken::new(" canary-token\n").unwrap();
         let key = ServerKey::new("canary-key-of-16-or-more").unwrap();
-        assert_eq!(format!("{token:?} {key:?}"), "[redacted] [redacted]");
+        let shared = SharedSecret::new(" canary-secret\n").unwrap();
+        let printed = format!("{token:?} {key:?} {shared:?}");
+        assert_eq!(printed, "[redacted] [redacted] [redacted]");
+        assert_eq!(shared.expose(), b"canary-secret");
         assert_eq!(token.expose(), "canary-token");
     }
 
@@ -74,5 +106,9 @@ mod tests {
         assert!(!key.matches("0123456789abcdeF"));
         assert!(!key.matches(""));
         assert!(ServerKey::new("too-short").is_none());
+
+        let shared = SharedSecret::new("s3cret").unwrap();
+        assert!(shared.matches("s3cret") && !shared.matches("s3creT") && !shared.matches(""));
+        assert!(SharedSecret::new(" \n").is_none());
     }
 }

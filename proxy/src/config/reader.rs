@@ -42,6 +42,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether a setting is given, itself or as a file.
+    pub(super) fn is_set(&self, setting: &str) -> bool {
+        self.text(setting).is_some() || self.text(&format!("{setting}_FILE")).is_some()
+    }
+
     /// A setting that has to be there, under its name or an older one.
     pub(super) fn required_from<T: FromStr<Err = &'static str>>(
         &mut self,

@@ -145,6 +145,34 @@ pub const SETTINGS: &[Setting] = &[
         Some("open"),
         "Whether a page's word for a payment is taken: open. This version cannot verify payments.",
     ),
+    secret(
+        "SEPAY_WEBHOOK_SECRET",
+        "The API key, or the key of the HMAC, of SePay's webhook POST /api/payment/sepay/webhook. Off without it.",
+    ),
+    setting(
+        "SEPAY_WEBHOOK_AUTH",
+        Some("apikey"),
+        "How SePay's bank webhook proves itself, as chosen at SePay: apikey or hmac.",
+    ),
+    secret(
+        "SEPAY_SECRET_KEY",
+        "The key of the MD5 signature of the replaced system's form. That form is refused without it.",
+    ),
+    setting(
+        "SEPAY_ACCOUNTS",
+        None,
+        "The account numbers, virtual ones included, that money for orders comes to, with commas between them. Any without it.",
+    ),
+    setting(
+        "SEPAY_ORDER_PATTERN",
+        None,
+        "What an order id looks like in a bank's memo, as a regular expression with groups, such as ([0-9]{13})([0-9A-Z]{6}). Most ids are found without it.",
+    ),
+    setting(
+        "SEPAY_ORDER_TEMPLATE",
+        None,
+        "How an order id is put together from the groups of SEPAY_ORDER_PATTERN, such as PHO_SUB_$1_$2.",
+    ),
     setting(
         "DUET_LOG",
         Some("info"),
@@ -158,8 +186,6 @@ pub const SETTINGS: &[Setting] = &[
 pub const WITHOUT_EFFECT: &[&str] = &[
     "DUET_PIXELS_FILE",
     "DUET_CONSOLE_TOKEN",
-    "SEPAY_WEBHOOK_SECRET",
-    "SEPAY_SECRET_KEY",
     "CLERK_PUBLISHABLE_KEY",
     "CLERK_ISSUER",
     "CLERK_JWKS_URL",

@@ -120,8 +120,8 @@ fn origins_are_compared_in_the_form_browsers_send() {
 
 #[test]
 fn what_is_set_and_has_no_effect_is_known() {
-    let config = with(&[("SEPAY_WEBHOOK_SECRET", "x"), ("CLERK_ISSUER", " ")]).unwrap();
-    assert_eq!(config.without_effect, ["SEPAY_WEBHOOK_SECRET"]);
+    let config = with(&[("DUET_PIXELS_FILE", "x"), ("CLERK_ISSUER", " ")]).unwrap();
+    assert_eq!(config.without_effect, ["DUET_PIXELS_FILE"]);
 }
 
 #[test]

@@ -1,0 +1,84 @@
+//! Format A: a transaction of a bank account.
+
+use duet_events::Invalid;
+use serde_json::Value;
+
+use super::{PROVIDER, fields::Fields};
+use crate::payments::{Notification, OrderHint, Refused, Transfer, memo::Memo};
+
+/// How much of an account's number is kept.
+const SHOWN: usize = 4;
+
+pub(super) fn read(fields: &Fields<'_>, accounts: &[String]) -> Result<Notification, Refused> {
+    if fields.is("transferType", "out") {
+        return Ok(Notification::Ignored("outgoing"));
+    }
+    let mut problems = Vec::new();
+    if !fields.is("transferType", "in") {
+        problems.push(Invalid::new("transferType", "one_of", "this is in or out"));
+    }
+    let id = transaction_id(fields.0.get("id"), &mut problems);
+    let amount = fields.amount(&["transferAmount"], &mut problems);
+    let (Some(id), Some(amount), []) = (id, amount, problems.as_slice()) else {
+        return Err(Refused::Invalid(problems));
+    };
+    let account = fields.text(&["accountNumber"]);
+    let virtual_account = fields.text(&["subAccount"]);
+    let is_ours = |account: &Option<String>| {
+        let account = account.as_ref();
+        account.is_some_and(|account| accounts.contains(account))
+    };
+    let ours = accounts.is_empty() || is_ours(&account) || is_ours(&virtual_account);
+    let transfer = Transfer {
+        provider: PROVIDER,
+        id,
+        amount,
+        account: account.or(virtual_account).map(|account| end_of(&account)),
+        reference: fields.remark(&["referenceCode"]),
+        hint: OrderHint::Memo(Memo {
+            code: fields.text(&["code"]),
+            content: fields.text(&["content"]).unwrap_or_default(),
+            description: fields.text(&["description"]).unwrap_or_default(),
+        }),
+    };
+    Ok(if !ours {
+        Notification::Parked(transfer, "wrong_account")
+    } else if amount == 0 {
+        Notification::Parked(transfer, "zero_amount")
+    } else {
+        Notification::Paid(transfer)
+    })
+}
+
+/// A whole number, or one as text: `28956687` and `"28956687"` are the same transaction.
+fn transaction_id(value: Option<&Value>, problems: &mut Vec<Invalid>) -> Option<String> {
+    let digits = match value {
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        _ => String::new(),
+    };
+    let plain =
+        (1..=32).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain {
+        problems.push(Invalid::new(
+            "id",
+            "transaction_id",
+            "this is SePay's number of the transaction, at most 32 digits",
+        ));
+        return None;
+    }
+    let significant = digits.trim_start_matches('0');
+    Some(
+        if significant.is_empty() {
+            "0"
+        } else {
+            significant
+        }
+        .to_owned(),
+    )
+}
+
+fn end_of(account: &str) -> String {
+    let skipped = account.chars().count().saturating_sub(SHOWN);
+    account.chars().skip(skipped).collect()
+}

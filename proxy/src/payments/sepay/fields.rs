@@ -1,0 +1,77 @@
+//! The fields of a notification. What only informs is read leniently: money that came is never lost to the
+//! wrong type of a remark.
+
+use duet_events::Invalid;
+use serde_json::{Map, Value};
+
+use crate::payments::amount;
+
+/// The longest id or reference, in characters.
+const MAX_ID: usize = 128;
+
+pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
+
+impl<'a> Fields<'a> {
+    /// The object of this name; an empty one where there is none.
+    pub(super) fn object(&self, name: &str) -> Option<Fields<'a>> {
+        match self.0.get(name) {
+            Some(Value::Object(map)) => Some(Fields(map)),
+            _ => None,
+        }
+    }
+
+    /// The first of these fields that has a text or a number, without white space around it.
+    pub(super) fn text(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| match self.0.get(*name)? {
+            Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+    }
+
+    /// A text for operators, cut to what is kept.
+    pub(super) fn remark(&self, names: &[&str]) -> Option<String> {
+        Some(self.text(names)?.chars().take(MAX_ID).collect())
+    }
+
+    /// A text that has to be there and can be kept as a whole.
+    pub(super) fn id(&self, names: &[&'static str], problems: &mut Vec<Invalid>) -> Option<String> {
+        let id = self.text(names).filter(|id| is_id(id));
+        if id.is_none() {
+            problems.push(Invalid::new(
+                names.first().copied().unwrap_or_default(),
+                "id",
+                "this is 1 to 128 printable characters",
+            ));
+        }
+        id
+    }
+
+    /// Whole dong, in the first of these fields that is there.
+    pub(super) fn amount(
+        &self,
+        names: &[&'static str],
+        problems: &mut Vec<Invalid>,
+    ) -> Option<i64> {
+        let value = names.iter().find_map(|name| self.0.get(*name));
+        let dong = value.and_then(amount::whole_dong);
+        if dong.is_none() {
+            problems.push(Invalid::new(
+                names.first().copied().unwrap_or_default(),
+                "amount",
+                "this is a whole number of dong, at least 0, without thousands separators",
+            ));
+        }
+        dong
+    }
+
+    /// Whether the text of this field is `word`, in any case.
+    pub(super) fn is(&self, name: &str, word: &str) -> bool {
+        let text = self.text(&[name]);
+        text.is_some_and(|text| text.eq_ignore_ascii_case(word))
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    text.chars().count() <= MAX_ID && !text.chars().any(char::is_control)
+}
