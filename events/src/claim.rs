@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Country, Event, EventId, EventName, Invalid, Page, Properties, User,
-    fields::{Fields, Problems},
+    fields::{Fields, Place, Problems},
 };
 
 /// The oldest event TikTok is sent.
@@ -22,6 +22,22 @@ const AHEAD_S: i64 = 10 * 60;
 const CLOCK_SLACK_MS: i64 = 5_000;
 /// Times from here on are milliseconds: as seconds they would lie past the year 5000.
 const MILLISECONDS: i64 = 100_000_000_000;
+
+/// One event of a request, opened but not judged.
+#[derive(Clone, Debug)]
+pub struct Stated<'a>(Option<Fields<'a>>);
+
+impl<'a> Stated<'a> {
+    pub(crate) fn of(fields: Fields<'a>) -> Self {
+        Self(Some(fields))
+    }
+}
+
+impl<'a> From<&'a RawValue> for Stated<'a> {
+    fn from(raw: &'a RawValue) -> Self {
+        Self(Fields::read(raw, Place::Outermost).ok())
+    }
+}
 
 /// What a sender says of one event.
 #[derive(Clone, Debug)]
@@ -81,9 +97,9 @@ impl Claim {
     /// # Errors
     /// Everything that is wrong with it at once. A match key that breaks its rule is no reason to
     /// refuse an event: it is left out, and a warning says so.
-    pub fn read(raw: &RawValue, country: Option<Country>) -> Result<Self, Refusal> {
+    pub fn read(stated: Stated<'_>, country: Option<Country>) -> Result<Self, Refusal> {
         let mut problems = Problems::default();
-        let Ok(mut fields) = Fields::read(raw, "") else {
+        let Stated(Some(mut fields)) = stated else {
             let broken = Invalid::new("", "object", "an event is a JSON object");
             return Err(Refusal {
                 event_id: None,

@@ -25,9 +25,10 @@ impl Currency {
     /// # Errors
     /// `currency` for a code that is not in TikTok's list.
     pub fn parse(code: &str) -> Result<Self, Invalid> {
+        let code = code.trim();
         SUPPORTED
             .into_iter()
-            .find(|known| known.eq_ignore_ascii_case(code.trim()))
+            .find(|known| known.eq_ignore_ascii_case(code))
             .map(Self)
             .ok_or(Invalid::new(
                 "properties.currency",

@@ -50,54 +50,99 @@ fn invalid(field: String, rule: &'static str, message: &'static str) -> Invalid 
     }
 }
 
-/// An object's members that have not been read yet; `null` counts as absent.
-pub(crate) struct Fields<'a> {
-    path: String,
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+/// Where an object stands in the body. It is written out only where something is wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// It is the event or the batch.
+    Outermost,
+    /// It is the member of that name.
+    Member(&'static str),
+    /// It is an element of the array of that name.
+    Element(&'static str, usize),
 }
 
+impl Place {
+    fn path(self) -> String {
+        match self {
+            Self::Outermost => String::new(),
+            Self::Member(name) => name.to_owned(),
+            Self::Element(array, index) => format!("{array}.{index}"),
+        }
+    }
+}
+
+/// An object's members that have not been read yet; `null` counts as absent.
+#[derive(Clone, Debug)]
+pub(crate) struct Fields<'a> {
+    place: Place,
+    members: Vec<Member<'a>>,
+    left: usize,
+}
+
+/// A member; without its value once it has been read.
+type Member<'a> = (Cow<'a, str>, Option<&'a RawValue>);
+
 impl<'a> Fields<'a> {
-    /// # Errors
-    /// `object` when `raw` is something else.
-    pub(crate) fn read(raw: &'a RawValue, path: &str) -> Result<Self, Invalid> {
-        match serde_json::from_str(raw.get()) {
-            Ok(Members(members)) => Ok(Self {
-                path: path.to_owned(),
-                members,
-            }),
-            Err(_) => Err(invalid(path.to_owned(), "object", "this is a JSON object")),
+    pub(crate) fn of(Members(members): Members<'a>, place: Place) -> Self {
+        Self {
+            place,
+            left: members.len(),
+            members,
         }
     }
 
+    /// # Errors
+    /// `object` when `raw` is something else.
+    pub(crate) fn read(raw: &'a RawValue, place: Place) -> Result<Self, Invalid> {
+        serde_json::from_str(raw.get())
+            .map(|members| Self::of(members, place))
+            .map_err(|_| invalid(place.path(), "object", "this is a JSON object"))
+    }
+
     pub(crate) fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
+        match self.place {
+            Place::Outermost => name.to_owned(),
+            place => format!("{}.{name}", place.path()),
         }
     }
 
     /// Where the same member is given twice, the last one counts, as it does in a browser.
     pub(crate) fn take(&mut self, name: &str) -> Option<&'a RawValue> {
+        if self.left == 0 {
+            return None;
+        }
         let mut found = None;
-        self.members.retain(|(known, raw)| {
-            let wanted = known == name;
-            if wanted {
-                found = Some(*raw);
+        for (known, raw) in &mut self.members {
+            if known == name && raw.is_some() {
+                found = raw.take();
+                self.left -= 1;
             }
-            !wanted
-        });
+        }
         found.filter(|raw| raw.get() != "null")
     }
 
     /// A string; `""` counts as absent.
     pub(crate) fn text(&mut self, name: &str, problems: &mut Problems) -> Option<Cow<'a, str>> {
+        self.string(name, problems).map(|(text, _)| text)
+    }
+
+    /// As [`Fields::text`], the way it was written.
+    pub(crate) fn raw_text(&mut self, name: &str, problems: &mut Problems) -> Option<&'a RawValue> {
+        self.string(name, problems).map(|(_, raw)| raw)
+    }
+
+    fn string(
+        &mut self,
+        name: &str,
+        problems: &mut Problems,
+    ) -> Option<(Cow<'a, str>, &'a RawValue)> {
         let raw = self.take(name)?;
         let read = text(raw);
         if read.is_none() {
             problems.error(self.path_of(name), "string", "this is a JSON string");
         }
-        read.filter(|text| !text.is_empty())
+        let text = read.filter(|text| !text.is_empty())?;
+        Some((text, raw))
     }
 
     /// One string or an array of them.
@@ -176,34 +221,39 @@ impl<'a> Fields<'a> {
         read
     }
 
-    pub(crate) fn object(&mut self, name: &str, problems: &mut Problems) -> Option<Fields<'a>> {
+    /// A member of the outermost object that is an object itself.
+    pub(crate) fn object(
+        &mut self,
+        name: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Fields<'a>> {
         let raw = self.take(name)?;
-        problems.keep(Fields::read(raw, &self.path_of(name)))
+        problems.keep(Fields::read(raw, Place::Member(name)))
     }
 
     /// What nobody asked for.
-    pub(crate) fn rest(self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
-        self.members
-            .into_iter()
-            .filter(|(_, raw)| raw.get() != "null")
+    pub(crate) fn rest(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.unread().filter(|(_, raw)| raw.get() != "null")
     }
 
     /// Names what nobody asked for.
-    pub(crate) fn unknown(self) -> Vec<String> {
-        self.members
-            .iter()
-            .map(|(name, _)| self.path_of(name))
-            .collect()
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = String> {
+        self.unread().map(|(name, _)| self.path_of(name))
+    }
+
+    fn unread(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        let members = self.members.iter();
+        members.filter_map(|(name, raw)| Some((name.as_ref(), (*raw)?)))
     }
 }
 
 /// Members that travel on as they came.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Extra(Vec<(String, Box<RawValue>)>);
+pub(crate) struct Extra(Vec<(Cow<'static, str>, Box<RawValue>)>);
 
 impl Extra {
-    pub(crate) fn add(&mut self, name: &str, raw: &RawValue) {
-        self.0.push((name.to_owned(), raw.to_owned()));
+    pub(crate) fn add(&mut self, name: impl Into<Cow<'static, str>>, raw: &RawValue) {
+        self.0.push((name.into(), raw.to_owned()));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -266,7 +316,9 @@ fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// An object's members in their order, not read yet.
+#[derive(Debug)]
+pub(crate) struct Members<'a>(Vec<Member<'a>>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -281,7 +333,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 let mut members = Vec::with_capacity(8);
                 while let Some((Name(name), raw)) = map.next_entry()? {
-                    members.push((name, raw));
+                    members.push((name, Some(raw)));
                 }
                 Ok(Members(members))
             }

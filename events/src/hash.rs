@@ -25,11 +25,7 @@ impl Hashed {
     }
 
     fn of(normalised: &str) -> Self {
-        let mut digits = String::new();
-        for byte in sha256(normalised) {
-            push_hex(&mut digits, byte);
-        }
-        Self(digits)
+        Self(hex(sha256(normalised)))
     }
 
     #[inline(never)]
@@ -46,6 +42,24 @@ impl Hashed {
 #[inline(never)]
 pub(crate) fn sha256(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
+}
+
+/// Small, for a page.
+#[cfg(not(feature = "serde"))]
+fn hex(digest: [u8; 32]) -> String {
+    let mut digits = String::new();
+    for byte in digest {
+        push_hex(&mut digits, byte);
+    }
+    digits
+}
+
+/// Quick, for the proxy.
+#[cfg(feature = "serde")]
+fn hex(digest: [u8; 32]) -> String {
+    let digit = |value: u8| char::from(value + if value < 10 { b'0' } else { b'a' - 10 });
+    let digits = |byte: u8| [digit(byte >> 4), digit(byte & 15)];
+    digest.into_iter().flat_map(digits).collect()
 }
 
 #[inline(never)]

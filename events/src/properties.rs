@@ -2,7 +2,6 @@
 
 use alloc::{
     borrow::{Cow, ToOwned},
-    format,
     string::String,
     vec::Vec,
 };
@@ -11,7 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
     Currency,
-    fields::{Amount, Extra, Fields, Problems, is_whole},
+    fields::{Amount, Extra, Fields, Place, Problems, is_whole},
 };
 
 /// Keys that belong into `user`, where they are hashed; here they would travel as they are.
@@ -118,10 +117,9 @@ impl Properties {
         for name in ["query", "search_string", "description", "status", "shop_id"] {
             self.text(name, &mut fields, problems);
         }
-        let path = fields.path_of("");
         for (name, raw) in fields.rest() {
-            let field = || format!("{path}{name}");
-            if PERSONAL.contains(&name.as_ref()) {
+            let field = || fields.path_of(name);
+            if PERSONAL.contains(&name) {
                 problems.warn(
                     field(),
                     "personal_data",
@@ -134,17 +132,15 @@ impl Properties {
                     "contents and content_ids say the same; content_ids was left out",
                 );
             } else {
-                self.extra.add(&name, raw);
+                self.extra.add(name.to_owned(), raw);
             }
         }
     }
 
     /// A key that TikTok types as a string and Duet does not look into.
-    fn text(&mut self, name: &str, fields: &mut Fields<'_>, problems: &mut Problems) {
-        if let Some(text) = fields.text(name, problems)
-            && let Ok(raw) = serde_json::value::to_raw_value(&text)
-        {
-            self.extra.add(name, &raw);
+    fn text(&mut self, name: &'static str, fields: &mut Fields<'_>, problems: &mut Problems) {
+        if let Some(raw) = fields.raw_text(name, problems) {
+            self.extra.add(name, raw);
         }
     }
 }
@@ -179,20 +175,22 @@ impl Content {
 fn contents(fields: &mut Fields<'_>, problems: &mut Problems) -> (Vec<Content>, Option<String>) {
     let mut contents = Vec::new();
     let mut nested_type = None;
-    let path = fields.path_of("contents");
     for (index, raw) in fields
         .list("contents", problems)
         .unwrap_or_default()
         .into_iter()
         .enumerate()
     {
-        let Some(mut item) = problems.keep(Fields::read(raw, &format!("{path}.{index}"))) else {
+        let Some(mut item) = problems.keep(Fields::read(
+            raw,
+            Place::Element("properties.contents", index),
+        )) else {
             continue;
         };
         let mut content = Content::read(&mut item, problems);
         nested_type = nested_type.or(content_type(&mut item, problems));
         for (name, raw) in item.rest() {
-            content.extra.add(&name, raw);
+            content.extra.add(name.to_owned(), raw);
         }
         contents.push(content);
     }

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     Invalid,
-    fields::{Fields, Problems},
+    claim::Stated,
+    fields::{Fields, Members, Place, Problems},
 };
 
 /// The most events of one request.
@@ -16,8 +17,8 @@ pub const MAX_EVENTS: usize = 100;
 /// A request's body, opened but not read: one event, or a batch of them.
 #[derive(Debug)]
 pub struct Body<'a> {
-    /// The events, as text.
-    pub events: Vec<&'a RawValue>,
+    /// The events.
+    pub events: Vec<Stated<'a>>,
     /// When a batch was sent by its sender's clock, in Unix milliseconds.
     pub sent_at_ms: Option<i64>,
 }
@@ -37,36 +38,26 @@ impl<'a> Body<'a> {
     /// # Errors
     /// [`Unreadable`], when there is nothing in it that could be answered event by event.
     pub fn open(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        let raw: &RawValue = serde_json::from_slice(bytes).map_err(|_| Unreadable::NotJson)?;
-        let shape = |broken| Unreadable::Shape(Vec::from([broken]));
-        let mut fields = Fields::read(raw, "").map_err(|_| {
-            shape(Invalid::new(
-                "",
-                "object",
-                "the body is one event or {\"events\": [...]}",
-            ))
-        })?;
-        let mut problems = Problems::default();
+        let text = str::from_utf8(bytes).map_err(|_| Unreadable::NotJson)?;
+        let mut fields = match serde_json::from_str(text) {
+            Ok(members) => Fields::of(members, Place::Outermost),
+            Err(_) => return Err(no_object(text)),
+        };
         let Some(events) = fields.take("events") else {
             return Ok(Self {
-                events: Vec::from([raw]),
+                events: Vec::from([Stated::of(fields)]),
                 sent_at_ms: None,
             });
         };
-        let events: Vec<&RawValue> = serde_json::from_str(events.get()).map_err(|_| {
-            shape(Invalid::new(
-                "events",
-                "array",
-                "this is a JSON array of events",
-            ))
-        })?;
+        let events = stated(events)?;
         if !(1..=MAX_EVENTS).contains(&events.len()) {
-            return Err(shape(Invalid::new(
+            return Err(shape(
                 "events",
                 "max_events",
                 "a request holds 1 to 100 events",
-            )));
+            ));
         }
+        let mut problems = Problems::default();
         let sent_at_ms = fields.integer("sent_at", &mut problems);
         for path in fields.unknown() {
             problems.error(path, "unknown_field", "beside events there is only sent_at");
@@ -76,6 +67,28 @@ impl<'a> Body<'a> {
         }
         Ok(Self { events, sent_at_ms })
     }
+}
+
+fn no_object(text: &str) -> Unreadable {
+    if serde_json::from_str::<&RawValue>(text).is_err() {
+        return Unreadable::NotJson;
+    }
+    shape("", "object", "the body is one event or {\"events\": [...]}")
+}
+
+/// The elements of `events`, each opened; one that is no object is its own sender's fault alone.
+fn stated(events: &RawValue) -> Result<Vec<Stated<'_>>, Unreadable> {
+    if let Ok(events) = serde_json::from_str::<Vec<Members<'_>>>(events.get()) {
+        let opened = |members| Stated::of(Fields::of(members, Place::Outermost));
+        return Ok(events.into_iter().map(opened).collect());
+    }
+    serde_json::from_str::<Vec<&RawValue>>(events.get())
+        .map(|events| events.into_iter().map(Stated::from).collect())
+        .map_err(|_| shape("events", "array", "this is a JSON array of events"))
+}
+
+fn shape(field: &'static str, rule: &'static str, message: &'static str) -> Unreadable {
+    Unreadable::Shape(Vec::from([Invalid::new(field, rule, message)]))
 }
 
 /// What the proxy made of one event.

@@ -17,8 +17,9 @@ const NOW_MS: i64 = 1_767_323_045_000;
 
 fn read(event: &Value) -> Result<Claim, Vec<(String, String)>> {
     let text = event.to_string();
-    let body = Body::open(text.as_bytes()).unwrap();
-    Claim::read(body.events[0], Country::parse("VN")).map_err(|refusal| rules(&refusal.errors))
+    let mut body = Body::open(text.as_bytes()).unwrap();
+    Claim::read(body.events.remove(0), Country::parse("VN"))
+        .map_err(|refusal| rules(&refusal.errors))
 }
 
 fn rules(broken: &[duet_events::Invalid]) -> Vec<(String, String)> {

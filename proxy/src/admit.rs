@@ -5,10 +5,9 @@ use std::net::IpAddr;
 
 use duet_events::{
     Claim, Country, Event, EventId, Invalid,
-    claim::{PixelLeg, Refusal},
+    claim::{PixelLeg, Refusal, Stated},
     page,
 };
-use serde_json::value::RawValue;
 
 /// Who sends an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +63,11 @@ pub struct Admitted {
 /// # Errors
 /// Every rule it breaks.
 pub fn admit(
-    raw: &RawValue,
+    stated: Stated<'_>,
     facts: &Facts<'_>,
     random: impl FnOnce() -> Option<[u8; 16]>,
 ) -> Result<Admitted, Refusal> {
-    let mut claim = Claim::read(raw, facts.country)?;
+    let mut claim = Claim::read(stated, facts.country)?;
     let refuse = |claim: &Claim, broken| Refusal {
         event_id: claim.id.as_ref().map(|id| id.as_str().to_owned()),
         errors: vec![broken],

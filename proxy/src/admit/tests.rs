@@ -1,4 +1,4 @@
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn facts() -> Facts<'static> {
 
 fn judge(event: &Value, facts: &Facts<'_>) -> Result<Admitted, Refusal> {
     let raw = RawValue::from_string(event.to_string()).unwrap();
-    admit(&raw, facts, || Some([7; 16]))
+    admit((&*raw).into(), facts, || Some([7; 16]))
 }
 
 fn user(event: &Value, facts: &Facts<'_>) -> Value {
@@ -126,7 +126,7 @@ fn a_test_code_that_tiktok_cannot_have_given_is_refused() {
 fn without_random_numbers_an_event_needs_an_id_of_its_own() {
     let judge = |event: &Value| {
         let raw = RawValue::from_string(event.to_string()).unwrap();
-        admit(&raw, &facts(), || None)
+        admit((&*raw).into(), &facts(), || None)
     };
     let refused = judge(&json!({ "event": "Lead" })).unwrap_err();
     assert_eq!(refused.errors[0].field, "event_id");

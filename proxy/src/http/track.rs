@@ -78,8 +78,8 @@ pub async fn post(
         ttclid.as_deref(),
         events.sent_at_ms,
     );
-    let judged = events.events.iter().map(|raw| admit(raw, &facts, random));
-    let judged: Vec<_> = judged.collect();
+    let events = events.events.into_iter();
+    let judged: Vec<_> = events.map(|stated| admit(stated, &facts, random)).collect();
     let cookie = click_cookie(&app, caller, peer, &headers, &judged);
     let taken = judged.iter().flatten();
     let entries = taken.map(|admitted| entry(admitted, &app));
@@ -228,7 +228,7 @@ mod tests {
     fn a_repeat_is_recognised_for_48_hours_and_for_90_days_with_an_order() {
         let of = |text: &str| {
             let raw = RawValue::from_string(text.to_owned()).unwrap();
-            let claim = Claim::read(&raw, None).unwrap();
+            let claim = Claim::read((&*raw).into(), None).unwrap();
             remembered(&claim.into_event(EventId::parse("a").unwrap(), 1))
         };
         assert_eq!(of(r#"{"event":"Lead"}"#), Remember::Hours48);

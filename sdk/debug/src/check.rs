@@ -22,7 +22,7 @@ pub fn check(event: &str, country: &str, now_ms: i64) -> Verdict {
             warnings: Vec::new(),
         };
     };
-    match Claim::read(raw, Country::parse(country)) {
+    match Claim::read(raw.into(), Country::parse(country)) {
         Err(refusal) => Verdict {
             errors: refusal.errors,
             warnings: Vec::new(),
