@@ -162,11 +162,12 @@ pub(crate) async fn reset(State(sandbox): State<Sandbox>) -> StatusCode {
 }
 
 pub(crate) async fn page() -> Response {
-    let mut response = respond(
-        StatusCode::OK,
-        "text/html; charset=utf-8",
-        include_str!("page.html"),
-    );
+    shown(include_str!("page.html"))
+}
+
+/// A page that may run its own script and talk to this sandbox, and nothing else.
+pub(crate) fn shown(page: &'static str) -> Response {
+    let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", page);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
@@ -179,6 +180,6 @@ pub(crate) async fn page() -> Response {
     response
 }
 
-fn refused(why: &str) -> Response {
+pub(crate) fn refused(why: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(json!({ "error": why }))).into_response()
 }

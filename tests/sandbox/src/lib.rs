@@ -1,15 +1,17 @@
-//! A stand-in for both ends of TikTok, over real HTTP.
+//! A stand-in for both ends of TikTok, and for a bank, over real HTTP.
 //!
 //! One [`Sandbox`] answers the Events API (`POST /open_api/v1.3/event/track/`), serves a Pixel script
 //! of its own (`GET /i18n/pixel/events.js`) and collects what that script sends (`POST /api/v2/pixel`).
 //! It counts conversions across both channels as TikTok documents it, says about every fault in
-//! what it was sent what is wrong with it, and misbehaves on request.
+//! what it was sent what is wrong with it, and misbehaves on request. Its [`Bank`] tells a webhook of payments
+//! as SePay does.
 //!
 //! It promises three things. It judges by the contract alone and shares no code with the senders it
 //! judges. It is never silent: whatever it did not expect is a [`Violation`]. And it holds a bounded
 //! amount of memory, however long it runs.
 
 mod api;
+mod bank;
 mod clock;
 mod collector;
 mod connection;
@@ -33,6 +35,10 @@ mod serve;
 mod validate;
 mod violations;
 
+pub use bank::{
+    Attempt, Auth, BadInstruction, Bank, BankOptions, Direction, Flaw, Format, Instruction,
+    Mangling, Telling, Told,
+};
 pub use clock::Clock;
 pub use conversion::{Channel, Conversion, Outcome, Signal, TestEvent};
 pub use faults::{ActiveFault, BadInjection, Fault, Injection};

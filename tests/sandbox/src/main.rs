@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use clap::Parser;
-use duet_sandbox::{Options, Pixel, Sandbox, serve};
+use clap::{Parser, ValueEnum};
+use duet_sandbox::{Auth, BankOptions, Options, Pixel, Sandbox, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A stand-in for both ends of TikTok: the Events API, the Pixel script and its collector.
+/// A stand-in for both ends of TikTok (the Events API, the Pixel script and its collector), and for a bank that
+/// tells of payments as SePay does.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -27,6 +28,33 @@ struct Arguments {
     /// Compare event names letter by letter, so that an old and a new name are two events.
     #[arg(long)]
     literal_names: bool,
+    /// The webhook that the bank tells of payments.
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<String>,
+    /// The secret of that webhook [default: sandbox-secret].
+    #[arg(long, value_name = "SECRET")]
+    webhook_secret: Option<String>,
+    /// How that webhook is proven.
+    #[arg(long, value_enum, default_value = "apikey")]
+    webhook_auth: WebhookAuth,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WebhookAuth {
+    None,
+    #[value(name = "apikey")]
+    ApiKey,
+    Hmac,
+}
+
+impl From<WebhookAuth> for Auth {
+    fn from(auth: WebhookAuth) -> Self {
+        match auth {
+            WebhookAuth::None => Self::None,
+            WebhookAuth::ApiKey => Self::ApiKey,
+            WebhookAuth::Hmac => Self::Hmac,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +83,14 @@ async fn main() -> ExitCode {
     reason = "the address is for whoever started the program"
 )]
 async fn run(arguments: Arguments) -> Result<(), Error> {
+    let usual = BankOptions::default();
     let options = Options {
+        bank: BankOptions {
+            webhook_url: arguments.webhook_url,
+            secret: arguments.webhook_secret.unwrap_or(usual.secret),
+            auth: arguments.webhook_auth.into(),
+            ..BankOptions::default()
+        },
         pixels: pixels(arguments.pixels, &arguments.tokens)?,
         strict: !arguments.lenient,
         literal_names: arguments.literal_names,
@@ -68,6 +103,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     for pixel in &options.pixels {
         println!("  pixel {}", pixel.code);
     }
+    println!("  bank  http://{}/bank", listener.local_addr()?);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = async move {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Clock;
+use crate::{BankOptions, Clock};
 
 /// A pixel and the token that may send events to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Options {
     pub windows: Windows,
     /// What is kept, and what is refused for its size or rate.
     pub limits: Limits,
+    /// What the bank knows of the shop's webhook.
+    pub bank: BankOptions,
     /// Where the time comes from. Default: the machine's clock.
     pub clock: Clock,
 }
@@ -49,6 +51,7 @@ impl Default for Options {
             literal_names: false,
             windows: Windows::default(),
             limits: Limits::default(),
+            bank: BankOptions::default(),
             clock: Clock::default(),
         }
     }

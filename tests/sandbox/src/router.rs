@@ -7,6 +7,7 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
+use crate::bank::api as bank;
 use crate::reply::gateway_page;
 use crate::rule::Rule;
 use crate::violations::{Finding, Subject};
@@ -33,6 +34,8 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
         .route("/sandbox/clock", get(api::clock).post(api::advance_clock))
         .route("/sandbox/reset", post(api::reset))
         .route("/", get(api::page))
+        .route("/bank", get(bank::page))
+        .route("/bank/transfers", get(bank::transfers).post(bank::send))
         // Browsers ask for it by themselves.
         .route("/favicon.ico", get(StatusCode::NO_CONTENT))
         .fallback(unexpected_route)

@@ -16,7 +16,7 @@ use crate::names::canonical;
 use crate::options::Limits;
 use crate::requests::{LoggedRequest, RequestLog};
 use crate::violations::{Inspector, Violation};
-use crate::{Clock, Options, router};
+use crate::{Bank, Clock, Options, router};
 
 /// A stand-in for TikTok. Clones are handles to the same one.
 #[derive(Clone, Debug)]
@@ -53,6 +53,7 @@ pub struct Totals {
 struct Shared {
     options: Options,
     state: Mutex<State>,
+    bank: Bank,
     /// Counts changes, for whoever waits for one.
     changes: watch::Sender<u64>,
     hanging: watch::Sender<Hanging>,
@@ -151,10 +152,12 @@ impl Sandbox {
     /// A sandbox that has seen nothing yet.
     pub fn new(options: Options) -> Self {
         let state = Mutex::new(State::new(&options));
+        let bank = Bank::new(options.bank.clone());
         Self {
             shared: Arc::new(Shared {
                 options,
                 state,
+                bank,
                 changes: watch::Sender::default(),
                 hanging: watch::Sender::default(),
             }),
@@ -174,6 +177,11 @@ impl Sandbox {
     /// Its clock.
     pub fn clock(&self) -> &Clock {
         &self.shared.options.clock
+    }
+
+    /// Its bank.
+    pub fn bank(&self) -> &Bank {
+        &self.shared.bank
     }
 
     /// Moves its clock forward.
@@ -263,6 +271,7 @@ impl Sandbox {
             *state = State::new(&self.shared.options);
             state.requests.continue_at(numbering);
         }
+        self.bank().reset();
         self.release();
     }
 

@@ -1,0 +1,101 @@
+//! Telling a shop of one payment, in one copy or many, until it has listened.
+
+use std::time::Duration;
+
+use axum::http::Uri;
+
+use super::instruction::{Auth, Instruction};
+use super::ledger::{Attempt, Telling, Told};
+use super::notification::Bodies;
+use super::proof::{self, Agreed};
+use super::{Bank, now_ms, post, seconds};
+
+/// The waits before SePay's second to eighth attempt, in minutes.
+const WAITS_MIN: [u64; 7] = [1, 1, 2, 3, 5, 8, 13];
+/// How much of a body and of an answer is kept, in characters.
+const KEPT: usize = 2_000;
+
+/// A notification on its way.
+pub(super) struct Errand {
+    pub(super) bank: Bank,
+    pub(super) number: u64,
+    pub(super) url: Uri,
+    pub(super) secret: String,
+    pub(super) auth: Auth,
+    pub(super) instruction: Instruction,
+    pub(super) bodies: Bodies,
+}
+
+impl Errand {
+    /// Sends one copy until it is taken, or SePay would give up.
+    pub(super) async fn tell(&self, copy: u32) {
+        let mut waits = WAITS_MIN.iter();
+        while !self.attempt(copy).await {
+            let wait = self.instruction.minute_ms.zip(waits.next());
+            let Some((minute_ms, minutes)) = wait else {
+                return;
+            };
+            tokio::time::sleep(Duration::from_millis(minute_ms * minutes)).await;
+        }
+    }
+
+    async fn attempt(&self, copy: u32) -> bool {
+        let agreed = Agreed {
+            format: self.instruction.format,
+            auth: self.auth,
+            flaw: self.instruction.flaw,
+            secret: &self.secret,
+        };
+        let headers = proof::headers(&agreed, &self.bodies.signed, seconds(now_ms()));
+        let timeout = Duration::from_millis(self.instruction.timeout_ms);
+        let body = self.bodies.sent.clone();
+        let answer = post::post(&self.url, &headers, body, timeout).await;
+        let taken = answer.as_ref().is_ok_and(|answer| {
+            (200..300).contains(&answer.status)
+                && (!self.instruction.require_success_true || says_success(&answer.body))
+        });
+        let (status, answer, trouble) = match answer {
+            Ok(answer) => (Some(answer.status), Some(beginning(&answer.body)), None),
+            Err(trouble) => (None, None, Some(trouble)),
+        };
+        let attempt = Attempt {
+            copy,
+            at_ms: now_ms(),
+            taken,
+            status,
+            answer,
+            trouble,
+        };
+        let mut ledger = self.bank.ledger();
+        ledger.change(self.number, |told| told.attempts.push(attempt));
+        taken
+    }
+
+    /// Its entry in the ledger, as it begins.
+    pub(super) fn told(&self) -> Told {
+        Told {
+            number: self.number,
+            transaction_id: 0,
+            at_ms: 0,
+            webhook_url: self.url.to_string(),
+            format: self.instruction.format,
+            auth: self.auth,
+            flaw: self.instruction.flaw,
+            order_id: self.instruction.order_id.clone(),
+            amount: self.instruction.amount,
+            copies: self.instruction.copies,
+            body: beginning(&self.bodies.sent),
+            state: Telling::Underway,
+            attempts: Vec::new(),
+        }
+    }
+}
+
+fn says_success(body: &str) -> bool {
+    let body = serde_json::from_str::<serde_json::Value>(body).ok();
+    body.is_some_and(|body| body.get("success") == Some(&true.into()))
+}
+
+fn beginning(text: &str) -> String {
+    text.chars().take(KEPT).collect()
+}
