@@ -13,6 +13,7 @@
 //! | [`currency`] | the currencies TikTok takes |
 //! | [`invalid`] | which field broke which rule |
 //! | `event`, `user`, `page`, `properties` | one event, as TikTok gets it (feature `serde`) |
+//! | `order` | an order as the shop's server registers it (feature `serde`) |
 //! | `claim`, `wire` | one event as its sender states it; the bodies of requests and answers (feature `serde`) |
 #![no_std]
 
@@ -33,6 +34,8 @@ pub mod claim;
 pub mod event;
 #[cfg(feature = "serde")]
 mod fields;
+#[cfg(feature = "serde")]
+pub mod order;
 #[cfg(feature = "serde")]
 pub mod page;
 #[cfg(feature = "serde")]

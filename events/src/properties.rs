@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use crate::{
     Currency,
     fields::{Amount, Extra, Fields, Place, Problems, is_whole},
+    order::order_id,
 };
 
 /// Keys that belong into `user`, where they are hashed; here they would travel as they are.
@@ -208,20 +209,6 @@ fn content_type(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Stri
         return None;
     }
     Some(kind.into_owned())
-}
-
-fn order_id(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
-    const LONGEST: usize = 128;
-    let id = fields.text("order_id", problems)?;
-    if id.len() > LONGEST || id.contains(char::is_control) {
-        problems.error(
-            fields.path_of("order_id"),
-            "order_id",
-            "an order_id has at most 128 bytes, all printable",
-        );
-        return None;
-    }
-    Some(id.into_owned())
 }
 
 fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
