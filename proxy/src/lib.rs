@@ -25,6 +25,7 @@ pub mod health;
 pub mod http;
 pub mod identity;
 pub mod metrics;
+pub mod orders;
 pub mod outcome;
 pub mod payments;
 pub mod queue;

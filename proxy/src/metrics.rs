@@ -26,6 +26,12 @@ pub struct Metrics {
     pub invalid: Family<RuleLabel, Counter>,
     /// Accepted events that came to their end.
     pub ended: Family<OutcomeLabel, Counter>,
+    /// Transfers by what became of them.
+    pub payments: Family<PaymentLabel, Counter>,
+    /// Paid orders of which nothing is known that TikTok could match with anybody.
+    pub unattributed: Counter,
+    /// Events that wait for a payment.
+    pub events_held: Gauge,
     /// Answers of TikTok by code; `none` where no verdict came.
     pub answers: Family<CodeLabel, Counter>,
     /// Requests by route and status.
@@ -69,6 +75,15 @@ pub struct OutcomeLabel {
     pub outcome: &'static str,
 }
 
+/// A transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PaymentLabel {
+    /// Who said that it came.
+    pub provider: &'static str,
+    /// What became of it, or its provider's word; `repeat` and `ignored` are not on record.
+    pub became: String,
+}
+
 /// TikTok's code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CodeLabel {
@@ -92,6 +107,9 @@ impl Default for Metrics {
             duplicate: Counter::default(),
             invalid: Family::default(),
             ended: Family::default(),
+            payments: Family::default(),
+            unattributed: Counter::default(),
+            events_held: Gauge::default(),
             answers: Family::default(),
             requests: Family::default(),
             request_seconds: seconds(),
@@ -117,6 +135,34 @@ impl Metrics {
             let _ = write!(text, "# incomplete");
         }
         text
+    }
+
+    /// A provider told of a transfer, and this became of it.
+    pub fn heard_of_payment(&self, provider: &'static str, became: &str) {
+        let became = became.to_owned();
+        let label = PaymentLabel { provider, became };
+        self.payments.get_or_create(&label).inc();
+    }
+
+    /// So many events were made of payments.
+    pub fn reported(&self, events: u64) {
+        if events > 0 {
+            let label = PixelLabel { pixel: "off" };
+            self.accepted.get_or_create(&label).inc_by(events);
+        }
+    }
+
+    /// No payment came for so many events.
+    pub fn given_up(&self, events: usize) {
+        if events > 0 {
+            let outcome = Outcome::Unverified.label();
+            let ended = self.ended.get_or_create(&OutcomeLabel { outcome });
+            ended.inc_by(events as u64);
+            tracing::warn!(
+                events,
+                "no payment came for events within 72 hours; they are kept as dead letters"
+            );
+        }
     }
 
     /// A request with so many events is sent to TikTok.
@@ -171,6 +217,21 @@ impl Metrics {
             "events_ended",
             "Accepted events that came to an end",
             self.ended.clone(),
+        );
+        registry.register(
+            "payments",
+            "Transfers that providers told of",
+            self.payments.clone(),
+        );
+        registry.register(
+            "payments_unattributed",
+            "Paid orders of which nothing is known that could be matched",
+            self.unattributed.clone(),
+        );
+        registry.register(
+            "events_held",
+            "Events that wait for a payment",
+            self.events_held.clone(),
         );
         registry.register("tiktok_answers", "Answers of TikTok", self.answers.clone());
         registry.register(

@@ -13,6 +13,8 @@ pub enum Outcome {
     Refused(Verdict),
     /// It could not be delivered within 7 days.
     Expired,
+    /// It said that an order is paid, and no payment came within 72 hours.
+    Unverified,
 }
 
 impl Outcome {
@@ -23,18 +25,19 @@ impl Outcome {
             Self::DeliveredWithWarning(_) => "delivered_with_warning",
             Self::Refused(_) => "refused",
             Self::Expired => "expired",
+            Self::Unverified => "unverified",
         }
     }
 
     /// Whether the event is kept as a dead letter.
     pub fn is_dead(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Expired)
+        matches!(self, Self::Refused(_) | Self::Expired | Self::Unverified)
     }
 
     /// TikTok's words on it.
     pub fn verdict(&self) -> Option<&Verdict> {
         match self {
-            Self::Expired => None,
+            Self::Expired | Self::Unverified => None,
             Self::Delivered(verdict)
             | Self::DeliveredWithWarning(verdict)
             | Self::Refused(verdict) => Some(verdict),

@@ -4,6 +4,7 @@
 //! [`Notification`]. What follows from one is decided elsewhere, once for all of them.
 
 pub mod amount;
+pub mod matching;
 pub mod memo;
 pub mod sepay;
 

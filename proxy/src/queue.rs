@@ -15,14 +15,17 @@
 //!    calls under way, the batches that were claimed, and the latest deduplication keys.
 //! 5. **On disk or refused.** When a write fails, whoever waits for it is told so, and nothing is taken until
 //!    the store has been opened again and what is on disk has been read anew.
+//! 6. **Money once.** A transfer is counted once, whatever its provider repeats. That an order is paid and that its
+//!    events wait to be delivered is one commit; an event that waits for a payment leaves that state only when the order
+//!    is paid or 72 hours have passed.
 //!
 //! # What it does not promise
 //!
 //! Exactly-once. Delivery is at least once: an event that TikTok took just before the power went is sent
 //! again, under the same `event_id`, and TikTok drops the repeat.
 //!
-//! The halves are different types, so that a handler cannot claim and a courier cannot enqueue; what died
-//! is a third, for operators.
+//! The halves are different types, so that a handler cannot claim and a courier cannot enqueue. [`Orders`] belongs to
+//! the first half; what died is a third, for operators.
 
 use std::{
     io,
@@ -45,17 +48,22 @@ mod intake;
 mod journal;
 mod key;
 mod lane;
+mod ledger;
 mod letter;
+mod orders;
+mod payment;
 mod row;
 mod seen;
 mod space;
 mod writer;
 
 pub use ends::Waiter;
-pub use intake::{Enqueued, Entry, Intake};
+pub use intake::{Enqueued, Entry, Intake, Note, Part};
 pub use key::DedupKey;
 pub use lane::{Batch, Claimed, Lane, Limits};
 pub use letter::{DeadLetter, LetterId, Named};
+pub use orders::{Orders, Receipt, Taken};
+pub use payment::{Became, Payment};
 pub use row::Destination;
 pub use seen::Remember;
 
@@ -88,6 +96,7 @@ pub fn open(
     };
     let writer = writer::start(store.clone(), shared)?;
     tokio::spawn(hand_out(answers));
+    tokio::spawn(writer.clone().sweep_now_and_then());
     let ends = Arc::default();
     let outlet = Outlet {
         store: store.clone(),
@@ -100,7 +109,8 @@ pub fn open(
         store,
         writer: writer.clone(),
     };
-    Ok((Intake::new(writer, waiting, ends), outlet, letters))
+    let orders = Orders::new(outlet.store.clone(), writer.clone());
+    Ok((Intake::new(writer, waiting, ends, orders), outlet, letters))
 }
 
 /// Ends when the writer does.

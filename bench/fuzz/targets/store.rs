@@ -149,6 +149,7 @@ fn entry<'a>(number: u64, event: &'a Value) -> Entry<'a, Value> {
         key: DedupKey::of(&destination, &name, &id.expect("an id")),
         remember: Remember::Hours48,
         destination,
+        note: None,
         event,
     }
 }

@@ -35,6 +35,8 @@ pub(super) fn settled(metrics: &Metrics, events: &[Claimed], outcome: &Outcome, 
             events = count,
             "events could not be delivered within 7 days; they are kept as dead letters"
         ),
+        // Those never come to a courier.
+        Outcome::Unverified => {}
     }
 }
 

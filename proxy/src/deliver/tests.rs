@@ -21,6 +21,7 @@ fn entry<'a>(id: &str, event: &'a serde_json::Value) -> Entry<'a, serde_json::Va
         key: DedupKey::of(&destination, &name, &EventId::parse(id).unwrap()),
         remember: Remember::Hours48,
         destination,
+        note: None,
         event,
     }
 }

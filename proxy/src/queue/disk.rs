@@ -6,6 +6,7 @@
 //! | `dead` | [`LetterId`], 16 bytes | [`DeadLetter`] as JSON |
 //! | `seen` | shelf, row number (see [`seen`](super::seen)) | keys and until when they are remembered; filters of runs |
 //! | `runs` | shelf, run, part | the sorted keys of that part |
+//! | `orders` | see [`ledger`](super::ledger) | orders, payments, events that wait for a payment |
 //! | `about` | `format` | the store's format, 4 bytes big-endian |
 //! | `about` | `position` | [`Position`] as JSON: the next sequence number, and how much waits where |
 //! | `about` | `probe` | when the store was last asked whether it can be written, ms |
@@ -29,8 +30,10 @@ use super::{
     row::{self, Row},
 };
 
-/// The format this version writes, and the only one it reads.
-const FORMAT: u32 = 2;
+/// The format this version writes, and the oldest one it reads: what has been added since needs no change of what
+/// was there.
+const FORMAT: u32 = 3;
+const OLDEST_FORMAT: u32 = 2;
 /// How much written data is held in memory before it goes into a table: of events, and of each of the others.
 const EVENTS_IN_MEMORY_BYTES: u64 = 8 * 1024 * 1024;
 const OTHERS_IN_MEMORY_BYTES: u64 = 2 * 1024 * 1024;
@@ -58,6 +61,7 @@ pub(super) struct Tables {
     pub(super) dead: Keyspace,
     pub(super) seen: Keyspace,
     pub(super) runs: Keyspace,
+    pub(super) orders: Keyspace,
     about: Keyspace,
 }
 
@@ -68,6 +72,9 @@ pub(super) struct Position {
     pub(super) next: u64,
     /// Where events wait.
     pub(super) places: Vec<Place>,
+    /// How many events wait for a payment.
+    #[serde(default)]
+    pub(super) held: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -134,6 +141,7 @@ impl Tables {
             dead: database.keyspace("dead", small)?,
             seen: database.keyspace("seen", small)?,
             runs: database.keyspace("runs", small)?,
+            orders: database.keyspace("orders", small)?,
             database,
         };
         tables.check_format()?;
@@ -141,18 +149,27 @@ impl Tables {
     }
 
     fn check_format(&self) -> Result<(), Error> {
-        let Some(found) = self.about.get("format")? else {
-            self.about.insert("format", FORMAT.to_be_bytes())?;
-            return Ok(self.database.persist(PersistMode::SyncAll)?);
-        };
-        let found = found.first_chunk().ok_or(Error::Corrupt)?;
-        match u32::from_be_bytes(*found) {
-            FORMAT => Ok(()),
-            found => Err(Error::Format {
+        match self.format()? {
+            Some(FORMAT) => Ok(()),
+            None | Some(OLDEST_FORMAT..FORMAT) => self.set_format(FORMAT),
+            Some(found) => Err(Error::Format {
                 found,
                 known: FORMAT,
             }),
         }
+    }
+
+    pub(super) fn format(&self) -> Result<Option<u32>, Error> {
+        let Some(found) = self.about.get("format")? else {
+            return Ok(None);
+        };
+        let found = found.first_chunk().ok_or(Error::Corrupt)?;
+        Ok(Some(u32::from_be_bytes(*found)))
+    }
+
+    pub(super) fn set_format(&self, format: u32) -> Result<(), Error> {
+        self.about.insert("format", format.to_be_bytes())?;
+        Ok(self.database.persist(PersistMode::SyncAll)?)
     }
 
     pub(super) fn position(&self) -> Result<Position, Error> {

@@ -8,10 +8,13 @@ use super::{
     Destination, Enqueued, Error,
     disk::{Place, Position, Tables},
     intake::Bundle,
+    ledger::Ledger,
     letter::LetterId,
     row::{self, Draft},
     seen::Seen,
 };
+
+mod money;
 
 /// Events that have come to an end, as the store has to be told.
 #[derive(Debug)]
@@ -36,6 +39,9 @@ pub(super) struct Group<'a> {
     batch: OwnedWriteBatch,
     /// New rows, one for each destination.
     drafts: Vec<(Arc<Destination>, Draft)>,
+    ledger: Ledger<'a>,
+    /// Events that nobody sent: those of payments.
+    added: u64,
     durable: bool,
 }
 
@@ -45,6 +51,8 @@ pub(super) struct Committed {
     pub(super) durable: bool,
     /// Who has new events, and the row they stand in.
     pub(super) arrivals: Vec<(Arc<Destination>, u64)>,
+    /// How many events of payments there are among them.
+    pub(super) added: u64,
 }
 
 impl<'a> Group<'a> {
@@ -61,6 +69,8 @@ impl<'a> Group<'a> {
             position,
             now_ms,
             drafts: Vec::new(),
+            ledger: Ledger::new(&tables.orders),
+            added: 0,
             durable: false,
         }
     }
@@ -74,9 +84,17 @@ impl<'a> Group<'a> {
                 results.push(Enqueued::Duplicate);
                 continue;
             }
-            self.seen.learn(entry.key, entry.remember, now_s);
-            self.draft(&entry.destination).push(event);
-            results.push(Enqueued::Accepted);
+            let result = match &entry.note {
+                None => {
+                    self.draft(&entry.destination).push(event);
+                    Enqueued::Accepted
+                }
+                Some(note) => self.admit_noted(entry, note, event)?,
+            };
+            if result != Enqueued::Duplicate {
+                self.seen.learn(entry.key, entry.remember, now_s);
+            }
+            results.push(result);
         }
         // A repeat is answered as if it were on disk; it may stand in this very commit.
         self.durable = true;
@@ -153,6 +171,7 @@ impl<'a> Group<'a> {
                 .insert(&self.tables.waiting, key, draft.into_value());
             arrivals.push((destination, sequence));
         }
+        self.ledger.write_to(&mut self.batch);
         self.seen.write(self.tables, &mut self.batch);
         if !self.batch.is_empty() {
             self.position.places.retain(|place| place.waiting > 0);
@@ -163,7 +182,11 @@ impl<'a> Group<'a> {
             self.batch = self.batch.durability(Some(PersistMode::SyncData));
         }
         self.batch.commit()?;
-        Ok(Committed { durable, arrivals })
+        Ok(Committed {
+            durable,
+            arrivals,
+            added: self.added,
+        })
     }
 
     fn draft(&mut self, destination: &Arc<Destination>) -> &mut Draft {

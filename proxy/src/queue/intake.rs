@@ -12,10 +12,11 @@ use serde::Serialize;
 use tokio::{sync::oneshot, task};
 
 use super::{
-    DedupKey, Destination, Error, Remember, Waiter,
+    DedupKey, Destination, Error, Orders, Remember, Waiter,
     ends::Ends,
     writer::{Answer, Call, Handle},
 };
+use crate::orders::By;
 
 /// The most calls that may wait for the disk, and the most bytes of their events; more are turned away.
 const WAITING_CALLS: usize = 1024;
@@ -30,6 +31,7 @@ pub struct Intake {
     depth: Arc<AtomicI64>,
     open: Arc<Mutex<Bundle>>,
     ends: Arc<Ends>,
+    orders: Orders,
 }
 
 /// One event on its way in.
@@ -41,8 +43,34 @@ pub struct Entry<'a, E> {
     pub remember: Remember,
     /// Where it goes.
     pub destination: Arc<Destination>,
+    /// The order it names, and what it means for it.
+    pub note: Option<Note>,
     /// What TikTok gets, as JSON.
     pub event: &'a E,
+}
+
+/// What an event means for the order it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The order.
+    pub order_id: String,
+    /// Who names it.
+    pub by: By,
+    /// What follows.
+    pub part: Part,
+}
+
+/// What follows from an event that names an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Nothing, but an order that is known remembers who named it.
+    Mentions,
+    /// The order is known from now on.
+    Begins,
+    /// It says that the order is paid, and is believed.
+    Reports,
+    /// It says that the order is paid, and waits until that is true.
+    Claims,
 }
 
 /// What became of an entry.
@@ -52,6 +80,8 @@ pub enum Enqueued {
     Accepted,
     /// Its key was seen before.
     Duplicate,
+    /// It is on disk, and waits until its order is paid.
+    Held,
 }
 
 /// Calls on their way to the writer.
@@ -67,6 +97,7 @@ pub(super) struct Packed {
     pub(super) key: DedupKey,
     pub(super) remember: Remember,
     pub(super) destination: Arc<Destination>,
+    pub(super) note: Option<Note>,
     bytes: usize,
 }
 
@@ -87,13 +118,24 @@ impl Waiting {
 }
 
 impl Intake {
-    pub(super) fn new(writer: Handle, depth: Arc<AtomicI64>, ends: Arc<Ends>) -> Self {
+    pub(super) fn new(
+        writer: Handle,
+        depth: Arc<AtomicI64>,
+        ends: Arc<Ends>,
+        orders: Orders,
+    ) -> Self {
         Self {
             writer,
             depth,
             open: Arc::new(Mutex::new(Bundle::new(Arc::default()))),
             ends,
+            orders,
         }
+    }
+
+    /// The orders that events name.
+    pub fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     /// Writes the entries in one atomic commit, or none of them. Calls that come together share one
@@ -199,6 +241,7 @@ impl Bundle {
             key: entry.key,
             remember: entry.remember,
             destination: Arc::clone(&entry.destination),
+            note: entry.note.clone(),
             bytes: self.text.len() - start,
         });
         Ok(())

@@ -5,6 +5,7 @@ use crate::{outcome::Outcome, tiktok::Verdict};
 
 mod crashes;
 mod damage;
+mod money;
 
 fn destination(test_event_code: Option<&str>) -> Arc<Destination> {
     Arc::new(Destination {
@@ -20,6 +21,7 @@ fn entry_for(destination: Arc<Destination>, id: &str) -> Entry<'static, serde_js
         key: DedupKey::of(&destination, &name, &EventId::parse(id).unwrap()),
         remember: Remember::Hours48,
         destination,
+        note: None,
         event: Box::leak(Box::new(event)),
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
-    Destination, Enqueued, Error,
+    Destination, Enqueued, Error, Receipt, Taken,
     disk::{Position, Store, Tables},
     group::{Committed, Group, Settlement},
     intake::Bundle,
@@ -21,7 +21,11 @@ use super::{
     seen::Seen,
     space::Space,
 };
-use crate::{clock, metrics::Metrics};
+use crate::{
+    clock,
+    metrics::Metrics,
+    orders::{Order, Unregistered},
+};
 
 /// The most messages that may wait for the writer. A bundle of calls is one, and calls are counted before.
 const WAITING: usize = 2048;
@@ -31,6 +35,8 @@ const GROUP: usize = 512;
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
+/// The order as it is now, or why the registration changed nothing.
+pub(super) type Registered = Result<Order, Unregistered>;
 
 /// Whatever changes the store, and the question whether it can be changed.
 pub(super) enum Call {
@@ -38,7 +44,14 @@ pub(super) enum Call {
     Settle(Settlement, Answer<()>),
     Replay(Vec<LetterId>, Answer<usize>),
     Remove(Vec<LetterId>, Answer<usize>),
+    Register(
+        Box<duet_events::order::Order>,
+        Arc<Destination>,
+        Answer<Registered>,
+    ),
+    Pay(Box<Receipt>, Answer<Taken>),
     Probe(Answer<()>),
+    Sweep,
 }
 
 #[derive(Clone)]
@@ -59,6 +72,19 @@ impl Handle {
     /// Hands a bundle to the writer. Where it cannot be taken, its calls learn that the store has stopped.
     pub(super) fn send(&self, bundle: Bundle) {
         let _ = self.calls.try_send(Call::Enqueue(bundle));
+    }
+
+    /// Has what has had its time looked for every minute, also where nothing else happens. Ends when the writer has
+    /// no other handle.
+    pub(super) async fn sweep_now_and_then(self) {
+        let calls = self.calls.downgrade();
+        drop(self);
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            let Some(calls) = calls.upgrade() else { return };
+            // Where it is full, there is a writer at work that sweeps by itself.
+            let _ = calls.try_send(Call::Sweep);
+        }
     }
 
     pub(super) fn is_healthy(&self) -> bool {
@@ -141,6 +167,8 @@ struct State {
     tables: Tables,
     seen: Seen,
     position: Position,
+    /// How far the last sweep of orders came.
+    swept_to: Vec<u8>,
 }
 
 /// Whom to tell that a commit is done, and what.
@@ -148,6 +176,8 @@ struct State {
 struct Replies {
     enqueued: Vec<Answered>,
     counted: Vec<(Answer<usize>, usize)>,
+    registered: Vec<(Answer<Registered>, Registered)>,
+    paid: Vec<(Answer<Taken>, Taken)>,
     done: Vec<Answer<()>>,
 }
 
@@ -171,6 +201,7 @@ impl Writer {
                     let took = since.elapsed().as_secs_f64();
                     self.shared.metrics.commit_seconds.observe(took);
                 }
+                self.shared.metrics.reported(committed.added);
                 self.arrived(committed.arrivals);
                 self.reply(replies);
             }
@@ -199,6 +230,12 @@ impl Writer {
         for (answer, count) in replies.counted {
             let _ = answer.send(Ok(count));
         }
+        for (answer, registered) in replies.registered {
+            let _ = answer.send(Ok(registered));
+        }
+        for (answer, taken) in replies.paid {
+            let _ = answer.send(Ok(taken));
+        }
         for answer in replies.done {
             let _ = answer.send(Ok(()));
         }
@@ -212,6 +249,8 @@ impl Writer {
         if let Some(state) = &self.state {
             let waiting = i64::try_from(state.position.waiting()).unwrap_or(i64::MAX);
             self.shared.waiting.store(waiting, Ordering::Relaxed);
+            let held = i64::try_from(state.position.held).unwrap_or(i64::MAX);
+            self.shared.metrics.events_held.set(held);
         }
         for (destination, head) in arrivals {
             if let Some(arrived) = self.lanes.get(&destination) {
@@ -235,10 +274,13 @@ impl Writer {
         let mut tidied = state.seen.seal(&state.tables);
         if tidied.is_ok() && self.swept.elapsed() > SWEEP_EVERY {
             self.swept = Instant::now();
-            tidied = state.sweep(clock::now_ms());
+            tidied = state.sweep(clock::now_ms()).map(|given_up| {
+                self.shared.metrics.given_up(given_up);
+            });
         }
-        if let Err(error) = tidied {
-            self.failed(&error);
+        match tidied {
+            Ok(()) => self.arrived(Vec::new()),
+            Err(error) => self.failed(&error),
         }
     }
 }
@@ -249,6 +291,7 @@ impl State {
         Ok(Self {
             seen: Seen::load(&tables)?,
             position: tables.position()?,
+            swept_to: Vec::new(),
             tables,
         })
     }
@@ -269,6 +312,8 @@ impl State {
             match call {
                 Call::Enqueue(bundle) if short => bundle.refuse(),
                 Call::Replay(_, answer) if short => refuse(answer),
+                Call::Register(_, _, answer) if short => refuse(answer),
+                Call::Pay(_, answer) if short => refuse(answer),
                 Call::Probe(answer) if short => refuse(answer),
                 Call::Enqueue(bundle) => {
                     let results = group.admit(&bundle)?;
@@ -284,20 +329,33 @@ impl State {
                 Call::Remove(letters, answer) => {
                     replies.counted.push((answer, group.remove(&letters)?));
                 }
+                Call::Register(order, destination, answer) => {
+                    let registered = group.register(&order, &destination)?;
+                    replies.registered.push((answer, registered));
+                }
+                Call::Pay(receipt, answer) => {
+                    replies.paid.push((answer, group.pay(&receipt)?));
+                }
                 Call::Probe(answer) => {
                     group.probe();
                     replies.done.push(answer);
                 }
+                Call::Sweep => {}
             }
         }
         group.commit()
     }
 
-    fn sweep(&mut self, now_ms: i64) -> Result<(), Error> {
+    /// Clears what has had its time; the number of events that no payment came for.
+    fn sweep(&mut self, now_ms: i64) -> Result<usize, Error> {
         self.tables.sweep(now_ms)?;
         let seconds = u32::try_from(now_ms / 1000).unwrap_or_default();
         self.seen.expire(&self.tables, seconds)?;
-        Ok(())
+        let mut group = Group::new(&self.tables, &mut self.seen, &mut self.position, now_ms);
+        let given_up = group.give_up_waiting()?;
+        self.swept_to = group.forget_orders(std::mem::take(&mut self.swept_to))?;
+        group.commit()?;
+        Ok(given_up)
     }
 }
 

@@ -1,0 +1,382 @@
+//! What an order remembers: what is to be paid, what has been, who began it, and what was reported of it. Pure:
+//! time comes in as an argument, and what follows goes out as a value.
+//!
+//! An order is registered by the shop's server, or begun by the page's own events. It is paid by transfers, and by
+//! nothing else. Money here is whole dong: that is what every provider moves.
+
+use std::collections::BTreeMap;
+
+use duet_events::EventName;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+mod conversion;
+mod event_text;
+mod visitor;
+
+pub use conversion::{Conversion, with_payment};
+pub use event_text::EventText;
+pub use visitor::{By, Visitor};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// How long an order that is not paid remembers who began it, after it was last heard of.
+const PENDING_MS: i64 = 30 * DAY_MS;
+/// How long a paid order is known: as long as the ids of its events are.
+const PAID_MS: i64 = 90 * DAY_MS;
+/// How many former registrations are recognised as such.
+const FORMER: usize = 8;
+
+/// One order.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Order {
+    id: String,
+    /// When it was last heard of, in Unix milliseconds.
+    touched_ms: i64,
+    /// What the shop's server registered; `None` while only pages named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bill: Option<Bill>,
+    /// Digests of the registrations that the present one replaced, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former: Vec<String>,
+    #[serde(default)]
+    plan: Plan,
+    #[serde(default)]
+    visitor: Visitor,
+    /// What has come so far, in dong.
+    #[serde(default)]
+    received: i64,
+    /// When it was paid, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paid_ms: Option<i64>,
+    /// Where its events wait that are reported once it is paid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    held: Vec<Held>,
+    /// What was reported of it: the id under each event's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    reported: BTreeMap<String, String>,
+}
+
+/// What is to be paid.
+#[derive(Debug, Serialize, Deserialize)]
+struct Bill {
+    /// In major units.
+    amount: f64,
+    currency: String,
+    digest: String,
+}
+
+/// What is bought, where it is a plan.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Plan {
+    /// The shop's own id of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What the shop calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How often it is paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_cycle: Option<String>,
+}
+
+/// An event that waits for the payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Its name in TikTok's memory.
+    pub name: String,
+    /// When it is given up, in Unix milliseconds.
+    pub until_ms: i64,
+    /// Its number in the queue.
+    pub sequence: u64,
+}
+
+/// How far an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nobody has named it.
+    Unknown,
+    /// Nothing has come.
+    Pending,
+    /// Less has come than is to be paid.
+    Partial,
+    /// It is paid.
+    Paid,
+}
+
+/// Why a registration changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unregistered {
+    /// The order is paid.
+    Paid,
+    /// A later registration has replaced this one.
+    Replaced,
+}
+
+/// What a transfer does to its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// The order is paid by it; `over` dong too much have come.
+    Paid {
+        /// In dong.
+        over: i64,
+    },
+    /// More has to come.
+    Partial,
+    /// The order was paid before: somebody is owed this money.
+    PaidBefore,
+    /// The order is in another currency.
+    OtherCurrency,
+}
+
+/// What becomes of a page's word for a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It waits for the payment.
+    Hold,
+    /// The order is paid: it goes out, with the bank's amount.
+    Pass {
+        /// In dong.
+        received: i64,
+    },
+    /// This order has such an event already.
+    Repeat,
+}
+
+impl Order {
+    /// An order that is named for the first time.
+    pub fn begin(id: &str, now_ms: i64) -> Self {
+        Self {
+            id: id.to_owned(),
+            touched_ms: now_ms,
+            bill: None,
+            former: Vec::new(),
+            plan: Plan::default(),
+            visitor: Visitor::default(),
+            received: 0,
+            paid_ms: None,
+            held: Vec::new(),
+            reported: BTreeMap::new(),
+        }
+    }
+
+    /// The shop's own id of it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How far it is.
+    pub fn status(&self) -> Status {
+        match (self.paid_ms, self.received) {
+            (Some(_), _) => Status::Paid,
+            (None, 0) => Status::Pending,
+            (None, _) => Status::Partial,
+        }
+    }
+
+    /// What was reported of it: the id under each event's name.
+    pub fn reported(&self) -> &BTreeMap<String, String> {
+        &self.reported
+    }
+
+    /// What has come so far, in dong.
+    pub fn received(&self) -> i64 {
+        self.received
+    }
+
+    /// Whether it is forgotten by now.
+    pub fn is_over(&self, now_ms: i64) -> bool {
+        let end = match self.paid_ms {
+            Some(paid) => paid + PAID_MS,
+            None => self.touched_ms + PENDING_MS,
+        };
+        now_ms >= end
+    }
+
+    /// Takes what the shop's server says of it. The same word twice changes nothing.
+    ///
+    /// # Errors
+    /// When it is paid, or when this is an old registration that somebody sends again.
+    pub fn register(
+        &mut self,
+        order: &duet_events::order::Order,
+        now_ms: i64,
+    ) -> Result<(), Unregistered> {
+        let digest = digest(order);
+        let present = self.bill.as_ref().map(|bill| bill.digest.as_str());
+        if present == Some(&digest) {
+            return Ok(());
+        }
+        if self.paid_ms.is_some() {
+            return Err(Unregistered::Paid);
+        }
+        if self.former.contains(&digest) {
+            return Err(Unregistered::Replaced);
+        }
+        let bill = Bill {
+            amount: order.amount,
+            currency: order.currency.as_str().to_owned(),
+            digest,
+        };
+        if let Some(replaced) = self.bill.replace(bill) {
+            self.former.push(replaced.digest);
+            if self.former.len() > FORMER {
+                self.former.remove(0);
+            }
+        }
+        self.plan = Plan {
+            id: order.plan_id.clone(),
+            name: order.plan_name.clone(),
+            billing_cycle: order.billing_cycle.clone(),
+        };
+        self.visitor.is_known_as(&order.user);
+        self.touched_ms = now_ms;
+        Ok(())
+    }
+
+    /// Remembers who named it, unless it is paid: then the page is read by whoever has its address.
+    pub fn is_named_by(&mut self, event: &EventText<'_>, by: By, now_ms: i64) {
+        if self.paid_ms.is_some() {
+            return;
+        }
+        self.touched_ms = now_ms;
+        self.visitor.came_with(event, by);
+        if self.bill.is_none() {
+            self.plan.read(event);
+        }
+    }
+
+    /// Notes that an event was reported of it.
+    pub fn reports(&mut self, name: &str, event_id: &str) {
+        self.reported.insert(name.to_owned(), event_id.to_owned());
+    }
+
+    /// What becomes of a page's word that it was paid.
+    pub fn gate(&self, name: &EventName) -> Gate {
+        let held = self.held.iter().any(|held| held.name == name.canonical());
+        if held || self.has_reported(name.canonical()) {
+            Gate::Repeat
+        } else if self.paid_ms.is_some() {
+            Gate::Pass {
+                received: self.received,
+            }
+        } else {
+            Gate::Hold
+        }
+    }
+
+    /// Whether an event that TikTok takes for the same was reported of it.
+    pub fn has_reported(&self, canonical: &str) -> bool {
+        let name = |name: &String| EventName::parse(name).ok();
+        self.reported
+            .keys()
+            .filter_map(name)
+            .any(|name| name.canonical() == canonical)
+    }
+
+    /// Has an event wait for the payment.
+    pub fn hold(&mut self, held: Held) {
+        self.held.push(held);
+    }
+
+    /// The events that wait, which do so no longer.
+    pub fn release(&mut self) -> Vec<Held> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Gives up one event that waits.
+    pub fn give_up(&mut self, sequence: u64) {
+        self.held.retain(|held| held.sequence != sequence);
+    }
+
+    /// Takes a transfer of `dong`. Transfers add up until the registered amount is reached; an order that only
+    /// pages named has no amount that could be relied on, and is paid by its first.
+    pub fn receive(&mut self, dong: i64, now_ms: i64) -> Received {
+        if self.paid_ms.is_some() {
+            return Received::PaidBefore;
+        }
+        if self.bill.as_ref().is_some_and(|bill| bill.dong().is_none()) {
+            return Received::OtherCurrency;
+        }
+        self.received = self.received.saturating_add(dong);
+        self.touched_ms = now_ms;
+        match self.pay_off(now_ms) {
+            Some(over) => Received::Paid { over },
+            None => Received::Partial,
+        }
+    }
+
+    /// Calls it paid where what has come is enough; how much more than that it is, in dong. A registration may
+    /// come after the money.
+    pub fn pay_off(&mut self, now_ms: i64) -> Option<i64> {
+        let due = match &self.bill {
+            None => self.received,
+            Some(bill) => bill.dong()?,
+        };
+        if self.paid_ms.is_some() || self.received == 0 || self.received < due {
+            return None;
+        }
+        self.paid_ms = Some(now_ms);
+        Some(self.received - due)
+    }
+}
+
+impl Bill {
+    /// What is to be paid in dong; `None` in another currency.
+    fn dong(&self) -> Option<i64> {
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "an amount in dong is whole and at most 10^15"
+        )]
+        (self.currency == "VND").then_some(self.amount as i64)
+    }
+}
+
+impl Plan {
+    /// What makes its payment a subscription.
+    fn is_named(&self) -> bool {
+        self.id.is_some() || self.name.is_some() || self.billing_cycle.is_some()
+    }
+
+    /// Pages name it in the properties of their events.
+    fn read(&mut self, event: &EventText<'_>) {
+        for (place, name) in [
+            (&mut self.id, "plan_id"),
+            (&mut self.name, "plan_name"),
+            (&mut self.billing_cycle, "billing_cycle"),
+        ] {
+            if let Some(text) = event.property(name) {
+                *place = Some(text);
+            }
+        }
+    }
+}
+
+/// Tells registrations apart, without keeping what they say.
+fn digest(order: &duet_events::order::Order) -> String {
+    let user = serde_json::to_vec(&order.user).unwrap_or_default();
+    let mut hasher = Sha256::new();
+    for part in [
+        order.amount.to_string().as_bytes(),
+        order.currency.as_str().as_bytes(),
+        order.plan_id.as_deref().unwrap_or_default().as_bytes(),
+        order.plan_name.as_deref().unwrap_or_default().as_bytes(),
+        order
+            .billing_cycle
+            .as_deref()
+            .unwrap_or_default()
+            .as_bytes(),
+        &user,
+    ] {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part);
+    }
+    let mut first = [0; 16];
+    for (byte, hashed) in first.iter_mut().zip(hasher.finalize()) {
+        *byte = hashed;
+    }
+    format!("{:032x}", u128::from_be_bytes(first))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+use duet_events::{Country, EventId};
+use serde_json::{Value, json, value::RawValue};
+
+use super::*;
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+fn event(event: &Value) -> String {
+    event.to_string()
+}
+
+fn named(name: &str) -> Value {
+    json!({ "event": name, "event_time": 1, "event_id": "e", "user": {} })
+}
+
+fn begun() -> Order {
+    Order::begin("PHO7K3M9Q2X", 0)
+}
+
+fn registration(amount: i64, currency: &str) -> duet_events::order::Order {
+    let order = json!({
+        "order_id": "PHO7K3M9Q2X", "amount": amount, "currency": currency,
+        "plan_id": "pro", "plan_name": "Pro", "billing_cycle": "monthly",
+        "user": { "email": "lan@example.com" },
+    });
+    let raw = RawValue::from_string(order.to_string()).unwrap();
+    duet_events::order::Order::read(&raw, Country::parse("VN")).unwrap()
+}
+
+fn registered(amount: i64, currency: &str) -> Order {
+    let mut order = begun();
+    order.register(&registration(amount, currency), 0).unwrap();
+    order
+}
+
+fn conversion(order: &Order) -> Value {
+    serde_json::from_slice(&order.conversion(1_767_323_045_000).unwrap().json).unwrap()
+}
+
+#[test]
+fn transfers_add_up_until_the_amount_is_reached() {
+    let mut order = registered(99_000, "VND");
+    assert_eq!(order.status(), Status::Pending);
+    assert_eq!(order.receive(50_000, 1), Received::Partial);
+    assert_eq!(order.status(), Status::Partial);
+    assert_eq!(order.receive(49_000, 2), Received::Paid { over: 0 });
+    assert_eq!((order.status(), order.received()), (Status::Paid, 99_000));
+    assert_eq!(order.receive(99_000, 3), Received::PaidBefore);
+    assert_eq!(order.received(), 99_000);
+}
+
+#[test]
+fn too_much_pays_and_is_said() {
+    let mut order = registered(99_000, "VND");
+    assert_eq!(order.receive(100_000, 1), Received::Paid { over: 1_000 });
+}
+
+#[test]
+fn an_order_that_only_a_page_began_is_paid_by_its_first_transfer() {
+    assert_eq!(begun().receive(1, 1), Received::Paid { over: 0 });
+}
+
+#[test]
+fn an_order_in_another_currency_is_not_paid_in_dong() {
+    let mut order = registered(99_000, "USD");
+    assert_eq!(order.receive(99_000, 1), Received::OtherCurrency);
+    assert_eq!((order.status(), order.received()), (Status::Pending, 0));
+}
+
+#[test]
+fn a_registration_may_come_after_the_money() {
+    let mut order = registered(99_000, "VND");
+    assert_eq!(order.receive(50_000, 1), Received::Partial);
+    order.register(&registration(50_000, "VND"), 2).unwrap();
+    assert_eq!(order.pay_off(2), Some(0));
+    assert_eq!(order.pay_off(3), None);
+}
+
+#[test]
+fn an_old_registration_that_is_sent_again_is_refused() {
+    let mut order = registered(99_000, "VND");
+    order.register(&registration(99_000, "VND"), 1).unwrap();
+    order.register(&registration(199_000, "VND"), 2).unwrap();
+    let replayed = order.register(&registration(99_000, "VND"), 3);
+    assert_eq!(replayed, Err(Unregistered::Replaced));
+    assert_eq!(order.receive(99_000, 4), Received::Partial);
+    assert_eq!(order.receive(100_000, 5), Received::Paid { over: 0 });
+    order.register(&registration(199_000, "VND"), 6).unwrap();
+    let late = order.register(&registration(1_000, "VND"), 7);
+    assert_eq!(late, Err(Unregistered::Paid));
+}
+
+#[test]
+fn an_order_is_forgotten_after_30_days_and_a_paid_one_after_90() {
+    let mut order = registered(99_000, "VND");
+    assert!(!order.is_over(30 * DAY - 1) && order.is_over(30 * DAY));
+    let text = event(&named("ViewContent"));
+    order.is_named_by(&EventText::of(text.as_bytes()).unwrap(), By::Page, DAY);
+    assert!(!order.is_over(31 * DAY - 1) && order.is_over(31 * DAY));
+    order.receive(99_000, 2 * DAY);
+    assert!(!order.is_over(92 * DAY - 1) && order.is_over(92 * DAY));
+}
+
+#[test]
+fn a_payment_carries_the_click_the_browser_and_the_person() {
+    let mut order = registered(99_000, "VND");
+    let text = event(&json!({
+        "event": "InitiateCheckout", "event_time": 1, "event_id": "e",
+        "user": { "ttclid": "E.C.P.x", "ttp": "t", "ip": "203.0.113.7", "user_agent": "UA", "email": "page" },
+        "page": { "url": "https://shop.example/plans" },
+        "properties": { "contents": [{ "content_id": "other" }], "value": 1 },
+        "limited_data_use": true,
+    }));
+    order.is_named_by(&EventText::of(text.as_bytes()).unwrap(), By::Page, 1);
+    order.receive(99_000, 2);
+    let id = EventId::derive("Subscribe", "PHO7K3M9Q2X");
+    let sent = conversion(&order);
+    assert_ne!(sent["user"]["email"], "page", "the server's word wins");
+    assert_eq!(
+        sent,
+        json!({
+            "event": "Subscribe", "event_time": 1_767_323_045, "event_id": id.as_str(),
+            "user": {
+                "ttclid": "E.C.P.x", "ttp": "t", "ip": "203.0.113.7", "user_agent": "UA",
+                "email": sent["user"]["email"],
+            },
+            "page": { "url": "https://shop.example/plans" },
+            "properties": {
+                "contents": [{ "content_id": "pro", "content_name": "Pro (monthly)", "price": 99_000, "quantity": 1 }],
+                "content_type": "product", "value": 99_000, "currency": "VND", "order_id": "PHO7K3M9Q2X",
+            },
+            "limited_data_use": true,
+        })
+    );
+}
+
+#[test]
+fn a_page_names_the_plan_of_an_order_that_nobody_registered() {
+    let mut order = begun();
+    let text = event(&json!({
+        "event": "InitiateCheckout", "event_time": 1, "event_id": "e", "user": {},
+        "properties": { "contents": [{ "content_id": "pro" }], "plan_id": "pro", "billing_cycle": "monthly" },
+    }));
+    order.is_named_by(&EventText::of(text.as_bytes()).unwrap(), By::Page, 1);
+    order.receive(50_000, 2);
+    let sent = conversion(&order);
+    assert_eq!(sent["event"], "Subscribe");
+    assert_eq!(sent["properties"]["value"], 50_000);
+    assert_eq!(sent["properties"]["contents"][0]["content_id"], "pro");
+}
+
+#[test]
+fn without_a_plan_it_is_a_purchase() {
+    let mut order = begun();
+    order.receive(50_000, 2);
+    let sent = order.conversion(0).unwrap();
+    assert_eq!(sent.name.as_str(), "Purchase");
+    assert_eq!(sent.id, EventId::derive("Purchase", "PHO7K3M9Q2X"));
+    assert!(!sent.is_attributed);
+}
+
+#[test]
+fn whoever_names_a_paid_order_is_not_remembered() {
+    let mut order = begun();
+    order.receive(50_000, 1);
+    let text = event(&json!({
+        "event": "ViewContent", "event_time": 1, "event_id": "e", "user": { "ttclid": "thief" },
+    }));
+    order.is_named_by(&EventText::of(text.as_bytes()).unwrap(), By::Page, 2);
+    assert_eq!(conversion(&order)["user"], json!({}));
+}
+
+#[test]
+fn a_pages_word_for_a_payment_waits_for_it_once() {
+    let name = |name: &str| EventName::parse(name).unwrap();
+    let mut order = registered(99_000, "VND");
+    assert_eq!(order.gate(&name("CompletePayment")), Gate::Hold);
+    order.hold(Held {
+        name: "Purchase".to_owned(),
+        until_ms: 1,
+        sequence: 7,
+    });
+    assert_eq!(order.gate(&name("Purchase")), Gate::Repeat);
+    assert_eq!(order.gate(&name("Subscribe")), Gate::Hold);
+    order.give_up(7);
+    assert_eq!(order.gate(&name("Purchase")), Gate::Hold);
+    order.receive(99_000, 2);
+    let pass = Gate::Pass { received: 99_000 };
+    assert_eq!(order.gate(&name("Purchase")), pass);
+    order.reports("Purchase", "id");
+    assert_eq!(order.gate(&name("CompletePayment")), Gate::Repeat);
+    assert_eq!(order.gate(&name("Subscribe")), pass);
+}
+
+#[test]
+fn a_page_does_not_say_how_much_was_paid() {
+    let text = event(&json!({
+        "event": "CompletePayment", "event_time": 1, "event_id": "e", "user": {},
+        "properties": { "value": 1_000_000_000, "currency": "USD", "order_id": "A", "note": [1, 2] },
+    }));
+    let sent = with_payment(text.as_bytes(), 99_000).unwrap();
+    let sent: Value = serde_json::from_slice(&sent).unwrap();
+    assert_eq!(
+        sent["properties"],
+        json!({ "value": 99_000, "currency": "VND", "order_id": "A", "note": [1, 2] })
+    );
+}
+
+#[test]
+fn an_order_reads_back_as_it_was_written() {
+    let mut order = registered(99_000, "VND");
+    order.receive(50_000, 1);
+    order.reports("Lead", "x");
+    let text = serde_json::to_string(&order).unwrap();
+    let again: Order = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&again).unwrap(), text);
+    assert!(!format!("{order:?}").contains(&conversion(&order)["user"]["email"].to_string()));
+}

@@ -1,0 +1,95 @@
+//! The half for orders and payments: each change is durable when it is answered, and one commit with the events that
+//! it causes.
+
+use std::sync::Arc;
+
+use super::{
+    Destination, Error,
+    disk::Store,
+    ledger::{self, Ledger},
+    payment::Payment,
+    writer::{Call, Handle, Registered},
+};
+use crate::{
+    clock,
+    orders::Order,
+    payments::{Transfer, memo::OrderPattern},
+};
+
+/// Orders and their payments.
+#[derive(Clone)]
+pub struct Orders {
+    store: Store,
+    writer: Handle,
+}
+
+/// A transfer on its way in.
+#[derive(Debug)]
+pub struct Receipt {
+    /// The transfer.
+    pub transfer: Transfer,
+    /// Why it pays nothing, whatever it names: its provider's word.
+    pub parked: Option<&'static str>,
+    /// How the shop's order ids look in a memo.
+    pub pattern: Option<OrderPattern>,
+    /// Where the event of a payment goes.
+    pub destination: Arc<Destination>,
+}
+
+/// What became of a receipt.
+#[derive(Debug)]
+pub struct Taken {
+    /// The payment, as it is on record.
+    pub payment: Payment,
+    /// It was on record already, and nothing was changed.
+    pub is_repeat: bool,
+    /// It was reported, and nothing is known of who paid.
+    pub is_unattributed: bool,
+}
+
+impl Orders {
+    pub(super) fn new(store: Store, writer: Handle) -> Self {
+        Self { store, writer }
+    }
+
+    /// The order of this id, unless nobody has named it or it is forgotten.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] and [`Error::Store`] when the disk refuses.
+    pub fn find(&self, id: &str) -> Result<Option<Order>, Error> {
+        let tables = self.store.tables()?;
+        Ledger::new(&tables.orders).find(id, clock::now_ms())
+    }
+
+    /// Takes what the shop's server says of an order.
+    ///
+    /// # Errors
+    /// As [`Intake::enqueue`](super::Intake::enqueue).
+    pub async fn register(
+        &self,
+        order: duet_events::order::Order,
+        destination: Arc<Destination>,
+    ) -> Result<Registered, Error> {
+        let order = Box::new(order);
+        self.writer
+            .ask(|answer| Call::Register(order, destination, answer))
+            .await
+    }
+
+    /// Takes a transfer, once: a repeat changes nothing.
+    ///
+    /// # Errors
+    /// As [`Intake::enqueue`](super::Intake::enqueue).
+    pub async fn pay(&self, receipt: Receipt) -> Result<Taken, Error> {
+        let receipt = Box::new(receipt);
+        self.writer.ask(|answer| Call::Pay(receipt, answer)).await
+    }
+
+    /// Every payment on record, in no order that means anything.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] and [`Error::Store`] when the disk refuses.
+    pub fn payments(&self) -> Result<Vec<Payment>, Error> {
+        ledger::payments(&self.store.tables()?.orders).collect()
+    }
+}

@@ -1,0 +1,224 @@
+//! Orders and payments over a real store.
+
+use duet_events::{Country, order::Order as Registration};
+use serde_json::{Value, json, value::RawValue};
+
+use super::*;
+use crate::{
+    orders::{By, Status, Unregistered},
+    payments::{OrderHint, Transfer, memo::Memo},
+    queue::{group::Group, seen::Seen},
+};
+
+const ORDER: &str = "PHO7K3M9Q2X";
+
+fn page(name: &str, part: Part) -> Entry<'static, Value> {
+    let destination = destination(None);
+    let event_name = EventName::parse(name).unwrap();
+    let id = EventId::derive(name, ORDER);
+    let event = json!({
+        "event": name, "event_time": 1, "event_id": id.as_str(),
+        "user": { "ttclid": "E.C.P.x" },
+        "properties": { "value": 1, "currency": "USD", "order_id": ORDER, "plan_id": "pro" },
+    });
+    Entry {
+        key: DedupKey::of(&destination, &event_name, &id),
+        remember: Remember::Days90,
+        destination,
+        note: Some(Note {
+            order_id: ORDER.to_owned(),
+            by: By::Page,
+            part,
+        }),
+        event: Box::leak(Box::new(event)),
+    }
+}
+
+fn registration(amount: i64) -> Registration {
+    let order = json!({ "order_id": ORDER, "amount": amount, "currency": "VND", "plan_id": "pro" });
+    let raw = RawValue::from_string(order.to_string()).unwrap();
+    Registration::read(&raw, Country::parse("VN")).unwrap()
+}
+
+fn receipt(id: &str, amount: i64, content: &str) -> Receipt {
+    Receipt {
+        transfer: Transfer {
+            provider: "sepay",
+            id: id.to_owned(),
+            amount,
+            account: None,
+            reference: None,
+            hint: OrderHint::Memo(Memo {
+                code: None,
+                content: content.to_owned(),
+                description: String::new(),
+            }),
+        },
+        parked: None,
+        pattern: None,
+        destination: destination(None),
+    }
+}
+
+async fn became(intake: &Intake, id: &str, amount: i64, content: &str) -> Became {
+    let taken = intake.orders().pay(receipt(id, amount, content)).await;
+    taken.unwrap().payment.became
+}
+
+/// What waits to be delivered: names and values.
+fn waiting(lane: &mut Lane) -> Vec<(String, i64)> {
+    let batch = lane.claim(ANY).unwrap();
+    let events = batch.map(|batch| batch.events).unwrap_or_default();
+    let read = |claimed: &Claimed| {
+        let event: Value = serde_json::from_slice(claimed.event()).unwrap();
+        let name = event["event"].as_str().unwrap().to_owned();
+        (name, event["properties"]["value"].as_i64().unwrap())
+    };
+    events.iter().map(read).collect()
+}
+
+fn named<const N: usize>(expected: [(&str, i64); N]) -> Vec<(String, i64)> {
+    expected
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+}
+
+#[tokio::test]
+async fn a_payment_releases_what_waited_for_it_and_is_reported_once() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let (intake, outlet, _letters) = opened(folder.path());
+        let begun = intake.enqueue([page("InitiateCheckout", Part::Begins)]);
+        assert_eq!(begun.await.unwrap(), [Enqueued::Accepted]);
+        let claims = [
+            page("CompletePayment", Part::Claims),
+            page("Subscribe", Part::Claims),
+            page("Subscribe", Part::Claims),
+        ];
+        let enqueued = intake.enqueue(claims).await.unwrap();
+        assert_eq!(
+            enqueued,
+            [Enqueued::Held, Enqueued::Held, Enqueued::Duplicate]
+        );
+        assert_eq!(outlet.depth(), 1);
+    }
+    let (intake, mut outlet, _letters) = reopened(folder.path()).await;
+    let memo = "ct tu 0123 pho7k3m9q2x FT25308710231543";
+    let mut copies = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let orders = intake.orders().clone();
+        copies.spawn(async move { orders.pay(receipt("92704", 99_000, memo)).await });
+    }
+    let taken = copies.join_all().await.into_iter().map(Result::unwrap);
+    let first: Vec<_> = taken.filter(|taken| !taken.is_repeat).collect();
+    let [first] = first.as_slice() else {
+        panic!("{first:?}");
+    };
+    assert_eq!(first.payment.became, Became::Paid);
+    let mut lane = outlet.lane().await;
+    assert_eq!(
+        waiting(&mut lane),
+        named([
+            ("InitiateCheckout", 1),
+            ("CompletePayment", 99_000),
+            ("Subscribe", 99_000)
+        ])
+    );
+    assert_eq!(
+        became(&intake, "92705", 99_000, memo).await,
+        Became::PaidBefore
+    );
+    let order = intake.orders().find(ORDER).unwrap().unwrap();
+    assert_eq!(order.status(), Status::Paid);
+    assert_eq!(
+        order.reported()["Subscribe"],
+        EventId::derive("Subscribe", ORDER).as_str()
+    );
+    assert_eq!(waiting(&mut lane), []);
+    assert_eq!(intake.orders().payments().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_says_what_is_to_be_paid_and_transfers_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, _letters) = opened(folder.path());
+    let register = |amount| {
+        let orders = intake.orders();
+        orders.register(registration(amount), destination(None))
+    };
+    assert!(register(99_000).await.unwrap().is_ok());
+    assert_eq!(became(&intake, "1", 50_000, ORDER).await, Became::Partial);
+    assert_eq!(outlet.depth(), 0);
+    assert_eq!(became(&intake, "2", 50_000, ORDER).await, Became::Overpaid);
+    let mut lane = outlet.lane().await;
+    assert_eq!(waiting(&mut lane), named([("Subscribe", 100_000)]));
+    let again = register(1_000).await.unwrap().map(|_| ());
+    assert_eq!(again, Err(Unregistered::Paid));
+    let page = intake.enqueue([page("CompletePayment", Part::Claims)]);
+    assert_eq!(page.await.unwrap(), [Enqueued::Accepted]);
+    assert_eq!(waiting(&mut lane), named([("CompletePayment", 100_000)]));
+}
+
+#[tokio::test]
+async fn money_that_names_no_order_or_several_is_put_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, _letters) = opened(folder.path());
+    let mut other = page("InitiateCheckout", Part::Begins);
+    other.note.as_mut().unwrap().order_id = "OTHER12345".to_owned();
+    other.key = DedupKey::numbered(1);
+    let begun = intake.enqueue([page("InitiateCheckout", Part::Begins), other]);
+    begun.await.unwrap();
+    for (id, memo, expected) in [
+        ("1", "cam on", Became::Unmatched),
+        ("2", "PHO7K3M9Q2X OTHER12345", Became::Ambiguous),
+        ("3", "PHO7K3M9Q", Became::Unmatched),
+        ("4", "PHO-7K3M.9Q2X", Became::Paid),
+        ("5", "PHO7K3M9Q2X OTHER12345", Became::Paid),
+    ] {
+        assert_eq!(became(&intake, id, 50_000, memo).await, expected, "{memo}");
+    }
+    assert_eq!(outlet.depth(), 4);
+}
+
+#[tokio::test]
+async fn what_waits_in_vain_is_a_dead_letter_after_72_hours() {
+    const HOUR_MS: i64 = 60 * 60 * 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, letters) = opened(folder.path());
+    let held = intake.enqueue([page("CompletePayment", Part::Claims)]);
+    assert_eq!(held.await.unwrap(), [Enqueued::Held]);
+    let tables = outlet.store.tables().unwrap();
+    let (mut seen, mut position) = (Seen::load(&tables).unwrap(), tables.position().unwrap());
+    let now = crate::clock::now_ms();
+    let mut given_up = Vec::new();
+    for hours in [71, 73] {
+        let mut group = Group::new(&tables, &mut seen, &mut position, now + hours * HOUR_MS);
+        given_up.push(group.give_up_waiting().unwrap());
+        group.commit().unwrap();
+    }
+    assert_eq!((given_up, position.held), (vec![0, 1], 0));
+    let [(_, letter)] = letters.newest(10).unwrap().try_into().unwrap();
+    assert_eq!(letter.outcome, "unverified");
+}
+
+#[tokio::test]
+async fn orders_and_payments_are_forgotten_in_time() {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, _letters) = opened(folder.path());
+    let begun = intake.enqueue([page("InitiateCheckout", Part::Begins)]);
+    begun.await.unwrap();
+    assert_eq!(became(&intake, "1", 1, "nobody").await, Became::Unmatched);
+    let tables = outlet.store.tables().unwrap();
+    let (mut seen, mut position) = (Seen::load(&tables).unwrap(), tables.position().unwrap());
+    let mut rows = Vec::new();
+    for days in [29, 31, 91] {
+        let now = crate::clock::now_ms() + days * DAY_MS;
+        let mut group = Group::new(&tables, &mut seen, &mut position, now);
+        let next = group.forget_orders(Vec::new()).unwrap();
+        group.forget_orders(next).unwrap();
+        group.commit().unwrap();
+        rows.push(tables.orders.len().unwrap());
+    }
+    assert_eq!(rows, [3, 1, 0]);
+}
