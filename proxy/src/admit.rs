@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use duet_events::{
-    Claim, Country, Event, EventId, Invalid,
+    Claim, Country, Event, EventId, EventName, Invalid,
     claim::{PixelLeg, Refusal, Stated},
     page,
 };
@@ -16,6 +16,27 @@ pub enum Caller {
     Page,
     /// One of the shop's own servers, which proved it with the server key.
     Server,
+}
+
+/// Whether a page's word for a payment is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoneyEvents {
+    /// It is taken as it is.
+    Open,
+    /// It waits until its order is paid.
+    Verified,
+}
+
+impl MoneyEvents {
+    /// Whether such an event of such a caller waits until its order is paid.
+    pub fn holds(self, name: &EventName, caller: Caller) -> bool {
+        self == Self::Verified && caller == Caller::Page && is_money(name)
+    }
+}
+
+/// Whether an event says that somebody has paid, or is about to.
+pub fn is_money(name: &EventName) -> bool {
+    matches!(name.canonical(), "Purchase" | "Subscribe" | "PlaceAnOrder")
 }
 
 /// What the proxy knows without asking the sender.
@@ -43,6 +64,8 @@ pub struct Facts<'a> {
     pub pixel_id: &'a str,
     /// The code while all traffic is test traffic.
     pub test_event_code: Option<&'a str>,
+    /// Whether a page's word for a payment is taken.
+    pub money: MoneyEvents,
 }
 
 /// An event that is taken.
@@ -103,6 +126,16 @@ pub fn admit(
                 "test_event_code",
                 "format",
                 "a test event code is 1 to 64 letters, digits and signs without spaces",
+            ),
+        ));
+    }
+    if facts.money.holds(&claim.name, facts.caller) && claim.properties.order_id.is_none() {
+        return Err(refuse(
+            &claim,
+            Invalid::new(
+                "properties.order_id",
+                "required",
+                "a payment counts once its order is paid, so it has to name that order",
             ),
         ));
     }

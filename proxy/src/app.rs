@@ -1,15 +1,22 @@
 //! What handlers share.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use duet_events::Country;
 
 use crate::{
-    config::{Config, Server, TestMode},
+    admit::MoneyEvents,
+    config::{Config, RateLimit, Server, TestMode, payments::Payments},
     health::Health,
     http::rate::Rates,
     metrics::Metrics,
     queue::{Destination, Intake},
+};
+
+/// How often one client may ask for orders whose ids can be guessed.
+const GUESSES: RateLimit = RateLimit {
+    requests: NonZeroU32::new(30).unwrap(),
+    per: Duration::from_mins(1),
 };
 
 /// Handed to every handler.
@@ -27,6 +34,12 @@ pub struct Shared {
     pub server: Server,
     /// How much each client has asked for.
     pub rates: Rates,
+    /// How often one client may ask for orders whose ids can be guessed.
+    pub guesses: Rates,
+    /// Whether a page's word for a payment is taken.
+    pub money: MoneyEvents,
+    /// How payments are heard of; `None` while nobody tells of them.
+    pub payments: Option<Payments>,
     /// Where live events go.
     pub destination: Arc<Destination>,
     /// The time in which everything is a test.
@@ -49,6 +62,9 @@ impl Shared {
             metrics,
             server: config.server.clone(),
             rates: Rates::new(config.server.rate_limit),
+            guesses: Rates::new(config.server.rate_limit.and(Some(GUESSES))),
+            money: config.money,
+            payments: config.payments.clone(),
             destination: Arc::new(Destination {
                 pixel_id: config.tiktok.pixel_id.as_str().to_owned(),
                 test_event_code: None,
@@ -56,6 +72,16 @@ impl Shared {
             test: config.tiktok.test.clone(),
             country: config.country,
         }
+    }
+
+    /// The code while all traffic is test traffic.
+    pub fn test_event_code_at(&self, now_ms: i64) -> Option<&str> {
+        self.test.as_ref()?.code_at(now_ms)
+    }
+
+    /// Where the proxy's own events go.
+    pub fn destination_at(&self, now_ms: i64) -> Arc<Destination> {
+        self.destination(self.test_event_code_at(now_ms))
     }
 
     /// Where events go, live or under a test code.

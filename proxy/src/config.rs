@@ -17,7 +17,7 @@ use duet_events::Country;
 use ipnet::IpNet;
 
 use crate::{
-    admit::is_code,
+    admit::{MoneyEvents, is_code},
     secret::{AccessToken, ServerKey},
 };
 
@@ -45,6 +45,8 @@ pub struct Config {
     pub disk_reserve_bytes: u64,
     /// Variables that are set and that this version does not act on.
     pub without_effect: Vec<&'static str>,
+    /// `DUET_MONEY_EVENTS`.
+    pub money: MoneyEvents,
     /// `DUET_COUNTRY`: where phone numbers without a country code belong.
     pub country: Option<Country>,
 }
@@ -251,9 +253,14 @@ impl Config {
             "disk" => Ok(()),
             _ => Err("this version knows disk only"),
         });
-        reader.parsed("DUET_MONEY_EVENTS", |text| match text {
-            "open" => Ok(()),
-            _ => Err("this version cannot verify payments; it knows open only"),
+        let money = reader.optional("DUET_MONEY_EVENTS", |text| match text {
+            "open" => Ok(MoneyEvents::Open),
+            "verified" => Ok(MoneyEvents::Verified),
+            _ => Err("this is verified or open"),
+        });
+        let money = money.unwrap_or(match payments {
+            Some(_) => MoneyEvents::Verified,
+            None => MoneyEvents::Open,
         });
         reader.finish()?;
         let is_set = |name: &&'static str| lookup(name).is_some_and(|text| !text.trim().is_empty());
@@ -284,6 +291,7 @@ impl Config {
                 data_dir: data_dir?,
                 disk_reserve_bytes: disk_reserve_bytes?,
                 without_effect,
+                money,
                 country,
             })
         };

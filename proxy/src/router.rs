@@ -12,7 +12,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
     app::App,
-    http::{gate, health, origin, rejection, track},
+    http::{gate, health, orders, origin, rejection, sepay, track},
 };
 
 /// Every route and what stands before it: the origin first, then the answers a browser needs.
@@ -20,11 +20,14 @@ pub fn router(app: App) -> Router {
     let track_path = app.server.track_path.clone();
     let pages = Router::new()
         .route(&track_path, post(track::post).get(track::get))
+        .route("/api/orders/{order_id}", get(orders::status))
         .method_not_allowed_fallback(rejection::method_not_allowed)
         .layer(cors(app.clone()))
         .layer(middleware::from_fn_with_state(app.clone(), gate::pass));
     Router::new()
         .merge(pages)
+        .route("/api/orders", post(orders::register))
+        .route("/api/payment/sepay/webhook", post(sepay::post))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -15,6 +15,7 @@ fn facts() -> Facts<'static> {
         country: None,
         pixel_id: "C4A1B2C3D4E5F6G7H8I9",
         test_event_code: None,
+        money: MoneyEvents::Open,
     }
 }
 
@@ -187,4 +188,32 @@ fn addresses_of_private_networks_are_not_public() {
     ] {
         assert!(is_public(ip.parse().unwrap()), "{ip}");
     }
+}
+
+#[test]
+fn a_pages_word_for_a_payment_names_its_order_where_payments_are_verified() {
+    let verified = Facts {
+        money: MoneyEvents::Verified,
+        ..facts()
+    };
+    let server = Facts {
+        caller: Caller::Server,
+        ..verified.clone()
+    };
+    for name in ["CompletePayment", "Purchase", "Subscribe", "PlaceAnOrder"] {
+        let event = json!({ "event": name });
+        let refused = judge(&event, &verified).unwrap_err();
+        let [broken] = refused.errors.as_slice() else {
+            panic!("{:?}", refused.errors);
+        };
+        assert_eq!(
+            (broken.field(), broken.rule()),
+            ("properties.order_id", "required")
+        );
+        let ordered = json!({ "event": name, "properties": { "order_id": "A" } });
+        assert!(judge(&ordered, &verified).is_ok());
+        assert!(judge(&event, &server).is_ok());
+        assert!(judge(&event, &facts()).is_ok());
+    }
+    assert!(judge(&json!({ "event": "InitiateCheckout" }), &verified).is_ok());
 }

@@ -142,8 +142,8 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "DUET_MONEY_EVENTS",
-        Some("open"),
-        "Whether a page's word for a payment is taken: open. This version cannot verify payments.",
+        None,
+        "Whether a page's CompletePayment, Purchase, Subscribe or PlaceAnOrder waits until that order is paid (verified) or is taken as it comes (open). By default verified where a payment webhook is set up, else open.",
     ),
     secret(
         "SEPAY_WEBHOOK_SECRET",

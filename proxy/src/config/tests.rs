@@ -49,7 +49,7 @@ fn every_problem_is_reported_at_once() {
         ("DUET_RATE_LIMIT", "many"),
         ("DUET_SERVER_KEY", "short"),
         ("DUET_COUNTRY", "Vietnam"),
-        ("DUET_MONEY_EVENTS", "verified"),
+        ("DUET_MONEY_EVENTS", "sometimes"),
         ("DUET_QUEUE", "kafka"),
         ("DUET_BATCH_EVENTS", "1001"),
         ("TIKTOK_API_BASE", "tiktok"),

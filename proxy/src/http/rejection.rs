@@ -5,7 +5,10 @@ use axum::{
     http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use duet_events::wire::EventResult;
+use duet_events::{
+    Invalid,
+    wire::{EventResult, Status},
+};
 use serde::Serialize;
 
 use crate::queue;
@@ -20,8 +23,20 @@ pub enum Rejection {
     #[error("no event of this request can be taken; see results")]
     Invalid(Vec<EventResult>),
     /// The key in `Authorization` is not the server key.
-    #[error("the key in the Authorization header is not the server key")]
+    #[error("this needs the server key, as Authorization: Bearer; what came is not it")]
     WrongServerKey,
+    /// The request does not prove that it comes from the payment provider.
+    #[error("this request does not prove that it comes from the payment provider")]
+    NotTheProvider,
+    /// No webhook is set up.
+    #[error("no payment webhook is set up here; the operator sets SEPAY_WEBHOOK_SECRET")]
+    NoWebhook,
+    /// The order cannot be changed any more.
+    #[error("this order is paid; it cannot be registered anew")]
+    OrderPaid,
+    /// An old registration came again.
+    #[error("a later registration of this order has replaced this one")]
+    OrderReplaced,
     /// Pages of this origin may not send events.
     #[error(
         "pages of this origin may not send events here; the operator lists origins in DUET_ALLOWED_ORIGINS"
@@ -64,9 +79,10 @@ impl Rejection {
         match self {
             Self::NotJson | Self::Incomplete => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::WrongServerKey => StatusCode::UNAUTHORIZED,
+            Self::WrongServerKey | Self::NotTheProvider => StatusCode::UNAUTHORIZED,
             Self::OriginNotAllowed => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoWebhook => StatusCode::NOT_FOUND,
+            Self::OrderPaid | Self::OrderReplaced => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -82,6 +98,10 @@ impl Rejection {
             Self::NotJson => "not_json",
             Self::Invalid(_) => "invalid",
             Self::WrongServerKey => "wrong_server_key",
+            Self::NotTheProvider => "not_the_provider",
+            Self::NoWebhook => "no_webhook",
+            Self::OrderPaid => "order_paid",
+            Self::OrderReplaced => "order_replaced",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -93,6 +113,16 @@ impl Rejection {
             Self::DiskFull => "disk_full",
             Self::Unavailable => "unavailable",
         }
+    }
+
+    /// The body as a whole breaks these rules.
+    pub fn broken(errors: Vec<Invalid>) -> Self {
+        Self::Invalid(vec![EventResult {
+            event_id: None,
+            status: Status::Invalid,
+            errors,
+            warnings: Vec::new(),
+        }])
     }
 
     fn retry_after_s(&self) -> Option<u64> {

@@ -18,12 +18,13 @@ use serde::Serialize;
 
 use super::{body, click_cookie, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
-    admit::{Admitted, Caller, Facts, admit, is_public},
+    admit::{Admitted, Caller, Facts, MoneyEvents, admit, is_money, is_public},
     app::App,
     clock,
     identity::server_key,
     metrics::{Metrics, PixelLabel, RuleLabel},
-    queue::{DedupKey, Enqueued, Entry, Remember, Waiter},
+    orders::By,
+    queue::{DedupKey, Enqueued, Entry, Note, Part, Remember, Waiter},
 };
 
 /// `GET`: somebody wants to know whether this is the place.
@@ -82,7 +83,7 @@ pub async fn post(
     let judged: Vec<_> = events.map(|stated| admit(stated, &facts, random)).collect();
     let cookie = click_cookie(&app, caller, peer, &headers, &judged);
     let taken = judged.iter().flatten();
-    let entries = taken.map(|admitted| entry(admitted, &app));
+    let entries = taken.map(|admitted| entry(admitted, caller, &app));
     let waiters = waiters(wait, &judged, &app);
     let mut enqueued = app.intake.enqueue(entries).await?.into_iter();
     let results = judged.into_iter().map(|judged| match judged {
@@ -114,6 +115,7 @@ fn click_cookie(
 fn taken_result(admitted: Admitted, enqueued: Option<Enqueued>, metrics: &Metrics) -> EventResult {
     let status = match enqueued {
         Some(Enqueued::Duplicate) => Status::Duplicate,
+        Some(Enqueued::Held) => Status::Held,
         Some(Enqueued::Accepted) | None => Status::Accepted,
     };
     if status == Status::Duplicate {
@@ -164,17 +166,19 @@ fn facts<'a>(
         ttp: client::cookie(headers, "_ttp"),
         country: app.country,
         pixel_id: &app.destination.pixel_id,
-        test_event_code: app.test.as_ref().and_then(|test| test.code_at(now_ms)),
+        test_event_code: app.test_event_code_at(now_ms),
+        money: app.money,
     }
 }
 
-fn entry<'a>(admitted: &'a Admitted, app: &App) -> Entry<'a, Event> {
+fn entry<'a>(admitted: &'a Admitted, caller: Caller, app: &App) -> Entry<'a, Event> {
     let event = &admitted.event;
     let destination = app.destination(admitted.test_event_code.as_deref());
     Entry {
         key: DedupKey::of(&destination, &event.name, &event.id),
         remember: remembered(event),
         destination,
+        note: note(admitted, caller, app.money),
         event,
     }
 }
@@ -186,9 +190,31 @@ fn waiters(wait: Wait, judged: &[Result<Admitted, Refusal>], app: &App) -> Vec<W
         Wait::For(_) => judged
             .iter()
             .flatten()
-            .map(|admitted| app.intake.waiter(entry(admitted, app).key))
+            .map(|admitted| app.intake.waiter(key(admitted, app)))
             .collect(),
     }
+}
+
+fn key(admitted: &Admitted, app: &App) -> DedupKey {
+    let destination = app.destination(admitted.test_event_code.as_deref());
+    DedupKey::of(&destination, &admitted.event.name, &admitted.event.id)
+}
+
+/// What an event means for the order it names.
+fn note(admitted: &Admitted, caller: Caller, money: MoneyEvents) -> Option<Note> {
+    let event = &admitted.event;
+    let order_id = event.properties.order_id.clone()?;
+    let part = match event.name.as_str() {
+        _ if money.holds(&event.name, caller) => Part::Claims,
+        "InitiateCheckout" | "AddPaymentInfo" | "PlaceAnOrder" => Part::Begins,
+        _ if is_money(&event.name) => Part::Reports,
+        _ => Part::Mentions,
+    };
+    let by = match caller {
+        Caller::Page => By::Page,
+        Caller::Server => By::Server,
+    };
+    Some(Note { order_id, by, part })
 }
 
 fn remembered(event: &Event) -> Remember {
@@ -202,12 +228,7 @@ fn remembered(event: &Event) -> Remember {
 fn unreadable(unreadable: Unreadable) -> Rejection {
     match unreadable {
         Unreadable::NotJson => Rejection::NotJson,
-        Unreadable::Shape(errors) => Rejection::Invalid(vec![EventResult {
-            event_id: None,
-            status: Status::Invalid,
-            errors,
-            warnings: Vec::new(),
-        }]),
+        Unreadable::Shape(errors) => Rejection::broken(errors),
     }
 }
 
