@@ -2,6 +2,7 @@
 
 import { open, openLater } from 'source'
 import { ADOPT, CONSENT, HURRY, IDENTIFY, INIT, LEAVE, PENDING, RESET, WAKE, attach, happened, step } from './effects.js'
+import { letGo } from './early.js'
 import { fire, userFields } from './fire.js'
 import { held, hold, replay } from './held.js'
 import { clicked, quiet, storedEvents } from './host.js'
@@ -16,6 +17,8 @@ import { addPixel, view } from './ttq.js'
 let isUp
 /** Fulfilled when the module is there, where it has to be fetched. */
 let ready
+/** What the first `init()` was given, where it came before the module. */
+let early
 
 const fail = (error) => {
   // A trap may leave the module half-way through something; it is never called again.
@@ -38,12 +41,18 @@ const up = (call) => {
   replay()
 }
 
+const leaveEarly = () => isUp || quiet(() => letGo(early))
+
 const bringUp = () => {
   if (isUp || ready || typeof document == 'undefined') return isUp
   try {
     up(open())
   } catch {
-    ready = openLater().then(up).catch(fail)
+    ready = openLater().then(up).catch((error) => {
+      // Firefox breaks off what it loads before it says that the page is left.
+      leaveEarly()
+      fail(error)
+    })
   }
   return isUp
 }
@@ -72,6 +81,10 @@ const init = (config) => {
       addPixel(config)
     }
   })
+  if (!isUp && ready) {
+    early ??= config
+    addEventListener('pagehide', leaveEarly)
+  }
   return Promise.resolve(ready)
 }
 
@@ -126,10 +139,12 @@ export const browser = {
     })
   },
   setConsent(consent) {
-    run(() => {
+    const task = () => {
       step(CONSENT, [known(consent), clicked()])
       replay()
-    })
+    }
+    task.choice = consent
+    run(task)
   },
   page() {
     run(view)

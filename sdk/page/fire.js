@@ -49,16 +49,16 @@ export const fire = (isUp, isComing, pixel, server, event, properties, options) 
     const who = userFields(user)
     const [email, phone, external_id] = who
     emit('call', { ...made, properties: copy, user: { email, phone, external_id } })
+    const whole = (config) => ({
+      ...made,
+      properties: complete(copy, config?.currency, orderId),
+      limited_data_use: rest.limitedDataUse === true || navigator.globalPrivacyControl || undefined,
+      // Last, and still open: Rust adds who it is.
+      user: { locale: navigator.language || undefined },
+    })
     const attempt = () => {
-      const body = {
-        ...made,
-        properties: complete(copy, settings?.currency, orderId),
-        limited_data_use: rest.limitedDataUse === true || navigator.globalPrivacyControl || undefined,
-        // Last, and still open: Rust adds who it is.
-        user: { locale: navigator.language || undefined },
-      }
       const legs = [asked && pixels.length, server, !asked, pixels[1] && pixels.join(' ')]
-      const done = step(TRACK, [number, event, orderId, id || own, ...legs, JSON.stringify(body).slice(0, -2), ...who])
+      const done = step(TRACK, [number, event, orderId, id || own, ...legs, JSON.stringify(whole(settings)).slice(0, -2), ...who])
       if (done.i) attempt.id = id = done.i[0]
       if (done.h) hold(attempt)
       if (done.x) report(event, copy, id, done.x)
@@ -68,6 +68,7 @@ export const fire = (isUp, isComing, pixel, server, event, properties, options) 
       attempt()
     } else if (isComing) {
       attempt.id = id = eventId(event, orderId, own)
+      attempt.whole = server && whole
       hold(attempt)
     }
   } catch (error) {

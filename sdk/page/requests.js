@@ -13,10 +13,12 @@ export let settings
 let token
 let inFlight = 0
 
+export const endpointOf = (config) => config.endpoint || '/api/analytics/tiktok/track'
+
 export const configure = (config) => {
   settings = {
     ...config,
-    endpoint: config.endpoint || '/api/analytics/tiktok/track',
+    endpoint: endpointOf(config),
     credentials: config.credentials || 'same-origin',
   }
 }

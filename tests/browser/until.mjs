@@ -10,7 +10,7 @@ export async function until(fact, condition, { deadlineMs = 15_000, found } = {}
     const result = await condition();
     if (result) return result;
     if (Date.now() > deadline) {
-      const instead = found ? `; there is ${JSON.stringify(await found(), null, 1)}` : '';
+      const instead = found ? `; there is ${JSON.stringify(await found(), null, 1).slice(0, 4_000)}` : '';
       throw new Error(`in ${deadlineMs} ms it did not come true that ${fact}${instead}`);
     }
     await new Promise((next) => setTimeout(next, 20));

@@ -1,0 +1,190 @@
+// Leaving the page while the proxy is slow, away or coming back, while too much is under way, or without requests that
+// outlive a page: what could not be sent is sent on the next visit, and TikTok counts it once.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { holds, sdkOn } from './browser.mjs';
+import { call, init } from './call.mjs';
+import { inBrowsers } from './in_browsers.mjs';
+import { means } from './leaving.mjs';
+import { eventsIn, trackPath } from './stack.mjs';
+import { listen, pass } from './tap.mjs';
+import { until } from './until.mjs';
+
+inBrowsers(['chromium', 'firefox'], (scene) => {
+  /**
+   * A gate before the proxy: while it is `shut`, requests stand before it; each of them is counted in `seen`. It also has the
+   * site's files, of which it never answers those that are `withheld`.
+   */
+  let gate;
+  before(async () => {
+    const log = [];
+    const standing = [];
+    gate = {
+      shut: false,
+      seen: 0,
+      posts: (eventId) => eventsIn(log).filter((event) => event.event_id === eventId),
+      open() {
+        gate.shut = false;
+        standing.splice(0).forEach((go) => go());
+      },
+    };
+    const server = await listen(async (incoming, outgoing) => {
+      if (!incoming.url.startsWith(trackPath)) {
+        return gate.withheld?.test(incoming.url) || pass(incoming, outgoing, scene.stack.site.port, []);
+      }
+      gate.seen += 1;
+      if (gate.shut) await new Promise((go) => standing.push(go));
+      return pass(incoming, outgoing, scene.stack.proxy.port, log);
+    });
+    gate.url = `http://127.0.0.1:${server.port}`;
+    gate.endpoint = gate.url + trackPath;
+    gate.stop = server.stop;
+  });
+  after(() => gate?.stop());
+
+  async function opened(visitor, script = () => {}) {
+    const page = await visitor.page();
+    await page.evaluateOnNewDocument(script);
+    await page.goto(scene.stack.fixture);
+    await sdkOn(page);
+    await init(page, { ...scene.stack.config, pixel: 'off', endpoint: gate.endpoint });
+    return page;
+  }
+
+  /** The next visit comes a minute later: what the page that was left had under way is no longer its own. */
+  const openedLater = (visitor) => opened(visitor, () => { const { now } = Date; Date.now = () => now() + 60_000; });
+
+  /** The statuses the proxy gave an event, once it has been delivered and nothing waits on the page. */
+  async function settled(page, eventId) {
+    const [{ signals }] = await scene.stack.serverLeg(eventId, { deadlineMs: 30_000 });
+    assert.equal(signals.length, 1, 'TikTok got it once');
+    await until('nothing waits on the page', async () => (await call(page, 'pending')) === 0, { deadlineMs: 30_000 });
+    return gate.posts(eventId)
+      .filter(({ post }) => post.status === 202)
+      .flatMap(({ post }) => JSON.parse(post.answer.body).results)
+      .filter((result) => result.event_id === eventId)
+      .map(({ status }) => status);
+  }
+
+  test('an event is not lost when its visitor leaves while the proxy is slow', async () => {
+    const visitor = await scene.visitor();
+    const page = await opened(visitor);
+    gate.shut = true;
+    const seen = gate.seen;
+    const eventId = await call(page, 'trackServerEvent', 'ViewContent');
+    await page.close();
+    await until('the request stands before the gate', () => gate.seen > seen);
+    gate.open();
+    await scene.stack.serverLeg(eventId);
+    const again = await openedLater(visitor);
+    assert.equal((await settled(again, eventId)).filter((status) => status === 'accepted').length, 1);
+  });
+
+  test('an event is not lost when its visitor leaves while the proxy is down', async () => {
+    const { stack } = scene;
+    const visitor = await scene.visitor();
+    const page = await opened(visitor);
+    await stack.proxy.stop();
+    const eventId = await call(page, 'trackServerEvent', 'ViewContent');
+    await page.close();
+    await until('the request was made in vain', () => gate.posts(eventId).some(({ post }) => post.status === 502));
+    await stack.proxy.start();
+    assert.deepEqual(await settled(await openedLater(visitor), eventId), ['accepted']);
+  });
+
+  test('no event is lost when its visitor leaves while the proxy starts again', async () => {
+    const { stack } = scene;
+    const visitor = await scene.visitor();
+    const ids = [];
+    for (let round = 0; round < 3; round += 1) {
+      const page = await opened(visitor);
+      const back = stack.proxy.stop().then(() => stack.proxy.start());
+      ids.push(await call(page, 'trackServerEvent', 'ViewContent'));
+      await page.close();
+      await back;
+    }
+    const page = await openedLater(visitor);
+    for (const eventId of ids) {
+      assert.equal((await settled(page, eventId)).filter((status) => status === 'accepted').length, 1);
+    }
+  });
+
+  // A browser lets no more than 64 KiB outlive their pages at a time.
+  test('what is under way when the page is left may be more than the browser lets live on', async () => {
+    const visitor = await scene.visitor();
+    const page = await opened(visitor);
+    gate.shut = true;
+    const ids = await page.evaluate(() => {
+      const large = 'x'.repeat(6_000);
+      return Array.from({ length: 40 }, () => window.duet.trackServerEvent('ViewContent', { description: large }).eventId);
+    });
+    await page.close();
+    gate.open();
+    const again = await openedLater(visitor);
+    for (const eventId of ids) {
+      assert.equal((await settled(again, eventId)).filter((status) => status === 'accepted').length, 1);
+    }
+  });
+
+  /** A page on which a call was made that the page could not send before it was left. */
+  async function leftUnsent(breakIt) {
+    const visitor = await scene.visitor();
+    const page = await opened(visitor, breakIt);
+    const eventId = await page.evaluate(() => {
+      const { eventId } = window.duet.trackServerEvent('ViewContent');
+      dispatchEvent(new Event('pagehide'));
+      return eventId;
+    });
+    await page.close();
+    return { visitor, eventId };
+  }
+
+  test('where no request outlives its page an event leaves as a beacon, and the next visit makes sure of it', async () => {
+    const { visitor, eventId } = await leftUnsent(() => {
+      delete Request.prototype.keepalive;
+      window.fetch = () => Promise.reject();
+    });
+    const [beacon] = await until('the beacon arrives', () => gate.posts(eventId).length > 0 && gate.posts(eventId));
+    assert.equal(means(beacon), 'beacon');
+    await scene.stack.serverLeg(eventId);
+    const [first, ...others] = await settled(await openedLater(visitor), eventId);
+    assert.equal(first, 'accepted');
+    assert.deepEqual(new Set(others), new Set(['duplicate']));
+  });
+
+  test('where nothing at all can be sent an event arrives on the next visit', async () => {
+    const { visitor, eventId } = await leftUnsent(() => {
+      window.fetch = () => Promise.reject();
+      navigator.sendBeacon = () => false;
+    });
+    assert.deepEqual(gate.posts(eventId), []);
+    assert.deepEqual(await settled(await openedLater(visitor), eventId), ['accepted']);
+    assert.deepEqual(gate.posts(eventId).map(means), ['keepalive']);
+  });
+
+  for (const [what, file, query, slow] of [
+    ['the module', 'external.js', '', /\.wasm$/],
+    ['its translation', 'index.js', '?wasm=no', /fallback\.js$/],
+  ]) {
+    test(`an event is not lost when its visitor leaves before ${what} has arrived`, async () => {
+      const { stack } = scene;
+      gate.withheld = slow;
+      async function leftEarly(consent) {
+        const page = await (await scene.visitor()).page();
+        await page.goto(`${gate.url}/pages/late.html${query}${query ? '&' : '?'}sdk=${file}`);
+        await page.evaluate((config) => { window.config = config; }, { ...stack.config, pixel: 'off', consent });
+        await holds(page, () => window.early !== undefined);
+        const eventId = await page.evaluate(() => window.early);
+        await page.goto(`${stack.url}/pages/next.html`);
+        return eventId;
+      }
+      const undecided = await leftEarly('pending');
+      const eventId = await leftEarly('granted');
+      await stack.serverLeg(eventId);
+      const [{ user }] = gate.posts(eventId);
+      assert.ok(!user.email, 'who it was is not known before it is hashed');
+      assert.deepEqual(gate.posts(undecided), []);
+    });
+  }
+}, (site) => ({ DUET_ALLOWED_ORIGINS: `http://127.0.0.1:${site.port}` }));
