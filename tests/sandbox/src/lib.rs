@@ -5,6 +5,7 @@
 //! It counts conversions across both channels as TikTok documents it, says about every fault in
 //! what it was sent what is wrong with it, and misbehaves on request. Its [`Bank`] tells a webhook of payments
 //! as SePay does.
+//! Beside them stands a fake [`Clerk`](clerk::Clerk), whose session tokens say who is signed in.
 //!
 //! It promises three things. It judges by the contract alone and shares no code with the senders it
 //! judges. It is never silent: whatever it did not expect is a [`Violation`]. And it holds a bounded
@@ -12,6 +13,7 @@
 
 mod api;
 mod bank;
+pub mod clerk;
 mod clock;
 mod collector;
 mod connection;

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
 use crate::bank::api as bank;
+use crate::clerk::routes as clerk;
 use crate::reply::gateway_page;
 use crate::rule::Rule;
 use crate::violations::{Finding, Subject};
@@ -33,6 +34,11 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
         .route("/sandbox/release", post(api::release))
         .route("/sandbox/clock", get(api::clock).post(api::advance_clock))
         .route("/sandbox/reset", post(api::reset))
+        .route("/.well-known/jwks.json", get(clerk::key_set))
+        .route("/clerk", get(clerk::state))
+        .route("/clerk/sign-in", post(clerk::sign_in))
+        .route("/clerk/rotate", post(clerk::rotate))
+        .route("/clerk/key-set", post(clerk::answer_with))
         .route("/", get(api::page))
         .route("/bank", get(bank::page))
         .route("/bank/transfers", get(bank::transfers).post(bank::send))

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::clerk::{Clerk, KeySetAnswer};
 use crate::conversion::{Arrival, Channel, Conversion, Outcome, TestEvent};
 use crate::dedup::Ledger;
 use crate::faults::{ActiveFault, Faults, Injection, Place};
@@ -57,6 +58,7 @@ struct Shared {
     /// Counts changes, for whoever waits for one.
     changes: watch::Sender<u64>,
     hanging: watch::Sender<Hanging>,
+    clerk: Clerk,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -160,6 +162,7 @@ impl Sandbox {
                 bank,
                 changes: watch::Sender::default(),
                 hanging: watch::Sender::default(),
+                clerk: Clerk::default(),
             }),
         }
     }
@@ -182,6 +185,11 @@ impl Sandbox {
     /// Its bank.
     pub fn bank(&self) -> &Bank {
         &self.shared.bank
+    }
+
+    /// The fake Clerk in it.
+    pub fn clerk(&self) -> &Clerk {
+        &self.shared.clerk
     }
 
     /// Moves its clock forward.
@@ -330,5 +338,6 @@ impl Sandbox {
         self.shared
             .hanging
             .send_modify(|hanging| hanging.forbidden = true);
+        self.clerk().answer_with(KeySetAnswer::Keys);
     }
 }

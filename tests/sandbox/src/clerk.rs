@@ -1,0 +1,139 @@
+//! A fake Clerk: an issuer of session tokens with its key set, keys that rotate, and the ways in which both fail.
+//!
+//! Its issuer is the sandbox's own address. The RSA keys are in this folder and in every copy of it: they prove
+//! nothing to anybody else.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+pub(crate) mod routes;
+mod signer;
+mod token;
+
+use signer::Signer;
+pub use token::{Mint, SignedWith};
+
+/// How the key set is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeySetAnswer {
+    /// As it is.
+    #[default]
+    Keys,
+    /// HTTP 500.
+    Error,
+    /// Not at all, until something else is set.
+    Hang,
+    /// HTTP 200 with half of the JSON.
+    Malformed,
+    /// A set without keys.
+    Empty,
+}
+
+/// What becomes of the key before a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldKey {
+    /// It stays in the set.
+    Kept,
+    /// It leaves the set.
+    Removed,
+}
+
+/// The issuer.
+#[derive(Debug)]
+pub struct Clerk {
+    keys: Mutex<Keys>,
+    answer: watch::Sender<KeySetAnswer>,
+}
+
+#[derive(Debug)]
+struct Keys {
+    /// Serial numbers of the keys in the set; the last one signs.
+    published: Vec<usize>,
+    made: usize,
+    tokens: u64,
+    hits: u64,
+}
+
+impl Default for Clerk {
+    fn default() -> Self {
+        Self {
+            keys: Mutex::new(Keys {
+                published: vec![1],
+                made: 1,
+                tokens: 0,
+                hits: 0,
+            }),
+            answer: watch::Sender::default(),
+        }
+    }
+}
+
+impl Clerk {
+    /// A signed token. `issuer` is the sandbox's address, such as `http://127.0.0.1:8788`; `now_s` the time by its
+    /// clock.
+    pub fn mint(&self, issuer: &str, now_s: i64, mint: &Mint) -> String {
+        let (serial, number) = {
+            let mut keys = self.lock();
+            keys.tokens += 1;
+            (keys.signing(), keys.tokens)
+        };
+        let signer = match mint.signed_with {
+            SignedWith::Current => Signer::of(serial),
+            SignedWith::Another => Signer::of(serial + 1),
+        };
+        let (header, claims) = mint.parts(issuer, now_s, &key_id(serial), number);
+        signer.sign(&header, &claims)
+    }
+
+    /// Makes a new key and signs with it from now on; its `kid`.
+    pub fn rotate(&self, old: OldKey) -> String {
+        let mut keys = self.lock();
+        keys.made += 1;
+        let made = keys.made;
+        if old == OldKey::Removed {
+            keys.published.clear();
+        }
+        keys.published.push(made);
+        key_id(made)
+    }
+
+    /// Sets how the key set is answered. Requests that hang are answered then.
+    pub fn answer_with(&self, answer: KeySetAnswer) {
+        self.answer.send_replace(answer);
+    }
+
+    /// How often the key set was asked for.
+    pub fn key_set_hits(&self) -> u64 {
+        self.lock().hits
+    }
+
+    /// The ids of the keys in the set; the last one signs.
+    pub fn key_ids(&self) -> Vec<String> {
+        self.lock().published.iter().copied().map(key_id).collect()
+    }
+
+    pub(crate) fn key_set(&self) -> Value {
+        let keys = self.lock();
+        let published = keys.published.iter();
+        let published = published.map(|serial| Signer::of(*serial).jwk(&key_id(*serial)));
+        json!({ "keys": published.collect::<Vec<_>>() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keys {
+    fn signing(&self) -> usize {
+        self.published.last().copied().unwrap_or(self.made)
+    }
+}
+
+fn key_id(serial: usize) -> String {
+    format!("ins_test{serial}")
+}
