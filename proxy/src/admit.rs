@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use duet_events::{
-    Claim, Country, Event, EventId, EventName, Invalid,
+    Claim, Country, Event, EventId, EventName, Hashed, Invalid,
     claim::{PixelLeg, Refusal, Stated},
     page,
 };
@@ -39,6 +39,17 @@ pub fn is_money(name: &EventName) -> bool {
     matches!(name.canonical(), "Purchase" | "Subscribe" | "PlaceAnOrder")
 }
 
+/// Whom a page's request is proven to come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Visitor {
+    /// Nothing is proven.
+    Unknown,
+    /// A user who is signed in, by the digest of the id.
+    User(Hashed),
+    /// One of the shop's own people, looking at it as a user sees it.
+    Impersonated,
+}
+
 /// What the proxy knows without asking the sender.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
@@ -48,6 +59,8 @@ pub struct Facts<'a> {
     pub sent_at_ms: Option<i64>,
     /// Who sends it.
     pub caller: Caller,
+    /// Who is signed in there.
+    pub visitor: &'a Visitor,
     /// The browser's public address.
     pub ip: Option<IpAddr>,
     /// The browser's user agent.
@@ -111,6 +124,14 @@ pub fn admit(
                 "this proxy does not report to that pixel",
             ),
         ));
+    }
+    match facts.visitor {
+        Visitor::Unknown => {}
+        Visitor::User(user) => believe_the_session(&mut claim, user),
+        Visitor::Impersonated => {
+            let rule = "somebody acts in this user's place; what they do is not reported to TikTok";
+            return Err(refuse(&claim, Invalid::new("user", "impersonated", rule)));
+        }
     }
     if facts.caller == Caller::Page {
         believe_the_request_only(&mut claim);
@@ -192,6 +213,18 @@ fn believe_the_request_only(claim: &mut Claim) {
     }
     if claim.test_event_code.take().is_some() {
         ignored("test_event_code");
+    }
+}
+
+/// Who is signed in is proven; whatever else the page says about it is not.
+fn believe_the_session(claim: &mut Claim, user: &Hashed) {
+    let stated = std::mem::replace(&mut claim.user.external_id, vec![user.clone()]);
+    if stated.iter().any(|stated| stated != user) {
+        claim.warnings.push(Invalid::new(
+            "user.external_id",
+            "session",
+            "the verified session says who this is; another id that the page gave was left out",
+        ));
     }
 }
 

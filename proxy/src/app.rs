@@ -9,6 +9,7 @@ use crate::{
     config::{Config, RateLimit, Server, TestMode, payments::Payments},
     health::Health,
     http::rate::Rates,
+    identity::clerk::Clerk,
     metrics::Metrics,
     queue::{Destination, Intake},
 };
@@ -46,6 +47,8 @@ pub struct Shared {
     pub test: Option<TestMode>,
     /// Where phone numbers without a country code belong.
     pub country: Option<Country>,
+    /// Says who is signed in.
+    pub clerk: Option<Arc<Clerk>>,
 }
 
 impl Shared {
@@ -55,6 +58,7 @@ impl Shared {
         intake: Intake,
         health: Arc<Health>,
         metrics: Arc<Metrics>,
+        clerk: Option<Arc<Clerk>>,
     ) -> Self {
         Self {
             intake,
@@ -71,6 +75,7 @@ impl Shared {
             }),
             test: config.tiktok.test.clone(),
             country: config.country,
+            clerk,
         }
     }
 

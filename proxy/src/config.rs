@@ -21,6 +21,7 @@ use crate::{
     secret::{AccessToken, ServerKey},
 };
 
+pub mod clerk;
 pub mod payments;
 mod reader;
 pub mod settings;
@@ -49,6 +50,8 @@ pub struct Config {
     pub money: MoneyEvents,
     /// `DUET_COUNTRY`: where phone numbers without a country code belong.
     pub country: Option<Country>,
+    /// `CLERK_*`: whose sessions say who a visitor is.
+    pub clerk: Option<clerk::Clerk>,
 }
 
 /// Where events go.
@@ -262,6 +265,7 @@ impl Config {
             Some(_) => MoneyEvents::Verified,
             None => MoneyEvents::Open,
         });
+        let clerk = clerk::read(&mut reader, &allowed_origins);
         reader.finish()?;
         let is_set = |name: &&'static str| lookup(name).is_some_and(|text| !text.trim().is_empty());
         let without_effect = settings::WITHOUT_EFFECT
@@ -293,6 +297,7 @@ impl Config {
                 without_effect,
                 money,
                 country,
+                clerk,
             })
         };
         complete().ok_or_else(Vec::new)

@@ -44,6 +44,7 @@ use app::Shared;
 use config::Config;
 use deliver::Link;
 use health::Health;
+use identity::clerk::Clerk;
 use metrics::Metrics;
 
 /// Why the proxy could not run.
@@ -55,6 +56,9 @@ pub enum Error {
     /// HTTPS could not be set up.
     #[error(transparent)]
     TikTok(#[from] tiktok::SetUp),
+    /// HTTPS to Clerk could not be set up.
+    #[error(transparent)]
+    Clerk(#[from] identity::clerk::SetUp),
     /// Delivery ended by itself.
     #[error("delivery ended unexpectedly")]
     Delivery,
@@ -91,7 +95,17 @@ pub async fn run_with(
     )?;
     let client = tiktok::Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
     let health = Arc::new(Health::default());
-    let app = Shared::new(config, intake, Arc::clone(&health), Arc::clone(&metrics));
+    let clerk = config.clerk.as_ref();
+    let clerk = clerk.map(|clerk| Clerk::new(clerk, Arc::clone(&metrics)));
+    let clerk = clerk.transpose()?.map(Arc::new);
+    let keys = clerk.clone().map(|clerk| tokio::spawn(clerk.keep()));
+    let app = Shared::new(
+        config,
+        intake,
+        Arc::clone(&health),
+        Arc::clone(&metrics),
+        clerk,
+    );
     let link = Link::new(client, health, metrics, &config.delivery);
 
     let data_dir = config.data_dir.clone();
@@ -106,6 +120,9 @@ pub async fn run_with(
     stop.send_replace(true);
     let ended = delivery.await.map_err(|_| Error::Delivery);
     control.abort();
+    if let Some(keys) = keys {
+        keys.abort();
+    }
     control::close(&config.data_dir);
     ended
 }

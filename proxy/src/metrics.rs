@@ -48,6 +48,10 @@ pub struct Metrics {
     pub queue_events: Gauge,
     /// How long the oldest event has been waiting.
     pub queue_oldest_seconds: Gauge,
+    /// Session tokens that came, by what became of them.
+    pub clerk_sessions: Family<ResultLabel, Counter>,
+    /// Questions for Clerk's keys.
+    pub clerk_key_fetches: Family<ResultLabel, Counter>,
     /// 1 while the proxy can do its work.
     pub ready: Gauge,
     /// 1 while all traffic is test traffic.
@@ -91,6 +95,13 @@ pub struct CodeLabel {
     pub code: String,
 }
 
+/// What became of something.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ResultLabel {
+    /// One word.
+    pub result: &'static str,
+}
+
 /// How a request was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StatusLabel {
@@ -119,6 +130,8 @@ impl Default for Metrics {
             batch_events: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             queue_events: Gauge::default(),
             queue_oldest_seconds: Gauge::default(),
+            clerk_sessions: Family::default(),
+            clerk_key_fetches: Family::default(),
             ready: Gauge::default(),
             test_mode: Gauge::default(),
         };
@@ -273,6 +286,16 @@ impl Metrics {
             "Age of the oldest waiting event",
             seconds,
             self.queue_oldest_seconds.clone(),
+        );
+        registry.register(
+            "clerk_sessions",
+            "Session tokens of Clerk, by what became of them",
+            self.clerk_sessions.clone(),
+        );
+        registry.register(
+            "clerk_key_fetches",
+            "Questions for Clerk's public keys",
+            self.clerk_key_fetches.clone(),
         );
         registry.register(
             "ready",

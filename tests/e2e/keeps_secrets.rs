@@ -133,7 +133,7 @@ async fn no_canary_is_in_what_is_kept_of_a_refusal() -> Result<()> {
 }
 
 /// Everything in a folder, without the zeros that files were set up with.
-fn content(folder: &Path) -> Result<Vec<u8>> {
+pub(crate) fn content(folder: &Path) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

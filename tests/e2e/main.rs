@@ -11,6 +11,7 @@
 
 mod answers;
 mod bears_pressure;
+mod clerk;
 mod counts_add_up;
 mod counts_once;
 mod dead_letters;

@@ -32,6 +32,7 @@ const TRACK: &str = "/api/analytics/tiktok/track";
 pub struct Stack {
     /// The sandbox, for looking in and for injecting faults.
     pub sandbox: Sandbox,
+    sandbox_url: String,
     proxy: Option<Child>,
     address: SocketAddr,
     http: Client,
@@ -68,6 +69,13 @@ impl Answer {
 impl Stack {
     /// Starts a proxy and a strict sandbox. `settings` come on top of those that lead to the sandbox.
     pub async fn start(settings: &[(&str, &str)]) -> Result<Self> {
+        let mut stack = Self::prepare(settings).await?;
+        stack.run_proxy().await?;
+        Ok(stack)
+    }
+
+    /// As [`Stack::start`], with a proxy that does not run yet.
+    pub async fn prepare(settings: &[(&str, &str)]) -> Result<Self> {
         let options = Options::default();
         let pixel = options
             .pixels
@@ -99,17 +107,27 @@ impl Stack {
         let settings = own
             .iter()
             .chain(settings)
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let mut stack = Self {
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Ok(Self {
             sandbox,
+            sandbox_url,
             proxy: None,
             address,
             http: http_client(),
-            settings: settings.collect(),
+            settings,
             folder,
-        };
-        stack.run_proxy().await?;
-        Ok(stack)
+        })
+    }
+
+    /// Sets a variable for the next start of the proxy.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Where the sandbox listens.
+    pub fn sandbox_url(&self) -> &str {
+        &self.sandbox_url
     }
 
     /// Starts the proxy process again, after [`Stack::kill`] or [`Stack::stop`].

@@ -7,6 +7,7 @@ fn facts() -> Facts<'static> {
         now_ms: 1_767_323_045_000,
         sent_at_ms: None,
         caller: Caller::Page,
+        visitor: &Visitor::Unknown,
         ip: Some([203, 0, 113, 7].into()),
         user_agent: Some("Mozilla/5.0"),
         referer: None,
@@ -64,6 +65,52 @@ fn a_server_speaks_for_its_customer() {
     );
     let private = json!({ "event": "Lead", "user": { "ip": "10.0.0.1", "external_id": "u" } });
     assert_eq!(user(&private, &facts).get("ip"), None);
+}
+
+#[test]
+fn a_verified_session_says_who_it_is_whatever_the_page_says() {
+    let id = |raw: &str| duet_events::hash::external_id(raw).unwrap();
+    let visitor = Visitor::User(id("user_2abcDEF"));
+    let facts = Facts {
+        visitor: &visitor,
+        ..facts()
+    };
+    for (user, warned) in [
+        (json!({}), &[][..]),
+        (json!({ "external_id": "user_2abcDEF" }), &[]),
+        (json!({ "userId": id("user_2abcDEF").as_str() }), &[]),
+        (json!({ "external_id": "somebody" }), &["session"]),
+        (
+            json!({ "external_id": ["user_2abcDEF", "somebody"] }),
+            &["session"],
+        ),
+    ] {
+        let event = json!({ "event": "Lead", "user": user });
+        let admitted = judge(&event, &facts).unwrap();
+        assert_eq!(
+            admitted.event.user.external_id,
+            [id("user_2abcDEF")],
+            "{user}"
+        );
+        let rules: Vec<_> = admitted
+            .warnings
+            .iter()
+            .map(|warning| warning.rule.as_ref())
+            .collect();
+        assert_eq!(rules, warned, "{user}");
+    }
+}
+
+#[test]
+fn what_somebody_does_in_a_users_place_is_refused() {
+    let facts = Facts {
+        visitor: &Visitor::Impersonated,
+        ..facts()
+    };
+    let event = json!({ "event": "Lead", "event_id": "a", "user": { "external_id": "u" } });
+    let refusal = judge(&event, &facts).unwrap_err();
+    assert_eq!(refusal.event_id.as_deref(), Some("a"));
+    assert_eq!(refusal.errors[0].rule, "impersonated");
 }
 
 #[test]

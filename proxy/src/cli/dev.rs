@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use axum::{Json, Router, routing::get};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use duet_proxy::config::Config;
+use duet_proxy::config::{Config, settings::default_of};
 use duet_sandbox::{Options, Sandbox};
 use serde::Serialize;
 use tokio::{net::TcpListener, sync::watch};
@@ -114,6 +114,8 @@ fn config(
         "TIKTOK_API_BASE" => Some(sandbox_url.to_owned()),
         "NEXT_PUBLIC_TIKTOK_PIXEL_ID" | "TIKTOK_ACCESS_TOKEN_FILE" => None,
         "DUET_DATA_DIR" => lookup(name).or_else(|| folder.to_str().map(str::to_owned)),
+        "CLERK_ISSUER" => lookup(name).or_else(|| Some(sandbox_url.to_owned())),
+        "CLERK_AUTHORIZED_PARTIES" => lookup(name).or_else(|| own_origins(&lookup)),
         _ => lookup(name),
     });
     config.map_err(|problems| {
@@ -125,6 +127,13 @@ fn config(
                 .join("; ")
         )
     })
+}
+
+/// Where the site is, whose pages sign in at the sandbox.
+fn own_origins(lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let listen = lookup("DUET_LISTEN").or_else(|| default_of("DUET_LISTEN").map(str::to_owned))?;
+    let (_, port) = listen.rsplit_once(':')?;
+    Some(format!("http://{listen},http://localhost:{port}"))
 }
 
 fn with_site(router: Router, page: Page, www: Option<PathBuf>) -> Router {

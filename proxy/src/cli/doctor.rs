@@ -1,14 +1,16 @@
 //! `duet-proxy doctor`: is everything in place? One line each, with what to do where it is not.
 
-use std::{iter, path::Path};
+use std::{iter, path::Path, sync::Arc};
 
 use anyhow::Result;
 use clap::{Arg, Command};
 use duet_events::{EventId, EventName, Page, Properties, User, event::Event};
 use duet_proxy::{
     clock,
-    config::{Config, settings::SETTINGS},
-    control, queue,
+    config::{Config, Origin, clerk::KeySource, settings::SETTINGS},
+    control,
+    identity::clerk::Clerk,
+    queue,
     tiktok::{Client, Reply, body},
 };
 
@@ -63,6 +65,7 @@ pub(super) fn run(
             ("token and pixel", token),
             ("clock", clock),
             ("test traffic", test_traffic(&config)),
+            ("clerk", clerk(&config).await?),
             ("customers' addresses", Ok(addresses(&config))),
         ];
         for (what, finding) in &findings {
@@ -175,6 +178,33 @@ fn test_traffic(config: &Config) -> Finding {
             test.code
         )),
     }
+}
+
+async fn clerk(config: &Config) -> Result<Finding> {
+    let Some(settings) = &config.clerk else {
+        return Ok(Ok(
+            "off: there is no CLERK_PUBLISHABLE_KEY or CLERK_ISSUER".to_owned()
+        ));
+    };
+    let issuer = &settings.rules.issuer;
+    let parties = settings.rules.authorized_parties.iter();
+    let parties: Vec<_> = parties.map(Origin::as_str).collect();
+    let keys = match (
+        &settings.keys,
+        Clerk::new(settings, Arc::default())?.load().await,
+    ) {
+        (KeySource::Fixed(_), _) => "the key of CLERK_JWT_KEY".to_owned(),
+        (KeySource::Url(_), Ok(keys)) => format!("{keys} of its keys loaded"),
+        (KeySource::Url(url), Err(error)) => {
+            return Ok(Err(format!(
+                "the keys of {issuer}: {error}; can this machine reach {url}? If not, set CLERK_JWT_KEY"
+            )));
+        }
+    };
+    Ok(Ok(format!(
+        "{issuer}, {keys}; sessions from {}",
+        parties.join(", ")
+    )))
 }
 
 fn addresses(config: &Config) -> String {

@@ -174,6 +174,45 @@ pub const SETTINGS: &[Setting] = &[
         "How an order id is put together from the groups of SEPAY_ORDER_PATTERN, such as PHO_SUB_$1_$2.",
     ),
     setting(
+        "CLERK_PUBLISHABLE_KEY",
+        None,
+        "Clerk's publishable key (pk_live_...): the sessions of its instance say who a visitor is. Off without it or CLERK_ISSUER.",
+    ),
+    setting(
+        "CLERK_ISSUER",
+        None,
+        "The issuer of Clerk's sessions, such as https://clerk.shop.example. Default: what the publishable key names.",
+    ),
+    setting(
+        "CLERK_JWKS_URL",
+        None,
+        "Where Clerk's public keys are. Default: /.well-known/jwks.json of the issuer.",
+    ),
+    secret(
+        "CLERK_JWT_KEY",
+        "The JWKS public key from Clerk's dashboard (PEM), for a proxy that cannot reach Clerk: then nothing is fetched.",
+    ),
+    setting(
+        "CLERK_AUTHORIZED_PARTIES",
+        None,
+        "Origins whose pages' sessions are believed (azp), with commas between them. Default: DUET_ALLOWED_ORIGINS.",
+    ),
+    setting(
+        "CLERK_ALLOW_MISSING_AZP",
+        Some("false"),
+        "Whether a session without azp is believed in the Authorization header, as native apps send it: true or false.",
+    ),
+    setting(
+        "CLERK_AUDIENCE",
+        None,
+        "What a session's aud has to name where it has one. Clerk's own have none.",
+    ),
+    setting(
+        "CLERK_CLOCK_SKEW_S",
+        Some("5"),
+        "How far this machine's clock and Clerk's may be apart, 0 to 60 seconds.",
+    ),
+    setting(
         "DUET_LOG",
         Some("info"),
         "What is logged: error, warn, info, debug, or a filter such as duet_proxy=debug.",
@@ -186,10 +225,6 @@ pub const SETTINGS: &[Setting] = &[
 pub const WITHOUT_EFFECT: &[&str] = &[
     "DUET_PIXELS_FILE",
     "DUET_CONSOLE_TOKEN",
-    "CLERK_PUBLISHABLE_KEY",
-    "CLERK_ISSUER",
-    "CLERK_JWKS_URL",
-    "CLERK_JWT_KEY",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 

@@ -39,13 +39,18 @@ struct Checks {
     queue: &'static str,
     /// TikTok takes the token for this pixel.
     token: &'static str,
+    /// Clerk's keys are loaded. Without them events are taken all the same, so this alone is no 503.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clerk: Option<&'static str>,
 }
 
 /// The store takes events, the queue moves, TikTok takes the token: 200, or 503 with what does not hold.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let checks = checks(&app).await;
-    let (status, word) = if checks.all_ok() {
+    let (status, word) = if checks.all_ok() && checks.clerk.is_none_or(|word| word == "ok") {
         (StatusCode::OK, "ready")
+    } else if checks.all_ok() {
+        (StatusCode::OK, "degraded")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready")
     };
@@ -82,6 +87,10 @@ async fn checks(app: &App) -> Checks {
         store: word(app.intake.is_writable().await, "not writable"),
         queue: word(!app.health.is_stuck(clock::now_ms()), "stuck"),
         token: word(!app.health.is_barred(), "refused"),
+        clerk: app
+            .clerk
+            .as_ref()
+            .map(|clerk| word(clerk.has_keys(), "keys not loaded")),
     }
 }
 

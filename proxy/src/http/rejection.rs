@@ -25,6 +25,12 @@ pub enum Rejection {
     /// The key in `Authorization` is not the server key.
     #[error("this needs the server key, as Authorization: Bearer; what came is not it")]
     WrongServerKey,
+    /// The session token in `Authorization` does not hold.
+    #[error("the session in the Authorization header is not valid; get a new token and try again")]
+    InvalidSession,
+    /// A session token cannot be verified yet.
+    #[error("sessions cannot be verified at the moment; try again later")]
+    NoSessionKeys,
     /// The request does not prove that it comes from the payment provider.
     #[error("this request does not prove that it comes from the payment provider")]
     NotTheProvider,
@@ -79,7 +85,9 @@ impl Rejection {
         match self {
             Self::NotJson | Self::Incomplete => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::WrongServerKey | Self::NotTheProvider => StatusCode::UNAUTHORIZED,
+            Self::WrongServerKey | Self::InvalidSession | Self::NotTheProvider => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound | Self::NoWebhook => StatusCode::NOT_FOUND,
             Self::OrderPaid | Self::OrderReplaced => StatusCode::CONFLICT,
@@ -87,7 +95,7 @@ impl Rejection {
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Overloaded | Self::DiskFull | Self::Unavailable => {
+            Self::NoSessionKeys | Self::Overloaded | Self::DiskFull | Self::Unavailable => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
@@ -98,6 +106,8 @@ impl Rejection {
             Self::NotJson => "not_json",
             Self::Invalid(_) => "invalid",
             Self::WrongServerKey => "wrong_server_key",
+            Self::InvalidSession => "invalid_session",
+            Self::NoSessionKeys => "no_session_keys",
             Self::NotTheProvider => "not_the_provider",
             Self::NoWebhook => "no_webhook",
             Self::OrderPaid => "order_paid",
@@ -129,6 +139,7 @@ impl Rejection {
         match self {
             Self::TooMany { retry_after_s } => Some(*retry_after_s),
             Self::Overloaded => Some(1),
+            Self::NoSessionKeys => Some(10),
             Self::DiskFull | Self::Unavailable => Some(30),
             _ => None,
         }

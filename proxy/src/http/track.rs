@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::{body, click_cookie, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
-    admit::{Admitted, Caller, Facts, MoneyEvents, admit, is_money, is_public},
+    admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit, is_money, is_public},
     app::App,
     clock,
     identity::server_key,
@@ -68,17 +68,24 @@ pub async fn post(
         app.rates.check(address)?;
     }
     let wait = Wait::asked(uri.query(), caller)?;
+    let visitor = match (&app.clerk, caller) {
+        (Some(clerk), Caller::Page) => clerk.visitor(&headers, clock::now_ms()).await?,
+        _ => Visitor::Unknown,
+    };
     let bytes = body::read(&headers, body).await?;
     let events = Events::open(&bytes).map_err(unreadable)?;
     let ttclid = client::cookie(&headers, "ttclid").map(percent_decoded);
-    let facts = facts(
-        &app,
-        caller,
-        address,
-        &headers,
-        ttclid.as_deref(),
-        events.sent_at_ms,
-    );
+    let facts = Facts {
+        visitor: &visitor,
+        ..facts(
+            &app,
+            caller,
+            address,
+            &headers,
+            ttclid.as_deref(),
+            events.sent_at_ms,
+        )
+    };
     let events = events.events.into_iter();
     let judged: Vec<_> = events.map(|stated| admit(stated, &facts, random)).collect();
     let cookie = click_cookie(&app, caller, peer, &headers, &judged);
@@ -159,6 +166,7 @@ fn facts<'a>(
         now_ms,
         sent_at_ms,
         caller,
+        visitor: &Visitor::Unknown,
         ip: Some(address).filter(|ip| browser && is_public(*ip)),
         user_agent: client::text(headers, header::USER_AGENT).filter(|_| browser),
         referer: client::text(headers, header::REFERER).filter(|_| browser),

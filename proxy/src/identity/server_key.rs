@@ -1,6 +1,6 @@
 //! The shop's own servers, by the key they share with the proxy.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 
 use crate::{admit::Caller, http::rejection::Rejection, secret::ServerKey};
 
@@ -9,10 +9,7 @@ use crate::{admit::Caller, http::rejection::Rejection, secret::ServerKey};
 /// # Errors
 /// [`Rejection::WrongServerKey`] for any other bearer token that is not the key.
 pub fn caller(headers: &HeaderMap, key: Option<&ServerKey>) -> Result<Caller, Rejection> {
-    let Some(bearer) = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| bearer(value.to_str().ok()?))
-    else {
+    let Some(bearer) = super::bearer(headers) else {
         return Ok(Caller::Page);
     };
     if key.is_some_and(|key| key.matches(bearer)) {
@@ -27,13 +24,10 @@ pub fn caller(headers: &HeaderMap, key: Option<&ServerKey>) -> Result<Caller, Re
     }
 }
 
-fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     fn judged(authorization: Option<&str>, key: Option<&str>) -> Option<Caller> {

@@ -1,0 +1,170 @@
+//! Whose sessions are believed: the settings of a Clerk instance.
+
+use base64::{
+    Engine, alphabet,
+    engine::{
+        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD,
+    },
+};
+use reqwest::Url;
+use ring::digest;
+
+use super::{Origin, reader::Reader};
+use crate::identity::clerk::{PublicKey, Rules};
+
+/// Settings that mean nothing without an instance.
+const DETAILS: [&str; 4] = [
+    "CLERK_JWKS_URL",
+    "CLERK_JWT_KEY",
+    "CLERK_AUTHORIZED_PARTIES",
+    "CLERK_AUDIENCE",
+];
+
+/// A Clerk instance.
+#[derive(Clone, Debug)]
+pub struct Clerk {
+    /// What its tokens have to agree with.
+    pub rules: Rules,
+    /// Where its keys come from.
+    pub keys: KeySource,
+    /// What `__session_` ends with in its cookies. Known from the publishable key.
+    pub cookie_suffix: Option<String>,
+}
+
+/// Where public keys come from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// `CLERK_JWT_KEY`: one key, and nothing is fetched.
+    Fixed(PublicKey),
+    /// `CLERK_JWKS_URL`, or the issuer's own address.
+    Url(Url),
+}
+
+/// `CLERK_ALLOW_MISSING_AZP`: what becomes of a token in the header that names no page. In a cookie it is refused
+/// in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingAzp {
+    /// It is refused.
+    Refused,
+    /// It is taken: tokens of native apps have none.
+    Allowed,
+}
+
+/// Reads the settings; `None` where no instance is named.
+pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Option<Clerk> {
+    let publishable = reader.optional("CLERK_PUBLISHABLE_KEY", Publishable::read);
+    let issuer = reader.optional("CLERK_ISSUER", |text| {
+        let text = text.trim_end_matches('/');
+        safe_url(text)
+            .map(|_| text.to_owned())
+            .ok_or("this is https:// and a host, such as https://clerk.shop.example")
+    });
+    let jwks_url = reader.optional("CLERK_JWKS_URL", |text| {
+        safe_url(text).ok_or("this is an https URL; http only on loopback")
+    });
+    let jwt_key = reader.secret(
+        "CLERK_JWT_KEY",
+        |text| PublicKey::from_pem(text).ok(),
+        "this is the JWKS public key from Clerk's dashboard, RSA of at least 2048 bits: PEM, or its base64 alone",
+    );
+    let parties = reader.list("CLERK_AUTHORIZED_PARTIES", str::parse);
+    let missing_azp = reader.parsed("CLERK_ALLOW_MISSING_AZP", |text| match text {
+        "true" => Ok(MissingAzp::Allowed),
+        "false" => Ok(MissingAzp::Refused),
+        _ => Err("this is true or false"),
+    });
+    let audience = reader.optional("CLERK_AUDIENCE", |text| Ok(text.trim().to_owned()));
+    let skew_s = reader.parsed("CLERK_CLOCK_SKEW_S", |text| {
+        let skew = text.parse().ok();
+        skew.filter(|skew| (0..=60).contains(skew))
+            .ok_or("this is a number of seconds from 0 to 60")
+    });
+    let derived = publishable.as_ref().map(|key| key.issuer.clone());
+    let Some(issuer) = issuer.or(derived) else {
+        if let Some(detail) = DETAILS.into_iter().find(|name| reader.is_set(name)) {
+            reader.problem(
+                "CLERK_ISSUER",
+                format!("{detail} needs this or CLERK_PUBLISHABLE_KEY"),
+            );
+        }
+        return None;
+    };
+    let authorized_parties = if parties.is_empty() {
+        allowed_origins.to_vec()
+    } else {
+        parties
+    };
+    if authorized_parties.is_empty() {
+        reader.missing("CLERK_AUTHORIZED_PARTIES");
+    }
+    let keys = match (jwt_key, jwks_url) {
+        (Some(_), Some(_)) => {
+            reader.problem(
+                "CLERK_JWT_KEY",
+                "with this no CLERK_JWKS_URL is asked; set one of them",
+            );
+            return None;
+        }
+        (Some(key), None) => KeySource::Fixed(key),
+        (None, Some(url)) => KeySource::Url(url),
+        (None, None) => KeySource::Url(safe_url(&format!("{issuer}/.well-known/jwks.json"))?),
+    };
+    Some(Clerk {
+        rules: Rules {
+            issuer,
+            authorized_parties,
+            missing_azp: missing_azp?,
+            audience,
+            skew_s: skew_s?,
+        },
+        keys,
+        cookie_suffix: publishable.map(|key| key.suffix),
+    })
+}
+
+/// A publishable key: `pk_test_` or `pk_live_`, then the base64 of the instance's host and a `$`.
+struct Publishable {
+    issuer: String,
+    suffix: String,
+}
+
+impl Publishable {
+    fn read(text: &str) -> Result<Self, &'static str> {
+        const RULE: &str = "this is the publishable key from Clerk's dashboard, such as pk_live_Y2xlcmsuc2hvcC5leGFtcGxlJA";
+        const LENIENT: GeneralPurpose = GeneralPurpose::new(
+            &alphabet::STANDARD,
+            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+        );
+        let text = text.trim();
+        let encoded = text
+            .strip_prefix("pk_test_")
+            .or_else(|| text.strip_prefix("pk_live_"))
+            .ok_or(RULE)?;
+        let host = LENIENT.decode(encoded).ok();
+        let host = host.and_then(|host| String::from_utf8(host).ok());
+        let host = host.as_deref().and_then(|host| host.strip_suffix('$'));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
+        let host = host
+            .filter(|host| host.contains('.') && host.bytes().all(plain))
+            .ok_or(RULE)?;
+        let sha1 = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
+        Ok(Self {
+            issuer: format!("https://{host}"),
+            suffix: URL_SAFE_NO_PAD.encode(sha1).chars().take(8).collect(),
+        })
+    }
+}
+
+/// An address that is read over TLS, or does not leave the machine.
+fn safe_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let host = url.host_str()?;
+    let is_loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback);
+    let is_plain =
+        url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    (is_safe && is_plain).then_some(url)
+}
+
+#[cfg(test)]
+mod tests;

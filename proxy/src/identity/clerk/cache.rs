@@ -1,0 +1,172 @@
+//! What is known of an issuer's keys, and when it may be asked again. Pure: the time comes in as an argument.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::PublicKey;
+
+/// How long a set counts as fresh.
+const FRESH_MS: i64 = 5 * 60 * 1000;
+/// How long the last good set serves while the issuer cannot be reached.
+const STALE_MS: i64 = 24 * 60 * 60 * 1000;
+/// The least time between two questions, whatever comes in. For as long an unknown key id stays unknown, so that
+/// made-up tokens cannot turn this proxy against the issuer.
+const PAUSE_MS: i64 = 10_000;
+
+/// The keys of one issuer by their ids, of which a new set replaces all.
+pub(super) type KeySet = HashMap<String, Arc<PublicKey>>;
+
+/// The last good set and the last question.
+#[derive(Default)]
+pub(super) struct Cache {
+    set: Option<(KeySet, i64)>,
+    asked_ms: Option<i64>,
+    /// The last question is not answered yet.
+    open: bool,
+    failures: u32,
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// This is it.
+    Key(Arc<PublicKey>),
+    /// Nothing; the issuer may be asked now, or its answer is on the way.
+    Ask,
+    /// The issuer does not know it.
+    Unknown,
+    /// There are no keys to look in.
+    Unavailable,
+}
+
+impl Cache {
+    pub(super) fn find(&self, key_id: &str, now_ms: i64) -> Found {
+        let usable = self.usable(now_ms);
+        match usable.map(|set| set.get(key_id)) {
+            Some(Some(key)) => Found::Key(Arc::clone(key)),
+            _ if self.open || self.may_ask(now_ms) => Found::Ask,
+            Some(None) => Found::Unknown,
+            None => Found::Unavailable,
+        }
+    }
+
+    /// Whether any key can be used.
+    pub(super) fn is_loaded(&self, now_ms: i64) -> bool {
+        self.usable(now_ms).is_some()
+    }
+
+    /// Whether the pause after the last question is over, or the clock was set back.
+    pub(super) fn may_ask(&self, now_ms: i64) -> bool {
+        let pause = PAUSE_MS.unsigned_abs();
+        self.asked_ms
+            .is_none_or(|asked_ms| now_ms.abs_diff(asked_ms) >= pause)
+    }
+
+    /// When to ask again without being asked: after failures later each time.
+    pub(super) fn due_ms(&self) -> i64 {
+        match self.asked_ms {
+            None => 0,
+            Some(asked_ms) if self.failures == 0 => asked_ms + FRESH_MS,
+            Some(asked_ms) => {
+                asked_ms + (PAUSE_MS << self.failures.min(6).saturating_sub(1)).min(FRESH_MS)
+            }
+        }
+    }
+
+    pub(super) fn asked(&mut self, now_ms: i64) {
+        self.asked_ms = Some(now_ms);
+        self.open = true;
+    }
+
+    /// The issuer's answer, to the question of `now_ms`.
+    pub(super) fn answered(&mut self, set: Option<KeySet>, now_ms: i64) {
+        self.open = false;
+        if let Some(set) = set {
+            self.set = Some((set, now_ms));
+            self.failures = 0;
+        } else {
+            self.failures = self.failures.saturating_add(1);
+        }
+    }
+
+    fn usable(&self, now_ms: i64) -> Option<&KeySet> {
+        let (set, loaded_ms) = self.set.as_ref()?;
+        (now_ms - loaded_ms <= STALE_MS).then_some(set)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(ids: &[&str]) -> KeySet {
+        // A modulus of 2048 bits; nothing is verified with it here.
+        let pem = include_str!("../../../../tests/sandbox/src/clerk/test-key-1.pub.pem");
+        let key = Arc::new(PublicKey::from_pem(pem).unwrap());
+        ids.iter()
+            .map(|id| ((*id).to_owned(), Arc::clone(&key)))
+            .collect()
+    }
+
+    fn loaded(ids: &[&str], now_ms: i64) -> Cache {
+        let mut cache = Cache::default();
+        cache.asked(now_ms);
+        cache.answered(Some(set(ids)), now_ms);
+        cache
+    }
+
+    #[test]
+    fn an_unknown_key_is_asked_for_once_in_ten_seconds() {
+        let mut cache = loaded(&["a"], 0);
+        assert!(matches!(cache.find("a", 0), Found::Key(_)));
+        assert!(matches!(cache.find("b", 9_999), Found::Unknown));
+        assert!(matches!(cache.find("b", 10_000), Found::Ask));
+        cache.asked(10_000);
+        // The answer is on the way, and is waited for.
+        assert!(matches!(cache.find("b", 10_001), Found::Ask));
+        assert!(!cache.may_ask(10_001));
+        cache.answered(Some(set(&["a"])), 10_000);
+        assert!(matches!(cache.find("b", 10_001), Found::Unknown));
+        assert!(matches!(cache.find("c", 19_999), Found::Unknown));
+        // Whoever came before the question was put does not put it again.
+        assert!(matches!(cache.find("b", 9_990), Found::Unknown));
+        assert!(matches!(cache.find("a", 10_001), Found::Key(_)));
+    }
+
+    #[test]
+    fn a_new_set_replaces_the_old_one_whole() {
+        let mut cache = loaded(&["a", "b"], 0);
+        cache.asked(FRESH_MS);
+        cache.answered(Some(set(&["b", "c"])), FRESH_MS);
+        assert!(matches!(cache.find("a", FRESH_MS), Found::Unknown));
+        assert!(matches!(cache.find("c", FRESH_MS), Found::Key(_)));
+    }
+
+    #[test]
+    fn the_last_good_set_serves_for_a_day_of_outage() {
+        let mut cache = loaded(&["a"], 0);
+        cache.asked(STALE_MS);
+        cache.answered(None, STALE_MS);
+        assert!(matches!(cache.find("a", STALE_MS), Found::Key(_)));
+        assert!(matches!(cache.find("a", STALE_MS + 1), Found::Unavailable));
+        assert!(matches!(cache.find("a", STALE_MS + 10_000), Found::Ask));
+        assert!(!cache.is_loaded(STALE_MS + 1));
+    }
+
+    #[test]
+    fn it_is_asked_every_five_minutes_and_after_failures_ever_later() {
+        let mut cache = Cache::default();
+        assert_eq!(cache.due_ms(), 0);
+        let waits: Vec<_> = (0..7)
+            .map(|_| {
+                cache.asked(0);
+                cache.answered(None, 0);
+                cache.due_ms()
+            })
+            .collect();
+        let expected = [10_000, 20_000, 40_000, 80_000, 160_000, FRESH_MS, FRESH_MS];
+        assert_eq!(waits, expected);
+        assert!(matches!(cache.find("a", 1), Found::Unavailable));
+        cache.answered(Some(set(&["a"])), 0);
+        assert_eq!(cache.due_ms(), FRESH_MS);
+    }
+}

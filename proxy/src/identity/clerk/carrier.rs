@@ -1,0 +1,168 @@
+//! Where a request has its session token.
+
+use axum::http::HeaderMap;
+
+use super::{Carrier, Refused, token};
+use crate::{http::client, identity};
+
+/// The most cookies that are looked at.
+const MOST_COOKIES: usize = 8;
+
+/// What a request shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Presented<'a> {
+    /// No token at all.
+    Nothing,
+    /// Cookies of which none can be ours and current.
+    StaleCookies(Refused),
+    /// The token that counts; nothing of it is verified.
+    Token(&'a str, Carrier),
+}
+
+/// The header goes before the cookies, and there is no way back from it. Of the cookies that are `issuer`'s and
+/// not signed out, the newest counts: Clerk's script writes a plain one and one with its instance's suffix.
+/// Without a known `suffix` each is looked at.
+pub(super) fn presented<'a>(
+    headers: &'a HeaderMap,
+    issuer: &str,
+    suffix: Option<&str>,
+) -> Presented<'a> {
+    if let Some(token) = identity::bearer(headers) {
+        return Presented::Token(token, Carrier::Header);
+    }
+    let sessions = client::cookies(headers).filter_map(|(name, token)| {
+        let end = name.strip_prefix("__session")?;
+        let known = match end.strip_prefix('_') {
+            None => end.is_empty(),
+            Some(end) => suffix.is_none_or(|suffix| suffix == end),
+        };
+        known.then_some((end, token))
+    });
+    let mut newest = None;
+    let mut stale = None;
+    for (end, token) in sessions.take(MOST_COOKIES) {
+        let Some(stated) = token::stated(token) else {
+            stale.get_or_insert(Refused::Malformed);
+            continue;
+        };
+        if stated.iss != issuer {
+            stale.get_or_insert(Refused::Issuer);
+        } else if is_signed_out(headers, end, stated.iat) {
+            stale = Some(Refused::SignedOut);
+        } else if newest.is_none_or(|(iat, _)| iat < stated.iat) {
+            newest = Some((stated.iat, token));
+        }
+    }
+    match (newest, stale) {
+        (Some((_, token)), _) => Presented::Token(token, Carrier::Cookie),
+        (None, Some(refused)) => Presented::StaleCookies(refused),
+        (None, None) => Presented::Nothing,
+    }
+}
+
+/// Whether the cookie beside the session's says that the browser signed out, or in anew, after the token was made.
+fn is_signed_out(headers: &HeaderMap, end: &str, issued_at: i64) -> bool {
+    let updated = client::cookie(headers, &format!("__client_uat{end}"));
+    updated
+        .and_then(|updated| updated.parse::<i64>().ok())
+        .is_some_and(|updated| updated == 0 || updated > issued_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    const OURS: &str = "https://clerk.shop.example";
+
+    fn token(issuer: &str, iat: i64) -> String {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let claims = format!(r#"{{"iss":"{issuer}","iat":{iat}}}"#);
+        format!("{}.{}.c2ln", part(r#"{"alg":"RS256"}"#), part(&claims))
+    }
+
+    fn seen(cookies: &[(&str, &str)], suffix: Option<&str>) -> Result<String, Option<Refused>> {
+        let mut headers = HeaderMap::new();
+        let pairs = cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let line = pairs.collect::<Vec<_>>().join("; ");
+        headers.insert("cookie", line.parse().unwrap());
+        match presented(&headers, OURS, suffix) {
+            Presented::Token(token, Carrier::Cookie) => Ok(token.to_owned()),
+            Presented::StaleCookies(refused) => Err(Some(refused)),
+            Presented::Nothing | Presented::Token(..) => Err(None),
+        }
+    }
+
+    #[test]
+    fn of_our_cookies_the_newest_counts() {
+        let (old, new) = (token(OURS, 100), token(OURS, 200));
+        let other = token("https://clerk.other.example", 300);
+        for (cookies, suffix, expected) in [
+            (&[("__session", old.as_str())][..], None, Ok(&old)),
+            (&[("__session_RK90Hasd", &old)], Some("RK90Hasd"), Ok(&old)),
+            (&[("__session_RK90Hasd", &old)], Some("AAAAAAAA"), Err(None)),
+            (&[("__session_RK90Hasd", &old)], None, Ok(&old)),
+            (
+                &[("__session", &old), ("__session_RK90Hasd", &new)],
+                Some("RK90Hasd"),
+                Ok(&new),
+            ),
+            (
+                &[("__session", &new), ("__session_RK90Hasd", &old)],
+                Some("RK90Hasd"),
+                Ok(&new),
+            ),
+            (
+                &[("__session", &other), ("__session_RK90Hasd", &old)],
+                Some("RK90Hasd"),
+                Ok(&old),
+            ),
+            (&[("__session", &other)], None, Err(Some(Refused::Issuer))),
+            (
+                &[("__session", "junk")],
+                None,
+                Err(Some(Refused::Malformed)),
+            ),
+            (&[("__sessions", &old), ("session", &old)], None, Err(None)),
+            (&[("_ttp", "x")], None, Err(None)),
+        ] {
+            assert_eq!(seen(cookies, suffix), expected.cloned(), "{cookies:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_from_before_the_last_sign_out_counts_for_nothing() {
+        let (old, new) = (token(OURS, 100), token(OURS, 200));
+        let session = ("__session", old.as_str());
+        for (updated, expected) in [
+            ("0", Err(Some(Refused::SignedOut))),
+            ("101", Err(Some(Refused::SignedOut))),
+            ("100", Ok(old.clone())),
+            ("soon", Ok(old.clone())),
+        ] {
+            assert_eq!(seen(&[session, ("__client_uat", updated)], None), expected);
+        }
+        // The plain cookie counts on where only the suffixed one is signed out.
+        let suffixed = [("__session_S", new.as_str()), ("__client_uat_S", "0")];
+        let both = [&suffixed[..], &[session, ("__client_uat", "90")]].concat();
+        assert_eq!(seen(&both, Some("S")), Ok(old));
+    }
+
+    #[test]
+    fn a_header_goes_before_every_cookie() {
+        let cookie = token(OURS, 100);
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", "bearer eyJh.eyJz.c2ln".parse().unwrap());
+        headers.insert("cookie", format!("__session={cookie}").parse().unwrap());
+        let shown = presented(&headers, OURS, None);
+        assert_eq!(shown, Presented::Token("eyJh.eyJz.c2ln", Carrier::Header));
+        for other in ["Basic dTpw", "eyJh.eyJz.c2ln"] {
+            headers.insert("authorization", other.parse().unwrap());
+            let shown = presented(&headers, OURS, None);
+            assert_eq!(shown, Presented::Token(&cookie, Carrier::Cookie), "{other}");
+        }
+    }
+}

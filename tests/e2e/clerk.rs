@@ -1,0 +1,377 @@
+//! A session with Clerk says who a visitor is, and nothing else about it can.
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result};
+use duet_sandbox::clerk::{KeySetAnswer, Mint, OldKey};
+use duet_tests::{Answer, Stack, stack::binary};
+use reqwest::{RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::keeps_secrets::content;
+
+const USER: &str = "user_2abcDEF";
+/// SHA-256 of it.
+const DIGEST: &str = "6d2d23ed645414b1cb2149eca473460493d4b387057afde07e344bd15ae526b3";
+const SHOP: &str = "https://shop.example";
+/// Its cookies end with `_RK90Hasd`.
+const PUBLISHABLE: &str = "pk_test_ZXhhbXBsZS1hcHAtMS5jbGVyay5hY2NvdW50cy5kZXYk";
+
+/// A proxy that knows the sandbox's Clerk.
+async fn start() -> Result<Stack> {
+    start_with(|_| {}).await
+}
+
+async fn start_with(before: impl FnOnce(&duet_sandbox::Sandbox)) -> Result<Stack> {
+    let mut stack = Stack::prepare(&[
+        ("CLERK_PUBLISHABLE_KEY", PUBLISHABLE),
+        ("CLERK_AUTHORIZED_PARTIES", SHOP),
+        ("DUET_RATE_LIMIT", "off"),
+        ("DUET_LOG", "trace"),
+    ])
+    .await?;
+    let issuer = stack.sandbox_url().to_owned();
+    stack.set("CLERK_ISSUER", &issuer);
+    before(&stack.sandbox);
+    stack.run_proxy().await?;
+    Ok(stack)
+}
+
+/// Its keys are loaded.
+async fn warm() -> Result<Stack> {
+    let stack = start().await?;
+    stack.until("the keys are loaded", is_ready).await?;
+    Ok(stack)
+}
+
+async fn is_ready(stack: &Stack) -> Result<bool> {
+    Ok(stack.get("/readyz").await?.body["checks"]["clerk"] == "ok")
+}
+
+fn minted(stack: &Stack, mint: &Mint) -> Result<String> {
+    let mint = Mint {
+        azp: mint.azp.clone().or_else(|| Some(SHOP.to_owned())),
+        ..mint.clone()
+    };
+    let now_s = i64::try_from(stack.sandbox.clock().now_ms() / 1000)?;
+    Ok(stack
+        .sandbox
+        .clerk()
+        .mint(stack.sandbox_url(), now_s, &mint))
+}
+
+fn lead(id: &str) -> Value {
+    json!({ "event": "Lead", "event_id": id, "user": { "ttclid": "E.C.P.x" } })
+}
+
+fn with_cookie(stack: &Stack, id: &str, cookie: &str) -> Result<RequestBuilder> {
+    Ok(stack.track(&lead(id))?.header("cookie", cookie))
+}
+
+fn with_bearer(stack: &Stack, id: &str, token: &str) -> Result<RequestBuilder> {
+    Ok(stack.track(&lead(id))?.bearer_auth(token))
+}
+
+async fn status(request: RequestBuilder) -> Result<StatusCode> {
+    Ok(Answer::to(request).await?.status)
+}
+
+/// The `external_id` that TikTok got for an event.
+fn external_id(stack: &Stack, id: &str) -> Option<Value> {
+    let conversions = stack.sandbox.conversions_of(id);
+    conversions.first()?.user.get("external_id").cloned()
+}
+
+#[tokio::test]
+async fn every_way_a_token_travels_gives_the_digest_of_the_user() -> Result<()> {
+    let stack = warm().await?;
+    let token = minted(&stack, &Mint::of(USER))?;
+    let old = Mint {
+        clock_offset_s: -30,
+        ..Mint::of("user_another")
+    };
+    let old = minted(&stack, &old)?;
+    for request in [
+        with_cookie(&stack, "plain", &format!("__session={token}"))?,
+        with_cookie(
+            &stack,
+            "suffixed",
+            &format!("a=b; __session_RK90Hasd={token}"),
+        )?,
+        with_cookie(
+            &stack,
+            "both",
+            &format!("__session={old}; __session_RK90Hasd={token}"),
+        )?,
+        with_bearer(&stack, "bearer", &token)?,
+    ] {
+        assert_eq!(status(request).await?, StatusCode::ACCEPTED);
+    }
+    stack.conversions(4).await?;
+    for id in ["plain", "suffixed", "both", "bearer"] {
+        assert_eq!(external_id(&stack, id), Some(json!(DIGEST)), "{id}");
+    }
+    let metrics = stack.metrics().await?;
+    assert_eq!(
+        metrics.count(r#"duet_clerk_sessions_total{result="verified"}"#),
+        4
+    );
+    assert_eq!(
+        metrics.count(r#"duet_clerk_key_fetches_total{result="loaded"}"#),
+        1
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_verified_id_wins_over_what_the_page_claims() -> Result<()> {
+    let stack = warm().await?;
+    let claim = json!({ "event": "Lead", "event_id": "a", "user": { "userId": "user_forged" } });
+    let token = minted(&stack, &Mint::of(USER))?;
+    let answer = Answer::to(stack.track(&claim)?.bearer_auth(token)).await?;
+    assert_eq!(answer.body["warnings"][0]["rule"], "session");
+    stack.conversions(1).await?;
+    assert_eq!(external_id(&stack, "a"), Some(json!(DIGEST)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_invalid_token_in_the_header_is_401_and_takes_no_event() -> Result<()> {
+    let stack = warm().await?;
+    let good = minted(&stack, &Mint::of(USER))?;
+    let expired = Mint {
+        clock_offset_s: -100,
+        ..Mint::of(USER)
+    };
+    let expired = minted(&stack, &expired)?;
+    let elsewhere = Mint {
+        azp: Some("https://evil.example".to_owned()),
+        ..Mint::of(USER)
+    };
+    let elsewhere = minted(&stack, &elsewhere)?;
+    for bad in [&expired, &elsewhere, "eyJh.eyJz.c2ln", &format!("{good}=")] {
+        let cookie = format!("__session={good}");
+        let request = with_bearer(&stack, "bad", bad)?.header("cookie", cookie);
+        let answer = Answer::to(request).await?;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{bad}");
+        assert_eq!(answer.body["code"], "invalid_session");
+    }
+    assert_eq!(
+        status(with_bearer(&stack, "good", &good)?).await?,
+        StatusCode::ACCEPTED
+    );
+    stack.conversions(1).await?;
+    assert!(stack.sandbox.conversions_of("bad").is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_with_a_cookie_that_does_not_hold_is_taken_as_anybodys() -> Result<()> {
+    let stack = warm().await?;
+    let expired = Mint {
+        clock_offset_s: -100,
+        ..Mint::of(USER)
+    };
+    let expired = format!("__session={}", minted(&stack, &expired)?);
+    let signed_out = format!(
+        "__session={}; __client_uat=0",
+        minted(&stack, &Mint::of(USER))?
+    );
+    for (id, cookie) in [("expired", &expired), ("signed-out", &signed_out)] {
+        assert_eq!(
+            status(with_cookie(&stack, id, cookie)?).await?,
+            StatusCode::ACCEPTED
+        );
+    }
+    let claim = json!({ "event": "Lead", "event_id": "claims", "user": { "userId": USER } });
+    let claim = stack.track(&claim)?.header("cookie", &expired);
+    assert_eq!(status(claim).await?, StatusCode::ACCEPTED);
+    stack.conversions(3).await?;
+    assert_eq!(external_id(&stack, "expired"), None);
+    assert_eq!(external_id(&stack, "signed-out"), None);
+    assert_eq!(external_id(&stack, "claims"), Some(json!(DIGEST)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_impersonated_session_sends_tiktok_nothing() -> Result<()> {
+    let stack = warm().await?;
+    let acted = Mint {
+        impersonator: Some("user_support".to_owned()),
+        ..Mint::of(USER)
+    };
+    let acted = minted(&stack, &acted)?;
+    for request in [
+        with_bearer(&stack, "a", &acted)?,
+        with_cookie(&stack, "b", &format!("__session={acted}"))?,
+    ] {
+        let answer = Answer::to(request).await?;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let result = &answer.body["results"][0];
+        assert_eq!(result["status"], "invalid");
+        assert_eq!(result["errors"][0]["rule"], "impersonated");
+    }
+    let token = minted(&stack, &Mint::of(USER))?;
+    status(with_bearer(&stack, "own", &token)?).await?;
+    let conversions = stack.conversions(1).await?;
+    assert_eq!(conversions[0].event_id.as_deref(), Some("own"));
+    let metrics = stack.metrics().await?;
+    assert_eq!(
+        metrics.count(r#"duet_clerk_sessions_total{result="impersonated"}"#),
+        2
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_with_one_question_and_a_flood_of_others_asks_no_more() -> Result<()> {
+    let stack = warm().await?;
+    stack.sandbox.clerk().rotate(OldKey::Removed);
+    for number in 0..50 {
+        let header = json!({ "kid": format!("ins_junk{number}") });
+        let junk = Mint {
+            header: header.as_object().cloned().context("an object")?,
+            ..Mint::of(USER)
+        };
+        let junk = minted(&stack, &junk)?;
+        assert_eq!(
+            status(with_bearer(&stack, "junk", &junk)?).await?,
+            StatusCode::UNAUTHORIZED
+        );
+    }
+    assert_eq!(stack.sandbox.clerk().key_set_hits(), 1);
+    // The pause after the first question has to pass.
+    stack
+        .until("the new key is known", async |stack| {
+            let token = minted(stack, &Mint::of(USER))?;
+            let answered = status(with_bearer(stack, "rotated", &token)?).await?;
+            Ok(answered == StatusCode::ACCEPTED)
+        })
+        .await?;
+    assert_eq!(stack.sandbox.clerk().key_set_hits(), 2);
+    stack.conversions(1).await?;
+    assert_eq!(external_id(&stack, "rotated"), Some(json!(DIGEST)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_without_keys_is_degraded_and_recovers() -> Result<()> {
+    let stack = start_with(|sandbox| sandbox.clerk().answer_with(KeySetAnswer::Error)).await?;
+    let ready = stack.get("/readyz").await?;
+    assert_eq!(ready.status, StatusCode::OK);
+    assert_eq!(ready.body["status"], "degraded");
+    let token = minted(&stack, &Mint::of(USER))?;
+    let answer = Answer::to(with_bearer(&stack, "early", &token)?).await?;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.body["code"], "no_session_keys");
+    assert!(answer.headers.contains_key("retry-after"));
+    let cookie = format!("__session={token}");
+    assert_eq!(
+        status(with_cookie(&stack, "anybody", &cookie)?).await?,
+        StatusCode::ACCEPTED
+    );
+    stack.sandbox.clerk().answer_with(KeySetAnswer::Keys);
+    stack.until("the keys are loaded", is_ready).await?;
+    let token = minted(&stack, &Mint::of(USER))?;
+    assert_eq!(
+        status(with_bearer(&stack, "late", &token)?).await?,
+        StatusCode::ACCEPTED
+    );
+    // What was loaded serves on without Clerk.
+    stack.sandbox.clerk().answer_with(KeySetAnswer::Error);
+    assert_eq!(
+        status(with_bearer(&stack, "on", &token)?).await?,
+        StatusCode::ACCEPTED
+    );
+    stack.conversions(3).await?;
+    for (id, expected) in [
+        ("anybody", None),
+        ("late", Some(DIGEST)),
+        ("on", Some(DIGEST)),
+    ] {
+        assert_eq!(
+            external_id(&stack, id),
+            expected.map(|digest| json!(digest)),
+            "{id}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_user_id_and_no_token_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
+    let mut stack = warm().await?;
+    let canary = "user_2canaryXYZ";
+    let token = minted(&stack, &Mint::of(canary))?;
+    let expired = Mint {
+        clock_offset_s: -100,
+        ..Mint::of(canary)
+    };
+    let expired = minted(&stack, &expired)?;
+    let acted = Mint {
+        impersonator: Some("user_2canaryADMIN".to_owned()),
+        ..Mint::of(canary)
+    };
+    let acted = minted(&stack, &acted)?;
+    let mut said = String::new();
+    for (id, bearer) in [("a", &token), ("b", &expired), ("c", &acted)] {
+        let answer = Answer::to(with_bearer(&stack, id, bearer)?).await?;
+        let cookie = format!("__session={bearer}");
+        let other = Answer::to(with_cookie(&stack, &format!("{id}2"), &cookie)?).await?;
+        write!(said, "{answer:?}{other:?}")?;
+    }
+    stack.conversions(3).await?;
+    let metrics = stack
+        .request("GET", "/metrics")?
+        .send()
+        .await?
+        .text()
+        .await?;
+    assert!(stack.stop().await?);
+    let log = stack.log();
+    assert!(
+        log.contains("reason=\"expired\"") && log.contains("ins_test1"),
+        "{log}"
+    );
+    said += &metrics;
+    said += &log;
+    let stored = content(&stack.data_dir())?;
+    let secrets = [&token, &expired, &acted].map(|token| token.rsplit('.').next().unwrap());
+    for canary in ["user_2canary"].iter().chain(&secrets) {
+        assert!(!said.contains(canary), "{canary} was said");
+        let kept = stored
+            .windows(canary.len())
+            .any(|part| part == canary.as_bytes());
+        assert!(!kept, "{canary} is on disk");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn doctor_says_whether_keys_can_be_loaded() -> Result<()> {
+    let stack = warm().await?;
+    let doctor = async || -> Result<String> {
+        let settings = stack.settings().iter().cloned();
+        let output = Command::new(binary("duet-proxy")?)
+            .arg("doctor")
+            .env_clear()
+            .envs(settings)
+            .output()
+            .await?;
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    let said = doctor().await?;
+    let issuer = stack.sandbox_url();
+    assert!(
+        said.contains(&format!("ok       clerk: {issuer}, 1 of its keys loaded")),
+        "{said}"
+    );
+    stack.sandbox.clerk().answer_with(KeySetAnswer::Error);
+    let said = doctor().await?;
+    assert!(
+        said.contains("problem  clerk") && said.contains("status is 500"),
+        "{said}"
+    );
+    Ok(())
+}
