@@ -27,5 +27,6 @@ mod loses_nothing;
 mod narrows;
 mod origins;
 mod outage;
+mod pays;
 mod settings;
 mod waits;

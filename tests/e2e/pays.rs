@@ -1,0 +1,159 @@
+//! Money: what SePay is told, how far the order is, and what reaches TikTok.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use duet_sandbox::{Conversion, Instruction, Told};
+use duet_tests::{Answer, Stack};
+use serde_json::{Value, json};
+
+use crate::events::event;
+
+mod adds_up;
+mod believes;
+mod reports;
+mod survives;
+
+pub(crate) const SECRET: &str = "sandbox-secret";
+const SERVER_KEY: &str = "e2e-server-key-0123456789";
+const PRICE: i64 = 99_000;
+/// What SePay wants to hear.
+const THANKS: &str = r#"{"success":true}"#;
+
+/// A proxy with a payment webhook, and a bank that knows it.
+pub(crate) struct Shop {
+    pub(crate) stack: Stack,
+}
+
+impl Shop {
+    pub(crate) async fn open(settings: &[(&str, &str)]) -> Result<Self> {
+        let own = [
+            ("SEPAY_WEBHOOK_SECRET", SECRET),
+            ("SEPAY_SECRET_KEY", "demo-secret"),
+            ("SEPAY_ACCOUNTS", "0123499999"),
+            ("DUET_SERVER_KEY", SERVER_KEY),
+            ("DUET_SEND_LIMIT", "off"),
+        ];
+        let stack = Stack::start(&[&own, settings].concat()).await?;
+        Ok(Self { stack })
+    }
+
+    /// The shop's server registers an order for a plan.
+    pub(crate) async fn register(&self, order_id: &str) -> Result<()> {
+        let order = json!({ "order_id": order_id, "amount": PRICE, "currency": "VND", "plan_id": "starter",
+                            "plan_name": "Starter", "billing_cycle": "monthly" });
+        self.register_as(&order).await
+    }
+
+    pub(crate) async fn register_as(&self, order: &Value) -> Result<()> {
+        let request = self.stack.request("POST", "/api/orders")?;
+        let answer = Answer::to(request.bearer_auth(SERVER_KEY).json(order)).await?;
+        ensure!(answer.status.as_u16() == 200, "{answer:?}");
+        Ok(())
+    }
+
+    /// Has the bank follow an instruction, with this proxy's webhook.
+    pub(crate) async fn told(&self, instruction: Instruction) -> Result<Told> {
+        let webhook = format!("http://{}/api/payment/sepay/webhook", self.stack.address());
+        let instruction = Instruction {
+            webhook_url: Some(webhook),
+            ..instruction
+        };
+        Ok(self.stack.sandbox.bank().send(instruction).await?)
+    }
+
+    /// The same, and what the proxy answered.
+    pub(crate) async fn answer(&self, instruction: Instruction) -> Result<(u16, String)> {
+        let told = self.told(instruction).await?;
+        let attempt = told.attempts.first().context("nothing was sent")?;
+        let status = attempt.status.with_context(|| format!("{attempt:?}"))?;
+        Ok((status, attempt.answer.clone().unwrap_or_default()))
+    }
+
+    /// Pays an order and expects to be thanked.
+    pub(crate) async fn pay(&self, order_id: &str, amount: i64) -> Result<()> {
+        let answer = self.answer(transfer(order_id, amount)).await?;
+        ensure!(answer == (200, THANKS.to_owned()), "{answer:?}");
+        Ok(())
+    }
+
+    /// How far an order is, as a page is told.
+    pub(crate) async fn standing(&self, order_id: &str) -> Result<Value> {
+        let answer = self.stack.get(&format!("/api/orders/{order_id}")).await?;
+        ensure!(answer.status.as_u16() == 200, "{answer:?}");
+        Ok(answer.body)
+    }
+
+    pub(crate) async fn status(&self, order_id: &str) -> Result<String> {
+        let standing = self.standing(order_id).await?;
+        Ok(standing["status"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// How many transfers became this.
+    pub(crate) async fn payments(&self, became: &str) -> Result<i64> {
+        let series = format!("duet_payments_total{{provider=\"sepay\",became=\"{became}\"}}");
+        Ok(self.stack.metrics().await?.count(&series))
+    }
+
+    /// What TikTok knows of payments once everything that waits has arrived: an event behind them all has come,
+    /// and the queue is empty.
+    pub(crate) async fn reported(&self) -> Result<Vec<Conversion>> {
+        let last = format!("last-{}", self.stack.sandbox.conversions().len());
+        let marker =
+            json!({ "event": "ViewContent", "event_id": last, "user": { "external_id": "u" } });
+        self.stack.accepted(&marker).await?;
+        self.stack
+            .until("nothing waits", async |stack| {
+                let arrived = !stack.sandbox.conversions_of(&last).is_empty();
+                Ok(arrived && stack.metrics().await?.count("duet_queue_events") == 0)
+            })
+            .await?;
+        let mut conversions = self.stack.sandbox.conversions();
+        conversions.retain(|conversion| {
+            conversion.event != "ViewContent" && conversion.event != "InitiateCheckout"
+        });
+        Ok(conversions)
+    }
+
+    /// The orders that TikTok knows to be paid, each of which it was told of once.
+    pub(crate) async fn reported_orders(&self) -> Result<BTreeSet<String>> {
+        let conversions = self.reported().await?;
+        let mut orders = BTreeSet::new();
+        for conversion in &conversions {
+            let order = conversion.properties["order_id"]
+                .as_str()
+                .unwrap_or_default();
+            ensure!(conversion.signals.len() == 1, "{conversion:?}");
+            ensure!(
+                orders.insert(order.to_owned()),
+                "{order} was reported twice"
+            );
+        }
+        Ok(orders)
+    }
+}
+
+/// Money for an order, as its payer should send it.
+pub(crate) fn transfer(order_id: &str, amount: i64) -> Instruction {
+    Instruction {
+        order_id: order_id.to_owned(),
+        amount,
+        ..Instruction::default()
+    }
+}
+
+#[tokio::test]
+async fn without_a_secret_there_is_no_webhook() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let webhook = format!("http://{}/api/payment/sepay/webhook", stack.address());
+    let instruction = Instruction {
+        webhook_url: Some(webhook),
+        ..Instruction::default()
+    };
+    let told = stack.sandbox.bank().send(instruction).await?;
+    assert_eq!(told.attempts[0].status, Some(404));
+    // And a page's word for a payment is all there is.
+    stack.accepted(&event("a")).await?;
+    stack.conversions(1).await?;
+    Ok(())
+}
