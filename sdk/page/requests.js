@@ -33,7 +33,15 @@ export async function post(number, leaving, body) {
     // A beacon says nothing of its fate, so the events stay until an answer names them.
     quiet(() => navigator.sendBeacon(settings.endpoint, body))
   } else {
-    await ask(body, keepalive, leaving, answer).catch(() => {})
+    const abort = new AbortController()
+    const { signal } = abort
+    // A patched fetch may never answer; nor does Firefox, of what was under way when the page went into its cache.
+    const givenUp = new Promise((done) => {
+      setTimeout(done, REQUEST_MS)
+      addEventListener('pageshow', ({ persisted }) => persisted && done(), { signal })
+    })
+    await Promise.race([ask(body, keepalive, leaving, answer, signal), givenUp]).catch(() => {})
+    abort.abort()
   }
   if (keepalive) inFlight -= length
   const [status, retryAfter, spoken, results] = answer
@@ -41,39 +49,33 @@ export async function post(number, leaving, body) {
 }
 
 // Offline, blocked, patched, cut off or no JSON: what `answer` has got by then is the answer.
-async function ask(body, keepalive, leaving, answer) {
+async function ask(body, keepalive, leaving, answer, signal) {
   const { endpoint, credentials, getToken } = settings
   if (getToken && !leaving) token = await getToken()
-  const abort = new AbortController()
-  const timer = setTimeout(() => abort.abort(), REQUEST_MS)
-  try {
-    const response = await fetch(endpoint, {
-      method: 'POST',
-      body,
-      keepalive,
-      credentials,
-      signal: abort.signal,
-      // With anything else the browser asks the proxy for leave first, and a page that is left cannot.
-      headers: {
-        'content-type': 'text/plain;charset=UTF-8',
-        ...(token && { authorization: 'Bearer ' + token }),
-      },
-    })
-    answer[0] = response.status
-    answer[1] = milliseconds(response.headers.get('retry-after'))
-    const { success, results = [], warnings } = await response.json()
-    answer[3] = results.map((result) =>
-      join([
-        result.event_id,
-        result.status,
-        JSON.stringify(result.errors),
-        JSON.stringify(result.warnings ?? warnings),
-      ]),
-    )
-    answer[2] = typeof success == 'boolean'
-  } finally {
-    clearTimeout(timer)
-  }
+  const response = await fetch(endpoint, {
+    method: 'POST',
+    body,
+    keepalive,
+    credentials,
+    signal,
+    // With anything else the browser asks the proxy for leave first, and a page that is left cannot.
+    headers: {
+      'content-type': 'text/plain;charset=UTF-8',
+      ...(token && { authorization: 'Bearer ' + token }),
+    },
+  })
+  answer[0] = response.status
+  answer[1] = milliseconds(response.headers.get('retry-after'))
+  const { success, results = [], warnings } = await response.json()
+  answer[3] = results.map((result) =>
+    join([
+      result.event_id,
+      result.status,
+      JSON.stringify(result.errors),
+      JSON.stringify(result.warnings ?? warnings),
+    ]),
+  )
+  answer[2] = typeof success == 'boolean'
 }
 
 const milliseconds = (header) => {

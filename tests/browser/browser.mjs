@@ -60,16 +60,24 @@ const firefoxPreferences = {
   'services.settings.server': 'http://127.0.0.1:9/',
 };
 
-/** Starts `chromium` or `firefox` with an empty profile of its own. */
-export async function launch(name) {
+/** Starts `chromium` or `firefox` with an empty profile of its own; `preferences` are Firefox's. */
+export async function launch(name, preferences = {}) {
   const executablePath = executable(name);
-  if (name === 'chromium') return puppeteer.launch({ executablePath, headless: true, args: chromiumFlags });
+  if (name === 'chromium') {
+    return puppeteer.launch({
+      executablePath,
+      headless: true,
+      args: chromiumFlags,
+      // Pages are to be left and come back to as they are by people.
+      ignoreDefaultArgs: ['--disable-back-forward-cache'],
+    });
+  }
   return puppeteer.launch({
     browser: 'firefox',
     executablePath,
     headless: true,
     protocol: 'webDriverBiDi',
-    extraPrefsFirefox: firefoxPreferences,
+    extraPrefsFirefox: { ...firefoxPreferences, ...preferences },
   });
 }
 

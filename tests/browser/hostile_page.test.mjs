@@ -35,15 +35,26 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     ['rejects with nothing', () => { window.fetch = () => Promise.reject(); }],
     ['throws', () => { window.fetch = () => { throw 'no'; }; }],
     ['resolves with a text', () => { window.fetch = () => Promise.resolve('ok'); }],
+    ['never answers', () => {
+      window.fetch = () => new Promise(() => {});
+      // Nobody waits for ten seconds here.
+      window.setTimeout = (task, ms, ...args) => window.realSetTimeout(task, ms / 20, ...args);
+    }],
   ]) {
     test(`an event is kept where fetch ${what}, and sent once it works`, async () => {
       const { stack } = scene;
-      const page = await openAfter(() => { window.realFetch = window.fetch; });
+      const page = await openAfter(() => {
+        window.realFetch = window.fetch;
+        window.realSetTimeout = window.setTimeout;
+      });
       await page.evaluate(breakIt);
       const { eventId, delivery } = await report(page, 'trackServerEvent', 'ViewContent');
       assert.equal(delivery.status, 'queued');
       assert.equal(await call(page, 'pending'), 1);
-      await page.evaluate(() => { window.fetch = window.realFetch; });
+      await page.evaluate(() => {
+        window.fetch = window.realFetch;
+        window.setTimeout = window.realSetTimeout;
+      });
       await call(page, 'flush');
       const [{ signals }] = await stack.serverLeg(eventId);
       assert.equal(signals.length, 1);

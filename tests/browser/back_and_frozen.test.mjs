@@ -1,0 +1,86 @@
+// A page that comes back out of the back/forward cache, and a tab that was frozen, go on where they were.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { holds } from './browser.mjs';
+import { call, init, report } from './call.mjs';
+import { inBrowsers } from './in_browsers.mjs';
+import { until } from './until.mjs';
+
+inBrowsers(['chromium', 'firefox'], (scene) => {
+  const views = async (url) =>
+    (await scene.stack.sandbox.conversions()).filter(({ event, page }) => event === 'Pageview' && page?.url === url);
+
+  /** A page that, out of the cache, makes its calls by itself: no test can run anything on it there in Firefox. */
+  async function opened(ownId) {
+    const page = await (await scene.visitor()).open(scene.stack.fixture);
+    await init(page, scene.stack.config);
+    await page.evaluate((ownId) => {
+      addEventListener('pageshow', ({ persisted }) => {
+        if (!persisted) return;
+        window.duet.page();
+        window.duet.trackDualEvent('ViewContent', {}, { eventId: ownId });
+        history.pushState(null, '', `?after=${ownId}`);
+        window.duet.page();
+        window.duet.page();
+      });
+    }, ownId);
+    return page;
+  }
+
+  test('a page out of the back/forward cache sends what it could not, once, and reports on', async () => {
+    const { stack } = scene;
+    const cameBack = `came-back-${scene.name}`;
+    const page = await opened(cameBack);
+    const before = await report(page, 'trackDualEvent', 'Contact');
+    await stack.bothLegs(before.eventId);
+    const [first] = await views(stack.fixture);
+    assert.equal(first.signals.length, 1);
+
+    await stack.proxy.stop();
+    const { eventId, delivery } = await report(page, 'trackServerEvent', 'ViewContent');
+    assert.equal(delivery.status, 'queued');
+    const leaving = await call(page, 'trackServerEvent', 'ClickButton');
+    await page.goto(`${stack.url}/pages/next.html`);
+    await stack.proxy.start();
+    await page.evaluate(() => { setTimeout(() => history.back()); });
+
+    await stack.bothLegs(cameBack);
+    for (const id of [eventId, leaving]) {
+      const [{ signals }] = await stack.serverLeg(id);
+      assert.equal(signals.length, 1);
+    }
+    const taken = stack.posted().filter(({ post }) => post.status === 202).map((event) => event.event_id);
+    assert.deepEqual(taken.filter((id) => [eventId, leaving].includes(id)).sort(), [eventId, leaving].sort());
+    const next = `${stack.fixture}?after=${cameBack}`;
+    const viewed = await until('the new address is viewed', async () => (await views(next)).length > 0 && views(next));
+    assert.equal(viewed.length, 1, 'and once');
+    assert.equal((await views(stack.fixture)).length, 1, 'coming back is no new page view');
+  });
+});
+
+// Only Chromium lets a test freeze a tab.
+inBrowsers(['chromium'], (scene) => {
+  test('a tab that was frozen sends what waited, once, when it wakes up', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    await page.evaluate(() => {
+      window.states = [];
+      for (const state of ['freeze', 'resume']) document.addEventListener(state, () => window.states.push(state));
+    });
+    await stack.proxy.stop();
+    const waiting = await report(page, 'trackServerEvent', 'ViewContent');
+    assert.equal(waiting.delivery.status, 'queued');
+    const devtools = await page.createCDPSession();
+    await devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
+    await stack.proxy.start();
+    await devtools.send('Page.setWebLifecycleState', { state: 'active' });
+    await holds(page, () => window.states.join() === 'freeze,resume');
+    const after = await report(page, 'trackDualEvent', 'ViewContent');
+    await stack.bothLegs(after.eventId);
+    const [{ signals }] = await stack.serverLeg(waiting.eventId);
+    assert.equal(signals.length, 1);
+    await until('nothing waits on the page', async () => (await call(page, 'pending')) === 0);
+  });
+});
