@@ -1,13 +1,16 @@
 //! A session with Clerk says who a visitor is, and nothing else about it can.
 
-use std::fmt::Write;
+use std::{fmt::Write, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result};
 use duet_sandbox::clerk::{KeySetAnswer, Mint, OldKey};
-use duet_tests::{Answer, Stack, stack::binary};
+use duet_tests::{
+    Answer, Stack,
+    stack::{binary, free_address, http_client},
+};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::{process::Command, time};
 
 use crate::keeps_secrets::content;
 
@@ -373,5 +376,39 @@ async fn doctor_says_whether_keys_can_be_loaded() -> Result<()> {
         said.contains("problem  clerk") && said.contains("status is 500"),
         "{said}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_demo_proxy_trusts_the_sandboxs_clerk() -> Result<()> {
+    let (shop, sandbox) = (free_address().await?, free_address().await?);
+    let _demo = Command::new(binary("duet-proxy")?)
+        .args(["dev", "--sandbox-listen", &sandbox.to_string()])
+        .env_clear()
+        .env("DUET_LISTEN", shop.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let (shop, sandbox) = (format!("http://{shop}"), format!("http://{sandbox}"));
+    let http = http_client();
+    let signed_in = async || -> Result<Value> {
+        let sign_in = http
+            .post(format!("{sandbox}/clerk/sign-in"))
+            .header("origin", &shop);
+        let token = Answer::to(sign_in.body(json!({ "user_id": USER }).to_string())).await?;
+        let token = token.body["token"].as_str().context("no token")?;
+        let track = http.post(format!("{shop}/api/analytics/tiktok/track"));
+        let track = track.header("origin", &shop).bearer_auth(token);
+        Answer::to(track.body(lead("demo").to_string())).await?;
+        let counted = http.get(format!("{sandbox}/sandbox/conversions"));
+        Ok(Answer::to(counted).await?.body[0]["user"]["external_id"].clone())
+    };
+    let patience = async {
+        while !signed_in().await.is_ok_and(|seen| seen == DIGEST) {
+            time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    time::timeout(Duration::from_secs(30), patience).await?;
     Ok(())
 }

@@ -318,13 +318,16 @@ impl Drop for Stack {
 }
 
 /// Built together with the proxy, the client has TLS and no provider for it, although nothing here uses TLS.
-fn http_client() -> Client {
+pub fn http_client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::new()
 }
 
 /// A port that nobody listens on.
-async fn free_address() -> Result<SocketAddr> {
+///
+/// # Errors
+/// When none is left.
+pub async fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
 }
 

@@ -115,7 +115,7 @@ fn config(
         "NEXT_PUBLIC_TIKTOK_PIXEL_ID" | "TIKTOK_ACCESS_TOKEN_FILE" => None,
         "DUET_DATA_DIR" => lookup(name).or_else(|| folder.to_str().map(str::to_owned)),
         "CLERK_ISSUER" => lookup(name).or_else(|| Some(sandbox_url.to_owned())),
-        "CLERK_AUTHORIZED_PARTIES" => lookup(name).or_else(|| own_origins(&lookup)),
+        "CLERK_AUTHORIZED_PARTIES" => lookup(name).or_else(|| parties(&lookup)),
         _ => lookup(name),
     });
     config.map_err(|problems| {
@@ -129,11 +129,12 @@ fn config(
     })
 }
 
-/// Where the site is, whose pages sign in at the sandbox.
-fn own_origins(lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
+/// Where the pages are that sign in at the sandbox: the site, and what else may send events.
+fn parties(lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
     let listen = lookup("DUET_LISTEN").or_else(|| default_of("DUET_LISTEN").map(str::to_owned))?;
     let (_, port) = listen.rsplit_once(':')?;
-    Some(format!("http://{listen},http://localhost:{port}"))
+    let others = lookup("DUET_ALLOWED_ORIGINS").unwrap_or_default();
+    Some(format!("http://{listen},http://localhost:{port},{others}"))
 }
 
 fn with_site(router: Router, page: Page, www: Option<PathBuf>) -> Router {

@@ -155,34 +155,30 @@ impl Clerk {
     /// [`Rejection::InvalidSession`], or [`Rejection::NoSessionKeys`] while the issuer's keys are not there.
     pub async fn visitor(&self, headers: &HeaderMap, now_ms: i64) -> Result<Visitor, Rejection> {
         let suffix = self.cookie_suffix.as_deref();
-        let (token, carrier) = match carrier::presented(headers, &self.rules.issuer, suffix) {
-            Presented::Nothing => return Ok(Visitor::Unknown),
-            Presented::StaleCookies(refused) => {
-                self.note(refused, None);
-                return Ok(Visitor::Unknown);
-            }
-            Presented::Token(token, carrier) => (token, carrier),
-        };
-        match (self.verify(token, carrier, now_ms).await, carrier) {
-            (Ok(visitor), _) => {
+        let (token, carrier, verified) =
+            match carrier::presented(headers, &self.rules.issuer, suffix) {
+                Presented::Nothing => return Ok(Visitor::Unknown),
+                Presented::Refused(refused, carrier) => (None, carrier, Err(refused)),
+                Presented::Token(token, carrier) => {
+                    let verified = self.verify(token, carrier, now_ms).await;
+                    (Some(token), carrier, verified)
+                }
+            };
+        let refused = match verified {
+            Ok(visitor) => {
                 self.count(match visitor {
                     Visitor::Impersonated => "impersonated",
                     Visitor::User(_) | Visitor::Unknown => "verified",
                 });
-                Ok(visitor)
+                return Ok(visitor);
             }
-            (Err(refused), Carrier::Cookie) => {
-                self.note(refused, Some(token));
-                Ok(Visitor::Unknown)
-            }
-            (Err(refused), Carrier::Header) => {
-                self.note(refused, Some(token));
-                Err(if refused == Refused::KeysUnavailable {
-                    Rejection::NoSessionKeys
-                } else {
-                    Rejection::InvalidSession
-                })
-            }
+            Err(refused) => refused,
+        };
+        self.note(refused, token);
+        match (carrier, refused) {
+            (Carrier::Cookie, _) => Ok(Visitor::Unknown),
+            (Carrier::Header, Refused::KeysUnavailable) => Err(Rejection::NoSessionKeys),
+            (Carrier::Header, _) => Err(Rejection::InvalidSession),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where a request has its session token.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 
 use super::{Carrier, Refused, token};
 use crate::{http::client, identity};
@@ -13,8 +13,8 @@ const MOST_COOKIES: usize = 8;
 pub(super) enum Presented<'a> {
     /// No token at all.
     Nothing,
-    /// Cookies of which none can be ours and current.
-    StaleCookies(Refused),
+    /// Something that cannot be ours and current, whatever key it is signed with.
+    Refused(Refused, Carrier),
     /// The token that counts; nothing of it is verified.
     Token(&'a str, Carrier),
 }
@@ -29,6 +29,9 @@ pub(super) fn presented<'a>(
 ) -> Presented<'a> {
     if let Some(token) = identity::bearer(headers) {
         return Presented::Token(token, Carrier::Header);
+    }
+    if is_bare_token(headers) {
+        return Presented::Refused(Refused::Malformed, Carrier::Header);
     }
     let sessions = client::cookies(headers).filter_map(|(name, token)| {
         let end = name.strip_prefix("__session")?;
@@ -55,9 +58,14 @@ pub(super) fn presented<'a>(
     }
     match (newest, stale) {
         (Some((_, token)), _) => Presented::Token(token, Carrier::Cookie),
-        (None, Some(refused)) => Presented::StaleCookies(refused),
+        (None, Some(refused)) => Presented::Refused(refused, Carrier::Cookie),
         (None, None) => Presented::Nothing,
     }
+}
+
+/// Whether `Authorization` is a token without its scheme.
+fn is_bare_token(headers: &HeaderMap) -> bool {
+    client::text(headers, header::AUTHORIZATION).is_some_and(|text| text.starts_with("eyJ"))
 }
 
 /// Whether the cookie beside the session's says that the browser signed out, or in anew, after the token was made.
@@ -91,8 +99,8 @@ mod tests {
         headers.insert("cookie", line.parse().unwrap());
         match presented(&headers, OURS, suffix) {
             Presented::Token(token, Carrier::Cookie) => Ok(token.to_owned()),
-            Presented::StaleCookies(refused) => Err(Some(refused)),
-            Presented::Nothing | Presented::Token(..) => Err(None),
+            Presented::Refused(refused, Carrier::Cookie) => Err(Some(refused)),
+            _ => Err(None),
         }
     }
 
@@ -159,10 +167,12 @@ mod tests {
         headers.insert("cookie", format!("__session={cookie}").parse().unwrap());
         let shown = presented(&headers, OURS, None);
         assert_eq!(shown, Presented::Token("eyJh.eyJz.c2ln", Carrier::Header));
-        for other in ["Basic dTpw", "eyJh.eyJz.c2ln"] {
-            headers.insert("authorization", other.parse().unwrap());
-            let shown = presented(&headers, OURS, None);
-            assert_eq!(shown, Presented::Token(&cookie, Carrier::Cookie), "{other}");
-        }
+        headers.insert("authorization", "Basic dTpw".parse().unwrap());
+        let shown = presented(&headers, OURS, None);
+        assert_eq!(shown, Presented::Token(&cookie, Carrier::Cookie));
+        headers.insert("authorization", cookie.parse().unwrap());
+        let shown = presented(&headers, OURS, None);
+        let bare = Presented::Refused(Refused::Malformed, Carrier::Header);
+        assert_eq!(shown, bare, "a token without its scheme");
     }
 }

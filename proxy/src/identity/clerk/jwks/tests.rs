@@ -259,6 +259,15 @@ async fn whoever_goes_away_while_keys_are_loaded_takes_them_from_nobody() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_does_not_answer_is_given_up() {
+    let instance = Instance::start().await;
+    instance.sandbox.clerk().answer_with(KeySetAnswer::Hang);
+    assert_eq!(instance.fresh(0).await, Seen::NoKeys);
+    assert_eq!(instance.fresh(9).await, Seen::NoKeys);
+    assert_eq!(instance.hits(), 1);
+}
+
+#[tokio::test]
 async fn another_key_under_the_same_id_is_refused() {
     let instance = Instance::start().await;
     let mint = Mint {
