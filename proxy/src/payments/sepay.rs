@@ -24,8 +24,6 @@ use crate::secret::SharedSecret;
 
 use fields::Fields;
 
-/// The largest body that SePay's notifications can have, in bytes.
-pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How far the clock of a signature may be from ours, in seconds.
 pub const MAX_CLOCK_DIFFERENCE_S: u64 = 300;
 

@@ -22,8 +22,8 @@ pub(super) fn read(fields: &Fields<'_>, accounts: &[String]) -> Result<Notificat
     let (Some(id), Some(amount), []) = (id, amount, problems.as_slice()) else {
         return Err(Refused::Invalid(problems));
     };
-    let account = fields.text(&["accountNumber"]);
-    let virtual_account = fields.text(&["subAccount"]);
+    let account = fields.remark(&["accountNumber"]);
+    let virtual_account = fields.remark(&["subAccount"]);
     let is_ours = |account: &Option<String>| {
         let account = account.as_ref();
         account.is_some_and(|account| accounts.contains(account))

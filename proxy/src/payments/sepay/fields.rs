@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::payments::amount;
 
-/// The longest id or reference, in characters.
+/// The longest id of an order and the longest reference, in characters.
 const MAX_ID: usize = 128;
+/// The longest id of a transaction, to which a word is added.
+const MAX_TRANSACTION: usize = 100;
 
 pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
 
@@ -29,20 +31,46 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A text for operators, cut to what is kept.
+    /// A text for operators, cut to what is kept, with nothing that a terminal would obey.
     pub(super) fn remark(&self, names: &[&str]) -> Option<String> {
-        Some(self.text(names)?.chars().take(MAX_ID).collect())
+        let text = self.text(names)?;
+        let printable = text.chars().filter(|char| !char.is_control());
+        Some(printable.take(MAX_ID).collect())
     }
 
-    /// A text that has to be there and can be kept as a whole.
-    pub(super) fn id(&self, names: &[&'static str], problems: &mut Vec<Invalid>) -> Option<String> {
-        let id = self.text(names).filter(|id| is_id(id));
+    /// The order's id, which has to be there and can be kept as a whole.
+    pub(super) fn order_id(
+        &self,
+        names: &[&'static str],
+        problems: &mut Vec<Invalid>,
+    ) -> Option<String> {
+        let rule = "this is 1 to 128 printable characters";
+        self.id(names, MAX_ID, rule, problems)
+    }
+
+    /// The transaction's id, likewise.
+    pub(super) fn transaction_id(
+        &self,
+        names: &[&'static str],
+        problems: &mut Vec<Invalid>,
+    ) -> Option<String> {
+        let rule = "this is 1 to 100 printable characters";
+        self.id(names, MAX_TRANSACTION, rule, problems)
+    }
+
+    fn id(
+        &self,
+        names: &[&'static str],
+        most: usize,
+        rule: &'static str,
+        problems: &mut Vec<Invalid>,
+    ) -> Option<String> {
+        let id = self
+            .text(names)
+            .filter(|id| id.chars().count() <= most && !id.chars().any(char::is_control));
         if id.is_none() {
-            problems.push(Invalid::new(
-                names.first().copied().unwrap_or_default(),
-                "id",
-                "this is 1 to 128 printable characters",
-            ));
+            let name = names.first().copied().unwrap_or_default();
+            problems.push(Invalid::new(name, "id", rule));
         }
         id
     }
@@ -70,8 +98,4 @@ impl<'a> Fields<'a> {
         let text = self.text(&[name]);
         text.is_some_and(|text| text.eq_ignore_ascii_case(word))
     }
-}
-
-fn is_id(text: &str) -> bool {
-    text.chars().count() <= MAX_ID && !text.chars().any(char::is_control)
 }

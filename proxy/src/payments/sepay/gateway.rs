@@ -32,10 +32,10 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
     if !order.is("order_currency", "VND") {
         return Ok(Notification::Ignored("other_currency"));
     }
-    let invoice = order.id(&["order_invoice_number"], &mut problems);
+    let invoice = order.order_id(&["order_invoice_number"], &mut problems);
     let amount = order.amount(&["order_amount"], &mut problems);
     let taken = transaction.amount(&["transaction_amount"], &mut problems);
-    let transaction_id = transaction.id(&["transaction_id"], &mut problems);
+    let transaction_id = transaction.transaction_id(&["transaction_id"], &mut problems);
     let (Some(invoice), Some(amount), Some(taken), Some(transaction_id)) =
         (invoice, amount, taken, transaction_id)
     else {

@@ -23,8 +23,8 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
     if !fields.is("currency", "VND") {
         problems.push(Invalid::new("currency", "one_of", "this is VND"));
     }
-    let order = fields.id(&["orderId", "order_id"], &mut problems);
-    let transaction = fields.id(&["transactionId", "transaction_id"], &mut problems);
+    let order = fields.order_id(&["orderId", "order_id"], &mut problems);
+    let transaction = fields.transaction_id(&["transactionId", "transaction_id"], &mut problems);
     let amount = fields.amount(&["amount", "amount_in"], &mut problems);
     let (Some(order), Some(transaction), Some(amount), []) =
         (order, transaction, amount, problems.as_slice())

@@ -4,6 +4,7 @@ use serde_json::json;
 use super::*;
 use crate::payments::{OrderHint, Transfer};
 
+mod anything;
 mod formats;
 mod proofs;
 
