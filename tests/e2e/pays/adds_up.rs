@@ -1,5 +1,8 @@
 //! Repeats, partial payments, and money that nobody asked for.
 
+use duet_sandbox::Telling;
+use tokio::task::JoinSet;
+
 use super::*;
 
 const ORDER: &str = "PHO7K3M9Q2X";
@@ -71,6 +74,32 @@ async fn parts_add_up_to_one_payment() -> Result<()> {
     let reported = shop.reported().await?;
     assert_eq!(reported.len(), 1);
     assert_eq!(reported[0].properties["value"], PRICE);
+    Ok(())
+}
+
+#[tokio::test]
+async fn parts_that_come_together_add_up_too() -> Result<()> {
+    let shop = Shop::open(&[]).await?;
+    shop.register(ORDER).await?;
+    let mut parts = JoinSet::new();
+    for _ in 0..10 {
+        let bank = shop.stack.sandbox.bank().clone();
+        let instruction = shop.addressed(transfer(ORDER, PRICE / 10));
+        parts.spawn(async move { bank.send(instruction).await });
+    }
+    for told in parts.join_all().await {
+        assert_eq!(told?.state, Telling::Delivered);
+    }
+    let reported = shop.reported().await?;
+    assert_eq!(reported.len(), 1);
+    assert_eq!(reported[0].properties["value"], PRICE);
+    assert_eq!(
+        (
+            shop.payments("partial").await?,
+            shop.payments("paid").await?
+        ),
+        (9, 1)
+    );
     Ok(())
 }
 

@@ -51,15 +51,11 @@ async fn sepay_tries_again_until_the_proxy_is_back() -> Result<()> {
     shop.register(ORDER).await?;
     shop.stack.kill().await?;
     let bank = shop.stack.sandbox.bank().clone();
-    let webhook = format!("http://{}/api/payment/sepay/webhook", shop.stack.address());
-    let told = tokio::spawn(async move {
-        bank.send(Instruction {
-            webhook_url: Some(webhook),
-            minute_ms: Some(500),
-            ..transfer(ORDER, PRICE)
-        })
-        .await
+    let instruction = shop.addressed(Instruction {
+        minute_ms: Some(500),
+        ..transfer(ORDER, PRICE)
     });
+    let told = tokio::spawn(async move { bank.send(instruction).await });
     shop.stack
         .until("SePay has met nobody", async |stack| {
             let told = stack.sandbox.bank().told();
@@ -80,16 +76,12 @@ async fn a_proxy_that_answers_too_late_has_taken_the_payment_once() -> Result<()
     shop.register(ORDER).await?;
     shop.stack.signal("STOP").await?;
     let bank = shop.stack.sandbox.bank().clone();
-    let webhook = format!("http://{}/api/payment/sepay/webhook", shop.stack.address());
-    let told = tokio::spawn(async move {
-        bank.send(Instruction {
-            webhook_url: Some(webhook),
-            minute_ms: Some(500),
-            timeout_ms: 300,
-            ..transfer(ORDER, PRICE)
-        })
-        .await
+    let instruction = shop.addressed(Instruction {
+        minute_ms: Some(500),
+        timeout_ms: 300,
+        ..transfer(ORDER, PRICE)
     });
+    let told = tokio::spawn(async move { bank.send(instruction).await });
     shop.stack
         .until("SePay has waited in vain", async |stack| {
             let told = stack.sandbox.bank().told();
