@@ -43,7 +43,7 @@ export interface Config {
   pixelScriptUrl?: string
   /**
    * Whether the Pixel itself reports page views when the address changes without a load. Default:
-   * `false`; {@link page} says when there is a new page.
+   * `false`; {@link page} says when there is a new page. Do not use both: each would count.
    */
   autoPage?: boolean
   /**

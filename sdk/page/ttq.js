@@ -22,6 +22,7 @@ export let verdict
 export const pixels = []
 
 const starts = []
+let policy
 let isOpen
 let wasOpen
 let said
@@ -41,7 +42,7 @@ export const addPixel = ({ pixelId: id = '', pixel, pixelScriptUrl, autoPage, no
     // Duet's `page()` says when there is a new page; both would count it twice.
     if (!autoPage) options.historyObserver = false
     if (navigator.globalPrivacyControl) options.limited_data_use = true
-    if (!ttq._i?.[id]) ttq.load(id, options, pixelScriptUrl || SCRIPT)
+    if (!ttq._i?.[id]) quiet(() => ttq.load(id, options, pixelScriptUrl || SCRIPT))
     watch(id)
     // As in TikTok's own base code, this is the first page view.
     tell(id, 'page')
@@ -167,7 +168,10 @@ const base = (script, nonce) => {
     const element = document.createElement('script')
     element.async = true
     if (nonce) element.nonce = nonce
-    element.src = `${source}?sdkid=${id}&lib=ttq`
+    // Under Trusted Types a page has to name this policy in its own.
+    policy ??= window.trustedTypes?.createPolicy('duet', { createScriptURL: (url) => url })
+    const url = `${source}?sdkid=${id}&lib=ttq`
+    element.src = policy?.createScriptURL(url) ?? url
     document.head.append(element)
   }
   return ttq

@@ -32,19 +32,23 @@ async function fileAt(pathname) {
 
 /**
  * The strictest policy the pages can live under: their own files, the one import map, and the named hosts. A page
- * asked for with `?wasm=no` may not even run WebAssembly.
+ * asked for with `?wasm=no` may not even run WebAssembly; `?nonce=…` lets scripts from elsewhere in by that alone;
+ * `?types=…` makes scripts a matter of trusted types, with policies of that name.
  */
 function policy(html, hosts, query) {
   const [, importMap] = /<script type="importmap">(.*?)<\/script>/s.exec(html) ?? [];
   const hash = importMap ? `'sha256-${createHash('sha256').update(importMap).digest('base64')}'` : '';
+  const nonce = query.get('nonce');
+  const types = query.get('types');
   return [
     "default-src 'none'",
-    `script-src 'self' ${query.get('wasm') === 'no' ? '' : "'wasm-unsafe-eval'"} ${hash} ${hosts.script}`,
+    `script-src 'self' ${query.get('wasm') === 'no' ? '' : "'wasm-unsafe-eval'"} ${hash} ${nonce ? `'nonce-${nonce}'` : hosts.script}`,
     `connect-src 'self' ${hosts.connect}`,
     "style-src 'self'",
     'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",
+    ...(types ? ["require-trusted-types-for 'script'", `trusted-types ${types}`] : []),
   ].join('; ');
 }
 

@@ -11,6 +11,8 @@ import { listen, tap } from './tap.mjs';
 import { until } from './until.mjs';
 
 export const pixelId = 'CDUETBROWSER00000001';
+/** A pixel that TikTok knows and the proxy does not. */
+export const otherPixelId = 'CDUETBROWSER00000002';
 export const accessToken = 'canary-access-token-5b1e7c';
 export const trackPath = '/api/analytics/tiktok/track';
 
@@ -24,7 +26,7 @@ const answers = (url) => fetch(url).then((answer) => answer.ok, () => false);
 
 async function startSandbox(started) {
   const output = { text: '' };
-  const args = ['--listen', '127.0.0.1:0', '--pixel', pixelId, '--token', accessToken];
+  const args = ['--listen', '127.0.0.1:0', '--pixel', pixelId, '--pixel', otherPixelId, '--token', accessToken];
   const program = started(run('duet-sandbox', args, {}, output));
   const [, port] = await until(
     'the sandbox listens',

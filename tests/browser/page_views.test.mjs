@@ -1,0 +1,80 @@
+// A page view is counted once per address, by every pixel of the page.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { call, heard, init, report } from './call.mjs';
+import { inBrowsers } from './in_browsers.mjs';
+import { otherPixelId, pixelId } from './stack.mjs';
+import { until } from './until.mjs';
+
+inBrowsers(['chromium', 'firefox'], (scene) => {
+  const opened = async (query, more = {}) => {
+    const page = await (await scene.visitor()).open(scene.stack.fixture + query);
+    await init(page, { ...scene.stack.config, ...more });
+    return page;
+  };
+  const route = (page, query, ...then) =>
+    page.evaluate((query, then) => {
+      history.pushState(null, '', query);
+      for (const name of then) window.duet[name]();
+    }, query, then);
+
+  /** The addresses a pixel viewed, once it has reported all that it was told. */
+  async function viewed(page, query, code = pixelId) {
+    const last = await call(page, 'trackPixelEvent', 'Contact');
+    const mine = () => scene.stack.pixelEvents().filter(({ context }) => context.pixel.code === code && context.page.url.includes(query));
+    const arrived = () => {
+      const end = mine().find((event) => event.event_id === last);
+      // Its script sends each event by itself, and numbers them; those of other pixels are among them.
+      return end && mine().every((event) => event.context.index <= end.context.index) && mine();
+    };
+    const events = await until(`the Pixel ${code} has reported`, arrived, { found: mine });
+    const counted = events.filter(({ event }) => event === 'Pageview');
+    return counted.sort((one, other) => one.context.index - other.context.index).map(({ context }) => context.page.url.split('?')[1]);
+  }
+
+  test('the first page is viewed once, a new address once however often it is told, and an old one not again', async () => {
+    const page = await opened('?spa');
+    await call(page, 'page');
+    await route(page, '?spa&step=1', 'page', 'page');
+    await route(page, '?spa&step=2', 'page');
+    await route(page, '?spa&step=2', 'page');
+    const expected = ['spa', 'spa&step=1', 'spa&step=2'];
+    const count = () => scene.stack.pixelEvents().filter(({ event, context }) => event === 'Pageview' && context.page.url.includes('?spa')).length;
+    await until('three addresses are viewed', () => count() >= expected.length);
+    assert.deepEqual(await viewed(page, '?spa'), expected);
+  });
+
+  test('with autoPage the Pixel itself sees new addresses', async () => {
+    const page = await opened('?auto', { autoPage: true });
+    await until('its script runs', async () => (await heard(page, 'pixel')).some(({ state }) => state === 'fired'));
+    await route(page, '?auto&step=1');
+    const count = () => scene.stack.pixelEvents().filter(({ event, context }) => event === 'Pageview' && context.page.url.includes('?auto')).length;
+    await until('two addresses are viewed', () => count() >= 2);
+    assert.deepEqual(await viewed(page, '?auto'), ['auto', 'auto&step=1']);
+  });
+
+  test('two pixels of a page see each page and each event once, under one event_id', async () => {
+    const { stack } = scene;
+    const page = await opened('?two');
+    await init(page, stack.config);
+    await init(page, { ...stack.config, pixelId: otherPixelId });
+    await call(page, 'identify', { email: 'lan@example.com' });
+    const { eventId } = await report(page, 'trackDualEvent', 'ViewContent');
+    const fired = () => stack.pixelEvents().filter((event) => event.event_id === eventId);
+    await until('both pixels fire', () => fired().length === 2);
+    assert.deepEqual(fired().map(({ context }) => context.pixel.code).sort(), [pixelId, otherPixelId]);
+    for (const { context } of fired()) assert.match(context.user.sha256_email, /^[0-9a-f]{64}$/);
+    for (const code of [pixelId, otherPixelId]) {
+      const views = () => stack.pixelEvents().filter(({ event, context }) =>
+        event === 'Pageview' && context.pixel.code === code && context.page.url.endsWith('?two'));
+      await until(`${code} sees the page`, () => views().length > 0);
+      assert.deepEqual(await viewed(page, '?two', code), ['two']);
+    }
+    // Each has a copy of its own at the proxy, which here knows one of them.
+    const posted = stack.posted().filter((event) => event.event_id === eventId);
+    assert.deepEqual(posted.map((event) => event.pixel_id).sort(), [pixelId, otherPixelId]);
+    const [{ pixel }] = await stack.serverLeg(eventId);
+    assert.equal(pixel, pixelId);
+  });
+});
