@@ -11,10 +11,13 @@ use duet_proxy::{
     telemetry,
 };
 
+mod access;
 mod dead_letters;
 #[cfg(feature = "dev")]
 mod dev;
 mod doctor;
+mod orders;
+mod payments;
 mod serve;
 
 /// Why a command did not do what it was asked.
@@ -65,6 +68,8 @@ pub(crate) fn run(
         "dev" => dev::run(matches, lookup),
         "doctor" => doctor::run(flag(matches, "test-event-code").as_deref(), lookup),
         "dead-letters" => Ok(dead_letters::run(matches, lookup)?),
+        "orders" => Ok(orders::run(matches, lookup)?),
+        "payments" => Ok(payments::run(matches, lookup)?),
         _ => Ok(()),
     }
 }
@@ -80,7 +85,9 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(serve)
         .subcommand(doctor::command())
-        .subcommand(dead_letters::command());
+        .subcommand(dead_letters::command())
+        .subcommand(orders::command())
+        .subcommand(payments::command());
     #[cfg(feature = "dev")]
     let command = command.subcommand(dev::command().args(SETTINGS.iter().flat_map(arguments)));
     command

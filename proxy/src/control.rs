@@ -19,7 +19,10 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
-use crate::queue::{DeadLetter, DeadLetters, Error, LetterId, Named};
+use crate::{
+    orders,
+    queue::{DeadLetter, DeadLetters, Error, LetterId, Named, Orders, Payment},
+};
 
 /// Where the socket of the store in `data_dir` is.
 pub fn socket(data_dir: &Path) -> PathBuf {
@@ -30,7 +33,7 @@ pub fn socket(data_dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the socket cannot be made.
-pub async fn serve(data_dir: &Path, letters: DeadLetters) -> io::Result<()> {
+pub async fn serve(data_dir: &Path, letters: DeadLetters, orders: Orders) -> io::Result<()> {
     let path = socket(data_dir);
     // A process that was killed leaves its socket behind, and the store's lock says that it is gone.
     match fs::remove_file(&path) {
@@ -39,7 +42,7 @@ pub async fn serve(data_dir: &Path, letters: DeadLetters) -> io::Result<()> {
     }
     let listener = UnixListener::bind(&path)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    axum::serve(listener, router(letters)).await
+    axum::serve(listener, router(letters, orders)).await
 }
 
 /// Takes the socket away, so that commands see that no proxy runs.
@@ -50,12 +53,18 @@ pub fn close(data_dir: &Path) {
 }
 
 /// The commands.
-pub fn router(letters: DeadLetters) -> Router {
-    Router::new()
+pub fn router(letters: DeadLetters, orders: Orders) -> Router {
+    let letters = Router::new()
         .route("/dead-letters", get(newest))
         .route("/dead-letters/replay", post(replay))
         .route("/dead-letters/drop", post(remove))
-        .with_state(letters)
+        .with_state(letters);
+    let orders = Router::new()
+        .route("/orders/show", post(show))
+        .route("/orders/withdraw", post(withdraw))
+        .route("/payments", get(payments))
+        .with_state(orders);
+    letters.merge(orders)
 }
 
 /// How many letters are asked for.
@@ -110,6 +119,13 @@ pub struct Done {
     pub letters: usize,
 }
 
+/// Which order a command is about.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct OrderNamed {
+    /// The shop's own id of it.
+    pub order_id: String,
+}
+
 type Answer<T> = Result<Json<T>, (StatusCode, String)>;
 
 async fn newest(
@@ -140,6 +156,28 @@ async fn remove(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) 
     Ok(Json(Done {
         letters: letters.remove(ids).await.map_err(|error| refused(&error))?,
     }))
+}
+
+async fn show(
+    State(known): State<Orders>,
+    Json(named): Json<OrderNamed>,
+) -> Answer<Option<orders::Summary>> {
+    let order = known
+        .find(&named.order_id)
+        .map_err(|error| refused(&error))?;
+    Ok(Json(order.map(orders::Order::summary)))
+}
+
+async fn withdraw(
+    State(orders): State<Orders>,
+    Json(named): Json<OrderNamed>,
+) -> Answer<Option<usize>> {
+    let withdrawn = orders.withdraw(named.order_id).await;
+    Ok(Json(withdrawn.map_err(|error| refused(&error))?))
+}
+
+async fn payments(State(orders): State<Orders>) -> Answer<Vec<Payment>> {
+    Ok(Json(orders.payments().map_err(|error| refused(&error))?))
 }
 
 impl Chosen {

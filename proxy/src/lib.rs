@@ -99,6 +99,7 @@ pub async fn run_with(
     let clerk = clerk.map(|clerk| Clerk::new(clerk, Arc::clone(&metrics)));
     let clerk = clerk.transpose()?.map(Arc::new);
     let keys = clerk.clone().map(|clerk| tokio::spawn(clerk.keep()));
+    let orders = intake.orders().clone();
     let app = Shared::new(
         config,
         intake,
@@ -110,7 +111,7 @@ pub async fn run_with(
 
     let data_dir = config.data_dir.clone();
     let control = tokio::spawn(async move {
-        if let Err(error) = control::serve(&data_dir, letters).await {
+        if let Err(error) = control::serve(&data_dir, letters, orders).await {
             tracing::warn!(error = %error, "operators' commands cannot reach this process");
         }
     });

@@ -165,15 +165,16 @@ impl Metrics {
         }
     }
 
-    /// No payment came for so many events.
-    pub fn given_up(&self, events: usize) {
+    /// So many events that waited for a payment came to this end.
+    pub fn given_up(&self, outcome: &Outcome, events: usize) {
         if events > 0 {
-            let outcome = Outcome::Unverified.label();
+            let outcome = outcome.label();
             let ended = self.ended.get_or_create(&OutcomeLabel { outcome });
             ended.inc_by(events as u64);
             tracing::warn!(
                 events,
-                "no payment came for events within 72 hours; they are kept as dead letters"
+                outcome,
+                "events no longer wait for a payment; they are kept as dead letters"
             );
         }
     }

@@ -12,10 +12,12 @@ use sha2::{Digest, Sha256};
 
 mod conversion;
 mod event_text;
+mod summary;
 mod visitor;
 
 pub use conversion::{Conversion, with_payment};
 pub use event_text::EventText;
+pub use summary::Summary;
 pub use visitor::{By, Visitor};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;

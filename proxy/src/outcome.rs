@@ -15,6 +15,8 @@ pub enum Outcome {
     Expired,
     /// It said that an order is paid, and no payment came within 72 hours.
     Unverified,
+    /// It waited for a payment, and an operator withdrew its order.
+    Withdrawn,
 }
 
 impl Outcome {
@@ -26,18 +28,22 @@ impl Outcome {
             Self::Refused(_) => "refused",
             Self::Expired => "expired",
             Self::Unverified => "unverified",
+            Self::Withdrawn => "withdrawn",
         }
     }
 
     /// Whether the event is kept as a dead letter.
     pub fn is_dead(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Expired | Self::Unverified)
+        matches!(
+            self,
+            Self::Refused(_) | Self::Expired | Self::Unverified | Self::Withdrawn
+        )
     }
 
     /// TikTok's words on it.
     pub fn verdict(&self) -> Option<&Verdict> {
         match self {
-            Self::Expired | Self::Unverified => None,
+            Self::Expired | Self::Unverified | Self::Withdrawn => None,
             Self::Delivered(verdict)
             | Self::DeliveredWithWarning(verdict)
             | Self::Refused(verdict) => Some(verdict),

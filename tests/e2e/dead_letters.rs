@@ -1,27 +1,13 @@
 //! What TikTok refused is kept, shown and replayed by one command, beside a running proxy or without one.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use duet_sandbox::Fault;
-use duet_tests::{Stack, stack::binary};
+use duet_tests::Stack;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 /// What `duet-proxy dead-letters` says.
 pub(crate) async fn dead_letters(stack: &Stack, words: &[&str]) -> Result<String> {
-    let output = Command::new(binary("duet-proxy")?)
-        .arg("dead-letters")
-        .args(words)
-        .env_clear()
-        .env("DUET_DATA_DIR", stack.data_dir())
-        .output()
-        .await?;
-    let said = String::from_utf8(output.stdout)?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(said)
+    stack.command(&[&["dead-letters"], words].concat()).await
 }
 
 /// A stack with two dead letters and no fault left.

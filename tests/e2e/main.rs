@@ -26,6 +26,7 @@ mod keeps_secrets;
 mod logs;
 mod loses_nothing;
 mod narrows;
+mod operates;
 mod orders;
 mod origins;
 mod outage;

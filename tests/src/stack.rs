@@ -186,6 +186,22 @@ impl Stack {
         Ok((ended.status.success(), said))
     }
 
+    /// What an operator's command about the data directory says.
+    pub async fn command(&self, words: &[&str]) -> Result<String> {
+        let output = Command::new(binary("duet-proxy")?)
+            .args(words)
+            .env_clear()
+            .env("DUET_DATA_DIR", self.data_dir())
+            .output()
+            .await?;
+        ensure!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// SIGKILL: no time to write anything down.
     pub async fn kill(&mut self) -> Result<()> {
         let mut proxy = self.proxy.take().context("the proxy does not run")?;

@@ -36,7 +36,7 @@ pub(super) fn settled(metrics: &Metrics, events: &[Claimed], outcome: &Outcome, 
             "events could not be delivered within 7 days; they are kept as dead letters"
         ),
         // Those never come to a courier.
-        Outcome::Unverified => {}
+        Outcome::Unverified | Outcome::Withdrawn => {}
     }
 }
 

@@ -85,6 +85,17 @@ impl Orders {
         self.writer.ask(|answer| Call::Pay(receipt, answer)).await
     }
 
+    /// Forgets an order with all that is known of it; the events that waited for its payment become dead letters. The
+    /// number of them, and `None` where there is no such order.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the disk refuses.
+    pub async fn withdraw(&self, order_id: String) -> Result<Option<usize>, Error> {
+        self.writer
+            .ask(|answer| Call::Withdraw(order_id, answer))
+            .await
+    }
+
     /// Every payment on record, in no order that means anything.
     ///
     /// # Errors

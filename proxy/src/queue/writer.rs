@@ -25,6 +25,7 @@ use crate::{
     clock,
     metrics::Metrics,
     orders::{Order, Unregistered},
+    outcome::Outcome,
 };
 
 /// The most messages that may wait for the writer. A bundle of calls is one, and calls are counted before.
@@ -50,6 +51,8 @@ pub(super) enum Call {
         Answer<Registered>,
     ),
     Pay(Box<Receipt>, Answer<Taken>),
+    /// Answered with the number of events that waited; `None` where there is no such order.
+    Withdraw(String, Answer<Option<usize>>),
     Probe(Answer<()>),
     Sweep,
 }
@@ -178,6 +181,7 @@ struct Replies {
     counted: Vec<(Answer<usize>, usize)>,
     registered: Vec<(Answer<Registered>, Registered)>,
     paid: Vec<(Answer<Taken>, Taken)>,
+    withdrawn: Vec<(Answer<Option<usize>>, Option<usize>)>,
     done: Vec<Answer<()>>,
 }
 
@@ -236,6 +240,11 @@ impl Writer {
         for (answer, taken) in replies.paid {
             let _ = answer.send(Ok(taken));
         }
+        for (answer, withdrawn) in replies.withdrawn {
+            let waited = withdrawn.unwrap_or_default();
+            self.shared.metrics.given_up(&Outcome::Withdrawn, waited);
+            let _ = answer.send(Ok(withdrawn));
+        }
         for answer in replies.done {
             let _ = answer.send(Ok(()));
         }
@@ -275,7 +284,7 @@ impl Writer {
         if tidied.is_ok() && self.swept.elapsed() > SWEEP_EVERY {
             self.swept = Instant::now();
             tidied = state.sweep(clock::now_ms()).map(|given_up| {
-                self.shared.metrics.given_up(given_up);
+                self.shared.metrics.given_up(&Outcome::Unverified, given_up);
             });
         }
         match tidied {
@@ -335,6 +344,9 @@ impl State {
                 }
                 Call::Pay(receipt, answer) => {
                     replies.paid.push((answer, group.pay(&receipt)?));
+                }
+                Call::Withdraw(order_id, answer) => {
+                    replies.withdrawn.push((answer, group.withdraw(&order_id)?));
                 }
                 Call::Probe(answer) => {
                     group.probe();

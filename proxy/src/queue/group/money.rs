@@ -239,22 +239,47 @@ impl Group<'_> {
                 order.give_up(*sequence);
                 self.ledger.keep(&order)?;
             }
-            let letter = DeadLetter {
-                outcome: Outcome::Unverified.label().to_owned(),
-                ended_at_ms: self.now_ms,
-                code: None,
-                message: None,
-                request_id: None,
-                accepted_at_ms: waiting.held_at_ms,
-                destination: waiting.destination,
-                event: waiting.event,
-            };
-            let letter = serde_json::to_vec(&letter).map_err(|_| Error::Corrupt)?;
-            let id = LetterId::new(self.now_ms, *sequence);
-            self.batch.insert(&self.tables.dead, id.to_bytes(), letter);
+            self.bury(&Outcome::Unverified, *sequence, waiting)?;
         }
         self.durable |= !due.is_empty();
         Ok(due.len())
+    }
+
+    /// Forgets an order; the number of events that waited for its payment.
+    pub(in crate::queue) fn withdraw(&mut self, order_id: &str) -> Result<Option<usize>, Error> {
+        self.durable = true;
+        let Some(mut order) = self.ledger.find(order_id, self.now_ms)? else {
+            return Ok(None);
+        };
+        let held = order.release();
+        for Held {
+            until_ms, sequence, ..
+        } in &held
+        {
+            let waiting = self.ledger.take(*until_ms, *sequence)?;
+            let waiting = waiting.ok_or(Error::Corrupt)?;
+            self.position.held = self.position.held.saturating_sub(1);
+            self.bury(&Outcome::Withdrawn, *sequence, waiting)?;
+        }
+        self.ledger.forget(order_id)?;
+        Ok(Some(held.len()))
+    }
+
+    fn bury(&mut self, outcome: &Outcome, sequence: u64, waiting: Waiting) -> Result<(), Error> {
+        let letter = DeadLetter {
+            outcome: outcome.label().to_owned(),
+            ended_at_ms: self.now_ms,
+            code: None,
+            message: None,
+            request_id: None,
+            accepted_at_ms: waiting.held_at_ms,
+            destination: waiting.destination,
+            event: waiting.event,
+        };
+        let letter = serde_json::to_vec(&letter).map_err(|_| Error::Corrupt)?;
+        let id = LetterId::new(self.now_ms, sequence);
+        self.batch.insert(&self.tables.dead, id.to_bytes(), letter);
+        Ok(())
     }
 
     /// Forgets orders and payments that have had their time, some of them each time; where to go on.

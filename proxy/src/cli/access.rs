@@ -1,0 +1,129 @@
+//! The way to what the proxy keeps: through the proxy that runs, or straight to its store where none does.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context, Result, bail, ensure};
+use axum::{
+    body::{Body, to_bytes},
+    http::Request,
+};
+use clap::Command;
+use duet_proxy::{config::settings, control, queue};
+use serde::{Serialize, de::DeserializeOwned};
+use tower::ServiceExt;
+
+/// An opened way.
+pub(super) enum Access {
+    Running(reqwest::Client),
+    Own {
+        router: axum::Router,
+        outlet: queue::Outlet,
+    },
+}
+
+impl Access {
+    /// To the store that `DUET_DATA_DIR` names.
+    pub(super) async fn to(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let folder = lookup("DUET_DATA_DIR")
+            .or_else(|| settings::default_of("DUET_DATA_DIR").map(str::to_owned))
+            .context("DUET_DATA_DIR has a default")?;
+        Self::open(Path::new(&folder)).await
+    }
+
+    async fn open(folder: &Path) -> Result<Self> {
+        let socket = control::socket(folder);
+        if tokio::net::UnixStream::connect(&socket).await.is_ok() {
+            let client = reqwest::Client::builder()
+                .unix_socket(socket)
+                .build()
+                .context("no HTTP client")?;
+            return Ok(Self::Running(client));
+        }
+        ensure!(
+            folder.exists(),
+            "DUET_DATA_DIR: there is no folder {}",
+            folder.display()
+        );
+        let (intake, outlet, letters) = queue::open(folder, 0, Arc::default())?;
+        Ok(Self::Own {
+            router: control::router(letters, intake.orders().clone()),
+            outlet,
+        })
+    }
+
+    /// Asks and reads the answer.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T> {
+        let body = serde_json::to_vec(body)?;
+        let (status, answer) = match self {
+            Self::Running(client) => {
+                let request = client.request(method.parse()?, format!("http://duet{path}"));
+                let answer = request
+                    .header("content-type", "application/json")
+                    .body(body)
+                    .send()
+                    .await?;
+                (answer.status(), answer.bytes().await?)
+            }
+            Self::Own { router, .. } => {
+                let request = Request::builder()
+                    .method(method)
+                    .uri(path)
+                    .header("content-type", "application/json");
+                let answer = router
+                    .clone()
+                    .oneshot(request.body(Body::from(body))?)
+                    .await?;
+                (
+                    answer.status(),
+                    to_bytes(answer.into_body(), usize::MAX).await?,
+                )
+            }
+        };
+        if !status.is_success() {
+            bail!("{}", String::from_utf8_lossy(&answer));
+        }
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// What was replayed without a proxy waits for the next one.
+    pub(super) fn close(self) {
+        if let Self::Own { outlet, .. } = &self
+            && outlet.depth() > 0
+        {
+            say(&format!(
+                "{} events wait for the proxy to start",
+                outlet.depth()
+            ));
+        }
+    }
+}
+
+/// A command about what the proxy keeps.
+pub(super) fn command(name: &'static str, about: &'static str) -> Command {
+    let folder = settings::SETTINGS
+        .iter()
+        .filter(|setting| setting.name == "DUET_DATA_DIR")
+        .flat_map(super::arguments);
+    Command::new(name)
+        .about(about)
+        .subcommand_required(true)
+        .args(folder.map(|argument| argument.global(true)))
+}
+
+/// A time in Unix milliseconds as people read it.
+pub(super) fn time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |time| time.to_string())
+}
+
+#[allow(
+    clippy::print_stdout,
+    reason = "this is what the commands are asked for"
+)]
+pub(super) fn say(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,62 @@
+//! `duet-proxy payments`: which transfers came, and what became of them. Works beside a running proxy, and without
+//! one.
+
+use anyhow::Result;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use duet_proxy::queue::Payment;
+
+use super::{
+    access::{self, Access, say, time},
+    serve::on_this_thread,
+};
+
+/// The command and its words.
+pub(super) fn command() -> Command {
+    let all = Arg::new("all")
+        .long("all")
+        .action(ArgAction::SetTrue)
+        .help("Those that paid an order too");
+    access::command("payments", "Lists transfers").subcommand(
+        Command::new("list")
+            .about("One line each, the newest first: those that somebody has to look at")
+            .arg(all),
+    )
+}
+
+/// Runs the command.
+pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
+    let Some((_, matches)) = matches.subcommand() else {
+        return Ok(());
+    };
+    let is_asked = |payment: &Payment| payment.became.is_parked() || matches.get_flag("all");
+    on_this_thread(async {
+        let store = Access::to(lookup).await?;
+        let mut payments: Vec<Payment> = store.ask("GET", "/payments", &()).await?;
+        payments.retain(is_asked);
+        payments.sort_by_key(|payment| std::cmp::Reverse(payment.at_ms));
+        if payments.is_empty() {
+            say("there is nothing to look at");
+        }
+        for payment in &payments {
+            say(&line(payment));
+        }
+        store.close();
+        Ok(())
+    })
+}
+
+fn line(payment: &Payment) -> String {
+    let became = payment.reason.as_deref().unwrap_or(payment.became.label());
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let account = payment.account.as_ref().map(|digits| format!("…{digits}"));
+    [
+        time(payment.at_ms),
+        format!("{} {}", payment.provider, payment.id),
+        format!("{} VND", payment.amount),
+        became.to_owned(),
+        or_dash(&payment.order_id),
+        or_dash(&account),
+        or_dash(&payment.reference),
+    ]
+    .join("  ")
+}
