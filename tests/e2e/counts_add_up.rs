@@ -7,12 +7,17 @@ use duet_sandbox::Fault;
 use duet_tests::{Answer, Stack};
 use serde_json::json;
 
-use crate::events::{ids, post_all};
+use crate::{
+    events::{ids, post_all},
+    pays::Shop,
+};
 
-/// A run in which everything happens that is counted: events are delivered, refused, repeated, invalid, and
-/// some still wait.
+/// A run in which everything happens that is counted: events are delivered, refused, repeated, invalid, some still
+/// wait, and a bank tells of a payment.
 async fn mixed_run() -> Result<Stack> {
-    let stack = Stack::start(&[("DUET_SEND_LIMIT", "off"), ("DUET_LOG", "info")]).await?;
+    let shop = Shop::open(&[("DUET_MONEY_EVENTS", "open"), ("DUET_LOG", "info")]).await?;
+    shop.pay("NOBODYS0RDER", 50_000).await?;
+    let Shop { stack } = shop;
     stack.sandbox.inject(Fault::RefuseEvent {
         event_id: "bad".to_owned(),
         name_index: true,
@@ -46,7 +51,9 @@ async fn what_was_accepted_has_ended_or_waits() -> Result<()> {
         |outcome| metrics.count(&format!("duet_events_ended_total{{outcome=\"{outcome}\"}}"));
     assert_eq!((ended("delivered"), ended("refused")), (130, 3));
     assert_eq!(metrics.count("duet_queue_events"), 7);
+    assert_eq!(metrics.count("duet_events_held"), 0);
     assert_eq!(metrics.sum("duet_events_accepted_total"), 140);
+    assert_eq!(metrics.sum("duet_payments_total"), 1);
     assert_eq!(metrics.count("duet_events_duplicate_total"), 20);
     assert_eq!(metrics.sum("duet_events_invalid_total"), 1);
     // Posts: 2 of the first events, then 1 each.

@@ -12,7 +12,7 @@ async fn every_line_is_json_with_its_time_its_level_and_its_words() -> Result<()
     let mut stack = Stack::start(&[
         ("DUET_LOG_FORMAT", "json"),
         ("DUET_SEND_PARALLEL", "1"),
-        ("SEPAY_SECRET_KEY", "without effect in this version"),
+        ("DUET_CONSOLE_TOKEN", "without effect in this version"),
     ])
     .await?;
     stack.sandbox.inject(Fault::BadGateway {}.times(1));
@@ -60,7 +60,7 @@ async fn every_line_is_json_with_its_time_its_level_and_its_words() -> Result<()
         (
             "WARN",
             "this version does not act",
-            json!({ "variable": "SEPAY_SECRET_KEY" }),
+            json!({ "variable": "DUET_CONSOLE_TOKEN" }),
         ),
         ("WARN", "TikTok took nothing", json!({ "attempts": 1 })),
         (
