@@ -3,7 +3,7 @@
 #![no_main]
 
 use duet_events::{Country, wire::Body};
-use duet_proxy::admit::{Caller, Facts, admit};
+use duet_proxy::admit::{Caller, Facts, MoneyEvents, Visitor, admit};
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,6 +51,8 @@ fn facts(caller: Caller, sent_at_ms: Option<i64>) -> Facts<'static> {
         now_ms: NOW_MS,
         sent_at_ms,
         caller,
+        visitor: &Visitor::Unknown,
+        money: MoneyEvents::Open,
         ip: Some([203, 0, 113, 7].into()),
         user_agent: Some("Mozilla/5.0"),
         referer: Some("https://shop.example/plans?ttclid=E.C.P.referer"),
