@@ -10,7 +10,7 @@ use duet_tests::{
 };
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use tokio::{process::Command, time};
+use tokio::{process::Command, task::JoinSet, time};
 
 use crate::keeps_secrets::content;
 
@@ -255,6 +255,22 @@ async fn a_new_key_is_found_with_one_question_and_a_flood_of_others_asks_no_more
     assert_eq!(stack.sandbox.clerk().key_set_hits(), 2);
     stack.conversions(1).await?;
     assert_eq!(external_id(&stack, "rotated"), Some(json!(DIGEST)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_hundred_requests_at_a_cold_start_ask_for_the_keys_once() -> Result<()> {
+    let stack = start().await?;
+    let token = minted(&stack, &Mint::of(USER))?;
+    let mut requests = JoinSet::new();
+    for number in 0..200 {
+        requests.spawn(with_bearer(&stack, &format!("cold{number}"), &token)?.send());
+    }
+    while let Some(answer) = requests.join_next().await {
+        assert_eq!(answer??.status(), StatusCode::ACCEPTED);
+    }
+    assert_eq!(stack.sandbox.clerk().key_set_hits(), 1);
+    stack.conversions(200).await?;
     Ok(())
 }
 

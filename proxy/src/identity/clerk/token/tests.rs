@@ -1,5 +1,6 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use duet_sandbox::clerk::{Clerk, Mint, SignedWith};
+use proptest::prelude::*;
 use ring::{
     hmac,
     rand::SystemRandom,
@@ -349,4 +350,33 @@ fn a_public_key_is_no_shared_secret_and_no_signature_no_signature() {
         judged(&token, &rules(), Carrier::Header),
         Err(Refused::Signature)
     );
+}
+
+#[test]
+fn a_token_changed_in_any_one_place_is_refused() {
+    let good = minted(&with(&json!({}), &json!({})));
+    assert_eq!(judged(&good, &rules(), Carrier::Header), Ok(user()));
+    for (index, letter) in good.char_indices() {
+        for other in ['A', '_', '.', '=']
+            .into_iter()
+            .filter(|other| *other != letter)
+        {
+            let mut changed = good.clone();
+            changed.replace_range(index..=index, other.encode_utf8(&mut [0; 4]));
+            let visitor = judged(&changed, &rules(), Carrier::Header);
+            assert!(visitor.is_err(), "{other} at {index}");
+        }
+        let cut = judged(&good[..index], &rules(), Carrier::Header);
+        assert!(cut.is_err(), "cut at {index}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_refused_without_a_panic(text in any::<String>(), parts in "eyJ[A-Za-z0-9_-]{0,40}\\.eyJ[A-Za-z0-9_-]{0,40}\\.[A-Za-z0-9_-]{0,40}") {
+        for token in [text, parts] {
+            prop_assert!(judged(&token, &rules(), Carrier::Header).is_err());
+            prop_assert!(stated(&token).is_none());
+        }
+    }
 }
