@@ -1,6 +1,6 @@
 //! Repeats, partial payments, and money that nobody asked for.
 
-use duet_sandbox::Telling;
+use duet_sandbox::{Mangling, Telling};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -151,5 +151,45 @@ async fn money_that_names_no_order_is_put_aside_and_makes_none() -> Result<()> {
     assert_eq!(shop.payments("unmatched").await?, 1);
     assert_eq!(shop.status("PHO0000NOBODY").await?, "unknown");
     assert!(shop.reported().await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn money_that_pays_nothing_is_listed_with_its_reason() -> Result<()> {
+    let shop = Shop::open(&[]).await?;
+    let other = "PHO8N4P2R5Y";
+    shop.register(ORDER).await?;
+    shop.register(other).await?;
+    let money = |id| Instruction {
+        transaction_id: Some(id),
+        ..transfer(ORDER, PRICE)
+    };
+    let mut sent = [
+        ("unmatched", money(1)),
+        ("ambiguous", money(2)),
+        ("wrong_account", money(3)),
+        ("zero_amount", money(4)),
+        ("overpaid", money(5)),
+        ("paid_before", money(6)),
+    ];
+    sent[0].1.memo = Some("cam on".to_owned());
+    sent[1].1.memo = Some(format!("{ORDER} {other}"));
+    sent[1].1.mangling = vec![Mangling::NoCode];
+    sent[2].1.account = Some("0999".to_owned());
+    sent[3].1.amount = 0;
+    sent[4].1.amount = PRICE + 1;
+    for (reason, instruction) in &sent {
+        assert_eq!(shop.answer(instruction.clone()).await?.0, 200, "{reason}");
+    }
+    shop.pay(other, PRICE).await?;
+    let list = shop.stack.command(&["payments", "list"]).await?;
+    assert_eq!(list.lines().count(), sent.len(), "{list}");
+    for (id, (reason, _)) in (1..).zip(&sent) {
+        let line = list
+            .lines()
+            .find(|line| line.contains(&format!("sepay {id} ")));
+        let line = line.with_context(|| format!("{reason} is not in {list}"))?;
+        assert!(line.contains(reason), "{line}");
+    }
     Ok(())
 }
