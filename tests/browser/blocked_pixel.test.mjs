@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { sdkOn } from './browser.mjs';
 import { heard, init, report } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
+import { until } from './until.mjs';
 
 async function assertServerLegAlone({ stack }, page, said) {
   const { eventId, delivery } = await report(page, 'trackDualEvent', 'ViewContent', { content_type: 'product' });
@@ -51,6 +52,38 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
       const page = await (await scene.visitor()).open(stack.fixture);
       await init(page, stack.config);
       await assertServerLegAlone(scene, page, undefined);
+    } finally {
+      await stack.sandbox.heal();
+    }
+  });
+
+  test('a Pixel that never comes is called blocked within seconds, and then nobody looks for it any more', async () => {
+    const { stack } = scene;
+    await stack.sandbox.inject({ fault: 'script_hangs' });
+    try {
+      const page = await (await scene.visitor()).page();
+      // Every timer goes off a hundred times as fast, and is written down.
+      await page.evaluateOnNewDocument(() => {
+        const { setTimeout, setInterval } = window;
+        window.timers = { longest: 0, repeated: 0, running: 0 };
+        window.setTimeout = (task, ms = 0, ...args) => {
+          window.timers.longest = Math.max(window.timers.longest, ms);
+          window.timers.running += 1;
+          return setTimeout(() => { window.timers.running -= 1; task(...args); }, ms / 100);
+        };
+        window.setInterval = (...args) => { window.timers.repeated += 1; return setInterval(...args); };
+      });
+      // The page itself is not done loading while a script of it hangs.
+      await page.goto(stack.fixture, { waitUntil: 'domcontentloaded' });
+      // Asked from here, because what waits on the page has timers of its own.
+      await until('the SDK is there', () => page.evaluate(() => window.duet !== undefined));
+      await init(page, stack.config);
+      await until('the page hears of the Pixel', async () => (await heard(page, 'pixel')).length > 0);
+      assert.deepEqual(await heard(page, 'pixel'), [{ state: 'blocked' }]);
+      await until('no timer runs', () => page.evaluate(() => window.timers.running === 0));
+      const { longest, repeated } = await page.evaluate(() => window.timers);
+      assert.ok(longest <= 10_000, `${longest} ms`);
+      assert.equal(repeated, 0, 'nothing is asked again and again');
     } finally {
       await stack.sandbox.heal();
     }

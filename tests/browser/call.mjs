@@ -32,3 +32,17 @@ export const heard = (page, kind) =>
 /** What Duet keeps in localStorage. */
 export const stored = (page) =>
   page.evaluate(() => Object.fromEntries(Object.entries(localStorage).filter(([key]) => key.startsWith('duet:'))));
+
+/** What the page's site keeps in any kind of storage but cookies; nothing for what is empty. */
+export const kept = (page) =>
+  page.evaluate(async () => {
+    const found = {
+      localStorage: { ...localStorage },
+      sessionStorage: { ...sessionStorage },
+      cookie: document.cookie,
+      databases: (await indexedDB.databases()).map(({ name }) => name),
+      caches: await globalThis.caches?.keys().catch(() => []),
+      workers: (await navigator.serviceWorker?.getRegistrations().catch(() => []))?.map(({ scope }) => scope),
+    };
+    return Object.fromEntries(Object.entries(found).filter(([, value]) => value && Object.keys(value).length > 0));
+  });

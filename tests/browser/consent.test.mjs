@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { sdkOn } from './browser.mjs';
-import { call, init, report, stored } from './call.mjs';
+import { call, init, kept, report, stored } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 
 inBrowsers(['chromium', 'firefox'], (scene) => {
@@ -39,7 +39,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
   const foreign = ({ requests }) => requests.filter((url) => !/\/(pages|duet-sdk)\//.test(url) && !url.startsWith('data:'));
 
   async function assertNothingLeft(scene, { page, ids, visitor }) {
-    assert.deepEqual(await stored(page), {});
+    assert.deepEqual(await kept(page), {}, 'in no kind of storage');
     assert.deepEqual(await visitor.context.cookies(), []);
     const posted = scene.stack.posted().map((event) => event.event_id);
     assert.deepEqual(posted.filter((id) => ids.includes(id)), []);
@@ -53,7 +53,6 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     assert.deepEqual(foreign(one), []);
     await assertNothingLeft(scene, one);
     assert.equal(await call(one.page, 'pending'), 2);
-    assert.equal(await one.page.evaluate(() => localStorage.length), 0);
   });
 
   test('once consent is granted, what waited arrives under the ids it was given', async () => {
@@ -101,5 +100,31 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     await anotherVisitorComesAndGoes();
     assert.ok(!stack.posted().some((event) => event.event_id === late.eventId));
     assert.deepEqual(await stack.sandbox.conversionsOf(late.eventId), []);
+  });
+
+  test('a Pixel that runs is told to hold, to stop and to go on, and does', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    const before = await report(page, 'trackDualEvent', 'ViewContent');
+    await stack.bothLegs(before.eventId);
+    const pixelConsent = () => page.evaluate(() => window.ttq._sandbox.consent());
+    assert.equal(await pixelConsent(), 'granted');
+
+    await call(page, 'setConsent', 'pending');
+    assert.equal(await pixelConsent(), 'held');
+    const held = await call(page, 'trackDualEvent', 'ViewContent');
+    await call(page, 'setConsent', 'granted');
+    assert.equal(await pixelConsent(), 'granted');
+    await stack.bothLegs(held);
+
+    await call(page, 'setConsent', 'denied');
+    assert.equal(await pixelConsent(), 'revoked');
+    const denied = await report(page, 'trackDualEvent', 'ViewContent');
+    assert.equal(denied.delivery.status, 'consent');
+    await call(page, 'setConsent', 'granted');
+    const after = await report(page, 'trackDualEvent', 'ViewContent');
+    await stack.bothLegs(after.eventId);
+    assert.deepEqual(await stack.sandbox.conversionsOf(denied.eventId), []);
   });
 });

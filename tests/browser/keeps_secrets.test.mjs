@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { call, init, report } from './call.mjs';
+import { call, heard, init, report } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 import { sdkPackage } from './site.mjs';
 import { accessToken, trackPath } from './stack.mjs';
@@ -27,7 +27,7 @@ async function filesUnder(folder) {
   return Promise.all(files.map(async (path) => [path, await readFile(path, 'latin1')]));
 }
 
-inBrowsers(['chromium'], (scene) => {
+inBrowsers(['chromium', 'firefox'], (scene) => {
   test('a raw personal value is in no request, no storage and no cookie of the page', async () => {
     const { stack } = scene;
     const visitor = await scene.visitor();
@@ -50,6 +50,50 @@ inBrowsers(['chromium'], (scene) => {
     assert.match(storage, /duet:/);
     assertNone(storage, raw, 'the storage');
     assertNone(JSON.stringify(await visitor.context.cookies()), raw, 'a cookie');
+  });
+
+  test('a raw personal value is nowhere on window, in no error and no line of the console', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    const lines = [];
+    page.on('console', (message) => lines.push(message.text()));
+    await init(page, stack.config);
+    await call(page, 'identify', person);
+    const wrong = { ...person, phone: 'canary-user-7731', email: 'Canary.Lan' };
+    for (const [event, properties, options] of [
+      ['ViewContent', {}, {}],
+      ['Contact', {}, { user: person }],
+      ['Contact', {}, { user: wrong }],
+      ['viewcontent', {}, { user: wrong }],
+      ['Search', { value: 'no number' }, { user: wrong, eventId: 'not an id!', pixel: false }],
+    ]) {
+      await report(page, 'trackDualEvent', event, properties, options);
+    }
+    const errors = await heard(page, 'error');
+    assert.ok(errors.length > 0, 'some of these are wrong, and the page hears of it');
+    assertNone(JSON.stringify(errors), raw, 'an error');
+    assertNone(JSON.stringify(await heard(page, 'delivery')), raw, 'a delivery');
+    assertNone(lines.join('\n'), raw, 'the console');
+
+    // Whatever can be reached from window without a function being called.
+    const texts = await page.evaluate(() => {
+      const seen = new Set();
+      const found = [];
+      const visit = (value, depth) => {
+        if (typeof value === 'string') found.push(value);
+        if (value === null || !['object', 'function'].includes(typeof value) || seen.has(value) || depth > 6) return;
+        seen.add(value);
+        if (value instanceof Node) return;
+        const inside = [value instanceof Map || value instanceof Set ? [...value.keys(), ...value.values()] : []];
+        for (const [key, { value: member }] of Object.entries(Object.getOwnPropertyDescriptors(value))) inside.push(key, member);
+        for (const one of inside.flat()) visit(one, depth + 1);
+      };
+      window.planted = [{ deep: new Map([['down', 'a planted text']]) }];
+      visit(window, 0);
+      return found;
+    });
+    assert.ok(texts.includes('a planted text'), 'what is there is found');
+    assertNone(texts.join('\n'), raw, 'window');
   });
 
   test('a raw personal value that reaches the proxy is in no file and no log line of it', async () => {

@@ -11,23 +11,43 @@ const order = { orderId: 'PHO7K3M9Q2X', value: 99000, currency: 'VND', planId: '
 const eventId = 'fe42ae63-b5ad-8eb5-b022-89b5eb26d7db';
 
 inBrowsers(['chromium', 'firefox'], (scene) => {
-  test('five reloads of a thank-you page are one payment on each leg', async () => {
+  const hours72 = 72 * 60 * 60 * 1000;
+
+  async function pay(page) {
+    await sdkOn(page);
+    await init(page, scene.stack.config);
+    const reported = await report(page, 'trackServerCompletePayment', order);
+    assert.equal(reported.eventId, eventId);
+    return reported.delivery.status;
+  }
+
+  async function assertOnePayment() {
     const { stack } = scene;
-    const page = await (await scene.visitor()).open(stack.fixture);
-    const deliveries = [];
-    for (let visit = 0; visit < 6; visit += 1) {
-      if (visit > 0) await page.reload();
-      await sdkOn(page);
-      await init(page, stack.config);
-      const reported = await report(page, 'trackServerCompletePayment', order);
-      assert.equal(reported.eventId, eventId);
-      deliveries.push(reported.delivery.status);
-    }
-    assert.deepEqual(deliveries, ['accepted', ...Array(5).fill('duplicate')]);
     const [{ signals }] = await stack.bothLegs(eventId);
     assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server']);
     assert.equal(stack.posted().filter((event) => event.event_id === eventId).length, 1);
     assert.equal(stack.pixelEvents().filter((event) => event.event_id === eventId).length, 1);
+  }
+
+  test('20 reloads, a second tab and a tab restored 72 hours later are one payment on each leg', async () => {
+    const { stack } = scene;
+    const visitor = await scene.visitor();
+    const page = await visitor.open(stack.fixture);
+    assert.equal(await pay(page), 'accepted');
+    for (let visit = 0; visit < 20; visit += 1) {
+      await page.reload();
+      assert.equal(await pay(page), 'duplicate');
+    }
+    assert.equal(await pay(await visitor.open(stack.fixture)), 'duplicate', 'in a second tab');
+
+    const restored = await visitor.page();
+    await restored.evaluateOnNewDocument((later) => {
+      const { now } = Date;
+      Date.now = () => now() + later;
+    }, hours72);
+    await restored.goto(stack.fixture);
+    assert.equal(await pay(restored), 'duplicate', '72 hours later');
+    await assertOnePayment();
   });
 
   test('another browser that opens the same thank-you page adds nothing', async () => {

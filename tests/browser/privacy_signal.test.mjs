@@ -26,4 +26,17 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
       assert.equal(server.limited_data_use ?? false, asked);
     });
   }
+
+  test('an event that asks for it by itself is limited at the proxy, and the next is not', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    for (const [options, limited] of [[{ limitedDataUse: true }, true], [{}, false]]) {
+      const { eventId } = await report(page, 'trackDualEvent', 'ViewContent', {}, options);
+      await stack.bothLegs(eventId);
+      const requests = await stack.sandbox.requests();
+      const server = requests.flatMap(({ body }) => body.data).find((event) => event.event_id === eventId);
+      assert.equal(server.limited_data_use ?? false, limited);
+    }
+  });
 });

@@ -1,4 +1,5 @@
-// Waiting for a payment: the proxy's order route is played here, everything else is real.
+// Waiting for a payment: the proxy's order route is played here where a test needs to see each question; the last test has
+// the real one, and a bank's real notice.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,7 +16,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
       if (!incoming.url.startsWith('/api/orders/')) return pass(incoming, outgoing, scene.stack.site.port, []);
       order.asked.push(incoming.url);
       outgoing.writeHead(200, { 'content-type': 'application/json' });
-      return outgoing.end(JSON.stringify({ order_id: 'x', status: order.status, event_ids: [] }));
+      return outgoing.end(JSON.stringify({ order_id: 'x', status: order.status, event_ids: {} }));
     });
     try {
       const page = await (await scene.visitor()).open(`http://127.0.0.1:${server.port}/pages/fixture.html`);
@@ -95,3 +96,41 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     });
   });
 });
+
+const serverKey = 'browser-server-key-0123';
+const bankKey = 'browser-bank-key-0123';
+
+inBrowsers(['chromium', 'firefox'], (scene) => {
+  const toProxy = (path, authorization, body) =>
+    fetch(`http://127.0.0.1:${scene.stack.proxy.port}${path}`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+
+  test('a page that waits hears of the money when the bank has told the proxy', async () => {
+    const { stack } = scene;
+    const orderId = `WATCH${scene.name.toUpperCase()}`;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    await page.evaluate((orderId) => {
+      window.paid = 0;
+      const onPaid = () => { window.paid += 1; };
+      window.duet.watchOrder(orderId, { onPaid, intervalMs: 50, properties: { value: 99000, currency: 'VND' } });
+    }, orderId);
+    const order = { order_id: orderId, amount: 99000, currency: 'VND', plan_id: 'exam' };
+    assert.equal((await toProxy('/api/orders', `Bearer ${serverKey}`, order)).status, 200);
+    assert.equal(await page.evaluate(() => window.paid), 0);
+    const transfer = {
+      id: 92704, gateway: 'Vietcombank', transactionDate: '2026-03-25 14:02:37', accountNumber: '0123499999', subAccount: null,
+      code: orderId, content: `${orderId} chuyen tien`, transferType: 'in', description: '', transferAmount: 99000,
+      accumulated: 19077000, referenceCode: 'MBVCB.3278907687',
+    };
+    assert.equal((await toProxy('/api/payment/sepay/webhook', `Apikey ${bankKey}`, transfer)).status, 200);
+    await holds(page, () => window.paid === 1);
+    const eventId = await page.evaluate((id) => window.duet.eventIdFor('CompletePayment', id), orderId);
+    await stack.bothLegs(eventId);
+    const [{ signals }] = await stack.bothLegs(eventId);
+    assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server']);
+  });
+}, () => ({ DUET_SERVER_KEY: serverKey, SEPAY_WEBHOOK_SECRET: bankKey }));
