@@ -13,7 +13,7 @@ const USAGE: &str = "\
 cargo xtask demo     the shop, the proxy and a stand-in for TikTok, built and running
 cargo xtask test     everything that must pass, browsers included
 cargo xtask sdk      build the npm package into target/npm/
-cargo xtask bench    sizes, rates, memory, crashes; `bench NAME [--long]` runs one of them
+cargo xtask bench    sizes, rates, memory, crashes, leaving; `bench NAME [--long]` runs one of them
 ";
 
 fn main() -> Result<()> {
