@@ -45,7 +45,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// Which parts of the last write reached the disk: the first so many, or any.
-fn lost() -> impl Strategy<Value = u64> {
+pub(super) fn lost() -> impl Strategy<Value = u64> {
     prop_oneof![(0..64_u32).prop_map(|kept| (1 << kept) - 1), any::<u64>()]
 }
 
@@ -161,7 +161,7 @@ impl Queue {
     }
 }
 
-fn journals(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn journals(folder: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(folder)
         .unwrap()
         .map(|file| file.unwrap().path());
@@ -171,7 +171,7 @@ fn journals(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// How far the journal is written: it is allocated ahead, and zero from there on.
-fn written(journal: &Path) -> u64 {
+pub(super) fn written(journal: &Path) -> u64 {
     let mut bytes = Vec::new();
     let file = File::open(journal).unwrap();
     // Far more than a test writes.
@@ -182,7 +182,7 @@ fn written(journal: &Path) -> u64 {
 
 /// The folder as a power cut leaves it: of what the journal got from `from` on, only sectors whose bit in
 /// `kept` is set reached the disk, over and over.
-fn crashed(folder: &Path, from: u64, kept: u64) -> tempfile::TempDir {
+pub(super) fn crashed(folder: &Path, from: u64, kept: u64) -> tempfile::TempDir {
     const SECTOR: usize = 32;
     let copy = tempfile::tempdir().unwrap();
     copy_all(folder, copy.path());
@@ -231,7 +231,10 @@ proptest! {
     fn after_a_crash_at_any_write_the_queue_holds_what_it_answered(
         acts in prop::collection::vec((act(), lost()), 1..8)
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let mut queue = Queue::open(folder.path()).await;

@@ -10,23 +10,29 @@ use crate::{
     queue::{group::Group, seen::Seen},
 };
 
+mod crashes;
+
 const ORDER: &str = "PHO7K3M9Q2X";
 
 fn page(name: &str, part: Part) -> Entry<'static, Value> {
+    page_of(ORDER, name, part)
+}
+
+fn page_of(order_id: &str, name: &str, part: Part) -> Entry<'static, Value> {
     let destination = destination(None);
     let event_name = EventName::parse(name).unwrap();
-    let id = EventId::derive(name, ORDER);
+    let id = EventId::derive(name, order_id);
     let event = json!({
         "event": name, "event_time": 1, "event_id": id.as_str(),
         "user": { "ttclid": "E.C.P.x" },
-        "properties": { "value": 1, "currency": "USD", "order_id": ORDER, "plan_id": "pro" },
+        "properties": { "value": 1, "currency": "USD", "order_id": order_id, "plan_id": "pro" },
     });
     Entry {
         key: DedupKey::of(&destination, &event_name, &id),
         remember: Remember::Days90,
         destination,
         note: Some(Note {
-            order_id: ORDER.to_owned(),
+            order_id: order_id.to_owned(),
             by: By::Page,
             part,
         }),
@@ -35,7 +41,12 @@ fn page(name: &str, part: Part) -> Entry<'static, Value> {
 }
 
 fn registration(amount: i64) -> Registration {
-    let order = json!({ "order_id": ORDER, "amount": amount, "currency": "VND", "plan_id": "pro" });
+    registration_of(ORDER, amount)
+}
+
+fn registration_of(order_id: &str, amount: i64) -> Registration {
+    let order =
+        json!({ "order_id": order_id, "amount": amount, "currency": "VND", "plan_id": "pro" });
     let raw = RawValue::from_string(order.to_string()).unwrap();
     Registration::read(&raw, Country::parse("VN")).unwrap()
 }
@@ -163,9 +174,7 @@ async fn a_server_says_what_is_to_be_paid_and_transfers_add_up() {
 async fn money_that_names_no_order_or_several_is_put_on_record() {
     let folder = tempfile::tempdir().unwrap();
     let (intake, outlet, _letters) = opened(folder.path());
-    let mut other = page("InitiateCheckout", Part::Begins);
-    other.note.as_mut().unwrap().order_id = "OTHER12345".to_owned();
-    other.key = DedupKey::numbered(1);
+    let other = page_of("OTHER12345", "InitiateCheckout", Part::Begins);
     let begun = intake.enqueue([page("InitiateCheckout", Part::Begins), other]);
     begun.await.unwrap();
     for (id, memo, expected) in [
