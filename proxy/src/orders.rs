@@ -167,6 +167,11 @@ impl Order {
         &self.id
     }
 
+    /// Whether the shop's server spoke of it.
+    pub fn is_registered(&self) -> bool {
+        self.bill.is_some()
+    }
+
     /// How far it is.
     pub fn status(&self) -> Status {
         match (self.paid_ms, self.received) {
