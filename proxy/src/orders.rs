@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 
 use duet_events::EventName;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+mod bill;
 mod conversion;
 mod event_text;
 mod summary;
 mod visitor;
 
+use bill::Bill;
+pub use bill::Unregistered;
 pub use conversion::{Conversion, with_payment};
 pub use event_text::EventText;
 pub use summary::Summary;
@@ -25,9 +27,6 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const PENDING_MS: i64 = 30 * DAY_MS;
 /// How long a paid order is known: as long as the ids of its events are.
 const PAID_MS: i64 = 90 * DAY_MS;
-/// How many former registrations are recognised as such.
-const FORMER: usize = 8;
-
 /// One order.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
@@ -56,15 +55,6 @@ pub struct Order {
     /// What was reported of it: the id under each event's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     reported: BTreeMap<String, String>,
-}
-
-/// What is to be paid.
-#[derive(Debug, Serialize, Deserialize)]
-struct Bill {
-    /// In major units.
-    amount: f64,
-    currency: String,
-    digest: String,
 }
 
 /// What is bought, where it is a plan.
@@ -104,15 +94,6 @@ pub enum Status {
     Partial,
     /// It is paid.
     Paid,
-}
-
-/// Why a registration changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unregistered {
-    /// The order is paid.
-    Paid,
-    /// A later registration has replaced this one.
-    Replaced,
 }
 
 /// What a transfer does to its order.
@@ -198,47 +179,6 @@ impl Order {
             None => self.touched_ms + PENDING_MS,
         };
         now_ms >= end
-    }
-
-    /// Takes what the shop's server says of it. The same word twice changes nothing.
-    ///
-    /// # Errors
-    /// When it is paid, or when this is an old registration that somebody sends again.
-    pub fn register(
-        &mut self,
-        order: &duet_events::order::Order,
-        now_ms: i64,
-    ) -> Result<(), Unregistered> {
-        let digest = digest(order);
-        let present = self.bill.as_ref().map(|bill| bill.digest.as_str());
-        if present == Some(&digest) {
-            return Ok(());
-        }
-        if self.paid_ms.is_some() {
-            return Err(Unregistered::Paid);
-        }
-        if self.former.contains(&digest) {
-            return Err(Unregistered::Replaced);
-        }
-        let bill = Bill {
-            amount: order.amount,
-            currency: order.currency.as_str().to_owned(),
-            digest,
-        };
-        if let Some(replaced) = self.bill.replace(bill) {
-            self.former.push(replaced.digest);
-            if self.former.len() > FORMER {
-                self.former.remove(0);
-            }
-        }
-        self.plan = Plan {
-            id: order.plan_id.clone(),
-            name: order.plan_name.clone(),
-            billing_cycle: order.billing_cycle.clone(),
-        };
-        self.visitor.is_known_as(&order.user);
-        self.touched_ms = now_ms;
-        Ok(())
     }
 
     /// Remembers who named it, unless it is paid: then the page is read by whoever has its address.
@@ -328,17 +268,6 @@ impl Order {
     }
 }
 
-impl Bill {
-    /// What is to be paid in dong; `None` in another currency.
-    fn dong(&self) -> Option<i64> {
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "an amount in dong is whole and at most 10^15"
-        )]
-        (self.currency == "VND").then_some(self.amount as i64)
-    }
-}
-
 impl Plan {
     /// What makes its payment a subscription.
     fn is_named(&self) -> bool {
@@ -357,32 +286,6 @@ impl Plan {
             }
         }
     }
-}
-
-/// Tells registrations apart, without keeping what they say.
-fn digest(order: &duet_events::order::Order) -> String {
-    let user = serde_json::to_vec(&order.user).unwrap_or_default();
-    let mut hasher = Sha256::new();
-    for part in [
-        order.amount.to_string().as_bytes(),
-        order.currency.as_str().as_bytes(),
-        order.plan_id.as_deref().unwrap_or_default().as_bytes(),
-        order.plan_name.as_deref().unwrap_or_default().as_bytes(),
-        order
-            .billing_cycle
-            .as_deref()
-            .unwrap_or_default()
-            .as_bytes(),
-        &user,
-    ] {
-        hasher.update(part.len().to_be_bytes());
-        hasher.update(part);
-    }
-    let mut first = [0; 16];
-    for (byte, hashed) in first.iter_mut().zip(hasher.finalize()) {
-        *byte = hashed;
-    }
-    format!("{:032x}", u128::from_be_bytes(first))
 }
 
 #[cfg(test)]

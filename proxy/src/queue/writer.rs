@@ -28,6 +28,10 @@ use crate::{
     outcome::Outcome,
 };
 
+mod replies;
+
+use replies::Replies;
+
 /// The most messages that may wait for the writer. A bundle of calls is one, and calls are counted before.
 const WAITING: usize = 2048;
 /// The most calls that share one commit.
@@ -174,17 +178,6 @@ struct State {
     swept_to: Vec<u8>,
 }
 
-/// Whom to tell that a commit is done, and what.
-#[derive(Default)]
-struct Replies {
-    enqueued: Vec<Answered>,
-    counted: Vec<(Answer<usize>, usize)>,
-    registered: Vec<(Answer<Registered>, Registered)>,
-    paid: Vec<(Answer<Taken>, Taken)>,
-    withdrawn: Vec<(Answer<Option<usize>>, Option<usize>)>,
-    done: Vec<Answer<()>>,
-}
-
 impl Writer {
     /// Calls whose commit fails are dropped, and so learn that the store has stopped.
     fn commit(&mut self, calls: impl Iterator<Item = Call>) {
@@ -207,7 +200,7 @@ impl Writer {
                 }
                 self.shared.metrics.reported(committed.added);
                 self.arrived(committed.arrivals);
-                self.reply(replies);
+                replies.give(&self.shared);
             }
             Err(error) => self.failed(&error),
         }
@@ -227,30 +220,6 @@ impl Writer {
         tracing::error!(error = ?error, "the store failed; its callers get a 503, and it is opened again");
         self.healthy.store(false, Ordering::Relaxed);
         self.state = None;
-    }
-
-    fn reply(&self, replies: Replies) {
-        // Whoever asked may have gone; what was done is done all the same.
-        for (answer, count) in replies.counted {
-            let _ = answer.send(Ok(count));
-        }
-        for (answer, registered) in replies.registered {
-            let _ = answer.send(Ok(registered));
-        }
-        for (answer, taken) in replies.paid {
-            let _ = answer.send(Ok(taken));
-        }
-        for (answer, withdrawn) in replies.withdrawn {
-            let waited = withdrawn.unwrap_or_default();
-            self.shared.metrics.given_up(&Outcome::Withdrawn, waited);
-            let _ = answer.send(Ok(withdrawn));
-        }
-        for answer in replies.done {
-            let _ = answer.send(Ok(()));
-        }
-        if !replies.enqueued.is_empty() {
-            let _ = self.shared.enqueued.send(replies.enqueued);
-        }
     }
 
     /// Tells those who deliver that there is something to deliver.
