@@ -53,9 +53,10 @@ impl<'a> Answer<'a> {
             // A 200 that names no event is somebody else's: a login page, a development server.
             200 | 202 | 422 if self.spoken => Reading::PerEvent,
             400 | 413 | 422 if several => Reading::Apart,
-            401 | 403 => Reading::Slowly,
+            403 => Reading::Slowly,
             404 | 405 if !self.spoken => Reading::Slowly,
-            408 | 429 => Reading::Later,
+            // A 401 is a session that ran out, as a rule: the next try brings another.
+            401 | 408 | 429 => Reading::Later,
             400..500 => Reading::Refused,
             _ => Reading::Later,
         }
@@ -101,7 +102,7 @@ mod tests {
             (413, false, true, Reading::Apart),
             (400, true, false, Reading::Refused),
             (413, true, false, Reading::Refused),
-            (401, true, false, Reading::Slowly),
+            (401, true, false, Reading::Later),
             (403, true, true, Reading::Slowly),
             (404, false, false, Reading::Slowly),
             (404, true, false, Reading::Refused),
