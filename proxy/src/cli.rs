@@ -16,6 +16,8 @@ mod dead_letters;
 #[cfg(feature = "dev")]
 mod dev;
 mod doctor;
+mod healthcheck;
+mod openapi;
 mod orders;
 mod payments;
 mod serve;
@@ -67,6 +69,8 @@ pub(crate) fn run(
         #[cfg(feature = "dev")]
         "dev" => dev::run(matches, lookup),
         "doctor" => doctor::run(flag(matches, "test-event-code").as_deref(), lookup),
+        "openapi" => Ok(openapi::run(lookup)?),
+        "healthcheck" => Ok(healthcheck::run(lookup)?),
         "dead-letters" => Ok(dead_letters::run(matches, lookup)?),
         "orders" => Ok(orders::run(matches, lookup)?),
         "payments" => Ok(payments::run(matches, lookup)?),
@@ -87,7 +91,9 @@ fn command() -> Command {
         .subcommand(doctor::command())
         .subcommand(dead_letters::command())
         .subcommand(orders::command())
-        .subcommand(payments::command());
+        .subcommand(payments::command())
+        .subcommand(healthcheck::command())
+        .subcommand(openapi::command());
     #[cfg(feature = "dev")]
     let command = command.subcommand(dev::command().args(SETTINGS.iter().flat_map(arguments)));
     command

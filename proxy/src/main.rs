@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 mod cli;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match cli::run(std::env::args_os(), |name| std::env::var(name).ok()) {
         Ok(()) => ExitCode::SUCCESS,

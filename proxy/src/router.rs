@@ -6,7 +6,7 @@ use axum::{
     Router,
     http::{HeaderValue, Method, header, request::Parts},
     middleware,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -15,25 +15,46 @@ use crate::{
     http::{gate, health, orders, origin, rejection, sepay, track},
 };
 
+/// A path and what it takes.
+type Route<'a> = (&'a str, MethodRouter<App>);
+
+/// For pages of the origins that are allowed.
+fn for_pages(track_path: &str) -> [Route<'_>; 2] {
+    [
+        (track_path, post(track::post).get(track::get)),
+        ("/api/orders/{order_id}", get(orders::status)),
+    ]
+}
+
+/// For the shop's servers, the bank and operators.
+fn for_others() -> [Route<'static>; 5] {
+    [
+        ("/api/orders", post(orders::register)),
+        ("/api/payment/sepay/webhook", post(sepay::post)),
+        ("/healthz", get(health::alive)),
+        ("/readyz", get(health::ready)),
+        ("/metrics", get(health::metrics)),
+    ]
+}
+
 /// Every route and what stands before it: the origin first, then the answers a browser needs.
 pub fn router(app: App) -> Router {
-    let track_path = app.server.track_path.clone();
-    let pages = Router::new()
-        .route(&track_path, post(track::post).get(track::get))
-        .route("/api/orders/{order_id}", get(orders::status))
+    let pages = routed(for_pages(&app.server.track_path))
         .method_not_allowed_fallback(rejection::method_not_allowed)
         .layer(cors(app.clone()))
         .layer(middleware::from_fn_with_state(app.clone(), gate::pass));
-    Router::new()
+    routed(for_others())
         .merge(pages)
-        .route("/api/orders", post(orders::register))
-        .route("/api/payment/sepay/webhook", post(sepay::post))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
         .fallback(rejection::not_found)
         .method_not_allowed_fallback(rejection::method_not_allowed)
         .with_state(app)
+}
+
+fn routed<'a>(routes: impl IntoIterator<Item = Route<'a>>) -> Router<App> {
+    let routes = routes.into_iter();
+    routes.fold(Router::new(), |router, (path, methods)| {
+        router.route(path, methods)
+    })
 }
 
 /// Pages of other origins may read answers and send cookies, if they are listed.
@@ -46,4 +67,23 @@ fn cors(app: App) -> CorsLayer {
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .expose_headers([header::RETRY_AFTER])
         .max_age(Duration::from_hours(24))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::settings::default_of;
+
+    #[test]
+    fn every_path_is_described_and_no_other() {
+        let track_path = default_of("DUET_TRACK_PATH").unwrap();
+        let routes = for_pages(track_path).into_iter().chain(for_others());
+        let paths: BTreeSet<_> = routes.map(|(path, _)| path.to_owned()).collect();
+        let lines = include_str!("../openapi.yaml").lines();
+        let described = lines.filter_map(|line| line.strip_prefix("  /")?.strip_suffix(':'));
+        let described: BTreeSet<_> = described.map(|path| format!("/{path}")).collect();
+        assert_eq!(paths, described);
+    }
 }

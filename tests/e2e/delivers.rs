@@ -151,6 +151,7 @@ async fn a_configured_code_makes_all_traffic_test_traffic_until_its_time_is_over
         })
         .await?;
     assert_eq!(stack.sandbox.totals().conversions, 0);
+    assert_eq!(stack.metrics().await?.count("duet_test_mode"), 1);
     assert_eq!(
         stack.requests()[0].body.as_ref().unwrap()["test_event_code"],
         "TEST7"
@@ -160,6 +161,7 @@ async fn a_configured_code_makes_all_traffic_test_traffic_until_its_time_is_over
     assert!(!over.log().contains("TEST TRAFFIC"));
     over.accepted(&event).await?;
     over.conversions(1).await?;
+    assert_eq!(over.metrics().await?.count("duet_test_mode"), 0);
     Ok(())
 }
 

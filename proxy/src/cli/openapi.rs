@@ -1,0 +1,25 @@
+//! `duet-proxy openapi`: the whole HTTP surface, for programs that make clients and tests of it.
+
+use anyhow::{Context, Result};
+use clap::Command;
+use duet_proxy::config::settings::{SETTINGS, default_of};
+
+const DOCUMENT: &str = include_str!("../../openapi.yaml");
+const TRACK_PATH: &str = "DUET_TRACK_PATH";
+
+/// The command, with the one setting that the document depends on.
+pub(super) fn command() -> Command {
+    let track_path = SETTINGS.iter().filter(|setting| setting.name == TRACK_PATH);
+    Command::new("openapi")
+        .about("Prints an OpenAPI 3.1 document of the whole HTTP surface, as YAML")
+        .args(track_path.flat_map(super::arguments))
+}
+
+/// Prints the document.
+#[allow(clippy::print_stdout, reason = "this is what the command is asked for")]
+pub(super) fn run(lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
+    let usual = default_of(TRACK_PATH).context("the track path has no default")?;
+    let track_path = lookup(TRACK_PATH).unwrap_or_else(|| usual.to_owned());
+    print!("{}", DOCUMENT.replace(usual, &track_path));
+    Ok(())
+}

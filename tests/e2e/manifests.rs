@@ -1,0 +1,256 @@
+//! What `deploy/` holds reads back, agrees with the proxy, and keeps its promises as far as text can show.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+const SETTINGS: &str = include_str!("../../proxy/src/config/settings.rs");
+/// What the shop's origin shows of the proxy.
+const PUBLIC: [&str; 3] = [
+    "/api/analytics/tiktok/track",
+    "/api/orders/",
+    "/api/payment/sepay/webhook",
+];
+/// What stays inside.
+const PRIVATE: [&str; 4] = ["/metrics", "/readyz", "/healthz", "/console"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn text(path: &str) -> Result<String> {
+    fs::read_to_string(root().join(path)).with_context(|| path.to_owned())
+}
+
+fn yaml(path: &str) -> Result<Vec<Value>> {
+    Ok(serde_saphyr::from_multiple(&text(path)?)?)
+}
+
+/// Every file of a folder, its subfolders left out.
+fn files(folder: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root().join(folder))? {
+        let path = entry?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// The names of settings in a text: capital letters behind one of the prefixes.
+fn settings_in(text: &str) -> BTreeSet<&str> {
+    let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    text.split(|c| !plain(c))
+        .filter(|word| {
+            let prefixes = ["DUET_", "TIKTOK_", "SEPAY_", "CLERK_"];
+            prefixes.iter().any(|prefix| {
+                let rest = word.strip_prefix(prefix);
+                rest.is_some_and(|rest| !rest.is_empty())
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn every_setting_that_is_named_anywhere_exists() -> Result<()> {
+    let mut all = [files("deploy")?, files("docs")?].concat();
+    all.push(root().join("README.md"));
+    let mut named = 0;
+    for file in all {
+        let text = fs::read_to_string(&file)?;
+        for name in settings_in(&text) {
+            let known = |name: &str| SETTINGS.contains(&format!("\"{name}\""));
+            let in_file = name.strip_suffix("_FILE").is_some_and(known);
+            assert!(known(name) || in_file, "{name} in {}", file.display());
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named}");
+    Ok(())
+}
+
+#[test]
+fn a_container_has_one_file_no_root_and_a_check_of_its_own() -> Result<()> {
+    let file = text("deploy/Dockerfile")?;
+    let (_, image) = file.split_once("FROM scratch\n").context("FROM scratch")?;
+    for line in [
+        "USER 65532:65532",
+        "CMD [\"/duet-proxy\", \"healthcheck\"]",
+        "/etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt",
+        "--chown=65532:65532 /data /data",
+    ] {
+        assert!(image.contains(line), "{line}");
+    }
+    let workspace: toml::Table = toml::from_str(&text("Cargo.toml")?)?;
+    let version = workspace["workspace"]["package"]["rust-version"].as_str();
+    let version = version.context("a version")?;
+    assert!(file.contains(&format!("FROM rust:{version}-")), "{version}");
+    let ignored = text(".dockerignore")?;
+    for member in workspace["workspace"]["members"]
+        .as_array()
+        .context("members")?
+    {
+        let member = member.as_str().context("a folder")?;
+        let folder = member.split('/').next().context("a folder")?;
+        assert!(
+            ignored.lines().any(|line| line == format!("!{folder}")),
+            "{folder}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn compose_gives_the_proxy_nothing_it_does_not_need() -> Result<()> {
+    let documents = yaml("deploy/compose.yaml")?;
+    let compose = documents.first().context("a document")?;
+    let proxy = &compose["services"]["proxy"];
+    assert_eq!(proxy["read_only"], true);
+    assert_eq!(proxy["cap_drop"], json!(["ALL"]));
+    assert_eq!(proxy["volumes"], json!(["data:/data"]));
+    assert_eq!(
+        proxy["ports"],
+        Value::Null,
+        "only Caddy is reached from outside"
+    );
+    let secret = proxy["environment"]["TIKTOK_ACCESS_TOKEN_FILE"].as_str();
+    let secret = secret.and_then(|path| path.strip_prefix("/run/secrets/"));
+    assert!(!compose["secrets"][secret.context("a secret")?].is_null());
+    let caddy = &compose["services"]["caddy"]["networks"]["inner"]["ipv4_address"];
+    assert_eq!(&proxy["environment"]["DUET_TRUSTED_PROXIES"], caddy);
+    Ok(())
+}
+
+#[test]
+fn kubernetes_runs_one_proxy_without_rights_on_a_volume() -> Result<()> {
+    let documents = yaml("deploy/kubernetes.yaml")?;
+    let kinds: Vec<_> = documents.iter().map(|object| &object["kind"]).collect();
+    assert_eq!(kinds, ["StatefulSet", "Service", "Ingress"]);
+    let set = &documents[0]["spec"];
+    assert_eq!(set["replicas"], 1);
+    let pod = &set["template"]["spec"];
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    let container = &pod["containers"][0];
+    let context = &container["securityContext"];
+    assert_eq!(context["readOnlyRootFilesystem"], true);
+    assert_eq!(context["allowPrivilegeEscalation"], false);
+    assert_eq!(context["capabilities"]["drop"], json!(["ALL"]));
+    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        assert_eq!(container[probe]["httpGet"]["path"], "/healthz", "{probe}");
+    }
+    let claim = &set["volumeClaimTemplates"][0]["metadata"]["name"];
+    let mounts = container["volumeMounts"].as_array().context("mounts")?;
+    assert!(
+        mounts
+            .iter()
+            .any(|mount| mount["name"] == *claim && mount["mountPath"] == "/data")
+    );
+    let paths = documents[2]["spec"]["rules"][0]["http"]["paths"].as_array();
+    let paths = paths.context("paths")?.iter().map(|path| &path["path"]);
+    assert_eq!(paths.collect::<Vec<_>>(), PUBLIC);
+    Ok(())
+}
+
+#[test]
+fn fly_keeps_one_machine_awake_with_a_volume() -> Result<()> {
+    let fly: Value = toml::from_str(&text("deploy/fly.toml")?)?;
+    assert_eq!(fly["mounts"][0]["destination"], "/data");
+    let service = &fly["http_service"];
+    assert_eq!(service["auto_stop_machines"], "off");
+    assert_eq!(service["checks"][0]["path"], "/healthz");
+    assert_eq!(service["internal_port"], 8787);
+    Ok(())
+}
+
+#[test]
+fn web_servers_show_the_public_routes_and_no_other() -> Result<()> {
+    for file in ["deploy/nginx.conf", "deploy/Caddyfile"] {
+        let text = text(file)?;
+        let lines = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'));
+        let text: Vec<_> = lines.collect();
+        let text = text.join("\n");
+        for path in PUBLIC {
+            assert!(text.contains(path), "{path} in {file}");
+        }
+        for path in PRIVATE {
+            assert!(!text.contains(path), "{path} in {file}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn everything_waits_longer_for_the_end_than_the_proxy_takes() -> Result<()> {
+    // FINISH_WITHIN of requests and DRAIN of delivery.
+    let takes_s = 20;
+    let unit = text("deploy/duet-proxy.service")?;
+    let stop = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("TimeoutStopSec="));
+    let compose = yaml("deploy/compose.yaml")?;
+    let fly: Value = toml::from_str(&text("deploy/fly.toml")?)?;
+    let kubernetes = yaml("deploy/kubernetes.yaml")?;
+    let grace = compose[0]["services"]["proxy"]["stop_grace_period"].as_str();
+    let patience = [
+        stop.context("a time")?.parse()?,
+        grace
+            .and_then(|text| text.strip_suffix('s'))
+            .context("seconds")?
+            .parse()?,
+        fly["kill_timeout"].as_i64().context("a number")?,
+        kubernetes[0]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+            .as_i64()
+            .context("a number")?,
+    ];
+    assert!(
+        patience.iter().all(|seconds: &i64| *seconds > takes_s),
+        "{patience:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_test_that_the_page_on_security_names_exists() -> Result<()> {
+    let page = text("docs/security.md")?;
+    let mut sources = String::new();
+    for folder in ["proxy/src", "events/src", "tests/e2e", "tests/browser"] {
+        read_all(&root().join(folder), &mut sources)?;
+    }
+    let mut rows = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let tests = row
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| name.matches('_').count() > 3);
+        for name in tests {
+            let browser = name.replace('_', " ");
+            let exists = sources.contains(&format!("fn {name}(")) || sources.contains(&browser);
+            assert!(exists, "{name}");
+            rows += 1;
+        }
+    }
+    assert!(rows >= 20, "{rows}");
+    Ok(())
+}
+
+fn read_all(folder: &Path, into: &mut String) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        if path.is_dir() && !path.ends_with("node_modules") {
+            read_all(&path, into)?;
+        } else if matches!(kind, Some("rs" | "mjs")) {
+            into.push_str(&fs::read_to_string(&path)?);
+        }
+    }
+    Ok(())
+}
