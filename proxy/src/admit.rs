@@ -90,6 +90,8 @@ pub struct Admitted {
     pub pixel: Option<PixelLeg>,
     /// The code that makes it a test event.
     pub test_event_code: Option<String>,
+    /// Its caller alone calls it a test: it says nothing of real orders.
+    pub is_rehearsal: bool,
     /// What was left out or looks odd.
     pub warnings: Vec<Invalid>,
 }
@@ -179,12 +181,13 @@ pub fn admit(
             })?
         }
     };
+    let own_code = claim.test_event_code.take();
     Ok(Admitted {
+        is_rehearsal: own_code
+            .as_deref()
+            .is_some_and(|code| facts.test_event_code != Some(code)),
         pixel: claim.pixel,
-        test_event_code: claim
-            .test_event_code
-            .take()
-            .or_else(|| facts.test_event_code.map(str::to_owned)),
+        test_event_code: own_code.or_else(|| facts.test_event_code.map(str::to_owned)),
         warnings: std::mem::take(&mut claim.warnings),
         event: claim.into_event(id, time),
     })

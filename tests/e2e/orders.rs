@@ -138,6 +138,18 @@ async fn a_page_begins_an_order_with_its_checkout() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_rehearsal_says_nothing_of_real_orders() -> Result<()> {
+    let stack = stack().await?;
+    let body = json!({
+        "event": "InitiateCheckout", "properties": { "order_id": ORDER }, "test_event_code": "TEST1",
+    });
+    let answer = Answer::to(stack.track(&body)?.bearer_auth(KEY)).await?;
+    assert_eq!(answer.status, 202);
+    assert_eq!(standing(&stack, ORDER).await?["status"], "unknown");
+    Ok(())
+}
+
+#[tokio::test]
 async fn ids_that_can_be_guessed_are_not_asked_for_without_end() -> Result<()> {
     let stack = stack().await?;
     let mut answers = Vec::new();

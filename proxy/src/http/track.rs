@@ -211,7 +211,8 @@ fn key(admitted: &Admitted, app: &App) -> DedupKey {
 /// What an event means for the order it names.
 fn note(admitted: &Admitted, caller: Caller, money: MoneyEvents) -> Option<Note> {
     let event = &admitted.event;
-    let order_id = event.properties.order_id.clone()?;
+    let order_id = event.properties.order_id.clone();
+    let order_id = order_id.filter(|_| !admitted.is_rehearsal)?;
     let part = match event.name.as_str() {
         _ if money.holds(&event.name, caller) => Part::Claims,
         "InitiateCheckout" | "AddPaymentInfo" | "PlaceAnOrder" => Part::Begins,
