@@ -157,6 +157,15 @@ async fn a_payment_without_an_order_is_not_taken_from_a_page() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_operator_is_told_that_nothing_can_verify_payments() -> Result<()> {
+    let stack = Stack::start(&[("DUET_MONEY_EVENTS", "verified")]).await?;
+    let answer = post(&stack, &page("Subscribe", 99_000)).await?;
+    assert_eq!(answer.body["status"], "held");
+    assert!(stack.log().contains("there is no payment webhook"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn open_takes_a_page_at_its_word() -> Result<()> {
     let settings = [
         ("SEPAY_WEBHOOK_SECRET", SECRET),

@@ -1,7 +1,7 @@
 //! `duet-proxy serve`.
 
 use anyhow::{Context, Result};
-use duet_proxy::{clock, config::Config};
+use duet_proxy::{admit::MoneyEvents, clock, config::Config};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -27,6 +27,11 @@ pub(super) fn run(config: &Config) -> Result<()> {
                 code = test.code,
                 until_ms = test.until_ms,
                 "ALL TRAFFIC IS TEST TRAFFIC: TikTok counts none of it"
+            );
+        }
+        if config.money == MoneyEvents::Verified && config.payments.is_none() {
+            tracing::warn!(
+                "DUET_MONEY_EVENTS is verified and there is no payment webhook: what pages say of payments waits in vain"
             );
         }
         duet_proxy::run(config, listener, stop).await?;
