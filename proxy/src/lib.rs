@@ -46,6 +46,7 @@ use deliver::Link;
 use health::Health;
 use identity::clerk::Clerk;
 use metrics::Metrics;
+use router::Surface;
 
 /// Why the proxy could not run.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +118,12 @@ pub async fn run_with(
     });
     let (stop, stopped) = watch::channel(false);
     let delivery = tokio::spawn(deliver::run(outlet, link, stopped));
-    server::serve(listener, extend(router::router(Arc::new(app))), shutdown).await;
+    let app = Arc::new(app);
+    let surface = Surface {
+        routes: extend(router::router(Arc::clone(&app))),
+        app,
+    };
+    server::serve(listener, surface, shutdown).await;
     stop.send_replace(true);
     let ended = delivery.await.map_err(|_| Error::Delivery);
     control.abort();

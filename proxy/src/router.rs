@@ -1,13 +1,17 @@
 //! The whole HTTP surface, on one screen.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
-    http::{HeaderValue, Method, header, request::Parts},
+    extract::ConnectInfo,
+    http::{HeaderValue, Method, Request, header, request::Parts},
     middleware,
+    response::Response,
     routing::{MethodRouter, get, post},
 };
+use hyper::body::Incoming;
+use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
@@ -15,13 +19,35 @@ use crate::{
     http::{gate, health, orders, origin, rejection, sepay, track},
 };
 
+/// Posted events, which go straight to their handler since the router would cost them as much as all that is
+/// done with them, and the routes beside them.
+pub struct Surface {
+    /// What handlers share.
+    pub app: App,
+    /// All but posted events.
+    pub routes: Router,
+}
+
+impl Surface {
+    /// Answers a request that came from `peer`.
+    pub async fn answer(&self, peer: SocketAddr, mut request: Request<Incoming>) -> Response {
+        let app = &*self.app;
+        if request.method() == Method::POST && request.uri().path() == app.server.track_path {
+            return gate::pass(app, peer, request, |events| track::post(app, peer, events)).await;
+        }
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let Ok(response) = self.routes.clone().oneshot(request).await;
+        response
+    }
+}
+
 /// A path and what it takes.
 type Route<'a> = (&'a str, MethodRouter<App>);
 
-/// For pages of the origins that are allowed.
+/// For pages of the origins that are allowed, beside what they post.
 fn for_pages(track_path: &str) -> [Route<'_>; 2] {
     [
-        (track_path, post(track::post).get(track::get)),
+        (track_path, get(track::get)),
         ("/api/orders/{order_id}", get(orders::status)),
     ]
 }
@@ -42,7 +68,7 @@ pub fn router(app: App) -> Router {
     let pages = routed(for_pages(&app.server.track_path))
         .method_not_allowed_fallback(rejection::method_not_allowed)
         .layer(cors(app.clone()))
-        .layer(middleware::from_fn_with_state(app.clone(), gate::pass));
+        .layer(middleware::from_fn_with_state(app.clone(), gate::layer));
     routed(for_others())
         .merge(pages)
         .fallback(rejection::not_found)

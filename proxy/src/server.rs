@@ -1,8 +1,10 @@
 //! Connections: bounded in number, and in the patience shown to slow ones.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
+};
 
-use axum::{Router, extract::ConnectInfo, http::Request};
+use axum::http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -14,7 +16,8 @@ use tokio::{
     sync::Semaphore,
     time,
 };
-use tower::ServiceExt;
+
+use crate::router::Surface;
 
 /// The most connections at once; more wait in the listener's backlog.
 const CONNECTIONS: usize = 4096;
@@ -31,8 +34,9 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// How long requests under way may take to finish after the signal to stop.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
 
-/// Serves `router` until `shutdown` resolves, then lets the requests under way finish.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+/// Serves `surface` until `shutdown` resolves, then lets the requests under way finish.
+pub async fn serve(listener: TcpListener, surface: Surface, shutdown: impl Future<Output = ()>) {
+    let surface = Arc::new(surface);
     let graceful = GracefulShutdown::new();
     let number = connections(open_files());
     let places = Arc::new(Semaphore::new(number));
@@ -60,7 +64,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         } else {
             HEAD_WITHIN_CROWD
         };
-        let connection = connection(stream, peer, router.clone(), head_within);
+        let connection = connection(stream, peer, Arc::clone(&surface), head_within);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -100,13 +104,13 @@ fn connections(files: Option<u64>) -> usize {
 
 fn connection(
     stream: TcpStream,
-    peer: std::net::SocketAddr,
-    router: Router,
+    peer: SocketAddr,
+    surface: Arc<Surface>,
     head_within: Duration,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-    let answer = move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+    let answer = move |request: Request<Incoming>| {
+        let surface = Arc::clone(&surface);
+        async move { Ok::<_, Infallible>(surface.answer(peer, request).await) }
     };
     // Answers are one small write; waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);

@@ -8,9 +8,11 @@ use std::{
 };
 
 use axum::{
-    body::{Body, Bytes},
+    BoxError,
+    body::{Bytes, HttpBody},
     http::{HeaderMap, header},
 };
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time;
 
 use super::rejection::Rejection;
@@ -24,28 +26,26 @@ const COMES_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// [`Rejection::TooLarge`], [`Rejection::TooSlow`], or [`Rejection::Incomplete`] when it breaks off.
-pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
+pub async fn read<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Rejection>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+{
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > MAX_BYTES as u64) {
         return Err(Rejection::TooLarge);
     }
-    let mut body = pin!(axum::body::to_bytes(body, MAX_BYTES));
+    let mut body = pin!(Limited::new(body, MAX_BYTES).collect());
     // As a rule it is there already, and needs no timer.
     let read = match poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await {
         Poll::Ready(read) => Ok(read),
         Poll::Pending => time::timeout(COMES_WITHIN, body).await,
     };
     match read {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_large(&error) => Err(Rejection::TooLarge),
+        Ok(Ok(read)) => Ok(read.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge),
         Ok(Err(_)) => Err(Rejection::Incomplete),
         Err(_) => Err(Rejection::TooSlow),
     }
-}
-
-fn is_too_large(error: &axum::Error) -> bool {
-    std::error::Error::source(error)
-        .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }

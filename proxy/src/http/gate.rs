@@ -1,7 +1,7 @@
 //! What every request of the track route passes: refused where its page may not send events, counted and
 //! timed in any case.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{future::Future, net::SocketAddr, time::Instant};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
@@ -10,18 +10,31 @@ use axum::{
 };
 
 use super::{origin, rejection::Rejection};
-use crate::{app::App, metrics::StatusLabel};
+use crate::{
+    app::{App, Shared},
+    metrics::StatusLabel,
+};
 
-/// The middleware; one for both, since each costs a request two allocations and more.
-pub async fn pass(
+/// For what is routed.
+pub async fn layer(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
 ) -> Response {
+    pass(&app, peer, request, |request| next.run(request)).await
+}
+
+/// The answer to `request`, if its page may have one.
+pub async fn pass<B, F: Future<Output = Response>>(
+    app: &Shared,
+    peer: SocketAddr,
+    request: Request<B>,
+    answer: impl FnOnce(Request<B>) -> F,
+) -> Response {
     let since = Instant::now();
-    let response = if origin::is_allowed(&app, peer, request.headers()) {
-        next.run(request).await
+    let response = if origin::is_allowed(app, peer, request.headers()) {
+        answer(request).await
     } else {
         Rejection::OriginNotAllowed.into_response()
     };

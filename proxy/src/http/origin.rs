@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::client;
-use crate::app::App;
+use crate::app::Shared;
 
 /// Whether a request may come from where it does. One without `Origin` is no page's: browsers always send
 /// it with a POST.
-pub fn is_allowed(app: &App, peer: SocketAddr, headers: &HeaderMap) -> bool {
+pub fn is_allowed(app: &Shared, peer: SocketAddr, headers: &HeaderMap) -> bool {
     match headers.get(header::ORIGIN) {
         None => true,
         Some(origin) => is_listed(app, origin) || is_own(app, peer, headers, origin),
@@ -17,15 +17,27 @@ pub fn is_allowed(app: &App, peer: SocketAddr, headers: &HeaderMap) -> bool {
 }
 
 /// Whether the operator listed this origin.
-pub fn is_listed(app: &App, origin: &HeaderValue) -> bool {
+pub fn is_listed(app: &Shared, origin: &HeaderValue) -> bool {
     app.server
         .allowed_origins
         .iter()
         .any(|listed| listed.as_str().as_bytes() == origin.as_bytes())
 }
 
+/// Lets a listed page read the answer to what it posted. What a preflight is told, the router says.
+pub fn share(headers: &mut HeaderMap, listed: HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, listed);
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "retry-after"),
+        (header::VARY, "origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
 /// Whether a call stays within the proxy's site: the browser says so, or its origin shows it.
-pub fn is_same_site(app: &App, peer: SocketAddr, headers: &HeaderMap) -> bool {
+pub fn is_same_site(app: &Shared, peer: SocketAddr, headers: &HeaderMap) -> bool {
     match client::text(headers, HeaderName::from_static("sec-fetch-site")) {
         Some(site) => matches!(site, "same-origin" | "same-site"),
         None => headers
@@ -35,7 +47,7 @@ pub fn is_same_site(app: &App, peer: SocketAddr, headers: &HeaderMap) -> bool {
 }
 
 /// Whether a page of this origin and the proxy are one site to the browser: the same host and port.
-fn is_own(app: &App, peer: SocketAddr, headers: &HeaderMap, origin: &HeaderValue) -> bool {
+fn is_own(app: &Shared, peer: SocketAddr, headers: &HeaderMap, origin: &HeaderValue) -> bool {
     let forwarded = client::is_forwarded(peer, &app.server.trusted_proxies);
     let forwarded_host = headers.get("x-forwarded-host").filter(|_| forwarded);
     let host = forwarded_host

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::{
-    Json,
+    BoxError, Json,
+    body::{Bytes, HttpBody},
     extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderValue, header, request::Parts},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use duet_events::{
     Event,
@@ -19,7 +20,7 @@ use serde::Serialize;
 use super::{body, click_cookie, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
     admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit, is_money, is_public},
-    app::App,
+    app::{App, Shared},
     clock,
     identity::server_key,
     metrics::{Metrics, PixelLabel, RuleLabel},
@@ -51,16 +52,31 @@ pub async fn get(
     })
 }
 
+/// Answers what is posted, so that the page may read it.
+pub async fn post<B>(app: &Shared, peer: SocketAddr, request: Request<B>) -> Response
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+{
+    let origin = request.headers().get(header::ORIGIN);
+    let listed = origin
+        .filter(|origin| origin::is_listed(app, origin))
+        .cloned();
+    let mut response = take(app, peer, request).await.into_response();
+    if let Some(listed) = listed {
+        origin::share(response.headers_mut(), listed);
+    }
+    response
+}
+
 /// Takes one event or up to 100. 202 means that every event it calls accepted is on disk; 200, which only
 /// `?wait` brings, that TikTok has said what it makes of them.
 ///
 /// # Errors
 /// As [`Rejection`] says.
-pub async fn post(
-    State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Result<Response, Rejection> {
+async fn take<B>(app: &Shared, peer: SocketAddr, request: Request<B>) -> Result<Response, Rejection>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+{
     let (Parts { headers, uri, .. }, body) = request.into_parts();
     let caller = server_key::caller(&headers, app.server.server_key.as_ref())?;
     let address = client::address(peer, &headers, &app.server.trusted_proxies);
@@ -78,7 +94,7 @@ pub async fn post(
     let facts = Facts {
         visitor: &visitor,
         ..facts(
-            &app,
+            app,
             caller,
             address,
             &headers,
@@ -88,10 +104,10 @@ pub async fn post(
     };
     let events = events.events.into_iter();
     let judged: Vec<_> = events.map(|stated| admit(stated, &facts, random)).collect();
-    let cookie = click_cookie(&app, caller, peer, &headers, &judged);
+    let cookie = click_cookie(app, caller, peer, &headers, &judged);
     let taken = judged.iter().flatten();
-    let entries = taken.map(|admitted| entry(admitted, caller, &app));
-    let waiters = waiters(wait, &judged, &app);
+    let entries = taken.map(|admitted| entry(admitted, caller, app));
+    let waiters = waiters(wait, &judged, app);
     let mut enqueued = app.intake.enqueue(entries).await?.into_iter();
     let results = judged.into_iter().map(|judged| match judged {
         Ok(admitted) => taken_result(admitted, enqueued.next(), &app.metrics),
@@ -107,7 +123,7 @@ pub async fn post(
 
 /// The cookie for a click that this browser brought and does not remember.
 fn click_cookie(
-    app: &App,
+    app: &Shared,
     caller: Caller,
     peer: SocketAddr,
     headers: &HeaderMap,
@@ -153,7 +169,7 @@ fn refused_result(refusal: Refusal, metrics: &Metrics) -> EventResult {
 }
 
 fn facts<'a>(
-    app: &'a App,
+    app: &'a Shared,
     caller: Caller,
     address: IpAddr,
     headers: &'a HeaderMap,
@@ -179,7 +195,7 @@ fn facts<'a>(
     }
 }
 
-fn entry<'a>(admitted: &'a Admitted, caller: Caller, app: &App) -> Entry<'a, Event> {
+fn entry<'a>(admitted: &'a Admitted, caller: Caller, app: &Shared) -> Entry<'a, Event> {
     let event = &admitted.event;
     let destination = app.destination(admitted.test_event_code.as_deref());
     Entry {
@@ -192,7 +208,7 @@ fn entry<'a>(admitted: &'a Admitted, caller: Caller, app: &App) -> Entry<'a, Eve
 }
 
 /// For every event that was taken, somebody who waits for its end; nobody where the caller does not.
-fn waiters(wait: Wait, judged: &[Result<Admitted, Refusal>], app: &App) -> Vec<Waiter> {
+fn waiters(wait: Wait, judged: &[Result<Admitted, Refusal>], app: &Shared) -> Vec<Waiter> {
     match wait {
         Wait::Not | Wait::Ignored => Vec::new(),
         Wait::For(_) => judged
@@ -203,7 +219,7 @@ fn waiters(wait: Wait, judged: &[Result<Admitted, Refusal>], app: &App) -> Vec<W
     }
 }
 
-fn key(admitted: &Admitted, app: &App) -> DedupKey {
+fn key(admitted: &Admitted, app: &Shared) -> DedupKey {
     let destination = app.destination(admitted.test_event_code.as_deref());
     DedupKey::of(&destination, &admitted.event.name, &admitted.event.id)
 }

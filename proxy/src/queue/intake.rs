@@ -21,6 +21,9 @@ use crate::orders::By;
 /// The most calls that may wait for the disk, and the most bytes of their events; more are turned away.
 const WAITING_CALLS: usize = 1024;
 const WAITING_BYTES: usize = 32 * 1024 * 1024;
+/// How many calls are enough for a bundle. The more share an fsync the less it costs each, but nobody shall wait
+/// for more and more.
+const BUNDLE_CALLS: usize = 128;
 /// How much memory an answered bundle may leave to the next one.
 const SPARE_BYTES: usize = 256 * 1024;
 
@@ -154,7 +157,7 @@ impl Intake {
         if is_first {
             // Whatever becomes of this call, the others in its bundle rely on it.
             let _send = SendOnDrop(self);
-            task::yield_now().await;
+            self.gather().await;
         }
         answered.await.unwrap_or(Err(Error::Stopped))
     }
@@ -173,6 +176,19 @@ impl Intake {
     /// out of service for it gets no event that could tell.
     pub async fn is_writable(&self) -> bool {
         self.writer.is_healthy() || self.writer.ask(Call::Probe).await.is_ok()
+    }
+
+    /// Returns when a turn of the runtime has brought no further call, or there are enough.
+    async fn gather(&self) {
+        let mut before = 0;
+        loop {
+            let calls = self.bundle().calls.len();
+            if calls == before || calls >= BUNDLE_CALLS {
+                return;
+            }
+            before = calls;
+            task::yield_now().await;
+        }
     }
 
     fn bundle(&self) -> MutexGuard<'_, Bundle> {
