@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::client;
-use crate::app::Shared;
+use crate::{app::Shared, config::Origin};
 
 /// Whether a request may come from where it does. One without `Origin` is no page's: browsers always send
 /// it with a POST.
@@ -18,15 +18,20 @@ pub fn is_allowed(app: &Shared, peer: SocketAddr, headers: &HeaderMap) -> bool {
 
 /// Whether the operator listed this origin.
 pub fn is_listed(app: &Shared, origin: &HeaderValue) -> bool {
-    app.server
-        .allowed_origins
-        .iter()
-        .any(|listed| listed.as_str().as_bytes() == origin.as_bytes())
+    listed(app, origin).is_some()
+}
+
+/// This origin as the operator listed it.
+pub fn listed<'a>(app: &'a Shared, origin: &HeaderValue) -> Option<&'a Origin> {
+    let mut origins = app.server.allowed_origins.iter();
+    origins.find(|listed| listed.as_str().as_bytes() == origin.as_bytes())
 }
 
 /// Lets a listed page read the answer to what it posted. What a preflight is told, the router says.
-pub fn share(headers: &mut HeaderMap, listed: HeaderValue) {
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, listed);
+pub fn share(headers: &mut HeaderMap, listed: &Origin) {
+    if let Ok(origin) = HeaderValue::from_str(listed.as_str()) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
         (header::ACCESS_CONTROL_EXPOSE_HEADERS, "retry-after"),

@@ -58,9 +58,7 @@ where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
 {
     let origin = request.headers().get(header::ORIGIN);
-    let listed = origin
-        .filter(|origin| origin::is_listed(app, origin))
-        .cloned();
+    let listed = origin.and_then(|origin| origin::listed(app, origin));
     let mut response = take(app, peer, request).await.into_response();
     if let Some(listed) = listed {
         origin::share(response.headers_mut(), listed);
@@ -84,27 +82,19 @@ where
         app.rates.check(address)?;
     }
     let wait = Wait::asked(uri.query(), caller)?;
+    drop(uri);
     let visitor = match (&app.clerk, caller) {
         (Some(clerk), Caller::Page) => clerk.visitor(&headers, clock::now_ms()).await?,
         _ => Visitor::Unknown,
     };
     let bytes = body::read(&headers, body).await?;
-    let events = Events::open(&bytes).map_err(unreadable)?;
-    let ttclid = client::cookie(&headers, "ttclid").map(percent_decoded);
-    let facts = Facts {
-        visitor: &visitor,
-        ..facts(
-            app,
-            caller,
-            address,
-            &headers,
-            ttclid.as_deref(),
-            events.sent_at_ms,
-        )
+    let sender = Sender {
+        peer,
+        address,
+        caller,
+        visitor,
     };
-    let events = events.events.into_iter();
-    let judged: Vec<_> = events.map(|stated| admit(stated, &facts, random)).collect();
-    let cookie = click_cookie(app, caller, peer, &headers, &judged);
+    let (judged, cookie) = judge(app, &sender, headers, bytes)?;
     let taken = judged.iter().flatten();
     let entries = taken.map(|admitted| entry(admitted, caller, app));
     let waiters = waiters(wait, &judged, app);
@@ -121,17 +111,52 @@ where
     Ok(response)
 }
 
+/// Who sends a request.
+struct Sender {
+    peer: SocketAddr,
+    address: IpAddr,
+    caller: Caller,
+    visitor: Visitor,
+}
+
+type Judged = Vec<Result<Admitted, Refusal>>;
+
+/// What is made of the events of a request. Nothing is kept of the request itself: while its events are written,
+/// the memory it was read into takes the connection's next one.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "what is passed is to be gone afterwards"
+)]
+fn judge(
+    app: &Shared,
+    sender: &Sender,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(Judged, Option<HeaderValue>), Rejection> {
+    let events = Events::open(&body).map_err(unreadable)?;
+    let ttclid = client::cookie(&headers, "ttclid").map(percent_decoded);
+    let facts = Facts {
+        sent_at_ms: events.sent_at_ms,
+        ttclid: ttclid.as_deref(),
+        ..facts(app, sender, &headers)
+    };
+    let events = events.events.into_iter();
+    let judged: Judged = events.map(|stated| admit(stated, &facts, random)).collect();
+    let cookie = click_cookie(app, sender, &headers, &judged);
+    Ok((judged, cookie))
+}
+
 /// The cookie for a click that this browser brought and does not remember.
 fn click_cookie(
     app: &Shared,
-    caller: Caller,
-    peer: SocketAddr,
+    sender: &Sender,
     headers: &HeaderMap,
     judged: &[Result<Admitted, Refusal>],
 ) -> Option<HeaderValue> {
     let mut taken = judged.iter().flatten();
     let click = taken.find_map(|admitted| admitted.event.user.ttclid.as_deref())?;
-    let same_site = caller == Caller::Page && origin::is_same_site(app, peer, headers);
+    let same_site =
+        sender.caller == Caller::Page && origin::is_same_site(app, sender.peer, headers);
     click_cookie::for_click(headers, click, same_site)
 }
 
@@ -168,25 +193,18 @@ fn refused_result(refusal: Refusal, metrics: &Metrics) -> EventResult {
     }
 }
 
-fn facts<'a>(
-    app: &'a Shared,
-    caller: Caller,
-    address: IpAddr,
-    headers: &'a HeaderMap,
-    ttclid: Option<&'a str>,
-    sent_at_ms: Option<i64>,
-) -> Facts<'a> {
+fn facts<'a>(app: &'a Shared, sender: &'a Sender, headers: &'a HeaderMap) -> Facts<'a> {
     let now_ms = clock::now_ms();
-    let browser = caller == Caller::Page;
+    let browser = sender.caller == Caller::Page;
     Facts {
         now_ms,
-        sent_at_ms,
-        caller,
-        visitor: &Visitor::Unknown,
-        ip: Some(address).filter(|ip| browser && is_public(*ip)),
+        sent_at_ms: None,
+        caller: sender.caller,
+        visitor: &sender.visitor,
+        ip: Some(sender.address).filter(|ip| browser && is_public(*ip)),
         user_agent: client::text(headers, header::USER_AGENT).filter(|_| browser),
         referer: client::text(headers, header::REFERER).filter(|_| browser),
-        ttclid,
+        ttclid: None,
         ttp: client::cookie(headers, "_ttp"),
         country: app.country,
         pixel_id: &app.destination.pixel_id,
