@@ -44,7 +44,7 @@ pub(crate) fn show(arguments: impl Iterator<Item = String>) -> Result<()> {
     println!("\n3/3  starting the shop, the proxy and a stand-in for TikTok\n");
     let www = assemble(&package.folder)?;
     println!(
-        "Open the shop, choose a plan, simulate the payment, and watch two signals become one conversion.\n"
+        "Open the shop, choose a plan, pay at the fake bank, and watch two signals become one conversion.\n"
     );
 
     let proxy = cargo_target()

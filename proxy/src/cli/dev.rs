@@ -1,23 +1,21 @@
-//! `duet-proxy dev`: the proxy and a sandbox TikTok on loopback, and a site to try them with. No account
-//! is needed and nothing leaves the machine.
+//! `duet-proxy dev`: the proxy, and a sandbox in the place of TikTok, the bank and Clerk, on loopback, and a site to
+//! try them with. No account is needed and nothing leaves the machine.
 
-use std::{
-    env, fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process,
-};
+use std::{env, fs, net::SocketAddr, path::PathBuf, process};
 
 use anyhow::{Context, Result, ensure};
-use axum::{Json, Router, routing::get};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use duet_proxy::config::{Config, settings::default_of};
+use duet_proxy::config::settings::default_of;
 use duet_sandbox::{Options, Sandbox};
-use serde::Serialize;
 use tokio::{net::TcpListener, sync::watch};
-use tower_http::services::ServeDir;
 
 use super::{Failure, serve};
+
+mod agreed;
+mod site;
+
+use agreed::Agreed;
+use site::Page;
 
 /// The command and the flags it has beside the settings.
 pub(super) fn command() -> Command {
@@ -40,15 +38,6 @@ pub(super) fn command() -> Command {
         )
 }
 
-/// What a page has to know to try the sandbox; served as `/duet-dev.json`.
-#[derive(Clone, Serialize)]
-struct Page {
-    pixel_id: String,
-    pixel_script_url: String,
-    sandbox_url: String,
-    track_path: String,
-}
-
 /// Runs until the process is told to stop.
 pub(super) fn run(
     matches: &ArgMatches,
@@ -64,31 +53,38 @@ pub(super) fn run(
         )
         .await?;
         let sandbox_url = format!("http://{}", listener.local_addr()?);
-        let options = Options::default();
-        let config = config(&lookup, &options, &sandbox_url, &folder)?;
-        ensure!(
-            config.server.listen.ip().is_loopback(),
-            "DUET_LISTEN: dev listens on loopback only"
-        );
+        let proxy = bind(own_address(&lookup)?, "DUET_LISTEN").await?;
+        let agreed = Agreed::new(
+            &lookup,
+            sandbox_url.clone(),
+            proxy.local_addr()?,
+            folder.clone(),
+        )?;
+        let config = agreed.config(&lookup)?;
 
         let (stop, stopped) = watch::channel(false);
+        let options = Options {
+            pixels: vec![agreed.pixel.clone()],
+            bank: agreed.bank(&config),
+            ..Options::default()
+        };
         let sandbox = tokio::spawn(duet_sandbox::serve(
             listener,
             Sandbox::new(options),
             until(stopped),
         ));
-        let proxy = serve::listen(&config).await?;
         let page = Page {
             pixel_id: config.tiktok.pixel_id.as_str().to_owned(),
             pixel_script_url: format!("{sandbox_url}/i18n/pixel/events.js"),
-            sandbox_url: sandbox_url.clone(),
+            bank_url: format!("{sandbox_url}/bank"),
+            sandbox_url,
             track_path: config.server.track_path.clone(),
         };
-        announce(proxy.local_addr()?, &page, www.is_some());
+        announce(agreed.proxy, &page, www.is_some());
         let stop_signal = serve::stop_signal()?;
         serve::outlive_file_limits()?;
         duet_proxy::run_with(&config, proxy, stop_signal, |router| {
-            with_site(router, page, www)
+            site::beside(router, page, agreed.server_key, www)
         })
         .await?;
         stop.send_replace(true);
@@ -98,51 +94,6 @@ pub(super) fn run(
     // A folder that cannot be removed is left to the system's own clean-up.
     let _ = fs::remove_dir_all(&folder);
     Ok(ended?)
-}
-
-/// The settings, with the sandbox in TikTok's place wherever nothing else is said.
-fn config(
-    lookup: impl Fn(&str) -> Option<String>,
-    options: &Options,
-    sandbox_url: &str,
-    folder: &Path,
-) -> Result<Config> {
-    let pixel = options.pixels.first().context("the sandbox has no pixel")?;
-    let config = Config::read(|name| match name {
-        "TIKTOK_PIXEL_ID" => Some(pixel.code.clone()),
-        "TIKTOK_ACCESS_TOKEN" => Some(pixel.access_token.clone()),
-        "TIKTOK_API_BASE" => Some(sandbox_url.to_owned()),
-        "NEXT_PUBLIC_TIKTOK_PIXEL_ID" | "TIKTOK_ACCESS_TOKEN_FILE" => None,
-        "DUET_DATA_DIR" => lookup(name).or_else(|| folder.to_str().map(str::to_owned)),
-        "CLERK_ISSUER" => lookup(name).or_else(|| Some(sandbox_url.to_owned())),
-        "CLERK_AUTHORIZED_PARTIES" => lookup(name).or_else(|| parties(&lookup)),
-        _ => lookup(name),
-    });
-    config.map_err(|problems| {
-        anyhow::anyhow!(
-            problems
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("; ")
-        )
-    })
-}
-
-/// Where the pages are that sign in at the sandbox: the site, and what else may send events.
-fn parties(lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let listen = lookup("DUET_LISTEN").or_else(|| default_of("DUET_LISTEN").map(str::to_owned))?;
-    let (_, port) = listen.rsplit_once(':')?;
-    let others = lookup("DUET_ALLOWED_ORIGINS").unwrap_or_default();
-    Some(format!("http://{listen},http://localhost:{port},{others}"))
-}
-
-fn with_site(router: Router, page: Page, www: Option<PathBuf>) -> Router {
-    let router = router.route("/duet-dev.json", get(move || async { Json(page) }));
-    match www {
-        Some(folder) => router.fallback_service(ServeDir::new(folder)),
-        None => router,
-    }
 }
 
 #[allow(
@@ -155,8 +106,23 @@ fn announce(proxy: SocketAddr, page: &Page, site: bool) {
     }
     println!("proxy    http://{proxy}{}", page.track_path);
     println!("sandbox  {}/", page.sandbox_url);
+    println!("bank     {}", page.bank_url);
     println!("pixel    {}", page.pixel_id);
     println!("Ctrl-C ends it.");
+}
+
+/// Where the proxy is to listen.
+fn own_address(lookup: impl Fn(&str) -> Option<String>) -> Result<SocketAddr> {
+    let text = lookup("DUET_LISTEN").or_else(|| default_of("DUET_LISTEN").map(str::to_owned));
+    let address: SocketAddr = text
+        .context("DUET_LISTEN has a default")?
+        .parse()
+        .context("DUET_LISTEN: this is an address and a port, such as 127.0.0.1:8787")?;
+    ensure!(
+        address.ip().is_loopback(),
+        "DUET_LISTEN: dev listens on loopback only"
+    );
+    Ok(address)
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {

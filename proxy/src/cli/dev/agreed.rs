@@ -1,0 +1,160 @@
+//! What proxy and sandbox agree on for one run: where each of them is, and secrets that are new every time and that
+//! nobody else learns.
+
+use std::{fs, net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use duet_proxy::{config::Config, payments::sepay};
+use duet_sandbox::{Auth, BankOptions, Pixel};
+
+/// The agreement. The sandbox stands in for TikTok, for the bank and for Clerk, whatever is set for them.
+pub(super) struct Agreed {
+    pub(super) pixel: Pixel,
+    pub(super) sandbox_url: String,
+    /// Where the proxy listens and its pages are.
+    pub(super) proxy: SocketAddr,
+    /// Where the store is when nothing else is said.
+    pub(super) folder: PathBuf,
+    /// The key of whoever plays the shop's own server.
+    pub(super) server_key: String,
+    webhook_secret: String,
+    form_key: String,
+}
+
+impl Agreed {
+    pub(super) fn new(
+        lookup: impl Fn(&str) -> Option<String>,
+        sandbox_url: String,
+        proxy: SocketAddr,
+        folder: PathBuf,
+    ) -> Result<Self> {
+        Ok(Self {
+            pixel: Pixel::default(),
+            sandbox_url,
+            proxy,
+            folder,
+            server_key: server_key(lookup)?,
+            webhook_secret: random_secret()?,
+            form_key: random_secret()?,
+        })
+    }
+
+    /// The settings, with the sandbox in its places wherever nothing else is said.
+    pub(super) fn config(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<Config> {
+        let or = |name: &str, usual: String| lookup(name).or(Some(usual));
+        let config = Config::read(|name| match name {
+            "TIKTOK_PIXEL_ID" => Some(self.pixel.code.clone()),
+            "TIKTOK_ACCESS_TOKEN" => Some(self.pixel.access_token.clone()),
+            "TIKTOK_API_BASE" => Some(self.sandbox_url.clone()),
+            "SEPAY_WEBHOOK_SECRET" => Some(self.webhook_secret.clone()),
+            "SEPAY_SECRET_KEY" => Some(self.form_key.clone()),
+            "DUET_SERVER_KEY" => Some(self.server_key.clone()),
+            "NEXT_PUBLIC_TIKTOK_PIXEL_ID"
+            | "TIKTOK_ACCESS_TOKEN_FILE"
+            | "SEPAY_WEBHOOK_SECRET_FILE"
+            | "SEPAY_SECRET_KEY_FILE"
+            | "DUET_SERVER_KEY_FILE" => None,
+            "DUET_LISTEN" => Some(self.proxy.to_string()),
+            "DUET_DATA_DIR" => or(name, self.folder.to_str()?.to_owned()),
+            "SEPAY_ACCOUNTS" => or(name, BankOptions::default().account),
+            "CLERK_ISSUER" => or(name, self.sandbox_url.clone()),
+            "CLERK_AUTHORIZED_PARTIES" => or(name, self.parties(&lookup)),
+            _ => lookup(name),
+        });
+        config.map_err(|problems| {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            anyhow!("{}", problems.join("; "))
+        })
+    }
+
+    /// What the bank knows of the webhook.
+    pub(super) fn bank(&self, config: &Config) -> BankOptions {
+        let usual = BankOptions::default();
+        let sepay = config.payments.as_ref().map(|payments| &payments.sepay);
+        let account = sepay.and_then(|sepay| sepay.accounts.first());
+        BankOptions {
+            webhook_url: Some(format!("http://{}/api/payment/sepay/webhook", self.proxy)),
+            secret: self.webhook_secret.clone(),
+            auth: match sepay.map(|sepay| sepay.auth) {
+                Some(sepay::Auth::Hmac) => Auth::Hmac,
+                Some(sepay::Auth::ApiKey) | None => Auth::ApiKey,
+            },
+            form_key: self.form_key.clone(),
+            account: account.cloned().unwrap_or(usual.account),
+        }
+    }
+
+    /// Where the pages are that sign in at the sandbox: the site, and what else may send events.
+    fn parties(&self, lookup: impl Fn(&str) -> Option<String>) -> String {
+        let Self { proxy, .. } = self;
+        let others = lookup("DUET_ALLOWED_ORIGINS").unwrap_or_default();
+        format!("http://{proxy},http://localhost:{},{others}", proxy.port())
+    }
+}
+
+/// The one that is set, so that a shop's own server can be tried too; else a new one.
+fn server_key(lookup: impl Fn(&str) -> Option<String>) -> Result<String> {
+    if let Some(file) = lookup("DUET_SERVER_KEY_FILE") {
+        return fs::read_to_string(&file)
+            .with_context(|| format!("DUET_SERVER_KEY: the file {file} cannot be read"));
+    }
+    lookup("DUET_SERVER_KEY").map_or_else(random_secret, Ok)
+}
+
+fn random_secret() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| anyhow!("the system has no random numbers"))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use duet_proxy::admit::MoneyEvents;
+
+    use super::*;
+
+    fn agreed(lookup: impl Fn(&str) -> Option<String>) -> Agreed {
+        let proxy = "127.0.0.1:8787".parse().unwrap();
+        Agreed::new(lookup, "http://127.0.0.1:8788".into(), proxy, "data".into()).unwrap()
+    }
+
+    #[test]
+    fn without_settings_the_bank_is_believed_and_a_page_is_not() {
+        let agreed = agreed(|_| None);
+        let config = agreed.config(|_| None).unwrap();
+        assert_eq!(config.money, MoneyEvents::Verified);
+        let sepay = &config.payments.as_ref().unwrap().sepay;
+        let bank = agreed.bank(&config);
+        assert!(sepay.webhook_secret.matches(&bank.secret));
+        assert_eq!(sepay.accounts, [bank.account]);
+        assert_eq!(
+            bank.webhook_url.unwrap(),
+            "http://127.0.0.1:8787/api/payment/sepay/webhook"
+        );
+    }
+
+    #[test]
+    fn every_run_has_secrets_of_its_own_whatever_is_set() {
+        let set = |name: &str| name.starts_with("SEPAY_S").then(|| "the-real-one".into());
+        let [one, other] = [agreed(set), agreed(set)];
+        assert_ne!(one.webhook_secret, other.webhook_secret);
+        assert_ne!(one.webhook_secret, one.form_key);
+        assert_ne!(one.server_key, other.server_key);
+        let config = one.config(set).unwrap();
+        let sepay = config.payments.unwrap().sepay;
+        assert!(sepay.webhook_secret.matches(&one.webhook_secret));
+    }
+
+    #[test]
+    fn the_bank_proves_itself_as_it_is_set_and_pays_into_the_account_that_is_set() {
+        let set = |name: &str| match name {
+            "SEPAY_WEBHOOK_AUTH" => Some("hmac".to_owned()),
+            "SEPAY_ACCOUNTS" => Some("VQRQ0001,1234".to_owned()),
+            _ => None,
+        };
+        let agreed = agreed(set);
+        let bank = agreed.bank(&agreed.config(set).unwrap());
+        assert_eq!(bank.auth, Auth::Hmac);
+        assert_eq!(bank.account, "VQRQ0001");
+    }
+}

@@ -1,0 +1,57 @@
+//! The site beside the proxy, and what its pages find there: where the sandbox is, and a desk that does what the
+//! shop's own server would do.
+
+use std::path::PathBuf;
+
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    http::{Request, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Serialize;
+use tower::ServiceExt;
+use tower_http::services::ServeDir;
+
+/// What a page has to know to try the sandbox; served as `/duet-dev.json`.
+#[derive(Clone, Serialize)]
+pub(super) struct Page {
+    pub(super) pixel_id: String,
+    pub(super) pixel_script_url: String,
+    pub(super) sandbox_url: String,
+    pub(super) bank_url: String,
+    pub(super) track_path: String,
+}
+
+/// The proxy's own routes, and the site's.
+pub(super) fn beside(
+    router: Router,
+    page: Page,
+    server_key: String,
+    www: Option<PathBuf>,
+) -> Router {
+    let proxy = router.clone();
+    let register = async move |order: Bytes| register(proxy.clone(), &server_key, order).await;
+    let router = router
+        .route("/duet-dev.json", get(move || async { Json(page) }))
+        .route("/duet-dev/orders", post(register));
+    match www {
+        Some(folder) => router.fallback_service(ServeDir::new(folder)),
+        None => router,
+    }
+}
+
+/// Registers an order with the server key, which a page must not have.
+async fn register(proxy: Router, server_key: &str, order: Bytes) -> Response {
+    let request = Request::post("/api/orders")
+        .header(
+            header::AUTHORIZATION,
+            format!("Bearer {}", server_key.trim()),
+        )
+        .body(Body::from(order));
+    match request {
+        Ok(request) => proxy.oneshot(request).await.into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
