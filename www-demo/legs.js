@@ -80,7 +80,7 @@ function rowOf(conversion) {
   return {
     event: conversion.event,
     eventId: conversion.event_id ?? 'no id',
-    pixel: pixel.length ? verdicts.fired : (verdicts[own?.pixel] ?? verdicts[verdict] ?? ['wait', 'waiting']),
+    pixel: pixel.length ? verdicts.fired : own ? (verdicts[own.pixel] ?? verdicts[verdict] ?? ['wait', 'waiting']) : ['off', 'none'],
     server: server.length
       ? ['good', 'delivered to TikTok']
       : pageView

@@ -1,6 +1,9 @@
-// The shop's orders and its bank. A real shop keeps both on its server; this one has only the browser.
+// The shop's orders. A real shop's server draws the code, knows the price and registers the order with the proxy; here
+// the page asks the demo's desk (/duet-dev/orders) for the last of these, since only a server may hold the server key.
 
-// Without 0 O 1 I L: the code is read from a screen and typed into a banking app.
+import { planOf } from './plans.js';
+
+// Without 0 O 1 I L: the code is read from a screen and typed into a banking app. One block: banks drop signs.
 const letters = '23456789ABCDEFGHJKMNPQRSTUVWXYZ';
 const prefix = 'NET';
 const length = 10;
@@ -17,27 +20,45 @@ function orderId() {
   return id;
 }
 
-export function createOrder({ plan, billing, amount, currency }) {
-  const order = { id: orderId(), planId: plan.id, billing, amount, currency, paid: false };
+/** An order of a plan, for an amount in dong: that is what a bank transfer moves. */
+export async function createOrder({ plan, billing, amount }) {
+  const order = { id: orderId(), planId: plan.id, billing, amount, currency: 'VND' };
   localStorage.setItem(key(order.id), JSON.stringify(order));
+  await register(order, plan);
   return order;
 }
 
 export function orderOf(id) {
   try {
-    return JSON.parse(localStorage.getItem(key(id)));
+    const order = JSON.parse(localStorage.getItem(key(id)));
+    return planOf(order?.planId) ? order : null;
   } catch {
     return null;
   }
 }
 
-export function payOrder(id) {
-  const order = orderOf(id);
-  if (order) localStorage.setItem(key(id), JSON.stringify({ ...order, paid: true }));
+/** `pending`, `partial` or `paid`, as the bank's webhook told the proxy; nothing while it cannot be asked. */
+export async function statusOf(id) {
+  try {
+    return (await (await fetch(`/api/orders/${id}`)).json()).status;
+  } catch {
+    return undefined;
+  }
 }
 
-// Asks again and again, as a page would ask its server, until the money is there.
-export function whenPaid(id, paid) {
-  if (orderOf(id)?.paid) paid();
-  else setTimeout(whenPaid, 1000, id, paid);
+// Without it the order is known by its InitiateCheckout alone, and paid by whatever comes first.
+async function register(order, plan) {
+  const body = JSON.stringify({
+    order_id: order.id,
+    amount: order.amount,
+    currency: order.currency,
+    plan_id: plan.id,
+    plan_name: plan.name,
+    billing_cycle: order.billing,
+  });
+  try {
+    await fetch('/duet-dev/orders', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  } catch {
+    // The customer can pay all the same.
+  }
 }

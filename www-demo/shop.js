@@ -1,22 +1,25 @@
 // The shop. Everything Duet needs is in the first half: it starts, it is told who signed in and what they
-// allow, and it hears about three moments: a plan is looked at, a plan is chosen, the money is there.
+// allow, and it hears about three moments: the plans are looked at, a plan is chosen, the money is there.
 
 import {
   identify,
   init,
   reset,
   setConsent,
-  trackServerCompletePayment,
   trackServerInitiateCheckout,
   trackServerViewContent,
+  watchOrder,
 } from 'duet-sdk';
-import { createOrder, orderOf, payOrder, whenPaid } from './orders.js';
+import { createOrder, orderOf, statusOf } from './orders.js';
+import { paymentBox } from './payment.js';
 import { money, period, planOf, plans, priceOf } from './plans.js';
+import { endSession, resumeSession, startSession } from './session.js';
 import { settings } from './settings.js';
 
 // In your shop: init({ pixelId: 'C…', country: 'VN' }). Calls made before it is done are kept.
-settings.then((demo) => {
+settings.then(async (demo) => {
   if (!demo) return;
+  await resumeSession(demo.sandbox_url);
   init({
     pixelId: demo.pixel_id,
     pixelScriptUrl: demo.pixel_script_url,
@@ -26,10 +29,16 @@ settings.then((demo) => {
   });
 });
 
-const reportView = (plan, value, currency) =>
-  trackServerViewContent({ contentId: plan.id, contentName: plan.name, category: 'plan', value, currency });
+const reportPlansViewed = () =>
+  trackServerViewContent({ contentId: 'plans', contentName: 'Plans', category: 'plan' });
 
-// The order's id makes the event's id, so this moment is one event whoever reports it, and how often.
+// The order's id makes the event's id, so each moment of an order is one event whoever reports it, and how often.
+const reportOrderViewed = (order, plan) =>
+  trackServerViewContent(
+    { contentId: plan.id, contentName: plan.name, category: 'plan', value: order.amount, currency: order.currency },
+    { orderId: order.id },
+  );
+
 const reportCheckout = (order, plan) =>
   trackServerInitiateCheckout({
     planId: plan.id,
@@ -40,14 +49,18 @@ const reportCheckout = (order, plan) =>
     orderId: order.id,
   });
 
-// Called on every load of a paid order's page. It fires once: reloading is harmless.
-const reportPayment = (order, plan) =>
-  trackServerCompletePayment({
-    orderId: order.id,
-    planId: plan.id,
-    planName: plan.name,
-    value: order.amount,
-    currency: order.currency,
+// Asks the proxy whether the bank's webhook has told of the money. CompletePayment goes out once, then; on a page
+// that is loaded again, or opened when all is paid, nothing is added.
+const reportPaymentOnceThere = (order, plan, onPaid) =>
+  watchOrder(order.id, {
+    onPaid,
+    intervalMs: 1000,
+    properties: {
+      contents: [{ content_id: plan.id, content_name: plan.name, price: order.amount, quantity: 1 }],
+      content_type: 'product',
+      value: order.amount,
+      currency: order.currency,
+    },
   });
 
 /* The pricing page */
@@ -89,11 +102,12 @@ function showPlans() {
     }
     const choose = card.querySelector('button');
     choose.textContent = `Choose ${plan.name}`;
-    choose.addEventListener('click', () => choosePlan(plan));
+    choose.addEventListener('click', () => choosePlan(plan, choose));
     list.append(card);
   }
   showPrices();
-  watchPlans(list);
+  reportPlansViewed();
+  find('choose-again').addEventListener('click', () => showStep('plans'));
 }
 
 function showPrices() {
@@ -104,49 +118,55 @@ function showPrices() {
   }
 }
 
-// A plan has been looked at when most of its card was on the screen: once per visit of the page.
-function watchPlans(list) {
-  const watcher = new IntersectionObserver((cards) => {
-    for (const { isIntersecting, target } of cards) {
-      if (!isIntersecting) continue;
-      watcher.unobserve(target);
-      const plan = planOf(target.dataset.id);
-      reportView(plan, priceOf(plan, currency(), billing()), currency());
-    }
-  }, { threshold: 0.6 });
-  for (const card of list.children) watcher.observe(card);
+async function choosePlan(plan, button) {
+  button.disabled = true;
+  const order = await createOrder({ plan, billing: billing(), amount: priceOf(plan, 'VND', billing()) });
+  button.disabled = false;
+  reportCheckout(order, plan);
+  await showPayment(order, plan);
 }
 
-function choosePlan(plan) {
-  const order = createOrder({
-    plan,
-    billing: billing(),
-    amount: priceOf(plan, currency(), billing()),
-    currency: currency(),
-  });
-  reportCheckout(order, plan);
-  location.assign(`/waiting.html?order=${order.id}`);
+async function showPayment(order, plan) {
+  find('payment-title').textContent = `Pay for ${plan.name}`;
+  find('payment-summary').textContent = summaryOf(order, plan);
+  find('payment-box').replaceChildren(paymentBox(order, (await settings)?.bank_url));
+  find('waiting-link').href = `/waiting.html?order=${order.id}`;
+  showStep('payment');
+  find('payment-title').focus();
 }
+
+/** `plans` or `payment`: one of the two steps of the pricing page. */
+function showStep(step) {
+  for (const part of document.querySelectorAll('[data-choosing]')) part.hidden = step !== 'plans';
+  find('payment').hidden = step !== 'payment';
+}
+
+const summaryOf = (order, plan) =>
+  `${plan.name}, ${money(order.amount, order.currency)} ${period(order.billing)}. Order ${order.id}.`;
 
 function wireAccount(form) {
   const status = find('account-status', form);
   const say = (signedIn) => {
-    status.textContent = signedIn ? 'Signed in. Only hashes of these leave the page.' : 'Not signed in.';
+    status.textContent = signedIn ? 'Signed in. TikTok gets only hashes of this.' : 'Not signed in.';
   };
   say(remembered('signed-in', 'no') === 'yes');
-  form.addEventListener('submit', (submit) => {
+  form.addEventListener('submit', async (submit) => {
     submit.preventDefault();
     const given = [...new FormData(form)].filter(([, value]) => value.trim() !== '');
     if (given.length === 0) {
       status.textContent = 'Fill in at least one line to sign in.';
       return;
     }
-    identify(Object.fromEntries(given));
+    const { userId, ...contact } = Object.fromEntries(given);
+    identify(contact);
+    const demo = await settings;
+    if (userId && demo) await startSession(demo.sandbox_url, userId);
     remember('signed-in', 'yes');
     say(true);
   });
   find('forget', form).addEventListener('click', () => {
     reset();
+    endSession();
     form.reset();
     remember('signed-in', 'no');
     say(false);
@@ -155,37 +175,46 @@ function wireAccount(form) {
 
 /* The waiting page */
 
-function showOrder(id) {
+const words = {
+  pending: 'Waiting for your transfer.',
+  partial: 'Part of the amount has arrived. Please transfer the rest, with the same message.',
+};
+
+async function showOrder(id) {
   const order = orderOf(id);
-  const plan = order && planOf(order.planId);
-  if (!plan) {
+  if (!order) {
     find('unknown').hidden = false;
     return;
   }
-  const amount = money(order.amount, order.currency);
-  find('summary').textContent = `${plan.name}, ${amount} ${period(order.billing)}.`;
-  find('amount').textContent = amount;
-  find('order').textContent = order.id;
-  find('status').textContent = 'Waiting for your transfer.';
-  find('copy').addEventListener('click', async ({ target }) => {
-    await navigator.clipboard.writeText(order.id);
-    target.textContent = 'Copied';
-  });
-  find('pay').addEventListener('click', () => payOrder(order.id));
+  const plan = planOf(order.planId);
+  reportOrderViewed(order, plan);
+  reportPaymentOnceThere(order, plan, () => showPaid(order, plan));
+  find('summary').textContent = summaryOf(order, plan);
+  find('status').textContent = words.pending;
+  find('payment-box').replaceChildren(paymentBox(order, (await settings)?.bank_url));
   find('waiting').hidden = false;
-  reportView(plan, order.amount, order.currency);
-  // With SePay connected to the proxy, Duet's watchOrder(order.id, { onPaid }) does the waiting.
-  whenPaid(order.id, () => {
-    reportPayment(order, plan);
-    showPaid(order, plan);
-  });
+  await followStatus(order);
+}
+
+// What is shown while the money has not come; the shop's own business, of which Duet is told nothing.
+async function followStatus(order) {
+  for (;;) {
+    const status = document.hidden ? undefined : await statusOf(order.id);
+    if (find('waiting').classList.contains('paid') || status === 'paid') return;
+    if (status in words) {
+      find('status').textContent = words[status];
+      find('status').dataset.status = status;
+    }
+    await new Promise((next) => setTimeout(next, 1000));
+  }
 }
 
 function showPaid(order, plan) {
   find('waiting').classList.add('paid');
   find('title').textContent = `${plan.name} is on`;
   find('status').textContent = `Payment received for order ${order.id}.`;
-  find('pay').hidden = true;
+  find('status').dataset.status = 'paid';
+  find('payment-box').hidden = true;
   find('after').textContent = 'Reload this page as often as you like: the payment is reported once.';
 }
 

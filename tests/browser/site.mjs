@@ -52,13 +52,25 @@ function policy(html, hosts, query) {
   ].join('; ');
 }
 
-/** Serves on a free port. `log` has what pages asked the proxy, in the form of `pass`. */
-export async function serveSite({ proxyPort, settings, hosts }) {
+/** Where the web server says that visitors come from; the proxy believes it only where it is told to. */
+export const visitorAddress = '203.0.113.7';
+
+/**
+ * Serves on a free port. `log` has what pages asked the proxy, in the form of `pass`. The desk of `duet-proxy dev` is
+ * here too: it registers orders with the `serverKey`.
+ */
+export async function serveSite({ proxyPort, settings, hosts, serverKey }) {
   if (!existsSync(join(sdkPackage, 'index.js'))) throw new Error(`${sdkPackage} is not there: cargo xtask sdk`);
   const log = [];
   const server = await listen(async (incoming, outgoing) => {
     const { pathname, searchParams } = new URL(incoming.url, 'http://site');
-    if (pathname.startsWith('/api/')) return pass(incoming, outgoing, proxyPort, log);
+    if (pathname.startsWith('/api/')) {
+      return pass(incoming, outgoing, proxyPort, log, { headers: { 'x-forwarded-for': visitorAddress } });
+    }
+    if (pathname === '/duet-dev/orders') {
+      const headers = { authorization: `Bearer ${serverKey}` };
+      return pass(incoming, outgoing, proxyPort, log, { path: '/api/orders', headers });
+    }
     if (pathname === '/duet-dev.json') {
       outgoing.writeHead(200, { 'content-type': types['.json'] });
       return outgoing.end(JSON.stringify(settings));

@@ -15,6 +15,20 @@ export const pixelId = 'CDUETBROWSER00000001';
 export const otherPixelId = 'CDUETBROWSER00000002';
 export const accessToken = 'canary-access-token-5b1e7c';
 export const trackPath = '/api/analytics/tiktok/track';
+const serverKey = 'canary-server-key-of-the-shop';
+const webhookSecret = 'canary-webhook-secret-9d41';
+
+/**
+ * The settings with which the shop can be paid at the sandbox's bank and signed in to at its Clerk, behind a web server that is
+ * believed about the visitor's address.
+ */
+export const shopSettings = (site, sandbox) => ({
+  DUET_SERVER_KEY: serverKey,
+  DUET_TRUSTED_PROXIES: '127.0.0.1',
+  SEPAY_WEBHOOK_SECRET: webhookSecret,
+  CLERK_ISSUER: sandbox.url,
+  CLERK_AUTHORIZED_PARTIES: `http://127.0.0.1:${site.port}`,
+});
 
 async function freePort() {
   const server = await listen(() => {});
@@ -24,9 +38,11 @@ async function freePort() {
 
 const answers = (url) => fetch(url).then((answer) => answer.ok, () => false);
 
-async function startSandbox(started) {
+async function startSandbox(started, proxyPort) {
   const output = { text: '' };
-  const args = ['--listen', '127.0.0.1:0', '--pixel', pixelId, '--pixel', otherPixelId, '--token', accessToken];
+  const webhook = ['--webhook-url', `http://127.0.0.1:${proxyPort}/api/payment/sepay/webhook`, '--webhook-secret', webhookSecret];
+  const pixels = ['--pixel', pixelId, '--pixel', otherPixelId, '--token', accessToken];
+  const args = ['--listen', '127.0.0.1:0', ...pixels, ...webhook];
   const program = started(run('duet-sandbox', args, {}, output));
   const [, port] = await until(
     'the sandbox listens',
@@ -43,6 +59,13 @@ async function startSandbox(started) {
     totals: () => read('totals'),
     violations: async () => (await read('violations')).filter(({ severity }) => severity === 'violation'),
     inject: (fault) => fetch(`${api}/faults`, { method: 'POST', body: JSON.stringify(fault) }),
+    /** Has the bank follow an instruction to its end; what it was answered. */
+    pay: async (instruction) => {
+      const answer = await fetch(`http://127.0.0.1:${port}/bank/transfers`, { method: 'POST', body: JSON.stringify(instruction) });
+      const told = await answer.json();
+      assert.equal(answer.status, 200, told.error);
+      return told;
+    },
     heal: () => fetch(`${api}/faults`, { method: 'DELETE' }),
   };
 }
@@ -62,7 +85,7 @@ function proxyOn(port, env) {
 }
 
 /**
- * Starts a stack. `env(site)` gives settings of the proxy beside the usual ones. `stop` fails when an event that
+ * Starts a stack. `env(site, sandbox)` gives settings of the proxy beside the usual ones. `stop` fails when an event that
  * the proxy accepted never reached the sandbox, or when the sandbox found fault with anything that reached it.
  */
 export async function startStack(env = () => ({})) {
@@ -88,13 +111,20 @@ async function assemble(parts, env) {
   };
   const folder = await mkdtemp(join(tmpdir(), 'duet-browser-'));
   started({ stop: () => rm(folder, { recursive: true }) });
-  const sandbox = await startSandbox(started);
-  const tiktok = started(await tap(sandbox.port));
   const port = await freePort();
+  const sandbox = await startSandbox(started, port);
+  const tiktok = started(await tap(sandbox.port));
   const pixelScriptUrl = `http://127.0.0.1:${tiktok.port}/i18n/pixel/events.js`;
   const site = started(await serveSite({
     proxyPort: port,
-    settings: { pixel_id: pixelId, pixel_script_url: pixelScriptUrl, sandbox_url: sandbox.url, track_path: trackPath },
+    settings: {
+      pixel_id: pixelId,
+      pixel_script_url: pixelScriptUrl,
+      sandbox_url: sandbox.url,
+      bank_url: `${sandbox.url}/bank`,
+      track_path: trackPath,
+    },
+    serverKey,
     hosts: { script: `http://127.0.0.1:${tiktok.port}`, connect: 'http://127.0.0.1:* http://*.localhost:*' },
   }));
   const proxy = started(proxyOn(port, {
@@ -106,7 +136,7 @@ async function assemble(parts, env) {
     DUET_COUNTRY: 'VN',
     DUET_RATE_LIMIT: 'off',
     DUET_LOG: 'debug',
-    ...env(site),
+    ...env(site, sandbox),
   }));
   await proxy.start();
 

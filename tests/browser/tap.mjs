@@ -21,8 +21,11 @@ function remember(log, incoming, body) {
   return entry;
 }
 
-/** Passes one request on to `port` on loopback, with its own Host header, and writes it to `log`. */
-export async function pass(incoming, outgoing, port, log) {
+/**
+ * Passes one request on to `port` on loopback, with its own Host header, and writes it to `log`. `more` has headers
+ * to add, and a path to ask for instead.
+ */
+export async function pass(incoming, outgoing, port, log, more = {}) {
   const chunks = [];
   try {
     for await (const chunk of incoming) chunks.push(chunk);
@@ -32,7 +35,9 @@ export async function pass(incoming, outgoing, port, log) {
   }
   const body = Buffer.concat(chunks);
   const entry = remember(log, incoming, body);
-  const { method, url: path, headers } = incoming;
+  const { method } = incoming;
+  const path = more.path ?? incoming.url;
+  const headers = { ...incoming.headers, ...more.headers };
   const onward = request({ host: '127.0.0.1', port, method, path, headers }, async (answer) => {
     const parts = [];
     for await (const part of answer) parts.push(part);

@@ -1,0 +1,142 @@
+// `duet-proxy dev` as `cargo xtask demo` starts it, with no settings at all: a shop, a proxy, a TikTok, a Clerk and a
+// bank that agree with each other.
+
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+import { launch, visitor } from './browser.mjs';
+import { faint } from './faint.mjs';
+import { run } from './program.mjs';
+import { choose, click, desktop, phone, photograph, says, signIn, toWaiting } from './shop.mjs';
+import { sdkPackage } from './site.mjs';
+import { until } from './until.mjs';
+
+const output = { text: '' };
+const opened = [];
+let browser;
+let shop;
+let sandbox;
+
+before(async () => {
+  const www = await mkdtemp(join(tmpdir(), 'duet-demo-'));
+  opened.push(() => rm(www, { recursive: true }));
+  await cp(resolve(import.meta.dirname, '../../www-demo'), www, { recursive: true });
+  await cp(sdkPackage, join(www, 'duet-sdk'), { recursive: true });
+  const dev = run('duet-proxy', ['dev', '--listen', '127.0.0.1:0', '--sandbox-listen', '127.0.0.1:0', '--www', www], {}, output);
+  opened.push(() => dev.stop());
+  const address = (name) => until(
+    `dev says where its ${name} is`,
+    () => dev.running() && new RegExp(`${name} +(http://[0-9.:]+)/`).exec(output.text)?.[1],
+  );
+  shop = await address('shop');
+  sandbox = await address('sandbox');
+  browser = await launch('chromium');
+  opened.push(() => browser.close());
+});
+
+after(async () => {
+  for (const close of opened.toReversed()) await close();
+});
+
+const read = async (path) => (await fetch(`${sandbox}${path}`)).json();
+const conversions = async (orderId) =>
+  (await read('/sandbox/conversions')).filter(({ properties }) => properties?.order_id === orderId);
+
+/** Follows a link that opens a page of its own. */
+async function follow(page, selector) {
+  const target = new Promise((opens) => page.once('popup', opens));
+  await click(page, selector);
+  const popup = await target;
+  await popup.setViewport(desktop);
+  await popup.waitForSelector('#pay');
+  return popup;
+}
+
+/** Pays on the bank's page; what the proxy answered, copy by copy. */
+async function payAtBank(bank) {
+  const before = await bank.$$eval('.card', (cards) => cards.length);
+  await click(bank, '#pay button');
+  await bank.waitForFunction((before) => {
+    const [newest, ...others] = document.querySelectorAll('.card');
+    return others.length >= before && /delivered|failed/.test(newest?.querySelector('.head .tag').textContent);
+  }, {}, before);
+  return bank.$eval('.card', (card) => [...card.querySelectorAll('.attempts .tag')].map(({ textContent }) => textContent));
+}
+
+test('with no settings a plan is chosen, paid at the fake bank and counted once, for the person who signed in', async () => {
+  const customer = await visitor(browser);
+  const page = await customer.page();
+  await page.setViewport(desktop);
+  await page.goto(`${shop}/?ttclid=E.C.P.demo`);
+  await signIn(page, { email: 'lan@example.com', phone: '0901 234 567', userId: 'user_2abcDEF' });
+  const orderId = await choose(page, 'exam');
+  await toWaiting(page);
+  await says(page, 'pending');
+
+  const bank = await follow(page, '[data-bank] a');
+  const filled = (name) => bank.$eval(`[name=${name}]`, ({ value }) => value);
+  assert.equal(await filled('order_id'), orderId);
+  assert.equal(await filled('amount'), '199000');
+  await bank.waitForFunction(() => document.querySelector('[name=webhook_url]').value !== '');
+  assert.equal(await filled('webhook_url'), `${shop}/api/payment/sepay/webhook`);
+  assert.equal(await bank.$eval('[name=auth] option', ({ textContent }) => textContent), 'as agreed: API key');
+
+  await bank.select('[name=auth]', 'hmac');
+  assert.deepEqual(await payAtBank(bank), ['401'], 'another proof than agreed is not believed');
+  await bank.select('[name=auth]', '');
+  await bank.$eval('[name=amount]', (amount) => { amount.value = '150000'; });
+  assert.deepEqual(await payAtBank(bank), ['200']);
+  await page.bringToFront();
+  await says(page, 'partial');
+
+  await bank.bringToFront();
+  await bank.$eval('[name=amount]', (amount) => { amount.value = '49000'; });
+  await bank.$eval('[name=copies]', (copies) => { copies.value = '3'; });
+  for (const mangling of ['no_signs', 'lower_case', 'wrapped']) await click(bank, `[name=mangling][value=${mangling}]`);
+  assert.deepEqual(await payAtBank(bank), ['200', '200', '200']);
+  await photograph(bank, 'bank-1280', { fullPage: true });
+  await bank.setViewport(phone);
+  await photograph(bank, 'bank-390', { fullPage: true });
+  assert.deepEqual(await faint(bank), []);
+
+  await page.bringToFront();
+  await says(page, 'paid');
+  const counted = await until(
+    'the payment arrives on both legs, and the subscription',
+    async () => {
+      const found = await conversions(orderId);
+      const signals = (name) => found.find(({ event }) => event === name)?.signals.length;
+      return signals('CompletePayment') === 2 && signals('Subscribe') === 1 && found;
+    },
+    { found: () => conversions(orderId) },
+  );
+  assert.deepEqual(
+    counted.map(({ event }) => event).sort(),
+    ['CompletePayment', 'InitiateCheckout', 'Subscribe', 'ViewContent'],
+  );
+  for (const { event, user, properties } of counted) {
+    assert.equal(properties.value, 199000, event);
+    for (const key of ['email', 'phone', 'external_id', 'ttclid', 'ttp', 'user_agent']) {
+      assert.ok(user[key]?.length > 0, `${event} carries ${key}`);
+    }
+    assert.equal(user.ip, undefined, 'an address of loopback is nobody’s');
+  }
+  const violations = (await read('/sandbox/violations')).filter(({ severity }) => severity === 'violation');
+  assert.deepEqual(violations, []);
+  assert.deepEqual(customer.errors, []);
+  await customer.leave();
+});
+
+test('a run’s secrets are on no page, in no address and not in what dev prints', async () => {
+  const bank = await read('/bank/transfers');
+  const page = await (await fetch(`${shop}/duet-dev.json`)).json();
+  for (const told of [bank, page]) {
+    assert.ok(!/secret|key|token/i.test(Object.keys(told).join()), Object.keys(told).join());
+  }
+  assert.ok(!/[0-9a-f]{32}/.test(JSON.stringify(page) + JSON.stringify(bank.webhook_url) + output.text));
+  const guess = { amount: 1, order_id: 'NETAAAAAAAAAA', secret: 'sandbox-secret' };
+  const told = await (await fetch(`${sandbox}/bank/transfers`, { method: 'POST', body: JSON.stringify(guess) })).json();
+  assert.deepEqual(told.attempts.map(({ status }) => status), [401]);
+});
