@@ -20,6 +20,8 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
 
   test('trusted types let the Pixel in by the policy “duet”', () => assertBothLegs('types=duet'));
 
+  test('so they do where WebAssembly is forbidden', () => assertBothLegs('types=duet&wasm=no'));
+
   for (const [what, query] of [['nonce is another', 'nonce=r4nd0m'], ['policy is not allowed', "types='none'"]]) {
     test(`where the ${what} the server leg arrives and the page hears that the Pixel is blocked`, async () => {
       const { stack } = scene;
