@@ -5,67 +5,90 @@
 //! is hashed as E.164 with its `+`; an external id keeps its case. A value that already is a digest
 //! passes, in lower case.
 
-use alloc::{borrow::ToOwned, string::String};
+use alloc::string::String;
 use core::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Country, Invalid, phone, push_digit, trim};
+use crate::{Country, Invalid, Trimmed, phone, trim};
 
-/// The SHA-256 of a normalised personal value: 64 lower-case hex digits.
+/// The SHA-256 of a normalised personal value.
 ///
 /// It prints as `[hashed]`, since a digest still tells two people apart.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Hashed(String);
+pub struct Hashed([u8; 32]);
 
 impl Hashed {
-    /// The digest as it travels.
-    pub fn as_str(&self) -> &str {
+    /// The digest.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    fn of(normalised: &str) -> Self {
-        Self(hex(sha256(normalised)))
+    /// The digest as it travels: 64 lower-case hex digits.
+    pub fn to_hex(&self) -> String {
+        let digit = |value: u8| char::from(value + if value < 10 { b'0' } else { b'a' - 10 });
+        let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 15)];
+        self.0.iter().flat_map(digits).collect()
     }
 
+    /// Of an e-mail address in lower case: trimmed, hashed. `None` when it is not one local part, one
+    /// `@` and one domain, without white space.
+    ///
+    /// The Unicode tables behind `str::to_lowercase` would be the largest part of the browser module,
+    /// and a browser has its own.
+    pub fn of_email(lowered: &str) -> Option<Self> {
+        let Trimmed { text, spaced } = trim(lowered);
+        let one_sided = text.starts_with(b"@") || text.ends_with(b"@");
+        let ats = text
+            .iter()
+            .fold(0, |ats, byte| ats + u32::from(*byte == b'@'));
+        let fits = ats == 1 && !spaced && !one_sided;
+        Self::already(text).or_else(|| fits.then(|| Self::of(text)))
+    }
+
+    /// Of a phone number, brought to E.164 first; `country` is for numbers without a country code.
+    ///
+    /// # Errors
+    /// As [`phone::e164`]: a number that cannot be dialled is refused, never hashed as typed.
+    pub fn of_phone(raw: &str, country: Option<Country>) -> Result<Self, phone::Flaw> {
+        if let Some(hashed) = Self::already(trim(raw).text) {
+            return Ok(hashed);
+        }
+        phone::e164(raw, country).map(|number| Self::of(number.write(&mut [0; 16])))
+    }
+
+    /// Of the advertiser's own id of a person: trimmed, case kept, hashed. `None` when nothing is left.
+    pub fn of_external_id(raw: &str) -> Option<Self> {
+        let text = trim(raw).text;
+        let fits = !text.is_empty();
+        Self::already(text).or_else(|| fits.then(|| Self::of(text)))
+    }
+
+    fn of(normalised: &[u8]) -> Self {
+        Self(sha256(&[normalised]))
+    }
+
+    /// A value that is a digest already.
     #[inline(never)]
-    fn already(value: &str) -> Option<Self> {
-        let digest = value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-        digest.then(|| {
-            let mut digits = value.to_owned();
-            digits.make_ascii_lowercase();
-            Self(digits)
-        })
+    fn already(value: &[u8]) -> Option<Self> {
+        let mut digest = [0; 32];
+        let mut digits = value.iter().map(|byte| char::from(*byte).to_digit(16));
+        for byte in &mut digest {
+            let (high, low) = (digits.next()??, digits.next()??);
+            *byte = u8::try_from(high << 4 | low).ok()?;
+        }
+        digits.next().is_none().then_some(Self(digest))
     }
 }
 
+/// The SHA-256 of texts in a row.
 #[inline(never)]
-pub(crate) fn sha256(text: &str) -> [u8; 32] {
-    Sha256::digest(text).into()
-}
-
-/// Small, for a page.
-#[cfg(not(feature = "serde"))]
-fn hex(digest: [u8; 32]) -> String {
-    let mut digits = String::new();
-    for byte in digest {
-        push_hex(&mut digits, byte);
+pub(crate) fn sha256(texts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update(text);
     }
-    digits
-}
-
-/// Quick, for the proxy.
-#[cfg(feature = "serde")]
-fn hex(digest: [u8; 32]) -> String {
-    let digit = |value: u8| char::from(value + if value < 10 { b'0' } else { b'a' - 10 });
-    let digits = |byte: u8| [digit(byte >> 4), digit(byte & 15)];
-    digest.into_iter().flat_map(digits).collect()
-}
-
-#[inline(never)]
-pub(crate) fn push_hex(out: &mut String, byte: u8) {
-    push_digit(out, (byte >> 4).into());
-    push_digit(out, (byte & 15).into());
+    hasher.finalize().into()
 }
 
 impl fmt::Debug for Hashed {
@@ -77,91 +100,70 @@ impl fmt::Debug for Hashed {
 #[cfg(feature = "serde")]
 impl serde::Serialize for Hashed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(&self.to_hex())
     }
 }
 
 /// An e-mail address: trimmed, lower-cased, hashed.
 ///
-/// `lowercase` is an argument because the Unicode tables behind `str::to_lowercase` would be the
-/// largest part of the browser module, and a browser has its own.
-///
 /// # Errors
-/// `email` when it is not one local part, one `@` and one domain, without white space.
-pub fn email(raw: &str, lowercase: fn(&str) -> String) -> Result<Hashed, Invalid> {
-    let trimmed = trim(raw);
-    if let Some(hashed) = Hashed::already(trimmed) {
-        return Ok(hashed);
-    }
-    let mut ats = 0;
-    let mut spaced = false;
-    for c in trimmed.chars() {
-        ats += u32::from(c == '@');
-        spaced |= c.is_whitespace();
-    }
-    let one_sided = trimmed.starts_with('@') || trimmed.ends_with('@');
-    if ats != 1 || spaced || one_sided {
-        return Err(Invalid::new(
-            "user.email",
-            "email",
-            "an e-mail address has one @ with something on both sides and no spaces",
-        ));
-    }
-    Ok(Hashed::of(&lowercase(trimmed)))
+/// `email` as [`Hashed::of_email`].
+pub fn email(raw: &str) -> Result<Hashed, Invalid> {
+    Hashed::of_email(&raw.to_lowercase()).ok_or(Invalid::new(
+        "user.email",
+        "email",
+        "an e-mail address has one @ with something on both sides and no spaces",
+    ))
 }
 
-/// A phone number, brought to E.164 first; `country` is for numbers written without a country code.
+/// A phone number, brought to E.164 and hashed.
 ///
 /// # Errors
-/// As [`phone::e164`]: a number that cannot be dialled is refused, never hashed as typed.
+/// `phone` as [`Hashed::of_phone`].
 pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
-    if let Some(hashed) = Hashed::already(trim(raw)) {
-        return Ok(hashed);
-    }
-    phone::e164(raw, country).map(|number| Hashed::of(&number))
+    Hashed::of_phone(raw, country).map_err(Invalid::from)
 }
 
 /// The advertiser's own id of a person: trimmed, case kept, hashed.
 ///
 /// # Errors
-/// `external_id` when nothing is left.
+/// `external_id` as [`Hashed::of_external_id`].
 pub fn external_id(raw: &str) -> Result<Hashed, Invalid> {
-    let trimmed = trim(raw);
-    if trimmed.is_empty() {
-        return Err(Invalid::new(
-            "user.external_id",
-            "external_id",
-            "an external_id is not empty",
-        ));
-    }
-    Ok(Hashed::already(trimmed).unwrap_or_else(|| Hashed::of(trimmed)))
+    Hashed::of_external_id(raw).ok_or(Invalid::new(
+        "user.external_id",
+        "external_id",
+        "an external_id is not empty",
+    ))
 }
 
 /// A first or last name: trimmed, lower-cased, inner spaces kept, hashed. `None` when empty.
-pub fn person_name(raw: &str, lowercase: fn(&str) -> String) -> Option<Hashed> {
-    lowered(raw.trim(), lowercase)
+pub fn person_name(raw: &str) -> Option<Hashed> {
+    lowered(raw.trim())
 }
 
 /// A postal code: lower-cased, without spaces and dashes, hashed. `None` when empty.
-pub fn zip_code(raw: &str, lowercase: fn(&str) -> String) -> Option<Hashed> {
+pub fn zip_code(raw: &str) -> Option<Hashed> {
     let joined: String = raw
         .chars()
         .filter(|c| !c.is_whitespace() && *c != '-')
         .collect();
-    lowered(&joined, lowercase)
+    lowered(&joined)
 }
 
-fn lowered(text: &str, lowercase: fn(&str) -> String) -> Option<Hashed> {
+fn lowered(text: &str) -> Option<Hashed> {
     if text.is_empty() {
         return None;
     }
-    Some(Hashed::already(text).unwrap_or_else(|| Hashed::of(&lowercase(text))))
+    Some(
+        Hashed::already(text.as_bytes())
+            .unwrap_or_else(|| Hashed::of(text.to_lowercase().as_bytes())),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::{format, string::ToString};
+    use alloc::format;
     use proptest::prelude::*;
 
     const EMAIL: &str = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b";
@@ -169,34 +171,34 @@ mod tests {
     const ID: &str = "6d2d23ed645414b1cb2149eca473460493d4b387057afde07e344bd15ae526b3";
 
     fn email_of(raw: &str) -> Hashed {
-        email(raw, str::to_lowercase).unwrap()
+        email(raw).unwrap()
     }
 
     #[test]
     fn the_published_vectors_hold() {
-        assert_eq!(email_of("test@example.com").as_str(), EMAIL);
-        assert_eq!(email_of("  TEST@Example.com\n").as_str(), EMAIL);
-        assert_eq!(phone("+84901234567", None).unwrap().as_str(), PHONE);
-        assert_eq!(external_id(" user_2abcDEF ").unwrap().as_str(), ID);
+        assert_eq!(email_of("test@example.com").to_hex(), EMAIL);
+        assert_eq!(email_of("  TEST@Example.com\n").to_hex(), EMAIL);
+        assert_eq!(phone("+84901234567", None).unwrap().to_hex(), PHONE);
+        assert_eq!(external_id(" user_2abcDEF ").unwrap().to_hex(), ID);
     }
 
     #[test]
     fn dots_tags_and_the_case_of_an_external_id_stay() {
-        assert_ne!(email_of("te.st@example.com").as_str(), EMAIL);
-        assert_ne!(email_of("test+ad@example.com").as_str(), EMAIL);
-        assert_ne!(external_id("user_2abcdef").unwrap().as_str(), ID);
+        assert_ne!(email_of("te.st@example.com").to_hex(), EMAIL);
+        assert_ne!(email_of("test+ad@example.com").to_hex(), EMAIL);
+        assert_ne!(external_id("user_2abcdef").unwrap().to_hex(), ID);
     }
 
     #[test]
-    fn letters_beyond_ascii_are_lower_cased_by_the_callers_function() {
+    fn letters_beyond_ascii_are_lower_cased() {
         assert_eq!(email_of("ĐƠN@Ví-dụ.vn"), email_of("đơn@ví-dụ.vn"));
     }
 
     #[test]
     fn a_digest_passes_in_lower_case() {
-        assert_eq!(email_of(&EMAIL.to_uppercase()).as_str(), EMAIL);
-        assert_eq!(phone(PHONE, None).unwrap().as_str(), PHONE);
-        assert_eq!(external_id(ID).unwrap().as_str(), ID);
+        assert_eq!(email_of(&EMAIL.to_uppercase()).to_hex(), EMAIL);
+        assert_eq!(phone(PHONE, None).unwrap().to_hex(), PHONE);
+        assert_eq!(external_id(ID).unwrap().to_hex(), ID);
     }
 
     #[test]
@@ -209,11 +211,7 @@ mod tests {
             "a@b@c",
             "a b@example.com",
         ] {
-            assert_eq!(
-                email(raw, str::to_lowercase).unwrap_err().field,
-                "user.email",
-                "{raw}"
-            );
+            assert_eq!(email(raw).unwrap_err().field, "user.email", "{raw}");
         }
     }
 
@@ -224,27 +222,26 @@ mod tests {
 
     #[test]
     fn names_and_zip_codes_follow_their_rules() {
-        let lower = str::to_lowercase;
-        assert_eq!(person_name(" Văn A ", lower), person_name("văn a", lower));
-        assert_eq!(zip_code("SW1A 1-AA", lower), zip_code("sw1a1aa", lower));
-        assert_eq!(person_name("  ", lower), None);
+        assert_eq!(person_name(" Văn A "), person_name("văn a"));
+        assert_eq!(zip_code("SW1A 1-AA"), zip_code("sw1a1aa"));
+        assert_eq!(person_name("  "), None);
     }
 
     proptest! {
         #[test]
         fn hashing_twice_changes_nothing(raw in "[a-zA-Z0-9.+]{1,20}@[a-zA-Z0-9]{1,10}\\.[a-z]{2,4}") {
             let once = email_of(&raw);
-            prop_assert_eq!(email_of(once.as_str()), once.clone());
+            prop_assert_eq!(email_of(&once.to_hex()), once.clone());
             prop_assert_eq!(email_of(&raw.to_ascii_uppercase()), once);
         }
 
         #[test]
         fn any_text_is_hashed_or_refused_without_panic(raw in any::<String>()) {
-            let _ = email(&raw, str::to_lowercase);
+            let _ = email(&raw);
             let _ = phone(&raw, Country::parse("VN"));
             if let Ok(hashed) = external_id(&raw) {
-                prop_assert_eq!(hashed.as_str().len(), 64);
-                prop_assert_eq!(hashed.as_str().to_string(), hashed.as_str().to_ascii_lowercase());
+                prop_assert_eq!(hashed.to_hex().len(), 64);
+                prop_assert_eq!(hashed.to_hex(), hashed.to_hex().to_ascii_lowercase());
             }
         }
     }

@@ -4,10 +4,7 @@ use alloc::{borrow::ToOwned, string::String};
 
 use uuid::Builder;
 
-use crate::{
-    Invalid,
-    hash::{push_hex, sha256},
-};
+use crate::{Invalid, hash::sha256};
 
 /// The longest id TikTok is known to keep apart.
 pub const MAX_LENGTH: usize = 64;
@@ -23,10 +20,7 @@ impl EventId {
     /// # Errors
     /// `event_id` when it is empty, too long or holds another character.
     pub fn parse(id: &str) -> Result<Self, Invalid> {
-        let fits = (1..=MAX_LENGTH).contains(&id.len());
-        let plain =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
-        if fits && id.bytes().all(plain) {
+        if is_id(id) {
             return Ok(Self(id.to_owned()));
         }
         Err(Invalid::new(
@@ -36,24 +30,14 @@ impl EventId {
         ))
     }
 
-    /// The id of `event` for an order: the same on every page, in every webhook, after every restart.
-    ///
-    /// SHA-256 of `duet/1|<event>|<order_id>`, its first 16 bytes as a version-8 UUID (RFC 9562).
+    /// The id of `event` for an order, see [`of_order`].
     pub fn derive(event: &str, order_id: &str) -> Self {
-        let mut text = "duet/1|".to_owned();
-        for part in [event, "|", order_id] {
-            text.push_str(part);
-        }
-        let mut bytes = [0; 16];
-        for (byte, hashed) in bytes.iter_mut().zip(sha256(&text)) {
-            *byte = hashed;
-        }
-        Self::uuid(&Builder::from_custom_bytes(bytes))
+        Self::uuid(of_order(event, order_id))
     }
 
-    /// A fresh id (a version-4 UUID) out of 16 random bytes.
+    /// A fresh id out of 16 random bytes, see [`of_chance`].
     pub fn from_random(bytes: [u8; 16]) -> Self {
-        Self::uuid(&Builder::from_random_bytes(bytes))
+        Self::uuid(of_chance(bytes))
     }
 
     /// The id as it travels.
@@ -61,17 +45,33 @@ impl EventId {
         &self.0
     }
 
-    /// The crate's own way to write an id is four times this size on a page.
-    fn uuid(builder: &Builder) -> Self {
-        let mut text = String::new();
-        for (at, &byte) in builder.as_uuid().as_bytes().iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                text.push('-');
-            }
-            push_hex(&mut text, byte);
-        }
-        Self(text)
+    fn uuid(bytes: [u8; 16]) -> Self {
+        let uuid = uuid::Uuid::from_bytes(bytes);
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        Self(uuid.as_hyphenated().encode_lower(&mut text).to_owned())
     }
+}
+
+/// Whether a text is an id.
+pub fn is_id(id: &str) -> bool {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
+    (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(plain)
+}
+
+/// The id of `event` for an order, as the bytes of a UUID: the same on every page, in every webhook,
+/// after every restart.
+///
+/// SHA-256 of `duet/1|<event>|<order_id>`, its first 16 bytes as a version-8 UUID (RFC 9562).
+pub fn of_order(event: &str, order_id: &str) -> [u8; 16] {
+    let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+        sha256(&[b"duet/1|", event.as_bytes(), b"|", order_id.as_bytes()]);
+    Builder::from_custom_bytes(bytes).into_uuid().into_bytes()
+}
+
+/// A fresh id, as the bytes of a version-4 UUID, out of 16 random bytes.
+pub fn of_chance(bytes: [u8; 16]) -> [u8; 16] {
+    Builder::from_random_bytes(bytes).into_uuid().into_bytes()
 }
 
 #[cfg(test)]

@@ -83,29 +83,22 @@ impl EventName {
     /// name only in case, is longer than 50 characters, does not start with a letter, or holds
     /// anything but letters, digits, `_` and `-`.
     pub fn parse(name: &str) -> Result<Self, Invalid> {
-        let known = likeness(name, KNOWN);
-        if likeness(name, REWRITTEN) == Likeness::Same {
-            return Err(Invalid::new(
-                "event",
+        let (rule, message) = match check(name) {
+            Ok(()) => return Ok(Self(name.to_owned())),
+            Err(Flaw::Reserved) => (
                 "reserved_name",
                 "TikTok rewrites this name; use the standard event it stands for",
-            ));
-        }
-        if known == Likeness::OtherCase {
-            return Err(Invalid::new(
-                "event",
+            ),
+            Err(Flaw::OtherCase) => (
                 "event_name",
                 "a standard event in the wrong case; TikTok would count it as a custom event",
-            ));
-        }
-        if !custom(name.as_bytes()) {
-            return Err(Invalid::new(
-                "event",
+            ),
+            Err(Flaw::Malformed) => (
                 "event_name",
                 "a custom event is at most 50 letters, digits, _ and -, and starts with a letter",
-            ));
-        }
-        Ok(Self(name.to_owned()))
+            ),
+        };
+        Err(Invalid::new("event", rule, message))
     }
 
     /// The name as its caller wrote it.
@@ -113,14 +106,46 @@ impl EventName {
         &self.0
     }
 
-    /// The name under which a repeat is recognised: `CompletePayment` and `Purchase` are one event.
+    /// The name under which a repeat is recognised, see [`canonical`].
     pub fn canonical(&self) -> &str {
-        match self.0.as_str() {
-            "CompletePayment" => "Purchase",
-            "PageView" => "Pageview",
-            "SubmitForm" => "Lead",
-            name => name,
-        }
+        canonical(&self.0)
+    }
+}
+
+/// The name under which a repeat is recognised: `CompletePayment` and `Purchase` are one event.
+pub fn canonical(name: &str) -> &str {
+    match name {
+        "CompletePayment" => "Purchase",
+        "PageView" => "Pageview",
+        "SubmitForm" => "Lead",
+        name => name,
+    }
+}
+
+/// Why a text is no event name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// TikTok rewrites it.
+    Reserved = 1,
+    /// It differs from a standard name only in case.
+    OtherCase,
+    /// It is too long, or holds characters that no name has.
+    Malformed,
+}
+
+/// Whether a text is an event name.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check(name: &str) -> Result<(), Flaw> {
+    if likeness(name, REWRITTEN) == Likeness::Same {
+        Err(Flaw::Reserved)
+    } else if likeness(name, KNOWN) == Likeness::OtherCase {
+        Err(Flaw::OtherCase)
+    } else if custom(name.as_bytes()) {
+        Ok(())
+    } else {
+        Err(Flaw::Malformed)
     }
 }
 

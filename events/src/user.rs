@@ -88,24 +88,23 @@ impl User {
         country: Option<Country>,
         problems: &mut Problems,
     ) -> Self {
-        let lower: fn(&str) -> String = str::to_lowercase;
         let email = fields.texts("email", problems);
         let phone = fields.texts("phone", problems);
         let mut external_id = fields.texts("external_id", problems);
         external_id.extend(fields.texts("userId", problems));
         let user = Self {
-            email: digests(&email, problems, |raw| hash::email(raw, lower)),
+            email: digests(&email, problems, hash::email),
             phone: digests(&phone, problems, |raw| hash::phone(raw, country)),
             external_id: digests(&external_id, problems, hash::external_id),
             first_name: fields
                 .text("first_name", problems)
-                .and_then(|raw| hash::person_name(&raw, lower)),
+                .and_then(|raw| hash::person_name(&raw)),
             last_name: fields
                 .text("last_name", problems)
-                .and_then(|raw| hash::person_name(&raw, lower)),
+                .and_then(|raw| hash::person_name(&raw)),
             zip_code: fields
                 .text("zip_code", problems)
-                .and_then(|raw| hash::zip_code(&raw, lower)),
+                .and_then(|raw| hash::zip_code(&raw)),
             city: place("city", &mut fields, problems),
             state: place("state", &mut fields, problems),
             country: place("country", &mut fields, problems),

@@ -5,13 +5,18 @@
     reason = "a panic is a failed test"
 )]
 
-use duet_events::{Country, phone::e164};
+use duet_events::{Country, Invalid};
 use phonenumber::{Mode, country::Id, metadata::DATABASE};
 use proptest::prelude::*;
 
 const COUNTRIES: [&str; 10] = ["VN", "US", "GB", "DE", "JP", "BR", "IN", "SG", "TH", "ID"];
 
-fn vietnamese(raw: &str) -> Result<String, duet_events::Invalid> {
+fn e164(raw: &str, country: Option<Country>) -> Result<String, Invalid> {
+    let number = duet_events::phone::e164(raw, country)?;
+    Ok(number.to_string())
+}
+
+fn vietnamese(raw: &str) -> Result<String, Invalid> {
     e164(raw, Country::parse("VN"))
 }
 

@@ -1,17 +1,20 @@
 // Duet on a page: brings the Rust module up, and keeps every exception away from the page.
 
 import { open, openLater } from 'source'
-import { ADOPT, CONSENT, HURRY, IDENTIFY, INIT, LEAVE, PENDING, RESET, WAKE, attach, happened, step } from './effects.js'
+import { attach, core } from './core.js'
+import { CONSENT, HURRY, INIT, LEAVE, WAKE, gate, happened, step, stopped } from './effects.js'
 import { letGo } from './early.js'
 import { fire, userFields } from './fire.js'
 import { held, hold, replay } from './held.js'
-import { clicked, quiet, storedEvents } from './host.js'
+import { quiet } from './host.js'
 import { eventId } from './ids.js'
 import { emit, on } from './listeners.js'
 import { poll } from './orders.js'
+import { events, storedEvents } from './outbox.js'
 import { propertiesOf } from './properties.js'
 import { configure, settings } from './requests.js'
-import { addPixel, view } from './ttq.js'
+import { addPixel, identify, view } from './ttq.js'
+import { learn, remember, reset } from './visitor.js'
 
 /** Whether the module runs. */
 let isUp
@@ -22,19 +25,18 @@ let early
 
 const fail = (error) => {
   // A trap may leave the module half-way through something; it is never called again.
-  attach(() => '')
+  stopped()
   isUp = true
   held.length = 0
   emit('error', { code: 'core', message: 'Duet stopped working on this page: ' + error })
 }
 
 const up = (call) => {
-  attach((kind, input) => {
+  attach((...values) => {
     try {
-      return call(kind, input)
+      return call(...values)
     } catch (error) {
       fail(error)
-      return ''
     }
   })
   isUp = true
@@ -74,7 +76,8 @@ const init = (config) => {
       if (config.debug) import('./debug.js').then((debug) => debug.start(on, settings)).catch(console.warn)
       listen()
       addPixel(config)
-      step(INIT, [config.country, known(config.consent ?? 'granted'), clicked()])
+      if (settings.country && !core(COUNTRY, settings.country)) emit('error', { code: 'config', field: 'country' })
+      step(INIT, known(config.consent ?? 'granted'))
       replay()
       begun()
     } else {
@@ -88,9 +91,11 @@ const init = (config) => {
   return Promise.resolve(ready)
 }
 
+/** A choice by the number consent.rs has for it. */
 const known = (consent) => {
-  if (!/^(granted|denied|pending)$/.test(consent)) emit('error', { code: 'config', field: 'consent' })
-  return consent
+  const choice = ['granted', 'pending', 'denied'].indexOf(consent)
+  if (choice < 0) emit('error', { code: 'config', field: 'consent' })
+  return choice
 }
 
 const listen = () => {
@@ -128,19 +133,26 @@ export const browser = {
   init,
   identify(user) {
     const fields = quiet(() => userFields(user))
-    const task = () => step(IDENTIFY, fields).h && hold(task)
+    const task = () => {
+      // A phone number cannot be read before the country is known.
+      if (!settings) return hold(task)
+      const keys = learn(fields)
+      if (gate) return
+      remember()
+      identify(keys)
+    }
     if (fields) run(task)
   },
   reset() {
     run(() => {
       // An identity nobody has looked at yet is not worth keeping.
       held.splice(0, held.length, ...held.filter((task) => task.number))
-      step(RESET)
+      reset()
     })
   },
   setConsent(consent) {
     const task = () => {
-      step(CONSENT, [known(consent), clicked()])
+      step(CONSENT, known(consent))
       replay()
     }
     task.choice = consent
@@ -155,8 +167,8 @@ export const browser = {
     await ready
     if (isUp) await Promise.all(happened(HURRY))
   },
-  // What is stored may be an earlier page's, or another tab's, of which Rust does not know yet.
-  pending: () => (isUp ? Math.max(step(PENDING).i ?? 0, storedEvents().length) : 0) + held.length,
+  // What is stored may be an earlier page's, or another tab's, of which this page does not know yet.
+  pending: () => (isUp ? Math.max(events.filter(Boolean).length, storedEvents().length) : 0) + held.length,
   on,
   fire: track,
   fireFields: (event, fields, options) => track(true, true, event, quiet(() => propertiesOf(fields)), options),

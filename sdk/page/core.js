@@ -1,40 +1,53 @@
 // The Rust module, over what instantiates it.
 //
 // This takes the place of the JavaScript that wasm-bindgen writes, which has to be ready for anything;
-// here only texts and one number cross. `cargo xtask sdk` fails where wasm-bindgen would cross them
-// differently, and puts in what the module's imports and exports are called: all names in capitals.
+// here only numbers and texts go in, and numbers and bytes come out. `cargo xtask sdk` fails where
+// wasm-bindgen would cross them differently, and puts in what the module's imports and exports are
+// called: all names in capitals that are nowhere defined.
 
-import { cookie, lowercase, read } from './host.js'
+/** What the module has asked for and nobody has carried out yet: kind and two numbers each. */
+export const effects = []
 
-/** `(kind, input) => effects`, over what `instantiate` makes of the module's imports. */
+/** `(name, ...values) => answer`: an export, called with numbers, texts and bytes. */
+export let core
+
+export const attach = (call) => {
+  core = call
+}
+
+// Room for the texts of a call; one that is longer gets more.
+const ROOM_BYTES = 40_000
+
+/** `core`, over what `instantiate` makes of the module's imports. */
 export const connect = (instantiate) => {
-  let effects
-  const memory = (at, length) => new Uint8Array(wasm[MEMORY].buffer, at, length)
-  const take = (at, length) => new TextDecoder().decode(memory(at, length))
-  const give = (text) => {
-    const encoded = new TextEncoder().encode(text)
-    const { length } = encoded
-    const at = wasm[ALLOCATE](length, 1)
-    memory(at, length).set(encoded)
-    return [at, length]
-  }
-  // Rust says where it wants to find the text and its length.
-  const answering = (ask) => (to, at, length) => {
-    const given = give(ask(take(at, length)))
-    new Uint32Array(wasm[MEMORY].buffer, to, 2).set(given)
-  }
+  let given
+  let start = 0
+  let end = 0
+  const bytes = (at, length) => new Uint8Array(wasm[MEMORY].buffer, at, length)
   const wasm = instantiate({
     [MODULE]: {
-      [READ]: answering(read),
-      [COOKIE]: answering(cookie),
-      [LOWERCASE]: answering(lowercase),
-      [HAND_OVER]: (at, length) => {
-        effects = take(at, length)
+      [EFFECT]: (...effect) => effects.push(effect),
+      [GIVE]: (at, length) => {
+        given = bytes(at, length).slice()
       },
     },
   })
-  return (kind, input) => {
-    wasm[CALL](kind, ...give(input))
-    return effects
+  return (name, ...values) => {
+    let at = start
+    given = undefined
+    const crossing = values.flatMap((value) => {
+      const encoded = typeof value == 'string' ? new TextEncoder().encode(value) : value
+      const { length } = encoded
+      if (length == null) return encoded
+      if (at + length > end) {
+        start = at = wasm[ALLOCATE](length + ROOM_BYTES, 1)
+        end = at + length + ROOM_BYTES
+      }
+      bytes(at, length).set(encoded)
+      at += length
+      return [at - length, length]
+    })
+    const answer = wasm[name](...crossing)
+    return given ?? answer
   }
 }

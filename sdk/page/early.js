@@ -8,7 +8,5 @@ import { endpointOf } from './requests.js'
 export const letGo = (config) => {
   // The last choice counts, and init()'s is the first.
   if (held.reduce((last, { choice }) => choice ?? last, config.consent ?? 'granted') != 'granted') return
-  for (const { whole, id } of held) {
-    if (whole) navigator.sendBeacon(endpointOf(config), JSON.stringify({ ...whole(config), event_id: id }))
-  }
+  for (const { whole } of held) if (whole) navigator.sendBeacon(endpointOf(config), JSON.stringify(whole(config)))
 }

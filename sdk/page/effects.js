@@ -1,52 +1,53 @@
 // Calls the Rust module and carries out, in order, what it asks for (effect.rs). Decides nothing.
 
-import { FIELD, RECORD, join, keys, quiet, random, remove, setCookie, write } from './host.js'
-import { emit, settle } from './listeners.js'
-import { adopt, post } from './requests.js'
-import { identify, openPixel, stopPixel, verdict } from './ttq.js'
+import { attach, core, effects } from './core.js'
+import { keys, quiet, remove, setCookie, write } from './host.js'
+import { emit } from './listeners.js'
+import { events, fares } from './outbox.js'
+import { PAUSE_KEY, adopt, post } from './requests.js'
+import { openPixel, stopPixel, verdict } from './ttq.js'
+import { forget, recall } from './visitor.js'
 
 // The calls, as duet.rs numbers them.
-export const TRACK = 0
-export const IDENTIFY = 1
-export const RESET = 2
-export const CONSENT = 3
-export const INIT = 4
-export const WAKE = 5
-export const HURRY = 6
-export const LEAVE = 7
-export const ANSWERED = 8
-export const ADOPT = 9
-export const PENDING = 10
+export const INIT = 0
+export const CONSENT = 1
+export const ADD = 2
+export const WAKE = 3
+export const HURRY = 4
+export const LEAVE = 5
+export const ANSWERED = 6
+export const LOOK = 7
+export const MISS = 8
+export const FIND = 9
+export const LOOKED = 10
 
-let core
+// The words, as effect.rs numbers them.
+const WORDS = 'accepted duplicate held invalid queued dropped consent full expired refused'.split(' ')
+
 let wakeAt = Infinity
 let wakeTimer
+const batch = []
 
-export const attach = (call) => {
-  core = call
+/** What may become of a call: goes out, 1 waits, 2 is denied; 3 where the module has stopped. */
+export let gate = 1
+
+/** The module has stopped: from here on it is asked nothing. */
+export const stopped = () => {
+  attach(() => {})
+  gate = 3
 }
 
-/**
- * Runs a call. Gives back the fields of the effects that are its caller's business, by their letters,
- * and the `requests` it started.
- */
-export const step = (kind, fields = [], records = []) => {
-  const done = { requests: [] }
-  const input = join([Date.now(), ...random(), verdict, ...fields])
-  for (const effect of core(kind, [input, ...records].join(RECORD)).split(RECORD)) {
-    const [letter, ...given] = effect.split(FIELD)
-    const act = acts[letter]
-    if (act) done.requests.push(quiet(() => act(...given)))
-    else done[letter] = given
-  }
-  return done
+/** Runs a call and what follows from it; gives back what that gave back, the requests it started among it. */
+export const step = (kind, number = 0, ms = 0, size = 0, flags = 0, results = '') => {
+  gate = core(CALL, kind, Date.now(), Math.random(), !!verdict, number, ms, size, flags, results) ?? gate
+  return effects.splice(0).map(([act, first, second]) => quiet(() => acts[act](first, second)))
 }
 
 /** Tells Rust that something happened; gives back the requests that follow. */
-export const happened = (kind) => quiet(() => step(kind))?.requests ?? []
+export const happened = (kind) => quiet(() => step(kind)) ?? []
 
 export const wake = (ms) => {
-  const at = Date.now() + +ms
+  const at = Date.now() + ms
   if (at >= wakeAt) return
   clearTimeout(wakeTimer)
   wakeAt = at
@@ -56,20 +57,26 @@ export const wake = (ms) => {
   }, ms)
 }
 
-const acts = {
-  w: (key, ...fields) => write(key, fields.join(FIELD)),
-  r: remove,
-  c() {
+const acts = [
+  (event) => write(events[event].key, events[event].stored),
+  (event) => remove(events[event].key),
+  (event) => remove(events[event].mark),
+  (event, word) => fares(event, WORDS[word]),
+  (event, word) => emit('error', { code: WORDS[word], eventId: events[event]?.id }),
+  (event) => delete events[event],
+  (event) => batch.push(event),
+  (number, leaving) => post(number, leaving, batch.splice(0)),
+  wake,
+  adopt,
+  () => openPixel(recall()),
+  stopPixel,
+  () => {
     keys().forEach(remove)
     setCookie('ttclid', '', 0)
+    forget()
   },
-  k: (ttclid) => setCookie('ttclid', ttclid, 2_592_000),
-  o: openPixel,
-  q: stopPixel,
-  u: identify,
-  p: post,
-  a: adopt,
-  z: wake,
-  s: settle,
-  e: (code, eventId, field) => emit('error', { code, eventId: eventId || undefined, field: field || undefined }),
-}
+  (ms) => (ms ? write(PAUSE_KEY, Date.now() + ms) : remove(PAUSE_KEY)),
+]
+
+/** The number by which Rust knows one of the proxy's words, from 1 on; 0 for any other. */
+export const numberOf = (word) => WORDS.indexOf(word) + 1

@@ -1,12 +1,19 @@
 // One call of a `track…` function: the event as the page knows it.
 
-import { TRACK, step } from './effects.js'
+import { core } from './core.js'
+import { gate } from './effects.js'
 import { hold } from './held.js'
-import { quiet } from './host.js'
-import { eventId } from './ids.js'
+import { PREFIX, quiet, read, write } from './host.js'
+import { eventId, hex } from './ids.js'
 import { emit, settle, settleInTime, ticket } from './listeners.js'
+import { add } from './outbox.js'
 import { settings } from './requests.js'
 import { pixels, report } from './ttq.js'
+import { digestsOf, members, ttclid } from './visitor.js'
+
+// The legs, as once.rs numbers them.
+const PIXEL = 1
+const SERVER = 2
 
 export const userFields = (user) => [user?.email, user?.phone, user?.externalId ?? user?.userId]
 
@@ -31,12 +38,26 @@ export const complete = (properties, currency, orderId) => {
   return properties
 }
 
+/** The legs that are still to be fired, of those that are wanted; what is fired is marked. */
+const unfired = (mark, wanted) => {
+  if (!mark) return wanted
+  const now = Date.now()
+  const [at, fired] = read(mark).split(' ')
+  const legs = core(LEGS, wanted, +(fired ?? 0), +at, now)
+  write(mark, now + ' ' + (legs >> 2))
+  return legs & 3
+}
+
+const derive = (event, order) => core(ID, event, order)
+
 /** `isUp`: whether the module runs. `isComing`: whether it will, once it is fetched. */
 export const fire = (isUp, isComing, pixel, server, event, properties, options) => {
   const { number, delivery } = ticket(event)
   let id = ''
   try {
     const { orderId = properties?.order_id, eventId: own, user, eventTime, testEventCode, ...rest } = options ?? {}
+    id = eventId(event, orderId, own, isUp && derive)
+    if (own != null && id != own) emit('error', { code: 'event_id', eventId: id, field: 'eventId' })
     const copy = snapshot(properties)
     const asked = pixel && rest.pixel !== false
     const made = {
@@ -49,34 +70,52 @@ export const fire = (isUp, isComing, pixel, server, event, properties, options) 
     const who = userFields(user)
     const [email, phone, external_id] = who
     emit('call', { ...made, properties: copy, user: { email, phone, external_id } })
-    const whole = (config) => ({
+    const name = event + ''
+    const order = (orderId ?? '') + ''
+    const attempt = () => {
+      const flaw = core(FLAW, name)
+      if (flaw) {
+        const rule = flaw > 1 ? 'event_name' : 'reserved_name'
+        emit('error', { code: rule, eventId: id, field: 'event' })
+        settle(number, id, 'invalid', { errors: [{ field: 'event', rule }] })
+      } else if (gate > 1) {
+        settle(number, id, gate > 2 ? 'dropped' : 'consent')
+      } else if (gate) {
+        hold(attempt)
+      } else {
+        out()
+      }
+    }
+    const whole = (config, about) => ({
       ...made,
+      event_id: id,
       properties: complete(copy, config?.currency, orderId),
       limited_data_use: rest.limitedDataUse === true || navigator.globalPrivacyControl || undefined,
-      // Last, and still open: Rust adds who it is.
-      user: { locale: navigator.language || undefined },
+      user: { locale: navigator.language || undefined, ...about },
     })
-    const attempt = () => {
-      const legs = [asked && pixels.length, server, !asked, pixels[1] && pixels.join(' ')]
-      const done = step(TRACK, [number, event, orderId, id || own, ...legs, JSON.stringify(whole(settings)).slice(0, -2), ...who])
-      if (done.i) attempt.id = id = done.i[0]
-      if (done.h) hold(attempt)
-      if (done.x) report(event, copy, id, done.x)
+    const out = () => {
+      const keys = digestsOf(who)
+      const mark = order && PREFIX + 'o:' + hex(core(MARK, name, order))
+      const legs = unfired(mark, (asked && pixels[0] != null && PIXEL) | (server && SERVER))
+      const body = whole(settings, { ...members(keys), ttclid: ttclid || undefined })
+      if (legs & SERVER) {
+        for (const pixel_id of pixels[1] ? pixels : [undefined]) {
+          add(number, !asked, mark, { ...body, pixel_id })
+        }
+      } else {
+        settle(number, id, server ? 'duplicate' : 'off')
+      }
+      if (legs & PIXEL) report(event, copy, id, keys)
     }
     attempt.number = number
-    if (isUp) {
-      attempt()
-    } else if (isComing) {
-      attempt.id = id = eventId(event, orderId, own)
-      attempt.whole = server && whole
-      hold(attempt)
-    }
+    attempt.id = id
+    attempt.whole = server && whole
+    if (isUp) attempt()
+    else if (isComing) hold(attempt)
+    else settle(number, id, 'off')
   } catch (error) {
     emit('error', { code: 'call', message: `${event} was not reported: ${error}` })
-  }
-  if (!id) {
-    id = quiet(() => eventId(event, options?.orderId, options?.eventId)) ?? ''
-    settle(number, id, isUp ? 'dropped' : 'off')
+    settle(number, (id ||= eventId()), 'dropped')
   }
   settleInTime(number, id)
   return { eventId: id, delivery }

@@ -1,10 +1,7 @@
-// What the Rust module may ask of the page while a call runs (host.rs), and what it is told of the page.
+// The page: its storage, its cookies, its address.
 
-import { randomBytes } from './ids.js'
-
+/** What the keys of all that Duet stores begin with. */
 export const PREFIX = 'duet:'
-export const FIELD = '\x1f'
-export const RECORD = '\x1e'
 
 /** Runs `task`; whatever goes wrong on someone else's page stays here. */
 export const quiet = (task) => {
@@ -12,9 +9,6 @@ export const quiet = (task) => {
     return task()
   } catch {}
 }
-
-export const join = (fields) =>
-  fields.map((field) => (field == null || field === false ? '' : (field + '').replace(/[\x1e\x1f]/g, ''))).join(FIELD)
 
 // What localStorage did not take: denied, full, or switched off.
 const memory = new Map()
@@ -37,9 +31,6 @@ export const remove = (key) => {
 export const keys = () =>
   [...new Set([...memory.keys(), ...(quiet(() => Object.keys(localStorage)) ?? [])])].filter((key) => key.startsWith(PREFIX))
 
-/** The keys under which record.rs stores events. */
-export const storedEvents = () => keys().filter((key) => key.startsWith(PREFIX + 'e:'))
-
 // TikTok says nothing of the alphabet of its ids; this much fits a cookie, a header and JSON unchanged.
 const plain = (text) => (text && /^[!#-+\--:<-[\]-~]{1,1024}$/.test(text) ? text : '')
 
@@ -49,11 +40,6 @@ export const setCookie = (name, value, seconds) => {
   const secure = location.protocol == 'https:' ? ';secure' : ''
   document.cookie = `${name}=${value};max-age=${seconds};path=/;samesite=lax${secure}`
 }
-
-export const lowercase = (text) => text.toLowerCase()
-
-/** 16 random bytes as two numbers. */
-export const random = () => new BigUint64Array(randomBytes().buffer)
 
 /** The click id in an address; empty for none. */
 export const clickIn = (address) => plain(quiet(() => new URL(address).searchParams.get('ttclid')))

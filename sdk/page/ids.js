@@ -2,11 +2,13 @@
 // Content-Security-Policy makes the page fetch the translated module. The rules are those of the
 // `duet-events` crate, and the same vectors hold them.
 
-/** The caller's own id if it is one, else the order's, else a random one. */
-export const eventId = (event, orderId, own) => {
-  if (/^[\w.:-]{1,64}$/.test(own ?? '')) return String(own)
-  if (orderId != null && orderId !== '') return ofOrder(event, orderId)
-  return uuid(randomBytes(), 0x40)
+/** The caller's own id if it is one, else the order's, by `derive` or in JavaScript, else a random one. */
+export const eventId = (event, orderId, own, derive) => {
+  if (/^[\w.:-]{1,64}$/.test(own ?? '')) return own + ''
+  const order = (orderId ?? '') + ''
+  return order
+    ? uuid(derive?.(event + '', order) ?? ofOrder(event, order), 0x80)
+    : uuid(randomBytes(), 0x40)
 }
 
 export const randomBytes = () => {
@@ -18,15 +20,13 @@ export const randomBytes = () => {
 export const hex = (bytes) => Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join('')
 
 // SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID.
-const ofOrder = (event, orderId) => {
-  const digest = sha256(new TextEncoder().encode(`duet/1|${event}|${orderId}`))
-  return uuid(digest.slice(0, 16), 0x80)
-}
+const ofOrder = (event, order) => sha256(new TextEncoder().encode(`duet/1|${event}|${order}`))
 
+// The first 16 bytes.
 const uuid = (bytes, version) => {
   bytes[6] = (bytes[6] & 15) | version
   bytes[8] = (bytes[8] & 63) | 128
-  return hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  return hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/, '$1-$2-$3-$4-$5')
 }
 
 const sha256 = (message) => {

@@ -19,12 +19,14 @@ export const ticket = (event) => {
   return { number: tickets.push(one), delivery: one.delivery }
 }
 
-const parse = (json) => (json ? JSON.parse(json) : undefined)
-
-/** Says how an event fares: one of this page by its ticket, an earlier page's by its name. */
-export const settle = (number, eventId, status, errors, warnings) => {
+/**
+ * Says how an event fares: one of this page by its ticket, an earlier page's by its name; `said` are the
+ * proxy's errors and warnings.
+ */
+export const settle = (number, eventId, status, said) => {
   const one = tickets[number - 1]
-  const delivery = { event: one ? one.event : number, eventId, status, errors: parse(errors), warnings: parse(warnings) }
+  const { errors, warnings } = said ?? {}
+  const delivery = { event: one ? one.event : number, eventId, status, errors, warnings }
   one?.resolve(delivery)
   emit('delivery', delivery)
 }

@@ -1,7 +1,11 @@
 // Requests to the proxy, and the lock under which all tabs of a site share the outbox.
 
-import { ADOPT, ANSWERED, step, wake } from './effects.js'
-import { PREFIX, join, keys, quiet, read, remove, write } from './host.js'
+import { ANSWERED, LOOK, LOOKED, gate, numberOf, step, wake } from './effects.js'
+import { PREFIX, quiet, read, remove, write } from './host.js'
+import { close, events, look } from './outbox.js'
+
+/** Until when the proxy asked to be left alone, for all tabs of this site. */
+export const PAUSE_KEY = PREFIX + 'wait'
 
 const REQUEST_MS = 10_000
 const LEASE_MS = 15_000
@@ -18,14 +22,16 @@ export const endpointOf = (config) => config.endpoint || '/api/analytics/tiktok/
 export const configure = (config) => {
   settings = {
     ...config,
+    country: (config.country ?? '') + '',
     endpoint: endpointOf(config),
     credentials: config.credentials || 'same-origin',
   }
 }
 
-export async function post(number, leaving, body) {
-  // Status, retry after, whether the proxy spoke, its results: as far as they are known.
-  const answer = [0, 0]
+export async function post(number, leaving, batch) {
+  const body = JSON.stringify({ sent_at: Date.now(), events: batch.map(close) })
+  // Retry after, status, whether the proxy spoke, its results: as far as they are known.
+  const answer = [0, 0, 0, '']
   const { length } = new TextEncoder().encode(body)
   const keepalive = inFlight + length <= KEEPALIVE_BYTES
   if (keepalive) inFlight += length
@@ -40,16 +46,15 @@ export async function post(number, leaving, body) {
       setTimeout(done, REQUEST_MS)
       addEventListener('pageshow', ({ persisted }) => persisted && done(), { signal })
     })
-    await Promise.race([ask(body, keepalive, leaving, answer, signal), givenUp]).catch(() => {})
+    await Promise.race([ask(body, keepalive, leaving, batch, answer, signal), givenUp]).catch(() => {})
     abort.abort()
   }
   if (keepalive) inFlight -= length
-  const [status, retryAfter, spoken, results] = answer
-  await Promise.all(step(ANSWERED, [number, status, retryAfter, spoken], results).requests)
+  await Promise.all(step(ANSWERED, number, ...answer))
 }
 
 // Offline, blocked, patched, cut off or no JSON: what `answer` has got by then is the answer.
-async function ask(body, keepalive, leaving, answer, signal) {
+async function ask(body, keepalive, leaving, batch, answer, signal) {
   const { endpoint, credentials, getToken } = settings
   if (getToken && !leaving) token = await getToken()
   const response = await fetch(endpoint, {
@@ -64,17 +69,18 @@ async function ask(body, keepalive, leaving, answer, signal) {
       ...(token && { authorization: 'Bearer ' + token }),
     },
   })
-  answer[0] = response.status
-  answer[1] = milliseconds(response.headers.get('retry-after'))
+  answer[1] = response.status
+  answer[0] = milliseconds(response.headers.get('retry-after'))
   const { success, results = [], warnings } = await response.json()
-  answer[3] = results.map((result) =>
-    join([
-      result.event_id,
-      result.status,
-      JSON.stringify(result.errors),
-      JSON.stringify(result.warnings ?? warnings),
-    ]),
-  )
+  // Results stand in the order of the events, and are believed only under the right id.
+  answer[3] = batch
+    .map((event, at) => {
+      const { event_id, status, ...said } = results[at] ?? {}
+      if (event_id != events[event]?.id) return 0
+      events[event].said = { warnings, ...said }
+      return numberOf(status)
+    })
+    .join('')
   answer[2] = typeof success == 'boolean'
 }
 
@@ -98,7 +104,12 @@ export async function adopt() {
   adopting = false
 }
 
-const work = () => Promise.all(quiet(() => step(ADOPT, [], keys()).requests) ?? [])
+const work = async () => {
+  if (gate) return
+  step(LOOK, 0, +read(PAUSE_KEY))
+  look()
+  await Promise.all(step(LOOKED))
+}
 
 // Without Web Locks (an insecure origin, an old browser) a key with a time in it has to do.
 async function leased() {

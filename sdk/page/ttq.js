@@ -53,7 +53,7 @@ export const addPixel = ({ pixelId: id = '', pixel, pixelScriptUrl, autoPage, no
 }
 
 /** Brings the Pixel up, or back, for the person of three digests. */
-export const openPixel = (...keys) => {
+export const openPixel = (keys) => {
   isOpen = true
   if (!pixels[0] && !starts[0]) return found('off')
   if (wasOpen) {
@@ -63,7 +63,7 @@ export const openPixel = (...keys) => {
     starts.forEach(quiet)
   }
   wasOpen = true
-  identify(...keys)
+  identify(keys)
 }
 
 /** Stops a Pixel that runs already, as far as it lets itself be stopped. */
@@ -82,7 +82,7 @@ export const stopPixel = (denied) => {
  * Says who is here, once: the Pixel attaches it to everything that follows. The names are those for
  * digests; under its plain names it would hash them again.
  */
-export const identify = (email, phone, id) => {
+export const identify = ([email, phone, id]) => {
   const keys = {}
   if (email) keys.sha256_email = email
   if (phone) keys.sha256_phone_number = phone
@@ -95,7 +95,7 @@ export const identify = (email, phone, id) => {
 
 /** Reports an event about the person of three digests. */
 export const report = (event, properties, eventId, keys) => {
-  identify(...keys)
+  identify(keys)
   tellAll('track', event, properties, { event_id: eventId })
 }
 

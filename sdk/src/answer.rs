@@ -1,9 +1,6 @@
 //! What the proxy's answer means for the events that were in the request.
 
-use crate::{
-    effect::{ACCEPTED, DUPLICATE, HELD, INVALID, Status},
-    joined::{Fields, Records},
-};
+use crate::effect::Word;
 
 /// How to go on after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,27 +23,16 @@ pub struct Answer<'a> {
     /// The request.
     pub request: u32,
     /// The HTTP status; 0 where there was no answer.
-    pub http_status: u64,
+    pub http_status: u32,
     /// What `Retry-After` asks for; 0 for nothing.
-    pub retry_after_ms: u64,
+    pub retry_after_ms: f64,
     /// Whether the body is the proxy's own JSON.
     pub spoken: bool,
-    /// What it says of each event: id, status, errors (JSON), warnings (JSON).
-    pub results: Records<'a>,
+    /// What it says of each event, in their order: a digit, 1 for the first [`Word`].
+    pub results: &'a str,
 }
 
-impl<'a> Answer<'a> {
-    /// Reads what `requests.js` joined.
-    pub fn read(mut fields: Fields<'_>, results: Records<'a>) -> Self {
-        Self {
-            request: u32::try_from(fields.number()).unwrap_or(u32::MAX),
-            http_status: fields.number(),
-            retry_after_ms: fields.number(),
-            spoken: fields.flag(),
-            results,
-        }
-    }
-
+impl Answer<'_> {
     /// How to go on; `several` says that there was more than one event in the request.
     pub fn reading(&self, several: bool) -> Reading {
         match self.http_status {
@@ -61,19 +47,16 @@ impl<'a> Answer<'a> {
             _ => Reading::Later,
         }
     }
+}
 
-    /// What became of the next event of the request: its status, and the proxy's errors and warnings.
-    /// Results stand in the order of the events, and are believed only under the right id.
-    pub fn next(&mut self, event_id: &str) -> Option<(Status, Fields<'a>)> {
-        let mut result = self.results.next()?;
-        if result.text() != event_id {
-            return None;
-        }
-        let word = result.text();
-        let status = [ACCEPTED, DUPLICATE, HELD, INVALID]
-            .into_iter()
-            .find(|status| *status == word)?;
-        Some((status, result))
+/// What became of an event, by its digit; `None` where the answer does not name it.
+pub fn result(digit: u8) -> Option<Word> {
+    match digit {
+        b'1' => Some(Word::Accepted),
+        b'2' => Some(Word::Duplicate),
+        b'3' => Some(Word::Held),
+        b'4' => Some(Word::Invalid),
+        _ => None,
     }
 }
 
@@ -81,19 +64,9 @@ impl<'a> Answer<'a> {
 mod tests {
     use super::*;
 
-    fn answer(http_status: u64, spoken: bool, results: &str) -> Answer<'_> {
-        Answer {
-            request: 0,
-            http_status,
-            retry_after_ms: 0,
-            spoken,
-            results: Records(results),
-        }
-    }
-
     #[test]
     fn an_event_leaves_only_on_the_proxys_own_word() {
-        for (status, spoken, several, reading) in [
+        for (http_status, spoken, several, reading) in [
             (202, true, true, Reading::PerEvent),
             (200, true, false, Reading::PerEvent),
             (422, true, true, Reading::PerEvent),
@@ -113,20 +86,14 @@ mod tests {
             (500, false, false, Reading::Later),
             (0, false, true, Reading::Later),
         ] {
-            let answer = answer(status, spoken, "");
-            assert_eq!(answer.reading(several), reading, "{status} {spoken}");
+            let answer = Answer {
+                request: 0,
+                http_status,
+                retry_after_ms: 0.0,
+                spoken,
+                results: "",
+            };
+            assert_eq!(answer.reading(several), reading, "{http_status} {spoken}");
         }
-    }
-
-    #[test]
-    fn a_result_counts_for_the_event_it_names() {
-        let results = "a\u{1f}accepted\u{1e}a\u{1f}invalid\u{1f}[1]\u{1f}[2]\u{1e}b\u{1f}stored\u{1e}c\u{1f}held";
-        let mut answer = answer(202, true, results);
-        assert_eq!(answer.next("a").map(|(status, _)| status), Some("accepted"));
-        let (status, said) = answer.next("a").unwrap();
-        assert_eq!((status, said.0), ("invalid", "[1]\u{1f}[2]"));
-        assert!(answer.next("b").is_none(), "a word nobody knows");
-        assert!(answer.next("d").is_none(), "another event's result");
-        assert!(answer.next("c").is_none(), "no result at all");
     }
 }

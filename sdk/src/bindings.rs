@@ -1,22 +1,25 @@
-//! The only export to JavaScript: one call in, its effects out.
+//! The only exports to JavaScript: numbers and texts in, effects out.
 //!
 //! `core` alone has no allocator and no panic handler. A panic is a trap: the page's side catches it,
 //! and never calls in here again.
 
 use core::panic::PanicInfo;
 
-use lol_alloc::{FreeListAllocator, LockedAllocator};
+use duet_events::{Country, Hashed, id, name};
+use lol_alloc::LeakingPageAllocator;
 use spin::Mutex;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{
-    duet::Duet,
-    host::{self, Host},
+    duet::{Duet, Said},
+    effect::Effects,
+    facts::Facts,
+    once,
 };
 
+/// Nothing here allocates but the page, once, for the texts it hands over.
 #[global_allocator]
-static ALLOCATOR: LockedAllocator<FreeListAllocator> =
-    LockedAllocator::new(FreeListAllocator::new());
+static ALLOCATOR: LeakingPageAllocator = LeakingPageAllocator;
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
@@ -24,14 +27,94 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 }
 
 /// A page has one thread; the lock is there because a `static` must have one.
-static DUET: Mutex<Option<Duet>> = Mutex::new(None);
+static DUET: Mutex<Duet> = Mutex::new(Duet::NEW);
 
-/// Runs a call, by its number in [`duet`](crate::duet); its effects go to the page's `hand_over`.
+/// What `core.js` gives the module.
+pub(crate) mod page {
+    use wasm_bindgen::prelude::wasm_bindgen;
+
+    #[wasm_bindgen]
+    extern "C" {
+        /// Puts an effect on the list.
+        pub(crate) fn effect(kind: u32, first: u32, second: u32);
+        /// Hands bytes to whoever called.
+        pub(super) fn give(bytes: &[u8]);
+    }
+}
+
+/// Runs a call, by its number in [`kind`](crate::duet::kind); gives back its [`Gate`](crate::duet::Gate).
 #[wasm_bindgen]
-pub fn call(kind: u32, input: &str) {
-    let effects = DUET
-        .lock()
-        .get_or_insert_with(|| Duet::new(Host::PAGE))
-        .call(kind, input);
-    host::page::hand_over(&effects.into_text());
+#[allow(
+    clippy::too_many_arguments,
+    reason = "numbers cross for free, and a structure would not"
+)]
+pub fn call(
+    kind: u32,
+    now_ms: f64,
+    random: f64,
+    pixel_known: bool,
+    number: u32,
+    ms: f64,
+    size: u32,
+    flags: u32,
+    results: &str,
+) -> u32 {
+    let facts = Facts {
+        now_ms,
+        random,
+        pixel_known,
+    };
+    let said = Said {
+        number,
+        ms,
+        size,
+        flags,
+        results,
+    };
+    DUET.lock()
+        .call(kind, &said, &facts, &mut Effects::default()) as u32
+}
+
+/// Gives the digest of a personal value: 0 for an e-mail address in lower case, 1 for a phone number, 2
+/// for an external id. Nothing for what cannot be one.
+#[wasm_bindgen]
+pub fn digest(which: u32, raw: &str, country: &str) {
+    let hashed = match which {
+        0 => Hashed::of_email(raw),
+        1 => Hashed::of_phone(raw, Country::parse(country)).ok(),
+        _ => Hashed::of_external_id(raw),
+    };
+    if let Some(hashed) = hashed {
+        page::give(hashed.as_bytes());
+    }
+}
+
+/// Whether phone numbers can be read as this country's.
+#[wasm_bindgen]
+pub fn country(code: &str) -> bool {
+    Country::parse(code).is_some()
+}
+
+/// What is wrong with an event's name, by its number in [`Flaw`](name::Flaw); 0 for nothing.
+#[wasm_bindgen]
+pub fn flaw(event: &str) -> u32 {
+    name::check(event).map_or_else(|flaw| flaw as u32, |()| 0)
+}
+
+/// Gives the id of an order's event.
+#[wasm_bindgen]
+pub fn id(event: &str, order_id: &str) {
+    page::give(&id::of_order(event, order_id));
+}
+
+/// Gives the key of an order's mark, see [`once::mark`].
+#[wasm_bindgen]
+pub fn mark(event: &str, order_id: &str) {
+    page::give(&once::mark(event, order_id));
+}
+
+/// The legs to be fired and to be marked, see [`once::legs`].
+#[wasm_bindgen]
+pub fn legs(wanted: u32, fired: u32, fired_ms: f64, now_ms: f64) -> u32 {
+    once::legs(wanted, fired, fired_ms, now_ms)
 }

@@ -12,11 +12,11 @@ pub enum Consent {
 }
 
 impl Consent {
-    /// Reads the page's word for it. A word nobody knows must not let anything out.
-    pub fn read(word: &str) -> Self {
-        match word {
-            "granted" => Self::Granted,
-            "denied" => Self::Denied,
+    /// Reads the page's number for it. A choice nobody knows must not let anything out.
+    pub fn read(number: u32) -> Self {
+        match number {
+            0 => Self::Granted,
+            2 => Self::Denied,
             _ => Self::Pending,
         }
     }

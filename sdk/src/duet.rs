@@ -4,234 +4,169 @@
 //! later, with the ids they answered with and the page as it was. While consent is denied nothing is
 //! held.
 
-use duet_events::{Country, EventName};
-
 use crate::{
     answer::Answer,
     consent::Consent,
-    effect::{CONSENT, DUPLICATE, Effects, INVALID, OFF},
+    effect::{Effect, Effects},
     facts::Facts,
-    host::Host,
-    identity::{Identity, Keys},
-    joined::{Fields, Records, cut},
-    once,
-    outbox::{Late, Outbox, Which},
-    record::Record,
-    tracker::Call,
+    outbox::{Outbox, Record, Which},
+    pace::whole,
 };
 
 /// The calls, by the numbers `effects.js` has for them.
 pub mod kind {
-    /// A `track…` function.
-    pub const TRACK: u32 = 0;
-    /// `identify`.
-    pub const IDENTIFY: u32 = 1;
-    /// `reset`.
-    pub const RESET: u32 = 2;
-    /// `setConsent`.
-    pub const CONSENT: u32 = 3;
-    /// The first `init`.
-    pub const INIT: u32 = 4;
+    /// The first `init`: the choice of consent.
+    pub const INIT: u32 = 0;
+    /// `setConsent`: the choice.
+    pub const CONSENT: u32 = 1;
+    /// A new event: its number, when it was made, its bytes, 1 where the Pixel has no part in it and 2
+    /// where it is an order's.
+    pub const ADD: u32 = 2;
     /// A timer has gone off, or the page has learnt what became of the Pixel.
-    pub const WAKE: u32 = 5;
+    pub const WAKE: u32 = 3;
     /// There is reason to hope that the proxy can be reached again.
-    pub const HURRY: u32 = 6;
+    pub const HURRY: u32 = 4;
     /// The page is being left.
-    pub const LEAVE: u32 = 7;
-    /// A request was answered, or failed.
-    pub const ANSWERED: u32 = 8;
-    /// The lock is this page's; here is what is stored.
-    pub const ADOPT: u32 = 9;
-    /// How many events wait.
-    pub const PENDING: u32 = 10;
+    pub const LEAVE: u32 = 5;
+    /// A request was answered, or failed: its number, what `Retry-After` says, the HTTP status, whether
+    /// the proxy spoke, and the results.
+    pub const ANSWERED: u32 = 6;
+    /// The lock is this page's: until when the proxy wants to be left alone.
+    pub const LOOK: u32 = 7;
+    /// An event, by its number, is not stored any more.
+    pub const MISS: u32 = 8;
+    /// An event is stored: as with [`ADD`].
+    pub const FIND: u32 = 9;
+    /// All that is stored was told.
+    pub const LOOKED: u32 = 10;
+}
+
+/// What may become of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It may go out.
+    Open,
+    /// It is to be made again after the next `init` or change of consent.
+    Held,
+    /// Nothing goes out and nothing is kept.
+    Denied,
+}
+
+/// What is said with a call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said<'a> {
+    /// The event, the request or the choice.
+    pub number: u32,
+    /// When, or how long.
+    pub ms: f64,
+    /// How many bytes, or the HTTP status.
+    pub size: u32,
+    /// What else there is to know.
+    pub flags: u32,
+    /// What the proxy said of each event of a request, see [`Answer::results`].
+    pub results: &'a str,
 }
 
 /// The state of one page.
 #[derive(Debug)]
 pub struct Duet {
-    host: Host,
     started: bool,
-    country: Option<Country>,
     consent: Option<Consent>,
-    identity: Identity,
     outbox: Outbox,
 }
 
 impl Duet {
     /// A page on which nothing has been called yet.
-    pub fn new(host: Host) -> Self {
-        Self {
-            host,
-            started: false,
-            country: None,
-            consent: None,
-            identity: Identity::default(),
-            outbox: Outbox::default(),
+    pub const NEW: Self = Self {
+        started: false,
+        consent: None,
+        outbox: Outbox::EMPTY,
+    };
+
+    /// Runs a call; says what may become of calls from now on.
+    pub fn call(&mut self, kind: u32, said: &Said<'_>, facts: &Facts, fx: &mut Effects) -> Gate {
+        let was_open = self.is_open();
+        let consent = Consent::read(said.number);
+        match kind {
+            kind::INIT => {
+                self.started = true;
+                self.consent = self.consent.or(Some(consent));
+            }
+            kind::CONSENT => {
+                self.consent = Some(consent);
+                if consent == Consent::Denied {
+                    self.outbox.clear(fx);
+                    fx.push(Effect::Clear, 0, 0);
+                }
+            }
+            _ => {}
+        }
+        let is_open = self.is_open();
+        if was_open != is_open {
+            if is_open {
+                fx.push(Effect::Open, 0, 0);
+                fx.push(Effect::Adopt, 0, 0);
+            } else {
+                fx.push(Effect::Close, (consent == Consent::Denied).into(), 0);
+            }
+        }
+        if is_open {
+            self.run(kind, said, facts, fx);
+            Gate::Open
+        } else if self.consent == Some(Consent::Denied) {
+            Gate::Denied
+        } else {
+            Gate::Held
         }
     }
 
-    /// Runs a call.
-    pub fn call(&mut self, kind: u32, input: &str) -> Effects {
-        let mut effects = Effects::default();
-        let fx = &mut effects;
-        let mut records = Records(input);
-        let mut fields = records.next().unwrap_or(Fields(""));
-        let facts = Facts::read(&mut fields);
+    /// A call while consent is given.
+    fn run(&mut self, kind: u32, said: &Said<'_>, facts: &Facts, fx: &mut Effects) {
+        let record = Record {
+            event: said.number,
+            created_ms: said.ms,
+            bytes: said.size,
+            own: kind == kind::ADD,
+            pixel_off: said.flags & 1 > 0,
+            ordered: said.flags & 2 > 0,
+            ..Record::default()
+        };
+        let outbox = &mut self.outbox;
         match kind {
-            kind::TRACK => self.track(fields, &facts, fx),
-            kind::IDENTIFY => self.identify(fields, &facts, fx),
-            kind::RESET => self.identity.reset(fx),
-            kind::CONSENT => self.set_consent(fields, &facts, fx),
-            kind::INIT => self.init(fields, &facts, fx),
-            kind::HURRY => self.outbox.hurry(),
-            kind::LEAVE => while self.send(Which::Leaving, &facts, fx) {},
+            kind::ADD => outbox.add(record, fx),
+            kind::FIND => outbox.find(record, facts.now_ms, fx),
+            kind::MISS => outbox.miss(said.number, fx),
+            kind::LOOK => outbox.look(said.ms, facts.now_ms),
+            kind::LOOKED => {
+                outbox.next(Which::Waiting, facts, fx);
+            }
+            kind::LEAVE => while outbox.next(Which::Leaving, facts, fx) {},
+            kind::HURRY => outbox.pace.hurry(),
             kind::ANSWERED => {
-                let answer = Answer::read(fields, records);
-                self.outbox.answered(answer, &facts, fx);
+                let answer = Answer {
+                    request: said.number,
+                    http_status: said.size,
+                    retry_after_ms: said.ms,
+                    spoken: said.flags > 0,
+                    results: said.results,
+                };
+                outbox.answered(&answer, facts, fx);
             }
-            kind::ADOPT if self.is_open() => {
-                self.outbox.merge(records, facts.now_ms, &self.host, fx);
-                self.send(Which::Waiting, &facts, fx);
-            }
-            kind::PENDING => fx.count(self.outbox.len()),
             _ => {}
         }
-        if !self.is_open() {
-            return effects;
-        }
         if matches!(kind, kind::WAKE | kind::HURRY | kind::ANSWERED) {
-            while self.send(Which::Ready, &facts, fx) {}
-            if self.outbox.wants_the_lock(facts.now_ms) {
-                fx.adopt();
+            while outbox.next(Which::Ready, facts, fx) {}
+            if outbox.wants_the_lock(facts.now_ms) {
+                fx.push(Effect::Adopt, 0, 0);
             }
         }
-        if let Some(ms) = self.outbox.next_due_ms(&facts) {
-            fx.wake(ms);
+        if let Some(ms) = outbox.next_due_ms(facts) {
+            fx.push(Effect::Wake, whole(ms), 0);
         }
-        effects
     }
 
     fn is_open(&self) -> bool {
         self.started && self.consent == Some(Consent::Granted)
-    }
-
-    fn init(&mut self, mut fields: Fields<'_>, facts: &Facts<'_>, fx: &mut Effects) {
-        self.started = true;
-        let country = fields.text();
-        self.country = Country::parse(country);
-        if self.country.is_none() && !country.is_empty() {
-            fx.report("config", "", "country");
-        }
-        let consent = Consent::read(fields.text());
-        self.consent = self.consent.or(Some(consent));
-        self.open(fields, facts, fx);
-    }
-
-    fn set_consent(&mut self, mut fields: Fields<'_>, facts: &Facts<'_>, fx: &mut Effects) {
-        let consent = Consent::read(fields.text());
-        let was_open = self.is_open();
-        self.consent = Some(consent);
-        let denied = consent == Consent::Denied;
-        if denied {
-            self.identity = Identity::default();
-            self.outbox.clear(fx);
-            fx.clear();
-        }
-        if !was_open {
-            self.open(fields, facts, fx);
-        } else if !self.is_open() {
-            fx.close(denied);
-        }
-    }
-
-    /// Where consent is given, this browser may from here on be read, written to and spoken for.
-    fn open(&mut self, mut fields: Fields<'_>, facts: &Facts<'_>, fx: &mut Effects) {
-        if self.is_open() {
-            let clicked = fields.text();
-            self.identity.recall(clicked, facts.now_ms, &self.host, fx);
-            fx.open(self.identity.keys.joined());
-            fx.adopt();
-        }
-    }
-
-    fn identify(&mut self, fields: Fields<'_>, facts: &Facts<'_>, fx: &mut Effects) {
-        if !self.started {
-            // A phone number cannot be read before the country is known.
-            return fx.hold();
-        }
-        self.identity.identify(fields, self.country, &self.host, fx);
-        if self.is_open() {
-            self.identity.remember(facts.now_ms, fx);
-            fx.identify(self.identity.keys.joined());
-        }
-    }
-
-    fn track(&mut self, fields: Fields<'_>, facts: &Facts<'_>, fx: &mut Effects) {
-        let call = Call::read(fields);
-        let id = call.id(facts, fx);
-        let id = id.as_str();
-        fx.answer(id);
-        let name = match EventName::parse(call.event) {
-            Ok(name) => name,
-            Err(invalid) => {
-                let rule = invalid.rule();
-                fx.report(rule, id, "event");
-                let settled = fx.settle(call.ticket, "", id, INVALID);
-                settled.with("[{\"field\":\"event\",\"rule\":\"");
-                settled.append(rule).append("\"}]");
-                return;
-            }
-        };
-        if self.consent == Some(Consent::Denied) {
-            fx.settle(call.ticket, "", id, CONSENT);
-        } else if self.is_open() {
-            self.fire(&call, &name, id, facts, fx);
-        } else {
-            fx.hold();
-        }
-    }
-
-    fn fire(
-        &mut self,
-        call: &Call<'_>,
-        name: &EventName,
-        id: &str,
-        facts: &Facts<'_>,
-        fx: &mut Effects,
-    ) {
-        let keys = Keys::read(call.user, &self.identity.keys, self.country, &self.host, fx);
-        let mark = once::mark(name, call.order_id);
-        let mut now = call.legs;
-        if !mark.is_empty() {
-            now = once::fire(&mark, now, facts.now_ms, &self.host, fx);
-        }
-        if now.server {
-            let body = call.body(&keys, &self.identity.ttclid);
-            let mut pixel_ids = call.pixel_ids;
-            loop {
-                let pixel_id = cut(&mut pixel_ids, b' ');
-                let mut record = Record::new(facts, pixel_id, call.ticket);
-                record.fill([call.pixel_off, id, &mark, pixel_id, &body]);
-                self.outbox.add(record, fx);
-                if pixel_ids.is_empty() {
-                    break;
-                }
-            }
-        } else {
-            let status = if call.legs.server { DUPLICATE } else { OFF };
-            fx.settle(call.ticket, "", id, status);
-        }
-        if now.pixel {
-            fx.pixel(keys.joined());
-        }
-    }
-
-    fn send(&mut self, which: Which, facts: &Facts<'_>, fx: &mut Effects) -> bool {
-        if !self.is_open() || self.outbox.is_empty() {
-            return false;
-        }
-        let ttp = (self.host.cookie)("_ttp");
-        self.outbox.next(which, Late { facts, ttp: &ttp }, fx)
     }
 }
 

@@ -1,23 +1,21 @@
 //! Duet's browser SDK, the part that decides.
 //!
 //! A page calls `duet-sdk`; the same event goes to TikTok's Pixel and to Duet's proxy under one
-//! `event_id`. JavaScript (`page/`) touches the page: it writes JSON, speaks to the Pixel and to the
-//! network. What is let out, kept, sent, tried again or dropped, under which id and about whom, is
-//! decided here, in plain functions from a call to a list of [effects](effect). So all of it runs under
-//! `cargo test`.
+//! `event_id`. JavaScript (`page/`) touches the page: it has the events' texts, writes JSON, speaks to the
+//! Pixel and to the network. What is let out, kept, sent, tried again or dropped is decided here, in plain
+//! functions from numbers to a list of [effects](effect). So all of it runs under `cargo test`.
 //!
 //! | Module | Decides |
 //! |---|---|
 //! | [`duet`] | what each call does; the state of one page |
 //! | [`consent`] | what may happen at all |
-//! | [`tracker`] | a call and the visitor -> an event |
-//! | [`identity`] | who is here, and which click brought them |
 //! | [`once`] | whether an order's event was fired before |
-//! | [`outbox`], [`record`], [`pace`], [`answer`] | what to send, when to try again, what an answer settles |
-//! | [`host`], [`effect`], [`facts`], [`joined`] | how this module and the page speak |
+//! | [`outbox`], [`pace`], [`answer`] | what to send, when to try again, what an answer settles |
+//! | [`effect`], [`facts`] | how this module and the page speak |
 //!
-//! Every page downloads this, so what is written here is written to be small: one function for one
-//! use of a generic, numbers for names where only `page/` reads them, and no sentences.
+//! Names, ids, digests and phone numbers are [`duet_events`]'. Every page downloads this, so what is
+//! written here is written to be small: numbers where only `page/` has words, nothing that allocates, and
+//! no sentences.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 #![cfg_attr(
@@ -38,11 +36,6 @@ pub mod consent;
 pub mod duet;
 pub mod effect;
 pub mod facts;
-pub mod host;
-pub mod identity;
-pub mod joined;
 pub mod once;
 pub mod outbox;
 pub mod pace;
-pub mod record;
-pub mod tracker;

@@ -2,39 +2,87 @@
 //!
 //! An event is stored under a key of its own before anything is sent, so that tabs never overwrite
 //! each other's, and is removed only when the proxy has settled it, when it is too old, or when there
-//! is no room.
+//! is no room. The page has its texts; here it is a number and a few facts.
 //!
 //! Two tabs must not send the same event. A new event belongs to the page that made it for
 //! [`LEASE_MS`]; that page sends it without asking anyone. Whatever failed once, and whatever other
-//! pages left behind, is sent only under the lock of [`Effects::adopt`], after looking at what is
+//! pages left behind, is sent only under the lock of [`Effect::Adopt`], after looking at what is
 //! still stored.
 
-use alloc::vec::Vec;
-
 use crate::{
-    answer::{Answer, Reading},
-    effect::{ACCEPTED, CONSENT, DROPPED, Effects, INVALID, QUEUED},
+    answer::{self, Answer, Reading},
+    effect::{Effect, Effects, Word},
     facts::Facts,
-    host::Host,
-    joined::{Fields, Records, push_number, put},
-    once,
-    pace::{PAUSE_KEY, Pace},
-    record::{LEASE_MS, MAX_AGE_MS, PREFIX, Record, State, VERDICT_MS},
+    pace::Pace,
 };
 
-const MAX_EVENTS: usize = 1000;
-const MAX_BYTES: usize = 1 << 20;
-const BATCH_EVENTS: usize = 100;
-/// Of the events of a request; what is around them is short.
-const BATCH_BYTES: usize = (32 << 10) - 64;
+/// How long a new event is left to the page that made it.
+pub const LEASE_MS: f64 = 15_000.0;
+/// How long an event waits to learn what became of the Pixel.
+pub const VERDICT_MS: f64 = 1500.0;
+/// How long an event is kept: TikTok takes nothing older.
+pub const MAX_AGE_MS: f64 = 7.0 * 86_400_000.0;
 
-/// What is known only when a request is written.
-#[derive(Clone, Copy, Debug)]
-pub struct Late<'a> {
-    /// The page.
-    pub facts: &'a Facts<'a>,
-    /// The browser id in TikTok's cookie; empty for none.
-    pub ttp: &'a str,
+const MAX_EVENTS: usize = 1000;
+const MAX_BYTES: u32 = 1 << 20;
+const BATCH_EVENTS: u32 = 100;
+/// Of the events of a request; what is around them is short.
+const BATCH_BYTES: u32 = (32 << 10) - 64;
+
+/// Where an event stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Settled, and about to be forgotten.
+    #[default]
+    Gone,
+    /// Never tried, and this page's own.
+    New,
+    /// To be sent under the lock.
+    Waiting,
+    /// In a request.
+    Sent,
+}
+
+/// An event that waits.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Record {
+    /// The page's number for it.
+    pub event: u32,
+    /// When it was made.
+    pub created_ms: f64,
+    /// How much it adds to a request, at most.
+    pub bytes: u32,
+    /// Whether this page made it.
+    pub own: bool,
+    /// Whether the Pixel has no part in it.
+    pub pixel_off: bool,
+    /// Whether it is an order's.
+    pub ordered: bool,
+    /// The request it was sent in last.
+    pub request: u32,
+    /// Where it stands.
+    pub state: State,
+    /// Whether it must go alone, because it may be what spoilt a request.
+    pub alone: bool,
+}
+
+impl Record {
+    /// From when on a new event need not wait for the Pixel any more.
+    fn due_ms(&self, facts: &Facts) -> f64 {
+        if facts.pixel_known || self.pixel_off {
+            self.created_ms
+        } else {
+            self.created_ms + VERDICT_MS
+        }
+    }
+
+    fn give_up(&mut self, why: Word, fx: &mut Effects) {
+        self.state = State::Gone;
+        fx.push(Effect::Remove, self.event, 0);
+        fx.report(Some(self.event), why);
+        fx.settle(self.event, Word::Dropped);
+    }
 }
 
 /// Which events a request may take.
@@ -48,164 +96,185 @@ pub enum Which {
     Leaving,
 }
 
-/// The events that wait, as far as this page knows.
-#[derive(Debug, Default)]
+/// The events that wait, as far as this page knows, oldest first.
+#[derive(Debug)]
 pub struct Outbox {
-    records: Vec<Record>,
+    records: [Record; MAX_EVENTS],
+    count: usize,
     requests: u32,
-    pace: Pace,
+    /// When to try again.
+    pub pace: Pace,
     /// When a lease of another page's event ends; 0 for none.
-    leased_until_ms: u64,
+    leased_until_ms: f64,
 }
 
 impl Outbox {
-    /// How many events wait.
-    pub fn len(&self) -> usize {
-        self.records.len()
-    }
+    /// An outbox without events.
+    #[expect(clippy::large_stack_arrays, reason = "a static begins with it")]
+    pub const EMPTY: Self = Self {
+        records: [Record {
+            event: 0,
+            created_ms: 0.0,
+            bytes: 0,
+            own: false,
+            pixel_off: false,
+            ordered: false,
+            request: 0,
+            state: State::Gone,
+            alone: false,
+        }; MAX_EVENTS],
+        count: 0,
+        requests: 0,
+        pace: Pace::NONE,
+        leased_until_ms: 0.0,
+    };
 
-    /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
-    /// Tries again now, unless the proxy asked for a pause.
-    pub fn hurry(&mut self) {
-        self.pace.hurry();
+    fn records(&mut self) -> &mut [Record] {
+        self.records.get_mut(..self.count).unwrap_or_default()
     }
 
     /// Forgets every event; whoever waits is told that consent is denied.
     pub fn clear(&mut self, fx: &mut Effects) {
-        for record in &mut self.records {
-            record.settle(CONSENT, fx);
-            record.state = State::Gone;
+        for record in self.records() {
+            fx.settle(record.event, Word::Consent);
         }
-        self.sweep();
-        self.leased_until_ms = 0;
+        self.count = 0;
+        self.leased_until_ms = 0.0;
     }
 
     /// Stores a new event, and makes room for it.
     pub fn add(&mut self, mut record: Record, fx: &mut Effects) {
-        while self.is_full(record.stored.len()) {
-            let plain = self.records.iter().position(|r| r.mark().is_empty());
-            let Some(oldest) = self.records.get_mut(plain.unwrap_or(0)) else {
+        while self.is_full(record.bytes) {
+            let mut oldest = None;
+            for waiting in self.records() {
+                if oldest.is_none() || !waiting.ordered {
+                    let plain = !waiting.ordered;
+                    oldest = Some(waiting);
+                    if plain {
+                        break;
+                    }
+                }
+            }
+            let Some(oldest) = oldest else {
                 break;
             };
-            give_up(oldest, "full", fx);
+            oldest.give_up(Word::Full, fx);
             self.sweep();
         }
-        fx.write(&record.key, &record.stored);
+        fx.push(Effect::Write, record.event, 0);
+        record.state = State::New;
         if record.created_ms < self.pace.not_before_ms() {
             record.state = State::Waiting;
-            record.settle(QUEUED, fx);
+            fx.settle(record.event, Word::Queued);
         }
-        self.records.push(record);
+        self.push(record);
     }
 
-    fn is_full(&self, more_bytes: usize) -> bool {
-        let bytes: usize = self.records.iter().map(|r| r.stored.len()).sum();
-        self.records.len() >= MAX_EVENTS || bytes + more_bytes > MAX_BYTES
+    fn is_full(&mut self, more_bytes: u32) -> bool {
+        let bytes: u32 = self.records().iter().map(|record| record.bytes).sum();
+        self.count >= MAX_EVENTS || bytes + more_bytes > MAX_BYTES
     }
 
+    fn push(&mut self, record: Record) {
+        if let Some(free) = self.records.get_mut(self.count) {
+            *free = record;
+            self.count += 1;
+        }
+    }
+
+    /// Forgets what is settled.
     #[inline(never)]
     fn sweep(&mut self) {
-        self.records.retain(|record| record.state != State::Gone);
+        let before = self.count;
+        self.count = 0;
+        for at in 0..before {
+            if let Some(record) = self.records.get(at)
+                && record.state != State::Gone
+            {
+                self.push(*record);
+            }
+        }
     }
 
-    /// Looks at what is stored under `keys`: the pause the proxy asked for, events of other pages that
-    /// may be sent from here, and what other pages have settled meanwhile. Old order marks are swept
-    /// out on the way.
-    pub fn merge(&mut self, keys: Records<'_>, now_ms: u64, host: &Host, fx: &mut Effects) {
-        let read = host.read;
-        self.pace.recall(&read(PAUSE_KEY), now_ms);
-        for record in &mut self.records {
-            if record.state == State::Waiting && read(&record.key).is_empty() {
-                record.settle(ACCEPTED, fx);
+    /// Takes the lock up: what is stored is told next, beginning with the pause the proxy asked for.
+    pub fn look(&mut self, pause_until_ms: f64, now_ms: f64) {
+        self.pace.recall(pause_until_ms, now_ms);
+        self.leased_until_ms = 0.0;
+    }
+
+    /// An event is not stored any more: while it waited, another page has settled it.
+    pub fn miss(&mut self, event: u32, fx: &mut Effects) {
+        for record in self.records() {
+            if record.event == event && record.state == State::Waiting {
+                fx.settle(event, Word::Accepted);
                 record.state = State::Gone;
             }
         }
         self.sweep();
-        self.leased_until_ms = 0;
-        for Fields(key) in keys {
-            let stored = read(key);
-            if once::is_mark(key) && once::is_old(&stored, now_ms) {
-                fx.remove(key);
-            }
-            if !key.starts_with(PREFIX) || self.records.iter().any(|record| record.key == key) {
-                continue;
-            }
-            let mut record = Record::adopt(key, stored);
-            let leased_until_ms = record.created_ms + LEASE_MS;
-            if leased_until_ms > now_ms {
-                self.leased_until_ms = leased_until_ms;
-            } else if record.created_ms + MAX_AGE_MS < now_ms || record.body().is_empty() {
-                give_up(&mut record, "expired", fx);
-            } else {
-                self.records.push(record);
-            }
+    }
+
+    /// An event of another page is stored: takes it over if it may be sent from here.
+    pub fn find(&mut self, mut record: Record, now_ms: f64, fx: &mut Effects) {
+        let leased_until_ms = record.created_ms + LEASE_MS;
+        if leased_until_ms > now_ms {
+            self.leased_until_ms = leased_until_ms;
+            fx.push(Effect::Leave, record.event, 0);
+        } else if record.created_ms + MAX_AGE_MS < now_ms {
+            record.give_up(Word::Expired, fx);
+        } else if self.count < MAX_EVENTS {
+            record.state = State::Waiting;
+            self.push(record);
+        } else {
+            fx.push(Effect::Leave, record.event, 0);
         }
     }
 
     /// Asks for the next request, if any event may go out now; says whether it did.
-    pub fn next(&mut self, which: Which, late: Late<'_>, fx: &mut Effects) -> bool {
+    pub fn next(&mut self, which: Which, facts: &Facts, fx: &mut Effects) -> bool {
         let leaving = which == Which::Leaving;
-        let now_ms = late.facts.now_ms;
+        let now_ms = facts.now_ms;
         if now_ms < self.pace.not_before_ms()
             && (which == Which::Waiting || self.pace.is_asked(now_ms))
         {
             return false;
         }
-        let before = fx.0.len();
-        fx.post(self.requests, leaving);
-        put(&mut fx.0, "{\"sent_at\":");
-        push_number(&mut fx.0, now_ms);
-        put(&mut fx.0, ",\"events\":[");
-        let start = fx.0.len();
-        let mut count = 0;
-        for record in &mut self.records {
+        let request = self.requests;
+        let (mut count, mut bytes) = (0, 0);
+        for record in self.records() {
             let due = match record.state {
-                State::New => {
-                    leaving || which == Which::Ready && due_ms(record, late.facts) <= now_ms
-                }
-                State::Waiting => which == Which::Waiting || leaving && record.is_own(),
+                State::New => leaving || which == Which::Ready && record.due_ms(facts) <= now_ms,
+                State::Waiting => which == Which::Waiting || leaving && record.own,
                 State::Sent | State::Gone => false,
             };
-            if !due || count > 0 && record.alone {
+            if !due || count > 0 && (record.alone || bytes + record.bytes > BATCH_BYTES) {
                 continue;
             }
-            let end = fx.0.len();
-            if count > 0 {
-                put(&mut fx.0, ",");
-            }
-            record.close(late, &mut fx.0);
-            if count > 0 && fx.0.len() - start > BATCH_BYTES {
-                fx.0.truncate(end);
-                continue;
-            }
+            fx.push(Effect::Take, record.event, 0);
             record.state = State::Sent;
-            record.request = self.requests;
+            record.request = request;
+            bytes += record.bytes;
             count += 1;
             if record.alone || count == BATCH_EVENTS {
                 break;
             }
         }
-        if count == 0 {
-            fx.0.truncate(before);
-            return false;
+        if count > 0 {
+            fx.push(Effect::Post, request, leaving.into());
+            self.requests += 1;
         }
-        put(&mut fx.0, "]}");
-        self.requests += 1;
-        true
+        count > 0
     }
 
     /// Takes the answer to a request: what it settles is removed, the rest waits.
-    pub fn answered(&mut self, mut answer: Answer<'_>, facts: &Facts<'_>, fx: &mut Effects) {
+    pub fn answered(&mut self, answer: &Answer<'_>, facts: &Facts, fx: &mut Effects) {
         let sent = |r: &Record| r.state == State::Sent && r.request == answer.request;
-        let several = self.records.iter().filter(|r| sent(r)).count() > 1;
+        let several = self.records().iter().filter(|r| sent(r)).count() > 1;
         let reading = answer.reading(several);
-        let mut unsettled = matches!(reading, Reading::Slowly | Reading::Later);
-        for record in &mut self.records {
-            if record.state != State::Sent || record.request != answer.request {
+        let slowly = reading == Reading::Slowly;
+        let mut unsettled = slowly || reading == Reading::Later;
+        let mut results = answer.results.bytes();
+        for record in self.records() {
+            if !sent(record) {
                 continue;
             }
             record.state = State::Waiting;
@@ -214,32 +283,30 @@ impl Outbox {
                 continue;
             }
             let settled = match reading {
-                Reading::PerEvent => answer.next(record.event_id()),
-                Reading::Refused => Some((DROPPED, Fields(""))),
+                Reading::PerEvent => results.next().and_then(answer::result),
+                Reading::Refused => Some(Word::Dropped),
                 _ => None,
             };
-            let Some((status, said)) = settled else {
+            let event = record.event;
+            let Some(word) = settled else {
                 unsettled = true;
-                record.settle(QUEUED, fx);
+                fx.settle(event, Word::Queued);
                 continue;
             };
             record.state = State::Gone;
-            fx.remove(&record.key);
-            if status == INVALID || status == DROPPED {
-                if !record.mark().is_empty() {
-                    // It was not counted, so it may be reported again once it is right.
-                    fx.remove(record.mark());
-                }
-                fx.report(status, record.event_id(), "");
+            fx.push(Effect::Remove, event, 0);
+            if word == Word::Invalid || word == Word::Dropped {
+                // It was not counted, so it may be reported again once it is right.
+                fx.push(Effect::Unmark, event, 0);
+                fx.report(Some(event), word);
             }
-            record.settle(status, fx).with(said.0);
+            fx.settle(event, word);
         }
         self.sweep();
-        if reading == Reading::Slowly {
-            fx.report("refused", "", "");
+        if slowly {
+            fx.report(None, Word::Refused);
         }
         if unsettled {
-            let slowly = reading == Reading::Slowly;
             self.pace.failed(slowly, answer.retry_after_ms, facts, fx);
         } else {
             self.pace.succeeded(fx);
@@ -247,43 +314,35 @@ impl Outbox {
     }
 
     /// Whether something may be sent under the lock now.
-    pub fn wants_the_lock(&self, now_ms: u64) -> bool {
-        let left_behind = self.leased_until_ms > 0 && self.leased_until_ms <= now_ms;
-        let waiting = || self.records.iter().any(|r| r.state == State::Waiting);
-        now_ms >= self.pace.not_before_ms() && (left_behind || waiting())
+    pub fn wants_the_lock(&mut self, now_ms: f64) -> bool {
+        let left_behind = self.leased_until_ms > 0.0 && self.leased_until_ms <= now_ms;
+        now_ms >= self.pace.not_before_ms()
+            && (left_behind || self.records().iter().any(|r| r.state == State::Waiting))
     }
 
     /// In how many milliseconds something becomes due that is not due yet.
-    pub fn next_due_ms(&self, facts: &Facts<'_>) -> Option<u64> {
+    pub fn next_due_ms(&mut self, facts: &Facts) -> Option<f64> {
         let now_ms = facts.now_ms;
         let not_before_ms = self.pace.not_before_ms();
-        let mut next_ms = u64::MAX;
-        for record in &self.records {
-            next_ms = next_ms.min(match record.state {
-                State::New => due_ms(record, facts),
+        let mut next_ms = f64::INFINITY;
+        if self.leased_until_ms > 0.0 {
+            next_ms = later(self.leased_until_ms, not_before_ms);
+        }
+        for record in self.records() {
+            let due_ms = match record.state {
+                State::New => record.due_ms(facts),
                 State::Waiting if now_ms < not_before_ms => not_before_ms,
-                _ => u64::MAX,
-            });
+                _ => f64::INFINITY,
+            };
+            if due_ms < next_ms {
+                next_ms = due_ms;
+            }
         }
-        if self.leased_until_ms > 0 {
-            next_ms = next_ms.min(self.leased_until_ms.max(not_before_ms));
-        }
-        (next_ms < u64::MAX).then(|| next_ms.saturating_sub(now_ms))
+        (next_ms < f64::INFINITY).then(|| later(next_ms - now_ms, 0.0))
     }
 }
 
-/// From when on a new event need not wait for the Pixel any more.
-fn due_ms(record: &Record, facts: &Facts<'_>) -> u64 {
-    if !facts.pixel.is_empty() || record.pixel_off() {
-        record.created_ms
-    } else {
-        record.created_ms + VERDICT_MS
-    }
-}
-
-fn give_up(record: &mut Record, code: &str, fx: &mut Effects) {
-    record.state = State::Gone;
-    fx.remove(&record.key);
-    fx.report(code, record.event_id(), "");
-    record.settle(DROPPED, fx);
+/// The greater of two times; `f64::max` has to think of what is no number.
+pub(crate) fn later(one: f64, other: f64) -> f64 {
+    if one > other { one } else { other }
 }

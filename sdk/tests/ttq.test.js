@@ -28,7 +28,7 @@ const told = (id = PIXEL) => [...window.ttq._i[id]].filter(([method]) => method 
 
 test('a pixel is loaded once, with one page view', () => {
   ttq.addPixel({ pixelId: PIXEL })
-  ttq.openPixel('', '', '')
+  ttq.openPixel(['', '', ''])
   ttq.addPixel({ pixelId: PIXEL })
   assert.deepEqual(told(), [['page']])
   assert.deepEqual(window.ttq._o[PIXEL], { historyObserver: false })
@@ -41,7 +41,7 @@ test('nothing is loaded before it may be', () => {
 
 test('a second pixel gets what the first gets, from then on', () => {
   ttq.addPixel({ pixelId: PIXEL })
-  ttq.openPixel('', '', '')
+  ttq.openPixel(['', '', ''])
   ttq.addPixel({ pixelId: 'SECONDPIXEL0' })
   ttq.report('Search', { query: 'phở' }, 'id-1', ['', '', ''])
   const event = ['track', 'Search', { query: 'phở' }, { event_id: 'id-1' }]
@@ -51,7 +51,7 @@ test('a second pixel gets what the first gets, from then on', () => {
 
 test('one address is one page view', () => {
   ttq.addPixel({ pixelId: PIXEL })
-  ttq.openPixel('', '', '')
+  ttq.openPixel(['', '', ''])
   ttq.view()
   for (const href of ['https://shop.example/plans', 'https://shop.example/plans', 'https://shop.example/']) {
     location.href = href
@@ -62,18 +62,18 @@ test('one address is one page view', () => {
 
 test('the pixel gets digests under the names for digests, and once', () => {
   ttq.addPixel({ pixelId: PIXEL })
-  ttq.openPixel('E', '', 'I')
-  ttq.identify('E', '', 'I')
-  ttq.identify('', '', '')
+  ttq.openPixel(['E', '', 'I'])
+  ttq.identify(['E', '', 'I'])
+  ttq.identify(['', '', ''])
   assert.deepEqual(told(), [['page'], ['identify', { sha256_email: 'E', external_id: 'I' }]])
 })
 
 test('a pixel that runs is stopped and brought back', () => {
   ttq.addPixel({ pixelId: PIXEL })
-  ttq.openPixel('', '', '')
-  ttq.stopPixel('1')
-  ttq.openPixel('', '', '')
-  ttq.stopPixel('')
+  ttq.openPixel(['', '', ''])
+  ttq.stopPixel(1)
+  ttq.openPixel(['', '', ''])
+  ttq.stopPixel(0)
   const methods = told().map(([method]) => method)
   assert.deepEqual(methods, ['page', 'revokeConsent', 'disableCookie', 'enableCookie', 'grantConsent', 'holdConsent'])
 })

@@ -78,7 +78,7 @@ fn a_verified_session_says_who_it_is_whatever_the_page_says() {
     for (user, warned) in [
         (json!({}), &[][..]),
         (json!({ "external_id": "user_2abcDEF" }), &[]),
-        (json!({ "userId": id("user_2abcDEF").as_str() }), &[]),
+        (json!({ "userId": id("user_2abcDEF").to_hex() }), &[]),
         (json!({ "external_id": "somebody" }), &["session"]),
         (
             json!({ "external_id": ["user_2abcDEF", "somebody"] }),

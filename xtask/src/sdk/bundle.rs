@@ -17,6 +17,7 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
         fs::copy(file.path(), build.join(file.file_name()))?;
     }
     fs::copy(build.join("duet_bg.wasm"), package.join("duet.wasm"))?;
+    fs::write(build.join("names.json"), json(names))?;
     let external = [
         "--external:./fallback.js",
         "--external:./debug.js",
@@ -37,6 +38,15 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
     )?;
     let server = ["--alias:surroundings=./server.js"];
     bundle(build, package, ("api.js", "server.js"), &server, &[])
+}
+
+/// The names for `sdk/tests/module.js`, which runs `sdk/page/` over the module without a bundler.
+fn json(names: &Names) -> String {
+    let members: Vec<_> = names
+        .iter()
+        .map(|(part, name)| format!("\"{part}\":\"{name}\""))
+        .collect();
+    format!("{{{}}}\n", members.join(","))
 }
 
 fn bundle(

@@ -20,39 +20,36 @@ const FEATURES: [&str; 7] = [
 ];
 
 /// What `sdk/page/core.js` uses of the module. wasm-bindgen also exports what other pages might need.
-const ROOTS: &str = r#"[
-    { "name": "page", "root": true, "reaches": ["memory", "call", "allocate"] },
-    { "name": "memory", "export": "memory" },
-    { "name": "call", "export": "call" },
-    { "name": "allocate", "export": "__wbindgen_export" }
-]"#;
+const EXPORTS: [(&str, &str); 9] = [
+    ("MEMORY", "memory"),
+    ("ALLOCATE", "__wbindgen_export"),
+    ("CALL", "call"),
+    ("COUNTRY", "country"),
+    ("DIGEST", "digest"),
+    ("FLAW", "flaw"),
+    ("ID", "id"),
+    ("MARK", "mark"),
+    ("LEGS", "legs"),
+];
+
+/// What `sdk/page/core.js` gives it, by the beginnings of wasm-bindgen's names.
+const IMPORTS: [(&str, &str); 2] = [("EFFECT", "__wbg_effect_"), ("GIVE", "__wbg_give_")];
 
 /// What the page's side calls a part of the module, and what wasm-opt has made of its name.
 pub(crate) type Names = Vec<(&'static str, String)>;
-
-/// What wasm-bindgen calls the parts that `sdk/page/core.js` names in capitals.
-const PARTS: [(&str, &str); 7] = [
-    ("READ", "__wbg_read_"),
-    ("COOKIE", "__wbg_cookie_"),
-    ("LOWERCASE", "__wbg_lowercase_"),
-    ("HAND_OVER", "__wbg_handOver_"),
-    ("MEMORY", "memory"),
-    ("CALL", "call"),
-    ("ALLOCATE", "__wbindgen_export"),
-];
 
 /// Leaves `duet.js` (glue) and `duet_bg.wasm` in `build`; gives back the names the module ends up with.
 pub(crate) fn build(build: &Path) -> Result<Names> {
     bind(build, "duet-sdk", "duet")?;
     let glue = fs::read_to_string(build.join("duet.js"))?;
     ensure!(
-        glue.contains("passStringToWasm0(input, wasm.__wbindgen_export, wasm.__wbindgen_export2)"),
+        glue.contains("passStringToWasm0(raw, wasm.__wbindgen_export, wasm.__wbindgen_export2)"),
         "wasm-bindgen hands texts over in another way; sdk/page/core.js must follow"
     );
     let bound = build.join("duet_bg.wasm");
     let needed = build.join("needed.wasm");
     let roots = build.join("roots.json");
-    fs::write(&roots, ROOTS)?;
+    fs::write(&roots, graph())?;
     let mut reach = tool("wasm-metadce");
     reach.arg(&bound).arg("-o").arg(&needed).args(FEATURES);
     reach.arg("--graph-file").arg(&roots);
@@ -83,10 +80,19 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
     names(&output(shorten)?)
 }
 
+/// What is needed of the module, as wasm-metadce reads it.
+fn graph() -> String {
+    let names = EXPORTS.map(|(_, export)| format!("\"{export}\"")).join(",");
+    let exports = EXPORTS
+        .map(|(_, export)| format!("{{\"name\":\"{export}\",\"export\":\"{export}\"}}"))
+        .join(",");
+    format!("[{{\"name\":\"page\",\"root\":true,\"reaches\":[{names}]}},{exports}]")
+}
+
 /// Reads wasm-opt's list: `["module", "name", "new name"]` an import, `["name", "new name"]` an export.
 fn names(list: &str) -> Result<Names> {
     let mut names = vec![("MODULE", "a".to_owned())];
-    for (part, bound) in PARTS {
+    for (part, bound) in EXPORTS.into_iter().chain(IMPORTS) {
         let renamed = list.lines().find_map(|line| {
             let mut texts: Vec<_> = line.split('"').skip(1).step_by(2).collect();
             let (new, old) = (texts.pop()?, texts.pop()?);
@@ -119,8 +125,10 @@ fn bind(build: &Path, package: &str, name: &str) -> Result<()> {
     // Named here and not in the manifest: beside an rlib, cargo leaves link-time optimisation out.
     cargo.args(["--crate-type", "cdylib"]);
     cargo.args(["--profile", profile, "--target", target]);
-    // With a small stack the addresses of data are shorter.
+    // With a small stack the addresses of data are shorter. At this threshold, which was found by
+    // trying, what the compiler joins is smaller than what it leaves apart.
     cargo.args(["--", "-C", "link-arg=-zstack-size=65536"]);
+    cargo.args(["-C", "llvm-args=-inline-threshold=60"]);
     run(cargo)?;
 
     let module = cargo_target().join(target).join(profile);

@@ -1,101 +1,71 @@
-//! A browser with storage, and pages in it.
+//! A browser with storage, and pages in it. Where a page has texts, these have numbers.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
-    duet::{Duet, kind},
-    host::Host,
+    duet::{Duet, Gate, Said, kind},
+    effect::{Effect, Effects, Word},
+    facts::Facts,
 };
 
-pub(super) const GRANTED: &str = "granted";
-pub(super) const PENDING: &str = "pending";
-pub(super) const DENIED: &str = "denied";
+pub(super) const GRANTED: u32 = 0;
+pub(super) const PENDING: u32 = 1;
+pub(super) const DENIED: u32 = 2;
 
-type Storage = BTreeMap<String, String>;
-
-thread_local! {
-    /// The storage of the browser whose page is running: [`Host`] has room for functions only.
-    static STORAGE: RefCell<Storage> = RefCell::default();
+/// An event as it is stored: when it was made, and its facts.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    created_ms: f64,
+    bytes: u32,
+    flags: u32,
 }
 
-const HOST: Host = Host {
-    read: |key| STORAGE.with_borrow(|storage| storage.get(key).cloned().unwrap_or_default()),
-    cookie: |_| String::new(),
-    lowercase: str::to_lowercase,
-};
+#[derive(Debug, Default)]
+struct Storage {
+    events: BTreeMap<u32, Stored>,
+    pause_until_ms: f64,
+}
 
-/// What all tabs share.
+/// What all tabs share. An event has the same key on all of them.
 #[derive(Clone, Default)]
 pub(super) struct Browser(Rc<RefCell<Storage>>);
 
 impl Browser {
-    pub(super) fn keys(&self) -> Vec<String> {
-        self.0.borrow().keys().cloned().collect()
-    }
-
     /// How many events are stored.
     pub(super) fn events(&self) -> usize {
-        let keys = self.keys();
-        keys.iter().filter(|key| key.starts_with("duet:e:")).count()
+        self.0.borrow().events.len()
     }
 }
+
+/// An event to be added: small and nobody's order, unless it says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event {
+    pub(super) bytes: u32,
+    pub(super) pixel_off: bool,
+    pub(super) ordered: bool,
+}
+
+pub(super) const PLAIN: Event = Event {
+    bytes: 300,
+    pixel_off: false,
+    ordered: false,
+};
 
 /// One tab.
 pub(super) struct Page {
     browser: Browser,
     duet: Duet,
-    calls: u32,
-    tickets: u32,
+    /// The keys of the events this tab knows, by their numbers.
+    keys: Vec<u32>,
+    /// What it is to be told of the events of each request.
+    taken: Vec<u32>,
     /// The visitor's clock.
-    pub(super) now_ms: u64,
-    /// What the Pixel is known to be.
-    verdict: String,
-    /// Calls that are to be made again.
-    held: Vec<Vec<String>>,
+    pub(super) now_ms: f64,
+    pixel_known: bool,
+    /// What calls made now would become.
+    pub(super) gate: Gate,
     /// What the last call asked for.
-    pub(super) effects: Vec<Vec<String>>,
-}
-
-/// What the tests call the effects.
-const NAMES: [(&str, &str); 15] = [
-    ("i", "answer"),
-    ("h", "hold"),
-    ("w", "write"),
-    ("r", "remove"),
-    ("c", "clear"),
-    ("k", "cookie"),
-    ("o", "open"),
-    ("q", "close"),
-    ("u", "identify"),
-    ("x", "pixel"),
-    ("p", "post"),
-    ("z", "wake"),
-    ("a", "adopt"),
-    ("s", "settle"),
-    ("e", "error"),
-];
-
-/// A call of `trackDualEvent`, unless it says otherwise.
-#[derive(Clone, Copy)]
-pub(super) struct Track<'a> {
-    pub(super) event: &'a str,
-    /// The pixels of this page, where there are several.
-    pub(super) pixel_ids: &'a str,
-    pub(super) order_id: &'a str,
-    pub(super) event_id: &'a str,
-    pub(super) server: bool,
-}
-
-impl<'a> Track<'a> {
-    pub(super) fn of(event: &'a str) -> Self {
-        Self {
-            event,
-            pixel_ids: "",
-            order_id: "",
-            event_id: "",
-            server: true,
-        }
-    }
+    effects: Vec<(Effect, u32, u32)>,
 }
 
 impl Page {
@@ -103,12 +73,12 @@ impl Page {
     pub(super) fn new(browser: &Browser) -> Self {
         Self {
             browser: browser.clone(),
-            duet: Duet::new(HOST),
-            calls: 0,
-            tickets: 0,
-            now_ms: 1_767_323_045_123,
-            verdict: String::new(),
-            held: Vec::new(),
+            duet: Duet::NEW,
+            keys: Vec::new(),
+            taken: Vec::new(),
+            now_ms: 1_767_323_045_123.0,
+            pixel_known: false,
+            gate: Gate::Held,
             effects: Vec::new(),
         }
     }
@@ -120,145 +90,199 @@ impl Page {
         page
     }
 
-    pub(super) fn init(&mut self, consent: &str) {
-        self.call(kind::INIT, &["VN", consent, "E.C.P.click"]);
-        self.make_held_calls();
+    pub(super) fn init(&mut self, consent: u32) {
+        self.tell(kind::INIT, consent);
     }
 
-    pub(super) fn consent(&mut self, consent: &str) {
-        self.call(kind::CONSENT, &[consent, "E.C.P.click"]);
-        self.make_held_calls();
+    pub(super) fn consent(&mut self, consent: u32) {
+        self.tell(kind::CONSENT, consent);
     }
 
-    fn make_held_calls(&mut self) {
-        let mut effects = std::mem::take(&mut self.effects);
-        for call in std::mem::take(&mut self.held) {
-            let kind = call[0].parse().unwrap();
-            let fields: Vec<_> = call[1..].iter().map(String::as_str).collect();
-            self.call(kind, &fields);
-            effects.append(&mut self.effects);
-        }
-        self.effects = effects;
-    }
-
-    fn hold(&mut self, kind: u32, fields: &[&str]) {
-        if self.tells("hold") {
-            let kind = kind.to_string();
-            let call = [&[kind.as_str()], fields].concat();
-            self.held
-                .push(call.into_iter().map(str::to_owned).collect());
-        }
-    }
-
-    pub(super) fn identify(&mut self, email: &str) {
-        let fields = [email, "", ""];
-        self.call(kind::IDENTIFY, &fields);
-        self.hold(kind::IDENTIFY, &fields);
-    }
-
-    /// Tracks under the next ticket, from 1 on; gives back the id.
-    pub(super) fn track(&mut self, track: &Track<'_>) -> String {
-        self.tickets += 1;
-        let ticket = self.tickets.to_string();
-        let Track {
-            event,
-            pixel_ids,
-            order_id,
-            event_id,
-            server,
-        } = *track;
-        let server = if server { "1" } else { "" };
-        let body = format!(r#"{{"event":"{event}","user":{{"#);
-        let mut fields = [
-            &ticket, event, order_id, event_id, "1", server, "", pixel_ids, &body, "", "", "",
-        ];
-        self.call(kind::TRACK, &fields);
-        let id = self.told("answer")[0][0].to_owned();
-        fields[3] = &id;
-        self.hold(kind::TRACK, &fields);
-        id
+    /// Adds an event; gives back its key.
+    pub(super) fn add(&mut self, event: Event) -> u32 {
+        let key = self.browser.0.borrow().events.keys().max().unwrap_or(&0) + 1;
+        let number = self.know(key);
+        let said = Said {
+            number,
+            ms: self.now_ms,
+            size: event.bytes,
+            flags: u32::from(event.pixel_off) | u32::from(event.ordered) << 1,
+            results: "",
+        };
+        self.call(kind::ADD, &said);
+        key
     }
 
     /// The page has learnt what became of the Pixel.
-    pub(super) fn pixel(&mut self, verdict: &str) {
-        verdict.clone_into(&mut self.verdict);
+    pub(super) fn pixel(&mut self) {
+        self.pixel_known = true;
         self.happens(kind::WAKE);
     }
 
     /// Something of which there is no more to say.
     pub(super) fn happens(&mut self, kind: u32) {
-        self.call(kind, &[]);
+        self.call(kind, &Said::default());
     }
 
     /// The lock is this page's, and it looks at what is stored.
-    pub(super) fn adopt(&mut self) {
-        let mut input = String::new();
-        for key in self.browser.keys() {
-            input.extend(["\u{1e}", &key]);
+    pub(super) fn look(&mut self) {
+        let (stored, pause_until_ms) = {
+            let storage = self.browser.0.borrow();
+            (storage.events.clone(), storage.pause_until_ms)
+        };
+        let mut effects = Vec::new();
+        let mut call = |page: &mut Self, kind, said: &Said<'_>| {
+            page.call(kind, said);
+            effects.append(&mut page.effects);
+        };
+        let look = Said {
+            ms: pause_until_ms,
+            ..Said::default()
+        };
+        call(self, kind::LOOK, &look);
+        for number in 0..u32::try_from(self.keys.len()).unwrap() {
+            if !stored.contains_key(&self.keys[number as usize]) {
+                let missed = Said {
+                    number,
+                    ..Said::default()
+                };
+                call(self, kind::MISS, &missed);
+            }
         }
-        self.call(kind::ADOPT, &[&input]);
+        for (key, event) in stored {
+            if !self.keys.contains(&key) {
+                let found = Said {
+                    number: self.know(key),
+                    ms: event.created_ms,
+                    size: event.bytes,
+                    flags: event.flags,
+                    results: "",
+                };
+                call(self, kind::FIND, &found);
+            }
+        }
+        call(self, kind::LOOKED, &Said::default());
+        self.effects = effects;
     }
 
-    /// The proxy answers a request.
-    pub(super) fn answer(&mut self, request: u32, status: u32, results: &[&[&str]]) {
-        let spoken = if results.is_empty() { "" } else { "1" };
-        let (request, status) = (request.to_string(), status.to_string());
-        let mut said = spoken.to_owned();
-        for result in results {
-            said.push('\u{1e}');
-            said.push_str(&result.join("\u{1f}"));
-        }
-        self.call(kind::ANSWERED, &[&request, &status, "0", &said]);
+    /// The proxy answers a request, in a digit an event.
+    pub(super) fn answer(&mut self, request: u32, http_status: u32, results: &str) {
+        self.answer_after(request, http_status, results, 0.0);
     }
 
     /// The proxy asks to be left alone.
-    pub(super) fn answer_after(&mut self, request: u32, status: u32, retry_after_ms: u32) {
-        let numbers = [request, status, retry_after_ms].map(|number| number.to_string());
-        self.call(kind::ANSWERED, &[&numbers.join("\u{1f}"), "1"]);
+    pub(super) fn answer_after(&mut self, request: u32, status: u32, results: &str, ms: f64) {
+        let answered = Said {
+            number: request,
+            ms,
+            size: status,
+            flags: u32::from(!results.is_empty()),
+            results,
+        };
+        self.call(kind::ANSWERED, &answered);
     }
 
-    /// The effects of one kind that the last call asked for.
-    pub(super) fn told(&self, kind: &str) -> Vec<Vec<&str>> {
-        let of_kind = self.effects.iter().filter(|effect| effect[0] == kind);
-        of_kind
-            .map(|effect| effect[1..].iter().map(String::as_str).collect())
+    /// The keys of the events of the requests that the last call asked for.
+    pub(super) fn sent(&self) -> Vec<Vec<u32>> {
+        let mut taken = self.taken.iter().copied();
+        self.told(Effect::Post)
+            .map(|_| taken.by_ref().take_while(|key| *key > 0).collect())
             .collect()
     }
 
-    pub(super) fn tells(&self, kind: &str) -> bool {
-        !self.told(kind).is_empty()
+    /// How the events of the last call fare, by their keys.
+    pub(super) fn settled(&self) -> Vec<(u32, Word)> {
+        let settled = self.told(Effect::Settle);
+        settled
+            .map(|(number, word)| (self.keys[number as usize], WORDS[word as usize]))
+            .collect()
     }
 
-    /// The body of the one request that the last call asked for.
-    pub(super) fn sent_body(&self) -> &str {
-        let mut posts = self.effects.iter().filter(|effect| effect[0] == "post");
-        let post = posts.next().unwrap();
-        assert!(posts.next().is_none());
-        &post[3]
+    /// The losses of which the last call tells.
+    pub(super) fn reported(&self) -> Vec<Word> {
+        let reported = self.told(Effect::Report);
+        reported.map(|(_, word)| WORDS[word as usize]).collect()
     }
 
-    fn call(&mut self, kind: u32, fields: &[&str]) {
-        self.calls += 1;
-        let random = (0x8000_u64 << 48) + u64::from(self.calls);
-        let head = [self.now_ms, random, 0].map(|number| number.to_string());
-        let head = head.join("\u{1f}");
-        let input = [&[&head, self.verdict.as_str()], fields].concat();
-        STORAGE.set(self.browser.0.borrow().clone());
-        let text = self.duet.call(kind, &input.join("\u{1f}")).into_text();
-        let effects = text.split('\u{1e}').filter(|effect| !effect.is_empty());
-        self.effects = effects
-            .map(|effect| effect.split('\u{1f}').map(str::to_owned).collect())
-            .collect();
+    /// The numbers of all effects of a kind that the last call asked for.
+    pub(super) fn told(&self, kind: Effect) -> impl Iterator<Item = (u32, u32)> {
+        let of_kind = self.effects.iter().filter(move |(one, ..)| *one == kind);
+        of_kind.map(|(_, first, second)| (*first, *second))
+    }
+
+    pub(super) fn tells(&self, kind: Effect) -> bool {
+        self.told(kind).next().is_some()
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    /// In how many milliseconds it wants to be woken.
+    pub(super) fn wakes_in(&self) -> Option<u32> {
+        self.told(Effect::Wake).map(|(ms, _)| ms).min()
+    }
+
+    fn know(&mut self, key: u32) -> u32 {
+        self.keys.push(key);
+        u32::try_from(self.keys.len() - 1).unwrap()
+    }
+
+    fn tell(&mut self, kind: u32, number: u32) {
+        let said = Said {
+            number,
+            ..Said::default()
+        };
+        self.call(kind, &said);
+    }
+
+    fn call(&mut self, kind: u32, said: &Said<'_>) {
+        let facts = Facts {
+            now_ms: self.now_ms,
+            random: 0.5,
+            pixel_known: self.pixel_known,
+        };
+        let mut fx = Effects::default();
+        self.gate = self.duet.call(kind, said, &facts, &mut fx);
+        self.effects = fx.into_list();
+        self.taken.clear();
         let mut storage = self.browser.0.borrow_mut();
-        for effect in &mut self.effects {
-            let (_, name) = NAMES.iter().find(|(kind, _)| *kind == effect[0]).unwrap();
-            (*name).clone_into(&mut effect[0]);
-            match *name {
-                "write" => drop(storage.insert(effect[1].clone(), effect[2..].join("\u{1f}"))),
-                "remove" => drop(storage.remove(&effect[1])),
-                "clear" => storage.clear(),
+        for (effect, first, _) in &self.effects {
+            let key = |page: &[u32]| page[*first as usize];
+            match effect {
+                Effect::Write => {
+                    let stored = Stored {
+                        created_ms: said.ms,
+                        bytes: said.size,
+                        flags: said.flags,
+                    };
+                    storage.events.insert(key(&self.keys), stored);
+                }
+                Effect::Remove => drop(storage.events.remove(&key(&self.keys))),
+                Effect::Clear => *storage = Storage::default(),
+                Effect::Pause if *first > 0 => {
+                    storage.pause_until_ms = self.now_ms + f64::from(*first);
+                }
+                Effect::Pause => storage.pause_until_ms = 0.0,
+                Effect::Take => self.taken.push(key(&self.keys)),
+                Effect::Post => self.taken.push(0),
+                // A key that nobody has is one this page does not know.
+                Effect::Leave => self.keys[*first as usize] = 0,
                 _ => {}
             }
         }
     }
 }
+
+const WORDS: [Word; 10] = [
+    Word::Accepted,
+    Word::Duplicate,
+    Word::Held,
+    Word::Invalid,
+    Word::Queued,
+    Word::Dropped,
+    Word::Consent,
+    Word::Full,
+    Word::Expired,
+    Word::Refused,
+];

@@ -75,7 +75,7 @@ fn the_user_is_the_digest_of_the_id_with_its_case() {
         unreachable!()
     };
     let published = "6d2d23ed645414b1cb2149eca473460493d4b387057afde07e344bd15ae526b3";
-    assert_eq!(digest.as_str(), published);
+    assert_eq!(digest.to_hex(), published);
 }
 
 #[test]

@@ -1,0 +1,79 @@
+// What is remembered of a visitor: digests of who they said they are, and the click that brought them.
+
+import { core } from './core.js'
+import { PREFIX, clicked, cookie, read, remove, setCookie, write } from './host.js'
+import { hex } from './ids.js'
+import { emit } from './listeners.js'
+import { settings } from './requests.js'
+
+const NAMES = ['email', 'phone', 'external_id']
+const MAX_AGE_SECONDS = 2_592_000
+
+/** The digests of e-mail address, phone number and the shop's own id. */
+let known = []
+/** The newest click that brought them. */
+export let ttclid
+
+const store = (name, value) => write(PREFIX + name, Date.now() + ',' + value)
+
+const stored = (name) => {
+  const [at, ...values] = read(PREFIX + name).split(',')
+  return Date.now() - at > MAX_AGE_SECONDS * 1000 ? [] : values
+}
+
+// What cannot be one is reported and left out: a wrong key matches nobody, or the wrong person.
+const digests = (raw) =>
+  raw.map((value, which) => {
+    if (value == null || value === '') return
+    const text = value + ''
+    const digest = core(DIGEST, which, which ? text : text.toLowerCase(), settings.country)
+    if (digest) return hex(digest)
+    emit('error', { code: NAMES[which], field: 'user.' + NAMES[which] })
+    return ''
+  })
+
+const joined = (fresh, before) => NAMES.map((_, which) => fresh[which] ?? before[which] ?? '')
+
+/** The digests of an event: its own person's, and where they are missing the visitor's. */
+export const digestsOf = (raw) => joined(digests(raw), known)
+
+/** The members of `user` that three digests make. */
+export const members = (keys) => Object.fromEntries(NAMES.map((name, which) => [name, keys[which] || undefined]))
+
+/** Learns who is here. Another external id is another person, of whom nothing is known yet. */
+export const learn = (raw) => {
+  const fresh = digests(raw)
+  const [, , id] = known
+  known = joined(fresh, id && fresh[2] != null && fresh[2] != id ? [] : known)
+  return known
+}
+
+/** Keeps the identified visitor for this browser's next pages. */
+export const remember = () => store('user', known)
+
+/** Takes up what this browser remembers, now that it may be read; gives back the digests. */
+export const recall = () => {
+  if (known.join('')) remember()
+  else known = stored('user')
+  // A click in the address is newer than one that is stored.
+  ttclid = clicked()
+  if (ttclid) {
+    setCookie('ttclid', ttclid, MAX_AGE_SECONDS)
+    store('ttclid', ttclid)
+  } else {
+    ttclid = cookie('ttclid') || stored('ttclid')[0]
+  }
+  return known
+}
+
+/** Forgets who they said they are; the click stays, it is the browser's. */
+export const reset = () => {
+  known = []
+  remove(PREFIX + 'user')
+}
+
+/** Forgets everything. */
+export const forget = () => {
+  known = []
+  ttclid = ''
+}

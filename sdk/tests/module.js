@@ -1,0 +1,29 @@
+// The Rust module as `cargo xtask sdk` built it, under the page's side as it stands in `page/`, on what
+// those tests need of a page.
+
+import { readFileSync } from 'node:fs'
+import { attach, connect } from '../page/core.js'
+
+const built = (file) => readFileSync(new URL('../../target/npm/build/' + file, import.meta.url))
+
+const stored = new Map()
+/** What is stored, by its keys. */
+export const storage = stored
+
+Object.defineProperty(globalThis, 'localStorage', {
+  value: {
+    getItem: (key) => stored.get(key) ?? null,
+    setItem: (key, value) => stored.set(key, value + ''),
+    removeItem: (key) => stored.delete(key),
+  },
+})
+globalThis.location = { href: 'https://shop.example/', protocol: 'https:' }
+globalThis.document = { cookie: '', addEventListener() {}, referrer: '' }
+
+Object.assign(globalThis, JSON.parse(built('names.json')))
+
+/** Brings it up. */
+export const bringUp = () => {
+  const module = new WebAssembly.Module(built('duet_bg.wasm'))
+  attach(connect((imports) => new WebAssembly.Instance(module, imports).exports))
+}
