@@ -287,9 +287,11 @@ export interface Fields {
   /** Your catalogue's id of the thing. */
   contentId?: string
   contentName?: string
-  /** A plan's id and name: the same as `contentId` and `contentName`. */
+  /** A plan's id and name: the same as `contentId` and `contentName`. The id also travels as `plan_id`. */
   planId?: string
   planName?: string
+  /** Shown behind the plan's name, `Pro (monthly)`; also travels as `billing_cycle`. */
+  billingCycle?: string
   category?: string
   brand?: string
   /** The price of one. */
@@ -353,8 +355,8 @@ export function trackServerCompleteRegistration(fields?: Fields, options?: Optio
 /** Somebody begins a trial. */
 export function trackServerStartTrial(fields: Fields, options?: Options): Tracked
 
-/** Somebody subscribes. `billingCycle` is shown behind the plan's name: `Pro (monthly)`. */
-export function trackServerSubscribe(fields: PlanFields & { billingCycle?: string }, options?: Options): Tracked
+/** Somebody subscribes. */
+export function trackServerSubscribe(fields: PlanFields, options?: Options): Tracked
 export function trackServerSubscribe(
   planId: string,
   planName: string,

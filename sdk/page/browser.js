@@ -115,8 +115,9 @@ const watchOrder = (orderId, options) => {
     if (stopped) return
     const { endpoint, credentials } = settings
     const url = new URL('/api/orders/' + encodeURIComponent(orderId), new URL(endpoint, location.href))
-    stop = poll(url, credentials, intervalMs, timeoutMs, () => {
-      track(true, true, 'CompletePayment', properties, { ...rest, orderId })
+    stop = poll(url, credentials, intervalMs, timeoutMs, ({ CompletePayment, Purchase }) => {
+      // One sale has one id, whatever the proxy has called it.
+      track(true, true, 'CompletePayment', properties, { ...rest, orderId, eventId: CompletePayment ?? Purchase })
       onPaid?.()
     })
   })

@@ -5,8 +5,8 @@ import { quiet } from './host.js'
 const LONGEST_MS = 30_000
 
 /**
- * Asks `url` for the order's status until it is paid; then calls `paid`. Waits longer from time to
- * time, and not at all while the page is hidden. Gives back a function that stops it.
+ * Asks `url` for the order's status until it is paid; then calls `paid` with the ids its events have.
+ * Waits longer from time to time, and not at all while the page is hidden. Gives back a function that stops it.
  */
 export const poll = (url, credentials, intervalMs, timeoutMs, paid) => {
   const end = Date.now() + timeoutMs
@@ -23,11 +23,11 @@ export const poll = (url, credentials, intervalMs, timeoutMs, paid) => {
     if (stopped || document.hidden) return
     if (Date.now() > end) return stop()
     try {
-      const { status } = await (await fetch(url, { credentials })).json()
+      const { status, event_ids } = await (await fetch(url, { credentials })).json()
       if (stopped) return
       if (status == 'paid') {
         stop()
-        return quiet(paid)
+        return quiet(() => paid(event_ids ?? {}))
       }
     } catch {
       // Offline, or no such order yet.

@@ -27,6 +27,9 @@ export const propertiesOf = (fields) => {
     order_id: orderId,
     search_string: fields.query,
     description: fields.description,
+    // TikTok has no place for these; the proxy's orders have.
+    plan_id: fields.planId,
+    billing_cycle: billingCycle,
   }
 }
 

@@ -14,7 +14,14 @@ test('a plan becomes one content with its price', () => {
     value: 99000,
     currency: 'VND',
     order_id: 'A1',
+    plan_id: 'starter',
   })
+})
+
+test('the plan and its billing cycle also travel by themselves', () => {
+  const { plan_id, billing_cycle } = of({ planId: 'pro', planName: 'Pro', value: 1, billingCycle: 'yearly' })
+  assert.deepEqual([plan_id, billing_cycle], ['pro', 'yearly'])
+  assert.deepEqual(of({ billingCycle: 'yearly' }), { billing_cycle: 'yearly' })
 })
 
 test('the billing cycle stands behind the name of the plan', () => {

@@ -16,7 +16,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
       if (!incoming.url.startsWith('/api/orders/')) return pass(incoming, outgoing, scene.stack.site.port, []);
       order.asked.push(incoming.url);
       outgoing.writeHead(200, { 'content-type': 'application/json' });
-      return outgoing.end(JSON.stringify({ order_id: 'x', status: order.status, event_ids: {} }));
+      return outgoing.end(JSON.stringify({ order_id: 'x', status: order.status, event_ids: order.eventIds ?? {} }));
     });
     try {
       const page = await (await scene.visitor()).open(`http://127.0.0.1:${server.port}/pages/fixture.html`);
@@ -60,6 +60,21 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
       assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server']);
       assert.equal(stack.posted().filter((event) => event.event_id === eventId).length, 1);
     });
+  });
+
+  test('a payment that the proxy has reported keeps its id', async () => {
+    const { stack } = scene;
+    const ids = { Purchase: `purchase-${scene.name}`, CompletePayment: `payment-${scene.name}` };
+    for (const [named, used] of [[{ Purchase: ids.Purchase }, ids.Purchase], [ids, ids.CompletePayment]]) {
+      const order = { ...newOrder('paid'), id: `${used}-order`, eventIds: named };
+      await shopWith(order, async (page) => {
+        await init(page, stack.config);
+        await watch(page, order.id);
+        await holds(page, () => window.paid === 1);
+        const [{ signals }] = await stack.bothLegs(used);
+        assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server']);
+      });
+    }
   });
 
   test('a hidden page does not ask, and asks as soon as it is seen', async () => {
