@@ -18,7 +18,7 @@ pub use digits::Number;
 use digits::Digits;
 use plan::Plan;
 
-use crate::{Invalid, trim};
+use crate::{Invalid, is_space, trim};
 
 /// What people put between digits, beside white space.
 const SEPARATORS: &str =
@@ -93,7 +93,7 @@ fn read(raw: &str) -> Result<(bool, Digits), Flaw> {
             digits = digits.push(digit).ok_or(Flaw::Length)?;
         } else if matches!(c, '+' | '\u{ff0b}') && !plus && digits == Digits::NONE {
             plus = true;
-        } else if !c.is_whitespace() && !SEPARATORS.chars().any(|separator| separator == c) {
+        } else if !is_space(c) && !SEPARATORS.chars().any(|separator| separator == c) {
             return Err(Flaw::Malformed);
         }
     }

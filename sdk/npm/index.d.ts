@@ -399,7 +399,8 @@ export function eventIdFor(event: EventName, orderId: string | number): string
 
 /**
  * Asks the proxy for the order's status until it is paid; then reports `CompletePayment`, once per
- * order on this browser, and calls `onPaid`. Asks less often from time to time, and not at all while
+ * order on this browser, and calls `onPaid`. The event has the id under which the proxy has reported the payment, so that
+ * both count as one; where it has not, the order's own. Asks less often from time to time, and not at all while
  * the page is hidden. Gives back a function that stops it.
  */
 export function watchOrder(

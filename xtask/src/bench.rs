@@ -1,9 +1,10 @@
 //! `cargo xtask bench`: sizes of the npm package, then what `bench/` measures of the release binary.
 //! `cargo xtask bench NAME` measures one thing, `cargo xtask bench fuzz` runs the fuzz targets, `cargo xtask bench leave`
-//! has visitors leave pages.
+//! has visitors leave pages, `cargo xtask bench page` measures the SDK on a page's main thread.
 
 mod fuzz;
 mod leave;
+mod page;
 
 use std::process::Command;
 
@@ -23,6 +24,7 @@ pub(crate) fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
     match named {
         Some(("fuzz", rest)) => return fuzz::search(rest),
         Some(("leave", rest)) => return leave::measure(rest),
+        Some(("page", _)) => return page::measure(),
         _ => {}
     }
     let is_named = arguments.first().is_some_and(|word| !word.starts_with('-'));

@@ -4,14 +4,8 @@ use super::{digits::Digits, pack::PACKED};
 
 const ZERO: Digits = Digits::behind_one(10);
 
-/// The trunk prefixes there are, the absent one first.
-const TRUNKS: [Digits; 5] = [
-    Digits::NONE,
-    ZERO,
-    Digits::behind_one(11),
-    Digits::behind_one(18),
-    Digits::behind_one(106),
-];
+/// The trunk prefixes there are, each behind a 1: none, 0, 1, 8, 06.
+const TRUNKS: [u8; 5] = [1, 10, 11, 18, 106];
 
 /// How the numbers under one calling code are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +53,8 @@ impl Plan {
 
     /// What is dialled before a number inside of the country.
     pub(super) fn trunk(self) -> Digits {
-        let trunk = TRUNKS.get(usize::from(self.trunk)).copied();
-        trunk.unwrap_or(Digits::NONE)
+        let trunk = TRUNKS.get(usize::from(self.trunk));
+        Digits::behind_one(trunk.copied().unwrap_or(1).into())
     }
 
     /// What is dialled before the calling code of another country.

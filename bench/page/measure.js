@@ -1,0 +1,70 @@
+// Runs inside of a page: what the SDK costs its main thread.
+
+const user = { email: ' Someone@Example.com', phone: '0901 234 567', externalId: 'user_2abcDEF' }
+const properties = { value: 99000, currency: 'VND', contents: [{ content_id: 'pro', content_name: 'Pro', price: 99000, quantity: 1 }] }
+
+const quantile = (times, share) => times.sort((a, b) => a - b)[Math.floor((times.length - 1) * share)]
+const figures = (times) => ({ best: quantile(times, 0), median: quantile(times, 0.5), p99: quantile(times, 0.99) })
+
+/** Microseconds of each of many calls; `settle` is what happens between bundles of them. */
+async function calls(track, settle, count) {
+  const times = []
+  for (let bundle = 0; times.length < count; bundle += 1) {
+    for (let at = 0; at < 20; at += 1) {
+      const before = performance.now()
+      track('InitiateCheckout', properties, { user })
+      if (bundle > 9) times.push((performance.now() - before) * 1000)
+    }
+    await settle()
+  }
+  return figures(times)
+}
+
+/** Microseconds of compiling and instantiating the module. */
+export async function starting(count) {
+  const bytes = await (await fetch('/sdk/duet.wasm')).arrayBuffer()
+  const times = []
+  for (let at = 0; at < count; at += 1) {
+    const before = performance.now()
+    const module = new WebAssembly.Module(bytes)
+    const imports = Object.fromEntries(WebAssembly.Module.imports(module).map(({ name }) => [name, () => {}]))
+    new WebAssembly.Instance(module, { [WebAssembly.Module.imports(module)[0].module]: imports })
+    times.push((performance.now() - before) * 1000)
+    await new Promise((done) => setTimeout(done))
+  }
+  return figures(times)
+}
+
+/** Microseconds from the script's first statement to a call that may be made, once a page. */
+export async function usable(config) {
+  const duet = await import('/sdk/timed.js')
+  const evaluated = performance.now() - globalThis.began
+  const before = performance.now()
+  await duet.init(config)
+  return (evaluated + performance.now() - before) * 1000
+}
+
+/** A call, with the network stubbed and without; and the same in plain JavaScript, turn by turn. */
+export async function tracking(config, count) {
+  const duet = await import('/sdk/timed.js')
+  const plain = await import('/plain.js')
+  duet.init(config)
+  const network = globalThis.fetch
+  const answered = async (_, { body }) => {
+    const results = JSON.parse(body).events.map(({ event_id }) => ({ event_id, status: 'accepted' }))
+    return new Response(JSON.stringify({ success: true, results }), { status: 202 })
+  }
+  const soon = () => new Promise((done) => setTimeout(done, 1))
+  const turns = { stubbed: [], real: [], plain: [] }
+  for (let turn = 0; turn < 3; turn += 1) {
+    globalThis.fetch = answered
+    turns.stubbed.push(await calls(duet.trackDualEvent, duet.flush, count))
+    turns.plain.push(await calls(plain.trackDualEvent, soon, count))
+    globalThis.fetch = network
+    turns.real.push(await calls(duet.trackDualEvent, duet.flush, count))
+  }
+  const middle = (of, name) => of.map((turn) => turn[name]).sort((a, b) => a - b)[1]
+  return Object.fromEntries(
+    Object.entries(turns).map(([name, of]) => [name, { best: middle(of, 'best'), median: middle(of, 'median'), p99: middle(of, 'p99') }]),
+  )
+}

@@ -1,0 +1,102 @@
+// `cargo xtask bench page`: what the SDK costs the main thread of a real browser, beside the same logic in plain JavaScript,
+// and the Rust core alone in Node. Pages are cross-origin isolated, so that their clock has steps of 5 µs (Firefox: 20).
+
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { launch } from '../../tests/browser/browser.mjs';
+import { digests } from './plain.js';
+
+const root = join(import.meta.dirname, '../..');
+const built = (path) => readFileSync(join(root, 'target/npm', path));
+const config = { pixelId: 'C4ABCDEFGHIJ0123456789', pixelScriptUrl: '/pixel.js', endpoint: '/track', country: 'VN', currency: 'VND' };
+
+const files = {
+  '/': ['text/html', '<!doctype html><title>bench</title>'],
+  '/pixel.js': ['text/javascript', ''],
+  '/plain.js': ['text/javascript', readFileSync(join(import.meta.dirname, 'plain.js'))],
+  '/measure.js': ['text/javascript', readFileSync(join(import.meta.dirname, 'measure.js'))],
+  '/sdk/timed.js': ['text/javascript', `globalThis.began = performance.now();${built('duet-sdk/index.js')}`],
+  '/sdk/duet.wasm': ['application/wasm', built('duet-sdk/duet.wasm')],
+};
+
+const server = createServer(async (request, response) => {
+  const headers = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+  if (request.url === '/track') {
+    let body = '';
+    for await (const part of request) body += part;
+    const results = JSON.parse(body).events.map(({ event_id }) => ({ event_id, status: 'accepted' }));
+    response.writeHead(202, { ...headers, 'content-type': 'application/json' });
+    return response.end(JSON.stringify({ success: true, results }));
+  }
+  const [type, text] = files[request.url] ?? ['text/plain', ''];
+  response.writeHead(files[request.url] ? 200 : 404, { ...headers, 'content-type': type });
+  return response.end(text);
+});
+await new Promise((done) => server.listen(0, '127.0.0.1', done));
+const address = `http://127.0.0.1:${server.address().port}/`;
+
+const print = (label, { best, median, p99 }, of) =>
+  console.log(`${label.padEnd(56)}${[best, median, p99].map((us) => us.toFixed(0).padStart(8)).join('')}${of ? (median / of.median).toFixed(2).padStart(8) : ''}`);
+
+async function measure(name, throttle) {
+  const browser = await launch(name);
+  const label = throttle > 1 ? `${name}, ${throttle}x slower` : name;
+  try {
+    const page = await browser.newPage();
+    if (throttle > 1) await page.emulateCPUThrottling(throttle);
+    const fresh = () => page.goto(address, { waitUntil: 'load' });
+    await fresh();
+    print(`${label}: compile and instantiate`, await page.evaluate(async () => (await import('/measure.js')).starting(60)));
+    const times = [];
+    for (let visit = 0; visit < 12; visit += 1) {
+      await fresh();
+      times.push(await page.evaluate(async (config) => (await import('/measure.js')).usable(config), config));
+    }
+    times.sort((a, b) => a - b);
+    print(`${label}: script evaluated to usable`, { best: times[0], median: times[5], p99: times[11] });
+    await fresh();
+    const { stubbed, real, plain } = await page.evaluate(async (config) => (await import('/measure.js')).tracking(config, 1000), config);
+    print(`${label}: a call, the network stubbed`, stubbed, plain);
+    print(`${label}: a call, with everything`, real, plain);
+    print(`${label}: the same in plain JavaScript`, plain);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Three digests and the event as JSON: microseconds each, the best round of many. */
+async function core() {
+  Object.assign(globalThis, JSON.parse(built('build/names.json')));
+  const { connect } = await import('../../sdk/page/core.js');
+  const module = new WebAssembly.Module(built('duet-sdk/duet.wasm'));
+  const call = connect((imports) => new WebAssembly.Instance(module, imports).exports);
+  const { hex } = await import('../../sdk/page/ids.js');
+  const user = { email: 'someone@example.com', phone: '0901 234 567', externalId: 'user_2abcDEF' };
+  const names = ['email', 'phone', 'externalId'];
+  const inRust = () => JSON.stringify({ event: 'Purchase', user: names.map((name, which) => hex(call(DIGEST, which, user[name], 'VN'))) });
+  const bare = () => names.forEach((name, which) => call(DIGEST, which, user[name], 'VN'));
+  const inJavaScript = () => JSON.stringify({ event: 'Purchase', user: digests(user) });
+  const each = (task) => {
+    let best = Infinity;
+    for (let round = 0; round < 40; round += 1) {
+      const before = performance.now();
+      for (let at = 0; at < 2000; at += 1) task();
+      best = Math.min(best, (performance.now() - before) / 2);
+    }
+    return best;
+  };
+  const [rust, digested, plain] = [each(inRust), each(bare), each(inJavaScript)];
+  console.log(`\nNode, best of 40 rounds, µs: three digests in Rust ${digested.toFixed(1)}; with hex and JSON ${rust.toFixed(1)}; plain JavaScript ${plain.toFixed(1)}`);
+}
+
+console.log(`${'µs'.padEnd(56)}${['best', 'median', 'p99', 'ratio'].map((word) => word.padStart(8)).join('')}`);
+try {
+  await measure('chromium', 1);
+  await measure('chromium', 4);
+  await measure('firefox', 1);
+  await core();
+} finally {
+  server.close();
+  server.closeAllConnections();
+}
