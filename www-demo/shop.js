@@ -128,7 +128,8 @@ async function choosePlan(plan, button) {
 
 async function showPayment(order, plan) {
   find('payment-title').textContent = `Pay for ${plan.name}`;
-  find('payment-summary').textContent = summaryOf(order, plan);
+  const inDong = currency() === order.currency ? '' : ' Bank transfers are made in dong.';
+  find('payment-summary').textContent = summaryOf(order, plan) + inDong;
   find('payment-box').replaceChildren(paymentBox(order, (await settings)?.bank_url));
   find('waiting-link').href = `/waiting.html?order=${order.id}`;
   showStep('payment');
@@ -188,19 +189,23 @@ async function showOrder(id) {
   }
   const plan = planOf(order.planId);
   reportOrderViewed(order, plan);
-  reportPaymentOnceThere(order, plan, () => showPaid(order, plan));
+  const watch = () => reportPaymentOnceThere(order, plan, () => showPaid(order, plan));
+  const stopWatching = watch();
   find('summary').textContent = summaryOf(order, plan);
   find('status').textContent = words.pending;
   find('payment-box').replaceChildren(paymentBox(order, (await settings)?.bank_url));
   find('waiting').hidden = false;
-  await followStatus(order);
+  await followUntilPaid(order);
+  // A watch asks less often from time to time; a new one asks at once.
+  stopWatching();
+  watch();
 }
 
 // What is shown while the money has not come; the shop's own business, of which Duet is told nothing.
-async function followStatus(order) {
+async function followUntilPaid(order) {
   for (;;) {
     const status = document.hidden ? undefined : await statusOf(order.id);
-    if (find('waiting').classList.contains('paid') || status === 'paid') return;
+    if (status === 'paid') return;
     if (status in words) {
       find('status').textContent = words[status];
       find('status').dataset.status = status;

@@ -87,5 +87,10 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     assert.deepEqual(await prices(), ['$4.99', '$9.99', '$16.99']);
     await page.click('input[name=billing][value=yearly]');
     assert.deepEqual(await prices(), ['$49.90', '$99.90', '$169.90']);
+
+    await choose(page, 'exam');
+    const text = (selector) => page.$eval(selector, (one) => one.textContent.replace(/\s/g, ' '));
+    assert.equal(await text('[data-payment] .amount'), '1.990.000 ₫', 'a bank transfer is in dong');
+    assert.match(await text('[data-payment-summary]'), /a year.*in dong/);
   });
 }, shopSettings);
