@@ -22,10 +22,12 @@ use crate::{
 };
 
 pub mod clerk;
+mod delivery;
 pub mod payments;
 mod reader;
 pub mod settings;
 
+pub use delivery::Delivery;
 use payments::Payments;
 use reader::Reader;
 
@@ -65,19 +67,6 @@ pub struct TikTok {
     pub api_base: String,
     /// `TIKTOK_TEST_EVENT_CODE`: all traffic is test traffic.
     pub test: Option<TestMode>,
-}
-
-/// How events are sent on.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// `DUET_BATCH_EVENTS`: the most events of one request.
-    pub batch_events: usize,
-    /// `DUET_BATCH_BYTES`: the most bytes of events of one request.
-    pub batch_bytes: usize,
-    /// `DUET_SEND_PARALLEL`: the most requests of one pixel at once.
-    pub parallel: usize,
-    /// `DUET_SEND_LIMIT`: the most requests of all pixels per time.
-    pub send_limit: Option<RateLimit>,
 }
 
 /// A pixel code: 10 to 40 capital letters and digits.
@@ -223,7 +212,7 @@ impl Config {
         }
         let api_base = reader.parsed("TIKTOK_API_BASE", api_base);
         let test = test_mode(&mut reader);
-        let delivery = delivery(&mut reader);
+        let delivery = delivery::read(&mut reader);
         let listen = reader.parsed("DUET_LISTEN", |text| {
             text.parse()
                 .map_err(|_| "this is an address and a port, such as 127.0.0.1:8787")
@@ -334,36 +323,6 @@ fn api_base(text: &str) -> Result<String, &'static str> {
         }
         _ => Err("this is an http or https URL"),
     }
-}
-
-fn delivery(reader: &mut Reader<'_>) -> Option<Delivery> {
-    let number = |text: &str, from, to, rule| {
-        let number = text.parse().ok();
-        number
-            .filter(|number| (from..=to).contains(number))
-            .ok_or(rule)
-    };
-    let batch_events = reader.parsed("DUET_BATCH_EVENTS", |text| {
-        number(text, 1, 1000, "this is a number from 1 to 1000")
-    });
-    let batch_bytes = reader.parsed("DUET_BATCH_BYTES", |text| {
-        number(
-            text,
-            1000,
-            5_000_000,
-            "this is a number of bytes from 1000 to 5000000",
-        )
-    });
-    let parallel = reader.parsed("DUET_SEND_PARALLEL", |text| {
-        number(text, 1, 32, "this is a number from 1 to 32")
-    });
-    let send_limit = reader.parsed("DUET_SEND_LIMIT", RateLimit::read);
-    Some(Delivery {
-        batch_events: batch_events?,
-        batch_bytes: batch_bytes?,
-        parallel: parallel?,
-        send_limit: send_limit?,
-    })
 }
 
 fn track_path(text: &str) -> Result<String, &'static str> {

@@ -7,6 +7,15 @@ mod crashes;
 mod damage;
 mod money;
 
+/// For tests that the harness calls without a runtime.
+fn on_this_thread(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
 fn destination(test_event_code: Option<&str>) -> Arc<Destination> {
     Arc::new(Destination {
         pixel_id: "P".to_owned(),

@@ -231,11 +231,7 @@ proptest! {
     fn after_a_crash_at_any_write_the_queue_holds_what_it_answered(
         acts in prop::collection::vec((act(), lost()), 1..8)
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        on_this_thread(async {
             let folder = tempfile::tempdir().unwrap();
             let mut queue = Queue::open(folder.path()).await;
             let mut model = Model::default();

@@ -99,11 +99,7 @@ proptest! {
     fn a_crash_parts_no_payment_from_what_follows(
         acts in prop::collection::vec((act(), lost()), 1..8)
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        on_this_thread(async {
             let folder = tempfile::tempdir().unwrap();
             let (intake, _outlet, _letters) = opened(folder.path());
             for (act, kept) in acts {
