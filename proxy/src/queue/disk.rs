@@ -35,7 +35,7 @@ use super::{
 const FORMAT: u32 = 3;
 const OLDEST_FORMAT: u32 = 2;
 /// How much written data is held in memory before it goes into a table: of events, and of each of the others.
-const EVENTS_IN_MEMORY_BYTES: u64 = 8 * 1024 * 1024;
+const EVENTS_IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
 const OTHERS_IN_MEMORY_BYTES: u64 = 2 * 1024 * 1024;
 /// What was read and may be read again: little, since the queue is read once and in order.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;

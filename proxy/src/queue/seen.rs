@@ -17,8 +17,9 @@ use fjall::OwnedWriteBatch;
 
 use super::{DedupKey, Error, disk::Tables, filter::Filter};
 
-/// How many keys make a run; a map that holds them is about to grow.
-const RUN_KEYS: usize = (1 << 18) / 8 * 7;
+/// How many keys make a run. A map grows, and doubles, when seven eighths of it are full: one commit of many events
+/// may go beyond this number and shall not get there.
+const RUN_KEYS: usize = (1 << 18) / 8 * 6;
 /// The most memory for filters, enough for 30 million keys. Beyond it the oldest are forgotten early.
 const FILTER_BYTES: usize = 64 * 1024 * 1024;
 /// How many parts a run is stored in, by its keys' first bits.
