@@ -215,6 +215,18 @@ inBrowsers(['chromium'], (scene) => {
     assert.ok(!(await page.evaluate(() => Object.keys(localStorage).some((key) => key.includes('session')))));
   });
 
+  test('an order that only its page began is a Subscribe of its plan too, for what the bank says', async () => {
+    const page = await plansPage();
+    await page.setRequestInterception(true);
+    page.on('request', (request) => (request.url().endsWith('/duet-dev/orders') ? request.abort() : request.continue()));
+    const orderId = await choose(page, 'exam');
+    await arrives(orderId, 'InitiateCheckout', 2);
+    await pay(orderId, { amount: 150000 });
+    const { properties } = await arrives(orderId, 'Subscribe', 1);
+    assert.deepEqual([properties.value, properties.currency], [150000, 'VND']);
+    assert.equal(properties.contents[0].content_id, 'exam');
+  });
+
   test('three reloads of a paid order add nothing', async () => {
     const { page, orderId } = await waiting();
     await pay(orderId);
