@@ -88,7 +88,7 @@ impl Proxy {
             .env("DUET_LOG", "error")
             .env("DUET_RATE_LIMIT", "off")
             .env("TIKTOK_PIXEL_ID", "CDUETBENCH0000000001")
-            .env("TIKTOK_ACCESS_TOKEN", self.life.to_string())
+            .env("TIKTOK_ACCESS_TOKEN", format!("life-{}", self.life))
             .env("TIKTOK_API_BASE", format!("http://{}", self.tiktok));
         if let Some(events) = self.batch_events {
             command

@@ -248,7 +248,7 @@ fn numbers(body: &[u8]) -> Vec<u64> {
 fn life(headers: &HeaderMap) -> u32 {
     let token = headers.get("access-token");
     token
-        .and_then(|token| token.to_str().ok()?.parse().ok())
+        .and_then(|token| token.to_str().ok()?.strip_prefix("life-")?.parse().ok())
         .unwrap_or_default()
 }
 
