@@ -8,7 +8,7 @@
 /** What the module has asked for and nobody has carried out yet: kind and two numbers each. */
 export const effects = []
 
-/** `(name, ...values) => answer`: an export, called with numbers, texts and bytes. */
+/** `(name, ...values) => answer`: an export, called with numbers and texts. */
 export let core
 
 export const attach = (call) => {
@@ -20,6 +20,7 @@ const ROOM_BYTES = 40_000
 
 /** `core`, over what `instantiate` makes of the module's imports. */
 export const connect = (instantiate) => {
+  const encoder = new TextEncoder()
   let given
   let start = 0
   let end = 0
@@ -35,18 +36,22 @@ export const connect = (instantiate) => {
   return (name, ...values) => {
     let at = start
     given = undefined
-    const crossing = values.flatMap((value) => {
-      const encoded = typeof value == 'string' ? new TextEncoder().encode(value) : value
-      const { length } = encoded
-      if (length == null) return encoded
-      if (at + length > end) {
-        start = at = wasm[ALLOCATE](length + ROOM_BYTES, 1)
-        end = at + length + ROOM_BYTES
+    const crossing = []
+    for (const value of values) {
+      if (typeof value == 'string') {
+        // A character is at most three bytes.
+        const most = value.length * 3
+        if (at + most > end) {
+          start = at = wasm[ALLOCATE](most + ROOM_BYTES, 1)
+          end = at + most + ROOM_BYTES
+        }
+        const { written } = encoder.encodeInto(value, bytes(at, most))
+        crossing.push(at, written)
+        at += written
+      } else {
+        crossing.push(value)
       }
-      bytes(at, length).set(encoded)
-      at += length
-      return [at - length, length]
-    })
+    }
     const answer = wasm[name](...crossing)
     return given ?? answer
   }

@@ -17,7 +17,9 @@ export const randomBytes = () => {
   return globalThis.crypto?.getRandomValues(bytes) ?? bytes
 }
 
-export const hex = (bytes) => Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join('')
+const digit = (value) => value.toString(16)
+
+export const hex = (bytes) => bytes.reduce((text, byte) => text + digit(byte >> 4) + digit(byte & 15), '')
 
 // SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID.
 const ofOrder = (event, order) => sha256(new TextEncoder().encode(`duet/1|${event}|${order}`))
