@@ -30,10 +30,18 @@ export const shopSettings = (site, sandbox) => ({
   CLERK_AUTHORIZED_PARTIES: `http://127.0.0.1:${site.port}`,
 });
 
+// Below the ports that the system gives to whoever asks for any: one of those could be somebody else's before it is used.
+// Other files' processes begin elsewhere.
+let asked = process.pid * 331;
+
 async function freePort() {
-  const server = await listen(() => {});
-  await server.stop();
-  return server.port;
+  for (;;) {
+    asked += 1;
+    const server = await listen(() => {}, 10_000 + (asked % 10_000)).catch(() => undefined);
+    if (!server) continue;
+    await server.stop();
+    return server.port;
+  }
 }
 
 const answers = (url) => fetch(url).then((answer) => answer.ok, () => false);

@@ -9,12 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use duet_tests::{Answer, Stack};
+use duet_tests::{Answer, Stack, stack::free_address};
 use reqwest::Client;
-use tokio::{
-    net::TcpListener,
-    process::{Child, Command},
-};
+use tokio::process::{Child, Command};
 
 use crate::events::event;
 
@@ -28,7 +25,7 @@ fn deployed(name: &str) -> Result<String> {
 }
 
 async fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port())
+    Ok(free_address().await?.port())
 }
 
 fn started(program: &str, args: &[&str], environment: &[(&str, String)]) -> Result<Child> {

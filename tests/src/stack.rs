@@ -5,9 +5,10 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -344,7 +345,21 @@ pub fn http_client() -> Client {
 /// # Errors
 /// When none is left.
 pub async fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
+    // Below the ports that the system gives to whoever asks for any: one of those could be somebody else's before it is
+    // used. Other runs of the tests begin elsewhere.
+    const FIRST: u32 = 20_000;
+    const PORTS: u32 = 12_000;
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(331);
+    for _ in 0..PORTS {
+        let asked = ASKED.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + start.wrapping_add(asked) % PORTS;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port)?));
+        if TcpListener::bind(address).await.is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port is free")
 }
 
 /// A binary of this workspace, beside the test's own folder.
