@@ -115,7 +115,7 @@ export const fire = (isUp, isComing, pixel, server, event, properties, options) 
     else settle(number, id, 'off')
   } catch (error) {
     emit('error', { code: 'call', message: `${event} was not reported: ${error}` })
-    settle(number, (id ||= eventId()), 'dropped')
+    settle(number, (id ||= eventId()), isUp || isComing ? 'dropped' : 'off')
   }
   settleInTime(number, id)
   return { eventId: id, delivery }
