@@ -193,8 +193,9 @@ impl Writer {
             .and_then(|state| state.commit(calls, short, &mut replies));
         match committed {
             Ok(committed) => {
-                self.healthy.store(!short, Ordering::Relaxed);
+                // One that was not synced, such as an idle sweep's, does not say that the disk takes writes again.
                 if committed.durable {
+                    self.healthy.store(!short, Ordering::Relaxed);
                     let took = since.elapsed().as_secs_f64();
                     self.shared.metrics.commit_seconds.observe(took);
                 }
