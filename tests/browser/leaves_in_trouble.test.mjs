@@ -90,7 +90,8 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     await page.close();
     await until('the request was made in vain', () => gate.posts(eventId).some(({ post }) => post.status === 502));
     await stack.proxy.start();
-    assert.deepEqual(await settled(await openedLater(visitor), eventId), ['accepted']);
+    const again = await openedLater(visitor);
+    assert.equal((await settled(again, eventId)).filter((status) => status === 'accepted').length, 1);
   });
 
   test('no event is lost when its visitor leaves while the proxy starts again', async () => {
