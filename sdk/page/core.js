@@ -5,6 +5,8 @@
 // wasm-bindgen would cross them differently, and puts in what the module's imports and exports are
 // called: all names in capitals that are nowhere defined.
 
+import { constants } from './sha256.js'
+
 /** What the module has asked for and nobody has carried out yet: kind and two numbers each. */
 export const effects = []
 
@@ -33,6 +35,7 @@ export const connect = (instantiate) => {
       },
     },
   })
+  new Int32Array(wasm[MEMORY].buffer).set(constants(), CONSTANTS / 4)
   return (name, ...values) => {
     let at = start
     given = undefined

@@ -9,6 +9,7 @@
 //! time or a path.
 
 mod bundle;
+mod constants;
 mod module;
 mod package;
 mod size;

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
 
+use super::constants;
 use crate::run::{cargo_target, command, output, root, run};
 
 /// What wasm-opt and wasm2js may take for granted: the features rustc uses by default. Every engine
@@ -54,6 +55,9 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
     reach.arg(&bound).arg("-o").arg(&needed).args(FEATURES);
     reach.arg("--graph-file").arg(&roots);
     output(reach)?;
+    let mut bytes = fs::read(&needed)?;
+    let constants = constants::cut(&mut bytes)?;
+    fs::write(&needed, bytes)?;
 
     let mut optimise = tool("wasm-opt");
     optimise.arg(&needed).arg("-o").arg(&bound);
@@ -77,7 +81,9 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
     let mut shorten = tool("wasm-opt");
     shorten.arg(&bound).arg("-o").arg(&bound).args(FEATURES);
     shorten.arg("--minify-imports-and-exports-and-modules");
-    names(&output(shorten)?)
+    let mut names = names(&output(shorten)?)?;
+    names.push(("CONSTANTS", constants.to_string()));
+    Ok(names)
 }
 
 /// What is needed of the module, as wasm-metadce reads it.

@@ -1,0 +1,53 @@
+// SHA-256 where there is no WebAssembly, and its constants for where there is.
+
+/** The first 32 bits of the fractional parts of the square and cube roots of the first primes: 8 and 64. */
+export const constants = () => {
+  const squares = []
+  const cubes = []
+  const fraction = (root) => ((root % 1) * 2 ** 32) | 0
+  for (let n = 2; !cubes[63]; n++) {
+    let divisor = 2
+    while (n % divisor) divisor++
+    if (divisor < n) continue
+    if (!squares[7]) squares.push(fraction(n ** 0.5))
+    cubes.push(fraction(Math.cbrt(n)))
+  }
+  return [...squares, ...cubes]
+}
+
+/** The digest of a text; of the bytes given back only the first 32 are it. */
+export const sha256 = (text) => {
+  const message = new TextEncoder().encode(text)
+  const { length } = message
+  const bytes = new Uint8Array(((length + 72) >> 6) << 6)
+  const words = new DataView(bytes.buffer)
+  bytes.set(message)
+  bytes[length] = 128
+  words.setInt32(bytes.length - 4, length * 8)
+  const rotate = (x, by) => (x >>> by) | (x << (32 - by))
+  const rotates = (x, one, two, three) => rotate(x, one) ^ rotate(x, two) ^ rotate(x, three)
+  const k = constants()
+  let h = k.splice(0, 8)
+  for (let block = 0; block < bytes.length; block += 64) {
+    const w = []
+    let state = h
+    for (let i = 0; i < 64; i++) {
+      const [a, b, c, d, e, f, g, last] = state
+      const [x, y] = [w[i - 15], w[i - 2]]
+      w[i] =
+        i < 16
+          ? words.getInt32(block + i * 4)
+          : (w[i - 16] +
+              (rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3)) +
+              w[i - 7] +
+              (rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10))) |
+            0
+      const first = last + rotates(e, 6, 11, 25) + (g ^ (e & (f ^ g))) + k[i] + w[i]
+      const second = rotates(a, 2, 13, 22) + ((a & b) ^ (c & (a ^ b)))
+      state = [(first + second) | 0, a, b, c, (d + first) | 0, e, f, g]
+    }
+    h = h.map((word, i) => (word + state[i]) | 0)
+  }
+  h.forEach((word, i) => words.setInt32(i * 4, word))
+  return bytes
+}
