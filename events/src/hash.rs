@@ -1,4 +1,4 @@
-//! Personal values: normalise, then SHA-256. The only place a [`Hashed`] is made.
+//! Personal values: normalised, then SHA-256. The only place a [`Hashed`] is made.
 //!
 //! The rules are TikTok's own where it states them, and the safe reading where senders disagree: an
 //! e-mail address is trimmed and lower-cased and nothing else (dots and `+tags` stay); a phone number
@@ -10,7 +10,7 @@ use core::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Country, Invalid, Trimmed, phone, trim};
+use crate::{Country, Invalid, phone, plain};
 
 /// The SHA-256 of a normalised personal value.
 ///
@@ -31,37 +31,38 @@ impl Hashed {
         self.0.iter().flat_map(digits).collect()
     }
 
-    /// Of an e-mail address in lower case: trimmed, hashed. `None` when it is not one local part, one
-    /// `@` and one domain, without white space.
-    ///
-    /// The Unicode tables behind `str::to_lowercase` would be the largest part of the browser module,
-    /// and a browser has its own.
-    pub fn of_email(lowered: &str) -> Option<Self> {
-        let Trimmed { text, spaced } = trim(lowered);
+    /// Of an e-mail address that is [plain](plain::email). `None` when it is not one local part, one `@` and
+    /// one domain.
+    pub fn of_email(plain: &str) -> Option<Self> {
+        let text = plain.as_bytes();
         let one_sided = text.starts_with(b"@") || text.ends_with(b"@");
         let ats = text
             .iter()
             .fold(0, |ats, byte| ats + u32::from(*byte == b'@'));
-        let fits = ats == 1 && !spaced && !one_sided;
-        Self::already(text).or_else(|| fits.then(|| Self::of(text)))
+        let fits = ats == 1 && !one_sided;
+        Self::already(plain.bytes().map(char::from)).or_else(|| fits.then(|| Self::of(text)))
     }
 
-    /// Of a phone number, brought to E.164 first; `country` is for numbers without a country code.
+    /// Of a phone number that is [plain](plain::phone), brought to E.164 first; `country` is for numbers without
+    /// a country code.
     ///
     /// # Errors
     /// As [`phone::e164`]: a number that cannot be dialled is refused, never hashed as typed.
-    pub fn of_phone(raw: &str, country: Option<Country>) -> Result<Self, phone::Flaw> {
-        if let Some(hashed) = Self::already(trim(raw).text) {
+    pub fn of_phone(
+        plain: impl Iterator<Item = char> + Clone,
+        country: Option<Country>,
+    ) -> Result<Self, phone::Flaw> {
+        if let Some(hashed) = Self::already(plain.clone()) {
             return Ok(hashed);
         }
-        phone::e164(raw, country).map(|number| Self::of(number.write(&mut [0; 16])))
+        phone::e164(plain, country).map(|number| Self::of(number.write(&mut [0; 16])))
     }
 
-    /// Of the advertiser's own id of a person: trimmed, case kept, hashed. `None` when nothing is left.
-    pub fn of_external_id(raw: &str) -> Option<Self> {
-        let text = trim(raw).text;
-        let fits = !text.is_empty();
-        Self::already(text).or_else(|| fits.then(|| Self::of(text)))
+    /// Of the advertiser's own id of a person, [trimmed](plain::trim), case kept. `None` when nothing is left.
+    pub fn of_external_id(trimmed: &str) -> Option<Self> {
+        let fits = !trimmed.is_empty();
+        Self::already(trimmed.bytes().map(char::from))
+            .or_else(|| fits.then(|| Self::of(trimmed.as_bytes())))
     }
 
     fn of(normalised: &[u8]) -> Self {
@@ -70,9 +71,9 @@ impl Hashed {
 
     /// A value that is a digest already.
     #[inline(never)]
-    fn already(value: &[u8]) -> Option<Self> {
+    fn already(value: impl Iterator<Item = char>) -> Option<Self> {
         let mut digest = [0; 32];
-        let mut digits = value.iter().map(|byte| char::from(*byte).to_digit(16));
+        let mut digits = value.map(|c| c.to_digit(16));
         for byte in &mut digest {
             let (high, low) = (digits.next()??, digits.next()??);
             *byte = u8::try_from(high << 4 | low).ok()?;
@@ -109,7 +110,8 @@ impl serde::Serialize for Hashed {
 /// # Errors
 /// `email` as [`Hashed::of_email`].
 pub fn email(raw: &str) -> Result<Hashed, Invalid> {
-    Hashed::of_email(&raw.to_lowercase()).ok_or(Invalid::new(
+    let hashed = plain::email(raw).and_then(|plain| Hashed::of_email(&plain));
+    hashed.ok_or(Invalid::new(
         "user.email",
         "email",
         "an e-mail address has one @ with something on both sides and no spaces",
@@ -121,7 +123,7 @@ pub fn email(raw: &str) -> Result<Hashed, Invalid> {
 /// # Errors
 /// `phone` as [`Hashed::of_phone`].
 pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
-    Hashed::of_phone(raw, country).map_err(Invalid::from)
+    Hashed::of_phone(plain::phone(raw), country).map_err(Invalid::from)
 }
 
 /// The advertiser's own id of a person: trimmed, case kept, hashed.
@@ -129,7 +131,7 @@ pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
 /// # Errors
 /// `external_id` as [`Hashed::of_external_id`].
 pub fn external_id(raw: &str) -> Result<Hashed, Invalid> {
-    Hashed::of_external_id(raw).ok_or(Invalid::new(
+    Hashed::of_external_id(plain::trim(raw)).ok_or(Invalid::new(
         "user.external_id",
         "external_id",
         "an external_id is not empty",
@@ -155,8 +157,7 @@ fn lowered(text: &str) -> Option<Hashed> {
         return None;
     }
     Some(
-        Hashed::already(text.as_bytes())
-            .unwrap_or_else(|| Hashed::of(text.to_lowercase().as_bytes())),
+        Hashed::already(text.chars()).unwrap_or_else(|| Hashed::of(text.to_lowercase().as_bytes())),
     )
 }
 

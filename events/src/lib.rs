@@ -8,7 +8,8 @@
 //! |---|---|
 //! | [`name`] | event names: standard, former, reserved, custom |
 //! | [`id`] | the deduplication key, random or derived from an order |
-//! | [`hash`] | normalise, then SHA-256; the only place a [`Hashed`] is made |
+//! | [`plain`] | what people type, without what only looks different |
+//! | [`hash`] | SHA-256 of what is normalised; the only place a [`Hashed`] is made |
 //! | [`phone`] | any way of writing a phone number -> E.164 |
 //! | [`currency`] | the currencies TikTok takes |
 //! | [`invalid`] | which field broke which rule |
@@ -27,6 +28,7 @@ pub mod id;
 pub mod invalid;
 pub mod name;
 pub mod phone;
+pub mod plain;
 
 #[cfg(feature = "serde")]
 pub mod claim;
@@ -54,56 +56,3 @@ pub use phone::Country;
 
 #[cfg(feature = "serde")]
 pub use {claim::Claim, event::Event, page::Page, properties::Properties, user::User};
-
-/// A text without white space at its ends.
-pub(crate) struct Trimmed<'a> {
-    pub(crate) text: &'a [u8],
-    /// Whether there is white space left inside.
-    pub(crate) spaced: bool,
-}
-
-/// Looks once at every character. `str::trim` is three times this size on a page.
-#[inline(never)]
-pub(crate) fn trim(text: &str) -> Trimmed<'_> {
-    let (mut start, mut end) = (text.len(), 0);
-    let mut spaced = false;
-    for (at, c) in text.char_indices() {
-        if !is_space(c) {
-            start = start.min(at);
-            spaced |= end > 0 && end < at;
-            end = at + c.len_utf8();
-        }
-    }
-    Trimmed {
-        text: text.as_bytes().get(start..end).unwrap_or_default(),
-        spaced,
-    }
-}
-
-/// White space, as Unicode has it. The standard library's table is three times this size on a page.
-#[inline(never)]
-pub(crate) fn is_space(c: char) -> bool {
-    matches!(
-        u32::from(c),
-        9..=13 | 0x20 | 0x85 | 0xa0 | 0x1680 | 0x2000..=0x200a | 0x2028 | 0x2029 | 0x202f | 0x205f | 0x3000
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn white_space_is_what_the_standard_library_takes_for_it() {
-        for c in '\0'..=char::MAX {
-            assert_eq!(super::is_space(c), c.is_whitespace(), "{c:?}");
-        }
-    }
-
-    #[test]
-    fn trimming_takes_what_the_standard_library_takes() {
-        for text in ["", " ", "a", " a b\n", "\u{a0}đ\u{3000}", "\u{2003}\t"] {
-            let trimmed = super::trim(text);
-            assert_eq!(trimmed.text, text.trim().as_bytes());
-            assert_eq!(trimmed.spaced, text.trim().contains(char::is_whitespace));
-        }
-    }
-}

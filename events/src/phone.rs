@@ -18,11 +18,7 @@ pub use digits::Number;
 use digits::Digits;
 use plan::Plan;
 
-use crate::{Invalid, is_space, trim};
-
-/// What people put between digits, beside white space.
-const SEPARATORS: &str =
-    "()-./\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2015}\u{2212}\u{ff08}\u{ff09}\u{ff0d}";
+use crate::Invalid;
 
 /// Why a text is no phone number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,16 +56,16 @@ pub struct Country(Plan);
 impl Country {
     /// Reads an ISO 3166 code of two letters, in either case.
     pub fn parse(code: &str) -> Option<Self> {
-        Plan::find(0, trim(code).text).map(Self)
+        Plan::find(0, code.as_bytes()).map(Self)
     }
 }
 
-/// Brings a number to E.164.
+/// Brings a number that is [plain](crate::plain::phone) to E.164.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn e164(raw: &str, country: Option<Country>) -> Result<Number, Flaw> {
-    let (plus, digits) = read(raw)?;
+pub fn e164(text: impl Iterator<Item = char>, country: Option<Country>) -> Result<Number, Flaw> {
+    let (plus, digits) = read(text)?;
     let plan = country.map(|Country(plan)| plan);
     let exit_code = plan.map_or(Digits::behind_one(100), Plan::exit_code);
     let abroad = if plus {
@@ -85,26 +81,19 @@ pub fn e164(raw: &str, country: Option<Country>) -> Result<Number, Flaw> {
 }
 
 /// Whether a `+` came first, and the digits.
-fn read(raw: &str) -> Result<(bool, Digits), Flaw> {
+fn read(text: impl Iterator<Item = char>) -> Result<(bool, Digits), Flaw> {
     let mut plus = false;
     let mut digits = Digits::NONE;
-    for c in raw.chars() {
-        if let Some(digit) = digit(c) {
+    for c in text {
+        if let Some(digit) = c.to_digit(10) {
             digits = digits.push(digit).ok_or(Flaw::Length)?;
-        } else if matches!(c, '+' | '\u{ff0b}') && !plus && digits == Digits::NONE {
+        } else if c == '+' && !plus && digits == Digits::NONE {
             plus = true;
-        } else if !is_space(c) && !SEPARATORS.chars().any(|separator| separator == c) {
+        } else {
             return Err(Flaw::Malformed);
         }
     }
     Ok((plus, digits))
-}
-
-/// ASCII, full-width, Arabic-Indic and extended Arabic-Indic digits.
-fn digit(c: char) -> Option<u32> {
-    let zeros = ['0', '\u{ff10}', '\u{660}', '\u{6f0}'];
-    let values = zeros.map(|zero| u32::from(c).wrapping_sub(u32::from(zero)));
-    values.into_iter().find(|value| *value < 10)
 }
 
 fn international(digits: Digits) -> Result<Number, Flaw> {

@@ -5,14 +5,14 @@
     reason = "a panic is a failed test"
 )]
 
-use duet_events::{Country, Invalid};
+use duet_events::{Country, Invalid, plain};
 use phonenumber::{Mode, country::Id, metadata::DATABASE};
 use proptest::prelude::*;
 
 const COUNTRIES: [&str; 10] = ["VN", "US", "GB", "DE", "JP", "BR", "IN", "SG", "TH", "ID"];
 
 fn e164(raw: &str, country: Option<Country>) -> Result<String, Invalid> {
-    let number = duet_events::phone::e164(raw, country)?;
+    let number = duet_events::phone::e164(plain::phone(raw), country)?;
     Ok(number.to_string())
 }
 

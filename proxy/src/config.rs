@@ -239,7 +239,7 @@ impl Config {
             bytes.ok_or("this is a whole number of megabytes")
         });
         let country = reader.optional("DUET_COUNTRY", |text| {
-            Country::parse(text).ok_or("this is an ISO 3166 code of two letters, such as VN")
+            Country::parse(text.trim()).ok_or("this is an ISO 3166 code of two letters, such as VN")
         });
         reader.parsed("DUET_QUEUE", |text| match text {
             "disk" => Ok(()),

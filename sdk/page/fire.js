@@ -6,6 +6,7 @@ import { hold } from './held.js'
 import { PREFIX, quiet, read, write } from './host.js'
 import { eventId, hex } from './ids.js'
 import { emit, settle, settleInTime, ticket } from './listeners.js'
+import { brokenBy, canonical } from './names.js'
 import { add } from './outbox.js'
 import { settings } from './requests.js'
 import { pixels, report } from './ttq.js'
@@ -73,9 +74,8 @@ export const fire = (isUp, isComing, pixel, server, event, properties, options) 
     const name = event + ''
     const order = (orderId ?? '') + ''
     const attempt = () => {
-      const flaw = core(FLAW, name)
-      if (flaw) {
-        const rule = flaw > 1 ? 'event_name' : 'reserved_name'
+      const rule = brokenBy(name)
+      if (rule) {
         emit('error', { code: rule, eventId: id, field: 'event' })
         settle(number, id, 'invalid', { errors: [{ field: 'event', rule }] })
       } else if (gate > 1) {
@@ -95,7 +95,7 @@ export const fire = (isUp, isComing, pixel, server, event, properties, options) 
     })
     const out = () => {
       const keys = digestsOf(who)
-      const mark = order && PREFIX + 'o:' + hex(core(MARK, name, order))
+      const mark = order && PREFIX + 'o:' + hex(derive(canonical(name), order))
       const legs = unfired(mark, (asked && pixels[0] != null && PIXEL) | (server && SERVER))
       const body = whole(settings, { ...members(keys), ttclid: ttclid || undefined })
       if (legs & SERVER) {

@@ -22,7 +22,7 @@ export const endpointOf = (config) => config.endpoint || '/api/analytics/tiktok/
 export const configure = (config) => {
   settings = {
     ...config,
-    country: (config.country ?? '') + '',
+    country: ((config.country ?? '') + '').trim(),
     endpoint: endpointOf(config),
     credentials: config.credentials || 'same-origin',
   }

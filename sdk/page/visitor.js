@@ -4,6 +4,7 @@ import { core } from './core.js'
 import { PREFIX, clicked, cookie, read, remove, setCookie, write } from './host.js'
 import { hex } from './ids.js'
 import { emit } from './listeners.js'
+import { plain } from './plain.js'
 import { settings } from './requests.js'
 
 const NAMES = ['email', 'phone', 'external_id']
@@ -25,8 +26,7 @@ const stored = (name) => {
 const digests = (raw) =>
   raw.map((value, which) => {
     if (value == null || value === '') return
-    const text = value + ''
-    const digest = core(DIGEST, which, which ? text : text.toLowerCase(), settings.country)
+    const digest = core(DIGEST, which, plain[which](value + ''), settings.country)
     if (digest) return hex(digest)
     emit('error', { code: NAMES[which], field: 'user.' + NAMES[which] })
     return ''

@@ -78,14 +78,14 @@ pub fn call(
     duet.call(kind, &said, &facts, &mut Effects::default()) as u32
 }
 
-/// Gives the digest of a personal value: 0 for an e-mail address in lower case, 1 for a phone number, 2
-/// for an external id. Nothing for what cannot be one.
+/// Gives the digest of a personal value that is [plain](duet_events::plain): 0 for an e-mail address, 1 for a
+/// phone number, 2 for an external id. Nothing for what cannot be one.
 #[wasm_bindgen]
-pub fn digest(which: u32, raw: &str, country: &str) {
+pub fn digest(which: u32, plain: &str, country: &str) {
     let hashed = match which {
-        0 => Hashed::of_email(raw),
-        1 => Hashed::of_phone(raw, Country::parse(country)).ok(),
-        _ => Hashed::of_external_id(raw),
+        0 => Hashed::of_email(plain),
+        1 => Hashed::of_phone(plain.bytes().map(char::from), Country::parse(country)).ok(),
+        _ => Hashed::of_external_id(plain),
     };
     if let Some(hashed) = hashed {
         page::give(hashed.as_bytes());
@@ -98,22 +98,20 @@ pub fn country(code: &str) -> bool {
     Country::parse(code).is_some()
 }
 
-/// What is wrong with an event's name, by its number in [`Flaw`](name::Flaw); 0 for nothing.
+/// What is wrong with an event's name, by its number in [`Flaw`](name::Flaw); 0 for nothing. The lists of reserved
+/// and known names have spaces between them.
 #[wasm_bindgen]
-pub fn flaw(event: &str) -> u32 {
-    name::check(event).map_or_else(|flaw| flaw as u32, |()| 0)
+pub fn flaw(event: &str, reserved: &str, known: &str) -> u32 {
+    let [reserved, known] =
+        [reserved, known].map(|list| list.as_bytes().split(|byte| *byte == b' '));
+    let checked = name::check_against(reserved, known, event);
+    checked.map_or_else(|flaw| flaw as u32, |()| 0)
 }
 
 /// Gives the id of an order's event.
 #[wasm_bindgen]
 pub fn id(event: &str, order_id: &str) {
     page::give(&id::of_order(event, order_id));
-}
-
-/// Gives the key of an order's mark, see [`once::mark`].
-#[wasm_bindgen]
-pub fn mark(event: &str, order_id: &str) {
-    page::give(&once::mark(event, order_id));
 }
 
 /// The legs to be fired and to be marked, see [`once::legs`].

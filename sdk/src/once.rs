@@ -1,16 +1,8 @@
 //! An event of an order is fired once on this browser: a reload, a restored tab or a visit next month
 //! must not count a sale again.
 
-use duet_events::{id, name};
-
 /// How long a mark is believed.
 const MAX_AGE_MS: f64 = 90.0 * 86_400_000.0;
-
-/// The key under which the event of an order is marked. It is a digest, since an order id may be
-/// telling, and goes by the canonical name: `CompletePayment` and `Purchase` are one sale.
-pub fn mark(event: &str, order_id: &str) -> [u8; 16] {
-    id::of_order(name::canonical(event), order_id)
-}
 
 /// Out of the legs that are wanted - 1 for the Pixel's, 2 for the proxy's - and the legs that a mark of
 /// `fired_ms` says were fired: those that are to be fired now, and, times 4, those that the mark is to say.
@@ -26,14 +18,6 @@ pub fn legs(wanted: u32, fired: u32, fired_ms: f64, now_ms: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mark_is_per_event_and_order() {
-        assert_eq!(mark("Purchase", "A"), mark("Purchase", "A"));
-        assert_eq!(mark("Purchase", "A"), mark("CompletePayment", "A"));
-        assert_ne!(mark("Purchase", "A"), mark("Purchase", "B"));
-        assert_ne!(mark("Purchase", "A"), mark("Subscribe", "A"));
-    }
 
     #[test]
     fn a_leg_is_fired_that_was_not() {

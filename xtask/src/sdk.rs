@@ -11,6 +11,7 @@
 mod bundle;
 mod constants;
 mod module;
+mod names;
 mod package;
 mod size;
 mod text;
@@ -40,7 +41,8 @@ pub(crate) fn build() -> Result<Package> {
         std::fs::remove_dir_all(&build)?;
     }
     std::fs::create_dir_all(&build)?;
-    let names = module::build(&build)?;
+    let mut names = module::build(&build)?;
+    names.extend(names::lists());
     module::translate(&build)?;
     module::build_debug(&build)?;
 

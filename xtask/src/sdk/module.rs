@@ -21,7 +21,7 @@ const FEATURES: [&str; 7] = [
 ];
 
 /// What `sdk/page/core.js` uses of the module. wasm-bindgen also exports what other pages might need.
-const EXPORTS: [(&str, &str); 9] = [
+const EXPORTS: [(&str, &str); 8] = [
     ("MEMORY", "memory"),
     ("ALLOCATE", "__wbindgen_export"),
     ("CALL", "call"),
@@ -29,7 +29,6 @@ const EXPORTS: [(&str, &str); 9] = [
     ("DIGEST", "digest"),
     ("FLAW", "flaw"),
     ("ID", "id"),
-    ("MARK", "mark"),
     ("LEGS", "legs"),
 ];
 
@@ -44,7 +43,7 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
     bind(build, "duet-sdk", "duet")?;
     let glue = fs::read_to_string(build.join("duet.js"))?;
     ensure!(
-        glue.contains("passStringToWasm0(raw, wasm.__wbindgen_export, wasm.__wbindgen_export2)"),
+        glue.contains("passStringToWasm0(plain, wasm.__wbindgen_export, wasm.__wbindgen_export2)"),
         "wasm-bindgen hands texts over in another way; sdk/page/core.js must follow"
     );
     let bound = build.join("duet_bg.wasm");

@@ -1,0 +1,38 @@
+//! What is left of what people type: the table that `sdk/tests/plain.test.js` holds a page to as well.
+#![cfg(feature = "serde")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is a failed test"
+)]
+
+use duet_events::{Country, Hashed, Invalid, hash};
+use serde_json::Value;
+
+fn holds(field: &str, rule: fn(&str) -> Result<Hashed, Invalid>) {
+    let table: Value = serde_json::from_str(include_str!("plain.json")).unwrap();
+    for row in table[field].as_array().unwrap() {
+        let hashed = rule(row[0].as_str().unwrap()).ok();
+        let wanted = row[1].as_str().map(|text| hash::external_id(text).unwrap());
+        assert_eq!(
+            hashed.map(|hashed| hashed.to_hex()),
+            wanted.map(|hashed| hashed.to_hex()),
+            "{row}"
+        );
+    }
+}
+
+#[test]
+fn an_address_is_trimmed_and_in_lower_case() {
+    holds("email", hash::email);
+}
+
+#[test]
+fn a_phone_number_is_digits_however_they_are_written() {
+    holds("phone", |raw| hash::phone(raw, Country::parse("VN")));
+}
+
+#[test]
+fn an_external_id_is_trimmed() {
+    holds("external_id", hash::external_id);
+}

@@ -1,0 +1,27 @@
+// What people type becomes on a page what it becomes in the proxy: both hold `plain.json`.
+
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { bringUp } from './module.js'
+import { configure } from '../page/requests.js'
+import { digestsOf } from '../page/visitor.js'
+
+const table = JSON.parse(readFileSync(new URL('../../events/tests/plain.json', import.meta.url)))
+
+bringUp()
+configure({ country: ' vn ' })
+
+const digest = (text) =>
+  text == null ? '' : /^[0-9a-f]{64}$/.test(text) ? text : createHash('sha256').update(text).digest('hex')
+
+for (const [which, [field, rows]] of Object.entries(table).entries()) {
+  test(`${field}: a page takes what the proxy takes`, () => {
+    for (const [raw, plain] of rows) {
+      const values = ['', '', '']
+      values[which] = raw
+      assert.equal(digestsOf(values)[which], digest(plain), JSON.stringify(raw))
+    }
+  })
+}
