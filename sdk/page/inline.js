@@ -1,12 +1,11 @@
 // Where the module comes from: this file. Nothing to fetch, nothing for a bundler to find, and it is up
-// before the call that needs it returns.
+// before the call that needs it returns. The build puts its text behind the code, and in TEXT's place what it is called.
 
-import text from './duet_bg.txt'
 import { connect } from './core.js'
 
 /** Brings the module up and gives back its one function; throws where a page forbids WebAssembly. */
 export const open = () =>
-  connect((imports) => new WebAssembly.Instance(new WebAssembly.Module(decode(text)), imports).exports)
+  connect((imports) => new WebAssembly.Instance(new WebAssembly.Module(decode(TEXT)), imports).exports)
 
 /** The same code translated to JavaScript. */
 export const openLater = () => import('./fallback.js').then(({ instantiate }) => connect(instantiate))

@@ -7,10 +7,12 @@ use anyhow::Result;
 use super::{module::Names, text};
 use crate::run::{command, root, run};
 
+/// What the minified code calls the module's text; nothing else can, since to the minifier it is a global.
+const TEXT: &str = "_";
+
 /// Writes the package's JavaScript and the module itself into `package`.
 pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
     let bytes = fs::read(build.join("duet_bg.wasm"))?;
-    fs::write(build.join("duet_bg.txt"), text::encode(&bytes))?;
     let page = root().join("sdk/page");
     for file in fs::read_dir(page)? {
         let file = file?;
@@ -23,11 +25,12 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
         "--external:./debug.js",
         "--alias:surroundings=./page.js",
     ];
-    for (file, source) in [("index.js", "inline"), ("external.js", "external")] {
-        let source = format!("--alias:source=./{source}.js");
-        let options = [&external[..], &[&source]].concat();
-        bundle(build, package, ("api.js", file), &options, names)?;
-    }
+    let text = format!("--define:TEXT={TEXT}");
+    let inline = [&external[..], &["--alias:source=./inline.js", &text]].concat();
+    bundle(build, package, ("api.js", "index.js"), &inline, names)?;
+    add_text(&package.join("index.js"), &bytes)?;
+    let external = [&external[..], &["--alias:source=./external.js"]].concat();
+    bundle(build, package, ("api.js", "external.js"), &external, names)?;
     bundle(build, package, ("fallback.js", "fallback.js"), &[], &[])?;
     bundle(
         build,
@@ -38,6 +41,16 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
     )?;
     let server = ["--alias:surroundings=./server.js"];
     bundle(build, package, ("api.js", "server.js"), &server, &[])
+}
+
+/// Puts the module's text behind the code that reads it. In the midst of it, it would spoil how brotli parts
+/// the file, and the minifier's choice of short names.
+fn add_text(file: &Path, module: &[u8]) -> Result<()> {
+    let code = fs::read_to_string(file)?;
+    let text = text::encode(module);
+    let code = code.trim_end();
+    fs::write(file, format!("{code}var {TEXT}=\"{text}\";\n"))?;
+    Ok(())
 }
 
 /// The names for `sdk/tests/module.js`, which runs `sdk/page/` over the module without a bundler.
