@@ -7,50 +7,52 @@
 
 const ROWS: &[u8] = include_bytes!("regions.txt");
 
-/// A row after the other: how far its calling code is from the one before; the shortest and the longest
-/// number in four bits each; the trunk prefix in three bits and the number of countries in five; the
-/// countries.
-pub(super) static PACKED: [u8; packed_length()] = pack();
+/// The rows: how far a calling code is from the one before; the shortest and the longest number in four
+/// bits each; the trunk prefix in three bits and the number of countries in five.
+pub(super) static PLANS: [[u8; 3]; PACKED.0.len()] = PACKED.0;
 
-/// Two bytes a country and three a row.
-const fn packed_length() -> usize {
-    let mut length = 3;
-    let mut at = 0;
+/// The countries of all rows, two letters each: on a page they compress better on their own.
+pub(super) static COUNTRIES: [u8; PACKED.1.len()] = PACKED.1;
+
+const PACKED: ([[u8; 3]; count(b'\n', b'\n') + 1], [u8; count(b'A', b'Z')]) = pack();
+
+/// How many characters there are from one to another.
+const fn count(first: u8, last: u8) -> usize {
+    let (mut count, mut at) = (0, 0);
     while at < ROWS.len() {
-        if ROWS[at] == b'\n' {
-            length += 3;
-        }
-        if ROWS[at].is_ascii_uppercase() {
-            length += 1;
+        if first <= ROWS[at] && ROWS[at] <= last {
+            count += 1;
         }
         at += 1;
     }
-    length
+    count
 }
 
-const fn pack() -> [u8; packed_length()] {
-    let mut packed = [0; packed_length()];
-    let (mut at, mut end, mut before) = (0, 0, 0);
+const fn pack<const PLANS: usize, const LETTERS: usize>() -> ([[u8; 3]; PLANS], [u8; LETTERS]) {
+    let (mut plans, mut countries) = ([[0; 3]; PLANS], [0; LETTERS]);
+    let (mut row, mut end, mut at, mut before) = (0, 0, 0, 0);
     while at < ROWS.len() {
         let (code, next) = number(at);
         let (trunk, next) = trunk(next + 1);
         let (shortest, next) = number(next + 1);
         let (longest, next) = number(next + 1);
-        let row = end;
-        end += 3;
+        let start = end;
         at = next + 1;
         while at < ROWS.len() && ROWS[at] != b'\n' {
-            packed[end] = ROWS[at];
+            countries[end] = ROWS[at];
             end += 1;
             at += 1;
         }
         at += 1;
-        packed[row] = small(code - before, 255);
-        packed[row + 1] = small(shortest, 15) << 4 | small(longest, 15);
-        packed[row + 2] = small(trunk, 7) << 5 | small((end - row - 3) / 2, 31);
+        plans[row] = [
+            small(code - before, 255),
+            small(shortest, 15) << 4 | small(longest, 15),
+            small(trunk, 7) << 5 | small((end - start) / 2, 31),
+        ];
+        row += 1;
         before = code;
     }
-    packed
+    (plans, countries)
 }
 
 const fn small(number: usize, most: usize) -> u8 {

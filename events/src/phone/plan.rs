@@ -1,6 +1,9 @@
 //! How the numbers under one calling code are built: one row of `regions.txt`.
 
-use super::{digits::Digits, pack::PACKED};
+use super::{
+    digits::Digits,
+    pack::{COUNTRIES, PLANS},
+};
 
 const ZERO: Digits = Digits::behind_one(10);
 
@@ -19,10 +22,10 @@ impl Plan {
     /// The plan of a calling code, or of a country: two letters in either case.
     pub(super) fn find(wanted: u64, country: &[u8]) -> Option<Self> {
         let mut code = 0;
-        let mut rest: &[u8] = &PACKED;
-        while let [step, lengths, kind, tail @ ..] = rest {
+        let mut rest: &[u8] = &COUNTRIES;
+        for [step, lengths, kind] in &PLANS {
             code += u64::from(*step);
-            let (countries, next) = tail.split_at_checked(usize::from(kind & 31) * 2)?;
+            let (countries, next) = rest.split_at_checked(usize::from(kind & 31) * 2)?;
             let mut countries = countries.chunks(2);
             if code == wanted || countries.any(|known| known.eq_ignore_ascii_case(country)) {
                 return Some(Self {
