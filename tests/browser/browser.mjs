@@ -62,20 +62,18 @@ const firefoxPreferences = {
 
 /** Starts `chromium` or `firefox` with an empty profile of its own; `preferences` are Firefox's. */
 export async function launch(name, preferences = {}) {
-  const executablePath = executable(name);
+  const common = { executablePath: executable(name), headless: true, timeout: 120_000 };
   if (name === 'chromium') {
     return puppeteer.launch({
-      executablePath,
-      headless: true,
+      ...common,
       args: chromiumFlags,
       // Pages are to be left and come back to as they are by people.
       ignoreDefaultArgs: ['--disable-back-forward-cache'],
     });
   }
   return puppeteer.launch({
+    ...common,
     browser: 'firefox',
-    executablePath,
-    headless: true,
     protocol: 'webDriverBiDi',
     extraPrefsFirefox: { ...firefoxPreferences, ...preferences },
   });
@@ -94,7 +92,7 @@ export async function visitor(browser) {
     errors,
     async page() {
       const page = await context.newPage();
-      page.setDefaultTimeout(15_000);
+      page.setDefaultTimeout(60_000);
       page.on('pageerror', (error) => {
         // Firefox calls it an error of the page when a policy holds something back.
         if (!/Content-Security-Policy/.test(error)) errors.push(String(error));

@@ -7,8 +7,6 @@ import { until } from './until.mjs';
 
 /** How long a proxy on another origin takes to answer. */
 const hopMs = 300;
-/** An event that has not come by then comes on the next visit, or not at all. */
-const awayMs = 15_000;
 
 /** A call in the handler of a click on the link, whose own way is `follow`. */
 const clicked = (follow) => async (page, eventId, places) => {
@@ -89,11 +87,11 @@ export async function leave({ stack, visitor, places, way, endpoint, eventId }) 
   await ways[way](page, eventId, places);
   const arrived = () => places.arrivals(eventId)[0];
   try {
-    return means(await until(`${eventId} arrives`, arrived, { deadlineMs: awayMs }));
+    return means(await until(`${eventId} arrives`, arrived));
   } catch {
     const again = await visitor.open(stack.fixture);
     await init(again, config);
-    await until(`${eventId} arrives on the next visit`, arrived, { deadlineMs: 30_000 });
+    await until(`${eventId} arrives on the next visit`, arrived);
     await again.close();
     return 'next visit';
   } finally {

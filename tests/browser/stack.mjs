@@ -181,13 +181,13 @@ async function assemble(parts, env) {
       { found: sandbox.conversions },
     ),
     /** The conversions of an event, once its server leg has reached the sandbox. */
-    serverLeg: (eventId, { deadlineMs } = {}) => until(
+    serverLeg: (eventId) => until(
       `the server leg of ${eventId} arrives`,
       async () => {
         const found = await sandbox.conversionsOf(eventId);
         return found.some(({ signals }) => signals.some(({ channel }) => channel === 'server')) && found;
       },
-      { deadlineMs, found: sandbox.conversions },
+      { found: sandbox.conversions },
     ),
     async stop() {
       try {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use duet_sandbox::Fault;
-use duet_tests::{Answer, Stack};
+use duet_tests::{Answer, Stack, stack::PATIENCE};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,7 +16,6 @@ use tokio::{
 
 use crate::events::{event, ids, post_all};
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const HEAD: &str = "POST /api/analytics/tiktok/track HTTP/1.1\r\nHost: shop\r\n";
 
 /// A connection on which `sent` was said.

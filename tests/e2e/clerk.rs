@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use duet_sandbox::clerk::{KeySetAnswer, Mint, OldKey};
 use duet_tests::{
     Answer, Stack,
-    stack::{binary, free_address, http_client},
+    stack::{PATIENCE, binary, free_address, http_client},
 };
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -425,6 +425,6 @@ async fn the_demo_proxy_trusts_the_sandboxs_clerk() -> Result<()> {
             time::sleep(Duration::from_millis(50)).await;
         }
     };
-    time::timeout(Duration::from_secs(30), patience).await?;
+    time::timeout(PATIENCE, patience).await?;
     Ok(())
 }
