@@ -53,9 +53,9 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     for (const id of [eventId, leaving]) {
       const [{ signals }] = await stack.serverLeg(id);
       assert.equal(signals.length, 1);
+      // A page that is left may ask twice: it does not hear the answer to what outlives it.
+      await stack.takenOnce(id);
     }
-    const taken = stack.posted().filter(({ post }) => post.status === 202).map((event) => event.event_id);
-    assert.deepEqual(taken.filter((id) => [eventId, leaving].includes(id)).sort(), [eventId, leaving].sort());
     const next = `${stack.fixture}?after=${cameBack}`;
     const viewed = await until('the new address is viewed', async () => {
       const found = await views(next);

@@ -161,6 +161,8 @@ async function assemble(parts, env) {
     config: { pixelId, pixelScriptUrl, currency: 'VND', country: 'VN' },
     /** The events pages posted to the proxy under the site's address, oldest first. */
     posted: () => eventsIn(site.log),
+    /** Once the proxy has taken an event that pages posted under the site's address: that it did so once. */
+    takenOnce: (eventId) => takenOnce(site.log, eventId),
     /** The events pages posted to the Pixel's collector. */
     pixelEvents: () => pixelEventsIn(tiktok.log),
     /**
@@ -206,6 +208,22 @@ export function eventsIn(log) {
   return log
     .filter(({ method, path }) => method === 'POST' && path.startsWith(trackPath))
     .flatMap((post) => (post.json.events ?? [post.json]).map((event) => ({ ...event, post })));
+}
+
+/** What the proxy said of an event, in each of its answers that took the post it was in. */
+export function saidOf(log, eventId) {
+  return eventsIn(log)
+    .filter((event) => event.event_id === eventId && event.post.status === 202)
+    .flatMap(({ post }) => JSON.parse(post.answer.body).results)
+    .filter((result) => result.event_id === eventId)
+    .map(({ status }) => status);
+}
+
+/** Waits until an answer in the log has taken the event; fails where another one took it, too. */
+export async function takenOnce(log, eventId) {
+  const taken = () => saidOf(log, eventId).filter((status) => status === 'accepted').length;
+  await until(`the proxy takes ${eventId}`, () => taken() > 0);
+  assert.equal(taken(), 1, `the proxy took ${eventId} once`);
 }
 
 const pixelEventsIn = (log) => log.filter(({ path }) => path === '/api/v2/pixel').map(({ json }) => json);
