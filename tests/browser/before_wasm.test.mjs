@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { holds } from './browser.mjs';
+import { holds, stopClock } from './browser.mjs';
 import { init } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 
@@ -11,7 +11,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
   // page's policy.
   async function assertReplayed(query) {
     const { stack } = scene;
-    const page = await (await scene.visitor()).open(`${stack.url}/pages/early.html${query}`);
+    const page = await (await scene.visitor()).open(`${stack.url}/pages/early.html${query}`, stopClock);
     await holds(page, () => window.vector !== undefined);
     const ids = await page.evaluate(() => window.early);
     assert.equal(new Set(ids).size, 3);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sdkOn } from './browser.mjs';
+import { sdkOn, stopClock } from './browser.mjs';
 import { heard, init, report } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 import { until } from './until.mjs';
@@ -20,6 +20,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
   test('an event says that a blocker kept the Pixel away', async () => {
     const { stack } = scene;
     const page = await (await scene.visitor()).page();
+    await stopClock(page);
     await page.setRequestInterception(true);
     page.on('request', (request) => {
       if (new URL(request.url()).port === String(stack.tiktok.port)) request.abort('blockedbyclient');
@@ -36,7 +37,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     const { stack } = scene;
     await stack.sandbox.inject({ fault: 'script_missing' });
     try {
-      const page = await (await scene.visitor()).open(stack.fixture);
+      const page = await (await scene.visitor()).open(stack.fixture, stopClock);
       await init(page, stack.config);
       await assertServerLegAlone(scene, page, 'blocked');
       assert.deepEqual(await heard(page, 'pixel'), [{ state: 'blocked' }]);
@@ -97,7 +98,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
 
   test('an event of a page with the Pixel says that it fired', async () => {
     const { stack } = scene;
-    const page = await (await scene.visitor()).open(stack.fixture);
+    const page = await (await scene.visitor()).open(stack.fixture, stopClock);
     await init(page, stack.config);
     const { eventId } = await report(page, 'trackDualEvent', 'ViewContent');
     await stack.bothLegs(eventId);

@@ -80,8 +80,8 @@ export async function launch(name, preferences = {}) {
 }
 
 /**
- * A visitor: a browser context with empty storage. `open(url)` gives a page on which `window.duet` is the SDK;
- * what a page throws is kept in `errors` and must stay empty.
+ * A visitor: a browser context with empty storage. `open(url)` gives a page on which `window.duet` is the SDK, after
+ * `prepare(page)`; what a page throws is kept in `errors` and must stay empty.
  */
 export async function visitor(browser) {
   const context = await browser.createBrowserContext();
@@ -99,8 +99,9 @@ export async function visitor(browser) {
       });
       return page;
     },
-    async open(url) {
+    async open(url, prepare = () => {}) {
       const page = await this.page();
+      await prepare(page);
       await page.goto(url);
       await sdkOn(page);
       return page;
@@ -111,6 +112,16 @@ export async function visitor(browser) {
     },
   };
 }
+
+/**
+ * The clock of whatever the page loads from now on stands still, but for the milliseconds in `window.laterMs`. What is given
+ * a time to happen in has all the time it needs: an event, say, waits for the Pixel's script however slow the machine is.
+ */
+export const stopClock = (page) =>
+  page.evaluateOnNewDocument((now) => {
+    window.laterMs = 0;
+    Date.now = () => now + window.laterMs;
+  }, Date.now());
 
 /** Waits until the SDK's module is there; a page that was just loaded may still be fetching it. */
 export const sdkOn = (page) => holds(page, () => window.duet !== undefined);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { sdkOn } from './browser.mjs';
+import { sdkOn, stopClock } from './browser.mjs';
 import { call, init, kept, report, stored } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 
@@ -14,6 +14,8 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     const { stack } = scene;
     const visitor = await scene.visitor();
     const page = await visitor.page();
+    // What is let out together goes out together, in one request.
+    await stopClock(page);
     const requests = [];
     page.on('request', (request) => requests.push(request.url()));
     await page.goto(`${stack.fixture}?ttclid=E.C.P.undecided`);

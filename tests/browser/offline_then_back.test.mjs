@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sdkOn } from './browser.mjs';
+import { sdkOn, stopClock } from './browser.mjs';
 import { call, init, report, stored } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 import { trackPath } from './stack.mjs';
@@ -12,7 +12,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
   test('an event outlives a proxy that is away and a page that is reloaded', async () => {
     const { stack } = scene;
     const config = { ...stack.config, endpoint: `http://127.0.0.1:${stack.proxy.port}${trackPath}` };
-    const page = await (await scene.visitor()).open(stack.fixture);
+    const page = await (await scene.visitor()).open(stack.fixture, stopClock);
     await init(page, config);
     await stack.proxy.stop();
     const { eventId, delivery } = await report(page, 'trackServerCompletePayment', {
@@ -33,12 +33,9 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     await call(page, 'flush');
     assert.equal(await call(page, 'pending'), 1);
     // A minute later that page is past.
-    await page.evaluate(() => {
-      const { now } = Date;
-      Date.now = () => now() + 60_000;
-    });
+    await page.evaluate(() => { window.laterMs = 60_000; });
     await call(page, 'flush');
-    const [{ signals }] = await stack.serverLeg(eventId);
+    const [{ signals }] = await stack.bothLegs(eventId);
     assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server']);
     await until('nothing waits on the page', async () => Object.keys(await stored(page)).every((key) => !key.startsWith('duet:e:')));
   });
