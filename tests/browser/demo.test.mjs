@@ -72,6 +72,10 @@ test('with no settings a plan is chosen, paid at the fake bank and counted once,
   await page.goto(`${shop}/?ttclid=E.C.P.demo`);
   await signIn(page, { email: 'lan@example.com', phone: '0901 234 567', userId: 'user_2abcDEF' });
   const orderId = await choose(page, 'exam');
+  // TikTok's own script forgets what it has not sent when a page is left.
+  await until('the checkout arrives on both legs', async () => (await conversions(orderId)).some(({ signals }) => signals.length === 2), {
+    found: () => conversions(orderId),
+  });
   await toWaiting(page);
   await says(page, 'pending');
 

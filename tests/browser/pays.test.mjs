@@ -36,6 +36,8 @@ inBrowsers(['chromium'], (scene) => {
   async function waiting() {
     const page = await plansPage();
     const orderId = await choose(page, 'exam');
+    // TikTok's own script forgets what it has not sent when a page is left.
+    await arrives(orderId, 'InitiateCheckout', 2);
     await toWaiting(page);
     await says(page, 'pending');
     return { page, orderId };

@@ -11,6 +11,16 @@ import { until } from './until.mjs';
 inBrowsers(['chromium', 'firefox'], (scene) => {
   const named = async (name) => (await scene.stack.sandbox.conversions()).filter(({ event }) => event === name);
 
+  /** The conversions of that name, once there are so many and each has as many signals as there are to be. */
+  const arrived = (name, conversions, signals) => until(
+    `${conversions} ${name} arrive, in ${signals} signals each`,
+    async () => {
+      const found = await named(name);
+      return found.length >= conversions && found.every((one) => one.signals.length >= signals) && found;
+    },
+    { found: scene.stack.sandbox.conversions },
+  );
+
   test('one order is one checkout and one payment, each on both legs, however often it is looked at', async () => {
     const { stack } = scene;
     const page = await (await scene.visitor()).page();
@@ -19,13 +29,14 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     await page.waitForSelector('.plan');
     await signIn(page, { email: 'lan@example.com', phone: '0901 234 567' });
     const orderId = await choose(page, 'exam');
+    // TikTok's own script forgets what it has not sent when a page is left.
+    await arrived('InitiateCheckout', 1, 2);
     await toWaiting(page);
     await says(page, 'pending');
     await stack.sandbox.pay({ order_id: orderId, amount: 199000 });
     for (let visit = 1; visit <= 4; visit += 1) {
       if (visit > 1) await page.reload();
       await says(page, 'paid');
-      // TikTok's own script forgets what it has not sent when a page is left.
       await until(
         `visit ${visit} of the waiting page is a page view`,
         async () => (await named('Pageview')).length === visit + 1,
@@ -35,7 +46,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     await page.waitForSelector('[data-event=CompletePayment][data-pixel="fired"][data-server="delivered to TikTok"]');
 
     for (const event of ['InitiateCheckout', 'CompletePayment']) {
-      const conversions = await named(event);
+      const conversions = await arrived(event, 1, 2);
       assert.equal(conversions.length, 1, event);
       const [{ signals, properties, user }] = conversions;
       assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server'], event);
@@ -46,9 +57,9 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
       const keys = signals.find(({ channel }) => channel === 'server').match_keys;
       for (const key of ['email', 'phone', 'ttclid']) assert.ok(keys.includes(key), `${event} carries ${key}`);
     }
-    const views = (await named('ViewContent')).map(({ properties }) => properties.contents[0].content_id);
+    const views = (await arrived('ViewContent', 2, 2)).map(({ properties }) => properties.contents[0].content_id);
     assert.deepEqual(views, ['plans', 'exam'], 'each page is viewed once');
-    assert.equal((await named('Subscribe')).length, 1);
+    assert.equal((await arrived('Subscribe', 1, 1)).length, 1);
   });
 
   test('a visitor who does not allow it buys all the same, and TikTok hears of a sale and of nobody', async () => {
