@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { sdkOn } from './browser.mjs';
 import { call, init, report } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
+import { until } from './until.mjs';
 
 inBrowsers(['chromium', 'firefox'], (scene) => {
   async function openAfter(breakIt) {
@@ -55,7 +56,11 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
         window.fetch = window.realFetch;
         window.setTimeout = window.realSetTimeout;
       });
-      await call(page, 'flush');
+      // What is asked just now, and never answered, is given up before the event can go out again.
+      await until('nothing waits on the page', async () => {
+        await call(page, 'flush');
+        return (await call(page, 'pending')) === 0;
+      });
       const [{ signals }] = await stack.serverLeg(eventId);
       assert.equal(signals.length, 1);
     });
