@@ -20,6 +20,14 @@ function assertNone(text, secrets, where) {
   }
 }
 
+/** Every file the proxy has, as `filesUnder`; it is stopped meanwhile, since it may throw one away at any time. */
+async function filesOfTheProxy({ folder, proxy }) {
+  await proxy.stop();
+  const files = await filesUnder(folder);
+  await proxy.start();
+  return files;
+}
+
 /** Every file under a folder as [path, text]; bytes that are no text stay distinguishable. */
 async function filesUnder(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -115,7 +123,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     const [{ user }] = await stack.serverLeg(body.event_id);
     assert.ok(user.email && user.phone && user.external_id, 'all three keys arrived, as digests');
 
-    const files = await filesUnder(stack.folder);
+    const files = await filesOfTheProxy(stack);
     assert.ok(files.length > 0, 'the proxy has a store');
     for (const [path, text] of files) assertNone(text, raw, path);
     assert.notEqual(stack.proxy.output.text, '', 'the proxy has a log');
@@ -140,7 +148,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     for (const { path, headers, body, answer } of [...stack.site.log, ...stack.tiktok.log]) {
       assertNone(JSON.stringify([headers, body, answer]), [accessToken], `a request to ${path}`);
     }
-    for (const [path, text] of [...(await filesUnder(stack.folder)), ...(await filesUnder(sdkPackage))]) {
+    for (const [path, text] of [...(await filesOfTheProxy(stack)), ...(await filesUnder(sdkPackage))]) {
       assertNone(text, [accessToken], path);
     }
     assertNone(stack.proxy.output.text, [accessToken], 'the log');
