@@ -57,7 +57,7 @@ async function follow(page, selector) {
 /** Pays on the bank's page; what the proxy answered, copy by copy. */
 async function payAtBank(bank) {
   const before = await bank.$$eval('.card', (cards) => cards.length);
-  await click(bank, '#pay button');
+  await click(bank, '#pay button:enabled');
   await bank.waitForFunction((before) => {
     const [newest, ...others] = document.querySelectorAll('.card');
     return others.length >= before && /delivered|failed/.test(newest?.querySelector('.head .tag').textContent);
