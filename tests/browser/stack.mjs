@@ -31,13 +31,13 @@ export const shopSettings = (site, sandbox) => ({
 });
 
 // Below the ports that the system gives to whoever asks for any: one of those could be somebody else's before it is used.
-// Other files' processes begin elsewhere.
+// Other files' processes begin elsewhere. Browsers speak to no port 10080.
 let asked = process.pid * 331;
 
 async function freePort() {
   for (;;) {
     asked += 1;
-    const server = await listen(() => {}, 10_000 + (asked % 10_000)).catch(() => undefined);
+    const server = await listen(() => {}, 11_000 + (asked % 9_000)).catch(() => undefined);
     if (!server) continue;
     await server.stop();
     return server.port;
