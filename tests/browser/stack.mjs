@@ -34,7 +34,8 @@ export const shopSettings = (site, sandbox) => ({
 // Other files' processes begin elsewhere. Browsers speak to no port 10080.
 let asked = process.pid * 331;
 
-async function freePort() {
+/** A port that nobody listens on. */
+export async function freePort() {
   for (;;) {
     asked += 1;
     const server = await listen(() => {}, 11_000 + (asked % 9_000)).catch(() => undefined);

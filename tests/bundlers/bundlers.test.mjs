@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { launch, visitor } from '../browser/browser.mjs'
-import { eventsIn, startStack } from '../browser/stack.mjs'
+import { eventsIn, freePort, startStack } from '../browser/stack.mjs'
 import { listen, pass } from '../browser/tap.mjs'
 import { until } from '../browser/until.mjs'
 import { builds, here, install, nextBuild, nextRun, strictMode } from './built.mjs'
@@ -105,12 +105,11 @@ test('it works from the development server of Vite', async () => {
 
 test('it works from Next.js with Turbopack, on the server and in the page', async () => {
   await nextBuild([])
-  const free = await listen(() => {})
-  await free.stop()
-  const started = nextRun(['start', '--hostname', '127.0.0.1', '--port', String(free.port)])
-  const server = await site((incoming, outgoing) => pass(incoming, outgoing, free.port, []))
+  const port = await freePort()
+  const started = nextRun(['start', '--hostname', '127.0.0.1', '--port', String(port)])
+  const server = await site((incoming, outgoing) => pass(incoming, outgoing, port, []))
   try {
-    const up = () => fetch(`http://127.0.0.1:${free.port}/`).then(({ ok }) => ok, () => false)
+    const up = () => fetch(`http://127.0.0.1:${port}/`).then(({ ok }) => ok, () => false)
     await until('Next.js listens', up, { found: () => started.output.text })
     const { seen } = await opened(`http://127.0.0.1:${server.port}/`, () => document.querySelector('#server').textContent)
     assert.equal(seen, 'on-the-server 8dfcc057-77d8-88a5-b01a-e0d0586f4129')
