@@ -18,9 +18,8 @@ export const archive = () => {
   return join(npm, name)
 }
 
-/** Unpacks the archive to where a bundler looks for it. */
-export const install = () => {
-  const folder = join(here, 'node_modules/duet-sdk')
+/** Unpacks the archive, to where a bundler looks for it if not to another folder. */
+export const install = (folder = join(here, 'node_modules/duet-sdk')) => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   execFileSync('tar', ['-xzf', archive(), '-C', folder, '--strip-components=1'])
