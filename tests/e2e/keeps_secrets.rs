@@ -97,13 +97,16 @@ async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
 #[tokio::test]
 async fn no_canary_is_in_what_is_kept_of_a_refusal() -> Result<()> {
     let mut stack = Stack::start(&[("DUET_COUNTRY", "VN"), ("DUET_LOG", "trace")]).await?;
-    // TikTok repeats the token, as services do that say what they refuse.
-    for (code, times) in [(50000, 1), (40105, 1), (40002, 2)] {
+    // TikTok repeats the token, as services do that say what they refuse. The last refusal is for good: the events may
+    // come together or one by one.
+    let refusal = |code| {
         let message = Some(format!("Invalid for Access-Token sandbox-token: {code}"));
-        stack
-            .sandbox
-            .inject(Fault::Code { code, message }.times(times));
+        Fault::Code { code, message }
+    };
+    for code in [50000, 40105] {
+        stack.sandbox.inject(refusal(code).times(1));
     }
+    stack.sandbox.inject(refusal(40002));
     let user = json!({ "email": "canary.person@example.com", "phone": "0912345678", "userId": "canary-user-17" });
     let page = json!({ "url": "https://shop.example/?email=canary.person@example.com" });
     for id in ["a", "b"] {
