@@ -1,6 +1,10 @@
 //! A session with Clerk says who a visitor is, and nothing else about it can.
 
-use std::{fmt::Write, process::Stdio, time::Duration};
+use std::{
+    fmt::Write,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use duet_sandbox::clerk::{KeySetAnswer, Mint, OldKey};
@@ -229,7 +233,10 @@ async fn an_impersonated_session_sends_tiktok_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn a_new_key_is_found_with_one_question_and_a_flood_of_others_asks_no_more() -> Result<()> {
+    let started = Instant::now();
     let stack = warm().await?;
+    // The keys were loaded when the proxy started; from then on there is one question in ten seconds.
+    let most = || 1 + started.elapsed().as_secs() / 10;
     stack.sandbox.clerk().rotate(OldKey::Removed);
     for number in 0..50 {
         let header = json!({ "kid": format!("ins_junk{number}") });
@@ -243,7 +250,8 @@ async fn a_new_key_is_found_with_one_question_and_a_flood_of_others_asks_no_more
             StatusCode::UNAUTHORIZED
         );
     }
-    assert_eq!(stack.sandbox.clerk().key_set_hits(), 1);
+    let asked = stack.sandbox.clerk().key_set_hits();
+    assert!(asked <= most(), "{asked}");
     // The pause after the first question has to pass.
     stack
         .until("the new key is known", async |stack| {
@@ -252,7 +260,8 @@ async fn a_new_key_is_found_with_one_question_and_a_flood_of_others_asks_no_more
             Ok(answered == StatusCode::ACCEPTED)
         })
         .await?;
-    assert_eq!(stack.sandbox.clerk().key_set_hits(), 2);
+    let asked = stack.sandbox.clerk().key_set_hits();
+    assert!((2..=most()).contains(&asked), "{asked}");
     stack.conversions(1).await?;
     assert_eq!(external_id(&stack, "rotated"), Some(json!(DIGEST)));
     Ok(())
