@@ -52,7 +52,7 @@ async fn sepay_tries_again_until_the_proxy_is_back() -> Result<()> {
     shop.stack.kill().await?;
     let bank = shop.stack.sandbox.bank().clone();
     let instruction = shop.addressed(Instruction {
-        minute_ms: Some(500),
+        minute_ms: Some(1000),
         ..transfer(ORDER, PRICE)
     });
     let told = tokio::spawn(async move { bank.send(instruction).await });
@@ -77,8 +77,8 @@ async fn a_proxy_that_answers_too_late_has_taken_the_payment_once() -> Result<()
     shop.stack.signal("STOP").await?;
     let bank = shop.stack.sandbox.bank().clone();
     let instruction = shop.addressed(Instruction {
-        minute_ms: Some(500),
-        timeout_ms: 300,
+        minute_ms: Some(1000),
+        timeout_ms: 1000,
         ..transfer(ORDER, PRICE)
     });
     let told = tokio::spawn(async move { bank.send(instruction).await });
