@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use duet_events::{EventId, EventName};
+use tokio::time;
 
 use super::*;
 use crate::{outcome::Outcome, tiktok::Verdict};
@@ -68,13 +71,16 @@ fn opened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
 
 /// The writer's thread lets go of the folder a moment after the last handle is dropped.
 async fn reopened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
-    for _ in 0..10_000 {
-        match open(folder, 0, Arc::default()) {
-            Err(Error::Locked) => tokio::task::yield_now().await,
-            opened => return opened.unwrap(),
+    let free = async {
+        loop {
+            match open(folder, 0, Arc::default()) {
+                Err(Error::Locked) => time::sleep(Duration::from_millis(1)).await,
+                opened => return opened.unwrap(),
+            }
         }
-    }
-    panic!("the folder stays locked");
+    };
+    let free = time::timeout(Duration::from_mins(2), free).await;
+    free.expect("the folder stays locked")
 }
 
 async fn settled(lane: &mut Lane, events: &[Claimed]) {
