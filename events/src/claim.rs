@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Country, Event, EventId, EventName, Invalid, Page, Properties, User,
-    fields::{Fields, Place, Problems},
+    fields::{Fields, Kind, Place, Problems, Value},
 };
 
 /// The oldest event TikTok is sent.
@@ -28,14 +28,19 @@ const MILLISECONDS: i64 = 100_000_000_000;
 pub struct Stated<'a>(Option<Fields<'a>>);
 
 impl<'a> Stated<'a> {
-    pub(crate) fn of(fields: Fields<'a>) -> Self {
+    /// Of one member of `events`.
+    pub(crate) fn of(value: Value<'a>) -> Self {
+        Self(Fields::read(value, Place::Outermost).ok())
+    }
+
+    pub(crate) fn single(fields: Fields<'a>) -> Self {
         Self(Some(fields))
     }
 }
 
 impl<'a> From<&'a RawValue> for Stated<'a> {
     fn from(raw: &'a RawValue) -> Self {
-        Self(Fields::read(raw, Place::Outermost).ok())
+        Self(Fields::outermost(raw.get(), Kind::Event))
     }
 }
 

@@ -8,12 +8,15 @@ use alloc::{
     string::String,
     vec::Vec,
 };
-use core::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::Invalid;
+
+mod value;
+
+use value::Member;
+pub(crate) use value::{Kind, Value};
 
 /// What is wrong (the event is refused) and what was left out or looks odd (the event goes on).
 #[derive(Debug, Default)]
@@ -79,24 +82,32 @@ pub(crate) struct Fields<'a> {
     left: usize,
 }
 
-/// A member; without its value once it has been read.
-type Member<'a> = (Cow<'a, str>, Option<&'a RawValue>);
-
 impl<'a> Fields<'a> {
-    pub(crate) fn of(Members(members): Members<'a>, place: Place) -> Self {
+    /// Opens the text of an object that is outermost; `None` when it is something else.
+    pub(crate) fn outermost(text: &'a str, kind: Kind) -> Option<Self> {
+        let members = value::open(text, kind).ok()?;
+        Some(Self::of(members, Place::Outermost))
+    }
+
+    /// # Errors
+    /// `object` when `value` is something else.
+    pub(crate) fn read(value: Value<'a>, place: Place) -> Result<Self, Invalid> {
+        let members = match value {
+            Value::Object(members) => Some(members),
+            Value::Raw(raw) => value::open(raw.get(), Kind::Sealed).ok(),
+            _ => None,
+        };
+        members
+            .map(|members| Self::of(members, place))
+            .ok_or_else(|| invalid(place.path(), "object", "this is a JSON object"))
+    }
+
+    fn of(members: Vec<Member<'a>>, place: Place) -> Self {
         Self {
             place,
             left: members.len(),
             members,
         }
-    }
-
-    /// # Errors
-    /// `object` when `raw` is something else.
-    pub(crate) fn read(raw: &'a RawValue, place: Place) -> Result<Self, Invalid> {
-        serde_json::from_str(raw.get())
-            .map(|members| Self::of(members, place))
-            .map_err(|_| invalid(place.path(), "object", "this is a JSON object"))
     }
 
     pub(crate) fn path_of(&self, name: &str) -> String {
@@ -107,54 +118,47 @@ impl<'a> Fields<'a> {
     }
 
     /// Where the same member is given twice, the last one counts, as it does in a browser.
-    pub(crate) fn take(&mut self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value<'a>> {
         if self.left == 0 {
             return None;
         }
         let mut found = None;
-        for (known, raw) in &mut self.members {
-            if known == name && raw.is_some() {
-                found = raw.take();
+        for (known, value) in &mut self.members {
+            if known == name && value.is_some() {
+                found = value.take();
                 self.left -= 1;
             }
         }
-        found.filter(|raw| raw.get() != "null")
+        found.filter(|value| !value.is_null())
     }
 
     /// A string; `""` counts as absent.
     pub(crate) fn text(&mut self, name: &str, problems: &mut Problems) -> Option<Cow<'a, str>> {
-        self.string(name, problems).map(|(text, _)| text)
+        let read = self.take(name)?.text();
+        if read.is_none() {
+            problems.error(self.path_of(name), "string", "this is a JSON string");
+        }
+        read.filter(|text| !text.is_empty())
     }
 
     /// As [`Fields::text`], the way it was written.
     pub(crate) fn raw_text(&mut self, name: &str, problems: &mut Problems) -> Option<&'a RawValue> {
-        self.string(name, problems).map(|(_, raw)| raw)
-    }
-
-    fn string(
-        &mut self,
-        name: &str,
-        problems: &mut Problems,
-    ) -> Option<(Cow<'a, str>, &'a RawValue)> {
-        let raw = self.take(name)?;
-        let read = text(raw);
-        if read.is_none() {
+        let raw = self.take(name)?.raw();
+        let text = raw.and_then(|raw| Value::Raw(raw).text());
+        if text.is_none() {
             problems.error(self.path_of(name), "string", "this is a JSON string");
         }
-        let text = read.filter(|text| !text.is_empty())?;
-        Some((text, raw))
+        raw.filter(|_| text.is_some_and(|text| !text.is_empty()))
     }
 
     /// One string or an array of them.
     pub(crate) fn texts(&mut self, name: &str, problems: &mut Problems) -> Vec<Cow<'a, str>> {
-        let Some(raw) = self.take(name) else {
+        let Some(value) = self.take(name) else {
             return Vec::new();
         };
-        let read = if raw.get().starts_with('[') {
-            let items = serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok();
-            items.and_then(|items| items.into_iter().map(text).collect())
-        } else {
-            text(raw).map(|one| Vec::from([one]))
+        let read = match value.array() {
+            Ok(items) => items.into_iter().map(Value::text).collect(),
+            Err(one) => one.text().map(|text| Vec::from([text])),
         };
         if read.is_none() {
             problems.error(
@@ -172,10 +176,9 @@ impl<'a> Fields<'a> {
     /// prices in a page carries the noise of binary fractions.
     pub(crate) fn amount(&mut self, name: &str, problems: &mut Problems) -> Option<f64> {
         const LARGEST: f64 = 1e15;
-        let raw = self.take(name)?;
-        match serde_json::from_str::<f64>(raw.get()) {
-            Ok(number) if (0.0..=LARGEST).contains(&number) => Some(four_decimals(number)),
-            Ok(_) => {
+        match self.take(name)?.parse::<f64>() {
+            Some(number) if (0.0..=LARGEST).contains(&number) => Some(four_decimals(number)),
+            Some(_) => {
                 problems.error(
                     self.path_of(name),
                     "range",
@@ -183,7 +186,7 @@ impl<'a> Fields<'a> {
                 );
                 None
             }
-            Err(_) => {
+            None => {
                 problems.error(self.path_of(name), "number", "this is a JSON number");
                 None
             }
@@ -191,8 +194,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn integer(&mut self, name: &str, problems: &mut Problems) -> Option<i64> {
-        let raw = self.take(name)?;
-        let read = serde_json::from_str(raw.get()).ok();
+        let read = self.take(name)?.parse();
         if read.is_none() {
             problems.error(self.path_of(name), "integer", "this is a JSON integer");
         }
@@ -200,21 +202,15 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn boolean(&mut self, name: &str, problems: &mut Problems) -> Option<bool> {
-        let raw = self.take(name)?;
-        let read = serde_json::from_str(raw.get()).ok();
+        let read = self.take(name)?.parse();
         if read.is_none() {
             problems.error(self.path_of(name), "boolean", "this is true or false");
         }
         read
     }
 
-    pub(crate) fn list(
-        &mut self,
-        name: &str,
-        problems: &mut Problems,
-    ) -> Option<Vec<&'a RawValue>> {
-        let raw = self.take(name)?;
-        let read = serde_json::from_str(raw.get()).ok();
+    pub(crate) fn list(&mut self, name: &str, problems: &mut Problems) -> Option<Vec<Value<'a>>> {
+        let read = self.take(name)?.array().ok();
         if read.is_none() {
             problems.error(self.path_of(name), "array", "this is a JSON array");
         }
@@ -227,13 +223,16 @@ impl<'a> Fields<'a> {
         name: &'static str,
         problems: &mut Problems,
     ) -> Option<Fields<'a>> {
-        let raw = self.take(name)?;
-        problems.keep(Fields::read(raw, Place::Member(name)))
+        let value = self.take(name)?;
+        problems.keep(Fields::read(value, Place::Member(name)))
     }
 
-    /// What nobody asked for.
+    /// What nobody asked for, the way it was written.
     pub(crate) fn rest(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.unread().filter(|(_, raw)| raw.get() != "null")
+        self.unread().filter_map(|(name, value)| match value {
+            Value::Raw(raw) if !value.is_null() => Some((name, *raw)),
+            _ => None,
+        })
     }
 
     /// Names what nobody asked for.
@@ -241,9 +240,9 @@ impl<'a> Fields<'a> {
         self.unread().map(|(name, _)| self.path_of(name))
     }
 
-    fn unread(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+    fn unread(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         let members = self.members.iter();
-        members.filter_map(|(name, raw)| Some((name.as_ref(), (*raw)?)))
+        members.filter_map(|(name, value)| Some((name.as_ref(), value.as_ref()?)))
     }
 }
 
@@ -306,42 +305,11 @@ fn four_decimals(amount: f64) -> f64 {
     }
 }
 
-fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let text = raw.get();
-    let plain = text.strip_prefix('"')?.strip_suffix('"')?;
-    if plain.contains('\\') {
-        serde_json::from_str(text).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(plain))
-    }
+/// Whether there is a control character in a text.
+pub(crate) fn has_controls(text: &str) -> bool {
+    // To look at all bytes is quicker than to stop at the first that is not plain.
+    let is_plain = text
+        .bytes()
+        .fold(true, |plain, byte| plain & byte.is_ascii_graphic());
+    !is_plain && text.contains(char::is_control)
 }
-
-/// An object's members in their order, not read yet.
-#[derive(Debug)]
-pub(crate) struct Members<'a>(Vec<Member<'a>>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut members = Vec::with_capacity(8);
-                while let Some((Name(name), raw)) = map.next_entry()? {
-                    members.push((name, Some(raw)));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Reader)
-    }
-}
-
-/// A member's name, borrowed where it has no escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

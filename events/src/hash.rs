@@ -5,7 +5,7 @@
 //! is hashed as E.164 with its `+`; an external id keeps its case. A value that already is a digest
 //! passes, in lower case.
 
-use alloc::string::String;
+use alloc::{borrow::ToOwned, string::String};
 use core::fmt;
 
 use sha2::{Digest, Sha256};
@@ -26,9 +26,16 @@ impl Hashed {
 
     /// The digest as it travels: 64 lower-case hex digits.
     pub fn to_hex(&self) -> String {
-        let digit = |value: u8| char::from(value + if value < 10 { b'0' } else { b'a' - 10 });
-        let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 15)];
-        self.0.iter().flat_map(digits).collect()
+        self.hex(str::to_owned)
+    }
+
+    fn hex<T>(&self, then: impl FnOnce(&str) -> T) -> T {
+        let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
+        then(str::from_utf8(&digits).unwrap_or_default())
     }
 
     /// Of an e-mail address that is [plain](plain::email). `None` when it is not one local part, one `@` and
@@ -101,7 +108,7 @@ impl fmt::Debug for Hashed {
 #[cfg(feature = "serde")]
 impl serde::Serialize for Hashed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_hex())
+        self.hex(|digits| serializer.serialize_str(digits))
     }
 }
 

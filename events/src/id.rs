@@ -52,6 +52,12 @@ impl EventId {
     }
 }
 
+impl From<EventId> for String {
+    fn from(id: EventId) -> Self {
+        id.0
+    }
+}
+
 /// Whether a text is an id.
 pub fn is_id(id: &str) -> bool {
     let plain =

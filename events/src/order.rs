@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Country, Currency, Invalid, User,
-    fields::{Fields, Place, Problems, is_whole},
+    fields::{Fields, Kind, Problems, has_controls, is_whole},
 };
 
 /// The smallest order in dong: no bank in Vietnam moves less.
@@ -41,8 +41,8 @@ impl Order {
     /// Everything that is wrong with it at once.
     pub fn read(raw: &RawValue, country: Option<Country>) -> Result<Self, Vec<Invalid>> {
         let mut problems = Problems::default();
-        let mut fields = Fields::read(raw, Place::Outermost)
-            .map_err(|_| Vec::from([Invalid::new("", "object", "an order is a JSON object")]))?;
+        let mut fields = Fields::outermost(raw.get(), Kind::Sealed)
+            .ok_or_else(|| Vec::from([Invalid::new("", "object", "an order is a JSON object")]))?;
         let order_id = order_id(&mut fields, &mut problems);
         let order_id = required(order_id, "order_id", &mut problems);
         let amount = fields.amount("amount", &mut problems);
@@ -122,7 +122,7 @@ pub(crate) fn order_id(fields: &mut Fields<'_>, problems: &mut Problems) -> Opti
 /// Whether this can be the id of an order.
 pub fn is_order_id(id: &str) -> bool {
     const LONGEST: usize = 128;
-    (1..=LONGEST).contains(&id.len()) && !id.contains(char::is_control)
+    (1..=LONGEST).contains(&id.len()) && !has_controls(id)
 }
 
 fn required<T>(read: Option<T>, field: &'static str, problems: &mut Problems) -> Option<T> {

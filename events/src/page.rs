@@ -8,7 +8,7 @@ use alloc::{
 
 use serde::Serialize;
 
-use crate::fields::{Fields, Problems};
+use crate::fields::{Fields, Problems, has_controls};
 
 /// Longer addresses are left out: TikTok states no limit, and a page address has no use for one.
 const MAX_LENGTH: usize = 4096;
@@ -83,7 +83,7 @@ pub fn address(text: &str) -> Option<(String, bool)> {
     let web = ["http://", "https://"]
         .iter()
         .any(|scheme| text.starts_with(scheme));
-    let plain = text.len() <= MAX_LENGTH && !text.contains(char::is_control);
+    let plain = text.len() <= MAX_LENGTH && !has_controls(text);
     (web && plain).then(|| without_addresses(text))
 }
 

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     Country, Hashed, Invalid,
-    fields::{Fields, Problems},
+    fields::{Fields, Problems, has_controls},
     hash,
 };
 
@@ -164,7 +164,7 @@ fn token(
     if text.is_empty() {
         return None;
     }
-    if text.len() > longest || text.contains(char::is_control) {
+    if text.len() > longest || has_controls(text) {
         problems.warn(
             fields.path_of(name),
             "text",

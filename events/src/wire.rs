@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     Invalid,
     claim::Stated,
-    fields::{Fields, Members, Place, Problems},
+    fields::{Fields, Kind, Problems},
 };
 
 /// The most events of one request.
@@ -39,17 +39,18 @@ impl<'a> Body<'a> {
     /// [`Unreadable`], when there is nothing in it that could be answered event by event.
     pub fn open(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         let text = str::from_utf8(bytes).map_err(|_| Unreadable::NotJson)?;
-        let mut fields = match serde_json::from_str(text) {
-            Ok(members) => Fields::of(members, Place::Outermost),
-            Err(_) => return Err(no_object(text)),
+        let Some(mut fields) = Fields::outermost(text, Kind::Event) else {
+            return Err(no_object(text));
         };
         let Some(events) = fields.take("events") else {
             return Ok(Self {
-                events: Vec::from([Stated::of(fields)]),
+                events: Vec::from([Stated::single(fields)]),
                 sent_at_ms: None,
             });
         };
-        let events = stated(events)?;
+        let Ok(events) = events.array() else {
+            return Err(shape("events", "array", "this is a JSON array of events"));
+        };
         if !(1..=MAX_EVENTS).contains(&events.len()) {
             return Err(shape(
                 "events",
@@ -65,7 +66,10 @@ impl<'a> Body<'a> {
         if !problems.errors.is_empty() {
             return Err(Unreadable::Shape(problems.errors));
         }
-        Ok(Self { events, sent_at_ms })
+        Ok(Self {
+            events: events.into_iter().map(Stated::of).collect(),
+            sent_at_ms,
+        })
     }
 }
 
@@ -74,17 +78,6 @@ fn no_object(text: &str) -> Unreadable {
         return Unreadable::NotJson;
     }
     shape("", "object", "the body is one event or {\"events\": [...]}")
-}
-
-/// The elements of `events`, each opened; one that is no object is its own sender's fault alone.
-fn stated(events: &RawValue) -> Result<Vec<Stated<'_>>, Unreadable> {
-    if let Ok(events) = serde_json::from_str::<Vec<Members<'_>>>(events.get()) {
-        let opened = |members| Stated::of(Fields::of(members, Place::Outermost));
-        return Ok(events.into_iter().map(opened).collect());
-    }
-    serde_json::from_str::<Vec<&RawValue>>(events.get())
-        .map(|events| events.into_iter().map(Stated::from).collect())
-        .map_err(|_| shape("events", "array", "this is a JSON array of events"))
 }
 
 fn shape(field: &'static str, rule: &'static str, message: &'static str) -> Unreadable {

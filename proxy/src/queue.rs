@@ -58,7 +58,7 @@ mod space;
 mod writer;
 
 pub use ends::Waiter;
-pub use intake::{Enqueued, Entry, Intake, Note, Part};
+pub use intake::{Enqueued, Enqueuing, Entry, Intake, Note, Part};
 pub use key::DedupKey;
 pub use lane::{Batch, Claimed, Lane, Limits};
 pub use letter::{DeadLetter, LetterId, Named};

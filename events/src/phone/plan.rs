@@ -27,7 +27,14 @@ impl Plan {
             code += u64::from(*step);
             let (countries, next) = rest.split_at_checked(usize::from(kind & 31) * 2)?;
             let mut countries = countries.chunks(2);
-            if code == wanted || countries.any(|known| known.eq_ignore_ascii_case(country)) {
+            let is_it = if wanted == 0 {
+                countries.any(|known| known.eq_ignore_ascii_case(country))
+            } else if code > wanted {
+                return None;
+            } else {
+                code == wanted
+            };
+            if is_it {
                 return Some(Self {
                     code,
                     lengths: *lengths,

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use duet_events::{
-    Event,
+    Event, EventId, Invalid,
     claim::{PixelLeg, Refusal},
     page::percent_decoded,
     wire::{Answer, Body as Events, EventResult, Status, Unreadable},
@@ -98,9 +98,14 @@ where
     let taken = judged.iter().flatten();
     let entries = taken.map(|admitted| entry(admitted, caller, app));
     let waiters = waiters(wait, &judged, app);
-    let mut enqueued = app.intake.enqueue(entries).await?.into_iter();
-    let results = judged.into_iter().map(|judged| match judged {
-        Ok(admitted) => taken_result(admitted, enqueued.next(), &app.metrics),
+    let enqueuing = app.intake.begin(entries)?;
+    let told: Vec<_> = judged
+        .into_iter()
+        .map(|judged| judged.map(Taken::from))
+        .collect();
+    let mut enqueued = enqueuing.done().await?.into_iter();
+    let results = told.into_iter().map(|told| match told {
+        Ok(taken) => taken_result(taken, enqueued.next(), &app.metrics),
         Err(refusal) => refused_result(refusal, &app.metrics),
     });
     let answer = Answer::to(results.collect()).map_err(Rejection::Invalid)?;
@@ -120,6 +125,23 @@ struct Sender {
 }
 
 type Judged = Vec<Result<Admitted, Refusal>>;
+
+/// What is still to be said of an event that is taken, while it is written.
+struct Taken {
+    event_id: EventId,
+    pixel: Option<PixelLeg>,
+    warnings: Vec<Invalid>,
+}
+
+impl From<Admitted> for Taken {
+    fn from(admitted: Admitted) -> Self {
+        Self {
+            event_id: admitted.event.id,
+            pixel: admitted.pixel,
+            warnings: admitted.warnings,
+        }
+    }
+}
 
 /// What is made of the events of a request. Nothing is kept of the request itself: while its events are written,
 /// the memory it was read into takes the connection's next one.
@@ -160,7 +182,7 @@ fn click_cookie(
     click_cookie::for_click(headers, click, same_site)
 }
 
-fn taken_result(admitted: Admitted, enqueued: Option<Enqueued>, metrics: &Metrics) -> EventResult {
+fn taken_result(taken: Taken, enqueued: Option<Enqueued>, metrics: &Metrics) -> EventResult {
     let status = match enqueued {
         Some(Enqueued::Duplicate) => Status::Duplicate,
         Some(Enqueued::Held) => Status::Held,
@@ -169,14 +191,14 @@ fn taken_result(admitted: Admitted, enqueued: Option<Enqueued>, metrics: &Metric
     if status == Status::Duplicate {
         metrics.duplicate.inc();
     } else {
-        let pixel = admitted.pixel.map_or("unknown", PixelLeg::as_str);
+        let pixel = taken.pixel.map_or("unknown", PixelLeg::as_str);
         metrics.accepted.get_or_create(&PixelLabel { pixel }).inc();
     }
     EventResult {
-        event_id: Some(admitted.event.id.as_str().to_owned()),
+        event_id: Some(taken.event_id.into()),
         status,
         errors: Vec::new(),
-        warnings: admitted.warnings,
+        warnings: taken.warnings,
     }
 }
 
@@ -283,7 +305,7 @@ fn random() -> Option<[u8; 16]> {
 
 #[cfg(test)]
 mod tests {
-    use duet_events::{Claim, EventId};
+    use duet_events::Claim;
     use serde_json::value::RawValue;
 
     use super::*;

@@ -141,28 +141,36 @@ impl Intake {
         &self.orders
     }
 
-    /// Writes the entries in one atomic commit, or none of them. Calls that come together share one
-    /// fsync.
+    /// Has the entries written in one atomic commit, or none of them. Calls that come together share one
+    /// fsync. What the entries refer to is not needed any more once this returns.
     ///
     /// # Errors
-    /// [`Error::Full`] when too much is waiting already; [`Error::DiskFull`] before the disk is;
-    /// [`Error::Stopped`] when it refuses; [`Error::Unwritable`] when an event is no JSON.
+    /// [`Error::Full`] when too much is waiting already; [`Error::Unwritable`] when an event is no JSON.
+    pub fn begin<'a, E: Serialize + 'a>(
+        &self,
+        entries: impl IntoIterator<Item = Entry<'a, E>>,
+    ) -> Result<Enqueuing<'_>, Error> {
+        let added = self.bundle().add(entries)?;
+        let (answered, is_first) = added.unzip();
+        Ok(Enqueuing {
+            answered,
+            // Whatever becomes of this call, the others in its bundle rely on it.
+            first: is_first.filter(|first| *first).map(|_| SendOnDrop(self)),
+        })
+    }
+
+    /// As [`Intake::begin`], and waits.
+    ///
+    /// # Errors
+    /// As [`Intake::begin`] and [`Enqueuing::done`].
     pub async fn enqueue<'a, E: Serialize + 'a>(
         &self,
         entries: impl IntoIterator<Item = Entry<'a, E>>,
     ) -> Result<Vec<Enqueued>, Error> {
-        let Some((answered, is_first)) = self.bundle().add(entries)? else {
-            return Ok(Vec::new());
-        };
-        if is_first {
-            // Whatever becomes of this call, the others in its bundle rely on it.
-            let _send = SendOnDrop(self);
-            self.gather().await;
-        }
-        answered.await.unwrap_or(Err(Error::Stopped))
+        self.begin(entries)?.done().await
     }
 
-    /// Waits for the end of the event with this key. To miss nothing, this comes before [`Intake::enqueue`].
+    /// Waits for the end of the event with this key. To miss nothing, this comes before [`Intake::begin`].
     pub fn waiter(&self, key: DedupKey) -> Waiter {
         Waiter::new(&self.ends, key)
     }
@@ -196,6 +204,30 @@ impl Intake {
     }
 }
 
+/// Entries on their way to the disk.
+#[must_use]
+pub struct Enqueuing<'a> {
+    answered: Option<oneshot::Receiver<Result<Vec<Enqueued>, Error>>>,
+    first: Option<SendOnDrop<'a>>,
+}
+
+impl Enqueuing<'_> {
+    /// What became of each entry, once it is on disk.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`] before the disk is; [`Error::Stopped`] when it refuses.
+    pub async fn done(self) -> Result<Vec<Enqueued>, Error> {
+        if let Some(bundle) = self.first {
+            bundle.0.gather().await;
+        }
+        match self.answered {
+            Some(answered) => answered.await.unwrap_or(Err(Error::Stopped)),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Sends the open bundle to the writer.
 struct SendOnDrop<'a>(&'a Intake);
 
 impl Drop for SendOnDrop<'_> {

@@ -1,0 +1,340 @@
+//! A JSON value, opened as far as the rules of its place look into it. One pass over a body opens all of them; a
+//! pass for each level of nesting costs more than everything else that is done with an event.
+
+use alloc::{borrow::Cow, vec::Vec};
+use core::fmt;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A member's value.
+#[derive(Clone, Debug)]
+pub(crate) enum Value<'a> {
+    /// As it was written.
+    Raw(&'a RawValue),
+    Text(Cow<'a, str>),
+    Object(Vec<Member<'a>>),
+    Array(Vec<Value<'a>>),
+    Null,
+    /// A number or a boolean where neither has a place.
+    Other,
+}
+
+/// A member; without its value once it has been read.
+pub(crate) type Member<'a> = (Cow<'a, str>, Option<Value<'a>>);
+
+impl<'a> Value<'a> {
+    pub(crate) fn is_null(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Raw(raw) => raw.get() == "null",
+            _ => false,
+        }
+    }
+
+    /// `None` where it is no string.
+    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Raw(raw) => {
+                let text = raw.get();
+                let plain = text.strip_prefix('"')?.strip_suffix('"')?;
+                if plain.contains('\\') {
+                    serde_json::from_str(text).ok().map(Cow::Owned)
+                } else {
+                    Some(Cow::Borrowed(plain))
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// # Errors
+    /// The value itself where it is no array.
+    pub(crate) fn array(self) -> Result<Vec<Self>, Self> {
+        match self {
+            Self::Array(values) => Ok(values),
+            Self::Raw(raw) => serde_json::from_str::<Vec<&RawValue>>(raw.get())
+                .map(|values| values.into_iter().map(Self::Raw).collect())
+                .map_err(|_| self),
+            _ => Err(self),
+        }
+    }
+
+    /// A number or a boolean; `None` where it is something else.
+    pub(crate) fn parse<T: Deserialize<'a>>(self) -> Option<T> {
+        serde_json::from_str(self.raw()?.get()).ok()
+    }
+
+    /// The way it was written, unless it was opened.
+    pub(crate) fn raw(self) -> Option<&'a RawValue> {
+        match self {
+            Self::Raw(raw) => Some(raw),
+            _ => None,
+        }
+    }
+}
+
+/// What an object is, and so which of its members are opened: the texts, objects and arrays that its rules read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// An event, or a batch of them.
+    Event,
+    /// An object whose members are texts.
+    Texts,
+    Properties,
+    Content,
+    /// One whose members stay as they were written.
+    Sealed,
+}
+
+impl Kind {
+    /// How a member is opened; `None` where it stays as it was written.
+    fn of_member(self, name: &str) -> Option<Self> {
+        match (self, name) {
+            (Self::Event, "user" | "page") => Some(Self::Texts),
+            (Self::Event, "properties") => Some(Self::Properties),
+            (Self::Event, "events") => Some(Self::Event),
+            (Self::Properties, "contents") => Some(Self::Content),
+            (
+                Self::Event,
+                "event" | "event_id" | "consent" | "pixel" | "pixel_id" | "test_event_code",
+            )
+            | (Self::Properties, "currency" | "order_id")
+            | (
+                Self::Properties | Self::Content,
+                "content_id" | "content_name" | "content_category" | "content_type" | "brand",
+            )
+            | (Self::Texts, _) => Some(Self::Sealed),
+            _ => None,
+        }
+    }
+}
+
+/// Opens an object. Some values can be skipped but not opened, such as a number beyond every number: where there is
+/// one, everything in it stays as it was written until it is asked for.
+pub(crate) fn open(text: &str, kind: Kind) -> serde_json::Result<Vec<Member<'_>>> {
+    members(text, kind).or_else(|_| members(text, Kind::Sealed))
+}
+
+fn members(text: &str, kind: Kind) -> serde_json::Result<Vec<Member<'_>>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let members = Members(kind).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(members)
+}
+
+/// Reads an object of this kind.
+struct Members(Kind);
+
+impl<'de> DeserializeSeed<'de> for Members {
+    type Value = Vec<Member<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<Member<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut members = Vec::with_capacity(8);
+        while let Some(Name(name)) = map.next_key()? {
+            let value = match self.0.of_member(&name) {
+                Some(kind) => map.next_value_seed(Opened(kind))?,
+                None => Value::Raw(map.next_value()?),
+            };
+            members.push((name, Some(value)));
+        }
+        Ok(members)
+    }
+}
+
+/// Reads any value; the objects in it, also those in an array, are of this kind.
+struct Opened(Kind);
+
+impl<'de> DeserializeSeed<'de> for Opened {
+    type Value = Value<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Opened {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Owned(text.into())))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
+        Members(self.0).visit_map(map).map(Value::Object)
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut array: S) -> Result<Self::Value, S::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = array.next_element_seed(Self(self.0))? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Value::Other)
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.into())))
+            }
+        }
+        deserializer.deserialize_str(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, string::String};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        Claim, EventId,
+        claim::Stated,
+        fields::{Fields, Place},
+    };
+
+    /// Everything that can be told of what is made of an event.
+    fn made_of(text: &str, kind: Kind) -> String {
+        let members = members(text, kind).unwrap();
+        let stated = Stated::single(Fields::of(members, Place::Outermost));
+        match Claim::read(stated, None) {
+            Ok(claim) => {
+                let told = format!("{claim:?}");
+                let event = claim.into_event(EventId::parse("a").unwrap(), 1);
+                told + &serde_json::to_string(&event).unwrap()
+            }
+            Err(refusal) => format!("{refusal:?}"),
+        }
+    }
+
+    fn anything() -> impl Strategy<Value = String> {
+        let plain = prop::sample::select(
+            &[
+                "null",
+                "true",
+                "0",
+                "-1.5",
+                "1e3",
+                r#""""#,
+                r#""a\u00e9\n""#,
+                r#""lan@example.com""#,
+                r#""+84901234567""#,
+                r#""VND""#,
+                r#""product""#,
+                r#""https://shop.example/?ttclid=x""#,
+                "{}",
+                "[]",
+                r#"["a",null]"#,
+                r#"[{"content_id":"a","price":1.50,"x":[1,{"y":2}]},{"quantity":-1}]"#,
+                r#"{"email":["a@b.vn"],"url":"x","value":1,"contents":[[]],"note":{"deep":[1.0]}}"#,
+            ][..],
+        );
+        plain.prop_map(String::from)
+    }
+
+    fn object(names: &'static [&'static str]) -> impl Strategy<Value = String> {
+        let member = (prop::sample::select(names), anything());
+        prop::collection::vec(member, 0..6).prop_map(|members| {
+            let members = members.iter();
+            let members: Vec<_> = members
+                .map(|(name, value)| format!("\"{name}\":{value}"))
+                .collect();
+            format!("{{{}}}", members.join(","))
+        })
+    }
+
+    prop_compose! {
+        fn event()(
+            event in object(&["event_id", "event_time", "pixel", "consent", "user", "page", "properties", "x"]),
+            user in object(&["email", "phone", "userId", "city", "ttclid", "ip", "x"]),
+            page in object(&["url", "referrer", "x"]),
+            properties in object(&[
+                "contents", "content_id", "content_type", "value", "currency", "order_id", "description", "email", "x",
+            ]),
+        ) -> String {
+            let named = r#"{"event":"Lead""#;
+            let rest = event.strip_prefix('{').unwrap();
+            let comma = if rest == "}" { "" } else { "," };
+            format!(r#"{named},"user":{user},"page":{page},"properties":{properties}{comma}{rest}"#)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_opened_at_once_reads_as_what_is_opened_when_it_is_asked_for(text in event()) {
+            prop_assert_eq!(made_of(&text, Kind::Event), made_of(&text, Kind::Sealed));
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_every_number_is_the_fault_of_its_field_alone() {
+        let text =
+            r#"{"event":"Lead","user":{"email":1e999},"page":{"url":"https://shop.example/"}}"#;
+        assert!(members(text, Kind::Event).is_err());
+        let fields = Fields::outermost(text, Kind::Event).unwrap();
+        let refusal = Claim::read(Stated::single(fields), None).unwrap_err();
+        let [error] = refusal.errors.as_slice() else {
+            panic!("{refusal:?}")
+        };
+        assert_eq!((&*error.field, &*error.rule), ("user.email", "string"));
+    }
+}
