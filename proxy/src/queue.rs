@@ -55,6 +55,7 @@ mod payment;
 mod row;
 mod seen;
 mod space;
+mod table;
 mod writer;
 
 pub use ends::Waiter;

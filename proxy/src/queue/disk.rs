@@ -18,16 +18,14 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
-    config::BlockSizePolicy,
-};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, config::BlockSizePolicy};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Destination, Error, journal,
     letter::{DeadLetter, LetterId},
     row::{self, Row},
+    table::{Table, sync_names},
 };
 
 /// The format this version writes, and the oldest one it reads: what has been added since needs no change of what
@@ -58,10 +56,10 @@ pub(super) struct Store {
 pub(super) struct Tables {
     pub(super) database: Database,
     pub(super) waiting: Keyspace,
-    pub(super) dead: Keyspace,
+    pub(super) dead: Table,
     pub(super) seen: Keyspace,
-    pub(super) runs: Keyspace,
-    pub(super) orders: Keyspace,
+    pub(super) runs: Table,
+    pub(super) orders: Table,
     about: Keyspace,
 }
 
@@ -126,24 +124,16 @@ impl Tables {
             .max_journaling_size(JOURNAL_BYTES)
             .worker_threads(1)
             .open()?;
-        let keyspace = KeyspaceCreateOptions::default;
-        let small = || keyspace().max_memtable_size(OTHERS_IN_MEMORY_BYTES);
-        // A row holds dozens of events.
-        let large = || {
-            let blocks = BlockSizePolicy::all(64 * 1024);
-            keyspace()
-                .max_memtable_size(EVENTS_IN_MEMORY_BYTES)
-                .data_block_size_policy(blocks)
-        };
         let tables = Self {
-            about: database.keyspace("about", small)?,
-            waiting: database.keyspace("waiting", large)?,
-            dead: database.keyspace("dead", small)?,
-            seen: database.keyspace("seen", small)?,
-            runs: database.keyspace("runs", small)?,
-            orders: database.keyspace("orders", small)?,
+            about: database.keyspace("about", others)?,
+            waiting: database.keyspace("waiting", events)?,
+            seen: database.keyspace("seen", others)?,
+            dead: Table::open(&database, "dead", others)?,
+            runs: Table::open(&database, "runs", others)?,
+            orders: Table::open(&database, "orders", others)?,
             database,
         };
+        sync_names(&tables.about)?;
         tables.check_format()?;
         Ok(tables)
     }
@@ -167,9 +157,9 @@ impl Tables {
         Ok(Some(u32::from_be_bytes(*found)))
     }
 
+    /// It is on disk before whatever is written later: the journal is read back in order, and as far as it is whole.
     pub(super) fn set_format(&self, format: u32) -> Result<(), Error> {
-        self.about.insert("format", format.to_be_bytes())?;
-        Ok(self.database.persist(PersistMode::SyncAll)?)
+        Ok(self.about.insert("format", format.to_be_bytes())?)
     }
 
     pub(super) fn position(&self) -> Result<Position, Error> {
@@ -226,7 +216,7 @@ impl Tables {
 
     /// The newest letters first.
     pub(super) fn letters(&self) -> impl Iterator<Item = Result<(LetterId, DeadLetter), Error>> {
-        self.dead.iter().rev().map(|row| {
+        self.dead.range::<&[u8], _>(..).rev().map(|row| {
             let (key, value) = row.into_inner()?;
             let id = LetterId::from_bytes(&key).ok_or(Error::Corrupt)?;
             let letter = serde_json::from_slice(&value).map_err(|_| Error::Corrupt)?;
@@ -246,10 +236,21 @@ impl Tables {
         let kept = LetterId::new(now_ms - KEEP_LETTERS_MS, 0).to_bytes();
         let mut batch = self.database.batch();
         for row in self.dead.range(..kept).take(SWEEP) {
-            batch.remove(&self.dead, row.key()?);
+            self.dead.remove(&mut batch, row.key()?);
         }
         let swept = batch.len();
         batch.commit()?;
         Ok(swept)
     }
+}
+
+fn others() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(OTHERS_IN_MEMORY_BYTES)
+}
+
+/// For rows that hold dozens of events.
+fn events() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(EVENTS_IN_MEMORY_BYTES)
+        .data_block_size_policy(BlockSizePolicy::all(64 * 1024))
 }

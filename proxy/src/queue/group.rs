@@ -101,7 +101,7 @@ impl<'a> Group<'a> {
         Ok(results)
     }
 
-    pub(super) fn settle(&mut self, settlement: Settlement) {
+    pub(super) fn settle(&mut self, settlement: Settlement) -> Result<(), Error> {
         for key in settlement.remove {
             self.batch.remove(&self.tables.waiting, key);
         }
@@ -111,7 +111,9 @@ impl<'a> Group<'a> {
         }
         self.durable |= !settlement.letters.is_empty();
         for (id, letter) in settlement.letters {
-            self.batch.insert(&self.tables.dead, id.to_bytes(), letter);
+            self.tables
+                .dead
+                .insert(&mut self.batch, id.to_bytes(), letter)?;
         }
         let places = &mut self.position.places;
         if let Some(place) = places
@@ -121,6 +123,7 @@ impl<'a> Group<'a> {
             place.waiting = place.waiting.saturating_sub(settlement.events);
             place.head = settlement.head;
         }
+        Ok(())
     }
 
     /// Puts letters back, as if they had just been accepted; the number of those that were there.
@@ -133,7 +136,7 @@ impl<'a> Group<'a> {
             if let Some(letter) = self.tables.letter(*id)? {
                 self.draft(&letter.destination)
                     .push(letter.event.get().as_bytes());
-                self.batch.remove(&self.tables.dead, id.to_bytes());
+                self.tables.dead.remove(&mut self.batch, id.to_bytes());
                 replayed.insert(*id);
             }
         }
@@ -145,8 +148,8 @@ impl<'a> Group<'a> {
     pub(super) fn remove(&mut self, letters: &[LetterId]) -> Result<usize, Error> {
         let mut removed = HashSet::new();
         for id in letters {
-            if self.tables.dead.contains_key(id.to_bytes())? && removed.insert(*id) {
-                self.batch.remove(&self.tables.dead, id.to_bytes());
+            if self.tables.dead.get(id.to_bytes())?.is_some() && removed.insert(*id) {
+                self.tables.dead.remove(&mut self.batch, id.to_bytes());
             }
         }
         self.durable = true;
@@ -171,7 +174,7 @@ impl<'a> Group<'a> {
                 .insert(&self.tables.waiting, key, draft.into_value());
             arrivals.push((destination, sequence));
         }
-        self.ledger.write_to(&mut self.batch);
+        self.ledger.write_to(&mut self.batch)?;
         self.seen.write(self.tables, &mut self.batch);
         if !self.batch.is_empty() {
             self.position.places.retain(|place| place.waiting > 0);

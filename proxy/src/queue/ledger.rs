@@ -9,11 +9,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use fjall::{Keyspace, OwnedWriteBatch};
+use fjall::OwnedWriteBatch;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Destination, Error, payment::Payment};
+use super::{Destination, Error, payment::Payment, table::Table};
 use crate::{
     orders::{Held, Order},
     payments::memo,
@@ -30,12 +30,12 @@ pub(super) struct Waiting {
 
 /// Rows as they will be once the commit is done.
 pub(super) struct Ledger<'a> {
-    rows: &'a Keyspace,
+    rows: &'a Table,
     changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl<'a> Ledger<'a> {
-    pub(super) fn new(rows: &'a Keyspace) -> Self {
+    pub(super) fn new(rows: &'a Table) -> Self {
         Self {
             rows,
             changed: BTreeMap::new(),
@@ -154,13 +154,14 @@ impl<'a> Ledger<'a> {
         Ok(last)
     }
 
-    pub(super) fn write_to(self, batch: &mut OwnedWriteBatch) {
+    pub(super) fn write_to(self, batch: &mut OwnedWriteBatch) -> Result<(), Error> {
         for (key, value) in self.changed {
             match value {
-                Some(value) => batch.insert(self.rows, key, value),
-                None => batch.remove(self.rows, key),
+                Some(value) => self.rows.insert(batch, key, value)?,
+                None => self.rows.remove(batch, key),
             }
         }
+        Ok(())
     }
 
     fn bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
@@ -182,7 +183,7 @@ impl<'a> Ledger<'a> {
 }
 
 /// The payments on record, newest last as far as their providers number them.
-pub(super) fn payments(rows: &Keyspace) -> impl Iterator<Item = Result<Payment, Error>> {
+pub(super) fn payments(rows: &Table) -> impl Iterator<Item = Result<Payment, Error>> {
     rows.prefix("p").map(|row| read(&row.into_inner()?.1))
 }
 

@@ -215,7 +215,8 @@ impl Shelf {
                 write_entry(&mut value, key, *until);
             }
             if let Some((first, _)) = part.first() {
-                batch.insert(&tables.runs, run.part_key(self.tag, part_of(first)), value);
+                let key = run.part_key(self.tag, part_of(first));
+                tables.runs.insert(&mut batch, key, value)?;
             }
         }
         batch.insert(&tables.seen, run.key(self.tag), run.header());
@@ -267,7 +268,7 @@ impl Shelf {
         };
         let mut batch = tables.database.batch();
         for row in tables.runs.prefix(row_key(self.tag, run.number)) {
-            batch.remove(&tables.runs, row.key()?);
+            tables.runs.remove(&mut batch, row.key()?);
         }
         batch.remove(&tables.seen, run.key(self.tag));
         batch.commit()?;

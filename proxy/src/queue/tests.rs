@@ -168,6 +168,25 @@ async fn a_restart_keeps_what_waits_and_what_was_seen() {
 }
 
 #[tokio::test]
+async fn a_keyspace_is_empty_until_its_first_row_creates_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, letters) = opened(folder.path());
+    intake.enqueue(entries(["a"])).await.unwrap();
+    assert!(letters.newest(1).unwrap().is_empty());
+    assert!(intake.orders().payments().unwrap().is_empty());
+    let exists = |name: &str| {
+        let tables = outlet.store.tables().unwrap();
+        tables.database.keyspace_exists(name)
+    };
+    assert!(exists("waiting") && !exists("dead") && !exists("runs") && !exists("orders"));
+    let mut lane = outlet.lane().await;
+    let claimed = lane.claim(ANY).unwrap().unwrap();
+    let expired = Outcome::Expired;
+    lane.settle(&claimed.events, &expired, 2).await.unwrap();
+    assert_eq!(letters.newest(2).unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn of_concurrent_repeats_one_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let (intake, outlet, _letters) = opened(folder.path());

@@ -299,7 +299,7 @@ impl State {
                     replies.enqueued.push((bundle, results));
                 }
                 Call::Settle(settlement, answer) => {
-                    group.settle(settlement);
+                    group.settle(settlement)?;
                     replies.done.push(answer);
                 }
                 Call::Replay(letters, answer) => {

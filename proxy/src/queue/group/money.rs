@@ -278,8 +278,9 @@ impl Group<'_> {
         };
         let letter = serde_json::to_vec(&letter).map_err(|_| Error::Corrupt)?;
         let id = LetterId::new(self.now_ms, sequence);
-        self.batch.insert(&self.tables.dead, id.to_bytes(), letter);
-        Ok(())
+        self.tables
+            .dead
+            .insert(&mut self.batch, id.to_bytes(), letter)
     }
 
     /// Forgets orders and payments that have had their time, some of them each time; where to go on.

@@ -224,6 +224,47 @@ fn copy_sparse(from: &Path, to: &Path) {
     copy.set_len(length).unwrap();
 }
 
+fn keyspaces(folder: &Path) -> BTreeSet<PathBuf> {
+    let folders = fs::read_dir(folder.join("keyspaces")).unwrap();
+    folders.map(|folder| folder.unwrap().path()).collect()
+}
+
+#[tokio::test]
+async fn a_crash_while_the_keyspace_of_dead_letters_is_created_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(folder.path()).await;
+    let mut model = Model::default();
+    model.apply(&Act::Enqueue(vec![1, 2]), &mut queue).await;
+    let known = keyspaces(folder.path());
+    let journal = journals(folder.path()).pop().unwrap();
+    let start = written(&journal);
+    let parts_of_it = || crashed(folder.path(), start, 0);
+    let (nothing, a_folder, a_tree) = (parts_of_it(), parts_of_it(), parts_of_it());
+    let before = model.clone();
+    let first = Act::Settle {
+        most: 1,
+        bits: 1,
+        refused: true,
+    };
+    model.apply(&first, &mut queue).await;
+    let mut created = keyspaces(folder.path());
+    created.retain(|keyspace| !known.contains(keyspace));
+    assert_eq!(created.len(), 1);
+    let created = created.pop_first().unwrap();
+    let name = Path::new("keyspaces").join(created.file_name().unwrap());
+    fs::create_dir(a_folder.path().join(&name)).unwrap();
+    copy_all(&created, &a_tree.path().join(&name));
+    let without_a_row = parts_of_it();
+    for crashed in [nothing, a_folder, a_tree, without_a_row] {
+        let mut queue = Queue::open(crashed.path()).await;
+        let mut found = before.clone();
+        found.apply(&first, &mut queue).await;
+        assert_eq!(found, model);
+        drop(queue);
+        assert_eq!(Queue::open(crashed.path()).await.contents().await, model);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
 

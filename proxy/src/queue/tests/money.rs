@@ -227,7 +227,7 @@ async fn orders_and_payments_are_forgotten_in_time() {
         let next = group.forget_orders(Vec::new()).unwrap();
         group.forget_orders(next).unwrap();
         group.commit().unwrap();
-        rows.push(tables.orders.len().unwrap());
+        rows.push(tables.orders.prefix([]).count());
     }
     assert_eq!(rows, [3, 1, 0]);
 }
