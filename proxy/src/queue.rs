@@ -97,7 +97,7 @@ pub fn open(
     };
     let writer = writer::start(store.clone(), shared)?;
     tokio::spawn(hand_out(answers));
-    tokio::spawn(writer.clone().sweep_now_and_then());
+    tokio::spawn(writer.clone().sweep_every_minute());
     let ends = Arc::default();
     let outlet = Outlet {
         store: store.clone(),

@@ -329,6 +329,53 @@ async fn a_dead_letter_is_kept_for_30_days() {
     assert_eq!(letters.newest(10).unwrap().len(), 0);
 }
 
+/// Returns when the writer has done all that it was told before, without a commit that is synced.
+async fn caught_up(intake: &Intake) {
+    // What follows a commit is done when the next one is answered.
+    for _ in 0..2 {
+        let unknown = intake.orders().withdraw("unknown".to_owned()).await;
+        assert_eq!(unknown.unwrap(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_queue_clears_what_has_had_its_time_every_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, letters) = opened(folder.path());
+    intake.enqueue(entries(["old", "new"])).await.unwrap();
+    let mut lane = outlet.lane().await;
+    let events = lane.claim(ANY).unwrap().unwrap().events;
+    for (event, at_ms) in [
+        (&events[..1], 1_000),
+        (&events[1..], crate::clock::now_ms()),
+    ] {
+        lane.settle(event, &Outcome::Expired, at_ms).await.unwrap();
+    }
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        caught_up(&intake).await;
+        let dead = letters.newest(10).unwrap();
+        let dead = dead
+            .iter()
+            .map(|(_, letter)| Named::of(letter.event.get()).event_id);
+        assert_eq!(dead.collect::<Vec<_>>(), ["new"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_synced_commit_says_that_the_disk_takes_writes_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let (data, moved) = (parent.path().join("data"), parent.path().join("moved"));
+    let (intake, outlet, _letters) = open(&data, u64::MAX, Arc::default()).unwrap();
+    assert!(intake.enqueue(vec![entry("a")]).await.is_err());
+    std::fs::rename(data, moved).unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    caught_up(&intake).await;
+    assert!(!outlet.writer.is_healthy(), "the sweep synced nothing");
+    assert!(intake.is_writable().await);
+    assert!(outlet.writer.is_healthy());
+}
+
 #[tokio::test]
 async fn calls_that_come_together_share_one_sync() {
     let folder = tempfile::tempdir().unwrap();

@@ -58,6 +58,7 @@ pub(super) enum Call {
     /// Answered with the number of events that waited; `None` where there is no such order.
     Withdraw(String, Answer<Option<usize>>),
     Probe(Answer<()>),
+    /// Clears old letters, keys and orders, behind the commit.
     Sweep,
 }
 
@@ -81,16 +82,17 @@ impl Handle {
         let _ = self.calls.try_send(Call::Enqueue(bundle));
     }
 
-    /// Has what has had its time looked for every minute, also where nothing else happens. Ends when the writer has
-    /// no other handle.
-    pub(super) async fn sweep_now_and_then(self) {
+    /// Has what has had its time cleared every minute, also where nothing else happens. Ends when the writer has no
+    /// other handle.
+    pub(super) async fn sweep_every_minute(self) {
         let calls = self.calls.downgrade();
         drop(self);
         loop {
             tokio::time::sleep(SWEEP_EVERY).await;
             let Some(calls) = calls.upgrade() else { return };
-            // Where it is full, there is a writer at work that sweeps by itself.
-            let _ = calls.try_send(Call::Sweep);
+            if calls.send(Call::Sweep).await.is_err() {
+                return;
+            }
         }
     }
 
@@ -141,7 +143,6 @@ pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
         shared,
         healthy,
         lanes: HashMap::new(),
-        swept: Instant::now(),
     };
     writer.arrived(heads);
     thread::Builder::new()
@@ -154,8 +155,9 @@ pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
 fn run(mut writer: Writer, mut waiting: mpsc::Receiver<Call>) {
     let mut calls = Vec::new();
     while waiting.blocking_recv_many(&mut calls, GROUP) > 0 {
+        let sweep = calls.iter().any(|call| matches!(call, Call::Sweep));
         writer.commit(calls.drain(..));
-        writer.tidy_up();
+        writer.tidy_up(sweep);
     }
 }
 
@@ -166,7 +168,6 @@ struct Writer {
     shared: Shared,
     healthy: Arc<AtomicBool>,
     lanes: HashMap<Arc<Destination>, Arc<Notify>>,
-    swept: Instant,
 }
 
 /// What the writer knows of what is on disk.
@@ -248,11 +249,10 @@ impl Writer {
         }
     }
 
-    fn tidy_up(&mut self) {
+    fn tidy_up(&mut self, sweep: bool) {
         let Some(state) = &mut self.state else { return };
         let mut tidied = state.seen.seal(&state.tables);
-        if tidied.is_ok() && self.swept.elapsed() > SWEEP_EVERY {
-            self.swept = Instant::now();
+        if tidied.is_ok() && sweep {
             tidied = state.sweep(clock::now_ms()).map(|given_up| {
                 self.shared.metrics.given_up(&Outcome::Unverified, given_up);
             });
