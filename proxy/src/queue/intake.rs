@@ -24,7 +24,9 @@ const WAITING_BYTES: usize = 32 * 1024 * 1024;
 /// How many calls are enough for a bundle. The more share an fsync the less it costs each, but nobody shall wait
 /// for more and more.
 const BUNDLE_CALLS: usize = 128;
-/// How much memory an answered bundle may leave to the next one.
+/// How many answered bundles leave their memory to the next ones, and how much each: one is filled while one is
+/// written.
+const SPARE: usize = 2;
 const SPARE_BYTES: usize = 256 * 1024;
 
 /// The half that takes events in.
@@ -109,13 +111,16 @@ pub(super) struct Packed {
 struct Waiting {
     calls: AtomicUsize,
     bytes: AtomicUsize,
-    /// An answered bundle's memory, for the next one: to free and to find that much again costs more than
+    /// Answered bundles' memory, for the next ones: to free and to find that much again costs more than
     /// to write it.
-    spare: Mutex<(Vec<u8>, Vec<Packed>)>,
+    spare: Mutex<Vec<Room>>,
 }
 
+/// A bundle's text and its entries.
+type Room = (Vec<u8>, Vec<Packed>);
+
 impl Waiting {
-    fn spare(&self) -> MutexGuard<'_, (Vec<u8>, Vec<Packed>)> {
+    fn spare(&self) -> MutexGuard<'_, Vec<Room>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -242,7 +247,7 @@ type Added = (oneshot::Receiver<Result<Vec<Enqueued>, Error>>, bool);
 
 impl Bundle {
     fn new(waiting: Arc<Waiting>) -> Self {
-        let (text, packed) = mem::take(&mut *waiting.spare());
+        let (text, packed) = waiting.spare().pop().unwrap_or_default();
         Self {
             waiting,
             text,
@@ -329,9 +334,11 @@ impl Bundle {
         waiting.bytes.fetch_sub(self.text.len(), Ordering::Relaxed);
         self.text.clear();
         self.packed.clear();
-        if self.text.capacity() <= SPARE_BYTES {
-            *waiting.spare() = (mem::take(&mut self.text), mem::take(&mut self.packed));
+        let mut spare = waiting.spare();
+        if self.text.capacity() <= SPARE_BYTES && spare.len() < SPARE {
+            spare.push((mem::take(&mut self.text), mem::take(&mut self.packed)));
         }
+        drop(spare);
         calls
     }
 }
