@@ -55,7 +55,7 @@ pub async fn get(
 /// Answers what is posted, so that the page may read it.
 pub async fn post<B>(app: &Shared, peer: SocketAddr, request: Request<B>) -> Response
 where
-    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     let origin = request.headers().get(header::ORIGIN);
     let listed = origin.and_then(|origin| origin::listed(app, origin));
@@ -73,7 +73,7 @@ where
 /// As [`Rejection`] says.
 async fn take<B>(app: &Shared, peer: SocketAddr, request: Request<B>) -> Result<Response, Rejection>
 where
-    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     let (Parts { headers, uri, .. }, body) = request.into_parts();
     let caller = server_key::caller(&headers, app.server.server_key.as_ref())?;
