@@ -259,7 +259,11 @@ async fn any_2xx_ends_the_retries_unless_success_is_asked_for() {
         let instruction = Instruction {
             webhook_url: Some(receiver.clone().start().await),
             minute_ms: Some(1),
-            timeout_ms: if answers[0].0 == SILENCE { 100 } else { 30_000 },
+            timeout_ms: if answers[0].0 == SILENCE {
+                2_000
+            } else {
+                30_000
+            },
             require_success_true: strict,
             ..Instruction::default()
         };
