@@ -72,10 +72,12 @@ async function core() {
   const module = new WebAssembly.Module(built('duet-sdk/duet.wasm'));
   const call = connect((imports) => new WebAssembly.Instance(module, imports).exports);
   const { hex } = await import('../../sdk/page/ids.js');
+  const { plain: cleaned } = await import('../../sdk/page/plain.js');
   const user = { email: 'someone@example.com', phone: '0901 234 567', externalId: 'user_2abcDEF' };
   const names = ['email', 'phone', 'externalId'];
-  const inRust = () => JSON.stringify({ event: 'Purchase', user: names.map((name, which) => hex(call(DIGEST, which, user[name], 'VN'))) });
-  const bare = () => names.forEach((name, which) => call(DIGEST, which, user[name], 'VN'));
+  const digest = (name, which) => call(DIGEST, which, cleaned[which](user[name]), 'VN');
+  const inRust = () => JSON.stringify({ event: 'Purchase', user: names.map((name, which) => hex(digest(name, which))) });
+  const bare = () => names.forEach(digest);
   const inJavaScript = () => JSON.stringify({ event: 'Purchase', user: digests(user) });
   const each = (task) => {
     let best = Infinity;
