@@ -9,7 +9,7 @@ import { held, hold, replay } from './held.js'
 import { quiet } from './host.js'
 import { eventId } from './ids.js'
 import { emit, on } from './listeners.js'
-import { poll } from './orders.js'
+import { watch } from './orders.js'
 import { events, storedEvents } from './outbox.js'
 import { propertiesOf } from './properties.js'
 import { configure, settings } from './requests.js'
@@ -109,22 +109,11 @@ const listen = () => {
 
 const watchOrder = (orderId, options) => {
   const { onPaid, intervalMs = 3000, timeoutMs = 1_800_000, properties, ...rest } = options ?? {}
-  let stop
-  let stopped
-  beginning.then(() => {
-    if (stopped) return
-    const { endpoint, credentials } = settings
-    const url = new URL('/api/orders/' + encodeURIComponent(orderId), new URL(endpoint, location.href))
-    stop = poll(url, credentials, intervalMs, timeoutMs, ({ CompletePayment, Purchase }) => {
-      // One sale has one id, whatever the proxy has called it.
-      track(true, true, 'CompletePayment', properties, { ...rest, orderId, eventId: CompletePayment ?? Purchase })
-      onPaid?.()
-    })
+  return watch(beginning, orderId, intervalMs, timeoutMs, ({ CompletePayment, Purchase }) => {
+    // One sale has one id, whatever the proxy has called it.
+    track(true, true, 'CompletePayment', properties, { ...rest, orderId, eventId: CompletePayment ?? Purchase })
+    onPaid?.()
   })
-  return () => {
-    stopped = true
-    stop?.()
-  }
 }
 
 const track = (...call) => fire(bringUp(), ready, ...call)

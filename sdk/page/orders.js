@@ -1,42 +1,43 @@
 // Waiting for an order to be paid.
 
 import { quiet } from './host.js'
+import { settings } from './requests.js'
 
 const LONGEST_MS = 30_000
 
 /**
- * Asks `url` for the order's status until it is paid; then calls `paid` with the ids its events have.
- * Waits longer from time to time, and not at all while the page is hidden. Gives back a function that stops it.
+ * From `beginning` on, asks for the order's status until it is paid; then calls `paid` with the ids its events
+ * have. Waits longer from time to time, and not at all while the page is hidden. Gives back a function that stops it.
  */
-export const poll = (url, credentials, intervalMs, timeoutMs, paid) => {
-  const end = Date.now() + timeoutMs
-  const longest = Math.max(LONGEST_MS, intervalMs)
+export const watch = (beginning, orderId, intervalMs, timeoutMs, paid) => {
+  // 0 where it is over.
+  let end
   let timer
-  let stopped
-  const stop = () => {
-    stopped = true
-    clearTimeout(timer)
-    document.removeEventListener('visibilitychange', look)
-  }
   const look = async () => {
     clearTimeout(timer)
-    if (stopped || document.hidden) return
-    if (Date.now() > end) return stop()
+    if (Date.now() > end) return document.removeEventListener('visibilitychange', look)
+    if (document.hidden) return
     try {
+      const { endpoint, credentials } = settings
+      const url = new URL('/api/orders/' + encodeURIComponent(orderId), new URL(endpoint, location.href))
       const { status, event_ids } = await (await fetch(url, { credentials })).json()
-      if (stopped) return
-      if (status == 'paid') {
-        stop()
-        return quiet(() => paid(event_ids ?? {}))
+      if (end && status == 'paid') {
+        end = 0
+        quiet(() => paid(event_ids ?? {}))
       }
     } catch {
       // Offline, or no such order yet.
     }
     clearTimeout(timer)
-    if (!stopped) timer = setTimeout(look, intervalMs)
-    intervalMs = Math.min(intervalMs * 1.3, longest)
+    timer = setTimeout(look, intervalMs)
+    intervalMs = Math.min(intervalMs * 1.3, Math.max(LONGEST_MS, intervalMs))
   }
-  document.addEventListener('visibilitychange', look)
-  look()
-  return stop
+  beginning.then(() => {
+    end ??= Date.now() + timeoutMs
+    document.addEventListener('visibilitychange', look)
+    look()
+  })
+  return () => {
+    end = 0
+  }
 }
