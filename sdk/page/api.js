@@ -24,14 +24,10 @@ const isUser = (options) => options && ['email', 'phone', 'userId', 'externalId'
 
 const convenience =
   (event, ...names) =>
-  (fields, ...rest) =>
-    fields && typeof fields == 'object'
-      ? fireFields(event, fields, rest[0])
-      : fireFields(
-          event,
-          Object.fromEntries(names.map((name, at) => [name, [fields, ...rest][at]])),
-          { user: rest[names.length - 1] },
-        )
+  (...values) =>
+    values[0] && typeof values[0] == 'object'
+      ? fireFields(event, ...values)
+      : fireFields(event, Object.fromEntries(names.map((name, at) => [name, values[at]])), { user: values[names.length] })
 
 const [idNameValue, planNameValue] = ['content', 'plan'].map((what) => [what + 'Id', what + 'Name', 'value'])
 

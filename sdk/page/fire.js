@@ -69,8 +69,7 @@ export const fire = (isUp, isComing, pixel, server, event, properties, options) 
       test_event_code: testEventCode || undefined,
     }
     const who = userFields(user)
-    const [email, phone, external_id] = who
-    emit('call', { ...made, properties: copy, user: { email, phone, external_id } })
+    emit('call', { ...made, properties: copy, user: members(who) })
     const name = event + ''
     const order = (orderId ?? '') + ''
     const attempt = () => {

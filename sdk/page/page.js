@@ -7,4 +7,4 @@ const KEY = Symbol.for('duet-sdk')
 
 export const duet = (globalThis[KEY] ??= browser)
 
-if (duet != browser) console.info('[duet] duet-sdk is on this page twice; the copy that came first is used')
+if (duet != browser) console.info('[duet] loaded twice; the first copy is used')

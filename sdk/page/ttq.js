@@ -83,14 +83,14 @@ export const stopPixel = (denied) => {
  * digests; under its plain names it would hash them again.
  */
 export const identify = ([email, phone, id]) => {
-  const keys = {}
-  if (email) keys.sha256_email = email
-  if (phone) keys.sha256_phone_number = phone
-  if (id) keys.external_id = id
-  const text = JSON.stringify(keys)
+  const text = JSON.stringify({
+    sha256_email: email || undefined,
+    sha256_phone_number: phone || undefined,
+    external_id: id || undefined,
+  })
   if (!text[2] || text == said) return
   said = text
-  tellAll('identify', keys)
+  tellAll('identify', JSON.parse(text))
 }
 
 /** Reports an event about the person of three digests. */
@@ -142,7 +142,7 @@ const found = (state) =>
 // the script from TikTok takes the notes and the methods over.
 const base = (script, nonce) => {
   window.TiktokAnalyticsObject = 'ttq'
-  const ttq = (window.ttq = window.ttq || [])
+  const ttq = (window.ttq ??= [])
   if (ttq.load) return ttq
   const methods = (ttq.methods = METHODS.split(' '))
   ttq.setAndDefer = (target, method) => {
@@ -158,12 +158,12 @@ const base = (script, nonce) => {
   defer(ttq)
   ttq.instance = (id) => defer(ttq._i[id] || [])
   ttq.load = (id, options = {}, source = script) => {
-    ttq._i = ttq._i || {}
+    ttq._i ??= {}
     ttq._i[id] = []
     ttq._i[id]._u = source
-    ttq._t = ttq._t || {}
+    ttq._t ??= {}
     ttq._t[id] = Date.now()
-    ttq._o = ttq._o || {}
+    ttq._o ??= {}
     ttq._o[id] = options
     const element = document.createElement('script')
     element.async = true
