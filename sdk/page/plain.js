@@ -7,8 +7,8 @@ export const plain = [
   (text) => (/\s/.test(text.trim()) ? '' : text.trim().toLowerCase()),
   (text) =>
     text
-      .replace(/[\s()./\-‐-―−（）－]/g, '')
-      .replace(/[０-９٠-٩۰-۹]/g, (digit) => digit.charCodeAt() & 15)
-      .replace(/＋/g, '+'),
+      .replace(/[\s()./\-\u2010-\u2015\u2212\uff08\uff09\uff0d]/g, '')
+      .replace(/[\uff10-\uff19\u0660-\u0669\u06f0-\u06f9]/g, (digit) => digit.charCodeAt() & 15)
+      .replace(/\uff0b/, '+'),
   (text) => text.trim(),
 ]

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{module::Names, text};
 use crate::run::{command, root, run};
@@ -47,6 +47,8 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
 /// the file, and the minifier's choice of short names.
 fn add_text(file: &Path, module: &[u8]) -> Result<()> {
     let code = fs::read_to_string(file)?;
+    // A page in another encoding may read the script that a bundler makes of this in its own.
+    ensure!(code.is_ascii(), "the page's side is not all ASCII");
     let text = text::encode(module);
     let code = code.trim_end();
     fs::write(file, format!("{code}var {TEXT}=\"{text}\";\n"))?;
