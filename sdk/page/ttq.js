@@ -166,7 +166,6 @@ const base = (script, nonce) => {
     ttq._o ??= {}
     ttq._o[id] = options
     const element = document.createElement('script')
-    element.async = true
     if (nonce) element.nonce = nonce
     // Under Trusted Types a page has to name this policy in its own.
     policy ??= window.trustedTypes?.createPolicy('duet', { createScriptURL: (url) => url })
