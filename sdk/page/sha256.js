@@ -2,17 +2,10 @@
 
 /** The first 32 bits of the fractional parts of the square and cube roots of the first primes: 8 and 64. */
 export const constants = () => {
-  const squares = []
-  const cubes = []
-  const fraction = (root) => ((root % 1) * 2 ** 32) | 0
-  for (let n = 2; !cubes[63]; n++) {
-    let divisor = 2
-    while (n % divisor) divisor++
-    if (divisor < n) continue
-    if (!squares[7]) squares.push(fraction(n ** 0.5))
-    cubes.push(fraction(Math.cbrt(n)))
-  }
-  return [...squares, ...cubes]
+  const primes = []
+  for (let n = 2; !primes[63]; n++) if (primes.every((prime) => n % prime)) primes.push(n)
+  const roots = [...primes.slice(0, 8).map(Math.sqrt), ...primes.map(Math.cbrt)]
+  return roots.map((root) => ((root % 1) * 2 ** 32) | 0)
 }
 
 /** The digest of a text; of the bytes given back only the first 32 are it. */
