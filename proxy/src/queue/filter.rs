@@ -11,37 +11,19 @@ const PROBES: u32 = 7;
 
 pub(super) struct Filter(Vec<[u64; BLOCK_WORDS]>);
 
-impl Filter {
-    pub(super) fn of<'a>(keys: impl ExactSizeIterator<Item = &'a DedupKey>) -> Self {
-        let blocks = (keys.len() * BITS_PER_KEY)
-            .div_ceil(BLOCK_WORDS * 64)
-            .max(1);
-        let mut filter = Self(vec![[0; BLOCK_WORDS]; blocks]);
-        for key in keys {
-            let (block, bits) = filter.place(key);
-            if let Some(block) = filter.0.get_mut(block) {
-                for (word, bits) in block.iter_mut().zip(bits) {
-                    *word |= bits;
-                }
-            }
-        }
-        filter
-    }
+/// What a filter is asked about a key. It is worked out once for all filters, so that their blocks come from memory side
+/// by side.
+pub(super) struct Question {
+    /// Picks the block.
+    high: u64,
+    /// The key's bits in its block.
+    bits: [u64; BLOCK_WORDS],
+}
 
-    pub(super) fn may_contain(&self, key: &DedupKey) -> bool {
-        let (block, bits) = self.place(key);
-        self.0.get(block).is_some_and(|block| {
-            block
-                .iter()
-                .zip(bits)
-                .all(|(word, bits)| word & bits == bits)
-        })
-    }
-
-    /// The key's block, and its bits there. A key is a digest: its bits are as good as random.
-    fn place(&self, key: &DedupKey) -> (usize, [u64; BLOCK_WORDS]) {
+impl Question {
+    /// A key is a digest: its bits are as good as random.
+    pub(super) fn about(key: &DedupKey) -> Self {
         let [high, mut low] = key.halves();
-        let scaled = (u128::from(high) * self.0.len() as u128) >> 64;
         let mut bits = [0; BLOCK_WORDS];
         for _ in 0..PROBES {
             let word = (low & 7) as usize;
@@ -50,7 +32,40 @@ impl Filter {
             }
             low >>= 9;
         }
-        (usize::try_from(scaled).unwrap_or_default(), bits)
+        Self { high, bits }
+    }
+}
+
+impl Filter {
+    pub(super) fn of<'a>(keys: impl ExactSizeIterator<Item = &'a DedupKey>) -> Self {
+        let blocks = (keys.len() * BITS_PER_KEY)
+            .div_ceil(BLOCK_WORDS * 64)
+            .max(1);
+        let mut filter = Self(vec![[0; BLOCK_WORDS]; blocks]);
+        for key in keys {
+            let question = Question::about(key);
+            let at = filter.block(&question);
+            if let Some(block) = filter.0.get_mut(at) {
+                for (word, bits) in block.iter_mut().zip(question.bits) {
+                    *word |= bits;
+                }
+            }
+        }
+        filter
+    }
+
+    pub(super) fn may_contain(&self, question: &Question) -> bool {
+        let Some(block) = self.0.get(self.block(question)) else {
+            return false;
+        };
+        let words = block.iter().zip(question.bits);
+        // A branch for each word would have the next filter wait for this one's.
+        words.fold(0, |missing, (word, bits)| missing | (bits & !word)) == 0
+    }
+
+    fn block(&self, question: &Question) -> usize {
+        let scaled = (u128::from(question.high) * self.0.len() as u128) >> 64;
+        usize::try_from(scaled).unwrap_or_default()
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -82,9 +97,16 @@ mod tests {
     fn a_key_it_was_made_of_is_always_found_and_another_seldom() {
         let inside = keys(0, 20_000);
         let filter = Filter::of(inside.iter());
-        assert!(inside.iter().all(|key| filter.may_contain(key)));
+        assert!(
+            inside
+                .iter()
+                .all(|key| filter.may_contain(&Question::about(key)))
+        );
         let others = keys(1_000_000, 20_000);
-        let found = others.iter().filter(|key| filter.may_contain(key)).count();
+        let found = others
+            .iter()
+            .filter(|key| filter.may_contain(&Question::about(key)))
+            .count();
         assert!(found < 20_000 / 300, "{found}");
     }
 
@@ -95,7 +117,11 @@ mod tests {
         Filter::of(inside.iter()).write(&mut bytes);
         let filter = Filter::read(&bytes).unwrap();
         assert_eq!(filter.bytes(), bytes.len());
-        assert!(inside.iter().all(|key| filter.may_contain(key)));
+        assert!(
+            inside
+                .iter()
+                .all(|key| filter.may_contain(&Question::about(key)))
+        );
         assert!(Filter::read(&bytes[1..]).is_none() && Filter::read(&[]).is_none());
     }
 }

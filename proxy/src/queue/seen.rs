@@ -15,7 +15,11 @@ use std::{
 
 use fjall::OwnedWriteBatch;
 
-use super::{DedupKey, Error, disk::Tables, filter::Filter};
+use super::{
+    DedupKey, Error,
+    disk::Tables,
+    filter::{Filter, Question},
+};
 
 /// How many keys make a run. A map grows, and doubles, when seven eighths of it are full: one commit of many events
 /// may go beyond this number and shall not get there.
@@ -167,8 +171,9 @@ impl Shelf {
         if self.young.get(key).is_some_and(|until| *until > now_s) {
             return Ok(true);
         }
+        let question = Question::about(key);
         for run in self.runs.iter().rev() {
-            if run.filter.may_contain(key)
+            if run.filter.may_contain(&question)
                 && let Some(until) = run.until_of(tables, self.tag, key)?
                 && until > now_s
             {
