@@ -1,10 +1,11 @@
-//! The event that is posted: about 670 bytes, three personal values, an id of its own.
+//! The event that is posted: about 670 bytes, an id and three personal values of its own.
 
 use std::fmt::Write;
 
-/// The event with [`PLACEHOLDER`] for an id. `wrk/events.lua` reads the same file.
+/// The event with [`ID`] for an id and [`PERSON`] in each personal value. `wrk/events.lua` reads the same file.
 const EVENT: &str = include_str!("../event.json");
-const PLACEHOLDER: &str = "00000000000000000000000000000000";
+const ID: &str = "00000000000000000000000000000000";
+const PERSON: &str = "0000000";
 
 /// The file of the event, for wrk.
 pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/event.json");
@@ -16,23 +17,32 @@ pub(crate) fn bytes() -> usize {
     EVENT.trim_end().len()
 }
 
-/// One event. `number` is its id.
+/// One event. `number` is its id, and that of the person it is about.
 pub(crate) fn one(number: u64) -> String {
-    EVENT
-        .trim_end()
-        .replace(PLACEHOLDER, &format!("{number:032}"))
+    let mut event = String::with_capacity(bytes());
+    write(&mut event, number);
+    event
 }
 
 /// A body with the events `numbers`.
 pub(crate) fn many(numbers: impl IntoIterator<Item = u64>) -> String {
-    let (before, after) = EVENT
-        .trim_end()
-        .split_once(PLACEHOLDER)
-        .unwrap_or((EVENT, ""));
     let mut body = String::from(r#"{"events":["#);
     for (place, number) in numbers.into_iter().enumerate() {
-        let comma = if place == 0 { "" } else { "," };
-        let _ = write!(body, "{comma}{before}{number:032}{after}");
+        if place > 0 {
+            body.push(',');
+        }
+        write(&mut body, number);
     }
     body + "]}"
+}
+
+fn write(to: &mut String, number: u64) {
+    let (before, after) = EVENT.trim_end().split_once(ID).unwrap_or((EVENT, ""));
+    let _ = write!(to, "{before}{number:032}");
+    for (place, part) in after.split(PERSON).enumerate() {
+        if place > 0 {
+            let _ = write!(to, "{:07}", number % 10_000_000);
+        }
+        to.push_str(part);
+    }
 }

@@ -1,5 +1,7 @@
--- Posts events with ids of their own. Arguments: the event's file, the run's prefix (8 characters), events a request.
-local PLACEHOLDER = string.rep("0", 32)
+-- Posts events with ids and people of their own. Arguments: the event's file, the run's prefix (8 characters), events a
+-- request.
+local ID = string.rep("0", 32)
+local PERSON = string.rep("0", 7)
 local threads = 0
 
 function setup(thread)
@@ -11,9 +13,16 @@ function init(args)
   local file = assert(io.open(args[1]))
   local event = file:read("*l")
   file:close()
-  local at = assert(event:find(PLACEHOLDER, 1, true))
+  local at = assert(event:find(ID, 1, true))
   before = event:sub(1, at - 1) .. args[2] .. string.format("%04d", number)
-  after = event:sub(at + #PLACEHOLDER)
+  after = {}
+  local from = at + #ID
+  for i = 1, 3 do
+    at = assert(event:find(PERSON, from, true))
+    after[i] = event:sub(from, at - 1)
+    from = at + #PERSON
+  end
+  after[4] = event:sub(from)
   events = tonumber(args[3])
   count = 0
   local length = #event
@@ -24,14 +33,13 @@ end
 
 local function one()
   count = count + 1
-  return before .. string.format("%020d", count) .. after
+  local id = string.format("%020d", count)
+  local person = id:sub(-#PERSON)
+  return before .. id .. after[1] .. person .. after[2] .. person .. after[3] .. person .. after[4]
 end
 
 function request()
-  if events == 1 then
-    count = count + 1
-    return head .. before .. string.format("%020d", count) .. after
-  end
+  if events == 1 then return head .. one() end
   local all = {}
   for i = 1, events do all[i] = one() end
   return head .. '{"events":[' .. table.concat(all, ",") .. "]}"
