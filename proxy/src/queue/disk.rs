@@ -30,7 +30,7 @@ use super::{
 
 /// The format this version writes, and the oldest one it reads: what has been added since needs no change of what
 /// was there.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 const OLDEST_FORMAT: u32 = 2;
 /// How much written data is held in memory before it goes into a table: of events, and of each of the others.
 const EVENTS_IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
@@ -198,8 +198,9 @@ impl Tables {
             match mark {
                 None if held >= bytes => break,
                 None => {
-                    held += value.len();
-                    found.push((Row::read(sequence, value)?, Vec::new()));
+                    let row = Row::read(sequence, &value)?;
+                    held += row.bytes();
+                    found.push((row, Vec::new()));
                 }
                 Some(start) => {
                     let end = value.first_chunk().ok_or(Error::Corrupt)?;

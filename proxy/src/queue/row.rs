@@ -5,12 +5,22 @@
 //! acceptance (Unix milliseconds, 8 bytes) and then each event: its length (4 bytes) and its JSON. Numbers
 //! are big-endian. Behind a row stand its marks, which say that a range of its events is settled: the row's
 //! key and the range's first index (4 bytes), with the index after its last as value.
+//!
+//! Events repeat each other's names and addresses. Where a row holds several, what follows its time is one block of
+//! LZ4, behind the length that it unpacks to (4 bytes), and the time's first bit is set.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+
+/// The fewest events of which a row is packed: one alone hardly becomes smaller.
+const PACKED_FROM: u64 = 4;
+/// Stands in the time of acceptance of a packed row.
+const PACKED: i64 = i64::MIN;
+/// LZ4 makes nothing smaller than this part of it.
+const MOST_PACKED: usize = 256;
 
 /// Where events go: what is said once for all events of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,14 +75,16 @@ pub(super) fn read_key(key: &[u8], prefix: &[u8]) -> Result<(u64, Option<u32>), 
 
 /// A row in the making.
 pub(super) struct Draft {
-    value: Vec<u8>,
+    accepted_at_ms: i64,
+    text: Vec<u8>,
     events: u64,
 }
 
 impl Draft {
     pub(super) fn new(accepted_at_ms: i64) -> Self {
         Self {
-            value: accepted_at_ms.to_be_bytes().to_vec(),
+            accepted_at_ms,
+            text: Vec::new(),
             events: 0,
         }
     }
@@ -80,8 +92,8 @@ impl Draft {
     pub(super) fn push(&mut self, event: &[u8]) {
         // A body has at most 256 KiB, so an event's length fits by far.
         let length = u32::try_from(event.len()).unwrap_or(u32::MAX);
-        self.value.extend_from_slice(&length.to_be_bytes());
-        self.value.extend_from_slice(event);
+        self.text.extend_from_slice(&length.to_be_bytes());
+        self.text.extend_from_slice(event);
         self.events += 1;
     }
 
@@ -90,8 +102,33 @@ impl Draft {
     }
 
     pub(super) fn into_value(self) -> Vec<u8> {
-        self.value
+        let packed = if self.events < PACKED_FROM {
+            None
+        } else {
+            packed(self.accepted_at_ms, &self.text)
+        };
+        packed.unwrap_or_else(|| [&self.accepted_at_ms.to_be_bytes()[..], &self.text].concat())
     }
+}
+
+/// The value of a packed row; `None` where that is no smaller.
+fn packed(accepted_at_ms: i64, text: &[u8]) -> Option<Vec<u8>> {
+    let length = u32::try_from(text.len()).ok()?;
+    let block = lz4_flex::block::compress(text);
+    let accepted = (accepted_at_ms | PACKED).to_be_bytes();
+    let value = [&accepted[..], &length.to_be_bytes(), &block].concat();
+    (value.len() < text.len()).then_some(value)
+}
+
+fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
+    let (length, block) = packed.split_first_chunk()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    if length / MOST_PACKED > block.len() {
+        return None;
+    }
+    let mut text = vec![0; length];
+    let written = lz4_flex::block::decompress_into(block, &mut text).ok()?;
+    (written == length).then_some(text)
 }
 
 /// A row that was read.
@@ -101,18 +138,24 @@ pub(super) struct Row {
     pub(super) sequence: u64,
     /// When its events were accepted, in Unix milliseconds.
     pub(super) accepted_at_ms: i64,
-    value: fjall::Slice,
+    text: Vec<u8>,
     events: Vec<Range<usize>>,
 }
 
 impl Row {
-    pub(super) fn read(sequence: u64, value: fjall::Slice) -> Result<Self, Error> {
-        let (accepted, mut rest) = value.split_first_chunk().ok_or(Error::Corrupt)?;
-        let accepted_at_ms = i64::from_be_bytes(*accepted);
+    pub(super) fn read(sequence: u64, value: &[u8]) -> Result<Self, Error> {
+        let (accepted, behind) = value.split_first_chunk().ok_or(Error::Corrupt)?;
+        let accepted = i64::from_be_bytes(*accepted);
+        let text = if accepted & PACKED == 0 {
+            behind.to_vec()
+        } else {
+            unpacked(behind).ok_or(Error::Corrupt)?
+        };
         let mut events = Vec::new();
+        let mut rest = text.as_slice();
         while let Some((length, behind)) = rest.split_first_chunk() {
             let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-            let start = value.len() - behind.len();
+            let start = text.len() - behind.len();
             rest = behind.get(length..).ok_or(Error::Corrupt)?;
             events.push(start..start + length);
         }
@@ -121,10 +164,15 @@ impl Row {
         }
         Ok(Self {
             sequence,
-            accepted_at_ms,
-            value,
+            accepted_at_ms: accepted & !PACKED,
+            text,
             events,
         })
+    }
+
+    /// What it holds in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len()
     }
 
     /// How many events stand in it, settled ones included.
@@ -137,7 +185,7 @@ impl Row {
             .ok()
             .and_then(|index| self.events.get(index));
         range
-            .and_then(|range| self.value.get(range.clone()))
+            .and_then(|range| self.text.get(range.clone()))
             .unwrap_or_default()
     }
 }
@@ -153,21 +201,53 @@ mod tests {
             draft.push(event.as_bytes());
         }
         assert_eq!(draft.events(), 3);
-        let row = Row::read(7, draft.into_value().into()).unwrap();
+        let row = Row::read(7, &draft.into_value()).unwrap();
         assert_eq!((row.accepted_at_ms, row.len()), (1_767_323_045_123, 3));
         assert_eq!(row.event(2), r#"{"name":"đơn\n"}"#.as_bytes());
         assert_eq!(row.event(3), b"");
     }
 
+    fn of_events(events: impl Iterator<Item = String>) -> Vec<u8> {
+        let mut draft = Draft::new(1_767_323_045_123);
+        events.for_each(|event| draft.push(event.as_bytes()));
+        draft.into_value()
+    }
+
+    #[test]
+    fn events_that_are_alike_are_packed_and_read_back() {
+        let event = |number| format!(r#"{{"event":"Purchase","event_id":"{number}"}}"#);
+        let value = of_events((0..100).map(event));
+        assert!(value.len() < 100 * event(10).len() / 3, "{}", value.len());
+        let row = Row::read(7, &value).unwrap();
+        assert_eq!((row.accepted_at_ms, row.len()), (1_767_323_045_123, 100));
+        for number in 0..100 {
+            assert_eq!(row.event(number), event(number).as_bytes());
+        }
+        assert!(row.bytes() > 100 * event(0).len());
+    }
+
+    #[test]
+    fn events_that_become_no_smaller_stay_as_they_are() {
+        let bytes = |number: u8| char::from(b'a' + number).to_string();
+        let value = of_events((0..4).map(bytes));
+        assert_eq!(value.len(), 8 + 4 * (4 + 1));
+        let row = Row::read(7, &value).unwrap();
+        assert_eq!(
+            (row.accepted_at_ms, row.event(3)),
+            (1_767_323_045_123, &b"d"[..])
+        );
+    }
+
     #[test]
     fn a_torn_row_is_an_error() {
-        let mut draft = Draft::new(1);
-        draft.push(b"{}");
-        let whole = draft.into_value();
-        for end in 0..whole.len() {
-            let torn = whole[..end].to_vec();
-            assert!(Row::read(0, torn.into()).is_err(), "{end} bytes");
+        for events in [1, 100] {
+            let whole = of_events((0..events).map(|number| format!("{{{number}}}")));
+            for end in 0..whole.len() {
+                assert!(Row::read(0, &whole[..end]).is_err(), "{end} bytes");
+            }
         }
+        let endless = [&PACKED.to_be_bytes()[..], &[0xff; 4], &[0; 9]].concat();
+        assert!(Row::read(0, &endless).is_err());
     }
 
     #[test]

@@ -20,28 +20,30 @@ async fn a_store_of_another_version_is_left_alone() {
         let about = database
             .keyspace("about", fjall::KeyspaceCreateOptions::default)
             .unwrap();
-        about.insert("format", 4_u32.to_be_bytes()).unwrap();
+        about.insert("format", 5_u32.to_be_bytes()).unwrap();
     }
     let error = open(folder.path(), 0, Arc::default()).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "the data directory has format 4, this version reads format 3; use the version that wrote it"
+        "the data directory has format 5, this version reads format 4; use the version that wrote it"
     );
 }
 
 #[tokio::test]
 async fn a_store_of_the_version_before_is_read_on_and_then_left_alone_by_it() {
-    let folder = tempfile::tempdir().unwrap();
-    {
-        let (intake, outlet, _letters) = opened(folder.path());
-        intake.enqueue(vec![entry("a")]).await.unwrap();
-        let tables = outlet.store.tables().unwrap();
-        tables.set_format(2).unwrap();
+    for older in [2, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let (intake, outlet, _letters) = opened(folder.path());
+            intake.enqueue(vec![entry("a")]).await.unwrap();
+            let tables = outlet.store.tables().unwrap();
+            tables.set_format(older).unwrap();
+        }
+        let (_intake, outlet, _letters) = reopened(folder.path()).await;
+        assert_eq!(outlet.depth(), 1);
+        let format = outlet.store.tables().unwrap().format().unwrap();
+        assert_eq!(format, Some(4));
     }
-    let (_intake, outlet, _letters) = reopened(folder.path()).await;
-    assert_eq!(outlet.depth(), 1);
-    let format = outlet.store.tables().unwrap().format().unwrap();
-    assert_eq!(format, Some(3));
 }
 
 #[tokio::test]
