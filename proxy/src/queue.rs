@@ -40,6 +40,7 @@ use tokio::sync::mpsc;
 
 use crate::metrics::Metrics;
 
+mod ahead;
 mod disk;
 mod ends;
 mod filter;
@@ -70,6 +71,9 @@ pub use seen::Remember;
 
 use writer::{Answered, Call, NewLane};
 
+/// How many zeros are written at a time: the sync that takes them along shall not be felt.
+const ZEROS_BYTES: usize = 256 * 1024;
+
 /// Opens the store in `folder`, which is created if it is not there. It takes no more events once less than
 /// `reserve_bytes` are free on its disk.
 ///
@@ -92,6 +96,7 @@ pub fn open(
         waiting: Arc::clone(&waiting),
         metrics,
         space: space::Space::new(folder.to_owned(), reserve_bytes),
+        ahead: ahead::Ahead::new(folder.to_owned(), ZEROS_BYTES),
         lanes,
         enqueued,
     };

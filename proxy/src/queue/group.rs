@@ -16,6 +16,10 @@ use super::{
 
 mod money;
 
+/// What a deduplication key adds to the journal, and about what the rest of a commit does.
+const KEY_BYTES: usize = 20;
+const POSITION_BYTES: usize = 400;
+
 /// Events that have come to an end, as the store has to be told.
 #[derive(Debug)]
 pub(super) struct Settlement {
@@ -42,6 +46,7 @@ pub(super) struct Group<'a> {
     ledger: Ledger<'a>,
     /// Events that nobody sent: those of payments.
     added: u64,
+    bytes: usize,
     durable: bool,
 }
 
@@ -49,6 +54,8 @@ pub(super) struct Group<'a> {
 pub(super) struct Committed {
     /// Whether it was synced to disk.
     pub(super) durable: bool,
+    /// About how much it added to the journal.
+    pub(super) bytes: usize,
     /// Who has new events, and the row they stand in.
     pub(super) arrivals: Vec<(Arc<Destination>, u64)>,
     /// How many events of payments there are among them.
@@ -71,6 +78,7 @@ impl<'a> Group<'a> {
             drafts: Vec::new(),
             ledger: Ledger::new(&tables.orders),
             added: 0,
+            bytes: 0,
             durable: false,
         }
     }
@@ -92,6 +100,7 @@ impl<'a> Group<'a> {
                 Some(note) => self.admit_noted(entry, note, event)?,
             };
             if result != Enqueued::Duplicate {
+                self.bytes += KEY_BYTES;
                 self.seen.learn(entry.key, entry.remember, now_s);
             }
             results.push(result);
@@ -170,8 +179,9 @@ impl<'a> Group<'a> {
             self.position
                 .arrived(&destination, sequence, draft.events());
             let key = row::key(&destination.prefix(), sequence);
-            self.batch
-                .insert(&self.tables.waiting, key, draft.into_value());
+            let value = draft.into_value();
+            self.bytes += value.len();
+            self.batch.insert(&self.tables.waiting, key, value);
             arrivals.push((destination, sequence));
         }
         self.ledger.write_to(&mut self.batch)?;
@@ -179,6 +189,7 @@ impl<'a> Group<'a> {
         if !self.batch.is_empty() {
             self.position.places.retain(|place| place.waiting > 0);
             self.tables.set_position(&mut self.batch, self.position)?;
+            self.bytes += POSITION_BYTES;
         }
         let durable = self.durable && !self.batch.is_empty();
         if durable {
@@ -187,6 +198,7 @@ impl<'a> Group<'a> {
         self.batch.commit()?;
         Ok(Committed {
             durable,
+            bytes: self.bytes,
             arrivals,
             added: self.added,
         })

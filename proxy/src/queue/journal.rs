@@ -9,11 +9,12 @@
 //! A journal is a row of batches: a start (1, number of entries, 4 bytes, sequence number, 8 bytes), entries
 //! (an item: 2, type, compression, keyspace, 8 bytes, lengths of the key, 2 bytes, and of the value, twice 4
 //! bytes, key, value; or 4, keyspace, 8 bytes), an end (3, xxh3 of the entries, 8 bytes, `FJL` and 3).
-//! Numbers are little-endian. The file is allocated ahead: zeros follow.
+//! Numbers are little-endian. Zeros follow: the file is as long as it will ever be.
 
 use std::{
     fs::{self, File},
     io::{self, BufReader, Read, Seek, SeekFrom},
+    mem,
     path::{Path, PathBuf},
 };
 
@@ -23,6 +24,7 @@ use super::Error;
 
 const TRAILER: &[u8] = b"FJL\x03";
 const START_BYTES: u64 = 1 + 4 + 8;
+const PIECE_BYTES: u64 = 64 * 1024;
 
 /// Looks through all journals in `folder` and cuts off unfinished ends.
 pub(super) fn mend(folder: &Path) -> Result<(), Error> {
@@ -43,7 +45,7 @@ pub(super) fn mend(folder: &Path) -> Result<(), Error> {
 fn mend_file(path: &Path) -> Result<(), Error> {
     let intact = intact_bytes(path).map_err(Error::Folder)?;
     let rest = written_behind(path, intact).map_err(Error::Folder)?;
-    if rest.iter().all(|byte| *byte == 0) {
+    if rest.is_empty() {
         return Ok(());
     }
     if holds_a_batch(&rest) {
@@ -74,7 +76,7 @@ fn intact_bytes(path: &Path) -> io::Result<u64> {
     Ok(intact)
 }
 
-/// What was written behind `start`, without the holes.
+/// What was written behind `start`, without holes, and without the zeros at the end.
 fn written_behind(path: &Path, start: u64) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -89,10 +91,25 @@ fn written_behind(path: &Path, start: u64) -> io::Result<Vec<u8>> {
         };
         let hole = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(data)).unwrap_or(length);
         file.seek(SeekFrom::Start(data))?;
-        file.by_ref().take(hole - data).read_to_end(&mut written)?;
+        read_all_but_zeros(file.by_ref().take(hole - data), &mut written)?;
         at = hole.max(data + 1);
     }
     Ok(written)
+}
+
+/// Appends what is read to `to`, without the pieces at its end that are all zeros.
+fn read_all_but_zeros(mut from: impl Read, to: &mut Vec<u8>) -> io::Result<()> {
+    let (mut piece, mut zeros) = (Vec::new(), 0);
+    while (&mut from).take(PIECE_BYTES).read_to_end(&mut piece)? > 0 {
+        if piece.iter().all(|byte| *byte == 0) {
+            zeros += piece.len();
+            piece.clear();
+        } else {
+            to.resize(to.len() + mem::take(&mut zeros), 0);
+            to.append(&mut piece);
+        }
+    }
+    Ok(())
 }
 
 /// Whether a whole batch begins behind some end of another.

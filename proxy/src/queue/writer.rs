@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     Destination, Enqueued, Error, Receipt, Taken,
+    ahead::Ahead,
     disk::{Position, Store, Tables},
     group::{Committed, Group, Settlement},
     intake::Bundle,
@@ -106,6 +107,7 @@ pub(super) struct Shared {
     pub(super) waiting: Arc<AtomicI64>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) space: Space,
+    pub(super) ahead: Ahead,
     /// Destinations that have events for the first time since the start.
     pub(super) lanes: mpsc::UnboundedSender<NewLane>,
     /// Answers of one commit, to be given on the runtime's own thread: one wake-up for all of them.
@@ -203,6 +205,8 @@ impl Writer {
                 self.shared.metrics.reported(committed.added);
                 self.arrived(committed.arrivals);
                 replies.give(&self.shared);
+                // A disk that refuses refuses the next commit too, which says so.
+                let _ = self.shared.ahead.committed(committed.bytes);
             }
             Err(error) => self.failed(&error),
         }

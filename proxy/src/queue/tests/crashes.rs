@@ -181,7 +181,7 @@ pub(super) fn written(journal: &Path) -> u64 {
 }
 
 /// The folder as a power cut leaves it: of what the journal got from `from` on, only sectors whose bit in
-/// `kept` is set reached the disk, over and over.
+/// `kept` is set reached the disk, over and over. Where the first is not, nor did the zeros ahead.
 pub(super) fn crashed(folder: &Path, from: u64, kept: u64) -> tempfile::TempDir {
     const SECTOR: usize = 32;
     let copy = tempfile::tempdir().unwrap();
@@ -189,6 +189,11 @@ pub(super) fn crashed(folder: &Path, from: u64, kept: u64) -> tempfile::TempDir 
     for journal in journals(copy.path()) {
         let end = written(&journal);
         let mut file = File::options().write(true).open(&journal).unwrap();
+        if kept.is_multiple_of(2) {
+            let length = file.metadata().unwrap().len();
+            file.set_len(end).unwrap();
+            file.set_len(length).unwrap();
+        }
         for (sector, start) in (from..end).step_by(SECTOR).enumerate() {
             if kept >> (sector % 64) & 1 == 0 {
                 let bytes = SECTOR.min(usize::try_from(end - start).unwrap());
@@ -222,6 +227,25 @@ fn copy_sparse(from: &Path, to: &Path) {
     fs::write(to, start).unwrap();
     let copy = File::options().write(true).open(to).unwrap();
     copy.set_len(length).unwrap();
+}
+
+#[tokio::test]
+async fn zeros_lie_ahead_of_a_new_journals_end_and_a_found_one_is_written_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("0.jnl");
+    {
+        let (intake, _outlet, _letters) = opened(folder.path());
+        intake.enqueue(entries(["a", "b"])).await.unwrap();
+        caught_up(&intake).await;
+        let file = File::open(&journal).unwrap();
+        let data = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)).unwrap();
+        assert!(data >= written(&journal) + ZEROS_BYTES as u64 / 2);
+    }
+    let (intake, outlet, _letters) = reopened(folder.path()).await;
+    intake.enqueue(entries(["c", "d"])).await.unwrap();
+    caught_up(&intake).await;
+    assert_eq!(outlet.depth(), 4);
+    assert_eq!(fs::metadata(&journal).unwrap().len(), written(&journal));
 }
 
 fn keyspaces(folder: &Path) -> BTreeSet<PathBuf> {
