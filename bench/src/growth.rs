@@ -67,7 +67,7 @@ pub(crate) async fn measure(binary: &Path, long: bool) -> Result<()> {
             filled = to;
         }
         let mut level = look(&server, folder.path())?;
-        load(&mut level, &server)?;
+        load(&mut level, &server, folder.path())?;
         for _ in 0..TURNS {
             server = reopen(&mut level, server, &proxy, folder.path())?;
         }
@@ -91,12 +91,14 @@ fn look(server: &Server, folder: &Path) -> Result<Level> {
     })
 }
 
-fn load(level: &mut Level, server: &Server) -> Result<()> {
+fn load(level: &mut Level, server: &Server, folder: &Path) -> Result<()> {
     for _ in 0..TURNS {
         level.bare.push(TURN.run(&references::bare()?)?);
-        let written = usage::written_bytes(server.id())?;
+        let written = usage::device_written_bytes(folder);
         let turn = TURN.run(server)?;
-        let written = usage::written_bytes(server.id())? - written;
+        let written = usage::device_written_bytes(folder)
+            .and_then(|after| Ok(after - written?))
+            .unwrap_or(f64::NAN);
         if turn.refused + turn.broken > 0.0 {
             println!("!! {} requests were refused", turn.refused + turn.broken);
         }

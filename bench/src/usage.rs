@@ -1,6 +1,6 @@
-//! What the kernel says a process has used. From `/proc`, which is Linux's.
+//! What the kernel says a process has used. From `/proc` and `/sys`, which are Linux's.
 
-use std::fs;
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use anyhow::{Context, Result};
 
@@ -41,9 +41,19 @@ pub(crate) fn status_kib(process: u32, name: &str) -> Result<f64> {
     figure(&format!("/proc/{process}/status"), name)
 }
 
-/// How many bytes a process has had written to storage.
-pub(crate) fn written_bytes(process: u32) -> Result<f64> {
-    figure(&format!("/proc/{process}/io"), "write_bytes")
+/// How many bytes were written to the device that holds `folder`, by whomever. What a process has had written
+/// (`write_bytes` in `/proc/PID/io`) is counted by whole folios, of which the device gets only the blocks that changed.
+pub(crate) fn device_written_bytes(folder: &Path) -> Result<f64> {
+    let device = fs::metadata(folder)?.dev();
+    let major = (device >> 8) & 0xfff;
+    let minor = (device & 0xff) | ((device >> 12) & 0xfff00);
+    let file = format!("/sys/dev/block/{major}:{minor}/stat");
+    let text = fs::read_to_string(&file).with_context(|| format!("no {file}"))?;
+    let sectors = text.split_whitespace().nth(6);
+    let sectors: f64 = sectors
+        .and_then(|sectors| sectors.parse().ok())
+        .with_context(|| format!("{file} is too short"))?;
+    Ok(sectors * 512.0)
 }
 
 // Places in /proc/PID/stat, counted from the field behind the program's name.
