@@ -1,8 +1,7 @@
 //! Writes zeros where the journal is going to be written.
 //!
-//! fjall's journal is a file full of holes: what is appended needs blocks, and a sync of it a commit in the file
-//! system's own journal. A sync that takes a stretch of zeros along does that for all the syncs that follow on
-//! this stretch, and they cost the half.
+//! fjall's journal is a file full of holes: a sync of what was appended to it has the file system find blocks and write
+//! its own records. A sync that takes a stretch of zeros along does that for all the syncs that follow on this stretch.
 //!
 //! Only the thread that commits writes here, so that fjall writes nothing meanwhile: its own worker syncs a journal and
 //! begins another, and adds to neither.
