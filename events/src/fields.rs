@@ -124,7 +124,7 @@ impl<'a> Fields<'a> {
         }
         let mut found = None;
         for (known, value) in &mut self.members {
-            if known == name && value.is_some() {
+            if value.is_some() && known == name {
                 found = value.take();
                 self.left -= 1;
             }

@@ -19,9 +19,10 @@ pub fn email(raw: &str) -> Option<String> {
 /// A phone number: its digits, `+` and what does not belong there.
 pub fn phone(raw: &str) -> impl Iterator<Item = char> + Clone {
     raw.chars()
-        .filter(|c| !is_space(*c) && !SEPARATORS.contains(*c))
+        .filter(|c| c.is_ascii_digit() || !is_space(*c) && !SEPARATORS.contains(*c))
         .map(|c| match c {
             '\u{ff0b}' => '+',
+            ..'\u{80}' => c,
             _ => digit(c).unwrap_or(c),
         })
 }
