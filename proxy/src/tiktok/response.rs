@@ -112,12 +112,12 @@ struct Remark {
 
 /// Reads an answer by its HTTP status and body.
 pub fn read(status: u16, body: &[u8]) -> Reply {
-    let Ok(Body {
+    let Some(Body {
         code,
         message,
         request_id,
         data,
-    }) = serde_json::from_slice(body)
+    }) = open(body)
     else {
         return Reply::Unreachable(Trouble::NotJson(status));
     };
@@ -149,6 +149,12 @@ pub fn read(status: u16, body: &[u8]) -> Reply {
         50000..=69999 => Reply::Later(verdict),
         _ => Reply::Unclear(verdict),
     }
+}
+
+/// Reads an object; serde would take a list of its values for one.
+fn open(body: &[u8]) -> Option<Body> {
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    is_object.then(|| serde_json::from_slice(body).ok())?
 }
 
 /// The place in `data.3.event_id: …`, as TikTok writes the path of a field.
@@ -251,6 +257,7 @@ mod tests {
             (200, ""),
             (200, r#"{"code":0,"mess"#),
             (200, r#"{"code":"0"}"#),
+            (200, " [0]"),
             (429, "{}"),
         ] {
             assert_eq!(
