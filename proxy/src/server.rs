@@ -118,6 +118,8 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(head_within)
         .max_buf_size(HEAD_BYTES)
+        // Answers are small: to copy one costs less than to write it in parts.
+        .writev(false)
         .serve_connection(TokioIo::new(stream), service_fn(answer))
 }
 

@@ -21,9 +21,9 @@ use crate::orders::By;
 /// The most calls that may wait for the disk, and the most bytes of their events; more are turned away.
 const WAITING_CALLS: usize = 1024;
 const WAITING_BYTES: usize = 32 * 1024 * 1024;
-/// How many calls are enough for a bundle. The more share an fsync the less it costs each, but nobody shall wait
-/// for more and more.
-const BUNDLE_CALLS: usize = 128;
+/// How many calls are enough for a bundle. The more share an fsync the less it costs each, but while one bundle is
+/// written, the next shall come: with all calls in one, the runtime would wait for the disk and the disk for it.
+const BUNDLE_CALLS: usize = 32;
 /// How many answered bundles leave their memory to the next ones, and how much each: one is filled while one is
 /// written.
 const SPARE: usize = 2;

@@ -14,6 +14,7 @@ use std::{
 };
 
 use fjall::OwnedWriteBatch;
+use foldhash::fast::RandomState;
 
 use super::{
     DedupKey, Error,
@@ -115,7 +116,7 @@ struct Shelf {
     /// Names its rows in the store; in upper case, its filters.
     tag: u8,
     run_keys: usize,
-    young: HashMap<DedupKey, u32>,
+    young: HashMap<DedupKey, u32, RandomState>,
     /// The row of the commit under way.
     fresh: Vec<u8>,
     /// The rows whose keys are young.
@@ -145,7 +146,7 @@ impl Shelf {
         let mut shelf = Self {
             tag,
             run_keys,
-            young: HashMap::new(),
+            young: HashMap::default(),
             fresh: Vec::new(),
             rows: covered..covered,
             cleared: covered,
