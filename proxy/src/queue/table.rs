@@ -22,21 +22,22 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// The names of what is found are synced by who opens them all, see [`sync_names`].
     pub(super) fn open(
         database: &Database,
         name: &'static str,
         options: fn() -> KeyspaceCreateOptions,
     ) -> Result<Self, Error> {
-        let table = Self {
+        let found = database
+            .keyspace_exists(name)
+            .then(|| database.keyspace(name, options))
+            .transpose()?;
+        Ok(Self {
             database: database.clone(),
             name,
             options,
-            keyspace: Arc::default(),
-        };
-        if database.keyspace_exists(name) {
-            table.create()?;
-        }
-        Ok(table)
+            keyspace: Arc::new(found.map_or_else(OnceLock::new, OnceLock::from)),
+        })
     }
 
     pub(super) fn insert(
