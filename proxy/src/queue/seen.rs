@@ -69,8 +69,9 @@ impl Seen {
     }
 
     pub(super) fn knows(&self, tables: &Tables, key: &DedupKey, now_s: u32) -> Result<bool, Error> {
+        let question = Question::about(key);
         for shelf in &self.shelves {
-            if shelf.knows(tables, key, now_s)? {
+            if shelf.knows(tables, key, &question, now_s)? {
                 return Ok(true);
             }
         }
@@ -168,13 +169,18 @@ impl Shelf {
         Ok(shelf)
     }
 
-    fn knows(&self, tables: &Tables, key: &DedupKey, now_s: u32) -> Result<bool, Error> {
+    fn knows(
+        &self,
+        tables: &Tables,
+        key: &DedupKey,
+        question: &Question,
+        now_s: u32,
+    ) -> Result<bool, Error> {
         if self.young.get(key).is_some_and(|until| *until > now_s) {
             return Ok(true);
         }
-        let question = Question::about(key);
         for run in self.runs.iter().rev() {
-            if run.filter.may_contain(&question)
+            if run.filter.may_contain(question)
                 && let Some(until) = run.until_of(tables, self.tag, key)?
                 && until > now_s
             {

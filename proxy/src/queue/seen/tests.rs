@@ -22,7 +22,9 @@ fn learn(shelf: &mut Shelf, tables: &Tables, keys: Range<u64>, until: u32) {
 fn known(shelf: &Shelf, tables: &Tables, keys: Range<u64>, now: u32) -> usize {
     keys.filter(|number| {
         let key = DedupKey::numbered(*number);
-        shelf.knows(tables, &key, now).unwrap()
+        shelf
+            .knows(tables, &key, &Question::about(&key), now)
+            .unwrap()
     })
     .count()
 }
