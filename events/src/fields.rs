@@ -310,6 +310,6 @@ pub(crate) fn has_controls(text: &str) -> bool {
     // To look at all bytes is quicker than to stop at the first that is not plain.
     let is_plain = text
         .bytes()
-        .fold(true, |plain, byte| plain & byte.is_ascii_graphic());
+        .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
     !is_plain && text.contains(char::is_control)
 }
