@@ -160,7 +160,7 @@ impl Intake {
         Ok(Enqueuing {
             answered,
             // Whatever becomes of this call, the others in its bundle rely on it.
-            first: is_first.filter(|first| *first).map(|_| SendOnDrop(self)),
+            first: (is_first == Some(true)).then(|| SendOnDrop(self)),
         })
     }
 
