@@ -16,7 +16,7 @@ export const events = [0]
 export const storedEvents = () => keys().filter((key) => key.startsWith(EVENT))
 
 const tell = (kind, key, stored, ticket) => {
-  const [off, mark, body] = quiet(() => JSON.parse(stored)) ?? []
+  const [off, mark, body] = quiet(() => [...JSON.parse(stored)]) ?? []
   const number = events.push({ key, stored, ticket, off, mark, body, id: body?.event_id }) - 1
   const bytes = new TextEncoder().encode(stored).length + LATE_BYTES
   // The key begins with the time, so that keys sort by it. What cannot be read is as old as can be.

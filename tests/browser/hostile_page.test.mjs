@@ -113,6 +113,20 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     await stack.serverLeg(eventId);
   });
 
+  test('an event of an earlier page is sent although what lies beside it is JSON of something else', async () => {
+    const page = await openAfter(() => {
+      const leftAt = Date.now() - 60_000;
+      const event = { event: 'ViewContent', event_id: 'left-behind-among-json', consent: 'granted', event_time: Math.floor(leftAt / 1000) };
+      const beside = ['5', 'true', 'null', '{}', '[]', '"text"', '[5,6,7]'];
+      for (const [at, text] of [...beside, JSON.stringify([true, '', event])].entries()) {
+        localStorage.setItem(`duet:e:${leftAt}-0.${at}`, text);
+      }
+    });
+    const [{ event_id: eventId }] = await scene.stack.serverLeg('left-behind-among-json');
+    assert.equal(eventId, 'left-behind-among-json');
+    await until('nothing waits on the page', async () => (await call(page, 'pending')) === 0);
+  });
+
   test('two copies of the SDK share one state, and an event of either goes out once', async () => {
     const { stack } = scene;
     const page = await openAfter(() => {});

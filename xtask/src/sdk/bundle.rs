@@ -90,7 +90,7 @@ fn bundle(
     terser.args(["--module", "--ecma", "2020", "--mangle"]);
     terser.args([
         "--compress",
-        "passes=4,ecma=2020,unsafe_arrows,hoist_props,keep_fargs=false",
+        "passes=4,ecma=2020,unsafe_arrows,hoist_funs,hoist_props,keep_fargs=false",
     ]);
     run(terser)
 }
