@@ -31,10 +31,19 @@ export const settle = (number, eventId, status, said) => {
   emit('delivery', delivery)
 }
 
+// Those of the task that runs: one timer does for all of them.
+let patient
+
 /** Answers `queued` where `init()`, consent or the network take their time. */
 export const settleInTime = (number, eventId) => {
+  if (!patient) {
+    setTimeout((all) => all.forEach((one) => one()), PATIENCE_MS, (patient = []))
+    queueMicrotask(() => {
+      patient = 0
+    })
+  }
   const { event, resolve } = tickets[number - 1]
-  setTimeout(resolve, PATIENCE_MS, { event, eventId, status: 'queued' })
+  patient.push(() => resolve({ event, eventId, status: 'queued' }))
 }
 
 export const on = (kind, listener) => {
