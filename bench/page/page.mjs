@@ -71,11 +71,12 @@ async function core() {
   const { connect } = await import('../../sdk/page/core.js');
   const module = new WebAssembly.Module(built('duet-sdk/duet.wasm'));
   const call = connect((imports) => new WebAssembly.Instance(module, imports).exports);
+  call(COUNTRY, config.country);
   const { hex } = await import('../../sdk/page/ids.js');
   const { plain: cleaned } = await import('../../sdk/page/plain.js');
   const user = { email: 'someone@example.com', phone: '0901 234 567', externalId: 'user_2abcDEF' };
   const names = ['email', 'phone', 'externalId'];
-  const digest = (name, which) => call(DIGEST, which, cleaned[which](user[name]), 'VN');
+  const digest = (name, which) => call(DIGEST, which, cleaned[which](user[name]));
   const inRust = () => JSON.stringify({ event: 'Purchase', user: names.map((name, which) => hex(digest(name, which))) });
   const bare = () => names.forEach(digest);
   const inJavaScript = () => JSON.stringify({ event: 'Purchase', user: digests(user) });

@@ -1,7 +1,7 @@
 // Duet on a page: brings the Rust module up, and keeps every exception away from the page.
 
 import { open, openLater } from 'source'
-import { attach, core } from './core.js'
+import { attach } from './core.js'
 import { CONSENT, HURRY, INIT, LEAVE, WAKE, gate, happened, step, stopped } from './effects.js'
 import { letGo } from './early.js'
 import { fire, userFields } from './fire.js'
@@ -76,7 +76,6 @@ const init = (config) => {
       if (config.debug) import('./debug.js').then((debug) => debug.start(on, settings)).catch(console.warn)
       listen()
       addPixel(config)
-      if (settings.country && !core(COUNTRY, settings.country)) emit('error', { code: 'config', field: 'country' })
       step(INIT, known(config.consent ?? 'granted'))
       replay()
       begun()

@@ -24,31 +24,31 @@ const ROOM_BYTES = 40_000
 export const connect = (instantiate) => {
   const encoder = new TextEncoder()
   let given
-  let start = 0
-  let end = 0
-  const bytes = (at, length) => new Uint8Array(wasm[MEMORY].buffer, at, length)
+  // All of the module's memory; the room is its end, since nothing else allocates.
+  let bytes = []
+  let room = 0
   const wasm = instantiate({
     [MODULE]: {
       [EFFECT]: (...effect) => effects.push(effect),
       [GIVE]: (at, length) => {
-        given = bytes(at, length).slice()
+        given = bytes.slice(at, at + length)
       },
     },
   })
   new Int32Array(wasm[MEMORY].buffer).set(constants(), CONSTANTS / 4)
   return (name, ...values) => {
-    let at = start
+    let at = room
     given = undefined
     const crossing = []
     for (const value of values) {
       if (typeof value == 'string') {
         // A character is at most three bytes.
         const most = value.length * 3
-        if (at + most > end) {
-          start = at = wasm[ALLOCATE](most + ROOM_BYTES, 1)
-          end = at + most + ROOM_BYTES
+        if (at + most >= bytes.length) {
+          room = at = wasm[ALLOCATE](most + ROOM_BYTES, 1)
+          bytes = new Uint8Array(wasm[MEMORY].buffer)
         }
-        const { written } = encoder.encodeInto(value, bytes(at, most))
+        const { written } = encoder.encodeInto(value, bytes.subarray(at))
         crossing.push(at, written)
         at += written
       } else {

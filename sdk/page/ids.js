@@ -19,9 +19,8 @@ export const randomBytes = () => {
   return globalThis.crypto?.getRandomValues(bytes) ?? bytes
 }
 
-const digit = (value) => value.toString(16)
-
-export const hex = (bytes) => bytes.reduce((text, byte) => text + digit(byte >> 4) + digit(byte & 15), '')
+export const hex = (bytes) =>
+  bytes.toHex?.() ?? bytes.reduce((text, byte) => text + (byte + 256).toString(16).slice(1), '')
 
 // SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID.
 const ofOrder = (event, order) => sha256(`duet/1|${event}|${order}`)
@@ -30,5 +29,5 @@ const ofOrder = (event, order) => sha256(`duet/1|${event}|${order}`)
 const uuid = (bytes, version) => {
   bytes[6] = (bytes[6] & 15) | version
   bytes[8] = (bytes[8] & 63) | 128
-  return hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/, '$1-$2-$3-$4-$5')
+  return hex(bytes).slice(0, 32).replace(/^.{8}|.{4}(?=.{12,20}$)/g, '$&-')
 }

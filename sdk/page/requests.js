@@ -1,7 +1,9 @@
 // Requests to the proxy, and the lock under which all tabs of a site share the outbox.
 
+import { core } from './core.js'
 import { ANSWERED, LOOK, LOOKED, gate, numberOf, step, wake } from './effects.js'
 import { PREFIX, quiet, read, remove, write } from './host.js'
+import { emit } from './listeners.js'
 import { close, events, look } from './outbox.js'
 
 /** Until when the proxy asked to be left alone, for all tabs of this site. */
@@ -26,6 +28,7 @@ export const configure = (config) => {
     endpoint: endpointOf(config),
     credentials: config.credentials || 'same-origin',
   }
+  if (settings.country && !core(COUNTRY, settings.country)) emit('error', { code: 'config', field: 'country' })
 }
 
 export async function post(number, leaving, batch) {

@@ -5,7 +5,6 @@ import { PREFIX, clicked, cookie, read, remove, setCookie, write } from './host.
 import { hex } from './ids.js'
 import { emit } from './listeners.js'
 import { plain } from './plain.js'
-import { settings } from './requests.js'
 
 const NAMES = ['email', 'phone', 'external_id']
 const MAX_AGE_SECONDS = 2_592_000
@@ -26,7 +25,7 @@ const stored = (name) => {
 const digests = (raw) =>
   raw.map((value, which) => {
     if (value == null || value === '') return
-    const digest = core(DIGEST, which, plain[which](value + ''), settings.country)
+    const digest = core(DIGEST, which, plain[which](value + ''))
     if (digest) return hex(digest)
     emit('error', { code: NAMES[which], field: 'user.' + NAMES[which] })
     return ''

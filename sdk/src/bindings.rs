@@ -29,6 +29,9 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 /// A page has one thread; the lock is there because a `static` must have one.
 static DUET: Mutex<Duet> = Mutex::new(Duet::NEW);
 
+/// Whose phone numbers are written without a country code.
+static COUNTRY: Mutex<Option<Country>> = Mutex::new(None);
+
 /// What `core.js` gives the module.
 pub(crate) mod page {
     use wasm_bindgen::prelude::wasm_bindgen;
@@ -81,10 +84,10 @@ pub fn call(
 /// Gives the digest of a personal value that is [plain](duet_events::plain): 0 for an e-mail address, 1 for a
 /// phone number, 2 for an external id. Nothing for what cannot be one.
 #[wasm_bindgen]
-pub fn digest(which: u32, plain: &str, country: &str) {
+pub fn digest(which: u32, plain: &str) {
     let hashed = match which {
         0 => Hashed::of_email(plain),
-        1 => Hashed::of_phone(plain.bytes().map(char::from), Country::parse(country)).ok(),
+        1 => Hashed::of_phone(plain.bytes().map(char::from), COUNTRY.try_lock().and_then(|it| *it)).ok(),
         _ => Hashed::of_external_id(plain),
     };
     if let Some(hashed) = hashed {
@@ -92,10 +95,14 @@ pub fn digest(which: u32, plain: &str, country: &str) {
     }
 }
 
-/// Whether phone numbers can be read as this country's.
+/// Reads phone numbers as this country's from here on; whether there is such a country.
 #[wasm_bindgen]
 pub fn country(code: &str) -> bool {
-    Country::parse(code).is_some()
+    let Some(mut country) = COUNTRY.try_lock() else {
+        return false;
+    };
+    *country = Country::parse(code);
+    country.is_some()
 }
 
 /// What is wrong with an event's name, by its number in [`Flaw`](name::Flaw); 0 for nothing. The lists of reserved
