@@ -2,7 +2,7 @@
 
 import { open, openLater } from 'source'
 import { attach } from './core.js'
-import { CONSENT, HURRY, INIT, LEAVE, WAKE, gate, happened, step, stopped } from './effects.js'
+import { CONSENT, HURRY, INIT, LEAVE, WAKE, catchUp, gate, happened, putOff, step, stopped } from './effects.js'
 import { letGo } from './early.js'
 import { fire, userFields } from './fire.js'
 import { held, hold, replay } from './held.js'
@@ -20,7 +20,7 @@ import { learn, remember, reset } from './visitor.js'
 let isUp
 /** Fulfilled when the module is there, where it has to be fetched. */
 let ready
-/** What the first `init()` was given, where it came before the module. */
+/** What the first `init()` was given. */
 let early
 
 const fail = (error) => {
@@ -46,6 +46,7 @@ const up = (call) => {
 const leaveEarly = () => isUp || quiet(() => letGo(early))
 
 const bringUp = () => {
+  catchUp()
   if (isUp || ready || typeof document == 'undefined') return isUp
   try {
     up(open())
@@ -83,11 +84,9 @@ const init = (config) => {
       addPixel(config)
     }
   })
-  if (!isUp && ready) {
-    early ??= config
-    addEventListener('pagehide', leaveEarly)
-  }
-  return Promise.resolve(ready)
+  early ??= config
+  if (ready) addEventListener('pagehide', leaveEarly)
+  return Promise.resolve(ready).then(() => new Promise(putOff))
 }
 
 /** A choice by the number consent.rs has for it. */
@@ -98,7 +97,7 @@ const known = (consent) => {
 }
 
 const listen = () => {
-  const leave = () => quiet(() => step(LEAVE))
+  const leave = () => happened(LEAVE)
   const hurry = () => happened(HURRY)
   addEventListener('pagehide', leave)
   addEventListener('online', hurry)

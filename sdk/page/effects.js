@@ -24,6 +24,19 @@ export const LOOKED = 10
 // The words, as effect.rs numbers them.
 const WORDS = 'accepted duplicate held invalid queued dropped consent full expired refused'.split(' ')
 
+// What can wait until the page's task is over. The first look at storage and cookies and the Pixel's start take a
+// page longer than everything else in `init()`.
+const late = []
+
+/** Does it now: the page's next call needs it. */
+export const catchUp = () => late.splice(0).forEach(quiet)
+
+/** Puts something off until the page's task is over. */
+export const putOff = (task) => {
+  late.push(task)
+  setTimeout(catchUp)
+}
+
 let wakeAt = Infinity
 let wakeTimer
 const batch = []
@@ -39,6 +52,7 @@ export const stopped = () => {
 
 /** Runs a call and what follows from it; gives back what that gave back, the requests it started among it. */
 export const step = (kind, number = 0, ms = 0, size = 0, flags = 0, results = '') => {
+  catchUp()
   gate = core(CALL, kind, Date.now(), Math.random(), !!verdict, number, ms, size, flags, results) ?? gate
   return effects.splice(0).map(([act, first, second]) => quiet(() => acts[act](first, second)))
 }
@@ -68,7 +82,10 @@ const acts = [
   (number, leaving) => post(number, leaving, batch.splice(0)),
   wake,
   adopt,
-  () => openPixel(recall()),
+  () => {
+    putOff(() => openPixel(recall()))
+    putOff(adopt)
+  },
   stopPixel,
   () => {
     keys().forEach(remove)

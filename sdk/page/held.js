@@ -1,6 +1,7 @@
 // Calls that cannot run yet: the module is still being fetched, `init()` has not been called, or
 // consent is pending. They are in this page's memory only.
 
+import { catchUp } from './effects.js'
 import { quiet } from './host.js'
 import { emit, settle } from './listeners.js'
 
@@ -18,4 +19,8 @@ export const hold = (task) => {
 }
 
 /** Makes them again, in order; what still cannot run is held once more. */
-export const replay = () => held.splice(0).forEach(quiet)
+export const replay = () =>
+  held.splice(0).forEach((task) => {
+    catchUp()
+    quiet(task)
+  })

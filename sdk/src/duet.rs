@@ -105,7 +105,6 @@ impl Duet {
         if was_open != is_open {
             if is_open {
                 fx.push(Effect::Open, 0, 0);
-                fx.push(Effect::Adopt, 0, 0);
             } else {
                 fx.push(Effect::Close, (consent == Consent::Denied).into(), 0);
             }

@@ -37,7 +37,8 @@ pub enum Effect {
     Wake,
     /// Wants to hear of everything stored, under the lock that all tabs of this site share.
     Adopt,
-    /// Consent is given: from here on this browser may be read, written to and spoken for.
+    /// Consent is given: from here on this browser may be read, written to and spoken for. Brings [`Effect::Adopt`]
+    /// with it.
     Open,
     /// Stops the Pixel, as far as it lets itself be stopped; for good where consent is denied.
     Close,

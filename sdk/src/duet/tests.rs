@@ -246,7 +246,7 @@ fn calls_before_init_are_held() {
     assert_eq!(page.gate, Gate::Held);
     let page = Page::started(&Browser::default());
     assert_eq!(page.gate, Gate::Open);
-    assert!(page.tells(Effect::Open) && page.tells(Effect::Adopt));
+    assert!(page.tells(Effect::Open));
 }
 
 #[test]
