@@ -97,12 +97,11 @@ const known = (consent) => {
 }
 
 const listen = () => {
-  const leave = () => happened(LEAVE)
   const hurry = () => happened(HURRY)
-  addEventListener('pagehide', leave)
+  addEventListener('pagehide', () => happened(LEAVE))
   addEventListener('online', hurry)
-  addEventListener('pageshow', (event) => event.persisted && hurry())
-  document.addEventListener('visibilitychange', () => (document.hidden ? leave() : happened(WAKE)))
+  addEventListener('pageshow', hurry)
+  document.addEventListener('visibilitychange', () => happened(document.hidden ? LEAVE : WAKE))
 }
 
 const watchOrder = (orderId, options) => {

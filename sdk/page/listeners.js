@@ -38,9 +38,7 @@ let patient
 export const settleInTime = (number, eventId) => {
   if (!patient) {
     setTimeout((all) => all.forEach((one) => one()), PATIENCE_MS, (patient = []))
-    queueMicrotask(() => {
-      patient = 0
-    })
+    queueMicrotask(() => (patient = 0))
   }
   const { event, resolve } = tickets[number - 1]
   patient.push(() => resolve({ event, eventId, status: 'queued' }))
@@ -62,7 +60,7 @@ export const emit = (kind, detail) => {
   if (kind == 'error') {
     const { code, field } = detail
     // The sentences are in debug.js.
-    detail.message ??= `${field ? field + ' broke the rule' : 'trouble:'} ${code}; init({ debug: true }) explains`
+    detail.message ??= `${field ?? 'trouble'}: ${code}; init({ debug: true }) explains`
     if (!listeners.error.size) console.warn('[duet] ' + detail.message, detail)
   }
   // Never from inside a call: a listener may call Duet.

@@ -1,6 +1,6 @@
 // The events that wait, as texts. Rust knows them by their numbers, and what becomes of them.
 
-import { ADD, FIND, MISS, step } from './effects.js'
+import { ADD, FIND, MISS, WAKE, happened, step } from './effects.js'
 import { PREFIX, cookie, keys, quiet, read } from './host.js'
 import { settle } from './listeners.js'
 import { verdict } from './ttq.js'
@@ -24,8 +24,11 @@ const tell = (kind, key, stored, ticket) => {
 }
 
 /** Takes a new event in. Chance and the pixel's id keep pages and the copies of one call apart. */
-export const add = (ticket, off, mark, body) =>
+export const add = (ticket, off, mark, body) => {
   tell(ADD, EVENT + Date.now() + '-' + Math.random() + (body.pixel_id ?? ''), JSON.stringify([off, mark, body]), ticket)
+  // Nothing says of a hidden page that it is being left, and its timers are late.
+  if (document.hidden) happened(WAKE)
+}
 
 /** Tells of everything that is stored, and of what is not any more. */
 export const look = () => {

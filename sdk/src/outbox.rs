@@ -324,6 +324,12 @@ impl Outbox {
     pub fn next_due_ms(&mut self, facts: &Facts) -> Option<f64> {
         let now_ms = facts.now_ms;
         let not_before_ms = self.pace.not_before_ms();
+        // While the proxy wants to be left alone, nothing goes out.
+        let earliest_ms = if self.pace.is_asked(now_ms) {
+            not_before_ms
+        } else {
+            now_ms
+        };
         let mut next_ms = f64::INFINITY;
         if self.leased_until_ms > 0.0 {
             next_ms = later(self.leased_until_ms, not_before_ms);
@@ -338,7 +344,7 @@ impl Outbox {
                 next_ms = due_ms;
             }
         }
-        (next_ms < f64::INFINITY).then(|| later(next_ms - now_ms, 0.0))
+        (next_ms < f64::INFINITY).then(|| later(next_ms, earliest_ms) - now_ms)
     }
 }
 

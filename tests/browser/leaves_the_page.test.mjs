@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { holds } from './browser.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 import { endpoints, leave, surroundings, ways } from './leaving.mjs';
 
@@ -29,5 +30,22 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
         }
       });
     }
+  }
+
+  // A hidden page is not told that it is hidden when it is left, and its timers are late.
+  for (const way of ['leaves a page that calls in pagehide', 'closes the tab']) {
+    test(`a visitor who ${way} in the background loses no event`, async () => {
+      const { stack } = scene;
+      const visitor = await scene.visitor();
+      const prepare = async (page) => {
+        const other = await visitor.page();
+        await other.bringToFront();
+        await holds(page, () => document.hidden);
+      };
+      const eventId = `background-${way}`.replace(/\W/g, '').slice(-64);
+      const [endpoint] = endpoints;
+      assert.equal(await leave({ stack, visitor, places, way, endpoint, eventId, prepare }), 'keepalive');
+      await stack.serverLeg(eventId);
+    });
   }
 }, (site) => ({ DUET_ALLOWED_ORIGINS: `http://127.0.0.1:${site.port}` }));

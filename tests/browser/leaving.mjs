@@ -36,7 +36,8 @@ export const ways = {
     await page.evaluate((eventId) => {
       addEventListener('pagehide', () => { window.duet.trackDualEvent('ClickButton', {}, { eventId }); });
     }, eventId);
-    await Promise.all([page.waitForNavigation(), page.click('#next')]);
+    // The driver's own click waits for a page in the foreground.
+    await Promise.all([page.waitForNavigation(), page.$eval('#next', (link) => link.click())]);
   },
   async 'closes the tab'(page, eventId) {
     await page.evaluate((eventId) => { window.duet.trackDualEvent('ClickButton', {}, { eventId }); }, eventId);
@@ -77,13 +78,14 @@ export async function surroundings(stack) {
 export const means = ({ post }) => (post.headers['sec-fetch-mode'] === 'no-cors' ? 'beacon' : 'keepalive');
 
 /**
- * One round: opens the fixture page, calls, leaves in that way. Gives back how the event arrived: `keepalive`, `beacon`, or
- * `next visit` where it took one.
+ * One round: opens the fixture page, calls, leaves in that way. `prepare` gets the page before that. Gives back how the event
+ * arrived: `keepalive`, `beacon`, or `next visit` where it took one.
  */
-export async function leave({ stack, visitor, places, way, endpoint, eventId }) {
+export async function leave({ stack, visitor, places, way, endpoint, eventId, prepare = () => {} }) {
   const config = places.configs[endpoint];
   const page = await visitor.open(stack.fixture);
   await init(page, config);
+  await prepare(page);
   await ways[way](page, eventId, places);
   const arrived = () => places.arrivals(eventId)[0];
   try {

@@ -175,6 +175,22 @@ fn a_pause_the_proxy_asks_for_holds_for_every_tab_and_every_event() {
 }
 
 #[test]
+fn a_page_sleeps_through_a_pause_the_proxy_asks_for() {
+    let mut page = Page::started(&Browser::default());
+    page.add(Event {
+        pixel_off: true,
+        ..PLAIN
+    });
+    page.happens(kind::WAKE);
+    page.add(PLAIN);
+    page.answer_after(0, 429, "", 60_000.0);
+    page.now_ms += 2000.0;
+    page.happens(kind::WAKE);
+    assert!(page.sent().is_empty());
+    assert_eq!(page.wakes_in(), Some(58_000));
+}
+
+#[test]
 fn where_one_event_may_have_spoilt_a_request_each_goes_alone() {
     let browser = Browser::default();
     let mut page = Page::started(&browser);

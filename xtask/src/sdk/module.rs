@@ -133,7 +133,7 @@ fn bind(build: &Path, package: &str, name: &str) -> Result<()> {
     // With a small stack the addresses of data are shorter. At this threshold, which was found by
     // trying, what the compiler joins is smaller than what it leaves apart.
     cargo.args(["--", "-C", "link-arg=-zstack-size=65536"]);
-    cargo.args(["-C", "llvm-args=-inline-threshold=50"]);
+    cargo.args(["-C", "llvm-args=-inline-threshold=60"]);
     run(cargo)?;
 
     let module = cargo_target().join(target).join(profile);
