@@ -1,5 +1,6 @@
-// `cargo xtask bench leave [ROUNDS]`: visitors call and leave the page at once, in every way, with the proxy near and far, in
-// two browsers; 1,000 rounds unless told otherwise. Prints how each event arrived, and fails where one did not.
+// `cargo xtask bench leave [ROUNDS [WORD…]]`: visitors call and leave the page at once, in every way or those with one of the
+// words in their names, with the proxy near and far, in two browsers; 1,000 rounds unless told otherwise. Prints how each event
+// arrived, and fails where one did not.
 
 import { launch, visitor } from '../../tests/browser/browser.mjs';
 import { endpoints, leave, surroundings, ways } from '../../tests/browser/leaving.mjs';
@@ -10,8 +11,9 @@ const means = ['keepalive', 'beacon', 'next visit', 'lost'];
 // Each of them has a browser context and so an outbox of their own.
 const sideBySide = 6;
 
-const all = Number(process.argv[2] ?? 1_000);
-const rounds = Math.ceil(all / (browsers.length * endpoints.length * Object.keys(ways).length));
+const [all = 1_000, ...words] = process.argv.slice(2);
+const chosen = Object.keys(ways).filter((way) => words.length === 0 || words.some((word) => way.includes(word)));
+const rounds = Math.ceil(all / (browsers.length * endpoints.length * chosen.length));
 
 /** Firefox may refuse to open a tab in the moment in which another one is closed. */
 const patiently = (one) => async (url) => {
@@ -52,7 +54,7 @@ console.log(`${'events a cell: '.concat(rounds).padEnd(86)}${means.map((name) =>
 for (const name of browsers) {
   const browser = await launch(name);
   try {
-    for (const way of Object.keys(ways)) {
+    for (const way of chosen) {
       for (const endpoint of endpoints) {
         // A stack of its own: its taps remember every request, and are asked again and again.
         const stack = await startStack((site) => ({ DUET_ALLOWED_ORIGINS: `http://127.0.0.1:${site.port}` }));

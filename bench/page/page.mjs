@@ -9,14 +9,15 @@ import { digests } from './plain.js';
 
 const root = join(import.meta.dirname, '../..');
 const built = (path) => readFileSync(join(root, 'target/npm', path));
+const timed = (script) => `globalThis.began = performance.now();${script}`;
 const config = { pixelId: 'C4ABCDEFGHIJ0123456789', pixelScriptUrl: '/pixel.js', endpoint: '/track', country: 'VN', currency: 'VND' };
 
 const files = {
   '/': ['text/html', '<!doctype html><title>bench</title>'],
   '/pixel.js': ['text/javascript', ''],
-  '/plain.js': ['text/javascript', readFileSync(join(import.meta.dirname, 'plain.js'))],
+  '/plain.js': ['text/javascript', timed(readFileSync(join(import.meta.dirname, 'plain.js')))],
   '/measure.js': ['text/javascript', readFileSync(join(import.meta.dirname, 'measure.js'))],
-  '/sdk/timed.js': ['text/javascript', `globalThis.began = performance.now();${built('duet-sdk/index.js')}`],
+  '/sdk/timed.js': ['text/javascript', timed(built('duet-sdk/index.js'))],
   '/sdk/duet.wasm': ['application/wasm', built('duet-sdk/duet.wasm')],
 };
 
@@ -48,13 +49,22 @@ async function measure(name, throttle) {
     const fresh = () => page.goto(address, { waitUntil: 'load' });
     await fresh();
     print(`${label}: compile and instantiate`, await page.evaluate(async () => (await import('/measure.js')).starting(60)));
-    const times = [];
-    for (let visit = 0; visit < 12; visit += 1) {
-      await fresh();
-      times.push(await page.evaluate(async (config) => (await import('/measure.js')).usable(config), config));
+    const visits = { '/sdk/timed.js': [], '/plain.js': [] };
+    for (let visit = 0; visit < 15; visit += 1) {
+      for (const [script, times] of Object.entries(visits)) {
+        await fresh();
+        times.push(await page.evaluate(async (script, config) => (await import('/measure.js')).usable(script, config), script, config));
+      }
     }
-    times.sort((a, b) => a - b);
-    print(`${label}: script evaluated to usable`, { best: times[0], median: times[5], p99: times[11] });
+    const spread = (times) => ({ best: times[0], median: times[7], p99: times[14] });
+    const [returned, begun, plainly] = [
+      visits['/sdk/timed.js'].map(([ms]) => ms),
+      visits['/sdk/timed.js'].map(([, ms]) => ms),
+      visits['/plain.js'].map(([ms]) => ms),
+    ].map((times) => spread(times.sort((one, other) => one - other)));
+    print(`${label}: script evaluated to usable`, returned, plainly);
+    print(`${label}: to all that init() does`, begun, plainly);
+    print(`${label}: the same in plain JavaScript`, plainly);
     await fresh();
     const { stubbed, real, plain } = await page.evaluate(async (config) => (await import('/measure.js')).tracking(config, 1000), config);
     print(`${label}: a call, the network stubbed`, stubbed, plain);

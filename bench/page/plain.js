@@ -50,6 +50,29 @@ export const digests = ({ email, phone, externalId }) => ({
   external_id: sha256(externalId.trim()),
 })
 
+/** What `init()` does: who is here, the click that brought them, TikTok's base code with its script, what is left behind. */
+export function init({ pixelId, pixelScriptUrl }) {
+  const user = localStorage.getItem('plain-user')?.split(',') ?? []
+  const clicked = new URL(location.href).searchParams.get('ttclid')
+  if (clicked) document.cookie = `ttclid=${clicked};max-age=2592000;path=/;samesite=lax`
+  const ttclid = clicked ?? document.cookie.match(/(?:^|; )ttclid=([^;]*)/)?.[1]
+  const left = Object.keys(localStorage).filter((key) => key.startsWith('plain:'))
+  const methods = ['page', 'track', 'identify', 'ready', 'on', 'off', 'once', 'enableCookie', 'disableCookie', 'holdConsent', 'grantConsent']
+  const defer = (queue) => {
+    for (const method of methods) queue[method] = (...args) => queue.push([method, ...args])
+    return queue
+  }
+  const pixel = defer([])
+  window.ttq = defer([])
+  window.ttq._i = { [pixelId]: pixel }
+  const script = document.createElement('script')
+  script.src = `${pixelScriptUrl}?sdkid=${pixelId}&lib=ttq`
+  document.head.append(script)
+  pixel.page()
+  addEventListener('pagehide', () => {})
+  return Promise.resolve({ user, ttclid, left })
+}
+
 /** Reports an event on both legs; the proxy's copy is stored and goes out after the task. */
 export function trackDualEvent(event, properties, { user }) {
   const eventId = crypto.randomUUID()

@@ -1,4 +1,4 @@
-//! `cargo xtask bench leave [ROUNDS]`: visitors who call and leave the page at once, in Chromium and Firefox.
+//! `cargo xtask bench leave [ROUNDS [WORD…]]`: visitors who call and leave the page at once, in Chromium and Firefox.
 //! It runs the browser suite's stack.
 
 use anyhow::Result;
