@@ -2,7 +2,7 @@
 // words in their names, with the proxy near and far, in two browsers; 1,000 rounds unless told otherwise. Prints how each event
 // arrived, and fails where one did not.
 
-import { launch, visitor } from '../../tests/browser/browser.mjs';
+import { launch, sdkOn, visitor } from '../../tests/browser/browser.mjs';
 import { endpoints, leave, surroundings, ways } from '../../tests/browser/leaving.mjs';
 import { startStack } from '../../tests/browser/stack.mjs';
 
@@ -15,16 +15,26 @@ const [all = 1_000, ...words] = process.argv.slice(2);
 const chosen = Object.keys(ways).filter((way) => words.length === 0 || words.some((word) => way.includes(word)));
 const rounds = Math.ceil(all / (browsers.length * endpoints.length * chosen.length));
 
-/** Firefox may refuse to open a tab in the moment in which another one is closed. */
-const patiently = (one) => async (url) => {
-  for (let left = 5; ; left -= 1) {
-    try {
-      return await one.open(url);
-    } catch (error) {
-      if (left === 0 || !/browsingContext\.create/.test(error.message)) throw error;
+/** Opens pages for a visitor, in the tab there is if it was not closed. */
+function tab(one) {
+  let page;
+  const opened = async (url) => {
+    if (!page || page.isClosed()) page = await one.page();
+    await page.goto(url);
+    await sdkOn(page);
+    return page;
+  };
+  return async (url) => {
+    for (let left = 5; ; left -= 1) {
+      try {
+        return await opened(url);
+      } catch (error) {
+        // Firefox may refuse to open a tab in the moment in which another one is closed.
+        if (left === 0 || !/browsingContext\.create/.test(error.message)) throw error;
+      }
     }
-  }
-};
+  };
+}
 
 /** Has visitors leave in one way until there were enough rounds; gives back how many events came by which means. */
 async function measure(scene, way, endpoint) {
@@ -32,10 +42,11 @@ async function measure(scene, way, endpoint) {
   let begun = 0;
   const comeAndGo = async () => {
     const one = await visitor(scene.browser);
+    const open = tab(one);
     while (begun < rounds) {
       const eventId = `left-${(begun += 1)}`;
       try {
-        const how = await leave({ ...scene, visitor: { open: patiently(one) }, way, endpoint, eventId });
+        const how = await leave({ ...scene, visitor: { open }, way, endpoint, eventId });
         await scene.stack.serverLeg(eventId);
         counted[how] += 1;
       } catch (error) {

@@ -3,6 +3,9 @@
 const user = { email: ' Someone@Example.com', phone: '0901 234 567', externalId: 'user_2abcDEF' }
 const properties = { value: 99000, currency: 'VND', contents: [{ content_id: 'pro', content_name: 'Pro', price: 99000, quantity: 1 }] }
 
+// How long the event of these is in the outbox.
+const EVENT_CHARACTERS = 560
+
 const quantile = (times, share) => times.sort((a, b) => a - b)[Math.floor((times.length - 1) * share)]
 const figures = (times) => ({ best: quantile(times, 0), median: quantile(times, 0.5), p99: quantile(times, 0.99) })
 
@@ -49,7 +52,10 @@ export async function usable(script, config) {
   return [returned, performance.now()].map((now) => (evaluated + now - before) * 1000)
 }
 
-/** A call, with the network stubbed and without; and the same in plain JavaScript, turn by turn. */
+/**
+ * A call, with the network stubbed and without; the same in plain JavaScript; and of it the one write to storage that neither
+ * can do without. Turn by turn.
+ */
 export async function tracking(config, count) {
   const duet = await import('/sdk/timed.js')
   const plain = await import('/plain.js')
@@ -60,11 +66,22 @@ export async function tracking(config, count) {
     return new Response(JSON.stringify({ success: true, results }), { status: 202 })
   }
   const soon = () => new Promise((done) => setTimeout(done, 1))
-  const turns = { stubbed: [], real: [], plain: [] }
+  const text = 'x'.repeat(EVENT_CHARACTERS)
+  const kept = []
+  const store = () => {
+    kept.push(`kept:${Date.now()}-${Math.random()}`)
+    localStorage.setItem(kept.at(-1), text)
+  }
+  const clear = () => {
+    for (const key of kept.splice(0)) localStorage.removeItem(key)
+    return soon()
+  }
+  const turns = { stubbed: [], real: [], plain: [], stored: [] }
   for (let turn = 0; turn < 3; turn += 1) {
     globalThis.fetch = answered
     turns.stubbed.push(await calls(duet.trackDualEvent, duet.flush, count))
     turns.plain.push(await calls(plain.trackDualEvent, soon, count))
+    turns.stored.push(await calls(store, clear, count))
     globalThis.fetch = network
     turns.real.push(await calls(duet.trackDualEvent, duet.flush, count))
   }

@@ -66,10 +66,11 @@ async function measure(name, throttle) {
     print(`${label}: to all that init() does`, begun, plainly);
     print(`${label}: the same in plain JavaScript`, plainly);
     await fresh();
-    const { stubbed, real, plain } = await page.evaluate(async (config) => (await import('/measure.js')).tracking(config, 1000), config);
+    const { stubbed, real, plain, stored } = await page.evaluate(async (config) => (await import('/measure.js')).tracking(config, 1000), config);
     print(`${label}: a call, the network stubbed`, stubbed, plain);
     print(`${label}: a call, with everything`, real, plain);
     print(`${label}: the same in plain JavaScript`, plain);
+    print(`${label}: of it, localStorage.setItem`, stored, plain);
   } finally {
     await browser.close();
   }

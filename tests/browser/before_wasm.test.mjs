@@ -33,5 +33,23 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
 
   test('calls before init() are replayed with their ids', () => assertReplayed(''));
 
+  test('init() leaves the Pixel for after its task, and does not when a call needs it', async () => {
+    const seen = await (await (await scene.visitor()).open(scene.stack.fixture)).evaluate(async (config) => {
+      const done = window.duet.init(config);
+      const at = [typeof window.ttq];
+      window.duet.trackPixelEvent('ViewContent');
+      at.push(typeof window.ttq);
+      await done;
+      return at;
+    }, scene.stack.config);
+    assert.deepEqual(seen, ['undefined', 'object']);
+    const page = await (await scene.visitor()).open(`${scene.stack.fixture}?ttclid=E.C.P.later`);
+    const after = await page.evaluate(async (config) => {
+      await window.duet.init(config);
+      return [typeof window.ttq, document.cookie.includes('ttclid=E.C.P.later')];
+    }, scene.stack.config);
+    assert.deepEqual(after, ['object', true]);
+  });
+
   test('so they are on a page whose policy forbids WebAssembly', () => assertReplayed('?wasm=no'));
 });

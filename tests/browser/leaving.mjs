@@ -79,7 +79,7 @@ export const means = ({ post }) => (post.headers['sec-fetch-mode'] === 'no-cors'
 
 /**
  * One round: opens the fixture page, calls, leaves in that way. `prepare` gets the page before that. Gives back how the event
- * arrived: `keepalive`, `beacon`, or `next visit` where it took one.
+ * arrived: `keepalive`, `beacon`, or `next visit` where it took one. The tab stays open, unless to close it was the way.
  */
 export async function leave({ stack, visitor, places, way, endpoint, eventId, prepare = () => {} }) {
   const config = places.configs[endpoint];
@@ -96,7 +96,5 @@ export async function leave({ stack, visitor, places, way, endpoint, eventId, pr
     await until(`${eventId} arrives on the next visit`, arrived);
     await again.close();
     return 'next visit';
-  } finally {
-    if (!page.isClosed()) await page.close();
   }
 }
