@@ -67,7 +67,8 @@ export interface Config {
 
 /**
  * Starts Duet, once per page: a second call with the same pixel does nothing, with another pixel adds
- * it. The promise is fulfilled when Duet is up; it is never rejected.
+ * it. Calls may follow at once. The first look at storage and the start of the Pixel wait until the page's
+ * task is over, or until a call needs them; the promise is fulfilled after that, and never rejected.
  */
 export function init(config: Config): Promise<void>
 
