@@ -87,7 +87,11 @@ pub fn call(
 pub fn digest(which: u32, plain: &str) {
     let hashed = match which {
         0 => Hashed::of_email(plain),
-        1 => Hashed::of_phone(plain.bytes().map(char::from), COUNTRY.try_lock().and_then(|it| *it)).ok(),
+        1 => Hashed::of_phone(
+            plain.bytes().map(char::from),
+            COUNTRY.try_lock().and_then(|it| *it),
+        )
+        .ok(),
         _ => Hashed::of_external_id(plain),
     };
     if let Some(hashed) = hashed {
