@@ -32,12 +32,14 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     }
   }
 
-  // A hidden page is not told that it is hidden when it is left, and its timers are late.
+  // A hidden page is not told that it is hidden when it is left, and its timers are late. Once it knows what became of the Pixel, it
+  // has no reason to wait.
   for (const way of ['leaves a page that calls in pagehide', 'closes the tab']) {
     test(`a visitor who ${way} in the background loses no event`, async () => {
       const { stack } = scene;
       const visitor = await scene.visitor();
       const prepare = async (page) => {
+        await page.evaluate(() => new Promise((known) => { window.duet.on('pixel', known); }));
         const other = await visitor.page();
         await other.bringToFront();
         await holds(page, () => document.hidden);
