@@ -34,6 +34,20 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
     await assertCarried(page, 'E.C.P.router');
   });
 
+  test('an event carries the click of a page that was left in the task of its init()', async () => {
+    const visitor = await scene.visitor();
+    const page = await land(visitor, 'E.C.P.brief');
+    await Promise.all([page.waitForNavigation(), page.evaluate((config) => {
+      // What init() puts off never has its turn.
+      window.setTimeout = () => 0;
+      window.duet.init(config);
+      location.assign('/pages/next.html');
+    }, scene.stack.config)]);
+    const later = await visitor.open(scene.stack.fixture);
+    await init(later, scene.stack.config);
+    await assertCarried(later, 'E.C.P.brief');
+  });
+
   test('the click is kept 30 days, and a newer one takes its place', async () => {
     const visitor = await scene.visitor();
     await init(await land(visitor, 'E.C.P.first'), scene.stack.config);
