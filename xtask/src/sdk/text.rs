@@ -1,7 +1,7 @@
 //! The module as text inside a JavaScript file.
 //!
 //! Base64 hides from a compressor where bytes begin and costs a fifth of the download; here a byte
-//! below 91, which most are, is one character and any other two. `decode` in `sdk/page/core.js` is
+//! below 91, which most are, is one character and any other two. `decode` in `sdk/page/inline.js` is
 //! the way back.
 
 /// The printable ASCII characters that stand for themselves in a JavaScript string.
