@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { holds } from './browser.mjs';
 import { call, init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { trackPath } from './stack.mjs';
 import { until } from './until.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   const views = async (url) =>
     (await scene.stack.sandbox.conversions()).filter(({ event, page }) => event === 'Pageview' && page?.url === url);
 

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { holds, stopClock } from './browser.mjs';
 import { init } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   // The page makes the calls itself: what a test runs on a page through the browser's debugger is exempt from the
   // page's policy.
   async function assertReplayed(query) {

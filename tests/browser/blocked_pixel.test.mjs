@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sdkOn, stopClock } from './browser.mjs';
 import { heard, init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { until } from './until.mjs';
 
 async function assertServerLegAlone({ stack }, page, said) {
@@ -16,7 +16,7 @@ async function assertServerLegAlone({ stack }, page, said) {
   assert.equal(posted.pixel, said);
 }
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   test('an event says that a blocker kept the Pixel away', async () => {
     const { stack } = scene;
     const page = await (await scene.visitor()).page();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { call, init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { until } from './until.mjs';
 
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
@@ -93,7 +93,7 @@ async function assertOneConversion(scene, page, [name, args, event], expected) {
   }
 }
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   async function identifiedPage() {
     const page = await (await scene.visitor()).open(scene.stack.fixture);
     await init(page, scene.stack.config);

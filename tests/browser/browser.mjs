@@ -1,13 +1,16 @@
 // Finds the browsers of this machine and opens pages in them.
 
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import puppeteer from 'puppeteer-core';
+import { executable } from './installed.mjs';
+import { launchWebKit } from './webkit/browser.mjs';
 
 const windows = ['ProgramFiles', 'ProgramFiles(x86)', 'LocalAppData'].map((name) => process.env[name]).filter(Boolean);
 
 const known = {
   chromium: {
+    what: 'Chromium',
+    debian: 'chromium',
     variable: 'CHROMIUM',
     names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'],
     paths: [
@@ -19,6 +22,8 @@ const known = {
     ],
   },
   firefox: {
+    what: 'Firefox',
+    debian: 'firefox-esr',
     variable: 'FIREFOX',
     names: ['firefox-esr', 'firefox'],
     paths: [
@@ -27,18 +32,6 @@ const known = {
     ],
   },
 };
-
-function executable(name) {
-  const { variable, names, paths } = known[name];
-  if (process.env[variable]) return process.env[variable];
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  const candidates = [...names.flatMap((file) => folders.map((folder) => join(folder, file))), ...paths];
-  const found = candidates.find((path) => existsSync(path));
-  if (!found) {
-    throw new Error(`No ${name} found. Install it (Debian: apt-get install ${names[0]}) or set ${variable} to its path.`);
-  }
-  return found;
-}
 
 const chromiumFlags = [
   '--no-sandbox',
@@ -60,9 +53,10 @@ const firefoxPreferences = {
   'services.settings.server': 'http://127.0.0.1:9/',
 };
 
-/** Starts `chromium` or `firefox` with an empty profile of its own; `preferences` are Firefox's. */
+/** Starts `chromium`, `firefox` or `webkit` with an empty profile of its own; `preferences` are Firefox's. */
 export async function launch(name, preferences = {}) {
-  const common = { executablePath: executable(name), headless: true, timeout: 120_000 };
+  if (name === 'webkit') return launchWebKit();
+  const common = { executablePath: executable(known[name]), headless: true, timeout: 120_000 };
   if (name === 'chromium') {
     return puppeteer.launch({
       ...common,

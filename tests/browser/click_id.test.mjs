@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 
 const days30S = 30 * 24 * 60 * 60;
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   const land = async (visitor, click) => visitor.open(`${scene.stack.fixture}?ttclid=${click}`);
   const navigate = (page, path) => page.evaluate((path) => history.pushState(null, '', path), path);
 

@@ -6,9 +6,9 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { sdkOn, stopClock } from './browser.mjs';
 import { call, init, kept, report, stored } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   /** A page on which consent is pending and calls were made, with every request it makes. */
   async function undecided() {
     const { stack } = scene;

@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { eventsIn, trackPath } from './stack.mjs';
 import { tap } from './tap.mjs';
 
 const shop = (site) => `http://shop.localhost:${site.port}`;
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   let api;
   before(async () => {
     api = await tap(scene.stack.proxy.port);

@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { until } from './until.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   /** A page and what it writes on its console; a table is the rows it was given. */
   async function listened() {
     const page = await (await scene.visitor()).open(scene.stack.fixture);

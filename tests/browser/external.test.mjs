@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   for (const [policy, query] of [['that allows WebAssembly', ''], ['that does not', '?wasm=no']]) {
     test(`an event reaches both legs under a policy ${policy}`, async () => {
       const { stack } = scene;

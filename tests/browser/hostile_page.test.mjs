@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sdkOn } from './browser.mjs';
 import { call, init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { until } from './until.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   async function openAfter(breakIt) {
     const page = await (await scene.visitor()).page();
     await page.evaluateOnNewDocument(breakIt);

@@ -5,12 +5,18 @@ import { after, afterEach, before, describe } from 'node:test';
 import { launch, visitor } from './browser.mjs';
 import { startStack } from './stack.mjs';
 
+/** The engines that people have. */
+export const engines = ['chromium', 'firefox', 'webkit'];
+
+// `BROWSERS=webkit,firefox` leaves the others out.
+const asked = process.env.BROWSERS?.split(',') ?? ['chromium', 'firefox'];
+
 /**
  * Defines tests once for each of the browsers. `define` gets the scene: the browser's `name`; and `stack` and
  * `visitor()`, to be used inside of tests only. Whatever a page threw fails the test it was thrown in.
  */
 export function inBrowsers(names, define, env) {
-  for (const name of names) {
+  for (const name of names.filter((name) => asked.includes(name))) {
     describe(name, () => {
       const visitors = [];
       const scene = {

@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { call, heard, init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { sdkPackage } from './site.mjs';
 import { accessToken, trackPath } from './stack.mjs';
 
@@ -35,7 +35,7 @@ async function filesUnder(folder) {
   return Promise.all(files.map(async (path) => [path, await readFile(path, 'latin1')]));
 }
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   test('a raw personal value is in no request, no storage and no cookie of the page', async () => {
     const { stack } = scene;
     const visitor = await scene.visitor();

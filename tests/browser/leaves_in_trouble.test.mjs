@@ -5,13 +5,13 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { holds, sdkOn } from './browser.mjs';
 import { call, init } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { means } from './leaving.mjs';
 import { eventsIn, saidOf, takenOnce, trackPath } from './stack.mjs';
 import { listen, pass } from './tap.mjs';
 import { until } from './until.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   /**
    * A gate before the proxy: while it is `shut`, requests stand before it; each of them is counted in `seen`. It also has the
    * site's files, of which it never answers those that are `withheld`.

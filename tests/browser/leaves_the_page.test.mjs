@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { holds } from './browser.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { endpoints, leave, surroundings, ways } from './leaving.mjs';
 
 const roundsIn = { chromium: 2, firefox: 1 };
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   let places;
   before(async () => {
     places = await surroundings(scene.stack);

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sdkOn, stopClock } from './browser.mjs';
 import { call, init, report, stored } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { trackPath } from './stack.mjs';
 import { until } from './until.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   test('an event outlives a proxy that is away and a page that is reloaded', async () => {
     const { stack } = scene;
     const config = { ...stack.config, endpoint: `http://127.0.0.1:${stack.proxy.port}${trackPath}` };

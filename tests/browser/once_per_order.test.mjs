@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sdkOn } from './browser.mjs';
 import { init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 
 const order = { orderId: 'PHO7K3M9Q2X', value: 99000, currency: 'VND', planId: 'homework', planName: 'Homework' };
 /** SHA-256 of `duet/1|CompletePayment|PHO7K3M9Q2X` as a version-8 UUID. */
 const eventId = 'fe42ae63-b5ad-8eb5-b022-89b5eb26d7db';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   const hours72 = 72 * 60 * 60 * 1000;
 
   async function pay(page) {

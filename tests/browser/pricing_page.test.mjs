@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { holds } from './browser.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { choose, desktop, phone, says, signIn, toWaiting } from './shop.mjs';
 import { shopSettings } from './stack.mjs';
 import { until } from './until.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   const named = async (name) => (await scene.stack.sandbox.conversions()).filter(({ event }) => event === name);
 
   /** The conversions of that name, once there are so many and each has as many signals as there are to be. */

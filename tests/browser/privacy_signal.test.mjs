@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sdkOn } from './browser.mjs';
 import { init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   for (const asked of [true, false]) {
     test(`an event is ${asked ? '' : 'not '}limited where the visitor ${asked ? 'asks for it' : 'does not ask'}`, async () => {
       const { stack } = scene;

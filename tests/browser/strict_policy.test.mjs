@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { holds } from './browser.mjs';
 import { heard, init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   async function assertBothLegs(query, more = {}) {
     const { stack } = scene;
     const page = await (await scene.visitor()).open(`${stack.fixture}?${query}`);

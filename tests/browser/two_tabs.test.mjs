@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { until } from './until.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   test('what waits in two tabs is sent once when both find the proxy again', async () => {
     const { stack } = scene;
     const visitor = await scene.visitor();

@@ -5,11 +5,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { holds, sdkOn } from './browser.mjs';
 import { init, report } from './call.mjs';
-import { inBrowsers } from './in_browsers.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
 import { listen, pass } from './tap.mjs';
 import { until } from './until.mjs';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   /** The stack's site with an order route of its own: `order.status` is what it says, `order.asked` what it was asked. */
   async function shopWith(order, use) {
     const server = await listen((incoming, outgoing) => {
@@ -115,7 +115,7 @@ inBrowsers(['chromium', 'firefox'], (scene) => {
 const serverKey = 'browser-server-key-0123';
 const bankKey = 'browser-bank-key-0123';
 
-inBrowsers(['chromium', 'firefox'], (scene) => {
+inBrowsers(engines, (scene) => {
   const toProxy = (path, authorization, body) =>
     fetch(`http://127.0.0.1:${scene.stack.proxy.port}${path}`, {
       method: 'POST',

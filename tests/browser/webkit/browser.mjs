@@ -1,0 +1,184 @@
+// WebKit on Linux: WebKitGTK's MiniBrowser, driven by its WebDriver, on a display of its own.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { executable } from '../installed.mjs';
+import { freePort } from '../stack.mjs';
+import { openSession, ready } from './driver.mjs';
+import { Page } from './page.mjs';
+import { openWire } from './wire.mjs';
+
+const inFolder = (folder) => {
+  try {
+    return readdirSync(folder).map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+};
+
+// Each distribution has a folder of its own for what is not to be started by hand.
+const libraries = ['/usr/lib', '/usr/lib64', '/usr/libexec', ...inFolder('/usr/lib')];
+const miniBrowsers = libraries.flatMap((library) =>
+  ['webkit2gtk-4.1', 'webkitgtk-6.0', 'webkit2gtk-4.0'].map((version) => join(library, version, 'MiniBrowser')));
+
+const known = {
+  driver: { what: 'WebKitWebDriver', variable: 'WEBKIT_DRIVER', names: ['WebKitWebDriver'], debian: 'webkit2gtk-driver' },
+  browser: { what: 'MiniBrowser of WebKitGTK', variable: 'WEBKIT', names: [], paths: miniBrowsers, debian: 'webkit2gtk-driver' },
+  display: { what: 'Xvfb', variable: 'XVFB', names: ['Xvfb'], debian: 'xvfb' },
+};
+
+const groups = new Set();
+process.on('exit', () => groups.forEach((pid) => endGroup(pid)));
+
+function endGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Starts a program in a process group of its own, which ends with it. */
+function start(path, args, env, stdio = 'ignore') {
+  const child = spawn(path, args, { env, detached: true, stdio });
+  groups.add(child.pid);
+  return {
+    child,
+    running() {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${path} ended with ${child.exitCode ?? child.signalCode}`);
+    },
+    async stop() {
+      const ended = child.exitCode === null && child.signalCode === null && once(child, 'exit');
+      endGroup(child.pid);
+      await ended;
+      groups.delete(child.pid);
+    },
+  };
+}
+
+async function openDisplay() {
+  const server = start(executable(known.display), ['-displayfd', '3', '-screen', '0', '1600x1200x24', '-nolisten', 'tcp', '-noreset'], process.env, [
+    'ignore', 'ignore', 'ignore', 'pipe',
+  ]);
+  const exited = once(server.child, 'exit').then(() => server.running());
+  const [number] = await Promise.race([once(server.child.stdio[3], 'data'), exited]);
+  return { name: `:${String(number).trim()}`, stop: server.stop };
+}
+
+/** The processes of a group that run pages. */
+function pageProcesses(group) {
+  return inFolder('/proc').filter((folder) => /\d$/.test(folder)).flatMap((folder) => {
+    try {
+      const [, pid, name, rest] = /^(\d+) \((.*)\) (.*)/.exec(readFileSync(join(folder, 'stat'), 'utf8'));
+      const [, , itsGroup] = rest.split(' ').map(Number);
+      return itsGroup === group && name.startsWith('WebKitWebProc') ? [Number(pid)] : [];
+    } catch {
+      // It has just ended.
+      return [];
+    }
+  });
+}
+
+async function openContext(display, { userAgent, args = [] } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'duet-webkit-'));
+  const pages = [];
+  let driven;
+  let closed = false;
+  const wire = await openWire({
+    scripts: () => driven?.scripts ?? [],
+    meets: async (url) => (await Promise.all(pages.map((page) => page.meet(url)))).every(Boolean),
+    hears: (said) => driven?.hear(said),
+  });
+  const env = {
+    PATH: process.env.PATH,
+    HOME: folder,
+    XDG_RUNTIME_DIR: folder,
+    DISPLAY: display.name,
+    NO_AT_BRIDGE: '1',
+    // Its sandbox cannot be set up by root, nor within a container.
+    WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1',
+  };
+  const capabilities = {
+    // A page that is never done loading is for the test to judge.
+    pageLoadStrategy: 'none',
+    timeouts: { script: 300_000, pageLoad: 300_000 },
+    'webkitgtk:browserOptions': {
+      binary: executable(known.browser),
+      args: ['--automation', `--proxy=${wire.address}`, ...(userAgent ? [`--user-agent=${userAgent}`] : []), ...args],
+    },
+  };
+  const { driver, session } = await startSession(env, capabilities);
+  const turn = (page) => {
+    driven = page;
+  };
+  return {
+    async newPage() {
+      const page = new Page(session, await session.open(), turn);
+      pages.push(page);
+      page.bringToFront = async () => {
+        for (const other of open()) await (other === page ? other.restore() : other.minimize());
+      };
+      return page;
+    },
+    /** Does to all pages what a phone does to those that nobody looks at: `SIGSTOP`, `SIGCONT`, and in the end `SIGKILL`. */
+    signal(name) {
+      for (const pid of pageProcesses(driver.child.pid)) process.kill(pid, name);
+    },
+    cookies: async () => (await open().at(-1)?.cookies()) ?? [],
+    async close() {
+      if (closed) return;
+      closed = true;
+      try {
+        for (const page of open()) await page.listen();
+        await session.end();
+      } finally {
+        await driver.stop();
+        await wire.stop();
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+  };
+
+  function open() {
+    return pages.filter((page) => !page.isClosed());
+  }
+}
+
+/** A driver serves one session. Its port, or the one over which it speaks to its browser, may be taken by somebody in the meantime. */
+async function startSession(env, capabilities) {
+  for (let left = 4; ; left -= 1) {
+    const port = await freePort();
+    const driver = start(executable(known.driver), [`--port=${port}`], env);
+    try {
+      const address = `http://127.0.0.1:${port}`;
+      await ready(address, driver.running);
+      return { driver, session: await openSession(address, capabilities) };
+    } catch (error) {
+      await driver.stop();
+      if (left === 0) throw error;
+    }
+  }
+}
+
+/** Starts WebKit. Each of its contexts is a browser of its own; it keeps nothing once it is closed. */
+export async function launchWebKit() {
+  const display = await openDisplay();
+  const contexts = [];
+  async function createBrowserContext(options) {
+    const context = await openContext(display, options);
+    contexts.push(context);
+    return context;
+  }
+  return {
+    createBrowserContext,
+    newPage: async () => (await createBrowserContext()).newPage(),
+    async close() {
+      for (const context of contexts) await context.close();
+      await display.stop();
+    },
+  };
+}

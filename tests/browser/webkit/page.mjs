@@ -1,0 +1,233 @@
+// A page of WebKit, with the operations that the tests use of a page of the other browsers, under the same names.
+
+import { EventEmitter } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { STATE, applied } from './prelude.mjs';
+
+const patienceMs = 60_000;
+const pollMs = 10;
+let tickets = 0;
+
+/**
+ * Runs `task` on the page. What it answers goes out as text; a promise is answered with a number instead, under which its value is
+ * found later, so that no command of the driver waits for a page.
+ */
+function run(name, ticket, task) {
+  const state = window[name] ?? { said: [], answers: new Map() };
+  if (!(name in window)) Object.defineProperty(window, name, { value: state });
+  const text = (result) => {
+    // A page may have added `toJSON` to everything.
+    const hidden = [Object, Array, String, Number, Boolean].map(({ prototype }) => [prototype, Object.getOwnPropertyDescriptor(prototype, 'toJSON')]);
+    for (const [prototype] of hidden) delete prototype.toJSON;
+    try {
+      return JSON.stringify({ ...result, said: state.said.splice(0) });
+    } finally {
+      for (const [prototype, toJSON] of hidden) if (toJSON) Object.defineProperty(prototype, 'toJSON', toJSON);
+    }
+  };
+  const threw = (error) => ({ threw: error instanceof Error ? `${error}\n${error.stack}` : String(error) });
+  try {
+    const value = task(state.answers);
+    if (typeof value?.then !== 'function') return text({ value });
+    state.answers.set(ticket, undefined);
+    value.then((value) => state.answers.set(ticket, { value }), (error) => state.answers.set(ticket, threw(error)));
+    return text({ ticket });
+  } catch (error) {
+    return text(threw(error));
+  }
+}
+
+/** A page that is just being left has nobody to answer. */
+function betweenPages(error) {
+  if (error.reason !== 'no such frame') throw error;
+  return {};
+}
+
+export class Page extends EventEmitter {
+  /** The scripts that run on each document of the page before its own. */
+  scripts = [];
+  #session;
+  #window;
+  #turn;
+  #closed = false;
+  #intercepts = false;
+
+  /** `turn(page)` tells the context that this page is driven from now on. */
+  constructor(session, window, turn) {
+    super();
+    this.#session = session;
+    this.#window = window;
+    this.#turn = turn;
+  }
+
+  #command(method, path, body) {
+    this.#turn(this);
+    return this.#session.command(this.#window, method, path, body);
+  }
+
+  async #run(script) {
+    tickets += 1;
+    const body = `return (${run})(${STATE}, ${tickets}, ${script})`;
+    const answer = JSON.parse(await this.#command('POST', '/execute/sync', { script: body, args: [] }));
+    this.hear(answer.said);
+    if ('threw' in answer) throw new Error(answer.threw);
+    return answer;
+  }
+
+  /** Passes on what the page threw or wrote on its console. */
+  hear(said) {
+    for (const { kind, type, text, args } of said) {
+      if (kind === 'pageerror') this.emit(kind, text);
+      else this.emit(kind, { type: () => type, text: () => text, args: () => args.map((arg) => ({ jsonValue: async () => JSON.parse(arg) })) });
+    }
+  }
+
+  async evaluate(script, ...args) {
+    const { value, ticket } = await this.#run(`() => ${applied(script, args)}`);
+    if (!ticket) return value;
+    for (;;) {
+      const { value: settled } = await this.#run(`(answers) => answers.has(${ticket}) ? [answers.get(${ticket})] : []`);
+      if (settled.length === 0) throw new Error('the page was left before it had answered');
+      const [answer] = settled;
+      if (answer?.threw) throw new Error(answer.threw);
+      if (answer) return answer.value;
+      await pause(pollMs);
+    }
+  }
+
+  async evaluateOnNewDocument(script, ...args) {
+    this.scripts.push(applied(script, args));
+  }
+
+  /** Waits until `look` gives something true; a page that is being left has no answer. */
+  async #until(fact, look) {
+    const deadline = Date.now() + patienceMs;
+    for (;;) {
+      const found = await look();
+      if (found) return found;
+      if (Date.now() > deadline) throw new Error(`in ${patienceMs} ms it did not come true that ${fact}`);
+      await pause(pollMs);
+    }
+  }
+
+  /** Runs `leave`, and waits until the page it leads to is loaded. */
+  async #afterLeaving(leave, { waitUntil = 'load' } = {}) {
+    await this.#run(`(answers) => { answers.left = true; }`);
+    await leave();
+    const states = waitUntil === 'domcontentloaded' ? ['interactive', 'complete'] : ['complete'];
+    await this.#until('the next page is loaded', async () => {
+      const { value } = await this.#run(`({ left }) => left ? undefined : document.readyState`).catch(betweenPages);
+      return states.includes(value);
+    });
+  }
+
+  goto(url, options) {
+    return this.#afterLeaving(() => this.#command('POST', '/url', { url }), options);
+  }
+
+  reload() {
+    return this.#afterLeaving(() => this.#command('POST', '/refresh'));
+  }
+
+  /** To be called before the page is left by something else. */
+  waitForNavigation() {
+    return this.#afterLeaving(() => {});
+  }
+
+  waitForFunction(condition, _options, ...args) {
+    return this.#until('the condition holds', () => this.evaluate(condition, ...args));
+  }
+
+  async waitForSelector(selector, { visible = false } = {}) {
+    await this.#until(`${selector} is there`, () => this.evaluate((selector, visible) => {
+      const found = document.querySelector(selector);
+      return found !== null && (!visible || (found.checkVisibility({ checkVisibilityCSS: true }) && found.getClientRects().length > 0));
+    }, selector, visible));
+    return { click: () => this.click(selector) };
+  }
+
+  async #element(selector) {
+    const [id] = Object.values(await this.#command('POST', '/element', { using: 'css selector', value: selector }));
+    return `/element/${id}`;
+  }
+
+  async click(selector) {
+    await this.#command('POST', `${await this.#element(selector)}/click`);
+  }
+
+  async type(selector, text) {
+    await this.#command('POST', `${await this.#element(selector)}/value`, { text });
+  }
+
+  async select(selector, value) {
+    await this.$eval(selector, (found, value) => {
+      found.value = value;
+      for (const kind of ['input', 'change']) found.dispatchEvent(new Event(kind, { bubbles: true }));
+    }, value);
+  }
+
+  $eval(selector, script, ...args) {
+    return this.evaluate((selector, script, args) => script(document.querySelector(selector), ...args), selector, script, args);
+  }
+
+  $$eval(selector, script, ...args) {
+    return this.evaluate((selector, script, args) => script([...document.querySelectorAll(selector)], ...args), selector, script, args);
+  }
+
+  async setViewport({ width, height }) {
+    const [aroundX, aroundY] = await this.evaluate(() => [outerWidth - innerWidth, outerHeight - innerHeight]);
+    await this.#command('POST', '/window/rect', { width: width + aroundX, height: height + aroundY });
+  }
+
+  async screenshot({ path }) {
+    await writeFile(path, Buffer.from(await this.#command('GET', '/screenshot'), 'base64'));
+  }
+
+  async setRequestInterception(on) {
+    this.#intercepts = on;
+  }
+
+  /** Tells the listeners of a request; gives back whether it may be made. */
+  async meet(url) {
+    if (!this.#intercepts) {
+      this.emit('request', { url: () => url });
+      return true;
+    }
+    return new Promise((decide) => {
+      this.emit('request', { url: () => url, abort: () => decide(false), continue: () => decide(true) });
+    });
+  }
+
+  /** The cookies of the page's own address. */
+  async cookies() {
+    const cookies = await this.#command('GET', '/cookie');
+    return cookies.map(({ expiry, ...rest }) => ({ ...rest, expires: expiry ?? -1 }));
+  }
+
+  /** There is no window manager, so windows do not cover each other: one that is out of sight has to be put away. */
+  async minimize() {
+    await this.#command('POST', '/window/minimize');
+  }
+
+  async restore() {
+    await this.#command('POST', '/window/rect', {});
+  }
+
+  isClosed() {
+    return this.#closed;
+  }
+
+  /** Takes up what the page has said until now. */
+  async listen() {
+    await this.#run('() => {}');
+  }
+
+  async close() {
+    await this.listen();
+    this.#closed = true;
+    await this.#session.close(this.#window);
+  }
+
+  setDefaultTimeout() {}
+}
