@@ -22,6 +22,7 @@ mod disk_trouble;
 mod doctor;
 mod events;
 mod every_fault;
+mod faulty_disk;
 mod forgeries;
 mod healthcheck;
 mod holds_money;

@@ -23,7 +23,7 @@ use tokio::{
     time,
 };
 
-use crate::Metrics;
+use crate::{Faults, Metrics};
 
 /// How long a condition may take to come true before a test fails. No test is about speed: this only has to be longer
 /// than anything takes on a slow machine with other things to do.
@@ -39,6 +39,7 @@ pub struct Stack {
     address: SocketAddr,
     http: Client,
     settings: Vec<(String, String)>,
+    faults: Option<Faults>,
     folder: TempDir,
 }
 
@@ -118,8 +119,39 @@ impl Stack {
             address,
             http: http_client(),
             settings,
+            faults: None,
             folder,
         })
+    }
+
+    /// As [`Stack::start`], with a disk and a clock that [`Stack::faults`] commands.
+    pub async fn start_with_faults(settings: &[(&str, &str)]) -> Result<Self> {
+        let mut stack = Self::prepare_with_faults(settings).await?;
+        stack.run_proxy().await?;
+        Ok(stack)
+    }
+
+    /// As [`Stack::start_with_faults`], with a proxy that does not run yet.
+    pub async fn prepare_with_faults(settings: &[(&str, &str)]) -> Result<Self> {
+        let mut stack = Self::prepare(settings).await?;
+        let control = stack.folder.path().join("faults");
+        stack.faults = Some(Faults::new(control, stack.data_dir())?);
+        Ok(stack)
+    }
+
+    /// What commands the proxy's disk and clock, in a stack that was started with it.
+    pub fn faults(&self) -> Result<&Faults> {
+        self.faults
+            .as_ref()
+            .context("the stack was started without faults")
+    }
+
+    /// Ends the process as a loss of power would: what the proxy wrote and no sync has brought to the disk is gone.
+    pub async fn cut_power(&mut self) -> Result<()> {
+        self.faults()?.cut_power()?;
+        let mut proxy = self.proxy.take().context("the proxy does not run")?;
+        time::timeout(PATIENCE, proxy.wait()).await??;
+        Ok(())
     }
 
     /// Sets a variable for the next start of the proxy.
@@ -153,6 +185,7 @@ impl Stack {
             .arg("serve")
             .env_clear()
             .envs(self.settings.iter().cloned())
+            .envs(self.faults.iter().flat_map(Faults::variables))
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true)
@@ -368,12 +401,17 @@ pub async fn free_address() -> Result<SocketAddr> {
 /// # Errors
 /// When it is not built.
 pub fn binary(name: &str) -> Result<PathBuf> {
+    built(name, name)
+}
+
+/// A file that `package` is built into.
+pub(crate) fn built(name: &str, package: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.ancestors().nth(2).unwrap_or(Path::new("."));
     let path = folder.join(name);
     ensure!(
         path.exists(),
-        "{} is not built; run `cargo build -p {name}`",
+        "{} is not built; run `cargo build -p {package}`",
         path.display()
     );
     Ok(path)

@@ -30,7 +30,10 @@ const CHECKS: &[Check] = &[
         ])
     }),
     ("binaries", || {
-        cargo(&["build", "--quiet", "-p", "duet-proxy", "-p", "duet-sandbox"])
+        let packages = ["duet-proxy", "duet-sandbox", "duet-faults"];
+        let named = packages.iter().flat_map(|package| ["-p", package]);
+        let build: Vec<_> = ["build", "--quiet"].into_iter().chain(named).collect();
+        cargo(&build)
     }),
     ("tests", || cargo(&["test", "--workspace"])),
     ("documentation", || {
