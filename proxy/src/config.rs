@@ -231,13 +231,7 @@ impl Config {
         );
         let payments = payments::read(&mut reader);
         let data_dir = reader.parsed("DUET_DATA_DIR", |text| Ok(PathBuf::from(text)));
-        let disk_reserve_bytes = reader.parsed("DUET_DISK_RESERVE_MB", |text| {
-            let bytes = text
-                .parse()
-                .ok()
-                .and_then(|megabytes: u64| megabytes.checked_mul(1_000_000));
-            bytes.ok_or("this is a whole number of megabytes")
-        });
+        let disk_reserve_bytes = reader.parsed("DUET_DISK_RESERVE_MB", disk_reserve_bytes);
         let country = reader.optional("DUET_COUNTRY", |text| {
             Country::parse(text.trim()).ok_or("this is an ISO 3166 code of two letters, such as VN")
         });
@@ -314,6 +308,16 @@ fn test_mode(reader: &mut Reader<'_>) -> Option<TestMode> {
         code,
         until_ms: until,
     })
+}
+
+/// Reads `DUET_DISK_RESERVE_MB`.
+///
+/// # Errors
+/// A sentence, for the operator.
+pub fn disk_reserve_bytes(text: &str) -> Result<u64, &'static str> {
+    let megabytes: Option<u64> = text.parse().ok();
+    let bytes = megabytes.and_then(|megabytes| megabytes.checked_mul(1_000_000));
+    bytes.ok_or("this is a whole number of megabytes")
 }
 
 fn api_base(text: &str) -> Result<String, &'static str> {

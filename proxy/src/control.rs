@@ -5,6 +5,7 @@
 //! only where no proxy runs.
 
 use std::{
+    collections::HashMap,
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -12,17 +13,20 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{Query, State},
+    extract::{DefaultBodyLimit, Query, State},
     http::StatusCode,
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use tokio::net::UnixListener;
+use tokio::{net::UnixListener, task};
 
 use crate::{
     orders,
-    queue::{DeadLetter, DeadLetters, Error, LetterId, Named, Orders, Payment},
+    queue::{DeadLetter, DeadLetters, Error, Interrupted, LetterId, Named, Orders, Payment},
 };
+
+/// The longest command, in bytes: more names than a command line takes.
+const LONGEST_COMMAND: usize = 16 * 1024 * 1024;
 
 /// Where the socket of the store in `data_dir` is.
 pub fn socket(data_dir: &Path) -> PathBuf {
@@ -55,9 +59,11 @@ pub fn close(data_dir: &Path) {
 /// The commands.
 pub fn router(letters: DeadLetters, orders: Orders) -> Router {
     let letters = Router::new()
-        .route("/dead-letters", get(newest))
+        .route("/dead-letters", get(page))
+        .route("/dead-letters/show", post(read))
         .route("/dead-letters/replay", post(replay))
         .route("/dead-letters/drop", post(remove))
+        .layer(DefaultBodyLimit::max(LONGEST_COMMAND))
         .with_state(letters);
     let orders = Router::new()
         .route("/orders/show", post(show))
@@ -67,11 +73,11 @@ pub fn router(letters: DeadLetters, orders: Orders) -> Router {
     letters.merge(orders)
 }
 
-/// How many letters are asked for.
+/// Which page of letters is asked for.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Newest {
-    /// The most of them.
-    pub most: usize,
+pub struct PageBefore {
+    /// The last id of the page before; without it, the first page.
+    pub before: Option<String>,
 }
 
 /// One letter and its name.
@@ -107,16 +113,30 @@ pub struct Summary {
 
 /// Which letters a command is about.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Chosen {
-    /// As [`LetterId`] prints.
-    pub ids: Vec<String>,
+#[serde(rename_all = "snake_case")]
+pub enum Chosen {
+    /// As [`LetterId`] prints, or event ids.
+    Named(Vec<String>),
+    /// Every one that is there.
+    All,
 }
 
-/// How many letters a command found.
+/// The letters of some names.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Found {
+    /// The letters.
+    pub letters: Vec<Letter>,
+    /// Names that no letter has.
+    pub unknown: Vec<String>,
+}
+
+/// What a command did.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Done {
-    /// That many.
+    /// How many letters it replayed or removed.
     pub letters: usize,
+    /// Names that no letter has.
+    pub unknown: Vec<String>,
 }
 
 /// Which order a command is about.
@@ -128,34 +148,118 @@ pub struct OrderNamed {
 
 type Answer<T> = Result<Json<T>, (StatusCode, String)>;
 
-async fn newest(
+async fn page(
     State(letters): State<DeadLetters>,
-    Query(Newest { most }): Query<Newest>,
+    Query(PageBefore { before }): Query<PageBefore>,
 ) -> Answer<Vec<Letter>> {
-    let newest = letters.newest(most).map_err(|error| refused(&error))?;
-    Ok(Json(
-        newest
-            .into_iter()
-            .map(|(id, letter)| Letter {
-                id: id.to_string(),
-                letter: Summary::of(letter),
-            })
-            .collect(),
-    ))
+    let before = before.map(|id| id.parse()).transpose();
+    let before = before.map_err(|rule: &str| (StatusCode::BAD_REQUEST, rule.to_owned()))?;
+    let page = off_the_runtime(move || {
+        let page = letters.page(before)?;
+        Ok(page.into_iter().map(Letter::of).collect())
+    });
+    Ok(Json(page.await?))
+}
+
+async fn read(State(letters): State<DeadLetters>, Json(names): Json<Vec<String>>) -> Answer<Found> {
+    let found = off_the_runtime(move || {
+        let (ids, unknown) = resolve(&letters, names)?;
+        let found = ids.into_iter().filter_map(|id| {
+            let letter = letters.find(id).transpose()?;
+            Some(letter.map(|letter| Letter::of((id, letter))))
+        });
+        let letters = found.collect::<Result<_, _>>()?;
+        Ok(Found { letters, unknown })
+    });
+    Ok(Json(found.await?))
 }
 
 async fn replay(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) -> Answer<Done> {
-    let ids = chosen.read()?;
-    Ok(Json(Done {
-        letters: letters.replay(ids).await.map_err(|error| refused(&error))?,
-    }))
+    let (done, unknown) = match chosen {
+        Chosen::All => (letters.replay_all().await, Vec::new()),
+        Chosen::Named(names) => {
+            let (ids, unknown) = named(&letters, names).await?;
+            (letters.replay(&ids).await, unknown)
+        }
+    };
+    tell("replayed", done, unknown)
 }
 
 async fn remove(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) -> Answer<Done> {
-    let ids = chosen.read()?;
-    Ok(Json(Done {
-        letters: letters.remove(ids).await.map_err(|error| refused(&error))?,
-    }))
+    let (done, unknown) = match chosen {
+        Chosen::All => (letters.remove_all().await, Vec::new()),
+        Chosen::Named(names) => {
+            let (ids, unknown) = named(&letters, names).await?;
+            (letters.remove(&ids).await, unknown)
+        }
+    };
+    tell("dropped", done, unknown)
+}
+
+fn tell(did: &'static str, done: Result<usize, Interrupted>, unknown: Vec<String>) -> Answer<Done> {
+    match done {
+        Ok(letters) => {
+            tracing::info!(
+                letters,
+                did,
+                "an operator's command about dead letters is done"
+            );
+            Ok(Json(Done { letters, unknown }))
+        }
+        Err(interrupted) => {
+            let (status, _) = refused(&interrupted.error);
+            Err((status, interrupted.to_string()))
+        }
+    }
+}
+
+async fn named(
+    letters: &DeadLetters,
+    names: Vec<String>,
+) -> Result<(Vec<LetterId>, Vec<String>), (StatusCode, String)> {
+    let letters = letters.clone();
+    off_the_runtime(move || resolve(&letters, names)).await
+}
+
+/// The letters that are called so, by their own ids or their events'; and the names that no letter has.
+fn resolve(
+    letters: &DeadLetters,
+    names: Vec<String>,
+) -> Result<(Vec<LetterId>, Vec<String>), Error> {
+    let mut ids = Vec::new();
+    let mut wanted: HashMap<String, bool> = HashMap::new();
+    for name in names {
+        match name.parse() {
+            Ok(id) if letters.find(id)?.is_some() => ids.push(id),
+            _ => {
+                wanted.insert(name, false);
+            }
+        }
+    }
+    let mut before = None;
+    while !wanted.is_empty() {
+        let page = letters.page(before)?;
+        let Some((last, _)) = page.last() else { break };
+        before = Some(*last);
+        for (id, letter) in &page {
+            let event_id = Named::of(letter.event.get()).event_id;
+            if let Some(is_found) = wanted.get_mut(event_id.as_ref()) {
+                *is_found = true;
+                ids.push(*id);
+            }
+        }
+    }
+    wanted.retain(|_, is_found| !*is_found);
+    Ok((ids, wanted.into_keys().collect()))
+}
+
+/// Does on a thread of its own what reads from the disk for longer than events may wait.
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, (StatusCode, String)> {
+    let done = task::spawn_blocking(work).await;
+    done.unwrap_or(Err(Error::Stopped))
+        .map_err(|error| refused(&error))
 }
 
 async fn show(
@@ -177,14 +281,15 @@ async fn withdraw(
 }
 
 async fn payments(State(orders): State<Orders>) -> Answer<Vec<Payment>> {
-    Ok(Json(orders.payments().map_err(|error| refused(&error))?))
+    Ok(Json(off_the_runtime(move || orders.payments()).await?))
 }
 
-impl Chosen {
-    fn read(self) -> Result<Vec<LetterId>, (StatusCode, String)> {
-        let ids = self.ids.iter().map(|id| id.parse::<LetterId>());
-        ids.collect::<Result<_, _>>()
-            .map_err(|rule| (StatusCode::BAD_REQUEST, rule.to_owned()))
+impl Letter {
+    fn of((id, letter): (LetterId, DeadLetter)) -> Self {
+        Self {
+            id: id.to_string(),
+            letter: Summary::of(letter),
+        }
     }
 }
 
@@ -206,5 +311,12 @@ impl Summary {
 
 fn refused(error: &Error) -> (StatusCode, String) {
     tracing::error!(error = ?error, "an operator's command failed");
-    (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    let status = match error {
+        Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    (status, error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

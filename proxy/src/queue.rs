@@ -41,6 +41,7 @@ use tokio::sync::mpsc;
 use crate::metrics::Metrics;
 
 mod ahead;
+mod dead_letters;
 mod disk;
 mod ends;
 mod filter;
@@ -59,6 +60,7 @@ mod space;
 mod table;
 mod writer;
 
+pub use dead_letters::{DeadLetters, Interrupted};
 pub use ends::Waiter;
 pub use intake::{Enqueued, Enqueuing, Entry, Intake, Note, Part};
 pub use key::DedupKey;
@@ -69,7 +71,7 @@ pub use payment::{Became, Payment};
 pub use row::Destination;
 pub use seen::Remember;
 
-use writer::{Answered, Call, NewLane};
+use writer::{Answered, NewLane};
 
 /// How many zeros are written at a time: the sync that takes them along shall not be felt.
 const ZEROS_BYTES: usize = 256 * 1024;
@@ -111,10 +113,7 @@ pub fn open(
         new_lanes,
         ends: Arc::clone(&ends),
     };
-    let letters = DeadLetters {
-        store,
-        writer: writer.clone(),
-    };
+    let letters = DeadLetters::new(store, writer.clone());
     let orders = Orders::new(outlet.store.clone(), writer.clone());
     Ok((Intake::new(writer, waiting, ends, orders), outlet, letters))
 }
@@ -155,43 +154,6 @@ impl Outlet {
     /// How many events wait, claimed ones included.
     pub fn depth(&self) -> i64 {
         self.waiting.load(Ordering::Relaxed)
-    }
-}
-
-/// What was accepted and not delivered, for an operator to look at.
-#[derive(Clone)]
-pub struct DeadLetters {
-    store: disk::Store,
-    writer: writer::Handle,
-}
-
-impl DeadLetters {
-    /// The newest letters first, at most `most` of them.
-    ///
-    /// # Errors
-    /// [`Error::Store`] when the disk refuses.
-    pub fn newest(&self, most: usize) -> Result<Vec<(LetterId, DeadLetter)>, Error> {
-        self.store.tables()?.letters().take(most).collect()
-    }
-
-    /// Puts letters back into the queue, with another 7 days to be delivered; how many of them there were.
-    ///
-    /// # Errors
-    /// As [`Intake::enqueue`].
-    pub async fn replay(&self, letters: Vec<LetterId>) -> Result<usize, Error> {
-        self.writer
-            .ask(|answer| Call::Replay(letters, answer))
-            .await
-    }
-
-    /// Removes letters for good; how many of them there were.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`] when the disk refuses.
-    pub async fn remove(&self, letters: Vec<LetterId>) -> Result<usize, Error> {
-        self.writer
-            .ask(|answer| Call::Remove(letters, answer))
-            .await
     }
 }
 

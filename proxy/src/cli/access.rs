@@ -2,13 +2,16 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
 use clap::Command;
-use duet_proxy::{config::settings, control, queue};
+use duet_proxy::{
+    config::{self, settings},
+    control, queue,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use tower::ServiceExt;
 
@@ -24,13 +27,17 @@ pub(super) enum Access {
 impl Access {
     /// To the store that `DUET_DATA_DIR` names.
     pub(super) async fn to(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let folder = lookup("DUET_DATA_DIR")
-            .or_else(|| settings::default_of("DUET_DATA_DIR").map(str::to_owned))
-            .context("DUET_DATA_DIR has a default")?;
-        Self::open(Path::new(&folder)).await
+        let setting = |name: &str| {
+            let default = || settings::default_of(name).map(str::to_owned);
+            lookup(name).or_else(default).unwrap_or_default()
+        };
+        let folder = setting("DUET_DATA_DIR");
+        let reserve = config::disk_reserve_bytes(&setting("DUET_DISK_RESERVE_MB"))
+            .map_err(|rule| anyhow!("DUET_DISK_RESERVE_MB: {rule}"))?;
+        Self::open(Path::new(&folder), reserve).await
     }
 
-    async fn open(folder: &Path) -> Result<Self> {
+    async fn open(folder: &Path, reserve_bytes: u64) -> Result<Self> {
         let socket = control::socket(folder);
         if tokio::net::UnixStream::connect(&socket).await.is_ok() {
             let client = reqwest::Client::builder()
@@ -44,7 +51,7 @@ impl Access {
             "DUET_DATA_DIR: there is no folder {}",
             folder.display()
         );
-        let (intake, outlet, letters) = queue::open(folder, 0, Arc::default())?;
+        let (intake, outlet, letters) = queue::open(folder, reserve_bytes, Arc::default())?;
         Ok(Self::Own {
             router: control::router(letters, intake.orders().clone()),
             outlet,
@@ -105,14 +112,14 @@ impl Access {
 
 /// A command about what the proxy keeps.
 pub(super) fn command(name: &'static str, about: &'static str) -> Command {
-    let folder = settings::SETTINGS
+    let settings = settings::SETTINGS
         .iter()
-        .filter(|setting| setting.name == "DUET_DATA_DIR")
+        .filter(|setting| ["DUET_DATA_DIR", "DUET_DISK_RESERVE_MB"].contains(&setting.name))
         .flat_map(super::arguments);
     Command::new(name)
         .about(about)
         .subcommand_required(true)
-        .args(folder.map(|argument| argument.global(true)))
+        .args(settings.map(|argument| argument.global(true)))
 }
 
 /// A time in Unix milliseconds as people read it.

@@ -1,9 +1,11 @@
 //! `duet-proxy dead-letters`: what was accepted and not delivered. Works beside a running proxy, and
 //! without one.
 
+use std::io::{self, BufWriter, Write};
+
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use duet_proxy::control::{Chosen, Done, Letter};
+use duet_proxy::control::{Chosen, Done, Found, Letter};
 
 use super::{
     access::{self, Access, say, time},
@@ -40,9 +42,6 @@ pub(super) fn command() -> Command {
     .subcommand(chosen(Command::new("drop").about("Removes them for good")))
 }
 
-/// More letters than this are not looked at by one command.
-const MOST: usize = 100_000;
-
 /// Runs the command.
 pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
     let Some((command, matches)) = matches.subcommand() else {
@@ -50,74 +49,126 @@ pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>)
     };
     on_this_thread(async {
         let store = Access::to(lookup).await?;
-        let letters: Vec<Letter> = store
-            .ask("GET", &format!("/dead-letters?most={MOST}"), &())
-            .await?;
         match command {
-            "list" => list(&letters),
-            "show" => show(&choose(letters, matches)?)?,
-            _ => {
-                let ids = choose(letters, matches)?
-                    .into_iter()
-                    .map(|letter| letter.id)
-                    .collect();
-                let Done { letters } = store
-                    .ask("POST", &format!("/dead-letters/{command}"), &Chosen { ids })
-                    .await?;
-                say(&format!("{command}: {letters}"));
-            }
+            "list" => printed(list(&store).await)?,
+            "show" => printed(show(&store, names(matches)).await)?,
+            _ => change(&store, command, names(matches)).await?,
         }
         store.close();
         Ok(())
     })
 }
 
-fn choose(letters: Vec<Letter>, matches: &ArgMatches) -> Result<Vec<Letter>> {
-    if matches.get_flag("all") {
-        return Ok(letters);
-    }
-    let names: Vec<_> = matches
-        .get_many::<String>("letter")
-        .into_iter()
-        .flatten()
-        .collect();
-    let is_named =
-        |letter: &Letter, name: &String| *name == letter.id || *name == letter.letter.event_id;
-    for name in &names {
-        ensure!(
-            letters.iter().any(|letter| is_named(letter, name)),
-            "there is no dead letter {name}"
-        );
-    }
-    Ok(letters
-        .into_iter()
-        .filter(|letter| names.iter().any(|name| is_named(letter, name)))
-        .collect())
+/// The letters' names; `None` for all of them.
+fn names(matches: &ArgMatches) -> Option<Vec<String>> {
+    let names = || matches.get_many::<String>("letter");
+    (!matches.get_flag("all")).then(|| names().into_iter().flatten().cloned().collect())
 }
 
-fn list(letters: &[Letter]) {
-    if letters.is_empty() {
+async fn change(store: &Access, command: &str, names: Option<Vec<String>>) -> Result<()> {
+    let chosen = names.map_or(Chosen::All, Chosen::Named);
+    let path = format!("/dead-letters/{command}");
+    let Done { letters, unknown } = store.ask("POST", &path, &chosen).await?;
+    if letters > 0 || unknown.is_empty() {
+        say(&format!("{command}: {letters}"));
+    }
+    none_unknown(&unknown)
+}
+
+async fn list(store: &Access) -> Result<()> {
+    let mut lines = BufWriter::new(io::stdout());
+    let mut any = false;
+    let mut pages = Pages::of(store);
+    while let Some(letters) = pages.next().await? {
+        any = true;
+        for letter in &letters {
+            writeln!(lines, "{}", line(letter))?;
+        }
+        lines.flush()?;
+    }
+    if !any {
         say("there are no dead letters");
     }
-    for Letter { id, letter } in letters {
-        let ended = time(letter.ended_at_ms);
-        let code = letter.code.map(|code| code.to_string());
-        let fields = [
-            id,
-            &ended,
-            &letter.outcome,
-            code.as_deref().unwrap_or("-"),
-            &letter.name,
-            &letter.event_id,
-            letter.message.as_deref().unwrap_or("-"),
-        ];
-        say(&fields.join("  "));
+    Ok(())
+}
+
+fn line(Letter { id, letter }: &Letter) -> String {
+    let ended = time(letter.ended_at_ms);
+    let code = letter.code.map(|code| code.to_string());
+    [
+        id,
+        &ended,
+        &letter.outcome,
+        code.as_deref().unwrap_or("-"),
+        &letter.name,
+        &letter.event_id,
+        letter.message.as_deref().unwrap_or("-"),
+    ]
+    .join("  ")
+}
+
+async fn show(store: &Access, names: Option<Vec<String>>) -> Result<()> {
+    let mut text = BufWriter::new(io::stdout());
+    if let Some(names) = names {
+        let Found { letters, unknown } = store.ask("POST", "/dead-letters/show", &names).await?;
+        write_all(&mut text, &letters)?;
+        return none_unknown(&unknown);
+    }
+    let mut pages = Pages::of(store);
+    while let Some(letters) = pages.next().await? {
+        write_all(&mut text, &letters)?;
+    }
+    Ok(())
+}
+
+fn write_all(text: &mut impl Write, letters: &[Letter]) -> Result<()> {
+    for letter in letters {
+        writeln!(text, "{}", serde_json::to_string_pretty(letter)?)?;
+    }
+    Ok(text.flush()?)
+}
+
+fn none_unknown(unknown: &[String]) -> Result<()> {
+    ensure!(
+        unknown.is_empty(),
+        "there is no dead letter {}",
+        unknown.join(", ")
+    );
+    Ok(())
+}
+
+/// Whoever reads the output may have enough of it, as `head` does.
+fn printed(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        other => other,
     }
 }
 
-fn show(letters: &[Letter]) -> Result<()> {
-    for letter in letters {
-        say(&serde_json::to_string_pretty(letter)?);
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// All letters, the newest first, a page at a time.
+struct Pages<'a> {
+    store: &'a Access,
+    before: Option<String>,
+}
+
+impl<'a> Pages<'a> {
+    fn of(store: &'a Access) -> Self {
+        let before = None;
+        Self { store, before }
     }
-    Ok(())
+
+    async fn next(&mut self) -> Result<Option<Vec<Letter>>> {
+        let path = match &self.before {
+            None => "/dead-letters".to_owned(),
+            Some(id) => format!("/dead-letters?before={id}"),
+        };
+        let letters: Vec<Letter> = self.store.ask("GET", &path, &()).await?;
+        self.before = letters.last().map(|letter| letter.id.clone());
+        Ok(self.before.is_some().then_some(letters))
+    }
 }

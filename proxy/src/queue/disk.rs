@@ -13,7 +13,7 @@
 
 use std::{
     fs,
-    ops::Range,
+    ops::{Bound, Range},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -215,13 +215,30 @@ impl Tables {
         Ok(found)
     }
 
-    /// The newest letters first.
-    pub(super) fn letters(&self) -> impl Iterator<Item = Result<(LetterId, DeadLetter), Error>> {
-        self.dead.range::<&[u8], _>(..).rev().map(|row| {
+    /// The newest letters first: those before `before`, or all.
+    pub(super) fn letters(
+        &self,
+        before: Option<LetterId>,
+    ) -> impl Iterator<Item = Result<(LetterId, DeadLetter), Error>> + use<> {
+        let end = before.map_or(Bound::Unbounded, |id| Bound::Excluded(id.to_bytes()));
+        self.dead.range((Bound::Unbounded, end)).rev().map(|row| {
             let (key, value) = row.into_inner()?;
             let id = LetterId::from_bytes(&key).ok_or(Error::Corrupt)?;
             let letter = serde_json::from_slice(&value).map_err(|_| Error::Corrupt)?;
             Ok((id, letter))
+        })
+    }
+
+    /// The ids and sizes of letters, the oldest first: those behind `after`, or all.
+    pub(super) fn letter_ids(
+        &self,
+        after: Option<LetterId>,
+    ) -> impl Iterator<Item = Result<(LetterId, usize), Error>> + use<> {
+        let start = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.to_bytes()));
+        self.dead.range((start, Bound::Unbounded)).map(|row| {
+            let (key, value) = row.into_inner()?;
+            let id = LetterId::from_bytes(&key).ok_or(Error::Corrupt)?;
+            Ok((id, value.len()))
         })
     }
 

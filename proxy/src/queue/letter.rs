@@ -67,6 +67,11 @@ impl LetterId {
         }
     }
 
+    /// The event's number in the queue.
+    pub(super) fn sequence(self) -> u64 {
+        self.sequence
+    }
+
     /// Sorts as the letters were written.
     pub(super) fn to_bytes(self) -> [u8; 16] {
         let ended = u128::from(self.ended_at_ms.unsigned_abs());

@@ -304,9 +304,9 @@ async fn a_refused_event_is_kept_with_tiktoks_words_until_it_is_replayed_or_remo
         ("b".to_owned(), "a".to_owned())
     );
 
-    assert_eq!(letters.replay(vec![oldest.0, oldest.0]).await.unwrap(), 1);
-    assert_eq!(letters.replay(vec![oldest.0]).await.unwrap(), 0);
-    assert_eq!(letters.remove(vec![newest.0, oldest.0]).await.unwrap(), 1);
+    assert_eq!(letters.replay(&[oldest.0, oldest.0]).await.unwrap(), 1);
+    assert_eq!(letters.replay(&[oldest.0]).await.unwrap(), 0);
+    assert_eq!(letters.remove(&[newest.0, oldest.0]).await.unwrap(), 1);
     assert_eq!(letters.newest(10).unwrap().len(), 0);
     assert_eq!(intake.depth(), 1);
     assert_eq!(ids(outlet.lane().await.claim(ANY).unwrap()), ["a"]);

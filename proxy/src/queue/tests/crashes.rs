@@ -99,7 +99,7 @@ impl Model {
             Act::Replay => {
                 let newest = queue.letters.newest(1).unwrap();
                 for (id, letter) in newest {
-                    assert_eq!(queue.letters.replay(vec![id]).await.unwrap(), 1);
+                    assert_eq!(queue.letters.replay(&[id]).await.unwrap(), 1);
                     let id = Named::of(letter.event.get()).event_id.into_owned();
                     self.dead.remove(&id);
                     self.waiting.insert(id);

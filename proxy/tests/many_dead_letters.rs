@@ -1,0 +1,201 @@
+//! A backlog after a long outage: more dead letters than one request could name, for the real commands and the real
+//! proxy.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use duet_events::{EventId, EventName};
+use duet_proxy::{
+    outcome::Outcome,
+    queue::{self, DedupKey, Destination, Entry, Limits, Remember},
+};
+use serde_json::json;
+
+/// The ids of so many do not fit into the 2 MB that a request has by default.
+const LETTERS: usize = 110_000;
+const AT_ONCE: usize = 1_000;
+/// How long anything may take on a slow machine.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Puts so many dead letters into a new store.
+async fn letters(folder: &Path) -> Result<()> {
+    let (intake, mut outlet, _letters) = queue::open(folder, 0, Arc::default())?;
+    let destination = Arc::new(Destination {
+        pixel_id: "C4A1B2C3D4E5F6G7H8I9".to_owned(),
+        test_event_code: None,
+    });
+    let name = EventName::parse("Lead")?;
+    let limits = Limits {
+        events: AT_ONCE,
+        bytes: usize::MAX,
+    };
+    let mut lane = None;
+    for first in (0..LETTERS).step_by(AT_ONCE) {
+        let events: Vec<_> = (first..first + AT_ONCE)
+            .map(|number| json!({ "event": "Lead", "event_id": format!("backlog-{number}") }))
+            .collect();
+        let mut entries = Vec::new();
+        for event in &events {
+            let id = EventId::parse(event["event_id"].as_str().context("an id")?)?;
+            entries.push(Entry {
+                key: DedupKey::of(&destination, &name, &id),
+                remember: Remember::Hours48,
+                destination: Arc::clone(&destination),
+                note: None,
+                event,
+            });
+        }
+        intake.enqueue(entries).await?;
+        let lane = match &mut lane {
+            Some(lane) => lane,
+            None => lane.insert(outlet.lane().await),
+        };
+        let batch = lane.claim(limits)?.context("nothing waits")?;
+        // Times of this year, as the proxy writes them: the minute's sweep removes letters of 1970.
+        let at_ms = duet_proxy::clock::now_ms();
+        lane.settle(&batch.events, &Outcome::Expired, at_ms).await?;
+    }
+    Ok(())
+}
+
+fn command(folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_duet-proxy"));
+    command.args(words).env_clear().env("DUET_DATA_DIR", folder);
+    command
+}
+
+/// What a command about dead letters prints. The store's last owner may need a moment to let go of it.
+fn said(folder: &Path, words: &[&str]) -> Result<String> {
+    let words = [&["dead-letters"], words].concat();
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let output = command(folder, &words).output()?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        if error.contains("another process") && Instant::now() < until {
+            continue;
+        }
+        ensure!(output.status.success(), "{words:?}: {error}");
+        return Ok(String::from_utf8(output.stdout)?);
+    }
+}
+
+/// A proxy whose TikTok cannot be reached, so that what waits goes on waiting.
+struct Proxy {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Proxy {
+    fn start(folder: &Path) -> Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let process = command(folder, &["serve"])
+            .env("DUET_LISTEN", address.to_string())
+            .env("TIKTOK_PIXEL_ID", "C4A1B2C3D4E5F6G7H8I9")
+            .env("TIKTOK_ACCESS_TOKEN", "sandbox-access-token")
+            .env("TIKTOK_API_BASE", "http://127.0.0.1:9")
+            .stderr(Stdio::null())
+            .spawn()?;
+        let proxy = Self { process, address };
+        let until = Instant::now() + PATIENCE;
+        while proxy.get("/healthz").is_err() {
+            ensure!(Instant::now() < until, "the proxy does not answer");
+        }
+        Ok(proxy)
+    }
+
+    fn get(&self, path: &str) -> Result<String> {
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        Ok(answer)
+    }
+
+    fn waiting(&self) -> Result<usize> {
+        let metrics = self.get("/metrics")?;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("duet_queue_events "));
+        Ok(line.context("no such metric")?.parse()?)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A copy of a store that no process has open.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_backlog_of_any_size_is_listed_replayed_and_dropped() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (data, second) = (folder.path().join("data"), folder.path().join("second"));
+    letters(&data).await?;
+    assert_eq!(said(&data, &["list"])?.lines().count(), LETTERS);
+    copy(&data, &second)?;
+
+    assert_eq!(
+        said(&second, &["drop", "--all"])?,
+        format!("drop: {LETTERS}\n")
+    );
+    assert_eq!(said(&second, &["drop", "--all"])?, "drop: 0\n");
+    assert_eq!(said(&second, &["list"])?, "there are no dead letters\n");
+
+    let proxy = Proxy::start(&data)?;
+    // Nobody reads on: the listing stays under way for as long as the proxy is asked other things.
+    let mut listing = command(&data, &["dead-letters", "list"])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(listing.stdout.take().context("no output")?).lines();
+    lines.next().context("nothing is listed")??;
+    assert!(listing.try_wait()?.is_none(), "the listing has ended");
+    proxy.get("/healthz")?;
+    drop(lines);
+    assert!(
+        listing.wait()?.success(),
+        "whoever has read enough closes the pipe"
+    );
+
+    let mut replay = command(&data, &["dead-letters", "replay", "--all"])
+        .stdout(Stdio::null())
+        .spawn()?;
+    let until = Instant::now() + PATIENCE;
+    while proxy.waiting()? == 0 {
+        ensure!(Instant::now() < until, "nothing is replayed");
+    }
+    replay.kill()?;
+    replay.wait()?;
+    let said_at_last = said(&data, &["replay", "--all"])?;
+    assert!(said_at_last.starts_with("replay: "), "{said_at_last}");
+    assert_eq!(proxy.waiting()?, LETTERS);
+    assert_eq!(said(&data, &["list"])?, "there are no dead letters\n");
+    Ok(())
+}
