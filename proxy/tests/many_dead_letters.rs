@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use duet_events::{EventId, EventName};
+use duet_events::{EventId, EventName, Invalid};
 use duet_proxy::{
     outcome::Outcome,
     queue::{self, DedupKey, Destination, Entry, Limits, Remember},
@@ -32,7 +32,7 @@ async fn letters(folder: &Path) -> Result<()> {
         pixel_id: "C4A1B2C3D4E5F6G7H8I9".to_owned(),
         test_event_code: None,
     });
-    let name = EventName::parse("Lead")?;
+    let name = EventName::parse("Lead").map_err(|rule| broken(&rule))?;
     let limits = Limits {
         events: AT_ONCE,
         bytes: usize::MAX,
@@ -44,7 +44,8 @@ async fn letters(folder: &Path) -> Result<()> {
             .collect();
         let mut entries = Vec::new();
         for event in &events {
-            let id = EventId::parse(event["event_id"].as_str().context("an id")?)?;
+            let id = event["event_id"].as_str().context("an id")?;
+            let id = EventId::parse(id).map_err(|rule| broken(&rule))?;
             entries.push(Entry {
                 key: DedupKey::of(&destination, &name, &id),
                 remember: Remember::Hours48,
@@ -64,6 +65,10 @@ async fn letters(folder: &Path) -> Result<()> {
         lane.settle(&batch.events, &Outcome::Expired, at_ms).await?;
     }
     Ok(())
+}
+
+fn broken(rule: &Invalid) -> anyhow::Error {
+    anyhow::anyhow!("{}", rule.message)
 }
 
 fn command(folder: &Path, words: &[&str]) -> Command {
