@@ -168,6 +168,18 @@ impl Claim {
         }
     }
 
+    /// Checks that a page may use the id it gives, see [`EventId::check_reserved`].
+    ///
+    /// # Errors
+    /// `reserved_id` on `event_id`.
+    pub fn check_id(&self) -> Result<(), Invalid> {
+        let order_id = self.properties.order_id.as_deref();
+        match &self.id {
+            Some(id) => id.check_reserved(self.name.as_str(), order_id),
+            None => Ok(()),
+        }
+    }
+
     /// When the event happened by the proxy's clock, in Unix seconds; now, where its sender does not say.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, string::String};
 
 use uuid::Builder;
 
-use crate::{Invalid, hash::sha256};
+use crate::{Invalid, hash::sha256, name::aliases};
 
 /// The longest id TikTok is known to keep apart.
 pub const MAX_LENGTH: usize = 64;
@@ -35,6 +35,25 @@ impl EventId {
         Self::uuid(of_order(event, order_id))
     }
 
+    /// Checks that `event` of `order_id` may have this id. An id that has the form of a derived one is reserved: it
+    /// must be derived from this order, and from this event's name or an alias of it. Otherwise anybody could spend
+    /// the id of another order's conversion.
+    ///
+    /// # Errors
+    /// `reserved_id` when it is reserved for another event or another order.
+    pub fn check_reserved(&self, event: &str, order_id: Option<&str>) -> Result<(), Invalid> {
+        let is_own = |order_id| aliases(event).any(|name| Self::derive(name, order_id) == *self);
+        if !is_reserved(&self.0) || order_id.is_some_and(is_own) {
+            return Ok(());
+        }
+        Err(Invalid::new(
+            "event_id",
+            "reserved_id",
+            "an event_id that is a lower-case version 8 UUID must be derived from this event's name and its \
+             properties.order_id; use eventIdFor, or an id of another form",
+        ))
+    }
+
     /// A fresh id out of 16 random bytes, see [`of_chance`].
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self::uuid(of_chance(bytes))
@@ -63,6 +82,17 @@ pub fn is_id(id: &str) -> bool {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
     (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(plain)
+}
+
+/// Whether an id has the form of one that is derived from an order: a lower-case UUID of version 8.
+pub fn is_reserved(id: &str) -> bool {
+    let fits = |(place, byte): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        14 => byte == b'8',
+        19 => matches!(byte, b'8' | b'9' | b'a' | b'b'),
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    id.len() == uuid::fmt::Hyphenated::LENGTH && id.bytes().enumerate().all(fits)
 }
 
 /// The id of `event` for an order, as the bytes of a UUID: the same on every page, in every webhook,
@@ -109,6 +139,115 @@ mod tests {
             ),
         ] {
             assert_eq!(EventId::derive(event, order_id).as_str(), id);
+        }
+    }
+
+    #[test]
+    fn an_id_is_reserved_if_it_looks_like_one_of_an_order() {
+        for (id, reserved) in [
+            ("8dfcc057-77d8-88a5-b01a-e0d0586f4129", true),
+            ("00000000-0000-8000-8000-000000000000", true),
+            ("00000000-0000-8000-bfff-000000000000", true),
+            // Another version, another variant, another case, another form.
+            ("8dfcc057-77d8-48a5-b01a-e0d0586f4129", false),
+            ("8dfcc057-77d8-78a5-b01a-e0d0586f4129", false),
+            ("8dfcc057-77d8-88a5-c01a-e0d0586f4129", false),
+            ("8dfcc057-77d8-88a5-701a-e0d0586f4129", false),
+            ("8DFCC057-77D8-88A5-B01A-E0D0586F4129", false),
+            ("8dfcc057-77d8-88a5-b01a-e0d0586f412A", false),
+            ("8dfcc05777d888a5b01ae0d0586f4129", false),
+            ("8dfcc057-77d8-88a5-b01a-e0d0586f412", false),
+            ("8dfcc057-77d8-88a5-b01a-e0d0586f41290", false),
+            ("8dfcc057.77d8.88a5.b01a.e0d0586f4129", false),
+            ("8dfcc057-77d8-88a5-b01a-e0d0586f412g", false),
+            ("pay_92704", false),
+        ] {
+            assert_eq!(is_reserved(id), reserved, "{id}");
+        }
+    }
+
+    #[test]
+    fn nobody_spends_the_id_of_another_order() {
+        const VICTIM: &str = "PHO7K3M9Q2X";
+        for (id, event, order_id, allowed) in [
+            (
+                EventId::derive("Subscribe", VICTIM),
+                "Subscribe",
+                Some(VICTIM),
+                true,
+            ),
+            (
+                EventId::derive("Purchase", VICTIM),
+                "CompletePayment",
+                Some(VICTIM),
+                true,
+            ),
+            (
+                EventId::derive("CompletePayment", VICTIM),
+                "Purchase",
+                Some(VICTIM),
+                true,
+            ),
+            (
+                EventId::derive("SubmitForm", VICTIM),
+                "Lead",
+                Some(VICTIM),
+                true,
+            ),
+            (
+                EventId::derive("my_event", VICTIM),
+                "my_event",
+                Some(VICTIM),
+                true,
+            ),
+            (
+                EventId::derive("Subscribe", VICTIM),
+                "Subscribe",
+                Some("MINE000001"),
+                false,
+            ),
+            (
+                EventId::derive("Subscribe", VICTIM),
+                "Subscribe",
+                None,
+                false,
+            ),
+            (
+                EventId::derive("Subscribe", VICTIM),
+                "InitiateCheckout",
+                Some(VICTIM),
+                false,
+            ),
+            (
+                EventId::derive("InitiateCheckout", VICTIM),
+                "InitiateCheckout",
+                Some("MINE000001"),
+                false,
+            ),
+            (
+                EventId::derive("Subscribe", VICTIM),
+                "Purchase",
+                Some(VICTIM),
+                false,
+            ),
+            (
+                EventId::derive("Subscribe", VICTIM),
+                "Subscribe",
+                Some("pho7k3m9q2x"),
+                false,
+            ),
+            (EventId("my-own:id".to_owned()), "Subscribe", None, true),
+            (
+                EventId::from_random([7; 16]),
+                "Subscribe",
+                Some(VICTIM),
+                true,
+            ),
+        ] {
+            let checked = id.check_reserved(event, order_id);
+            let rule = checked.err().map(|broken| broken.rule().to_owned());
+            let expected = (!allowed).then(|| "reserved_id".to_owned());
+            assert_eq!(rule, expected, "{event} of {order_id:?}");
         }
     }
 

@@ -117,6 +117,14 @@ pub fn canonical(name: &str) -> &str {
     }
 }
 
+/// The names that share one entry in Duet's memory with `name`, itself first.
+pub fn aliases(name: &str) -> impl Iterator<Item = &str> {
+    let former = FORMER.into_iter().map(|(former, _)| former);
+    let known = STANDARD.into_iter().chain(former);
+    let others = known.filter(move |known| *known != name && canonical(known) == canonical(name));
+    core::iter::once(name).chain(others)
+}
+
 /// Why a text is no event name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -212,6 +220,21 @@ mod tests {
             ("my_event", "my_event"),
         ] {
             assert_eq!(EventName::parse(name).unwrap().canonical(), canonical);
+        }
+    }
+
+    #[test]
+    fn names_of_one_event_are_aliases_of_each_other() {
+        for (name, expected) in [
+            ("CompletePayment", &["CompletePayment", "Purchase"][..]),
+            ("Purchase", &["Purchase", "CompletePayment"]),
+            ("Lead", &["Lead", "SubmitForm"]),
+            ("Pageview", &["Pageview", "PageView"]),
+            ("Subscribe", &["Subscribe"]),
+            ("my_event", &["my_event"]),
+        ] {
+            let found: alloc::vec::Vec<_> = aliases(name).collect();
+            assert_eq!(found, expected);
         }
     }
 

@@ -136,6 +136,7 @@ pub fn admit(
         }
     }
     if facts.caller == Caller::Page {
+        claim.check_id().map_err(|broken| refuse(&claim, broken))?;
         believe_the_request_only(&mut claim);
     }
     if claim

@@ -264,3 +264,23 @@ fn a_pages_word_for_a_payment_names_its_order_where_payments_are_verified() {
     }
     assert!(judge(&json!({ "event": "InitiateCheckout" }), &verified).is_ok());
 }
+
+#[test]
+fn a_page_has_no_id_of_another_order_and_a_server_has_its_own_reasons() {
+    let id = "8dfcc057-77d8-88a5-b01a-e0d0586f4129";
+    let mine = json!({ "event": "Subscribe", "event_id": id, "properties": { "order_id": "PHO7K3M9Q2X" } });
+    let spent = json!({ "event": "InitiateCheckout", "event_id": id, "properties": { "order_id": "MINE000001" } });
+    let bare = json!({ "event": "Subscribe", "event_id": id });
+    let server = Facts {
+        caller: Caller::Server,
+        ..facts()
+    };
+    assert!(judge(&mine, &facts()).is_ok());
+    for event in [spent, bare] {
+        let refusal = judge(&event, &facts()).unwrap_err();
+        let error = &refusal.errors[0];
+        assert_eq!((error.field(), error.rule()), ("event_id", "reserved_id"));
+        assert_eq!(refusal.event_id.as_deref(), Some(id));
+        assert!(judge(&event, &server).is_ok());
+    }
+}

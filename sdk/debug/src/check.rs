@@ -27,10 +27,13 @@ pub fn check(event: &str, country: &str, now_ms: i64) -> Verdict {
             errors: refusal.errors,
             warnings: Vec::new(),
         },
-        Ok(claim) => Verdict {
-            errors: claim.happened_at(None, now_ms).err().into_iter().collect(),
-            warnings: claim.warnings,
-        },
+        Ok(claim) => {
+            let time = claim.happened_at(None, now_ms).err();
+            Verdict {
+                errors: time.into_iter().chain(claim.check_id().err()).collect(),
+                warnings: claim.warnings,
+            }
+        }
     }
 }
 
@@ -66,6 +69,19 @@ mod tests {
         assert!(verdict.errors.is_empty());
         assert_eq!(verdict.warnings[0].field, "user.phone");
         assert!(!verdict.warnings[0].message.contains("0901"));
+    }
+
+    #[test]
+    fn an_id_that_is_reserved_for_another_order_is_an_error() {
+        let id = "8dfcc057-77d8-88a5-b01a-e0d0586f4129";
+        for (order_id, broken) in [("PHO7K3M9Q2X", 0), ("MINE000001", 1)] {
+            let event = format!(
+                r#"{{"event":"Subscribe","event_id":"{id}","properties":{{"order_id":"{order_id}"}}}}"#
+            );
+            let errors = check(&event, "", NOW_MS).errors;
+            assert_eq!(errors.len(), broken, "{order_id}");
+            assert!(errors.iter().all(|error| error.rule == "reserved_id"));
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::*;
 
 const ORDER: &str = "PHO7K3M9Q2X";
-/// `Subscribe` and `CompletePayment` of that order.
+/// `InitiateCheckout`, `Subscribe` and `CompletePayment` of that order.
+const INITIATE_CHECKOUT_ID: &str = "880e85cf-8c3b-8c49-a7fc-736afbb04240";
 const SUBSCRIBE_ID: &str = "8dfcc057-77d8-88a5-b01a-e0d0586f4129";
 const COMPLETE_PAYMENT_ID: &str = "fe42ae63-b5ad-8eb5-b022-89b5eb26d7db";
 const AGENT: &str = "Mozilla/5.0 (Linux; Android 14) Chrome/156.0 Mobile Safari/537.36";
@@ -11,8 +12,12 @@ const EMAIL_DIGEST: &str = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89e
 
 /// Somebody comes from an advertisement and chooses a plan.
 async fn begin(shop: &Shop) -> Result<()> {
+    begin_as(shop, "the-click").await
+}
+
+async fn begin_as(shop: &Shop, event_id: &str) -> Result<()> {
     let event = json!({
-        "event": "InitiateCheckout", "event_id": "the-click",
+        "event": "InitiateCheckout", "event_id": event_id,
         "properties": { "contents": [{ "content_id": "starter", "content_name": "Starter", "price": PRICE, "quantity": 1 }],
                         "content_type": "product", "value": PRICE, "currency": "VND", "order_id": ORDER },
         "user": { "email": "test@example.com", "ttp": "3vGw2aT0kQ9XbYcZdEfHjLmNpRs" },
@@ -136,5 +141,34 @@ async fn a_page_cannot_make_a_payment_by_itself() -> Result<()> {
     }
     assert_eq!(shop.status(ORDER).await?, "pending");
     assert!(shop.reported().await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_hide_a_sale_behind_its_own_id() -> Result<()> {
+    let shop = open().await?;
+    // The first is the id of the victim's checkout, under which their click would be noted.
+    for (name, id) in [
+        ("InitiateCheckout", INITIATE_CHECKOUT_ID),
+        ("Subscribe", SUBSCRIBE_ID),
+        ("InitiateCheckout", SUBSCRIBE_ID),
+        ("ViewContent", SUBSCRIBE_ID),
+    ] {
+        let theft = json!({ "event": name, "event_id": id, "user": { "external_id": "stranger" },
+                            "properties": { "order_id": "MINE000001" } });
+        let answer = Answer::to(shop.stack.track(&theft)?).await?;
+        let error = &answer.body["results"][0]["errors"][0];
+        assert_eq!(
+            (answer.status.as_u16(), &error["field"], &error["rule"]),
+            (422, &json!("event_id"), &json!("reserved_id")),
+            "{name} {id}"
+        );
+    }
+    begin_as(&shop, INITIATE_CHECKOUT_ID).await?;
+    shop.pay(ORDER, PRICE).await?;
+    let reported = shop.reported().await?;
+    let sales = of(&reported, "Subscribe").len() + of(&reported, "Purchase").len();
+    assert_eq!(sales, 1, "{reported:#?}");
+    assert_eq!(reported[0].user["ttclid"], "E.C.P.the-click");
     Ok(())
 }
