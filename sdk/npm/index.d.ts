@@ -43,7 +43,7 @@ export interface Config {
   pixelScriptUrl?: string
   /**
    * Whether the Pixel itself reports page views when the address changes without a load. Default:
-   * `false`; {@link page} says when there is a new page. Do not use both: each would count.
+   * `false`; {@link page} says when there is a new page. With it, {@link page} does nothing.
    */
   autoPage?: boolean
   /**
@@ -430,7 +430,11 @@ export function pending(): number
 
 /** A mistake or a loss. Where nobody listens, it is a warning on the console. */
 export interface DuetError {
-  /** For programs: `config`, `invalid`, `dropped`, `full`, `expired`, `refused`, or a broken rule's name. */
+  /**
+   * For programs: `config`, `invalid`, `full`, `expired`, `too_large` (an event of more than 60 KB), `number` (`NaN` and
+   * the like, left out), `refused` (nothing arrives until a person helps: the address, the origin), `core` (the module has
+   * stopped), or a broken rule's name.
+   */
   code: string
   /** For people. Never a personal value. */
   message: string

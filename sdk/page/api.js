@@ -5,9 +5,9 @@ import { duet } from 'surroundings'
 export const { init, identify, reset, setConsent, page, eventIdFor, watchOrder, flush, pending, on } = duet
 const { fire, fireFields } = duet
 
-export const trackDualEvent = (event, properties, options) => fire(true, true, event, properties, options)
-export const trackPixelEvent = (event, properties, options) => fire(true, false, event, properties, options)
-export const trackServerEvent = (event, properties, options) => fire(false, true, event, properties, options)
+export const trackDualEvent = (...call) => fire({ pixel: true, server: true }, ...call)
+export const trackPixelEvent = (...call) => fire({ pixel: true }, ...call)
+export const trackServerEvent = (...call) => fire({ server: true }, ...call)
 
 // The former call forms: a user in the place of the options, one object in the place of everything,
 // plain values in the place of the fields.

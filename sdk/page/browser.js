@@ -2,33 +2,61 @@
 
 import { open, openLater } from 'source'
 import { attach } from './core.js'
-import { CONSENT, HURRY, INIT, LEAVE, WAKE, catchUp, gate, happened, putOff, step, stopped } from './effects.js'
-import { letGo } from './early.js'
+import {
+  CONSENT,
+  DENIED_KEY,
+  FORGET,
+  HURRY,
+  INIT,
+  LEAVE,
+  WAKE,
+  catchUp,
+  clear,
+  gate,
+  happened,
+  putOff,
+  step,
+  stopped,
+} from './effects.js'
+import { keep, letGo } from './early.js'
 import { fire, userFields } from './fire.js'
 import { held, hold, replay } from './held.js'
-import { quiet } from './host.js'
+import { quiet, write } from './host.js'
 import { eventId } from './ids.js'
 import { emit, on } from './listeners.js'
 import { watch } from './orders.js'
 import { events, storedEvents } from './outbox.js'
+import { phase } from './phase.js'
 import { propertiesOf } from './properties.js'
 import { configure, settings } from './requests.js'
 import { addPixel, identify, view } from './ttq.js'
-import { learn, remember, reset } from './visitor.js'
+import { forget, learn, remember, reset } from './visitor.js'
 
-/** Whether the module runs. */
-let isUp
 /** Fulfilled when the module is there, where it has to be fetched. */
 let ready
 /** What the first `init()` was given. */
 let early
+/** The visitor's choice, of which the last counts and init()'s is the first. */
+let choice
 
 const fail = (error) => {
   // A trap may leave the module half-way through something; it is never called again.
   stopped()
-  isUp = true
-  held.length = 0
+  phase.isUp = false
+  phase.isComing = true
   emit('error', { code: 'core', message: 'Duet stopped working on this page: ' + error })
+  // Whatever it had not come to store.
+  events.forEach(({ key, stored }) => key && write(key, stored))
+  keepEarly()
+}
+
+/** Where there is no module, what is called is stored without it. */
+const keepEarly = () => phase.isUp || quiet(() => keep(early, choice))
+
+const leaveEarly = () => {
+  if (phase.isUp || choice != 'granted') return
+  keepEarly()
+  quiet(() => letGo(early))
 }
 
 const up = (call) => {
@@ -39,30 +67,30 @@ const up = (call) => {
       fail(error)
     }
   })
-  isUp = true
+  phase.isUp = true
   replay()
+  keepEarly()
 }
-
-const leaveEarly = () => isUp || quiet(() => letGo(early))
 
 const bringUp = () => {
   catchUp()
-  if (isUp || ready || typeof document == 'undefined') return isUp
+  if (phase.isUp || phase.isComing || typeof document == 'undefined') return phase.isUp
   try {
     up(open())
   } catch {
+    phase.isComing = true
     ready = openLater().then(up).catch((error) => {
       // Firefox breaks off what it loads before it says that the page is left.
       leaveEarly()
       fail(error)
     })
   }
-  return isUp
+  return phase.isUp
 }
 
 const run = (task) => {
   if (bringUp()) quiet(task)
-  else if (ready) hold(task)
+  else if (phase.isComing) hold(task)
 }
 
 let begun
@@ -70,7 +98,9 @@ const beginning = new Promise((resolve) => {
   begun = resolve
 })
 
-const init = (config) => {
+const begin = (config) => {
+  early ??= config
+  choice ??= config.consent ?? 'granted'
   run(() => {
     if (!settings) {
       configure(config)
@@ -84,8 +114,17 @@ const init = (config) => {
       addPixel(config)
     }
   })
-  early ??= config
-  if (ready) addEventListener('pagehide', leaveEarly)
+  addEventListener('pagehide', leaveEarly)
+  keepEarly()
+}
+
+const init = (config) => {
+  // A page that is made ready before anybody sees it begins when it is shown, and may never be.
+  if (globalThis.document?.prerendering) {
+    document.addEventListener('prerenderingchange', () => quiet(() => begin(config)), { once: true })
+  } else {
+    quiet(() => begin(config))
+  }
   return Promise.resolve(ready).then(() => new Promise(putOff))
 }
 
@@ -101,6 +140,11 @@ const listen = () => {
   addEventListener('pagehide', () => happened(LEAVE))
   addEventListener('online', hurry)
   addEventListener('pageshow', hurry)
+  addEventListener('storage', ({ key }) => {
+    if (key != DENIED_KEY) return
+    forget()
+    happened(FORGET)
+  })
   document.addEventListener('visibilitychange', () => happened(document.hidden ? LEAVE : WAKE))
 }
 
@@ -108,12 +152,19 @@ const watchOrder = (orderId, options) => {
   const { onPaid, intervalMs = 3000, timeoutMs = 1_800_000, properties, ...rest } = options ?? {}
   return watch(beginning, orderId, intervalMs, timeoutMs, ({ CompletePayment, Purchase }) => {
     // One sale has one id, whatever the proxy has called it.
-    track(true, true, 'CompletePayment', properties, { ...rest, orderId, eventId: CompletePayment ?? Purchase })
+    track(BOTH, 'CompletePayment', properties, { ...rest, orderId, eventId: CompletePayment ?? Purchase })
     onPaid?.()
   })
 }
 
-const track = (...call) => fire(bringUp(), ready, ...call)
+const BOTH = { pixel: true, server: true }
+
+const track = (...call) => {
+  bringUp()
+  const tracked = fire(...call)
+  keepEarly()
+  return tracked
+}
 
 /** The calls of this page. */
 export const browser = {
@@ -138,12 +189,13 @@ export const browser = {
     })
   },
   setConsent(consent) {
-    const task = () => {
+    choice = consent
+    run(() => {
       step(CONSENT, known(consent))
       replay()
-    }
-    task.choice = consent
-    run(task)
+    })
+    if (!phase.isUp && consent == 'denied') clear()
+    keepEarly()
   },
   page() {
     run(view)
@@ -152,11 +204,11 @@ export const browser = {
   watchOrder,
   flush: async () => {
     await ready
-    if (isUp) await Promise.all(happened(HURRY))
+    if (phase.isUp) await Promise.all(happened(HURRY))
   },
   // What is stored may be an earlier page's, or another tab's, of which this page does not know yet.
-  pending: () => (isUp ? Math.max(events.filter(Boolean).length, storedEvents().length) : 0) + held.length,
+  pending: () => (phase.isUp ? Math.max(events.filter(Boolean).length, storedEvents().length) : 0) + held.length,
   on,
   fire: track,
-  fireFields: (event, fields, options) => track(true, true, event, quiet(() => propertiesOf(fields)), options),
+  fireFields: (event, fields, options) => track(BOTH, event, quiet(() => propertiesOf(fields)), options),
 }

@@ -1,12 +1,47 @@
-// A page that is left before the module has arrived. Nothing can be hashed or stored without it, so what
-// was reported goes out without who it was about.
+// Events while there is no module: it is still on its way, or it has stopped. Nothing can be hashed without it, so such an
+// event is stored, and sent when the page is left, without who it is about but what this browser remembers.
 
 import { held } from './held.js'
-import { endpointOf } from './requests.js'
+import { remove, write } from './host.js'
+import { toJson } from './json.js'
+import { settle } from './listeners.js'
+import { close, events, newKey } from './outbox.js'
+import { SIMPLE, beacon, bodyOf, canOutlive, endpointOf } from './requests.js'
+import { remembered } from './visitor.js'
 
-/** Sends what is held, as far as the visitor has agreed; `config` is what `init()` was given. */
+/** Forgets the stored copy of a call: it goes out by itself now, or must not. */
+export const drop = (task) => {
+  if (task.key) remove(task.key)
+  task.key = undefined
+}
+
+/** Stores the calls that are held, if the visitor has agreed; `config` is what `init()` was given, if it was called. */
+export const keep = (config, consent) => {
+  if (consent == 'denied') {
+    for (const task of held.splice(0)) {
+      drop(task)
+      if (task.number) settle(task.number, task.id, 'consent')
+      else held.push(task)
+    }
+  }
+  const may = config && consent == 'granted'
+  for (const task of held) {
+    if (!may) drop(task)
+    else if (task.early && !task.key) {
+      task.key = newKey()
+      task.copy = task.early(config, remembered())
+      write(task.key, toJson(task.copy))
+    }
+  }
+}
+
+/** The page is left: sends what is kept, and all that waits. It stays stored until an answer names it. */
 export const letGo = (config) => {
-  // The last choice counts, and init()'s is the first.
-  if (held.reduce((last, { choice }) => choice ?? last, config.consent ?? 'granted') != 'granted') return
-  for (const { whole } of held) if (whole) navigator.sendBeacon(endpointOf(config), JSON.stringify(whole(config)))
+  const kept = held.filter((task) => task.key).map(({ copy }) => copy[2])
+  const waiting = events.flatMap((event, number) => (event?.body ? [close(number)] : []))
+  const body = bodyOf([...kept, ...waiting])
+  const { credentials = 'same-origin' } = config
+  if (!kept[0] && !waiting[0]) return
+  if (!canOutlive()) return beacon(endpointOf(config), body)
+  fetch(endpointOf(config), { method: 'POST', body, keepalive: true, credentials, headers: SIMPLE }).catch(() => {})
 }

@@ -1,9 +1,9 @@
 // Calls the Rust module and carries out, in order, what it asks for (effect.rs). Decides nothing.
 
 import { attach, core, effects } from './core.js'
-import { keys, quiet, remove, setCookie, write } from './host.js'
+import { PREFIX, keys, quiet, remove, setCookie, write } from './host.js'
 import { emit } from './listeners.js'
-import { events, fares } from './outbox.js'
+import { events, fares, note } from './outbox.js'
 import { PAUSE_KEY, adopt, post } from './requests.js'
 import { openPixel, stopPixel, verdict } from './ttq.js'
 import { forget, recall } from './visitor.js'
@@ -20,6 +20,7 @@ export const LOOK = 7
 export const MISS = 8
 export const FIND = 9
 export const LOOKED = 10
+export const FORGET = 11
 
 // The words, as effect.rs numbers them.
 const WORDS = 'accepted duplicate held invalid queued dropped consent full expired refused'.split(' ')
@@ -41,13 +42,16 @@ let wakeAt = Infinity
 let wakeTimer
 const batch = []
 
-/** What may become of a call: goes out, 1 waits, 2 is denied; 3 where the module has stopped. */
+/** What other pages of this site see come and go when consent is denied here. */
+export const DENIED_KEY = PREFIX + 'denied'
+
+/** What may become of a call: goes out, 1 waits, 2 is denied. */
 export let gate = 1
 
 /** The module has stopped: from here on it is asked nothing. */
 export const stopped = () => {
   attach(() => {})
-  gate = 3
+  gate = 1
 }
 
 /** Runs a call and what follows from it; gives back what that gave back, the requests it started among it. */
@@ -71,9 +75,18 @@ export const wake = (ms) => {
   }, ms)
 }
 
+/** Forgets everything that is stored on this browser. */
+export const clear = () => {
+  write(DENIED_KEY, 1)
+  keys().forEach(remove)
+  setCookie('ttclid', '', 0)
+  forget()
+}
+
 const acts = [
   (event) => write(events[event].key, events[event].stored),
   (event) => remove(events[event].key),
+  (event, word) => note(event, WORDS[word]),
   (event) => remove(events[event].mark),
   (event, word) => fares(event, WORDS[word]),
   (event, word) => emit('error', { code: WORDS[word], eventId: events[event]?.id }),
@@ -87,11 +100,7 @@ const acts = [
     putOff(adopt)
   },
   stopPixel,
-  () => {
-    keys().forEach(remove)
-    setCookie('ttclid', '', 0)
-    forget()
-  },
+  clear,
   (ms) => (ms ? write(PAUSE_KEY, Date.now() + ms) : remove(PAUSE_KEY)),
 ]
 

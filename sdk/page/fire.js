@@ -1,13 +1,16 @@
 // One call of a `track…` function: the event as the page knows it.
 
 import { core } from './core.js'
+import { drop } from './early.js'
 import { gate } from './effects.js'
 import { hold } from './held.js'
 import { PREFIX, quiet, read, write } from './host.js'
 import { eventId, hex } from './ids.js'
+import { toJson } from './json.js'
 import { emit, settle, settleInTime, ticket } from './listeners.js'
 import { brokenBy, canonical } from './names.js'
 import { add } from './outbox.js'
+import { phase } from './phase.js'
 import { settings } from './requests.js'
 import { pixels, report } from './ttq.js'
 import { digestsOf, members, ttclid } from './visitor.js'
@@ -15,6 +18,8 @@ import { digestsOf, members, ttclid } from './visitor.js'
 // The legs, as once.rs numbers them.
 const PIXEL = 1
 const SERVER = 2
+// The proxy takes no more of one event, and no browser lets more outlive its page.
+const MOST_BYTES = 60_000
 
 export const userFields = (user) => [user?.email, user?.phone, user?.externalId ?? user?.userId]
 
@@ -26,8 +31,8 @@ export const seconds = (time) => {
 }
 
 // The page may change what it handed in before the event goes out.
-const snapshot = (properties) => {
-  const text = JSON.stringify(properties ?? {})
+const snapshot = (properties, leftOut) => {
+  const text = toJson(properties ?? {}, leftOut)
   if (text[0] != '{') throw 'properties is not an object'
   return JSON.parse(text)
 }
@@ -45,71 +50,80 @@ const unfired = (mark, wanted) => {
   const now = Date.now()
   const [at, fired] = read(mark).split(' ')
   const legs = core(LEGS, wanted, +(fired ?? 0), +at, now)
-  write(mark, now + ' ' + (legs >> 2))
+  write(mark, now + ' ' + (legs >> 2), true)
   return legs & 3
 }
 
 const derive = (event, order) => core(ID, event, order)
 
-/** `isUp`: whether the module runs. `isComing`: whether it will, once it is fetched. */
-export const fire = (isUp, isComing, pixel, server, event, properties, options) => {
+/** `wanted`: the legs it is for, `pixel` and `server`. */
+export const fire = (wanted, event, properties, options) => {
   const { number, delivery } = ticket(event)
+  const { isUp, isComing } = phase
   let id = ''
   try {
     const { orderId = properties?.order_id, eventId: own, user, eventTime, testEventCode, ...rest } = options ?? {}
-    id = eventId(event, orderId, own, isUp && derive)
-    if (own != null && id != own) emit('error', { code: 'event_id', eventId: id, field: 'eventId' })
-    const copy = snapshot(properties)
-    const asked = pixel && rest.pixel !== false
+    id = eventId(event, orderId, own, isUp ? derive : undefined)
+    const mistake = (code, field) => emit('error', { code, eventId: id, field })
+    const invalid = (rule, field) => {
+      mistake(rule, field)
+      settle(number, id, 'invalid', { errors: [{ field, rule }] })
+    }
+    if (own != null && id != own) mistake('event_id', 'eventId')
+    const copy = snapshot(properties, (name) => mistake('number', 'properties.' + name))
+    const asked = wanted.pixel && rest.pixel !== false
+    // What a page reports before it is shown happens when it is.
+    const time = eventTime == null && document.prerendering ? undefined : seconds(eventTime)
     const made = {
       event,
       consent: 'granted',
-      event_time: seconds(eventTime),
       page: { url: location.href.slice(0, 2048), referrer: document.referrer.slice(0, 2048) || undefined },
       test_event_code: testEventCode || undefined,
     }
     const who = userFields(user)
-    emit('call', { ...made, properties: copy, user: members(who) })
+    const called = { ...made, event_time: time ?? seconds(), properties: copy, user: members(who) }
+    emit('call', called)
+    const isTooLarge = new TextEncoder().encode(toJson(called)).length > MOST_BYTES
     const name = event + ''
     const order = (orderId ?? '') + ''
     const attempt = () => {
+      drop(attempt)
       const rule = brokenBy(name)
-      if (rule) {
-        emit('error', { code: rule, eventId: id, field: 'event' })
-        settle(number, id, 'invalid', { errors: [{ field: 'event', rule }] })
-      } else if (gate > 1) {
-        settle(number, id, gate > 2 ? 'dropped' : 'consent')
-      } else if (gate) {
-        hold(attempt)
-      } else {
-        out()
-      }
+      if (rule) invalid(rule, 'event')
+      else if (gate > 1) settle(number, id, 'consent')
+      else if (gate) hold(attempt)
+      else out()
     }
     const whole = (config, about) => ({
       ...made,
       event_id: id,
+      event_time: time ?? seconds(),
       properties: complete(copy, config?.currency, orderId),
       limited_data_use: rest.limitedDataUse === true || navigator.globalPrivacyControl || undefined,
       user: { locale: navigator.language || undefined, ...about },
     })
     const out = () => {
       const keys = digestsOf(who)
-      const mark = order && PREFIX + 'o:' + hex(derive(canonical(name), order))
-      const legs = unfired(mark, (asked && pixels[0] != null && PIXEL) | (server && SERVER))
+      const mark = order && PREFIX + 'o:' + hex(derive(canonical(name), order) ?? [])
+      const legs = unfired(mark, (asked && pixels[0] != null && PIXEL) | (wanted.server && SERVER))
+      // The module has stopped over this very event, which then is one of those without it.
+      if (!phase.isUp) return hold(attempt)
       const body = whole(settings, { ...members(keys), ttclid: ttclid || undefined })
       if (legs & SERVER) {
         for (const pixel_id of pixels[1] ? pixels : [undefined]) {
           add(number, !asked, mark, { ...body, pixel_id })
         }
       } else {
-        settle(number, id, server ? 'duplicate' : 'off')
+        settle(number, id, wanted.server ? 'duplicate' : 'off')
       }
       if (legs & PIXEL) report(event, copy, id, keys)
     }
     attempt.number = number
     attempt.id = id
-    attempt.whole = server && whole
-    if (isUp) attempt()
+    // Without the module nobody can say who it is about: `about` is what is remembered.
+    attempt.early = wanted.server && ((config, about) => [!asked, '', whole(config, about)])
+    if (isTooLarge) invalid('too_large', 'properties')
+    else if (isUp) attempt()
     else if (isComing) hold(attempt)
     else settle(number, id, 'off')
   } catch (error) {

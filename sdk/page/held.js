@@ -2,8 +2,9 @@
 // consent is pending. They are in this page's memory only.
 
 import { catchUp } from './effects.js'
-import { quiet } from './host.js'
+import { quiet, remove } from './host.js'
 import { emit, settle } from './listeners.js'
+import { phase } from './phase.js'
 
 const MOST = 1000
 
@@ -13,7 +14,8 @@ export const held = []
 export const hold = (task) => {
   held.push(task)
   if (held.length <= MOST) return
-  const { number, id } = held.shift()
+  const { number, id, key } = held.shift()
+  if (key) remove(key)
   emit('error', { code: 'full', eventId: id })
   if (number) settle(number, id, 'dropped')
 }
@@ -22,5 +24,6 @@ export const hold = (task) => {
 export const replay = () =>
   held.splice(0).forEach((task) => {
     catchUp()
-    quiet(task)
+    if (phase.isUp) quiet(task)
+    else hold(task)
   })

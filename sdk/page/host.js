@@ -10,16 +10,17 @@ export const quiet = (task) => {
   } catch {}
 }
 
-// What localStorage did not take: denied, full, or switched off.
+// What localStorage did not take - denied, full, or switched off - and what must outlive a page script that clears it.
 const memory = new Map()
 
-export const read = (key) => memory.get(key) ?? quiet(() => localStorage.getItem(key)) ?? ''
+export const read = (key) => quiet(() => localStorage.getItem(key)) ?? memory.get(key) ?? ''
 
-export const write = (key, value) => {
+/** `forPage`: whether this page remembers it even if its storage is cleared. */
+export const write = (key, value, forPage) => {
   memory.set(key, value)
   quiet(() => {
     localStorage.setItem(key, value)
-    memory.delete(key)
+    if (!forPage) memory.delete(key)
   })
 }
 
@@ -32,9 +33,18 @@ export const keys = () =>
   [...new Set([...memory.keys(), ...(quiet(() => Object.keys(localStorage)) ?? [])])].filter((key) => key.startsWith(PREFIX))
 
 // TikTok says nothing of the alphabet of its ids; this much fits a cookie, a header and JSON unchanged.
-const plain = (text) => (text && /^[!#-+\--:<-[\]-~]{1,1024}$/.test(text) ? text : '')
+const fits = /^[!#-+\--:<-[\]-~]{1,1024}$/
+// A macro that nobody has replaced, and what programs write for nothing.
+const nobodys = /^(__.*__|\{\{.*}}|%%.*%%|undefined|null|nan|none|\[object object\])$/i
 
-export const cookie = (name) => plain(quiet(() => document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1]))
+/** A click id or browser id of TikTok's; empty for what cannot be one. */
+export const tiktokId = (text) => (fits.test(text ?? '') && !nobodys.test(text) ? text : '')
+
+/** An address of the page's, whatever its `<base>` says: that is about its links. */
+export const absolute = (address) =>
+  (quiet(() => new URL(address, location.href)) ?? quiet(() => new URL(address, document.baseURI)) ?? address) + ''
+
+export const cookie = (name) => tiktokId(quiet(() => document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1]))
 
 export const setCookie = (name, value, seconds) => {
   const secure = location.protocol == 'https:' ? ';secure' : ''
@@ -42,7 +52,7 @@ export const setCookie = (name, value, seconds) => {
 }
 
 /** The click id in an address; empty for none. */
-export const clickIn = (address) => plain(quiet(() => new URL(address).searchParams.get('ttclid')))
+export const clickIn = (address) => tiktokId(quiet(() => new URL(address).searchParams.get('ttclid')))
 
 // A router may have taken the click id out of the address, but not out of the navigation's own entry.
 export const clicked = () =>

@@ -19,7 +19,7 @@ export const watch = (beginning, orderId, intervalMs, timeoutMs, paid) => {
     if (document.hidden) return
     try {
       const { endpoint, credentials } = settings
-      const url = new URL('/api/orders/' + encodeURIComponent(orderId), new URL(endpoint, location.href))
+      const url = new URL('/api/orders/' + encodeURIComponent(orderId), endpoint)
       const { status, event_ids } = await (await fetch(url, { credentials })).json()
       if (end && status == 'paid') {
         end = 0

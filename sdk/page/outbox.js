@@ -1,16 +1,30 @@
 // The events that wait, as texts. Rust knows them by their numbers, and what becomes of them.
 
-import { ADD, FIND, MISS, WAKE, happened, step } from './effects.js'
-import { PREFIX, cookie, keys, quiet, read } from './host.js'
+import { ADD, FIND, MISS, WAKE, happened, numberOf, step } from './effects.js'
+import { PREFIX, cookie, keys, quiet, read, remove, write } from './host.js'
+import { toJson } from './json.js'
 import { settle } from './listeners.js'
 import { verdict } from './ttq.js'
 
 const EVENT = PREFIX + 'e:'
+// How an event ended that other pages may wait for.
+const END = PREFIX + 'd:'
+const MAX_AGE_MS = 604_800_000
 // What `close` adds to an event, at most.
 const LATE_BYTES = 128
 
 /** By their numbers, from 1 on. `stored`: whether the Pixel has no part in it, the mark of its order, its body. */
 export const events = [0]
+
+/** The key of a new event. It begins with the time, so that keys sort by it; chance keeps pages apart. */
+export const newKey = () => EVENT + Date.now() + '-' + Math.random()
+
+const madeAt = (key) => parseInt(key.slice(EVENT.length))
+
+const endOf = (key) => END + key.slice(EVENT.length)
+
+/** Leaves the other pages of this site word of how an event ended, until it would have been too old for all. */
+export const note = (number, status) => write(endOf(events[number].key), status)
 
 /** The keys of all that are stored. */
 export const storedEvents = () => keys().filter((key) => key.startsWith(EVENT))
@@ -19,21 +33,28 @@ const tell = (kind, key, stored, ticket) => {
   const [off, mark, body] = quiet(() => [...JSON.parse(stored)]) ?? []
   const number = events.push({ key, stored, ticket, off, mark, body, id: body?.event_id }) - 1
   const bytes = new TextEncoder().encode(stored).length + LATE_BYTES
-  // The key begins with the time, so that keys sort by it. What cannot be read is as old as can be.
-  step(kind, number, body ? parseInt(key.slice(EVENT.length)) : 0, bytes, !!off + 2 * !!mark)
+  // What cannot be read is as old as can be.
+  step(kind, number, body ? madeAt(key) : 0, bytes, !!off + 2 * !!mark)
 }
 
-/** Takes a new event in. Chance and the pixel's id keep pages and the copies of one call apart. */
+/** Takes a new event in. */
 export const add = (ticket, off, mark, body) => {
-  tell(ADD, EVENT + Date.now() + '-' + Math.random() + (body.pixel_id ?? ''), JSON.stringify([off, mark, body]), ticket)
+  tell(ADD, newKey(), toJson([off, mark, body]), ticket)
   // Nothing says of a hidden page that it is being left, and its timers are late.
   if (document.hidden) happened(WAKE)
 }
 
-/** Tells of everything that is stored, and of what is not any more. */
+/**
+ * Tells of everything that is stored, and of what other pages have ended. What is gone without a word was cleared away by
+ * somebody: nobody has answered for it, so this page goes on with the copy it has.
+ */
 export const look = () => {
   const known = events.map((event) => event.key)
-  events.forEach((event, number) => event && !read(event.key) && step(MISS, number))
+  events.forEach((event, number) => {
+    const end = event && !read(event.key) && read(endOf(event.key))
+    if (end) step(MISS, number, 0, numberOf(end))
+  })
+  for (const key of keys()) if (key.startsWith(END) && Date.now() - madeAt(key) > MAX_AGE_MS) remove(key)
   for (const key of storedEvents()) if (!known.includes(key)) tell(FIND, key, read(key))
 }
 

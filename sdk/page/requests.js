@@ -2,7 +2,8 @@
 
 import { core } from './core.js'
 import { ANSWERED, LOOK, LOOKED, gate, numberOf, step, wake } from './effects.js'
-import { PREFIX, quiet, read, remove, write } from './host.js'
+import { PREFIX, absolute, quiet, read, remove, write } from './host.js'
+import { toJson } from './json.js'
 import { emit } from './listeners.js'
 import { close, events, look } from './outbox.js'
 
@@ -13,13 +14,28 @@ const REQUEST_MS = 10_000
 const LEASE_MS = 15_000
 // A browser lets requests of 64 KiB in all outlive their page, those of other scripts included.
 const KEEPALIVE_BYTES = 60_000
+// What Rust knows a redirect by that has lost the body.
+const MOVED = 300
 
 /** What `init()` was given, with its defaults. */
 export let settings
 let token
 let inFlight = 0
 
-export const endpointOf = (config) => config.endpoint || '/api/analytics/tiktok/track'
+/** Where the proxy takes events. */
+export const endpointOf = (config) => absolute(config.endpoint || '/api/analytics/tiktok/track')
+
+/** A body for the proxy. */
+export const bodyOf = (events) => toJson({ sent_at: Date.now(), events })
+
+/** With anything else the browser asks the proxy for leave first, and a page that is left cannot. */
+export const SIMPLE = { 'content-type': 'text/plain;charset=UTF-8' }
+
+/** Whether requests can outlive their page here. */
+export const canOutlive = () => 'keepalive' in Request.prototype
+
+/** A beacon says nothing of its fate, so the events in it stay until an answer names them. */
+export const beacon = (endpoint, body) => quiet(() => navigator.sendBeacon(endpoint, body))
 
 export const configure = (config) => {
   settings = {
@@ -32,15 +48,14 @@ export const configure = (config) => {
 }
 
 export async function post(number, leaving, batch) {
-  const body = JSON.stringify({ sent_at: Date.now(), events: batch.map(close) })
-  // Retry after, status, whether the proxy spoke, its results: as far as they are known.
-  const answer = [0, 0, 0, '']
+  const body = bodyOf(batch.map(close))
   const { length } = new TextEncoder().encode(body)
   const keepalive = inFlight + length <= KEEPALIVE_BYTES
+  // What is known of the answer: an HTTP status, the wait it asks for, and a digit for each event.
+  const answer = { status: 0, retryAfterMs: 0, results: '' }
   if (keepalive) inFlight += length
-  if (leaving && !(keepalive && 'keepalive' in Request.prototype)) {
-    // A beacon says nothing of its fate, so the events stay until an answer names them.
-    quiet(() => navigator.sendBeacon(settings.endpoint, body))
+  if (leaving && !(keepalive && canOutlive())) {
+    beacon(settings.endpoint, body)
   } else {
     const abort = new AbortController()
     const { signal } = abort
@@ -49,42 +64,42 @@ export async function post(number, leaving, batch) {
       setTimeout(done, REQUEST_MS)
       addEventListener('pageshow', ({ persisted }) => persisted && done(), { signal })
     })
-    await Promise.race([ask(body, keepalive, leaving, batch, answer, signal), givenUp]).catch(() => {})
+    await Promise.race([ask({ body, keepalive, signal }, leaving, batch, answer), givenUp]).catch(() => {})
     abort.abort()
   }
   if (keepalive) inFlight -= length
-  await Promise.all(step(ANSWERED, number, ...answer))
+  await Promise.all(step(ANSWERED, number, answer.retryAfterMs, answer.status, 0, answer.results))
 }
 
 // Offline, blocked, patched, cut off or no JSON: what `answer` has got by then is the answer.
-async function ask(body, keepalive, leaving, batch, answer, signal) {
+async function ask(request, leaving, batch, answer) {
   const { endpoint, credentials, getToken } = settings
   if (getToken && !leaving) token = await getToken()
   const response = await fetch(endpoint, {
+    ...request,
     method: 'POST',
-    body,
-    keepalive,
     credentials,
-    signal,
-    // With anything else the browser asks the proxy for leave first, and a page that is left cannot.
-    headers: {
-      'content-type': 'text/plain;charset=UTF-8',
-      ...(token && { authorization: 'Bearer ' + token }),
-    },
+    headers: { ...SIMPLE, ...(token && { authorization: 'Bearer ' + token }) },
   })
-  answer[1] = response.status
-  answer[0] = milliseconds(response.headers.get('retry-after'))
-  const { success, results = [], warnings } = await response.json()
-  // Results stand in the order of the events, and are believed only under the right id.
-  answer[3] = batch
-    .map((event, at) => {
-      const { event_id, status, ...said } = results[at] ?? {}
-      if (event_id != events[event]?.id) return 0
-      events[event].said = { warnings, ...said }
-      return numberOf(status)
-    })
-    .join('')
-  answer[2] = typeof success == 'boolean'
+  answer.retryAfterMs = milliseconds(response.headers.get('retry-after'))
+  const moved = response.redirected && response.ok
+  // A 307 or 308 hands the body on; of anything else a GET was made, whose answer settles nothing.
+  answer.status = moved ? MOVED : response.status
+  const { status, results = [], warnings } = await response.json()
+  answer.results = batch.map((event, at) => resultOf(events[event], results[at], warnings)).join('')
+  if (+answer.results) answer.status = response.status
+  else if (moved && status == 'ok') {
+    // It was the proxy that the GET has reached.
+    settings.endpoint = response.url
+    answer.status = 0
+  }
+}
+
+// Results stand in the order of the events, and are believed only under the right id; a rejection, only with its rules.
+const resultOf = (event, { event_id, status, ...said } = {}, warnings) => {
+  if (!event || event_id != event.id || (status == 'invalid' && !said.errors?.length)) return 0
+  event.said = { warnings, ...said }
+  return numberOf(status)
 }
 
 const milliseconds = (header) => {

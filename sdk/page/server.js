@@ -3,7 +3,7 @@
 
 import { eventId } from './ids.js'
 
-const fire = (_pixel, _server, event, properties, options) => {
+const fire = (_legs, event, properties, options) => {
   const id = eventId(event, options?.orderId ?? properties?.order_id, options?.eventId)
   return { eventId: id, delivery: Promise.resolve({ event, eventId: id, status: 'off' }) }
 }
@@ -20,5 +20,5 @@ export const duet = {
   pending: () => 0,
   on: () => () => {},
   fire,
-  fireFields: (event, fields, options) => fire(true, true, event, { order_id: fields.orderId }, options),
+  fireFields: (event, fields, options) => fire({}, event, { order_id: fields.orderId }, options),
 }

@@ -2,10 +2,12 @@
 //
 // The base code is a queue that a script from TikTok drains. A blocked script leaves the queue standing
 // and nobody notices, so Duet asks the Pixel to call back. Everything goes to the instance of one pixel
-// id, so other pixels of the page see nothing twice.
+// id, so other pixels of the page see nothing twice. The page may have TikTok's base code too, before or after, and for the
+// same pixel: then one of the two loads it, and one page view is reported.
 
 import { WAKE, happened } from './effects.js'
-import { quiet } from './host.js'
+import { absolute, quiet } from './host.js'
+import { toJson } from './json.js'
 import { emit } from './listeners.js'
 
 const SCRIPT = 'https://analytics.tiktok.com/i18n/pixel/events.js'
@@ -23,6 +25,8 @@ export const pixels = []
 
 const starts = []
 let policy
+/** The queue that is guarded. */
+let safe
 let isOpen
 let wasOpen
 let said
@@ -31,21 +35,29 @@ let viewed
 /** Adds a pixel, once. It starts at once where others run already. */
 export const addPixel = ({ pixelId: id = '', pixel, pixelScriptUrl, autoPage, nonce }) => {
   const existing = pixel == 'existing'
+  const script = pixelScriptUrl ? absolute(pixelScriptUrl) : SCRIPT
   if (pixel == 'off' || pixels.includes(id)) return
   // The id becomes part of a script's address.
   if (!/^[A-Z\d]{10,40}$/.test(id) && !(existing && id === '')) return emit('error', { code: 'config', field: 'pixelId' })
   pixels.push(id)
   const start = () => {
-    if (existing) return watch(id)
-    const ttq = base(pixelScriptUrl || SCRIPT, nonce)
+    if (existing) {
+      // Base code of the page's own reports the first page view itself.
+      viewed ??= location.href
+      return watch(id)
+    }
+    const ttq = base(script, nonce)
+    const isPages = ttq._i?.[id]
+    // A page view that is still in the queue of all pixels is one of this pixel's, too.
+    const isViewed = isPages || quiet(() => [...ttq].some(([method]) => method == 'page'))
     const options = {}
     // Duet's `page()` says when there is a new page; both would count it twice.
     if (!autoPage) options.historyObserver = false
     if (navigator.globalPrivacyControl) options.limited_data_use = true
-    if (!ttq._i?.[id]) quiet(() => ttq.load(id, options, pixelScriptUrl || SCRIPT))
+    if (!isPages) quiet(() => ttq.load(id, options, script))
     watch(id)
     // As in TikTok's own base code, this is the first page view.
-    tell(id, 'page')
+    if (!isViewed) tell(id, 'page')
     viewed = location.href
   }
   starts.push(start)
@@ -83,7 +95,7 @@ export const stopPixel = (denied) => {
  * digests; under its plain names it would hash them again.
  */
 export const identify = ([email, phone, id]) => {
-  const text = JSON.stringify({
+  const text = toJson({
     sha256_email: email || undefined,
     sha256_phone_number: phone || undefined,
     external_id: id || undefined,
@@ -103,7 +115,14 @@ export const report = (event, properties, eventId, keys) => {
 export const view = () => {
   if (!isOpen || viewed == location.href) return
   viewed = location.href
-  tellAll('page')
+  // A pixel that watches the address itself has seen it.
+  pixels.forEach((id) => watchesAddress(id) || quiet(() => tell(id, 'page')))
+}
+
+const watchesAddress = (id) => {
+  const options = window.ttq?._o ?? {}
+  const own = id ? options[id] : Object.values(options)[0]
+  return own && own.historyObserver !== false
 }
 
 const tellAll = (...call) => pixels.forEach((id) => quiet(() => tell(id, ...call)))
@@ -143,7 +162,7 @@ const found = (state) =>
 const base = (script, nonce) => {
   window.TiktokAnalyticsObject = 'ttq'
   const ttq = (window.ttq ??= [])
-  if (ttq.load) return ttq
+  if (ttq.load) return guarded(ttq)
   const methods = (ttq.methods = METHODS.split(' '))
   ttq.setAndDefer = (target, method) => {
     target[method] = (...args) => {
@@ -173,5 +192,40 @@ const base = (script, nonce) => {
     element.src = policy?.createScriptURL(url) ?? url
     document.head.append(element)
   }
+  return guarded(ttq)
+}
+
+/**
+ * Keeps what runs safe from base code of the page's own that comes later: it would empty the queue of a pixel that it loads
+ * again, put queues in the place of methods that TikTok's script has taken over, and view the page once more for every pixel.
+ */
+const guarded = (ttq) => {
+  if (safe == ttq) return ttq
+  safe = ttq
+  let { load, page, setAndDefer } = ttq
+  const guard = (method, call, replace) =>
+    Object.defineProperty(ttq, method, { get: () => call, set: replace, configurable: true, enumerable: true })
+  guard(
+    'load',
+    (id, ...more) => pixels.includes(id) && ttq._i?.[id] ? undefined : load.call(ttq, id, ...more),
+    (theirs) => (load = theirs),
+  )
+  guard(
+    'page',
+    (...call) => {
+      if (!isOpen || viewed != location.href) {
+        viewed = location.href
+        return page.apply(ttq, call)
+      }
+      const others = Object.keys(ttq._i ?? {}).filter((id) => !pixels.includes(id))
+      others.forEach((id) => ttq.instance(id).page(...call))
+    },
+    (theirs) => (page = theirs),
+  )
+  guard(
+    'setAndDefer',
+    (target, method) => Object.keys(target).includes(method) || setAndDefer.call(ttq, target, method),
+    () => {},
+  )
   return ttq
 }

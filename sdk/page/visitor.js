@@ -1,7 +1,7 @@
 // What is remembered of a visitor: digests of who they said they are, and the click that brought them.
 
 import { core } from './core.js'
-import { PREFIX, clicked, cookie, read, remove, setCookie, write } from './host.js'
+import { PREFIX, clicked, cookie, read, remove, setCookie, tiktokId, write } from './host.js'
 import { hex } from './ids.js'
 import { emit } from './listeners.js'
 import { plain } from './plain.js'
@@ -11,6 +11,8 @@ const MAX_AGE_SECONDS = 2_592_000
 
 /** The digests of e-mail address, phone number and the shop's own id. */
 let known = []
+/** What this page has stored of them. What is gone from there since was removed by somebody, and is not written again. */
+let kept = ''
 /** The newest click that brought them. */
 export let ttclid
 
@@ -48,19 +50,22 @@ export const learn = (raw) => {
 }
 
 /** Keeps the identified visitor for this browser's next pages. */
-export const remember = () => store('user', known)
+export const remember = () => {
+  if (kept != known + '') store('user', (kept = known + ''))
+}
 
 /** Takes up what this browser remembers, now that it may be read; gives back the digests. */
 export const recall = () => {
   if (known.join('')) remember()
   else known = stored('user')
+  if (ttclid) return known
   // A click in the address is newer than one that is stored.
   ttclid = clicked()
   if (ttclid) {
     setCookie('ttclid', ttclid, MAX_AGE_SECONDS)
     store('ttclid', ttclid)
   } else {
-    ttclid = cookie('ttclid') || stored('ttclid')[0]
+    ttclid = cookie('ttclid') || tiktokId(stored('ttclid')[0])
   }
   return known
 }
@@ -68,11 +73,16 @@ export const recall = () => {
 /** Forgets who they said they are; the click stays, it is the browser's. */
 export const reset = () => {
   known = []
+  kept = ''
   remove(PREFIX + 'user')
 }
+
+/** The members of `user` that this browser remembers: who is here, and what brought them. */
+export const remembered = () => ({ ...members(recall()), ttclid: ttclid || undefined })
 
 /** Forgets everything. */
 export const forget = () => {
   known = []
+  kept = ''
   ttclid = ''
 }

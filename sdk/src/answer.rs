@@ -9,9 +9,9 @@ pub enum Reading {
     PerEvent,
     /// One event may have spoilt the others: each goes alone.
     Apart,
-    /// Refused for good.
-    Refused,
-    /// Refused for a reason that only a person can remove: the key, the origin, the address.
+    /// The one event of the request may be what is wrong with it: from now on it goes last, and seldom.
+    Seldom,
+    /// Rejected for a reason that only a person can remove: the key, the origin, the address.
     Slowly,
     /// Not now.
     Later,
@@ -22,28 +22,27 @@ pub enum Reading {
 pub struct Answer<'a> {
     /// The request.
     pub request: u32,
-    /// The HTTP status; 0 where there was no answer.
+    /// The HTTP status; 0 where there was no answer, 300 where a redirect has lost the body.
     pub http_status: u32,
     /// What `Retry-After` asks for; 0 for nothing.
     pub retry_after_ms: f64,
-    /// Whether the body is the proxy's own JSON.
-    pub spoken: bool,
-    /// What it says of each event, in their order: a digit, 1 for the first [`Word`].
+    /// What it says of each event, in their order: a digit, 1 for the first [`Word`], 0 for nothing.
     pub results: &'a str,
 }
 
 impl Answer<'_> {
     /// How to go on; `several` says that there was more than one event in the request.
+    ///
+    /// Only an answer that names an event settles it: a 200 may be a login page's, a 404 a deployment's.
     pub fn reading(&self, several: bool) -> Reading {
+        let names_events = self.results.bytes().any(|digit| digit != b'0');
         match self.http_status {
-            // A 200 that names no event is somebody else's: a login page, a development server.
-            200 | 202 | 422 if self.spoken => Reading::PerEvent,
+            200 | 202 | 422 if names_events => Reading::PerEvent,
             400 | 413 | 422 if several => Reading::Apart,
-            403 => Reading::Slowly,
-            404 | 405 if !self.spoken => Reading::Slowly,
+            400 | 413 | 422 => Reading::Seldom,
             // A 401 is a session that ran out, as a rule: the next try brings another.
-            401 | 408 | 429 => Reading::Later,
-            400..500 => Reading::Refused,
+            401 | 408 | 425 | 429 => Reading::Later,
+            300..500 => Reading::Slowly,
             _ => Reading::Later,
         }
     }
@@ -60,40 +59,56 @@ pub fn result(digit: u8) -> Option<Word> {
     }
 }
 
+/// What another page has left word of, by the same number; an event of which the proxy said nothing was given up.
+pub fn ended(number: u32) -> Word {
+    let digit = u8::try_from(number).map_or(0, |number| number.saturating_add(b'0'));
+    result(digit).unwrap_or(Word::Dropped)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_event_leaves_only_on_the_proxys_own_word() {
-        for (http_status, spoken, several, reading) in [
-            (202, true, true, Reading::PerEvent),
-            (200, true, false, Reading::PerEvent),
-            (422, true, true, Reading::PerEvent),
-            (200, false, false, Reading::Later),
-            (400, true, true, Reading::Apart),
-            (413, false, true, Reading::Apart),
-            (400, true, false, Reading::Refused),
-            (413, true, false, Reading::Refused),
-            (401, true, false, Reading::Later),
-            (403, true, true, Reading::Slowly),
-            (404, false, false, Reading::Slowly),
-            (404, true, false, Reading::Refused),
-            (410, false, false, Reading::Refused),
-            (408, true, false, Reading::Later),
-            (429, true, true, Reading::Later),
-            (503, true, true, Reading::Later),
-            (500, false, false, Reading::Later),
-            (0, false, true, Reading::Later),
+    fn an_event_leaves_only_on_an_answer_that_names_it() {
+        for (http_status, results, several, reading) in [
+            (202, "12", true, Reading::PerEvent),
+            (200, "1", false, Reading::PerEvent),
+            (422, "44", true, Reading::PerEvent),
+            (202, "01", true, Reading::PerEvent),
+            (200, "", false, Reading::Later),
+            (202, "0", false, Reading::Later),
+            (422, "00", true, Reading::Apart),
+            (422, "0", false, Reading::Seldom),
+            (400, "", true, Reading::Apart),
+            (413, "", true, Reading::Apart),
+            (400, "", false, Reading::Seldom),
+            (413, "", false, Reading::Seldom),
+            (300, "", true, Reading::Slowly),
+            (401, "", false, Reading::Later),
+            (403, "", true, Reading::Slowly),
+            (404, "", false, Reading::Slowly),
+            (404, "1", false, Reading::Slowly),
+            (405, "", true, Reading::Slowly),
+            (410, "", false, Reading::Slowly),
+            (415, "", false, Reading::Slowly),
+            (408, "", false, Reading::Later),
+            (429, "", true, Reading::Later),
+            (503, "", true, Reading::Later),
+            (500, "", false, Reading::Later),
+            (0, "", true, Reading::Later),
         ] {
             let answer = Answer {
                 request: 0,
                 http_status,
                 retry_after_ms: 0.0,
-                spoken,
-                results: "",
+                results,
             };
-            assert_eq!(answer.reading(several), reading, "{http_status} {spoken}");
+            assert_eq!(
+                answer.reading(several),
+                reading,
+                "{http_status} {results:?}"
+            );
         }
     }
 }

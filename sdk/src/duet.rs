@@ -5,7 +5,7 @@
 //! held.
 
 use crate::{
-    answer::Answer,
+    answer::{self, Answer},
     consent::Consent,
     effect::{Effect, Effects},
     facts::Facts,
@@ -28,17 +28,19 @@ pub mod kind {
     pub const HURRY: u32 = 4;
     /// The page is being left.
     pub const LEAVE: u32 = 5;
-    /// A request was answered, or failed: its number, what `Retry-After` says, the HTTP status, whether
-    /// the proxy spoke, and the results.
+    /// A request was answered, or failed: its number, what `Retry-After` says, the HTTP status, and the results.
     pub const ANSWERED: u32 = 6;
     /// The lock is this page's: until when the proxy wants to be left alone.
     pub const LOOK: u32 = 7;
-    /// An event, by its number, is not stored any more.
+    /// Another page has ended an event: its number, and as its bytes what the proxy said of it, see
+    /// [`Answer::results`]; 0 where it was given up.
     pub const MISS: u32 = 8;
     /// An event is stored: as with [`ADD`].
     pub const FIND: u32 = 9;
     /// All that is stored was told.
     pub const LOOKED: u32 = 10;
+    /// Consent was denied on another page of this site.
+    pub const FORGET: u32 = 11;
 }
 
 /// What may become of a call.
@@ -99,6 +101,7 @@ impl Duet {
                     fx.push(Effect::Clear, 0, 0);
                 }
             }
+            kind::FORGET => self.outbox.clear(fx),
             _ => {}
         }
         let is_open = self.is_open();
@@ -134,19 +137,18 @@ impl Duet {
         match kind {
             kind::ADD => outbox.add(record, fx),
             kind::FIND => outbox.find(record, facts.now_ms, fx),
-            kind::MISS => outbox.miss(said.number, fx),
+            kind::MISS => outbox.miss(said.number, answer::ended(said.size), fx),
             kind::LOOK => outbox.look(said.ms, facts.now_ms),
             kind::LOOKED => {
                 outbox.next(Which::Waiting, facts, fx);
             }
             kind::LEAVE => while outbox.next(Which::Leaving, facts, fx) {},
-            kind::HURRY => outbox.pace.hurry(),
+            kind::HURRY => outbox.hurry(facts.now_ms),
             kind::ANSWERED => {
                 let answer = Answer {
                     request: said.number,
                     http_status: said.size,
                     retry_after_ms: said.ms,
-                    spoken: said.flags > 0,
                     results: said.results,
                 };
                 outbox.answered(&answer, facts, fx);

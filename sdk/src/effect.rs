@@ -21,6 +21,8 @@ pub enum Effect {
     Write,
     /// Forgets what is stored of an event.
     Remove,
+    /// Leaves the other pages of this site word of how an event ended that they may wait for: its [`Word`].
+    Note,
     /// Takes back that the order's event was fired.
     Unmark,
     /// Says how an event fares: its [`Word`].
@@ -62,7 +64,7 @@ pub enum Word {
     Invalid,
     /// It waits in the outbox.
     Queued,
-    /// It is given up: too old, no room, or refused whole.
+    /// It is given up: too old, or no room.
     Dropped,
     /// Consent is denied.
     Consent,

@@ -13,7 +13,7 @@ use crate::{
     answer::{self, Answer, Reading},
     effect::{Effect, Effects, Word},
     facts::Facts,
-    pace::Pace,
+    pace::{Pace, SLOW_MS},
 };
 
 /// How long a new event is left to the page that made it.
@@ -65,6 +65,10 @@ pub struct Record {
     pub state: State,
     /// Whether it must go alone, because it may be what spoilt a request.
     pub alone: bool,
+    /// Whether another page may wait for it too.
+    pub shared: bool,
+    /// Until when it is left alone, because it was rejected alone and without a rule; 0 where it was not.
+    pub suspect_until_ms: f64,
 }
 
 impl Record {
@@ -77,11 +81,37 @@ impl Record {
         }
     }
 
-    fn give_up(&mut self, why: Word, fx: &mut Effects) {
+    /// Whether it may be part of a request now.
+    fn is_due(&self, which: Which, facts: &Facts) -> bool {
+        let leaving = which == Which::Leaving;
+        match self.state {
+            State::New => leaving || which == Which::Ready && self.due_ms(facts) <= facts.now_ms,
+            State::Waiting => {
+                self.suspect_until_ms <= facts.now_ms
+                    && (which == Which::Waiting || leaving && self.own)
+            }
+            State::Sent | State::Gone => false,
+        }
+    }
+
+    /// Whether it goes after all others.
+    fn is_last(&self) -> bool {
+        self.suspect_until_ms > 0.0
+    }
+
+    /// Ends it. Where other pages may wait for it too, they are left word of how.
+    fn end(&mut self, word: Word, fx: &mut Effects) {
         self.state = State::Gone;
         fx.push(Effect::Remove, self.event, 0);
+        if self.shared {
+            fx.push(Effect::Note, self.event, word as u32);
+        }
+        fx.settle(self.event, word);
+    }
+
+    fn give_up(&mut self, why: Word, fx: &mut Effects) {
         fx.report(Some(self.event), why);
-        fx.settle(self.event, Word::Dropped);
+        self.end(Word::Dropped, fx);
     }
 }
 
@@ -122,6 +152,8 @@ impl Outbox {
             request: 0,
             state: State::Gone,
             alone: false,
+            shared: false,
+            suspect_until_ms: 0.0,
         }; MAX_EVENTS],
         count: 0,
         requests: 0,
@@ -202,11 +234,11 @@ impl Outbox {
         self.leased_until_ms = 0.0;
     }
 
-    /// An event is not stored any more: while it waited, another page has settled it.
-    pub fn miss(&mut self, event: u32, fx: &mut Effects) {
+    /// Another page has ended an event while it waited here.
+    pub fn miss(&mut self, event: u32, word: Word, fx: &mut Effects) {
         for record in self.records() {
             if record.event == event && record.state == State::Waiting {
-                fx.settle(event, Word::Accepted);
+                fx.settle(event, word);
                 record.state = State::Gone;
             }
         }
@@ -220,9 +252,11 @@ impl Outbox {
             self.leased_until_ms = leased_until_ms;
             fx.push(Effect::Leave, record.event, 0);
         } else if record.created_ms + MAX_AGE_MS < now_ms {
+            record.shared = true;
             record.give_up(Word::Expired, fx);
         } else if self.count < MAX_EVENTS {
             record.state = State::Waiting;
+            record.shared = true;
             self.push(record);
         } else {
             fx.push(Effect::Leave, record.event, 0);
@@ -240,12 +274,10 @@ impl Outbox {
         }
         let request = self.requests;
         let (mut count, mut bytes) = (0, 0);
+        let others = |r: &Record| r.is_due(which, facts) && !r.is_last();
+        let others = self.records().iter().any(others);
         for record in self.records() {
-            let due = match record.state {
-                State::New => leaving || which == Which::Ready && record.due_ms(facts) <= now_ms,
-                State::Waiting => which == Which::Waiting || leaving && record.own,
-                State::Sent | State::Gone => false,
-            };
+            let due = record.is_due(which, facts) && !(others && record.is_last());
             if !due || count > 0 && (record.alone || bytes + record.bytes > BATCH_BYTES) {
                 continue;
             }
@@ -271,36 +303,37 @@ impl Outbox {
         let several = self.records().iter().filter(|r| sent(r)).count() > 1;
         let reading = answer.reading(several);
         let slowly = reading == Reading::Slowly;
-        let mut unsettled = slowly || reading == Reading::Later;
+        // After a rejection of one, too, the next request waits a moment: whoever rejects may reject all.
+        let mut unsettled = !matches!(reading, Reading::PerEvent | Reading::Apart);
         let mut results = answer.results.bytes();
         for record in self.records() {
             if !sent(record) {
                 continue;
             }
-            record.state = State::Waiting;
-            record.alone = reading == Reading::Apart;
-            if record.alone {
-                continue;
-            }
             let settled = match reading {
                 Reading::PerEvent => results.next().and_then(answer::result),
-                Reading::Refused => Some(Word::Dropped),
                 _ => None,
             };
             let event = record.event;
             let Some(word) = settled else {
-                unsettled = true;
-                fx.settle(event, Word::Queued);
+                record.state = State::Waiting;
+                record.shared = true;
+                record.alone = matches!(reading, Reading::Apart | Reading::Seldom);
+                if reading == Reading::Seldom {
+                    record.suspect_until_ms = facts.now_ms + SLOW_MS;
+                }
+                if reading != Reading::Apart {
+                    unsettled = true;
+                    fx.settle(event, Word::Queued);
+                }
                 continue;
             };
-            record.state = State::Gone;
-            fx.push(Effect::Remove, event, 0);
-            if word == Word::Invalid || word == Word::Dropped {
+            if word == Word::Invalid {
                 // It was not counted, so it may be reported again once it is right.
                 fx.push(Effect::Unmark, event, 0);
                 fx.report(Some(event), word);
             }
-            fx.settle(event, word);
+            record.end(word, fx);
         }
         self.sweep();
         if slowly {
@@ -317,7 +350,21 @@ impl Outbox {
     pub fn wants_the_lock(&mut self, now_ms: f64) -> bool {
         let left_behind = self.leased_until_ms > 0.0 && self.leased_until_ms <= now_ms;
         now_ms >= self.pace.not_before_ms()
-            && (left_behind || self.records().iter().any(|r| r.state == State::Waiting))
+            && (left_behind
+                || self
+                    .records()
+                    .iter()
+                    .any(|r| r.state == State::Waiting && r.suspect_until_ms <= now_ms))
+    }
+
+    /// There is reason to hope: waits of our own are over.
+    pub fn hurry(&mut self, now_ms: f64) {
+        self.pace.hurry();
+        for record in self.records() {
+            if record.is_last() {
+                record.suspect_until_ms = now_ms;
+            }
+        }
     }
 
     /// In how many milliseconds something becomes due that is not due yet.
@@ -337,9 +384,13 @@ impl Outbox {
         for record in self.records() {
             let due_ms = match record.state {
                 State::New => record.due_ms(facts),
-                State::Waiting if now_ms < not_before_ms => not_before_ms,
-                _ => f64::INFINITY,
+                State::Waiting => later(not_before_ms, record.suspect_until_ms),
+                State::Sent | State::Gone => f64::INFINITY,
             };
+            // What waits and could go now is about to: the lock was asked for.
+            if record.state == State::Waiting && due_ms <= now_ms {
+                continue;
+            }
             if due_ms < next_ms {
                 next_ms = due_ms;
             }

@@ -8,7 +8,8 @@ use crate::{
 
 const FIRST_MS: u32 = 1000;
 const MOST_MS: u32 = 300_000;
-const SLOW_MS: f64 = 600_000.0;
+/// A wait where only a person can help.
+pub(crate) const SLOW_MS: f64 = 600_000.0;
 const MOST_ASKED_MS: f64 = 86_400_000.0;
 
 /// The pace of one page.

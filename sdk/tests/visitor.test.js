@@ -90,7 +90,7 @@ test('what this browser remembers counts for 30 days', () => {
   location.href = 'https://shop.example/'
   for (const [days, email, click] of [
     [29, EMAIL, 'E.C.P.click'],
-    [31, undefined, undefined],
+    [31, undefined, ''],
   ]) {
     forget()
     document.cookie = ''
@@ -109,10 +109,26 @@ test('a click in the address is the newest, and a cookie is newer than storage',
   recall()
   assert.equal(ttclid, 'E.C.P.new')
   assert.match(document.cookie, /^ttclid=E\.C\.P\.new;max-age=2592000;path=\/;samesite=lax;secure$/)
+  forget()
   location.href = 'https://shop.example/'
   document.cookie = 'ttclid=E.C.P.cookie'
   recall()
   assert.equal(ttclid, 'E.C.P.cookie')
+})
+
+test('what somebody has removed is known to this page, and not written again', () => {
+  location.href = 'https://shop.example/?ttclid=E.C.P.click'
+  learn(['test@example.com', '', ''])
+  recall()
+  assert.deepEqual([...storage.keys()].sort(), ['duet:ttclid', 'duet:user'])
+  storage.clear()
+  document.cookie = ''
+  assert.equal(recall()[0], EMAIL)
+  remember()
+  assert.deepEqual([[...storage.keys()], document.cookie, ttclid], [[], '', 'E.C.P.click'])
+  learn(['', '', 'user_2abcDEF'])
+  remember()
+  assert.deepEqual([...storage.keys()], ['duet:user'], 'who is learnt of later is somebody new to remember')
 })
 
 test('reset forgets the person and keeps the click', () => {

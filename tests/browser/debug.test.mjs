@@ -39,7 +39,7 @@ inBrowsers(engines, (scene) => {
   test('a proxy that is not there is named', async () => {
     const { page, said } = await listened();
     await init(page, { ...scene.stack.config, endpoint: '/nowhere', debug: true });
-    await said('is /nowhere right?');
+    await said('/nowhere right?');
   });
 
   test('without it, nothing of it is fetched', async () => {

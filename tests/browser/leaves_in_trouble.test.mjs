@@ -159,15 +159,22 @@ inBrowsers(engines, (scene) => {
     ['the module', 'external.js', '', /\.wasm$/],
     ['its translation', 'index.js', '?wasm=no', /fallback\.js$/],
   ]) {
+    /** A page on which an event was called, and whose module never arrives. */
+    async function called(consent, more = '', script = () => {}) {
+      gate.withheld = slow;
+      const visitor = await scene.visitor();
+      const page = await visitor.page();
+      await page.evaluateOnNewDocument(script);
+      await page.goto(`${gate.url}/pages/late.html${query}${query ? '&' : '?'}sdk=${file}${more}`);
+      await page.evaluate((config) => { window.config = config; }, { ...scene.stack.config, pixel: 'off', consent });
+      await holds(page, () => window.early !== undefined);
+      return { visitor, page, eventId: await page.evaluate(() => window.early) };
+    }
+
     test(`an event is not lost when its visitor leaves before ${what} has arrived`, async () => {
       const { stack } = scene;
-      gate.withheld = slow;
-      async function leftEarly(consent) {
-        const page = await (await scene.visitor()).page();
-        await page.goto(`${gate.url}/pages/late.html${query}${query ? '&' : '?'}sdk=${file}`);
-        await page.evaluate((config) => { window.config = config; }, { ...stack.config, pixel: 'off', consent });
-        await holds(page, () => window.early !== undefined);
-        const eventId = await page.evaluate(() => window.early);
+      async function leftEarly(...how) {
+        const { page, eventId } = await called(...how);
         await page.goto(`${stack.url}/pages/next.html`);
         return eventId;
       }
@@ -177,6 +184,48 @@ inBrowsers(engines, (scene) => {
       const [{ user }] = gate.posts(eventId);
       assert.ok(!user.email, 'who it was is not known before it is hashed');
       assert.deepEqual(gate.posts(undecided), []);
+      // Such a page says nothing of where it is from but in a request that can be told from another site's.
+      await stack.serverLeg(await leftEarly('granted', '&referrer=no'));
+    });
+
+    test(`an event called before ${what} has arrived is stored, and sent by the next page where nothing else could be`, async () => {
+      const { stack } = scene;
+      const mute = () => {
+        window.fetch = () => Promise.reject();
+        navigator.sendBeacon = () => false;
+      };
+      const undecided = await called('pending', '', mute);
+      assert.deepEqual(await undecided.page.evaluate(() => Object.keys(localStorage)), []);
+      const { page, eventId } = await called('granted', '', mute);
+      await page.goto(`${gate.url}/pages/next.html`);
+      gate.withheld = undefined;
+      assert.deepEqual(gate.posts(eventId), []);
+      const next = await page.browserContext().newPage();
+      await next.evaluateOnNewDocument(() => { const { now } = Date; Date.now = () => now() + 60_000; });
+      await next.goto(`${gate.url}/pages/fixture.html`);
+      await sdkOn(next);
+      await init(next, { ...stack.config, pixel: 'off' });
+      await assertSettled(next, eventId);
+    });
+
+    test(`once ${what} has arrived, such an event is sent once, with who it is about`, async () => {
+      const { stack } = scene;
+      const { page, eventId } = await called('granted');
+      assert.ok(Object.values(await page.evaluate(() => ({ ...localStorage }))).some((text) => text.includes(eventId)), 'it is stored');
+      await page.close();
+      gate.withheld = undefined;
+      const other = await (await scene.visitor()).page();
+      await other.goto(`${gate.url}/pages/late.html${query}${query ? '&' : '?'}sdk=${file}`);
+      await other.evaluate((config) => { window.config = config; }, { ...stack.config, pixel: 'off' });
+      await holds(other, () => window.early !== undefined);
+      const late = await other.evaluate(() => window.early);
+      await gate.takenOnce(late);
+      await until('it is not stored any more', () =>
+        other.evaluate(() => Object.keys(localStorage).every((key) => !key.startsWith('duet:e:'))));
+      const posts = gate.posts(late);
+      assert.equal(posts.length, 1);
+      assert.match(posts[0].user.email, /^[0-9a-f]{64}$/);
+      await stack.serverLeg(late);
     });
   }
 }, (site) => ({ DUET_ALLOWED_ORIGINS: `http://127.0.0.1:${site.port}` }));

@@ -33,7 +33,7 @@ async function fileAt(pathname) {
 /**
  * The strictest policy the pages can live under: their own files, the one import map, and the named hosts. A page
  * asked for with `?wasm=no` may not even run WebAssembly; `?nonce=…` lets scripts from elsewhere in by that alone;
- * `?types=…` makes scripts a matter of trusted types, with policies of that name.
+ * `?types=…` makes scripts a matter of trusted types, with policies of that name; `?base=any` lets a `<base>` in.
  */
 function policy(html, hosts, query) {
   const [, importMap] = /<script type="importmap">(.*?)<\/script>/s.exec(html) ?? [];
@@ -46,7 +46,7 @@ function policy(html, hosts, query) {
     `connect-src 'self' ${hosts.connect}`,
     "style-src 'self'",
     'img-src data:',
-    "base-uri 'none'",
+    ...(query.get('base') === 'any' ? [] : ["base-uri 'none'"]),
     "form-action 'none'",
     ...(types ? ["require-trusted-types-for 'script'", `trusted-types ${types}`] : []),
   ].join('; ');
@@ -79,6 +79,7 @@ export async function serveSite({ proxyPort, settings, hosts, serverKey }) {
       const { type, content } = await fileAt(pathname);
       const headers = { 'content-type': type };
       if (type === types['.html']) headers['content-security-policy'] = policy(content.toString(), hosts, searchParams);
+      if (searchParams.get('referrer') === 'no') headers['referrer-policy'] = 'no-referrer';
       outgoing.writeHead(200, headers).end(content);
     } catch {
       outgoing.writeHead(404).end();

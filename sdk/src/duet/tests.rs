@@ -8,6 +8,7 @@ use crate::{
     duet::{Gate, kind},
     effect::{Effect, Word},
     outbox::{LEASE_MS, MAX_AGE_MS, VERDICT_MS},
+    pace::SLOW_MS,
 };
 
 const ORDERED: Event = Event {
@@ -201,12 +202,96 @@ fn where_one_event_may_have_spoilt_a_request_each_goes_alone() {
     assert_eq!(page.settled(), NONE);
     page.look();
     assert_eq!(page.sent(), [[first]]);
-    page.answer(1, 400, "");
-    assert_eq!(page.settled(), [(first, Word::Dropped)]);
+    page.answer(1, 202, "1");
     page.look();
     assert_eq!(page.sent(), [[second]]);
     page.answer(2, 202, "1");
     assert_eq!(browser.events(), 0);
+}
+
+#[test]
+fn an_event_that_is_rejected_alone_and_without_a_rule_goes_last_and_seldom() {
+    let browser = Browser::default();
+    let mut page = Page::started(&browser);
+    let at_fault = page.add(PLAIN);
+    page.pixel();
+    page.answer(0, 413, "");
+    assert_eq!(page.settled(), [(at_fault, Word::Queued)]);
+    assert_eq!(page.reported(), []);
+    assert_eq!(browser.events(), 1, "it is not given up");
+    page.now_ms += 1000.0;
+    let other = page.add(PLAIN);
+    page.happens(kind::WAKE);
+    assert_eq!(page.sent(), [[other]], "it is in nobody's way");
+    page.answer(1, 503, "");
+    page.now_ms += SLOW_MS;
+    page.look();
+    assert_eq!(page.sent(), [[other]], "others go first");
+    page.answer(2, 202, "1");
+    page.look();
+    assert_eq!(page.sent(), [[at_fault]]);
+    page.answer(3, 202, "1");
+    assert_eq!(browser.events(), 0);
+}
+
+#[test]
+fn an_event_that_was_rejected_alone_is_tried_at_once_where_there_is_reason_to_hope() {
+    let mut page = Page::started(&Browser::default());
+    let event = page.add(PLAIN);
+    page.pixel();
+    page.answer(0, 400, "");
+    page.now_ms += 1000.0;
+    page.look();
+    assert!(page.sent().is_empty());
+    page.happens(kind::HURRY);
+    page.look();
+    assert_eq!(page.sent(), [[event]]);
+}
+
+#[test]
+fn nothing_is_rejected_at_the_pace_of_the_network_by_whoever_rejects_all() {
+    let mut page = Page::started(&Browser::default());
+    page.add(PLAIN);
+    page.add(PLAIN);
+    page.pixel();
+    page.answer(0, 400, "");
+    page.look();
+    page.answer(1, 400, "");
+    page.look();
+    assert!(page.sent().is_empty(), "the second waits a moment");
+    page.now_ms += 1000.0;
+    page.look();
+    assert_eq!(page.sent().len(), 1);
+}
+
+#[test]
+fn an_event_whose_storage_was_cleared_goes_out_from_memory() {
+    let browser = Browser::default();
+    let mut page = Page::started(&browser);
+    let event = page.add(PLAIN);
+    page.pixel();
+    page.answer(0, 503, "");
+    browser.clear();
+    page.now_ms += 1000.0;
+    page.look();
+    assert_eq!(page.settled(), NONE, "nobody has answered for it");
+    assert_eq!(page.sent(), [[event]]);
+    assert_eq!(browser.events(), 0, "nothing is stored again");
+    page.answer(1, 202, "1");
+    assert_eq!(page.settled(), [(event, Word::Accepted)]);
+}
+
+#[test]
+fn consent_denied_on_another_page_drops_what_waits_here() {
+    let browser = Browser::default();
+    let mut page = Page::started(&browser);
+    let event = page.add(PLAIN);
+    browser.clear();
+    page.happens(kind::FORGET);
+    assert_eq!(page.settled(), [(event, Word::Consent)]);
+    page.look();
+    page.happens(kind::LEAVE);
+    assert!(page.sent().is_empty());
 }
 
 #[test]

@@ -23,6 +23,8 @@ struct Stored {
 #[derive(Debug, Default)]
 struct Storage {
     events: BTreeMap<u32, Stored>,
+    /// How events ended that other pages may wait for.
+    notes: BTreeMap<u32, Word>,
     pause_until_ms: f64,
 }
 
@@ -34,6 +36,11 @@ impl Browser {
     /// How many events are stored.
     pub(super) fn events(&self) -> usize {
         self.0.borrow().events.len()
+    }
+
+    /// Whoever owns the page, or a tool of theirs, removes everything.
+    pub(super) fn clear(&self) {
+        *self.0.borrow_mut() = Storage::default();
     }
 }
 
@@ -126,9 +133,10 @@ impl Page {
 
     /// The lock is this page's, and it looks at what is stored.
     pub(super) fn look(&mut self) {
-        let (stored, pause_until_ms) = {
+        let (stored, notes, pause_until_ms) = {
             let storage = self.browser.0.borrow();
-            (storage.events.clone(), storage.pause_until_ms)
+            let Storage { events, notes, .. } = &*storage;
+            (events.clone(), notes.clone(), storage.pause_until_ms)
         };
         let mut effects = Vec::new();
         let mut call = |page: &mut Self, kind, said: &Said<'_>| {
@@ -141,9 +149,10 @@ impl Page {
         };
         call(self, kind::LOOK, &look);
         for number in 0..u32::try_from(self.keys.len()).unwrap() {
-            if !stored.contains_key(&self.keys[number as usize]) {
+            if let Some(word) = notes.get(&self.keys[number as usize]) {
                 let missed = Said {
                     number,
+                    size: *word as u32 + 1,
                     ..Said::default()
                 };
                 call(self, kind::MISS, &missed);
@@ -176,7 +185,7 @@ impl Page {
             number: request,
             ms,
             size: status,
-            flags: u32::from(!results.is_empty()),
+            flags: 0,
             results,
         };
         self.call(kind::ANSWERED, &answered);
@@ -247,7 +256,7 @@ impl Page {
         self.effects = fx.into_list();
         self.taken.clear();
         let mut storage = self.browser.0.borrow_mut();
-        for (effect, first, _) in &self.effects {
+        for (effect, first, second) in &self.effects {
             let key = |page: &[u32]| page[*first as usize];
             match effect {
                 Effect::Write => {
@@ -259,6 +268,10 @@ impl Page {
                     storage.events.insert(key(&self.keys), stored);
                 }
                 Effect::Remove => drop(storage.events.remove(&key(&self.keys))),
+                Effect::Note => {
+                    let word = WORDS[*second as usize];
+                    storage.notes.insert(key(&self.keys), word);
+                }
                 Effect::Clear => *storage = Storage::default(),
                 Effect::Pause if *first > 0 => {
                     storage.pause_until_ms = self.now_ms + f64::from(*first);

@@ -1,0 +1,81 @@
+// A page that a browser makes ready before anybody sees it reports nothing until it is shown, and nothing if it never is.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sdkOn } from './browser.mjs';
+import { call, init, report } from './call.mjs';
+import { engines, inBrowsers } from './in_browsers.mjs';
+import { until } from './until.mjs';
+
+inBrowsers(engines, (scene) => {
+  /** A page that takes itself for prerendered, with every request it makes. */
+  async function prerendered() {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).page();
+    await page.evaluateOnNewDocument(() => {
+      let isHidden = true;
+      Object.defineProperty(Document.prototype, 'prerendering', { get: () => isHidden });
+      window.laterMs = 0;
+      const { now } = Date;
+      Date.now = () => now() + window.laterMs;
+      window.show = () => {
+        isHidden = false;
+        document.dispatchEvent(new Event('prerenderingchange'));
+      };
+    });
+    const requests = [];
+    page.on('request', (request) => requests.push(request.url()));
+    await page.goto(`${stack.fixture}?ttclid=E.C.P.prerendered`);
+    await sdkOn(page);
+    await init(page, stack.config);
+    await call(page, 'identify', { email: 'lan@example.com' });
+    const ids = [
+      await call(page, 'trackDualEvent', 'ViewContent'),
+      await call(page, 'trackServerInitiateCheckout', { planId: 'exam', value: 199000, orderId: `SHOWN${scene.name}` }),
+    ];
+    await call(page, 'page');
+    await call(page, 'flush');
+    return { page, ids, requests };
+  }
+
+  async function anotherVisitorComesAndGoes() {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    const { eventId } = await report(page, 'trackDualEvent', 'Contact');
+    await stack.bothLegs(eventId);
+  }
+
+  const foreign = (requests) => requests.filter((url) => !/\/(pages|duet-sdk)\//.test(url) && !url.startsWith('data:'));
+
+  test('nothing is sent, loaded or stored before it is shown, nor when it is thrown away', async () => {
+    const { page, ids, requests } = await prerendered();
+    await anotherVisitorComesAndGoes();
+    assert.deepEqual(foreign(requests), []);
+    assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('duet:'))), []);
+    await page.evaluate(() => dispatchEvent(new Event('pagehide')));
+    await anotherVisitorComesAndGoes();
+    assert.deepEqual(foreign(requests), []);
+    assert.ok(!scene.stack.posted().some((event) => ids.includes(event.event_id)));
+  });
+
+  test('its events belong to the moment in which it is shown', async () => {
+    const { stack } = scene;
+    const { page, ids } = await prerendered();
+    const called = Date.now();
+    await page.evaluate(() => {
+      window.laterMs = 120_000;
+      window.show();
+    });
+    for (const id of ids) {
+      const [{ user, signals }] = await stack.bothLegs(id);
+      assert.equal(user.ttclid, 'E.C.P.prerendered');
+      for (const { match_keys: keys } of signals) assert.ok(keys.includes('email'));
+    }
+    const posted = stack.posted().filter((event) => ids.includes(event.event_id));
+    assert.deepEqual(posted.map((event) => event.event_id), ids);
+    for (const event of posted) assert.ok(event.event_time * 1000 > called + 60_000, 'the time at which it was shown');
+    await until('the page is viewed', () => stack.pixelEvents().some(({ event, context }) =>
+      event === 'Pageview' && context.page.url.includes('E.C.P.prerendered')));
+  });
+});
