@@ -139,10 +139,15 @@ export interface Options {
   /**
    * The order this event belongs to. The event's id is then derived from it, so that your server and
    * your payment provider's webhook give it the same id; and the event is reported once per name and
-   * order on this browser for 90 days, however often the page is loaded. Default: `properties.order_id`.
+   * order on this browser for 90 days, however often the page is loaded. It is sent as
+   * `properties.order_id`, which is also its default.
    */
   orderId?: string | number
-  /** Your own event id: 1 to 64 of `A-Z a-z 0-9 _ . : -`. Default: the order's, else a random one. */
+  /**
+   * Your own event id: 1 to 64 of `A-Z a-z 0-9 _ . : -`. Lower-case UUIDs of version 8 are reserved for
+   * {@link eventIdFor} of this event and this order; another one is replaced, and the `error` event says so.
+   * Default: the order's, else a random one.
+   */
   eventId?: string
   /** Who this event is about, if not who {@link identify} said; what is missing is taken from there. */
   user?: User

@@ -5,10 +5,10 @@ import { drop } from './early.js'
 import { gate } from './effects.js'
 import { hold } from './held.js'
 import { PREFIX, quiet, read, write } from './host.js'
-import { eventId, hex } from './ids.js'
+import { eventId, hex, isReserved } from './ids.js'
 import { toJson } from './json.js'
 import { emit, settle, settleInTime, ticket } from './listeners.js'
-import { brokenBy, canonical } from './names.js'
+import { alias, brokenBy, canonical } from './names.js'
 import { add } from './outbox.js'
 import { phase } from './phase.js'
 import { settings } from './requests.js'
@@ -37,10 +37,13 @@ const snapshot = (properties, leftOut) => {
   return JSON.parse(text)
 }
 
-/** The properties both legs report: the caller's, with the currency and the order where they are missing and known. */
+/**
+ * The properties both legs report: the caller's, with the currency where it is missing and known, and the order that the
+ * event's id is derived from: the proxy rejects an id that is another order's.
+ */
 export const complete = (properties, currency, orderId) => {
   if (currency && properties.value != null) properties.currency ??= currency
-  if (orderId) properties.order_id ??= orderId + ''
+  if (orderId) properties.order_id = orderId + ''
   return properties
 }
 
@@ -63,7 +66,9 @@ export const fire = (wanted, event, properties, options) => {
   let id = ''
   try {
     const { orderId = properties?.order_id, eventId: own, user, eventTime, testEventCode, ...rest } = options ?? {}
-    id = eventId(event, orderId, own, isUp ? derive : undefined)
+    const ofName = (name, own) => eventId(name, orderId, own, isUp ? derive : undefined)
+    const isOthers = isReserved(own) && ![event, alias(event)].some((name) => name && ofName(name) == own)
+    id = ofName(event, isOthers ? '' : own)
     const mistake = (code, field) => emit('error', { code, eventId: id, field })
     const invalid = (rule, field) => {
       mistake(rule, field)
@@ -81,7 +86,8 @@ export const fire = (wanted, event, properties, options) => {
       test_event_code: testEventCode || undefined,
     }
     const who = userFields(user)
-    const called = { ...made, event_time: time ?? seconds(), properties: copy, user: members(who) }
+    const stated = complete({ ...copy }, '', orderId)
+    const called = { ...made, event_id: own, event_time: time ?? seconds(), properties: stated, user: members(who) }
     emit('call', called)
     const isTooLarge = new TextEncoder().encode(toJson(called)).length > MOST_BYTES
     const name = event + ''

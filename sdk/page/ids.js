@@ -13,6 +13,9 @@ export const eventId = (event, orderId, own, derive) => {
     : uuid(randomBytes(), 0x40)
 }
 
+/** Whether an id has the form of an order's, which no other event may have. */
+export const isReserved = (id) => /^[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/.test(id)
+
 export const randomBytes = () => {
   const bytes = new Uint8Array(16).map(() => Math.random() * 256)
   // Some pages and some old runtimes have no `crypto`; an id need not be a secret.

@@ -8,6 +8,12 @@ export const brokenBy = (name) => {
   return flaw && (flaw > 1 ? 'event_name' : 'reserved_name')
 }
 
+/** The other name of an event that has two. */
+export const alias = (name) => {
+  const names = SUCCESSORS.split(' ')
+  return names[names.indexOf(name) ^ 1]
+}
+
 /** The name under which repeats are recognised: `CompletePayment` and `Purchase` are one sale. */
 export const canonical = (name) => {
   const names = SUCCESSORS.split(' ')

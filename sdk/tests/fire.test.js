@@ -11,9 +11,15 @@ test('the currency and the order are added where they are missing and known', ()
 
 test('what the caller states is not touched, and nothing is guessed', () => {
   const stated = { value: 1, currency: 'USD', order_id: 'B2' }
-  assert.deepEqual(complete({ ...stated }, 'VND', 'A1'), stated)
+  assert.deepEqual(complete({ ...stated }, 'VND'), stated)
+  assert.deepEqual(complete({ ...stated }, 'VND', 'B2'), stated)
   assert.deepEqual(complete({ query: 'phở' }, 'VND'), { query: 'phở' })
   assert.deepEqual(complete({ value: 1 }), { value: 1 })
+})
+
+test('an event names the order that its id is derived from', () => {
+  assert.deepEqual(complete({ order_id: 'B2' }, '', 'A1'), { order_id: 'A1' })
+  assert.deepEqual(complete({ order_id: 92704 }, '', 92704), { order_id: '92704' })
 })
 
 test('a time is a date, seconds or milliseconds, else now', () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { eventId } from '../page/ids.js'
+import { eventId, isReserved } from '../page/ids.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
@@ -37,4 +37,19 @@ test('without an order an id is random', () => {
   assert.match(eventId('Search'), UUID)
   assert.match(eventId('Search', ''), UUID)
   assert.notEqual(eventId('Search'), eventId('Search'))
+})
+
+test('an id of the form of an order\'s is reserved', () => {
+  assert.ok(isReserved(eventId('Subscribe', 'A1')))
+  assert.ok(isReserved('00000000-0000-8000-bfff-000000000000'))
+  for (const free of [
+    undefined,
+    eventId('Search'),
+    'own:1',
+    eventId('Subscribe', 'A1').toUpperCase(),
+    '8dfcc057-77d8-88a5-c01a-e0d0586f4129',
+    '8dfcc05777d888a5b01ae0d0586f4129',
+  ]) {
+    assert.ok(!isReserved(free), free)
+  }
 })

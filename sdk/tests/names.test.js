@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { bringUp } from './module.js'
-import { brokenBy, canonical } from '../page/names.js'
+import { alias, brokenBy, canonical } from '../page/names.js'
 
 bringUp()
 
@@ -35,5 +35,18 @@ test('a former name and its successor are one event', () => {
     ['toString', 'toString'],
   ]) {
     assert.equal(canonical(name), now)
+  }
+})
+
+test('two names of one event are aliases', () => {
+  for (const [name, other] of [
+    ['CompletePayment', 'Purchase'],
+    ['Purchase', 'CompletePayment'],
+    ['Lead', 'SubmitForm'],
+    ['PageView', 'Pageview'],
+    ['Subscribe', undefined],
+    ['my_event', undefined],
+  ]) {
+    assert.equal(alias(name), other)
   }
 })
