@@ -1,20 +1,22 @@
 //! What handlers share.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
+use axum::http::HeaderMap;
 use duet_events::Country;
 
 use crate::{
-    admit::MoneyEvents,
+    admit::{Caller, MoneyEvents},
     config::{Config, RateLimit, Server, TestMode, payments::Payments},
     health::Health,
-    http::rate::Rates,
-    identity::clerk::Clerk,
+    http::{rate::Rates, rejection::Rejection},
+    identity::{clerk::Clerk, server_key},
     metrics::Metrics,
     queue::{Destination, Intake},
 };
 
-/// How often one client may ask for orders whose ids can be guessed.
+/// How often one client may guess: ask for orders whose ids can be guessed, or bring a key that is wrong. No setting
+/// switches this off.
 const GUESSES: RateLimit = RateLimit {
     requests: NonZeroU32::new(30).unwrap(),
     per: Duration::from_mins(1),
@@ -35,8 +37,12 @@ pub struct Shared {
     pub server: Server,
     /// How much each client has asked for.
     pub rates: Rates,
+    /// How much each client has asked for the status of orders.
+    pub status_rates: Rates,
     /// How often one client may ask for orders whose ids can be guessed.
     pub guesses: Rates,
+    /// How often one client may bring a key that is wrong.
+    pub key_guesses: Rates,
     /// Whether a page's word for a payment is taken.
     pub money: MoneyEvents,
     /// How payments are heard of; `None` while nobody tells of them.
@@ -66,7 +72,9 @@ impl Shared {
             metrics,
             server: config.server.clone(),
             rates: Rates::new(config.server.rate_limit),
-            guesses: Rates::new(config.server.rate_limit.and(Some(GUESSES))),
+            status_rates: Rates::new(config.server.rate_limit),
+            guesses: Rates::new(Some(GUESSES)),
+            key_guesses: Rates::new(Some(GUESSES)),
             money: config.money,
             payments: config.payments.clone(),
             destination: Arc::new(Destination {
@@ -77,6 +85,18 @@ impl Shared {
             country: config.country,
             clerk,
         }
+    }
+
+    /// Who a request from `address` is from.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongServerKey`], and [`Rejection::TooMany`] once that happens too often.
+    pub fn caller(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Rejection> {
+        let caller = server_key::caller(headers, self.server.server_key.as_ref());
+        if caller.is_err() {
+            self.key_guesses.check(address)?;
+        }
+        caller
     }
 
     /// The code while all traffic is test traffic.

@@ -30,6 +30,8 @@ pub struct Metrics {
     pub payments: Family<PaymentLabel, Counter>,
     /// Paid orders of which nothing is known that TikTok could match with anybody.
     pub unattributed: Counter,
+    /// Paid orders that report nothing: TikTok does not have their events.
+    pub paid_unreported: Gauge,
     /// Events that wait for a payment.
     pub events_held: Gauge,
     /// Answers of TikTok by code; `none` where no verdict came.
@@ -120,6 +122,7 @@ impl Default for Metrics {
             ended: Family::default(),
             payments: Family::default(),
             unattributed: Counter::default(),
+            paid_unreported: Gauge::default(),
             events_held: Gauge::default(),
             answers: Family::default(),
             requests: Family::default(),
@@ -136,6 +139,7 @@ impl Default for Metrics {
             test_mode: Gauge::default(),
         };
         metrics.register();
+        metrics.register_money();
         metrics
     }
 }
@@ -210,6 +214,30 @@ impl Metrics {
         }
     }
 
+    fn register_money(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "payments",
+            "Transfers that providers told of",
+            self.payments.clone(),
+        );
+        registry.register(
+            "payments_unattributed",
+            "Paid orders of which nothing is known that could be matched",
+            self.unattributed.clone(),
+        );
+        registry.register(
+            "paid_unreported",
+            "Paid orders that report nothing",
+            self.paid_unreported.clone(),
+        );
+        registry.register(
+            "events_held",
+            "Events that wait for a payment",
+            self.events_held.clone(),
+        );
+    }
+
     fn register(&mut self) {
         let registry = &mut self.registry;
         registry.register(
@@ -231,21 +259,6 @@ impl Metrics {
             "events_ended",
             "Accepted events that came to an end",
             self.ended.clone(),
-        );
-        registry.register(
-            "payments",
-            "Transfers that providers told of",
-            self.payments.clone(),
-        );
-        registry.register(
-            "payments_unattributed",
-            "Paid orders of which nothing is known that could be matched",
-            self.unattributed.clone(),
-        );
-        registry.register(
-            "events_held",
-            "Events that wait for a payment",
-            self.events_held.clone(),
         );
         registry.register("tiktok_answers", "Answers of TikTok", self.answers.clone());
         registry.register(

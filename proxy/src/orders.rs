@@ -3,6 +3,9 @@
 //!
 //! An order is registered by the shop's server, or begun by the page's own events. It is paid by transfers, and by
 //! nothing else. Money here is whole dong: that is what every provider moves.
+//!
+//! Whether a paid order is reported to TikTok is decided by the order alone, from what it remembers as reported. The
+//! queue's deduplication memory has no say: it knows an event's id long after the event was given up.
 
 use std::collections::BTreeMap;
 
@@ -25,14 +28,20 @@ pub use visitor::{By, Visitor};
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// How long an order that is not paid remembers who began it, after it was last heard of.
 const PENDING_MS: i64 = 30 * DAY_MS;
-/// How long a paid order is known: as long as the ids of its events are.
+/// How long an order that is paid, or reported as such, is known: as long as the ids of its events are.
 const PAID_MS: i64 = 90 * DAY_MS;
+/// The names that report a payment, as [`EventName::canonical`] gives them.
+const SALES: [&str; 2] = ["Purchase", "Subscribe"];
+
 /// One order.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
     id: String,
     /// When it was last heard of, in Unix milliseconds.
     touched_ms: i64,
+    /// An event names it, but it is not begun: no transfer can pay it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    only_noted: bool,
     /// What the shop's server registered; `None` while only pages named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bill: Option<Bill>,
@@ -132,6 +141,7 @@ impl Order {
         Self {
             id: id.to_owned(),
             touched_ms: now_ms,
+            only_noted: false,
             bill: None,
             former: Vec::new(),
             plan: Plan::default(),
@@ -141,6 +151,30 @@ impl Order {
             held: Vec::new(),
             reported: BTreeMap::new(),
         }
+    }
+
+    /// An order that an event names without beginning it. It keeps what was reported of it and the events that wait
+    /// for its payment, should it be begun later.
+    pub fn note(id: &str, now_ms: i64) -> Self {
+        Self {
+            only_noted: true,
+            ..Self::begin(id, now_ms)
+        }
+    }
+
+    /// Makes an order that was only noted one that can be paid.
+    pub fn begins(&mut self) {
+        self.only_noted = false;
+    }
+
+    /// Whether it was begun or registered, so that it can be paid.
+    pub fn is_begun(&self) -> bool {
+        !self.only_noted
+    }
+
+    /// Whether there is anything to keep of it.
+    pub fn is_worth_keeping(&self) -> bool {
+        self.is_begun() || !self.held.is_empty() || !self.reported.is_empty()
     }
 
     /// The shop's own id of it.
@@ -156,6 +190,7 @@ impl Order {
     /// How far it is.
     pub fn status(&self) -> Status {
         match (self.paid_ms, self.received) {
+            _ if self.only_noted => Status::Unknown,
             (Some(_), _) => Status::Paid,
             (None, 0) => Status::Pending,
             (None, _) => Status::Partial,
@@ -167,6 +202,12 @@ impl Order {
         &self.reported
     }
 
+    /// What is to be paid, in major units of a currency; `None` while only pages named it.
+    pub fn amount(&self) -> Option<(f64, &str)> {
+        let bill = self.bill.as_ref()?;
+        Some((bill.amount, &bill.currency))
+    }
+
     /// What has come so far, in dong.
     pub fn received(&self) -> i64 {
         self.received
@@ -176,7 +217,8 @@ impl Order {
     pub fn is_over(&self, now_ms: i64) -> bool {
         let end = match self.paid_ms {
             Some(paid) => paid + PAID_MS,
-            None => self.touched_ms + PENDING_MS,
+            None if self.reported.is_empty() => self.touched_ms + PENDING_MS,
+            None => self.touched_ms + PAID_MS,
         };
         now_ms >= end
     }
@@ -196,6 +238,20 @@ impl Order {
     /// Notes that an event was reported of it.
     pub fn reports(&mut self, name: &str, event_id: &str) {
         self.reported.insert(name.to_owned(), event_id.to_owned());
+    }
+
+    /// Takes back that an event was reported of it, because TikTok does not have it; whether anything changed.
+    pub fn takes_back(&mut self, name: &str, event_id: &str) -> bool {
+        let is_known = self.reported.get(name).is_some_and(|id| id == event_id);
+        if is_known {
+            self.reported.remove(name);
+        }
+        is_known
+    }
+
+    /// Whether it is paid and TikTok has not been told, nor will be.
+    pub fn is_unreported(&self) -> bool {
+        self.paid_ms.is_some() && !SALES.into_iter().any(|name| self.has_reported(name))
     }
 
     /// What becomes of a page's word that it was paid.

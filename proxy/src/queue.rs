@@ -17,7 +17,8 @@
 //!    the store has been opened again and what is on disk has been read anew.
 //! 6. **Money once.** A transfer is counted once, whatever its provider repeats. That an order is paid and that its
 //!    events wait to be delivered is one commit; an event that waits for a payment leaves that state only when the order
-//!    is paid or 72 hours have passed.
+//!    is paid or 72 hours have passed. Whether a paid order is reported is for the order to say (see [`orders`](crate::orders)),
+//!    never for the deduplication memory.
 //!
 //! # What it does not promise
 //!
@@ -58,6 +59,7 @@ mod row;
 mod seen;
 mod space;
 mod table;
+mod unreported;
 mod writer;
 
 pub use dead_letters::{DeadLetters, Interrupted};

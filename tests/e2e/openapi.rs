@@ -144,6 +144,12 @@ async fn orders_are_answered_as_the_document_says() -> Result<()> {
         let answer = stack.get(&format!("/api/orders/{id}")).await?;
         document.knows("get", status, &answer)?;
     }
+    for (key, code) in [(KEY, 200), ("another-key-of-some-length", 401)] {
+        let request = stack.request("GET", "/api/orders/PHO7K3M9Q2X")?;
+        let answer = Answer::to(request.bearer_auth(key)).await?;
+        assert_eq!(answer.status.as_u16(), code, "{answer:?}");
+        document.knows("get", status, &answer)?;
+    }
     Ok(())
 }
 

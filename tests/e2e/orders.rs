@@ -163,6 +163,80 @@ async fn ids_that_can_be_guessed_are_not_asked_for_without_end() -> Result<()> {
 }
 
 #[tokio::test]
+async fn guards_on_guessing_stay_on_without_a_rate_limit() -> Result<()> {
+    let settings = [
+        ("DUET_SERVER_KEY", KEY),
+        ("DUET_RATE_LIMIT", "off"),
+        ("SEPAY_WEBHOOK_SECRET", "a-webhook-secret"),
+    ];
+    let stack = Stack::start(&settings).await?;
+    let webhook = "/api/payment/sepay/webhook";
+    for (method, path, refused) in [
+        ("GET", "/api/orders/7", 200),
+        ("GET", "/api/orders/PHO7K3M9Q2X", 401),
+        ("POST", "/api/orders", 401),
+        ("POST", webhook, 401),
+    ] {
+        let mut answers = Vec::new();
+        for _ in 0..40 {
+            let request = stack.request(method, path)?;
+            let request = match refused {
+                200 => request,
+                _ => request.bearer_auth("a-guess-of-some-length").body("{}"),
+            };
+            answers.push(Answer::to(request).await?.status.as_u16());
+        }
+        let is_expected = |answer: &u16| *answer == refused || *answer == 429;
+        assert!(answers.iter().all(is_expected), "{path}: {answers:?}");
+        assert_eq!(answers.last(), Some(&429), "{path}: {answers:?}");
+    }
+    // Whoever does not guess is served.
+    for _ in 0..40 {
+        assert_eq!(standing(&stack, ORDER).await?["status"], "unknown");
+    }
+    let answer = register(&stack, Some(KEY), &order(99_000)).await?;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn asking_for_orders_takes_nothing_from_the_events_of_an_address() -> Result<()> {
+    let stack = Stack::start(&[("DUET_RATE_LIMIT", "3/1h")]).await?;
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        let answer = stack.get(&format!("/api/orders/{ORDER}")).await?;
+        answers.push(answer.status.as_u16());
+    }
+    assert_eq!(answers, [200, 200, 200, 429, 429]);
+    stack.accepted(&json!({ "event": "ViewContent" })).await?;
+    stack.conversions(1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_is_told_the_money_of_an_order_and_a_page_is_not() -> Result<()> {
+    let stack = stack().await?;
+    register(&stack, Some(KEY), &order(99_000)).await?;
+    let path = format!("/api/orders/{ORDER}");
+    let page = Answer::to(stack.request("GET", &path)?).await?;
+    let server = Answer::to(stack.request("GET", &path)?.bearer_auth(KEY)).await?;
+    let mut expected = json!({ "order_id": ORDER, "status": "pending", "event_ids": {} });
+    assert_eq!(page.body, expected);
+    expected["amount"] = json!(99_000);
+    expected["currency"] = json!("VND");
+    expected["received"] = json!(0);
+    assert_eq!(server.body, expected);
+    for answer in [page, server] {
+        assert_eq!(answer.headers["cache-control"], "no-store");
+    }
+    let guess = stack
+        .request("GET", &path)?
+        .bearer_auth("a-guess-of-some-length");
+    assert_eq!(Answer::to(guess).await?.status, 401);
+    Ok(())
+}
+
+#[tokio::test]
 async fn only_listed_pages_of_other_origins_ask_for_orders() -> Result<()> {
     let origin = "https://shop.example";
     let stack = Stack::start(&[("DUET_ALLOWED_ORIGINS", origin)]).await?;

@@ -8,7 +8,9 @@ use duet_tests::{Answer, Stack};
 use serde_json::{Value, json};
 
 mod adds_up;
+mod alike;
 mod believes;
+mod late;
 mod outsiders;
 mod reports;
 mod survives;
@@ -27,6 +29,19 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open(settings: &[(&str, &str)]) -> Result<Self> {
+        let stack = Stack::start(&Self::settings(settings)).await?;
+        Ok(Self { stack })
+    }
+
+    /// As [`Shop::open`], with a proxy whose clock is off by so many milliseconds.
+    async fn open_at(offset_ms: i64) -> Result<Self> {
+        let mut stack = Stack::prepare_with_faults(&Self::settings(&[])).await?;
+        stack.faults()?.set_clock(offset_ms)?;
+        stack.run_proxy().await?;
+        Ok(Self { stack })
+    }
+
+    fn settings<'a>(settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let own = [
             ("SEPAY_WEBHOOK_SECRET", SECRET),
             ("SEPAY_SECRET_KEY", "demo-secret"),
@@ -34,8 +49,7 @@ impl Shop {
             ("DUET_SERVER_KEY", SERVER_KEY),
             ("DUET_SEND_LIMIT", "off"),
         ];
-        let stack = Stack::start(&[&own, settings].concat()).await?;
-        Ok(Self { stack })
+        [&own, settings].concat()
     }
 
     /// The shop's server registers an order for a plan.

@@ -5,21 +5,21 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use axum::{
     Json,
     extract::{ConnectInfo, Path, Request, State},
-    http::{HeaderMap, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use duet_events::{
     Invalid,
     order::{self, Order as Registration},
 };
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Number, value::RawValue};
 
 use super::{body, client, rejection::Rejection};
 use crate::{
     admit::Caller,
     app::App,
     clock,
-    identity::server_key,
     orders::{Order, Status, Unregistered},
 };
 
@@ -33,6 +33,19 @@ pub struct Standing {
     status: Status,
     /// The id under each event's name.
     event_ids: BTreeMap<String, String>,
+    /// For the shop's own server.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    money: Option<Money>,
+}
+
+/// What is to be paid for an order, and what has been.
+#[derive(Debug, Serialize)]
+struct Money {
+    /// The registered amount, in units of `currency`; `null` while only pages named the order.
+    amount: Option<Number>,
+    currency: Option<String>,
+    /// In dong.
+    received: i64,
 }
 
 /// The answer to a registration.
@@ -51,10 +64,12 @@ pub struct Registered {
 /// As [`Rejection`] says.
 pub async fn register(
     State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Result<Json<Registered>, Rejection> {
     let (Parts { headers, .. }, body) = request.into_parts();
-    if server_key::caller(&headers, app.server.server_key.as_ref())? != Caller::Server {
+    let address = client::address(peer, &headers, &app.server.trusted_proxies);
+    if app.caller(&headers, address)? != Caller::Server {
         return Err(Rejection::WrongServerKey);
     }
     let bytes = body::read(&headers, body).await?;
@@ -74,34 +89,57 @@ pub async fn register(
     }))
 }
 
-/// `GET /api/orders/{order_id}`.
-///
-/// # Errors
-/// [`Rejection::TooMany`], and [`Rejection::Unavailable`] when the store cannot be read.
+/// `GET /api/orders/{order_id}`. No cache keeps the answer: a page asks until it changes.
 pub async fn status(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(order_id): Path<String>,
     headers: HeaderMap,
+) -> Response {
+    let mut response = standing(&app, peer, order_id, &headers).into_response();
+    let no_store = HeaderValue::from_static("no-store");
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
+    response
+}
+
+/// How far an order is; with the server key, in money too.
+///
+/// # Errors
+/// [`Rejection::WrongServerKey`], [`Rejection::TooMany`], and [`Rejection::Unavailable`] when the store cannot be read.
+fn standing(
+    app: &App,
+    peer: SocketAddr,
+    order_id: String,
+    headers: &HeaderMap,
 ) -> Result<Json<Standing>, Rejection> {
-    let address = client::address(peer, &headers, &app.server.trusted_proxies);
-    app.rates.check(address)?;
-    if order_id.chars().count() < GUESSABLE {
-        app.guesses.check(address)?;
+    let address = client::address(peer, headers, &app.server.trusted_proxies);
+    let caller = app.caller(headers, address)?;
+    if caller == Caller::Page {
+        app.status_rates.check(address)?;
+        if order_id.chars().count() < GUESSABLE {
+            app.guesses.check(address)?;
+        }
     }
     let known = if order::is_order_id(&order_id) {
         app.intake.orders().find(&order_id)?
     } else {
         None
     };
-    Ok(Json(match known {
-        Some(order) => Standing::of(&order),
-        None => Standing {
+    let mut standing = match &known {
+        Some(order) if order.status() != Status::Unknown => Standing::of(order),
+        _ => Standing {
             order_id,
             status: Status::Unknown,
             event_ids: BTreeMap::new(),
+            money: None,
         },
-    }))
+    };
+    if caller == Caller::Server {
+        standing.money = known.as_ref().map(Money::of);
+    }
+    Ok(Json(standing))
 }
 
 impl Standing {
@@ -110,6 +148,31 @@ impl Standing {
             order_id: order.id().to_owned(),
             status: order.status(),
             event_ids: order.reported().clone(),
+            money: None,
         }
+    }
+}
+
+impl Money {
+    fn of(order: &Order) -> Self {
+        let (amount, currency) = order.amount().unzip();
+        Self {
+            amount: amount.and_then(number),
+            currency: currency.map(str::to_owned),
+            received: order.received(),
+        }
+    }
+}
+
+/// A whole amount without a point.
+fn number(amount: f64) -> Option<Number> {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a whole amount is at most 10^15"
+    )]
+    if amount.fract() == 0.0 {
+        Some(Number::from(amount as i64))
+    } else {
+        Number::from_f64(amount)
     }
 }

@@ -48,6 +48,7 @@ pub async fn post(
         Err(Refused::Unauthorised) => {
             let address = client::address(peer, &headers, &app.server.trusted_proxies);
             app.rates.check(address)?;
+            app.key_guesses.check(address)?;
             tracing::warn!("a payment notification does not prove who sent it");
             return Err(Rejection::NotTheProvider);
         }

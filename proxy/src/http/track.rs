@@ -22,7 +22,6 @@ use crate::{
     admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit, is_money, is_public},
     app::{App, Shared},
     clock,
-    identity::server_key,
     metrics::{Metrics, PixelLabel, RuleLabel},
     orders::By,
     queue::{DedupKey, Enqueued, Entry, Note, Part, Remember, Waiter},
@@ -76,8 +75,8 @@ where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     let (Parts { headers, uri, .. }, body) = request.into_parts();
-    let caller = server_key::caller(&headers, app.server.server_key.as_ref())?;
     let address = client::address(peer, &headers, &app.server.trusted_proxies);
+    let caller = app.caller(&headers, address)?;
     if caller == Caller::Page {
         app.rates.check(address)?;
     }

@@ -49,6 +49,7 @@ impl Order {
             currency: order.currency.as_str().to_owned(),
             digest,
         };
+        self.begins();
         if let Some(replaced) = self.bill.replace(bill) {
             self.former.push(replaced.digest);
             if self.former.len() > FORMER {

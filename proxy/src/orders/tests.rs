@@ -102,6 +102,36 @@ fn an_order_is_forgotten_after_30_days_and_a_paid_one_after_90() {
 }
 
 #[test]
+fn a_reported_order_is_known_as_long_as_the_ids_of_its_events() {
+    let mut order = Order::note("PHO7K3M9Q2X", 0);
+    assert!(!order.is_worth_keeping());
+    order.reports("Purchase", "id");
+    assert!(order.is_worth_keeping() && !order.is_begun());
+    assert_eq!(order.status(), Status::Unknown);
+    assert!(!order.is_over(90 * DAY - 1) && order.is_over(90 * DAY));
+}
+
+#[test]
+fn a_paid_order_is_unreported_while_tiktok_has_no_sale_of_it() {
+    let mut order = registered(99_000, "VND");
+    assert!(!order.is_unreported(), "it is not paid");
+    order.receive(99_000, 1);
+    assert!(order.is_unreported());
+    for (name, unreported) in [
+        ("PlaceAnOrder", true),
+        ("CompletePayment", false),
+        ("Purchase", false),
+        ("Subscribe", false),
+    ] {
+        order.reports(name, "id");
+        assert_eq!(order.is_unreported(), unreported, "{name}");
+        assert!(!order.takes_back(name, "another"), "{name}");
+        assert!(order.takes_back(name, "id"), "{name}");
+    }
+    assert!(order.is_unreported());
+}
+
+#[test]
 fn a_payment_carries_the_click_the_browser_and_the_person() {
     let mut order = registered(99_000, "VND");
     let text = event(&json!({

@@ -1,6 +1,9 @@
 //! Which order a transfer pays: exactly one that is not paid, or none.
+//!
+//! Anybody can begin an order by a page's event, so an order that the shop's server registered wins over those that
+//! pages began, wherever a memo could mean both.
 
-use super::memo::{ANYWHERE, Candidate, Strength};
+use super::memo::{ANYWHERE, Candidate, Memo, OrderPattern, Strength};
 use crate::orders::{Order, Status};
 
 /// What the orders that are known make of a memo.
@@ -14,55 +17,89 @@ pub enum Match {
     Several,
 }
 
-/// Asks `orders_that_read` for each candidate, the most certain first, and stops at the first certainty at which any
-/// order is named. A piece of a longer id that is known does not count. Where one order is named that the shop's server
-/// registered, those that only pages began do not stand in its way: anybody can begin one.
+/// A part of a memo, and the orders that it can mean.
+struct Named {
+    candidate: Candidate,
+    orders: Vec<Order>,
+}
+
+/// Asks `orders_that_read` for each candidate of a memo, the most certain first, and stops at the first certainty at
+/// which any order is named. A piece of a longer id that is known does not count.
 ///
 /// # Errors
 /// Those of `orders_that_read`.
 pub fn matched<E>(
-    candidates: impl Iterator<Item = Candidate>,
+    memo: &Memo,
+    pattern: Option<&OrderPattern>,
     mut orders_that_read: impl FnMut(&str) -> Result<Vec<Order>, E>,
 ) -> Result<Match, E> {
-    let mut named: Vec<Candidate> = Vec::new();
-    let mut orders: Vec<Order> = Vec::new();
-    for candidate in candidates {
+    let mut named: Vec<Named> = Vec::new();
+    for candidate in memo.candidates(pattern) {
         if let Some(first) = named.first()
-            && first.strength != candidate.strength
+            && first.candidate.strength != candidate.strength
         {
             break;
         }
-        if named.iter().any(|longer| candidate.lies_inside(longer)) {
+        let longer = named.iter();
+        let longer = longer.filter(|longer| candidate.lies_inside(&longer.candidate));
+        let longer: Vec<_> = longer.map(Named::is_registered).collect();
+        if longer.contains(&true) {
             continue;
         }
-        let mut found = orders_that_read(&candidate.text)?;
-        found.retain(|order| order.is_registered() || could_be_meant(&candidate));
-        if found.is_empty() {
+        let mut orders = orders_that_read(&candidate.text)?;
+        orders.retain(|order| order.is_registered() || could_be_meant(&candidate));
+        let orders = nearest(orders, |id| memo.spells(&candidate, id));
+        let found = Named { candidate, orders };
+        // A stranger can begin a longer order around one that is registered.
+        if found.orders.is_empty() || (!longer.is_empty() && !found.is_registered()) {
             continue;
         }
-        named.push(candidate);
-        for order in found {
-            if orders.iter().all(|known| known.id() != order.id()) {
-                orders.push(order);
-            }
-        }
+        named.push(found);
     }
-    let (mut open, mut paid): (Vec<_>, Vec<_>) = orders
-        .into_iter()
-        .partition(|order| order.status() != Status::Paid);
-    if open.iter().any(Order::is_registered) {
-        open.retain(Order::is_registered);
-    }
-    Ok(match (open.len(), paid.len()) {
-        (1, _) => one(open.pop()),
-        (0, 1) => one(paid.pop()),
-        (0, 0) => Match::None,
-        _ => Match::Several,
-    })
+    Ok(meant(named))
 }
 
-fn one(order: Option<Order>) -> Match {
-    order.map_or(Match::None, |order| Match::One(Box::new(order)))
+impl Named {
+    fn is_registered(&self) -> bool {
+        self.orders.iter().any(Order::is_registered)
+    }
+}
+
+/// Of orders that read alike, those that the shop's server registered, and of these the one that the memo spells
+/// exactly.
+fn nearest(mut orders: Vec<Order>, is_spelled: impl Fn(&str) -> bool) -> Vec<Order> {
+    prefer(&mut orders, Order::is_registered);
+    prefer(&mut orders, |order| is_spelled(order.id()));
+    orders
+}
+
+fn meant(named: Vec<Named>) -> Match {
+    let mut orders: Vec<Order> = Vec::new();
+    for order in named.into_iter().flat_map(|named| named.orders) {
+        if orders.iter().all(|known| known.id() != order.id()) {
+            orders.push(order);
+        }
+    }
+    prefer(&mut orders, Order::is_registered);
+    if !orders.iter().any(Order::is_registered) {
+        // Banks write dates and account numbers into memos, and strangers can begin orders of these names.
+        prefer(&mut orders, |order| {
+            order.id().bytes().any(|byte| byte.is_ascii_alphabetic())
+        });
+    }
+    prefer(&mut orders, |order| order.status() != Status::Paid);
+    match (orders.pop(), orders.pop()) {
+        (None, _) => Match::None,
+        (Some(order), None) => Match::One(Box::new(order)),
+        (Some(_), Some(_)) => Match::Several,
+    }
+}
+
+/// Keeps the orders for which `is_better` holds, if there are any.
+fn prefer(orders: &mut Vec<Order>, is_better: impl Fn(&Order) -> bool) {
+    if orders.iter().any(&is_better) {
+        orders.retain(is_better);
+    }
 }
 
 /// Whether this text is no common word. Somebody who begins orders named after words that banks write could
@@ -85,7 +122,7 @@ mod tests {
     use serde_json::{json, value::RawValue};
 
     use super::*;
-    use crate::payments::memo::{Memo, normalised};
+    use crate::payments::memo::normalised;
 
     fn begun(id: &str) -> Order {
         Order::begin(id, 0)
@@ -100,6 +137,13 @@ mod tests {
         order
     }
 
+    /// An order that only a page began, after its first payment.
+    fn first_paid(id: &str) -> Order {
+        let mut order = begun(id);
+        order.receive(99_000, 0);
+        order
+    }
+
     fn paid(id: &str) -> Order {
         let mut order = registered(id);
         order.receive(99_000, 0);
@@ -108,12 +152,21 @@ mod tests {
 
     /// The order that a memo means among those that are known.
     fn meant(content: &str, code: Option<&str>, known: impl Fn() -> Vec<Order>) -> String {
+        meant_by(content, code, None, known)
+    }
+
+    fn meant_by(
+        content: &str,
+        code: Option<&str>,
+        pattern: Option<&OrderPattern>,
+        known: impl Fn() -> Vec<Order>,
+    ) -> String {
         let memo = Memo {
             code: code.map(str::to_owned),
             content: content.to_owned(),
             description: String::new(),
         };
-        let found = matched(memo.candidates(None), |text| {
+        let found = matched(&memo, pattern, |text| {
             let mut orders = known();
             orders.retain(|order| normalised(order.id()) == text);
             Ok::<_, Infallible>(orders)
@@ -176,5 +229,178 @@ mod tests {
         let account = "PHO7K3M9Q2X chuyen tien toi 0123499999";
         assert_eq!(meant(account, None, with(registered)), "PHO7K3M9Q2X");
         assert_eq!(meant("chuyen tien", None, with(begun)), "none");
+    }
+
+    const PLAIN: &str = "PHO7K3M9Q2X";
+    const ALIKE: &str = "pho-7k3m9q2x";
+    const WHOLE: &str = "PHO_SUB_1762228747088_NTK3U9";
+    const BARE: &str = "PHO-SUB-1762228747088-NTK3U9";
+
+    #[test]
+    fn of_orders_that_read_alike_a_registered_one_wins_and_then_the_exact_spelling() {
+        type Make = fn(&str) -> Order;
+        type Known = [(Make, &'static str); 2];
+        let (begun, registered, paid): (Make, Make, Make) = (begun, registered, paid);
+        let rows: [(&str, Option<&str>, Known, &str); 14] = [
+            // Among equals, the spelling in the memo.
+            (
+                "ct PHO7K3M9Q2X ft",
+                None,
+                [(begun, PLAIN), (begun, ALIKE)],
+                PLAIN,
+            ),
+            (
+                "ct pho-7k3m9q2x ft",
+                None,
+                [(begun, PLAIN), (begun, ALIKE)],
+                ALIKE,
+            ),
+            (
+                "ct PHO7K3M9Q2X ft",
+                None,
+                [(registered, ALIKE), (registered, PLAIN)],
+                PLAIN,
+            ),
+            (
+                "ct pho-7k3m9q2x ft",
+                None,
+                [(registered, ALIKE), (registered, PLAIN)],
+                ALIKE,
+            ),
+            ("", Some(PLAIN), [(begun, PLAIN), (begun, ALIKE)], PLAIN),
+            ("", Some(ALIKE), [(begun, PLAIN), (begun, ALIKE)], ALIKE),
+            // Spelled like neither, nobody knows.
+            (
+                "ct PHO 7K3M 9Q2X ft",
+                None,
+                [(begun, PLAIN), (begun, ALIKE)],
+                "several",
+            ),
+            (
+                "ct PHO 7K3M 9Q2X ft",
+                None,
+                [(registered, PLAIN), (registered, ALIKE)],
+                "several",
+            ),
+            // Whatever the bank made of it, a registration wins.
+            (
+                "ct PHO7K3M9Q2X ft",
+                None,
+                [(begun, PLAIN), (registered, ALIKE)],
+                ALIKE,
+            ),
+            (
+                "ct PHO7K3M9Q2X ft",
+                None,
+                [(registered, ALIKE), (begun, PLAIN)],
+                ALIKE,
+            ),
+            (
+                "",
+                Some(PLAIN),
+                [(begun, PLAIN), (registered, ALIKE)],
+                ALIKE,
+            ),
+            // Also over an order that is paid: that money is owed to somebody.
+            (
+                "ct PHO7K3M9Q2X ft",
+                None,
+                [(begun, PLAIN), (paid, ALIKE)],
+                ALIKE,
+            ),
+            (
+                "ct PHO7K3M9Q2X ft",
+                None,
+                [(paid, PLAIN), (begun, ALIKE)],
+                PLAIN,
+            ),
+            // The one that is not paid, where the memo does not say which.
+            (
+                "ct PHO 7K3M 9Q2X ft",
+                None,
+                [(paid, PLAIN), (registered, ALIKE)],
+                ALIKE,
+            ),
+        ];
+        for (content, code, known, expected) in rows {
+            let orders = || known.map(|(make, id)| make(id)).into();
+            let found = meant(content, code, orders);
+            assert_eq!(
+                found,
+                expected,
+                "{content} {code:?} {known:?}",
+                known = known.map(|known| known.1)
+            );
+        }
+    }
+
+    #[test]
+    fn the_shops_template_spells_an_order_exactly() {
+        let pattern = OrderPattern::new("([0-9]{13})([0-9A-Z]{6})", "PHO_SUB_$1_$2").unwrap();
+        let torn = "phohat RUCSIA1762228747088NTK3U9 FT25308";
+        for (content, known, expected) in [
+            (torn, [begun(WHOLE), begun(BARE)], WHOLE),
+            (torn, [begun(BARE), begun(WHOLE)], WHOLE),
+            (torn, [registered(BARE), begun(WHOLE)], BARE),
+            (torn, [registered(BARE), registered(WHOLE)], WHOLE),
+            // The pattern finds nothing, and the memo is read without it.
+            ("ct PHO7K3M9Q2X", [begun(PLAIN), begun(WHOLE)], PLAIN),
+        ] {
+            let known = || {
+                let again = |order: &Order| {
+                    let make = if order.is_registered() {
+                        registered
+                    } else {
+                        begun
+                    };
+                    make(order.id())
+                };
+                known.iter().map(again).collect()
+            };
+            assert_eq!(
+                meant_by(content, None, Some(&pattern), known),
+                expected,
+                "{content}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_longer_order_that_a_page_began_does_not_swallow_a_registered_one() {
+        let glued = "PHO7K3M9Q2XCHUYENTIEN1";
+        let memo = "PHO7K3M9Q2X chuyen tien 1";
+        assert_eq!(
+            meant(memo, None, || vec![registered(PLAIN), begun(glued)]),
+            PLAIN
+        );
+        assert_eq!(
+            meant(memo, None, || vec![registered(PLAIN), registered(glued)]),
+            glued
+        );
+        assert_eq!(
+            meant(memo, None, || vec![begun(PLAIN), registered(glued)]),
+            glued
+        );
+    }
+
+    #[test]
+    fn an_order_named_after_a_date_or_an_account_gives_way() {
+        for number in ["20260325", "0123499999", "84901234567"] {
+            let memo = format!("PHO7K3M9Q2X {number}");
+            assert_eq!(
+                meant(&memo, None, || vec![begun(PLAIN), begun(number)]),
+                PLAIN
+            );
+            assert_eq!(
+                meant(&memo, None, || vec![paid(PLAIN), begun(number)]),
+                PLAIN
+            );
+            let paid = || vec![first_paid(PLAIN), begun(number)];
+            assert_eq!(meant(&memo, None, paid), PLAIN);
+            // A shop may have such ids itself.
+            assert_eq!(meant(&memo, None, || vec![begun(number)]), number);
+        }
+        let two = || vec![registered("1762228747088"), registered(PLAIN)];
+        assert_eq!(meant("PHO7K3M9Q2X 1762228747088", None, two), "several");
     }
 }

@@ -50,6 +50,8 @@ pub struct Candidate {
     pub span: Range<usize>,
     /// The id, [`normalised`].
     pub text: String,
+    /// The id as the shop's template spells it, where the shop's pattern found it.
+    pub rebuilt: Option<String>,
 }
 
 /// How certain it is that a [`Candidate`] is meant as an order's id.
@@ -92,6 +94,16 @@ impl fmt::Debug for Candidate {
 }
 
 impl Memo {
+    /// Whether the text in which `candidate` was found spells an order's id exactly.
+    pub fn spells(&self, candidate: &Candidate, order_id: &str) -> bool {
+        let text = match candidate.strength {
+            Strength::Code => self.code.as_deref().unwrap_or_default(),
+            Strength::Content | Strength::ContentPattern => &self.content,
+            Strength::Description | Strength::DescriptionPattern => &self.description,
+        };
+        candidate.rebuilt.as_deref() == Some(order_id) || text.contains(order_id)
+    }
+
     /// Everything in the memo that might be an order's id: by strength, of the same strength the longest
     /// first. Some 17,000 at the most; they are made as they are asked for.
     pub fn candidates(&self, pattern: Option<&OrderPattern>) -> impl Iterator<Item = Candidate> {

@@ -9,7 +9,7 @@ use super::{
     disk::{Place, Position, Tables},
     intake::Bundle,
     ledger::Ledger,
-    letter::LetterId,
+    letter::{DeadLetter, LetterId},
     row::{self, Draft},
     seen::Seen,
 };
@@ -29,8 +29,8 @@ pub(super) struct Settlement {
     pub(super) remove: Vec<Vec<u8>>,
     /// Marks on rows in which something still waits.
     pub(super) mark: Vec<(Vec<u8>, u32)>,
-    /// Dead letters, as JSON.
-    pub(super) letters: Vec<(LetterId, Vec<u8>)>,
+    /// Dead letters.
+    pub(super) letters: Vec<(LetterId, DeadLetter)>,
     /// No row before this one waits.
     pub(super) head: u64,
 }
@@ -46,6 +46,8 @@ pub(super) struct Group<'a> {
     ledger: Ledger<'a>,
     /// Events that nobody sent: those of payments.
     added: u64,
+    /// How many more paid orders report nothing.
+    unreported: i64,
     bytes: usize,
     durable: bool,
 }
@@ -60,6 +62,8 @@ pub(super) struct Committed {
     pub(super) arrivals: Vec<(Arc<Destination>, u64)>,
     /// How many events of payments there are among them.
     pub(super) added: u64,
+    /// How many more paid orders report nothing.
+    pub(super) unreported: i64,
 }
 
 impl<'a> Group<'a> {
@@ -78,6 +82,7 @@ impl<'a> Group<'a> {
             drafts: Vec::new(),
             ledger: Ledger::new(&tables.orders),
             added: 0,
+            unreported: 0,
             bytes: 0,
             durable: false,
         }
@@ -88,16 +93,10 @@ impl<'a> Group<'a> {
         let now_s = seconds(self.now_ms);
         let mut results = Vec::new();
         for (entry, event) in bundle.entries() {
-            if self.seen.knows(self.tables, &entry.key, now_s)? {
-                results.push(Enqueued::Duplicate);
-                continue;
-            }
+            let is_repeat = self.seen.knows(self.tables, &entry.key, now_s)?;
             let result = match &entry.note {
-                None => {
-                    self.draft(&entry.destination).push(event);
-                    Enqueued::Accepted
-                }
-                Some(note) => self.admit_noted(entry, note, event)?,
+                None => self.take(entry, event, is_repeat),
+                Some(note) => self.admit_noted(entry, note, event, is_repeat)?,
             };
             if result != Enqueued::Duplicate {
                 self.bytes += KEY_BYTES;
@@ -120,6 +119,8 @@ impl<'a> Group<'a> {
         }
         self.durable |= !settlement.letters.is_empty();
         for (id, letter) in settlement.letters {
+            self.ended_in_vain(&letter)?;
+            let letter = serde_json::to_vec(&letter).map_err(|_| Error::Corrupt)?;
             self.tables
                 .dead
                 .insert(&mut self.batch, id.to_bytes(), letter)?;
@@ -143,8 +144,7 @@ impl<'a> Group<'a> {
                 continue;
             }
             if let Some(letter) = self.tables.letter(*id)? {
-                self.draft(&letter.destination)
-                    .push(letter.event.get().as_bytes());
+                self.send_again(&letter)?;
                 self.tables.dead.remove(&mut self.batch, id.to_bytes());
                 replayed.insert(*id);
             }
@@ -201,6 +201,7 @@ impl<'a> Group<'a> {
             bytes: self.bytes,
             arrivals,
             added: self.added,
+            unreported: self.unreported,
         })
     }
 

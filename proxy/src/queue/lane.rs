@@ -233,7 +233,7 @@ impl Lane {
         events: &[Claimed],
         outcome: &Outcome,
         at_ms: i64,
-    ) -> Result<Vec<(LetterId, Vec<u8>)>, Error> {
+    ) -> Result<Vec<(LetterId, DeadLetter)>, Error> {
         let verdict = outcome.verdict();
         let letter = |claimed: &Claimed| {
             let event = serde_json::from_slice(claimed.event()).map_err(|_| Error::Corrupt)?;
@@ -247,7 +247,6 @@ impl Lane {
                 destination: Arc::clone(&self.destination),
                 event,
             };
-            let letter = serde_json::to_vec(&letter).map_err(|_| Error::Corrupt)?;
             Ok((LetterId::new(at_ms, claimed.sequence()), letter))
         };
         events.iter().map(letter).collect()

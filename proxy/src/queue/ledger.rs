@@ -3,7 +3,7 @@
 //! | Key | Value |
 //! |---|---|
 //! | `o`, order id | [`Order`] as JSON |
-//! | `c`, normalised order id (see [`memo`]) | the ids that read the same in a memo, as JSON |
+//! | `c`, normalised order id (see [`memo`]) | the ids of begun orders that read the same in a memo, as JSON |
 //! | `p`, provider, NUL, transfer id | [`Payment`] as JSON |
 //! | `h`, when it is given up (ms), sequence number | [`Waiting`] as JSON: an event that waits for a payment |
 
@@ -57,12 +57,16 @@ impl<'a> Ledger<'a> {
         Ok(orders)
     }
 
+    /// Whether a live order reads like `id` in a memo.
+    pub(super) fn has_lookalike(&self, id: &str, now_ms: i64) -> Result<bool, Error> {
+        Ok(!self.that_read(&memo::normalised(id), now_ms)?.is_empty())
+    }
+
     pub(super) fn keep(&mut self, order: &Order) -> Result<(), Error> {
-        let key = order_key(order.id());
-        if self.bytes(&key)?.is_none() {
+        if order.is_begun() {
             self.keep_code(order.id())?;
         }
-        self.write(key, order)
+        self.write(order_key(order.id()), order)
     }
 
     fn keep_code(&mut self, id: &str) -> Result<(), Error> {
@@ -71,6 +75,9 @@ impl<'a> Ledger<'a> {
             return Ok(());
         }
         let mut ids: Vec<String> = self.read(&code_key(&code))?.unwrap_or_default();
+        if ids.iter().any(|known| known == id) {
+            return Ok(());
+        }
         ids.push(id.to_owned());
         self.write(code_key(&code), &ids)
     }
@@ -120,14 +127,16 @@ impl<'a> Ledger<'a> {
             .collect()
     }
 
-    /// Forgets what has had its time among the next `most` orders and payments behind `cursor`; where to go on.
+    /// Forgets what has had its time among the next `most` orders and payments behind `cursor`. Where to go on,
+    /// nothing where there are no more, and how many of those that stay are paid orders that report nothing.
     pub(super) fn sweep(
         &mut self,
         cursor: Vec<u8>,
         most: usize,
         now_ms: i64,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<(Vec<u8>, usize), Error> {
         let mut last = Vec::new();
+        let (mut rows, mut unreported) = (0, 0);
         let mut over = Vec::new();
         for row in self.rows.range(cursor..).take(most) {
             let (key, value) = row.into_inner()?;
@@ -136,6 +145,8 @@ impl<'a> Ledger<'a> {
                     let order: Order = read(&value)?;
                     if order.is_over(now_ms) {
                         over.push(order.id().to_owned());
+                    } else if order.is_unreported() {
+                        unreported += 1;
                     }
                 }
                 Some(b'p') if read::<Payment>(&value)?.is_over(now_ms) => {
@@ -144,14 +155,17 @@ impl<'a> Ledger<'a> {
                 _ => {}
             }
             last = key.to_vec();
+            rows += 1;
         }
         for id in over {
             self.forget(&id)?;
         }
-        if !last.is_empty() {
+        if rows < most {
+            last.clear();
+        } else {
             last.push(0);
         }
-        Ok(last)
+        Ok((last, unreported))
     }
 
     pub(super) fn write_to(self, batch: &mut OwnedWriteBatch) -> Result<(), Error> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Destination;
+use crate::outcome::Outcome;
 
 /// An event that ended without being delivered, with the reason.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +30,15 @@ pub struct DeadLetter {
     pub destination: Arc<Destination>,
     /// The event as TikTok gets it.
     pub event: Box<RawValue>,
+}
+
+impl DeadLetter {
+    /// Whether it never left the proxy, because its order was not paid.
+    pub(super) fn waited_for_payment(&self) -> bool {
+        [Outcome::Unverified, Outcome::Withdrawn]
+            .iter()
+            .any(|outcome| outcome.label() == self.outcome)
+    }
 }
 
 /// What an event is called, and by which id both legs know it.

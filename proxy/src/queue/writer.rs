@@ -21,6 +21,7 @@ use super::{
     letter::LetterId,
     seen::Seen,
     space::Space,
+    unreported::Unreported,
 };
 use crate::{
     clock,
@@ -145,6 +146,7 @@ pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
         shared,
         healthy,
         lanes: HashMap::new(),
+        unreported: Unreported::default(),
     };
     writer.arrived(heads);
     thread::Builder::new()
@@ -170,6 +172,7 @@ struct Writer {
     shared: Shared,
     healthy: Arc<AtomicBool>,
     lanes: HashMap<Arc<Destination>, Arc<Notify>>,
+    unreported: Unreported,
 }
 
 /// What the writer knows of what is on disk.
@@ -203,6 +206,7 @@ impl Writer {
                     self.shared.metrics.commit_seconds.observe(took);
                 }
                 self.shared.metrics.reported(committed.added);
+                self.unreported.changed(committed.unreported);
                 self.arrived(committed.arrivals);
                 replies.give(&self.shared);
                 // A disk that refuses refuses the next commit too, which says so.
@@ -236,6 +240,8 @@ impl Writer {
             let held = i64::try_from(state.position.held).unwrap_or(i64::MAX);
             self.shared.metrics.events_held.set(held);
         }
+        let unreported = self.unreported.orders();
+        self.shared.metrics.paid_unreported.set(unreported);
         for (destination, head) in arrivals {
             if let Some(arrived) = self.lanes.get(&destination) {
                 arrived.notify_one();
@@ -257,8 +263,18 @@ impl Writer {
         let Some(state) = &mut self.state else { return };
         let mut tidied = state.seen.seal(&state.tables);
         if tidied.is_ok() && sweep {
-            tidied = state.sweep(clock::now_ms()).map(|given_up| {
-                self.shared.metrics.given_up(&Outcome::Unverified, given_up);
+            tidied = state.sweep(clock::now_ms()).map(|swept| {
+                let metrics = &self.shared.metrics;
+                metrics.given_up(&Outcome::Unverified, swept.given_up);
+                if self
+                    .unreported
+                    .found(swept.unreported, state.swept_to.is_empty())
+                {
+                    tracing::error!(
+                        orders = self.unreported.orders(),
+                        "paid orders are not reported: TikTok does not have their events"
+                    );
+                }
             });
         }
         match tidied {
@@ -266,6 +282,14 @@ impl Writer {
             Err(error) => self.failed(&error),
         }
     }
+}
+
+/// What a sweep came across.
+struct Swept {
+    /// Events that no payment came for.
+    given_up: usize,
+    /// Paid orders that report nothing.
+    unreported: usize,
 }
 
 impl State {
@@ -332,16 +356,20 @@ impl State {
         group.commit()
     }
 
-    /// Clears what has had its time; the number of events that no payment came for.
-    fn sweep(&mut self, now_ms: i64) -> Result<usize, Error> {
+    /// Clears what has had its time.
+    fn sweep(&mut self, now_ms: i64) -> Result<Swept, Error> {
         self.tables.sweep(now_ms)?;
         let seconds = u32::try_from(now_ms / 1000).unwrap_or_default();
         self.seen.expire(&self.tables, seconds)?;
         let mut group = Group::new(&self.tables, &mut self.seen, &mut self.position, now_ms);
         let given_up = group.give_up_waiting()?;
-        self.swept_to = group.forget_orders(std::mem::take(&mut self.swept_to))?;
+        let (swept_to, unreported) = group.forget_orders(std::mem::take(&mut self.swept_to))?;
+        self.swept_to = swept_to;
         group.commit()?;
-        Ok(given_up)
+        Ok(Swept {
+            given_up,
+            unreported,
+        })
     }
 }
 

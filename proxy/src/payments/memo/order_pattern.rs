@@ -57,12 +57,13 @@ impl OrderPattern {
         let written = written.filter_map(|(span, id)| Some((text.bared(&span)?, id)));
         let mut found: Vec<_> = written
             .chain(self.matches(&text.bare))
-            .filter(|(span, id)| !span.is_empty() && !id.is_empty())
-            .map(|(span, text)| Candidate {
+            .map(|(span, id)| Candidate {
                 strength,
                 span,
-                text,
+                text: normalised(&id),
+                rebuilt: Some(id),
             })
+            .filter(|found| !found.span.is_empty() && !found.text.is_empty())
             .collect();
         found.sort_by_key(|found| (Reverse(found.span.len()), found.span.start));
         found.dedup();
@@ -74,7 +75,7 @@ impl OrderPattern {
         let mut from = 0;
         while let Some(captures) = self.regex.captures_at(haystack, from) {
             let Some(whole) = captures.get(0) else { break };
-            found.push((whole.range(), normalised(&self.rebuilt(&captures))));
+            found.push((whole.range(), self.rebuilt(&captures)));
             // One character on, not behind the match: digits in front of an id are part of the first match.
             let rest = haystack.get(whole.start()..).unwrap_or_default();
             let Some(next) = rest.chars().next() else {

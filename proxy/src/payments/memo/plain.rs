@@ -90,6 +90,7 @@ impl Plain {
             strength,
             text: text.to_owned(),
             span,
+            rebuilt: None,
         })
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Group, seconds};
 use crate::{
-    orders::{EventText, Gate, Held, Order, Received, with_payment},
+    admit::is_money,
+    orders::{By, EventText, Gate, Held, Order, Received, with_payment},
     outcome::Outcome,
     payments::{
         OrderHint, Transfer,
@@ -26,41 +27,62 @@ const HOLD_MS: i64 = 72 * 60 * 60 * 1000;
 const SWEEP: usize = 1_000;
 
 impl Group<'_> {
-    /// Takes an event that names an order and was not accepted before.
+    /// Takes an event that names an order. An event that was accepted before is not sent again, but its order knows who
+    /// named it; and whether a page's word for a payment is a repeat is for the order to say.
     pub(super) fn admit_noted(
         &mut self,
         entry: &Packed,
         note: &Note,
         event: &[u8],
+        is_repeat: bool,
     ) -> Result<Enqueued, Error> {
-        let text = EventText::of(event).ok_or(Error::Unwritable)?;
         let known = self.ledger.find(&note.order_id, self.now_ms)?;
-        let mut order = match (known, note.part) {
-            (Some(order), _) => order,
-            (None, Part::Begins | Part::Claims) => Order::begin(&note.order_id, self.now_ms),
-            (None, Part::Mentions | Part::Reports) => {
-                self.draft(&entry.destination).push(event);
-                return Ok(Enqueued::Accepted);
-            }
-        };
-        order.is_named_by(&text, note.by, self.now_ms);
-        let result = if note.part == Part::Claims {
-            self.judge(&mut order, entry, &text, event)?
-        } else {
-            self.draft(&entry.destination).push(event);
-            if note.part == Part::Reports {
+        if known.is_none() && note.part == Part::Mentions {
+            return Ok(self.take(entry, event, is_repeat));
+        }
+        let text = EventText::of(event).ok_or(Error::Unwritable)?;
+        let mut order = known.unwrap_or_else(|| Order::note(&note.order_id, self.now_ms));
+        let begins = matches!(note.part, Part::Begins | Part::Claims);
+        if begins && !order.is_begun() && self.may_begin(note)? {
+            order.begins();
+        }
+        if order.is_begun() || note.part == Part::Claims {
+            order.is_named_by(&text, note.by, self.now_ms);
+        }
+        let result = match note.part {
+            Part::Claims => self.judge(&mut order, &entry.destination, &text, event)?,
+            Part::Reports if !is_repeat => {
                 order.reports(&text.event, &text.event_id);
+                self.take(entry, event, is_repeat)
             }
-            Enqueued::Accepted
+            Part::Reports | Part::Begins | Part::Mentions => self.take(entry, event, is_repeat),
         };
-        self.ledger.keep(&order)?;
+        if order.is_worth_keeping() {
+            self.ledger.keep(&order)?;
+        }
         Ok(result)
     }
 
+    /// Whether an event may begin the order it names. A page may not, where the order would read like a live one in a
+    /// memo: a stranger could make each payment of that order ambiguous.
+    fn may_begin(&self, note: &Note) -> Result<bool, Error> {
+        Ok(note.by == By::Server || !self.ledger.has_lookalike(&note.order_id, self.now_ms)?)
+    }
+
+    /// Takes an event as it is, unless it was accepted before.
+    pub(super) fn take(&mut self, entry: &Packed, event: &[u8], is_repeat: bool) -> Enqueued {
+        if is_repeat {
+            return Enqueued::Duplicate;
+        }
+        self.draft(&entry.destination).push(event);
+        Enqueued::Accepted
+    }
+
+    /// Decides what becomes of a page's word for a payment.
     fn judge(
         &mut self,
         order: &mut Order,
-        entry: &Packed,
+        destination: &Arc<Destination>,
         text: &EventText<'_>,
         event: &[u8],
     ) -> Result<Enqueued, Error> {
@@ -69,7 +91,7 @@ impl Group<'_> {
             Gate::Repeat => Ok(Enqueued::Duplicate),
             Gate::Pass { received } => {
                 let paid = with_payment(event, received).ok_or(Error::Unwritable)?;
-                self.draft(&entry.destination).push(&paid);
+                self.draft(destination).push(&paid);
                 order.reports(&text.event, &text.event_id);
                 Ok(Enqueued::Accepted)
             }
@@ -83,7 +105,7 @@ impl Group<'_> {
                 self.position.held += 1;
                 let waiting = Waiting {
                     order_id: order.id().to_owned(),
-                    destination: Arc::clone(&entry.destination),
+                    destination: Arc::clone(destination),
                     event: serde_json::from_slice(event).map_err(|_| Error::Unwritable)?,
                     held_at_ms: self.now_ms,
                 };
@@ -185,17 +207,18 @@ impl Group<'_> {
         let Transfer { hint, .. } = transfer;
         match hint {
             OrderHint::Exact(id) => {
-                let order = self.ledger.find(id, self.now_ms)?;
+                let order = self.ledger.find(id, self.now_ms)?.filter(Order::is_begun);
                 Ok(order.map_or(Match::None, |order| Match::One(Box::new(order))))
             }
-            OrderHint::Memo(memo) => matched(memo.candidates(pattern.as_ref()), |code| {
+            OrderHint::Memo(memo) => matched(memo, pattern.as_ref(), |code| {
                 self.ledger.that_read(code, self.now_ms)
             }),
         }
     }
 
     /// Has TikTok told of a paid order: by the payment's own event, and by those that waited for it. Where one of
-    /// them means the same, there is one. Whether nothing is known of who paid.
+    /// them means the same, there is one. That the payment's event has an id which was accepted before is no reason to
+    /// keep it back: the event of then may have waited in vain. Whether nothing is known of who paid.
     fn report(&mut self, order: &mut Order, destination: &Arc<Destination>) -> Result<bool, Error> {
         let conversion = order.conversion(self.now_ms).ok_or(Error::Unwritable)?;
         let mut is_told = order.has_reported(conversion.name.canonical());
@@ -217,15 +240,73 @@ impl Group<'_> {
             }
             order.reports(&text.event, &text.event_id);
         }
-        let key = DedupKey::of(destination, &conversion.name, &conversion.id);
-        let now_s = seconds(self.now_ms);
-        if !is_told && !self.seen.knows(self.tables, &key, now_s)? {
-            self.seen.learn(key, Remember::Days90, now_s);
+        if !is_told {
+            let key = DedupKey::of(destination, &conversion.name, &conversion.id);
+            self.seen.learn(key, Remember::Days90, seconds(self.now_ms));
             self.draft(destination).push(&conversion.json);
             self.added += 1;
             order.reports(conversion.name.as_str(), conversion.id.as_str());
         }
         Ok(!conversion.is_attributed)
+    }
+
+    /// Has the order that an event reported as paid know that TikTok does not have it.
+    pub(super) fn ended_in_vain(&mut self, letter: &DeadLetter) -> Result<(), Error> {
+        let Some((text, order_id)) = sale(letter) else {
+            return Ok(());
+        };
+        let Some(mut order) = self.ledger.find(&order_id, self.now_ms)? else {
+            return Ok(());
+        };
+        if !order.takes_back(&text.event, &text.event_id) {
+            return Ok(());
+        }
+        if order.is_unreported() {
+            self.unreported += 1;
+            tracing::error!(
+                order_id,
+                outcome = letter.outcome,
+                "a paid order is not reported: TikTok does not have its event; see `duet-proxy dead-letters`"
+            );
+        }
+        self.ledger.keep(&order)
+    }
+
+    /// Sends a dead letter again. Where it says that an order is paid, the order decides: it is sent unless the order
+    /// is reported already; and what a page said of a payment waits again until it is true.
+    pub(super) fn send_again(&mut self, letter: &DeadLetter) -> Result<(), Error> {
+        let event = letter.event.get().as_bytes();
+        let Some((text, order_id)) = sale(letter) else {
+            self.draft(&letter.destination).push(event);
+            return Ok(());
+        };
+        let known = self.ledger.find(&order_id, self.now_ms)?;
+        let mut order = known.unwrap_or_else(|| Order::note(&order_id, self.now_ms));
+        let was_unreported = order.is_unreported();
+        let name = text.name().ok_or(Error::Corrupt)?;
+        let is_sent = if letter.waited_for_payment() {
+            self.judge(&mut order, &letter.destination, &text, event)? != Enqueued::Duplicate
+        } else if order.has_reported(name.canonical()) {
+            false
+        } else {
+            self.draft(&letter.destination).push(event);
+            order.reports(&text.event, &text.event_id);
+            true
+        };
+        if !is_sent {
+            tracing::warn!(
+                order_id,
+                event_id = &*text.event_id,
+                "a dead letter is not sent again: its order is reported"
+            );
+        }
+        if was_unreported && !order.is_unreported() {
+            self.unreported -= 1;
+        }
+        if order.is_worth_keeping() {
+            self.ledger.keep(&order)?;
+        }
+        Ok(())
     }
 
     /// Gives up events that have waited for a payment long enough; the number of them.
@@ -261,6 +342,9 @@ impl Group<'_> {
             self.position.held = self.position.held.saturating_sub(1);
             self.bury(&Outcome::Withdrawn, *sequence, waiting)?;
         }
+        if order.is_unreported() {
+            self.unreported -= 1;
+        }
         self.ledger.forget(order_id)?;
         Ok(Some(held.len()))
     }
@@ -283,8 +367,23 @@ impl Group<'_> {
             .insert(&mut self.batch, id.to_bytes(), letter)
     }
 
-    /// Forgets orders and payments that have had their time, some of them each time; where to go on.
-    pub(in crate::queue) fn forget_orders(&mut self, cursor: Vec<u8>) -> Result<Vec<u8>, Error> {
+    /// Forgets orders and payments that have had their time, some of them each time. Where to go on, and how many
+    /// paid orders that report nothing it has come across.
+    pub(in crate::queue) fn forget_orders(
+        &mut self,
+        cursor: Vec<u8>,
+    ) -> Result<(Vec<u8>, usize), Error> {
         self.ledger.sweep(cursor, SWEEP, self.now_ms)
     }
+}
+
+/// An event that reports a real order as paid, and that order's id.
+fn sale(letter: &DeadLetter) -> Option<(EventText<'_>, String)> {
+    // A rehearsal says nothing of real orders.
+    if letter.destination.test_event_code.is_some() {
+        return None;
+    }
+    let text = EventText::of(letter.event.get().as_bytes())?;
+    let order_id = text.property("order_id")?;
+    is_money(&text.name()?).then_some((text, order_id))
 }

@@ -1,0 +1,258 @@
+//! Whether a paid order is reported is decided by the order, and never by the deduplication memory.
+
+use super::*;
+use crate::queue::{
+    disk::{Position, Tables},
+    seen::Seen,
+};
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// A store at any time, changed as the writer changes it.
+struct Later {
+    tables: Tables,
+    seen: Seen,
+    position: Position,
+    now_ms: i64,
+}
+
+impl Later {
+    /// `outlet`'s store, whose own writer has nothing to do from now on.
+    fn of(outlet: &Outlet) -> Self {
+        let tables = outlet.store.tables().unwrap();
+        Self {
+            seen: Seen::load(&tables).unwrap(),
+            position: tables.position().unwrap(),
+            tables,
+            now_ms: crate::clock::now_ms(),
+        }
+    }
+
+    fn after<T>(&mut self, ms: i64, change: impl FnOnce(&mut Group<'_>) -> T) -> T {
+        self.now_ms += ms;
+        let (seen, position) = (&mut self.seen, &mut self.position);
+        let mut group = Group::new(&self.tables, seen, position, self.now_ms);
+        let result = change(&mut group);
+        group.commit().unwrap();
+        result
+    }
+
+    /// Gives up what has waited for 72 hours, and has the order paid.
+    fn is_paid_too_late(&mut self) {
+        let given_up = self.after(73 * HOUR_MS, |group| group.give_up_waiting().unwrap());
+        assert_eq!(given_up, 1);
+        let taken = self.after(HOUR_MS, |group| group.pay(&receipt("1", 99_000, ORDER)));
+        assert_eq!(taken.unwrap().payment.became, Became::Paid);
+    }
+}
+
+async fn register(intake: &Intake) {
+    let orders = intake.orders();
+    let registered = orders.register(registration(99_000), destination(None));
+    assert!(registered.await.unwrap().is_ok());
+}
+
+/// What waits to be delivered once a store is opened again.
+async fn left(folder: &Path) -> Vec<Value> {
+    let (intake, mut outlet, _letters) = reopened(folder).await;
+    if intake.depth() == 0 {
+        return Vec::new();
+    }
+    let batch = outlet.lane().await.claim(ANY).unwrap().unwrap();
+    let read = |claimed: &Claimed| serde_json::from_slice(claimed.event()).unwrap();
+    batch.events.iter().map(read).collect()
+}
+
+#[tokio::test]
+async fn a_payment_after_72_hours_is_reported_with_the_click_of_what_waited() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, letters) = opened(folder.path());
+    let held = intake.enqueue([page("Subscribe", Part::Claims)]);
+    assert_eq!(held.await.unwrap(), [Enqueued::Held]);
+    let mut later = Later::of(&outlet);
+    later.is_paid_too_late();
+    let order = intake.orders().find(ORDER).unwrap().unwrap();
+    assert_eq!(order.status(), Status::Paid);
+    let id = EventId::derive("Subscribe", ORDER);
+    assert_eq!(order.reported()["Subscribe"], id.as_str());
+
+    // What waited in vain is a dead letter, and a repeat by now.
+    let [(letter, _)] = letters.newest(10).unwrap().try_into().unwrap();
+    assert_eq!(
+        later.after(HOUR_MS, |group| group.replay(&[letter]).unwrap()),
+        1
+    );
+    assert!(letters.newest(10).unwrap().is_empty());
+    drop((intake, outlet, letters, later));
+    let left = left(folder.path()).await;
+    let [sale] = left.as_slice() else {
+        panic!("{left:#?}");
+    };
+    assert_eq!(
+        (
+            &sale["event"],
+            &sale["event_id"],
+            &sale["properties"]["value"]
+        ),
+        (&json!("Subscribe"), &json!(id.as_str()), &json!(99_000))
+    );
+    assert_eq!(sale["user"]["ttclid"], "E.C.P.x");
+}
+
+#[tokio::test]
+async fn a_page_that_says_so_again_after_72_hours_is_no_repeat() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, letters) = opened(folder.path());
+    let held = intake.enqueue([page("CompletePayment", Part::Claims)]);
+    assert_eq!(held.await.unwrap(), [Enqueued::Held]);
+    Later::of(&outlet).is_paid_too_late();
+    drop((intake, outlet, letters));
+    let (intake, mut outlet, letters) = reopened(folder.path()).await;
+    let again = || intake.enqueue([page("CompletePayment", Part::Claims)]);
+    assert_eq!(again().await.unwrap(), [Enqueued::Accepted]);
+    assert_eq!(again().await.unwrap(), [Enqueued::Duplicate]);
+    let mut lane = outlet.lane().await;
+    let expected = named([("Subscribe", 99_000), ("CompletePayment", 99_000)]);
+    assert_eq!(waiting(&mut lane), expected);
+    // The letter of the first time is the same event.
+    let [(letter, _)] = letters.newest(10).unwrap().try_into().unwrap();
+    assert_eq!(letters.replay(&[letter]).await.unwrap(), 1);
+    assert_eq!(waiting(&mut lane), []);
+}
+
+#[tokio::test]
+async fn an_order_that_is_forgotten_and_registered_anew_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, letters) = opened(folder.path());
+    let held = intake.enqueue([page("Subscribe", Part::Claims)]);
+    assert_eq!(held.await.unwrap(), [Enqueued::Held]);
+    let mut later = Later::of(&outlet);
+    later.after(73 * HOUR_MS, |group| group.give_up_waiting().unwrap());
+    later.after(31 * DAY_MS, |group| {
+        let registered = group.register(&registration(99_000), &destination(None));
+        registered.unwrap().unwrap();
+        group.pay(&receipt("1", 99_000, ORDER)).unwrap();
+    });
+    drop((intake, outlet, letters, later));
+    let left = left(folder.path()).await;
+    assert_eq!(left.len(), 1, "{left:#?}");
+    assert_eq!(left[0]["event"], "Subscribe");
+}
+
+#[tokio::test]
+async fn what_a_server_reported_is_known_as_long_as_its_id_and_not_reported_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, letters) = opened(folder.path());
+    // Nobody has begun the order yet.
+    let reported = intake.enqueue([page("Subscribe", Part::Reports)]);
+    assert_eq!(reported.await.unwrap(), [Enqueued::Accepted]);
+    let order = intake.orders().find(ORDER).unwrap().unwrap();
+    assert_eq!(order.status(), Status::Unknown);
+    let mut later = Later::of(&outlet);
+    let unmatched = later.after(DAY_MS, |group| group.pay(&receipt("1", 99_000, ORDER)));
+    assert_eq!(unmatched.unwrap().payment.became, Became::Unmatched);
+    later.after(60 * DAY_MS, |group| {
+        let registered = group.register(&registration(99_000), &destination(None));
+        registered.unwrap().unwrap();
+        let paid = group.pay(&receipt("2", 99_000, ORDER)).unwrap();
+        assert_eq!(paid.payment.became, Became::Paid);
+    });
+    drop((intake, outlet, letters, later));
+    let left = left(folder.path()).await;
+    assert_eq!(left.len(), 1, "{left:#?}");
+    assert_eq!(left[0]["properties"]["value"], 1);
+}
+
+#[tokio::test]
+async fn a_paid_order_whose_event_tiktok_refused_is_counted_until_it_is_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = Arc::new(Metrics::default());
+    let (intake, mut outlet, letters) = open(folder.path(), 0, Arc::clone(&metrics)).unwrap();
+    register(&intake).await;
+    assert_eq!(became(&intake, "1", 99_000, ORDER).await, Became::Paid);
+    let mut lane = outlet.lane().await;
+    let batch = lane.claim(ANY).unwrap().unwrap();
+    let refused = Outcome::Refused(Verdict {
+        code: 40002,
+        message: "no".to_owned(),
+        request_id: None,
+    });
+    assert_eq!(metrics.paid_unreported.get(), 0);
+    lane.settle(&batch.events, &refused, 2).await.unwrap();
+    assert_eq!(metrics.paid_unreported.get(), 1);
+    let order = intake.orders().find(ORDER).unwrap().unwrap();
+    assert!(order.is_unreported() && order.reported().is_empty());
+
+    let [(letter, _)] = letters.newest(10).unwrap().try_into().unwrap();
+    assert_eq!(letters.replay(&[letter]).await.unwrap(), 1);
+    assert_eq!(waiting(&mut lane), named([("Subscribe", 99_000)]));
+    // The writer says it right after it has answered.
+    let counted = async {
+        while metrics.paid_unreported.get() != 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let counted = time::timeout(Duration::from_mins(2), counted).await;
+    counted.expect("the order is still counted");
+}
+
+#[tokio::test]
+async fn a_report_that_tiktok_refused_does_not_keep_the_payment_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, letters) = opened(folder.path());
+    register(&intake).await;
+    let reported = intake.enqueue([page("Subscribe", Part::Reports)]);
+    assert_eq!(reported.await.unwrap(), [Enqueued::Accepted]);
+    let mut lane = outlet.lane().await;
+    let batch = lane.claim(ANY).unwrap().unwrap();
+    let expired = Outcome::Expired;
+    lane.settle(&batch.events, &expired, 2).await.unwrap();
+    assert_eq!(became(&intake, "1", 99_000, ORDER).await, Became::Paid);
+    assert_eq!(waiting(&mut lane), named([("Subscribe", 99_000)]));
+    let [(letter, _)] = letters.newest(10).unwrap().try_into().unwrap();
+    letters.replay(&[letter]).await.unwrap();
+    assert_eq!(waiting(&mut lane), []);
+}
+
+#[tokio::test]
+async fn an_order_knows_who_named_it_also_by_an_event_that_is_a_repeat() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, _outlet, _letters) = opened(folder.path());
+    let checkout = || page("InitiateCheckout", Part::Begins);
+    assert_eq!(
+        intake.enqueue([checkout()]).await.unwrap(),
+        [Enqueued::Accepted]
+    );
+    let withdrawn = intake.orders().withdraw(ORDER.to_owned()).await.unwrap();
+    assert_eq!(withdrawn, Some(0));
+    assert_eq!(
+        intake.enqueue([checkout()]).await.unwrap(),
+        [Enqueued::Duplicate]
+    );
+    let order = intake.orders().find(ORDER).unwrap().unwrap();
+    assert_eq!(order.status(), Status::Pending);
+    assert_eq!(order.summary().match_keys, ["ttclid"]);
+}
+
+#[tokio::test]
+async fn a_page_begins_no_order_that_reads_like_a_live_one_and_a_server_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, _outlet, _letters) = opened(folder.path());
+    let checkout = |id| page_of(id, "InitiateCheckout", Part::Begins);
+    let both = [
+        checkout(ORDER),
+        checkout("pho-7k3m9q2x"),
+        checkout("PHO 7K3M9Q2X"),
+    ];
+    let accepted = [Enqueued::Accepted; 3];
+    assert_eq!(intake.enqueue(both).await.unwrap(), accepted);
+    let orders = intake.orders();
+    assert!(orders.find("pho-7k3m9q2x").unwrap().is_none());
+    let registered = registration_of("PHO-7K3M-9Q2X", 99_000);
+    let registered = orders.register(registered, destination(None)).await;
+    assert!(registered.unwrap().is_ok());
+    assert_eq!(became(&intake, "1", 99_000, ORDER).await, Became::Paid);
+    let paid = orders.find("PHO-7K3M-9Q2X").unwrap().unwrap();
+    assert_eq!(paid.status(), Status::Paid);
+}
