@@ -10,15 +10,15 @@ export const open = () => {
 const file = () => new URL('./duet.wasm', import.meta.url)
 
 export const openLater = async () => {
-  let module
   try {
     // A server may not know what a .wasm file is.
-    module = await WebAssembly.compileStreaming(fetch(file())).catch(async () =>
+    const module = await WebAssembly.compileStreaming(fetch(file())).catch(async () =>
       WebAssembly.compile(await (await fetch(file())).arrayBuffer()),
     )
+    // Where a policy forbids it, other browsers do not even compile it; WebKit does, and refuses here.
+    return connect((imports) => new WebAssembly.Instance(module, imports).exports)
   } catch {
     // Not allowed here: the same code translated to JavaScript.
     return connect((await import('./fallback.js')).instantiate)
   }
-  return connect((imports) => new WebAssembly.Instance(module, imports).exports)
 }
