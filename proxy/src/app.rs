@@ -9,7 +9,7 @@ use crate::{
     admit::{Caller, MoneyEvents},
     config::{Config, RateLimit, Server, TestMode, payments::Payments},
     health::Health,
-    http::{rate::Rates, rejection::Rejection},
+    http::{click_cookie::Clicks, rate::Rates, rejection::Rejection},
     identity::{clerk::Clerk, server_key},
     metrics::Metrics,
     queue::{Destination, Intake},
@@ -43,6 +43,8 @@ pub struct Shared {
     pub guesses: Rates,
     /// How often one client may bring a key that is wrong.
     pub key_guesses: Rates,
+    /// The clicks that browsers were given back in a cookie.
+    pub clicks: Clicks,
     /// Whether a page's word for a payment is taken.
     pub money: MoneyEvents,
     /// How payments are heard of; `None` while nobody tells of them.
@@ -75,6 +77,7 @@ impl Shared {
             status_rates: Rates::new(config.server.rate_limit),
             guesses: Rates::new(Some(GUESSES)),
             key_guesses: Rates::new(Some(GUESSES)),
+            clicks: Clicks::default(),
             money: config.money,
             payments: config.payments.clone(),
             destination: Arc::new(Destination {

@@ -62,7 +62,8 @@ export const recall = () => {
   // A click in the address is newer than one that is stored.
   ttclid = clicked()
   if (ttclid) {
-    setCookie('ttclid', ttclid, MAX_AGE_SECONDS)
+    // Safari gives a script's cookie 7 days; where the proxy's is there already, it stays.
+    if (cookie('ttclid') != ttclid) setCookie('ttclid', ttclid, MAX_AGE_SECONDS)
     store('ttclid', ttclid)
   } else {
     ttclid = cookie('ttclid') || tiktokId(stored('ttclid')[0])

@@ -17,7 +17,7 @@ use duet_events::{
 };
 use serde::Serialize;
 
-use super::{body, click_cookie, client, origin, rejection::Rejection, wait::Wait};
+use super::{body, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
     admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit, is_money, is_public},
     app::{App, Shared},
@@ -178,7 +178,7 @@ fn click_cookie(
     let click = taken.find_map(|admitted| admitted.event.user.ttclid.as_deref())?;
     let same_site =
         sender.caller == Caller::Page && origin::is_same_site(app, sender.peer, headers);
-    click_cookie::for_click(headers, click, same_site)
+    app.clicks.cookie(headers, click, same_site)
 }
 
 fn taken_result(taken: Taken, enqueued: Option<Enqueued>, metrics: &Metrics) -> EventResult {
