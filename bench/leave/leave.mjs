@@ -1,19 +1,18 @@
 // `cargo xtask bench leave [ROUNDS [WORD…]]`: visitors call and leave the page at once, in every way or those with one of the
-// words in their names, with the proxy near and far, in two browsers; 1,000 rounds unless told otherwise. Prints how each event
+// words in their names, with the proxy near and far, in three browsers; 1,000 rounds unless told otherwise. Prints how each event
 // arrived, and fails where one did not.
 
-import { launch, sdkOn, visitor } from '../../tests/browser/browser.mjs';
+import { engines, launch, sdkOn, visitor } from '../../tests/browser/browser.mjs';
 import { endpoints, leave, surroundings, ways } from '../../tests/browser/leaving.mjs';
 import { startStack } from '../../tests/browser/stack.mjs';
 
-const browsers = ['chromium', 'firefox'];
 const means = ['keepalive', 'beacon', 'next visit', 'lost'];
 // Each of them has a browser context and so an outbox of their own.
 const sideBySide = 6;
 
 const [all = 1_000, ...words] = process.argv.slice(2);
 const chosen = Object.keys(ways).filter((way) => words.length === 0 || words.some((word) => way.includes(word)));
-const rounds = Math.ceil(all / (browsers.length * endpoints.length * chosen.length));
+const rounds = Math.ceil(all / (engines.length * endpoints.length * chosen.length));
 
 /** Opens pages for a visitor, in the tab there is if it was not closed. */
 function tab(one) {
@@ -62,7 +61,7 @@ async function measure(scene, way, endpoint) {
 
 let lost = 0;
 console.log(`${'events a cell: '.concat(rounds).padEnd(86)}${means.map((name) => name.padStart(11)).join('')}`);
-for (const name of browsers) {
+for (const name of engines) {
   const browser = await launch(name);
   try {
     for (const way of chosen) {

@@ -109,6 +109,7 @@ try {
   await measure('chromium', 1);
   await measure('chromium', 4);
   await measure('firefox', 1);
+  await measure('webkit', 1);
   await core();
 } finally {
   server.close();

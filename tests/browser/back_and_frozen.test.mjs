@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { holds } from './browser.mjs';
+import { fallAsleep } from './asleep.mjs';
 import { call, init, report } from './call.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
 import { trackPath } from './stack.mjs';
@@ -86,24 +86,19 @@ inBrowsers(engines, (scene) => {
   });
 });
 
-// Only Chromium lets a test freeze a tab.
-inBrowsers(['chromium'], (scene) => {
+// Firefox lets no test put a tab to sleep.
+inBrowsers(['chromium', 'webkit'], (scene) => {
   test('a tab that was frozen sends what waited, once, when it wakes up', async () => {
     const { stack } = scene;
-    const page = await (await scene.visitor()).open(stack.fixture);
+    const visitor = await scene.visitor();
+    const page = await visitor.open(stack.fixture);
     await init(page, stack.config);
-    await page.evaluate(() => {
-      window.states = [];
-      for (const state of ['freeze', 'resume']) document.addEventListener(state, () => window.states.push(state));
-    });
     await stack.proxy.stop();
     const waiting = await report(page, 'trackServerEvent', 'ViewContent');
     assert.equal(waiting.delivery.status, 'queued');
-    const devtools = await page.createCDPSession();
-    await devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
+    const sleep = await fallAsleep(visitor, page);
     await stack.proxy.start();
-    await devtools.send('Page.setWebLifecycleState', { state: 'active' });
-    await holds(page, () => window.states.join() === 'freeze,resume');
+    await sleep.wake();
     const after = await report(page, 'trackDualEvent', 'ViewContent');
     await stack.bothLegs(after.eventId);
     const [{ signals }] = await stack.serverLeg(waiting.eventId);

@@ -5,6 +5,11 @@ import puppeteer from 'puppeteer-core';
 import { executable } from './installed.mjs';
 import { launchWebKit } from './webkit/browser.mjs';
 
+const asked = process.env.BROWSERS?.split(',');
+
+/** The engines that people have; `BROWSERS=webkit,firefox` leaves the others out. */
+export const engines = ['chromium', 'firefox', 'webkit'].filter((name) => asked?.includes(name) ?? true);
+
 const windows = ['ProgramFiles', 'ProgramFiles(x86)', 'LocalAppData'].map((name) => process.env[name]).filter(Boolean);
 
 const known = {
@@ -75,10 +80,10 @@ export async function launch(name, preferences = {}) {
 
 /**
  * A visitor: a browser context with empty storage. `open(url)` gives a page on which `window.duet` is the SDK, after
- * `prepare(page)`; what a page throws is kept in `errors` and must stay empty.
+ * `prepare(page)`; what a page throws is kept in `errors` and must stay empty. `userAgent` is another than the browser's own.
  */
-export async function visitor(browser) {
-  const context = await browser.createBrowserContext();
+export async function visitor(browser, { userAgent } = {}) {
+  const context = await browser.createBrowserContext({ userAgent });
   const errors = [];
   let here = true;
   return {
@@ -87,6 +92,7 @@ export async function visitor(browser) {
     async page() {
       const page = await context.newPage();
       page.setDefaultTimeout(60_000);
+      if (userAgent) await page.setUserAgent?.(userAgent);
       page.on('pageerror', (error) => {
         // Firefox calls it an error of the page when a policy holds something back.
         if (!/Content-Security-Policy/.test(error)) errors.push(String(error));

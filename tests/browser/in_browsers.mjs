@@ -2,27 +2,23 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe } from 'node:test';
-import { launch, visitor } from './browser.mjs';
+import { engines, launch, visitor } from './browser.mjs';
 import { startStack } from './stack.mjs';
 
-/** The engines that people have. */
-export const engines = ['chromium', 'firefox', 'webkit'];
-
-// `BROWSERS=webkit,firefox` leaves the others out.
-const asked = process.env.BROWSERS?.split(',') ?? ['chromium', 'firefox'];
+export { engines };
 
 /**
  * Defines tests once for each of the browsers. `define` gets the scene: the browser's `name`; and `stack` and
  * `visitor()`, to be used inside of tests only. Whatever a page threw fails the test it was thrown in.
  */
 export function inBrowsers(names, define, env) {
-  for (const name of names.filter((name) => asked.includes(name))) {
-    describe(name, () => {
+  for (const name of names.filter((name) => engines.includes(name))) {
+    describe(name, { skip: name === 'webkit' && process.platform !== 'linux' && 'WebKitGTK is there on Linux alone' }, () => {
       const visitors = [];
       const scene = {
         name,
-        async visitor() {
-          const one = await visitor(scene.browser);
+        async visitor(options) {
+          const one = await visitor(scene.browser, options);
           visitors.push(one);
           return one;
         },
@@ -32,9 +28,9 @@ export function inBrowsers(names, define, env) {
         scene.browser = await launch(name);
       });
       afterEach(async () => {
-        const thrown = visitors.flatMap(({ errors }) => errors);
-        for (const one of visitors.splice(0)) await one.leave();
-        assert.deepEqual(thrown, [], 'the page threw');
+        const left = visitors.splice(0);
+        for (const one of left) await one.leave();
+        assert.deepEqual(left.flatMap(({ errors }) => errors), [], 'the page threw');
       });
       after(async () => {
         await scene.browser?.close();

@@ -83,12 +83,13 @@ function pageProcesses(group) {
   });
 }
 
-async function openContext(display, { userAgent, args = [] } = {}) {
+async function openContext(display, { userAgent } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'duet-webkit-'));
   const pages = [];
   let driven;
   let closed = false;
   const wire = await openWire({
+    userAgent,
     scripts: () => driven?.scripts ?? [],
     meets: async (url) => (await Promise.all(pages.map((page) => page.meet(url)))).every(Boolean),
     hears: (said) => driven?.hear(said),
@@ -105,13 +106,17 @@ async function openContext(display, { userAgent, args = [] } = {}) {
   const capabilities = {
     // A page that is never done loading is for the test to judge.
     pageLoadStrategy: 'none',
-    timeouts: { script: 300_000, pageLoad: 300_000 },
+    // A time limit would be a timer on the page.
+    timeouts: { script: null },
     'webkitgtk:browserOptions': {
       binary: executable(known.browser),
-      args: ['--automation', `--proxy=${wire.address}`, ...(userAgent ? [`--user-agent=${userAgent}`] : []), ...args],
+      // Its network library takes every name that ends in localhost for a site of its own, whose cookies are a third party's.
+      args: ['--automation', '--cookies-policy=always', `--proxy=${wire.address}`],
     },
   };
   const { driver, session } = await startSession(env, capabilities);
+  const group = driver.child.pid;
+  const [home] = pageProcesses(group);
   const turn = (page) => {
     driven = page;
   };
@@ -124,17 +129,19 @@ async function openContext(display, { userAgent, args = [] } = {}) {
       };
       return page;
     },
-    /** Does to all pages what a phone does to those that nobody looks at: `SIGSTOP`, `SIGCONT`, and in the end `SIGKILL`. */
-    signal(name) {
-      for (const pid of pageProcesses(driver.child.pid)) process.kill(pid, name);
+    /** Stops what its pages run in, as a phone does with an app that nobody looks at. */
+    sleep: () => signal('SIGSTOP'),
+    wake: () => signal('SIGCONT'),
+    /** Ends pages that sleep: they never wake up. To kill what they run in would end the session. */
+    die() {
+      for (const page of open()) page.died();
     },
     cookies: async () => (await open().at(-1)?.cookies()) ?? [],
     async close() {
       if (closed) return;
       closed = true;
       try {
-        for (const page of open()) await page.listen();
-        await session.end();
+        for (const page of open()) await page.leave();
       } finally {
         await driver.stop();
         await wire.stop();
@@ -142,6 +149,10 @@ async function openContext(display, { userAgent, args = [] } = {}) {
       }
     },
   };
+
+  function signal(name) {
+    for (const pid of pageProcesses(group)) if (pid !== home) process.kill(pid, name);
+  }
 
   function open() {
     return pages.filter((page) => !page.isClosed());

@@ -26,7 +26,9 @@ export async function ready(address, running) {
 export async function openSession(address, capabilities) {
   const { sessionId } = await ask('POST', `${address}/session`, { capabilities: { alwaysMatch: capabilities } });
   const session = `${address}/session/${sessionId}`;
-  let current;
+  // The window it begins with stays: a session whose last window is closed has ended.
+  const home = await ask('GET', `${session}/window`);
+  let current = home;
   let last = Promise.resolve();
 
   const alone = (task) => {
@@ -53,9 +55,8 @@ export async function openSession(address, capabilities) {
     close: (window) =>
       alone(async () => {
         await enter(window);
-        current = undefined;
         await ask('DELETE', `${session}/window`);
+        await enter(home);
       }),
-    end: () => alone(() => ask('DELETE', session)),
   };
 }

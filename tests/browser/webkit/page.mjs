@@ -40,7 +40,7 @@ function run(name, ticket, task) {
 
 /** A page that is just being left has nobody to answer. */
 function betweenPages(error) {
-  if (error.reason !== 'no such frame') throw error;
+  if (error.reason !== 'no such frame' && error.reason !== 'no such window') throw error;
   return {};
 }
 
@@ -52,6 +52,7 @@ export class Page extends EventEmitter {
   #turn;
   #closed = false;
   #intercepts = false;
+  #following;
 
   /** `turn(page)` tells the context that this page is driven from now on. */
   constructor(session, window, turn) {
@@ -218,14 +219,33 @@ export class Page extends EventEmitter {
     return this.#closed;
   }
 
-  /** Takes up what the page has said until now. */
-  async listen() {
-    await this.#run('() => {}');
+  on(kind, listener) {
+    super.on(kind, listener);
+    if (kind === 'console') this.#following ??= this.#follow();
+    return this;
+  }
+
+  /** A page cannot call: as long as somebody listens to its console, it is asked. */
+  async #follow() {
+    while (!this.#closed) {
+      await this.#run('() => {}').catch(betweenPages);
+      await pause(pollMs);
+    }
+  }
+
+  /** Takes up what the page has said until now, for the last time. */
+  async leave() {
+    this.#closed = true;
+    await this.#following;
+    await this.#run('() => {}').catch(betweenPages);
+  }
+
+  died() {
+    this.#closed = true;
   }
 
   async close() {
-    await this.listen();
-    this.#closed = true;
+    await this.leave();
     await this.#session.close(this.#window);
   }
 

@@ -4,7 +4,7 @@
 import { request } from 'node:http';
 import { finished } from 'node:stream';
 import { listen } from '../tap.mjs';
-import { LAST_WORDS, prelude } from './prelude.mjs';
+import { LAST_WORDS, applied, prelude } from './prelude.mjs';
 
 const SCRIPT = '/.duet-tests/prelude.js';
 
@@ -22,8 +22,8 @@ async function text(stream) {
 }
 
 /** Sends a request on to where it was going, and the answer back; `edit` may rewrite a page. */
-function handOn(incoming, outgoing, url, edit) {
-  const headers = { ...incoming.headers };
+function handOn(incoming, outgoing, url, { edit, userAgent }) {
+  const headers = { ...incoming.headers, ...(userAgent && { 'user-agent': userAgent }) };
   delete headers['proxy-connection'];
   if (edit) delete headers['accept-encoding'];
   // Every name that pages use is one of this machine.
@@ -51,10 +51,12 @@ function handOn(incoming, outgoing, url, edit) {
 
 /**
  * Opens a wire. `scripts()` are to run in the document that is asked for now; `meets(url)` is whether a request may be made; `hears`
- * gets what a page said too late to be asked.
+ * gets what a page said too late to be asked. `userAgent` replaces WebKit's own, since it takes none with brackets in it, as
+ * Facebook's has.
  */
-export async function openWire({ scripts, meets, hears }) {
+export async function openWire({ scripts, meets, hears, userAgent }) {
   const preludes = [];
+  const disguise = userAgent ? [applied((userAgent) => Object.defineProperty(navigator, 'userAgent', { value: userAgent }), [userAgent])] : [];
   const server = await listen(async (incoming, outgoing) => {
     const url = new URL(incoming.url, LAST_WORDS);
     if (url.href === LAST_WORDS) {
@@ -66,9 +68,9 @@ export async function openWire({ scripts, meets, hears }) {
       return outgoing.end(preludes[url.search.slice(1)]);
     }
     const isPage = ['document', 'iframe'].includes(incoming.headers['sec-fetch-dest']);
-    const edit = isPage && ((html) => withPrelude(html, preludes.push(prelude(scripts())) - 1));
+    const edit = isPage && ((html) => withPrelude(html, preludes.push(prelude([...disguise, ...scripts()])) - 1));
     if (!(await meets(url.href))) return incoming.socket.destroy();
-    return handOn(incoming, outgoing, url, edit);
+    return handOn(incoming, outgoing, url, { edit, userAgent });
   });
   return { address: `http://127.0.0.1:${server.port}`, stop: server.stop };
 }

@@ -1,0 +1,73 @@
+// A customer pays in their banking app. Their phone puts the page that waits to sleep meanwhile, and may end it there. The
+// conversion comes from the bank, with the click; and from the page if it ever comes back.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fallAsleep } from './asleep.mjs';
+import { inBrowsers } from './in_browsers.mjs';
+import { choose, says, toWaiting } from './shop.mjs';
+import { shopSettings } from './stack.mjs';
+import { until } from './until.mjs';
+
+const price = 199000;
+
+inBrowsers(['chromium', 'webkit'], (scene) => {
+  const conversions = async (orderId, event) =>
+    (await scene.stack.sandbox.conversions()).filter((one) => one.event === event && one.properties?.order_id === orderId);
+
+  /** The one conversion of an order and event, once so many signals of it have arrived. */
+  async function arrives(orderId, event, signals) {
+    const found = await until(
+      `${event} of ${orderId} arrives in ${signals}`,
+      async () => {
+        const found = await conversions(orderId, event);
+        return found.some((one) => one.signals.length >= signals) && found;
+      },
+      { found: scene.stack.sandbox.conversions },
+    );
+    assert.deepEqual(found.map((one) => one.signals.length), [signals], `${event} of ${orderId} is one conversion`);
+    return found[0];
+  }
+
+  /** A page that sleeps while its order is paid. */
+  async function paidAsleep(click) {
+    const { stack } = scene;
+    const visitor = await scene.visitor();
+    const page = await visitor.page();
+    await page.goto(`${stack.url}/?ttclid=${click}`);
+    await page.waitForSelector('.plan');
+    const orderId = await choose(page, 'exam');
+    // TikTok's own script forgets what it has not sent when a page is left.
+    await arrives(orderId, 'InitiateCheckout', 2);
+    await toWaiting(page);
+    await says(page, 'pending');
+    await arrives(orderId, 'ViewContent', 2);
+    const address = await page.evaluate(() => location.href);
+    const sleep = await fallAsleep(visitor, page);
+    await stack.sandbox.pay({ order_id: orderId, amount: price });
+    const { user, properties } = await arrives(orderId, 'Subscribe', 1);
+    assert.equal(user.ttclid, click, 'the bank’s word carries the click');
+    assert.deepEqual([properties.value, properties.currency], [price, 'VND']);
+    assert.deepEqual(await conversions(orderId, 'CompletePayment'), []);
+    return { visitor, page, orderId, address, sleep };
+  }
+
+  test('a page that slept while its order was paid reports the payment once it wakes up', async () => {
+    const { page, orderId, sleep } = await paidAsleep('E.C.P.woken');
+    await sleep.wake();
+    await says(page, 'paid');
+    await arrives(orderId, 'CompletePayment', 2);
+    await arrives(orderId, 'Subscribe', 1);
+  });
+
+  test('a page that died while its order was paid costs no conversion, and the next one reports its own', async () => {
+    const { visitor, orderId, address, sleep } = await paidAsleep('E.C.P.killed');
+    await sleep.die();
+    const next = await visitor.page();
+    await next.goto(address);
+    await says(next, 'paid');
+    const { user } = await arrives(orderId, 'CompletePayment', 2);
+    assert.equal(user.ttclid, 'E.C.P.killed');
+    await arrives(orderId, 'Subscribe', 1);
+  });
+}, shopSettings);
