@@ -8,8 +8,8 @@ use wasm_bindgen_cli_support::Bindgen;
 use super::constants;
 use crate::run::{cargo_target, command, output, root, run};
 
-/// What wasm-opt and wasm2js may take for granted: the features rustc uses by default. Every engine
-/// with them is named in the package's README.
+/// What wasm-opt and wasm2js may take for granted: the features rustc uses by default. Which of them the module has need of in the
+/// end, and which browsers have those, `sdk/tests/browsers.test.js` checks.
 const FEATURES: [&str; 7] = [
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
