@@ -1,24 +1,15 @@
 // WebKit on Linux: WebKitGTK's MiniBrowser, driven by its WebDriver, on a display of its own.
 
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { executable } from '../installed.mjs';
 import { freePort } from '../stack.mjs';
 import { openSession, ready } from './driver.mjs';
 import { Page } from './page.mjs';
+import { inFolder, leftovers, pageProcesses, start } from './started.mjs';
 import { openWire } from './wire.mjs';
-
-const inFolder = (folder) => {
-  try {
-    return readdirSync(folder).map((name) => join(folder, name));
-  } catch {
-    return [];
-  }
-};
 
 // Each distribution has a folder of its own for what is not to be started by hand.
 const libraries = ['/usr/lib', '/usr/lib64', '/usr/libexec', ...inFolder('/usr/lib')];
@@ -31,35 +22,6 @@ const known = {
   display: { what: 'Xvfb', variable: 'XVFB', names: ['Xvfb'], debian: 'xvfb' },
 };
 
-const groups = new Set();
-process.on('exit', () => groups.forEach((pid) => endGroup(pid)));
-
-function endGroup(pid) {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-/** Starts a program in a process group of its own, which ends with it. */
-function start(path, args, env, stdio = 'ignore') {
-  const child = spawn(path, args, { env, detached: true, stdio });
-  groups.add(child.pid);
-  return {
-    child,
-    running() {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${path} ended with ${child.exitCode ?? child.signalCode}`);
-    },
-    async stop() {
-      const ended = child.exitCode === null && child.signalCode === null && once(child, 'exit');
-      endGroup(child.pid);
-      await ended;
-      groups.delete(child.pid);
-    },
-  };
-}
-
 async function openDisplay() {
   const server = start(executable(known.display), ['-displayfd', '3', '-screen', '0', '1600x1200x24', '-nolisten', 'tcp', '-noreset'], process.env, [
     'ignore', 'ignore', 'ignore', 'pipe',
@@ -69,29 +31,17 @@ async function openDisplay() {
   return { name: `:${String(number).trim()}`, stop: server.stop };
 }
 
-/** The processes of a group that run pages. */
-function pageProcesses(group) {
-  return inFolder('/proc').filter((folder) => /\d$/.test(folder)).flatMap((folder) => {
-    try {
-      const [, pid, name, rest] = /^(\d+) \((.*)\) (.*)/.exec(readFileSync(join(folder, 'stat'), 'utf8'));
-      const [, , itsGroup] = rest.split(' ').map(Number);
-      return itsGroup === group && name.startsWith('WebKitWebProc') ? [Number(pid)] : [];
-    } catch {
-      // It has just ended.
-      return [];
-    }
-  });
-}
-
 async function openContext(display, { userAgent } = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'duet-webkit-'));
+  const folder = mkdtempSync(join(tmpdir(), 'duet-webkit-'));
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  leftovers.add(removeFolder);
   const pages = [];
   let driven;
   let closed = false;
   const wire = await openWire({
     userAgent,
     scripts: () => driven?.scripts ?? [],
-    meets: async (url) => (await Promise.all(pages.map((page) => page.meet(url)))).every(Boolean),
+    meets: async (url) => (await Promise.all(open().map((page) => page.meet(url)))).every(Boolean),
     hears: (said) => driven?.hear(said),
   });
   const env = {
@@ -145,7 +95,8 @@ async function openContext(display, { userAgent } = {}) {
       } finally {
         await driver.stop();
         await wire.stop();
-        await rm(folder, { recursive: true, force: true });
+        removeFolder();
+        leftovers.delete(removeFolder);
       }
     },
   };

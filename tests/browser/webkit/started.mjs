@@ -1,0 +1,62 @@
+// Programs that a test file starts, and what becomes of them and theirs when it ends.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Removes what a test file that is broken off leaves behind. */
+export const leftovers = new Set();
+process.on('exit', () => leftovers.forEach((remove) => remove()));
+for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15]]) process.once(signal, () => process.exit(128 + number));
+
+/** Starts a program in a process group of its own, which ends with it. */
+export function start(path, args, env, stdio = 'ignore') {
+  const child = spawn(path, args, { env, detached: true, stdio });
+  const end = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  leftovers.add(end);
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  return {
+    child,
+    /** Fails as soon as the program has ended by itself. */
+    running() {
+      if (hasEnded()) throw new Error(`${path} ended with ${child.exitCode ?? child.signalCode}`);
+    },
+    async stop() {
+      const ended = hasEnded() || once(child, 'exit');
+      end();
+      await ended;
+      leftovers.delete(end);
+    },
+  };
+}
+
+/** The paths in a folder; none where there is no such folder. */
+export const inFolder = (folder) => {
+  try {
+    return readdirSync(folder).map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+};
+
+/** The processes of a group that run pages. */
+export function pageProcesses(group) {
+  return inFolder('/proc').filter((folder) => /\d$/.test(folder)).flatMap((folder) => {
+    try {
+      const [, pid, name, rest] = /^(\d+) \((.*)\) (.*)/.exec(readFileSync(join(folder, 'stat'), 'utf8'));
+      const [, , itsGroup] = rest.split(' ').map(Number);
+      return itsGroup === group && name.startsWith('WebKitWebProc') ? [Number(pid)] : [];
+    } catch {
+      // It has just ended.
+      return [];
+    }
+  });
+}
+
