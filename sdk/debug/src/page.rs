@@ -44,7 +44,10 @@ pub async fn health(endpoint: String) -> JsValue {
     if let Ok(request) = nothing
         && let Some((403, says)) = answer(request.send().await).await
     {
-        health.rejects = says["error"].as_str().map(str::to_owned);
+        health.rejects = says
+            .get("error")
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned);
     }
     value(&health)
 }

@@ -90,7 +90,10 @@ fn bundle(
     terser.args(["--beautify", "beautify=false,ascii_only=true"]);
     // What tells a bundler to leave an import alone.
     terser.args(["--comments", "/webpackIgnore|@vite-ignore/"]);
-    if !file.ends_with(".cjs") {
+    if Path::new(file)
+        .extension()
+        .is_none_or(|ending| ending != "cjs")
+    {
         terser.arg("--module");
     }
     terser.args(["--ecma", "2020", "--mangle"]);
