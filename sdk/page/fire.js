@@ -11,6 +11,7 @@ import { emit, settle, settleInTime, ticket } from './listeners.js'
 import { alias, brokenBy, canonical } from './names.js'
 import { add } from './outbox.js'
 import { phase } from './phase.js'
+import { plainOrder } from './plain.js'
 import { settings } from './requests.js'
 import { pixels, report } from './ttq.js'
 import { digestsOf, members, ttclid } from './visitor.js'
@@ -43,7 +44,7 @@ const snapshot = (properties, leftOut) => {
  */
 export const complete = (properties, currency, orderId) => {
   if (currency && properties.value != null) properties.currency ??= currency
-  if (orderId) properties.order_id = orderId + ''
+  if (orderId) properties.order_id = plainOrder(orderId)
   return properties
 }
 
@@ -91,7 +92,7 @@ export const fire = (wanted, event, properties, options) => {
     emit('call', called)
     const isTooLarge = new TextEncoder().encode(toJson(called)).length > MOST_BYTES
     const name = event + ''
-    const order = (orderId ?? '') + ''
+    const order = plainOrder(orderId ?? '')
     const attempt = () => {
       drop(attempt)
       const rule = brokenBy(name)

@@ -1,12 +1,21 @@
 // What people type, without what only looks different: what plain.rs of `duet-events` does with tables of its
 // own, done with the browser's. The rules about what is left are in Rust.
 
+// Without soft hyphens, zero-width characters, marks of direction and byte order marks, in composed letters.
+const visible = (text) => text.replace(/[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '').normalize()
+
+/** The id of an order, as everybody writes it. */
+export const plainOrder = (id) => visible(id + '').trim()
+
 /** An e-mail address, a phone number and an external id, as Rust wants them. */
 export const plain = [
-  // White space inside makes it none.
-  (text) => (/\s/.test(text.trim()) ? '' : text.trim().toLowerCase()),
+  (text) => {
+    const address = visible(text).trim().replace(/^mailto:/i, '').replace(/\.$/, '')
+    // White space inside makes it none.
+    return /\s/.test(address) ? '' : address.toLowerCase()
+  },
   (text) =>
-    text
+    visible(text)
       .replace(/[\s()./\-\u2010-\u2015\u2212\uff08\uff09\uff0d]/g, '')
       .replace(/[\uff10-\uff19\u0660-\u0669\u06f0-\u06f9]/g, (digit) => digit.charCodeAt() & 15)
       .replace(/\uff0b/, '+'),

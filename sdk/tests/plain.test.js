@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { bringUp } from './module.js'
+import { plainOrder } from '../page/plain.js'
 import { configure } from '../page/requests.js'
 import { digestsOf } from '../page/visitor.js'
 
@@ -16,7 +17,9 @@ configure({ country: ' vn ' })
 const digest = (text) =>
   text == null ? '' : /^[0-9a-f]{64}$/.test(text) ? text : createHash('sha256').update(text).digest('hex')
 
-for (const [which, [field, rows]] of Object.entries(table).entries()) {
+const { order_id: orders, ...people } = table
+
+for (const [which, [field, rows]] of Object.entries(people).entries()) {
   test(`${field}: a page takes what the proxy takes`, () => {
     for (const [raw, plain] of rows) {
       const values = ['', '', '']
@@ -25,3 +28,8 @@ for (const [which, [field, rows]] of Object.entries(table).entries()) {
     }
   })
 }
+
+test('an order has one id however it is written', () => {
+  for (const [raw, plain] of orders) assert.equal(plainOrder(raw), plain, JSON.stringify(raw))
+  assert.equal(plainOrder(1234), '1234')
+})
