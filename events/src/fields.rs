@@ -11,45 +11,54 @@ use alloc::{
 
 use serde_json::value::RawValue;
 
-use crate::Invalid;
+use crate::{Invalid, Rule, invalid::MAX_WARNINGS, near, rule::leave_out};
 
+mod amount;
+mod read;
 mod value;
 
+pub(crate) use amount::{Amount, Stated, is_whole};
+pub(crate) use read::digits;
 use value::Member;
-pub(crate) use value::{Kind, Value};
+pub(crate) use value::{Kind, Scalar, Value};
 
-/// What is wrong (the event is refused) and what was left out or looks odd (the event goes on).
+/// What rejects the event, and what was repaired, left out or looks odd while it goes on.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     pub(crate) errors: Vec<Invalid>,
     pub(crate) warnings: Vec<Invalid>,
+    /// The body held malformed Unicode, which is U+FFFD now.
+    pub(crate) is_mended: bool,
 }
 
 impl Problems {
-    pub(crate) fn error(&mut self, field: String, rule: &'static str, message: &'static str) {
-        self.errors.push(invalid(field, rule, message));
+    pub(crate) fn reject(&mut self, field: impl Into<Cow<'static, str>>, rule: &Rule) {
+        self.errors.push(Invalid::of(rule, field));
     }
 
-    pub(crate) fn warn(&mut self, field: String, rule: &'static str, message: &'static str) {
-        self.warnings.push(invalid(field, rule, message));
+    pub(crate) fn reject_got(&mut self, field: String, rule: &Rule, got: &str) {
+        self.errors
+            .push(Invalid::with(rule, field, &format!(", got {got}")));
     }
 
-    /// Keeps the value, or files its refusal as an error.
+    pub(crate) fn warn(&mut self, field: impl Into<Cow<'static, str>>, rule: &Rule) {
+        self.warn_of(|| Invalid::of(rule, field));
+    }
+
+    pub(crate) fn warn_got(&mut self, field: String, rule: &Rule, got: &str) {
+        self.warn_of(|| Invalid::with(rule, field, &format!(", got {got}")));
+    }
+
+    /// One event brings back so many warnings and no more.
+    pub(crate) fn warn_of(&mut self, warning: impl FnOnce() -> Invalid) {
+        if self.warnings.len() < MAX_WARNINGS {
+            self.warnings.push(warning());
+        }
+    }
+
+    /// Keeps the value, or files its rejection as an error.
     pub(crate) fn keep<T>(&mut self, result: Result<T, Invalid>) -> Option<T> {
         result.map_err(|broken| self.errors.push(broken)).ok()
-    }
-
-    /// Keeps the value, or files its refusal as a warning: the event goes on without it.
-    pub(crate) fn keep_or_drop<T>(&mut self, result: Result<T, Invalid>) -> Option<T> {
-        result.map_err(|broken| self.warnings.push(broken)).ok()
-    }
-}
-
-fn invalid(field: String, rule: &'static str, message: &'static str) -> Invalid {
-    Invalid {
-        field: Cow::Owned(field),
-        rule: Cow::Borrowed(rule),
-        message: Cow::Borrowed(message),
     }
 }
 
@@ -65,7 +74,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    fn path(self) -> String {
+    pub(crate) fn path(self) -> String {
         match self {
             Self::Outermost => String::new(),
             Self::Member(name) => name.to_owned(),
@@ -90,16 +99,16 @@ impl<'a> Fields<'a> {
     }
 
     /// # Errors
-    /// `object` when `value` is something else.
-    pub(crate) fn read(value: Value<'a>, place: Place) -> Result<Self, Invalid> {
+    /// What it is instead, in words, when `value` is no object.
+    pub(crate) fn read(value: Value<'a>, place: Place) -> Result<Self, &'static str> {
         let members = match value {
-            Value::Object(members) => Some(members),
-            Value::Raw(raw) => value::open(raw.get(), Kind::Sealed).ok(),
-            _ => None,
+            Value::Object(members) => members,
+            Value::Raw(raw) if raw.get().starts_with('{') => {
+                value::open(raw.get(), Kind::Sealed).map_err(|_| "malformed JSON")?
+            }
+            other => return Err(other.scalar().got()),
         };
-        members
-            .map(|members| Self::of(members, place))
-            .ok_or_else(|| invalid(place.path(), "object", "this is a JSON object"))
+        Ok(Self::of(members, place))
     }
 
     fn of(members: Vec<Member<'a>>, place: Place) -> Self {
@@ -117,8 +126,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Where the same member is given twice, the last one counts, as it does in a browser.
+    /// A member; `null` counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value<'a>> {
+        self.take_even_null(name).filter(|value| !value.is_null())
+    }
+
+    /// Where the same member is given twice, the last one counts, as it does in a browser.
+    pub(crate) fn take_even_null(&mut self, name: &str) -> Option<Value<'a>> {
         if self.left == 0 {
             return None;
         }
@@ -129,102 +143,7 @@ impl<'a> Fields<'a> {
                 self.left -= 1;
             }
         }
-        found.filter(|value| !value.is_null())
-    }
-
-    /// A string; `""` counts as absent.
-    pub(crate) fn text(&mut self, name: &str, problems: &mut Problems) -> Option<Cow<'a, str>> {
-        let read = self.take(name)?.text();
-        if read.is_none() {
-            problems.error(self.path_of(name), "string", "this is a JSON string");
-        }
-        read.filter(|text| !text.is_empty())
-    }
-
-    /// As [`Fields::text`], the way it was written.
-    pub(crate) fn raw_text(&mut self, name: &str, problems: &mut Problems) -> Option<&'a RawValue> {
-        let raw = self.take(name)?.raw();
-        let text = raw.and_then(|raw| Value::Raw(raw).text());
-        if text.is_none() {
-            problems.error(self.path_of(name), "string", "this is a JSON string");
-        }
-        raw.filter(|_| text.is_some_and(|text| !text.is_empty()))
-    }
-
-    /// One string or an array of them.
-    pub(crate) fn texts(&mut self, name: &str, problems: &mut Problems) -> Vec<Cow<'a, str>> {
-        let Some(value) = self.take(name) else {
-            return Vec::new();
-        };
-        let read = match value.array() {
-            Ok(items) => items.into_iter().map(Value::text).collect(),
-            Err(one) => one.text().map(|text| Vec::from([text])),
-        };
-        if read.is_none() {
-            problems.error(
-                self.path_of(name),
-                "string",
-                "this is a JSON string, or an array of them",
-            );
-        }
-        let mut texts: Vec<_> = read.unwrap_or_default();
-        texts.retain(|text| !text.is_empty());
-        texts
-    }
-
-    /// A finite number of at least 0, rounded to four decimals: no currency has more, and a sum of
-    /// prices in a page carries the noise of binary fractions.
-    pub(crate) fn amount(&mut self, name: &str, problems: &mut Problems) -> Option<f64> {
-        const LARGEST: f64 = 1e15;
-        match self.take(name)?.parse::<f64>() {
-            Some(number) if (0.0..=LARGEST).contains(&number) => Some(four_decimals(number)),
-            Some(_) => {
-                problems.error(
-                    self.path_of(name),
-                    "range",
-                    "this is a number from 0 to 10^15",
-                );
-                None
-            }
-            None => {
-                problems.error(self.path_of(name), "number", "this is a JSON number");
-                None
-            }
-        }
-    }
-
-    pub(crate) fn integer(&mut self, name: &str, problems: &mut Problems) -> Option<i64> {
-        let read = self.take(name)?.parse();
-        if read.is_none() {
-            problems.error(self.path_of(name), "integer", "this is a JSON integer");
-        }
-        read
-    }
-
-    pub(crate) fn boolean(&mut self, name: &str, problems: &mut Problems) -> Option<bool> {
-        let read = self.take(name)?.parse();
-        if read.is_none() {
-            problems.error(self.path_of(name), "boolean", "this is true or false");
-        }
-        read
-    }
-
-    pub(crate) fn list(&mut self, name: &str, problems: &mut Problems) -> Option<Vec<Value<'a>>> {
-        let read = self.take(name)?.array().ok();
-        if read.is_none() {
-            problems.error(self.path_of(name), "array", "this is a JSON array");
-        }
-        read
-    }
-
-    /// A member of the outermost object that is an object itself.
-    pub(crate) fn object(
-        &mut self,
-        name: &'static str,
-        problems: &mut Problems,
-    ) -> Option<Fields<'a>> {
-        let value = self.take(name)?;
-        problems.keep(Fields::read(value, Place::Member(name)))
+        found
     }
 
     /// What nobody asked for, the way it was written.
@@ -235,9 +154,30 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Names what nobody asked for.
-    pub(crate) fn unknown(&self) -> impl Iterator<Item = String> {
-        self.unread().map(|(name, _)| self.path_of(name))
+    /// The names nobody asked for.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.unread().map(|(name, _)| name)
+    }
+
+    /// Whether a member that nobody asked for is no text, number or boolean.
+    pub(crate) fn holds_others(&self, name: &str) -> bool {
+        let mut unread = self.unread().filter(|(unread, _)| *unread == name);
+        unread.all(|(_, value)| !value.clone().scalar().is_scalar())
+    }
+
+    /// Warns of every member nobody asked for, naming the nearest of `known`.
+    pub(crate) fn warn_of_unknown(&self, known: &[&str], problems: &mut Problems) {
+        for name in self.unknown() {
+            self.warn_of_one(name, known, problems);
+        }
+    }
+
+    pub(crate) fn warn_of_one(&self, name: &str, known: &[&str], problems: &mut Problems) {
+        problems.warn_of(|| {
+            let near = near::nearest(name, known);
+            let detail = format!("; the nearest one is {near}");
+            Invalid::with(&leave_out::UNKNOWN_FIELD, self.path_of(name), &detail)
+        });
     }
 
     fn unread(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
@@ -255,6 +195,13 @@ impl Extra {
         self.0.push((name.into(), raw.to_owned()));
     }
 
+    /// Adds what was read of a member, as JSON.
+    pub(crate) fn put(&mut self, name: impl Into<Cow<'static, str>>, read: &impl serde::Serialize) {
+        if let Ok(raw) = serde_json::value::to_raw_value(read) {
+            self.0.push((name.into(), raw));
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -263,45 +210,6 @@ impl Extra {
         self.0
             .iter()
             .try_for_each(|(name, raw)| map.serialize_entry(name, raw))
-    }
-}
-
-/// An amount on the wire: without a fraction where it has none.
-pub(crate) struct Amount(pub(crate) f64);
-
-impl serde::Serialize for Amount {
-    #[allow(clippy::cast_possible_truncation, reason = "amounts end at 10^15")]
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let whole = self.0 as i64;
-        if is_whole(self.0) {
-            serializer.serialize_i64(whole)
-        } else {
-            serializer.serialize_f64(self.0)
-        }
-    }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "amounts end at 10^15"
-)]
-pub(crate) fn is_whole(amount: f64) -> bool {
-    (amount as i64) as f64 >= amount
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "10^15 with four decimals is below 2^64"
-)]
-fn four_decimals(amount: f64) -> f64 {
-    // Beyond this, a binary fraction no longer holds four decimals.
-    const FINE: f64 = 1e11;
-    if amount > FINE {
-        amount
-    } else {
-        (amount * 1e4 + 0.5) as i64 as f64 / 1e4
     }
 }
 

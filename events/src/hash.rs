@@ -10,7 +10,10 @@ use core::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Country, Invalid, phone, plain};
+use crate::{
+    Country, Invalid, nobody, phone, plain,
+    rule::leave_out::{EMAIL, NOBODY},
+};
 
 /// The SHA-256 of a normalised personal value.
 ///
@@ -39,7 +42,7 @@ impl Hashed {
     }
 
     /// Of an e-mail address that is [plain](plain::email). `None` when it is not one local part, one `@` and
-    /// one domain.
+    /// one domain, or stands for [nobody].
     pub fn of_email(plain: &str) -> Option<Self> {
         let text = plain.as_bytes();
         let one_sided = text.starts_with(b"@") || text.ends_with(b"@");
@@ -47,7 +50,10 @@ impl Hashed {
             .iter()
             .fold(0, |ats, byte| ats + u32::from(*byte == b'@'));
         let fits = ats == 1 && !one_sided;
-        Self::already(plain.bytes().map(char::from)).or_else(|| fits.then(|| Self::of(text)))
+        match Self::already(plain.bytes().map(char::from)) {
+            Some(digest) => digest.of_somebody(),
+            None => fits.then(|| Self::of(text)),
+        }
     }
 
     /// Of a phone number that is [plain](plain::phone), brought to E.164 first; `country` is for numbers without
@@ -59,17 +65,24 @@ impl Hashed {
         plain: impl Iterator<Item = char> + Clone,
         country: Option<Country>,
     ) -> Result<Self, phone::Flaw> {
-        if let Some(hashed) = Self::already(plain.clone()) {
-            return Ok(hashed);
+        if let Some(digest) = Self::already(plain.clone()) {
+            return digest.of_somebody().ok_or(phone::Flaw::Malformed);
         }
         phone::e164(plain, country).map(|number| Self::of(number.write(&mut [0; 16])))
     }
 
-    /// Of the advertiser's own id of a person, [trimmed](plain::trim), case kept. `None` when nothing is left.
+    /// Of the advertiser's own id of a person, [trimmed](plain::trim), case kept. `None` when it stands for
+    /// [nobody].
     pub fn of_external_id(trimmed: &str) -> Option<Self> {
-        let fits = !trimmed.is_empty();
-        Self::already(trimmed.bytes().map(char::from))
-            .or_else(|| fits.then(|| Self::of(trimmed.as_bytes())))
+        match Self::already(trimmed.bytes().map(char::from)) {
+            Some(digest) => digest.of_somebody(),
+            None => (!nobody::is_word(trimmed)).then(|| Self::of(trimmed.as_bytes())),
+        }
+    }
+
+    /// The digest, unless it is one of nothing.
+    fn of_somebody(self) -> Option<Self> {
+        (!nobody::is_digest(&self.0)).then_some(self)
     }
 
     fn of(normalised: &[u8]) -> Self {
@@ -112,45 +125,43 @@ impl serde::Serialize for Hashed {
     }
 }
 
-/// An e-mail address: trimmed, lower-cased, hashed.
+/// An e-mail address, [plain](plain::email) and hashed.
 ///
 /// # Errors
-/// `email` as [`Hashed::of_email`].
+/// `email` as [`Hashed::of_email`], `nobody`.
 pub fn email(raw: &str) -> Result<Hashed, Invalid> {
     let hashed = plain::email(raw).and_then(|plain| Hashed::of_email(&plain));
-    hashed.ok_or(Invalid::new(
-        "user.email",
-        "email",
-        "an e-mail address has one @ with something on both sides and no spaces",
-    ))
+    hashed.ok_or_else(|| Invalid::of(if is_nobody(raw) { &NOBODY } else { &EMAIL }, "user.email"))
 }
 
 /// A phone number, brought to E.164 and hashed.
 ///
 /// # Errors
-/// `phone` as [`Hashed::of_phone`].
+/// `phone` as [`Hashed::of_phone`], `nobody`.
 pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
-    Hashed::of_phone(plain::phone(raw), country).map_err(Invalid::from)
+    Hashed::of_phone(plain::phone(raw), country).map_err(|flaw| {
+        if is_nobody(raw) {
+            Invalid::of(&NOBODY, "user.phone")
+        } else {
+            Invalid::from(flaw)
+        }
+    })
 }
 
 /// The advertiser's own id of a person: trimmed, case kept, hashed.
 ///
 /// # Errors
-/// `external_id` as [`Hashed::of_external_id`].
+/// `nobody` as [`Hashed::of_external_id`].
 pub fn external_id(raw: &str) -> Result<Hashed, Invalid> {
-    Hashed::of_external_id(plain::trim(raw)).ok_or(Invalid::new(
-        "user.external_id",
-        "external_id",
-        "an external_id is not empty",
-    ))
+    Hashed::of_external_id(plain::trim(raw)).ok_or_else(|| Invalid::of(&NOBODY, "user.external_id"))
 }
 
-/// A first or last name: trimmed, lower-cased, inner spaces kept, hashed. `None` when empty.
+/// A first or last name: trimmed, lower-cased, inner spaces kept, hashed. `None` when it stands for [nobody].
 pub fn person_name(raw: &str) -> Option<Hashed> {
     lowered(raw.trim())
 }
 
-/// A postal code: lower-cased, without spaces and dashes, hashed. `None` when empty.
+/// A postal code: lower-cased, without spaces and dashes, hashed. `None` when it stands for [nobody].
 pub fn zip_code(raw: &str) -> Option<Hashed> {
     let joined: String = raw
         .chars()
@@ -160,12 +171,17 @@ pub fn zip_code(raw: &str) -> Option<Hashed> {
 }
 
 fn lowered(text: &str) -> Option<Hashed> {
-    if text.is_empty() {
-        return None;
+    match Hashed::already(text.chars()) {
+        Some(digest) => digest.of_somebody(),
+        None => (!nobody::is_word(text)).then(|| Hashed::of(text.to_lowercase().as_bytes())),
     }
-    Some(
-        Hashed::already(text.chars()).unwrap_or_else(|| Hashed::of(text.to_lowercase().as_bytes())),
-    )
+}
+
+/// Whether a value stands for nobody, as it is or as a digest.
+pub(crate) fn is_nobody(raw: &str) -> bool {
+    let text = plain::trim(raw);
+    nobody::is_word(text)
+        || Hashed::already(text.chars()).is_some_and(|digest| digest.of_somebody().is_none())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, string::String};
 
 use uuid::Builder;
 
-use crate::{Invalid, hash::sha256, name::aliases};
+use crate::{Invalid, hash::sha256, name::aliases, rule::reject};
 
 /// The longest id TikTok is known to keep apart.
 pub const MAX_LENGTH: usize = 64;
@@ -23,11 +23,7 @@ impl EventId {
         if is_id(id) {
             return Ok(Self(id.to_owned()));
         }
-        Err(Invalid::new(
-            "event_id",
-            "event_id",
-            "an event_id is a string of 1 to 64 characters out of A-Z a-z 0-9 _ . : -",
-        ))
+        Err(Invalid::of(&reject::EVENT_ID, "event_id"))
     }
 
     /// The id of `event` for an order, see [`of_order`].
@@ -46,12 +42,7 @@ impl EventId {
         if !is_reserved(&self.0) || order_id.is_some_and(is_own) {
             return Ok(());
         }
-        Err(Invalid::new(
-            "event_id",
-            "reserved_id",
-            "an event_id that is a lower-case version 8 UUID must be derived from this event's name and its \
-             properties.order_id; use eventIdFor, or an id of another form",
-        ))
+        Err(Invalid::of(&reject::RESERVED_ID, "event_id"))
     }
 
     /// A fresh id out of 16 random bytes, see [`of_chance`].

@@ -1,6 +1,13 @@
 //! What was wrong with a value, in words a page author understands.
 
-use alloc::borrow::Cow;
+use alloc::{borrow::Cow, format, string::String};
+
+use crate::Rule;
+
+/// The most warnings that one event brings back.
+pub const MAX_WARNINGS: usize = 20;
+/// The longest path of a field, in characters.
+const MAX_PATH: usize = 64;
 
 /// One broken rule. Fields of a body are known only when it is read, so its texts may be owned; the page,
 /// which has no room for sentences, goes by the rules' own types.
@@ -27,6 +34,28 @@ impl Invalid {
         }
     }
 
+    /// `field` broke `rule`, which says itself what must hold and what was done.
+    pub fn of(rule: &Rule, field: impl Into<Cow<'static, str>>) -> Self {
+        Self::with(rule, field, "")
+    }
+
+    /// As [`Invalid::of`], with a few words between the rule and what was done: `, got a number`.
+    pub fn with(rule: &Rule, field: impl Into<Cow<'static, str>>, detail: &str) -> Self {
+        let field = printable(field.into());
+        let Rule { name, must, done } = *rule;
+        let subject = if field.is_empty() {
+            "the body"
+        } else {
+            &*field
+        };
+        let semicolon = if done.is_empty() { "" } else { "; " };
+        Self {
+            message: Cow::Owned(format!("{subject} {must}{detail}{semicolon}{done}")),
+            rule: Cow::Borrowed(name),
+            field,
+        }
+    }
+
     /// The rule's name.
     pub fn rule(&self) -> &str {
         &self.rule
@@ -36,4 +65,19 @@ impl Invalid {
     pub fn field(&self) -> &str {
         &self.field
     }
+}
+
+/// A path as it may be repeated: its sender's own names in it are printable, short, and no e-mail address.
+fn printable(path: Cow<'static, str>) -> Cow<'static, str> {
+    let plain = |c: char| c.is_ascii_graphic() && c != '@';
+    if path.len() <= MAX_PATH && path.chars().all(plain) {
+        return path;
+    }
+    let letter = |c: char| c.is_alphanumeric() || c.is_ascii_graphic() && c != '@' || c == ' ';
+    let chars = path.chars().take(MAX_PATH);
+    Cow::Owned(
+        chars
+            .map(|c| if letter(c) { c } else { '_' })
+            .collect::<String>(),
+    )
 }

@@ -11,9 +11,12 @@
 //! | [`plain`] | what people type, without what only looks different |
 //! | [`hash`] | SHA-256 of what is normalised; the only place a [`Hashed`] is made |
 //! | [`phone`] | any way of writing a phone number -> E.164 |
+//! | [`nobody`] | keys that stand for nobody |
 //! | [`currency`] | the currencies TikTok takes |
+//! | [`rule`] | every rule of an event, with what happens where it is broken |
 //! | [`invalid`] | which field broke which rule |
 //! | `event`, `user`, `page`, `properties` | one event, as TikTok gets it (feature `serde`) |
+//! | `address`, `personal` | personal data outside `user`, and how it is removed (feature `serde`) |
 //! | `order` | an order as the shop's server registers it (feature `serde`) |
 //! | `claim`, `wire` | one event as its sender states it; the bodies of requests and answers (feature `serde`) |
 #![no_std]
@@ -27,9 +30,13 @@ pub mod hash;
 pub mod id;
 pub mod invalid;
 pub mod name;
+pub mod nobody;
 pub mod phone;
 pub mod plain;
+pub mod rule;
 
+#[cfg(feature = "serde")]
+pub mod address;
 #[cfg(feature = "serde")]
 pub mod claim;
 #[cfg(feature = "serde")]
@@ -37,9 +44,13 @@ pub mod event;
 #[cfg(feature = "serde")]
 mod fields;
 #[cfg(feature = "serde")]
+mod near;
+#[cfg(feature = "serde")]
 pub mod order;
 #[cfg(feature = "serde")]
 pub mod page;
+#[cfg(feature = "serde")]
+pub mod personal;
 #[cfg(feature = "serde")]
 pub mod properties;
 #[cfg(feature = "serde")]
@@ -53,6 +64,7 @@ pub use id::EventId;
 pub use invalid::Invalid;
 pub use name::EventName;
 pub use phone::Country;
+pub use rule::Rule;
 
 #[cfg(feature = "serde")]
 pub use {claim::Claim, event::Event, page::Page, properties::Properties, user::User};

@@ -6,7 +6,7 @@
 
 use alloc::{borrow::ToOwned, string::String};
 
-use crate::Invalid;
+use crate::{Invalid, rule::reject};
 
 /// The names TikTok optimises for today.
 pub const STANDARD: [&str; 18] = [
@@ -78,27 +78,26 @@ impl EventName {
         if STANDARD.contains(&name) {
             return Ok(Self(name.to_owned()));
         }
-        let (rule, message) = match check(name) {
-            Ok(()) => return Ok(Self(name.to_owned())),
-            Err(Flaw::Reserved) => (
-                "reserved_name",
-                "TikTok rewrites this name; use the standard event it stands for",
-            ),
-            Err(Flaw::OtherCase) => (
-                "event_name",
-                "a standard event in the wrong case; TikTok would count it as a custom event",
-            ),
-            Err(Flaw::Malformed) => (
-                "event_name",
-                "a custom event is at most 50 letters, digits, _ and -, and starts with a letter",
-            ),
-        };
-        Err(Invalid::new("event", rule, message))
+        match check(name) {
+            Ok(()) => Ok(Self(name.to_owned())),
+            Err(Flaw::Reserved) => Err(Invalid::of(&reject::RESERVED_NAME, "event")),
+            Err(Flaw::OtherCase) => Err(Invalid::with(
+                &reject::EVENT_NAME,
+                "event",
+                ": this is a standard event in the wrong case; TikTok would count it as a custom event",
+            )),
+            Err(Flaw::Malformed) => Err(Invalid::of(&reject::EVENT_NAME, "event")),
+        }
     }
 
     /// The name as its caller wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it says that somebody has paid, or is about to.
+    pub fn is_money(&self) -> bool {
+        matches!(self.canonical(), "Purchase" | "Subscribe" | "PlaceAnOrder")
     }
 
     /// The name under which a repeat is recognised, see [`canonical`].

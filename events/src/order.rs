@@ -1,12 +1,18 @@
 //! An order as a shop's own server registers it, before it is paid.
 
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{
+    borrow::{Cow, ToOwned},
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use serde_json::value::RawValue;
 
 use crate::{
     Country, Currency, Invalid, User,
-    fields::{Fields, Kind, Problems, has_controls, is_whole},
+    fields::{Fields, Kind, Place, Problems, Scalar, Stated, Value, has_controls, is_whole},
+    nobody, personal, plain,
+    rule::{reject, repair},
 };
 
 /// The smallest order in dong: no bank in Vietnam moves less.
@@ -42,25 +48,37 @@ impl Order {
     pub fn read(raw: &RawValue, country: Option<Country>) -> Result<Self, Vec<Invalid>> {
         let mut problems = Problems::default();
         let mut fields = Fields::outermost(raw.get(), Kind::Sealed)
-            .ok_or_else(|| Vec::from([Invalid::new("", "object", "an order is a JSON object")]))?;
-        let order_id = order_id(&mut fields, &mut problems);
+            .ok_or_else(|| Vec::from([Invalid::of(&reject::OBJECT, "")]))?;
+        let order_id = fields.take("order_id").and_then(|value| {
+            let path = fields.path_of("order_id");
+            read_id(value.scalar(), &path, &mut problems).or_else(|| {
+                problems.reject(path, &reject::ORDER_ID);
+                None
+            })
+        });
         let order_id = required(order_id, "order_id", &mut problems);
-        let amount = fields.amount("amount", &mut problems);
+        let amount = amount(&mut fields, &mut problems);
         let amount = required(amount, "amount", &mut problems);
         let currency = currency(&mut fields, &mut problems);
         let currency = required(currency, "currency", &mut problems);
-        let mut text = |name| fields.text(name, &mut problems).map(Cow::into_owned);
+        let mut text = |name| fields.strict_text(name, &mut problems).map(Cow::into_owned);
         let (plan_id, plan_name, billing_cycle) =
             (text("plan_id"), text("plan_name"), text("billing_cycle"));
-        let user = fields.object("user", &mut problems);
+        let user = fields.take("user").and_then(|user| {
+            let read = Fields::read(user, Place::Member("user"));
+            read.map_err(|got| problems.reject_got("user".into(), &reject::OBJECT, got))
+                .ok()
+        });
         let user = user.map(|user| User::read(user, country, &mut problems));
-        for path in fields.unknown() {
-            problems.error(path, "unknown_field", "an order has no such field");
+        for name in fields.unknown() {
+            problems.reject(fields.path_of(name), &reject::UNKNOWN_FIELD);
         }
         if let (Some(amount), Some(currency)) = (amount, currency) {
             check(amount, currency, &mut problems);
         }
-        let Problems { errors, warnings } = problems;
+        let Problems {
+            errors, warnings, ..
+        } = problems;
         match (order_id, amount, currency) {
             (Some(order_id), Some(amount), Some(currency)) if errors.is_empty() => Ok(Self {
                 order_id,
@@ -77,58 +95,77 @@ impl Order {
     }
 }
 
+fn amount(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<f64> {
+    let (stated, got) = match fields.take("amount")? {
+        value @ (Value::Raw(_) | Value::Number(_)) => {
+            (Stated::read(value.clone(), None), value.scalar().got())
+        }
+        other => (Stated::Unusable, other.scalar().got()),
+    };
+    match stated {
+        Stated::Number(amount) => return Some(amount),
+        _ if got == "a number" => problems.reject("amount", &reject::RANGE),
+        _ => problems.reject_got("amount".into(), &reject::NUMBER, got),
+    }
+    None
+}
+
 fn currency(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Currency> {
-    let code = fields.text("currency", problems)?;
-    let read = Currency::parse(&code).map_err(|broken| Invalid {
-        field: Cow::Borrowed("currency"),
-        ..broken
-    });
+    let code = fields.strict_text("currency", problems)?;
+    let read = Currency::parse(&code).ok_or_else(|| Invalid::of(&reject::CURRENCY, "currency"));
     problems.keep(read)
 }
 
 /// Money has to be exact: what TikTok would merely wonder about is an error here.
 fn check(amount: f64, currency: Currency, problems: &mut Problems) {
     let broken = if amount <= 0.0 {
-        Some(("range", "an order costs more than nothing"))
+        Some(&reject::RANGE)
     } else if currency.whole() && !is_whole(amount) {
-        Some((
-            "minor_units",
-            "this currency has no decimals; an amount is in major units",
-        ))
+        Some(&reject::MINOR_UNITS)
     } else if currency.as_str() == "VND" && amount < SMALLEST_VND {
-        Some(("minimum", "an order in VND costs at least 1000 dong"))
+        Some(&reject::MINIMUM)
     } else {
         None
     };
-    if let Some((rule, message)) = broken {
-        problems.error("amount".into(), rule, message);
+    if let Some(rule) = broken {
+        problems.reject("amount", rule);
     }
 }
 
-/// The id of an order: 1 to 128 bytes, all printable.
-pub(crate) fn order_id(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
-    let id = fields.text("order_id", problems)?;
-    if is_order_id(&id) {
-        return Some(id.into_owned());
-    }
-    problems.error(
-        fields.path_of("order_id"),
-        "order_id",
-        "an order_id has at most 128 bytes, all printable",
-    );
-    None
-}
-
-/// Whether this can be the id of an order.
-pub fn is_order_id(id: &str) -> bool {
+/// The id of an order as everybody writes it: composed letters, no invisible characters, no blanks around it; 1 to 128
+/// bytes, all printable. `None` for what cannot name one order: a word for nothing, or what holds an e-mail address.
+/// Events, registrations, webhooks and questions for an order's status all read its id with this.
+pub fn clean_id(raw: &str) -> Option<Cow<'_, str>> {
     const LONGEST: usize = 128;
-    (1..=LONGEST).contains(&id.len()) && !has_controls(id)
+    let id = plain::order_id(raw);
+    let fits = id.len() <= LONGEST && !has_controls(&id);
+    (fits && !nobody::is_word(&id) && !personal::has_email(&id)).then_some(id)
+}
+
+/// Reads a member as an order's id; an integer becomes text. Says what it repaired, and leaves to the caller what
+/// follows from one that is unusable.
+pub(crate) fn read_id(stated: Scalar<'_>, path: &str, problems: &mut Problems) -> Option<String> {
+    match stated {
+        Scalar::Text(text) => {
+            let id = clean_id(&text)?;
+            if id != text {
+                problems.warn(path.to_owned(), &repair::PLAIN);
+            }
+            Some(id.into_owned())
+        }
+        Scalar::Number(number) => {
+            let id = number.integer()?;
+            problems.warn(path.to_owned(), &repair::NUMBER_AS_TEXT);
+            Some(id.to_string())
+        }
+        _ => None,
+    }
 }
 
 fn required<T>(read: Option<T>, field: &'static str, problems: &mut Problems) -> Option<T> {
     let named = problems.errors.iter().any(|error| error.field == field);
     if read.is_none() && !named {
-        problems.error(field.into(), "required", "an order has this");
+        problems.reject(field, &reject::REQUIRED);
     }
     read
 }

@@ -1,17 +1,15 @@
 //! Where an event happened.
 
-use alloc::{
-    borrow::ToOwned,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::string::String;
 
 use serde::Serialize;
 
-use crate::fields::{Fields, Problems, has_controls};
-
-/// Longer addresses are left out: TikTok states no limit, and a page address has no use for one.
-const MAX_LENGTH: usize = 4096;
+use crate::{
+    address,
+    fields::{Fields, Problems},
+    personal::percent_decoded,
+    rule::{leave_out, repair},
+};
 
 /// The page an event happened on, with full `http` or `https` addresses.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -30,13 +28,7 @@ impl Page {
             url: read("url", &mut fields, problems),
             referrer: read("referrer", &mut fields, problems),
         };
-        for path in fields.unknown() {
-            problems.warn(
-                path,
-                "unknown_field",
-                "a page has url and referrer; this was left out",
-            );
-        }
+        fields.warn_of_unknown(&["url", "referrer"], problems);
         page
     }
 
@@ -59,76 +51,27 @@ impl Page {
 
 fn read(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
     let text = fields.text(name, problems)?;
-    let Some((clean, dropped)) = address(&text) else {
-        problems.warn(
-            fields.path_of(name),
-            "url",
-            "a page address is a full http or https URL of at most 4096 bytes; this was left out",
-        );
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return None;
+    }
+    let Some((clean, is_changed)) = address::clean(trimmed) else {
+        problems.warn(fields.path_of(name), &leave_out::URL);
         return None;
     };
-    if dropped {
-        problems.warn(
-            fields.path_of(name),
-            "personal_data",
-            "a parameter that holds an e-mail address was removed",
-        );
+    if trimmed.len() < text.len() {
+        problems.warn(fields.path_of(name), &repair::BLANKS);
+    }
+    if is_changed {
+        problems.warn(fields.path_of(name), &repair::PERSONAL_URL);
     }
     Some(clean)
 }
 
-/// A page's address as it may travel, and whether something personal was removed from it. `None` for
-/// what is no full `http` or `https` URL of at most 4096 bytes.
-pub fn address(text: &str) -> Option<(String, bool)> {
-    let web = ["http://", "https://"]
-        .iter()
-        .any(|scheme| text.starts_with(scheme));
-    let plain = text.len() <= MAX_LENGTH && !has_controls(text);
-    (web && plain).then(|| without_addresses(text))
-}
-
-/// Removes parameters whose value holds an `@`, plain or encoded: shops put e-mail addresses there.
-fn without_addresses(url: &str) -> (String, bool) {
-    let personal = |text: &str| text.contains('@') || text.contains("%40");
-    let (base, query) = match url.split_once(['?', '#']) {
-        Some((base, query)) if personal(query) => (base, query),
-        _ => return (url.to_owned(), false),
-    };
-    let mark = if url.as_bytes().get(base.len()) == Some(&b'#') {
-        "#"
-    } else {
-        "?"
-    };
-    let kept: Vec<_> = query.split('&').filter(|pair| !personal(pair)).collect();
-    if kept.is_empty() {
-        return (base.to_owned(), true);
-    }
-    let mut clean = base.to_string();
-    clean.push_str(mark);
-    clean.push_str(&kept.join("&"));
-    (clean, true)
-}
-
-/// Percent-encoding undone once; a text that is not UTF-8 then stays as it is.
-pub fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|hex| core::str::from_utf8(hex).ok());
-        let decoded = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        if let Some(decoded) = decoded.filter(|_| byte == b'%') {
-            bytes.push(decoded);
-            rest = tail.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(byte);
-            rest = tail;
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned;
+
     use super::*;
 
     fn page(url: &str) -> Page {
@@ -151,24 +94,6 @@ mod tests {
             ("https://shop.vn/#ttclid=x", None),
         ] {
             assert_eq!(page(url).query("ttclid").as_deref(), ttclid, "{url}");
-        }
-    }
-
-    #[test]
-    fn an_email_address_does_not_travel_in_a_url() {
-        for (url, clean) in [
-            (
-                "https://shop.vn/?email=a@b.vn&plan=pro",
-                "https://shop.vn/?plan=pro",
-            ),
-            (
-                "https://shop.vn/?plan=pro&e=a%40b.vn",
-                "https://shop.vn/?plan=pro",
-            ),
-            ("https://shop.vn/#a@b.vn", "https://shop.vn/"),
-            ("https://shop.vn/?plan=pro", "https://shop.vn/?plan=pro"),
-        ] {
-            assert_eq!(without_addresses(url).0, clean);
         }
     }
 }

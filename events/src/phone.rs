@@ -18,7 +18,7 @@ pub use digits::Number;
 use digits::Digits;
 use plan::Plan;
 
-use crate::Invalid;
+use crate::{Invalid, rule::leave_out::PHONE};
 
 /// Why a text is no phone number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +35,15 @@ pub enum Flaw {
 
 impl From<Flaw> for Invalid {
     fn from(flaw: Flaw) -> Self {
-        let message = match flaw {
-            Flaw::Malformed => {
-                "a phone number is digits with spaces, dots, dashes or brackets, without letters or extension"
-            }
+        let why = match flaw {
+            Flaw::Malformed => ": only digits, with spaces, dots, dashes or brackets between them",
             Flaw::NoCountry => {
-                "without a country setting, a phone number starts with + and the country code"
+                ": without a country setting, a phone number starts with + and the country code"
             }
-            Flaw::NoCode => "no country has this calling code",
-            Flaw::Length => "this is too short or too long for a phone number of its country",
+            Flaw::NoCode => ": no country has this calling code",
+            Flaw::Length => ": it is too short or too long for its country",
         };
-        Self::new("user.phone", "phone", message)
+        Self::with(&PHONE, "user.phone", why)
     }
 }
 
@@ -115,9 +113,17 @@ fn national(digits: Digits, plan: Plan) -> Result<Number, Flaw> {
         .behind(plan.code_digits())
         .map(|rest| without_trunk(plan, rest).unwrap_or(rest))
         .filter(|rest| plan.fits(*rest));
-    // Where a trunk prefix is usual, a number without one that starts with the country code carries it.
-    let as_typed = plan.trunk() == Digits::NONE && plan.fits(digits);
+    let as_typed = plan.fits(digits) && begins_with_its_code(plan, digits);
     join(plan, coded.filter(|_| !as_typed).unwrap_or(digits))
+}
+
+/// Whether a national number may begin with the digits of its own country's calling code: 48 is an area of Poland, and
+/// mobile numbers of Italy begin with 39, but with no 0 behind it. Elsewhere that is the calling code.
+fn begins_with_its_code(plan: Plan, digits: Digits) -> bool {
+    const LONGEST: u8 = 10;
+    let behind = digits.behind(plan.code_digits());
+    let is_area = behind.is_some_and(|rest| rest.behind(Digits::behind_one(10)).is_none());
+    matches!(plan.code(), 39 | 48) && digits.count() <= LONGEST && is_area
 }
 
 /// The number behind the trunk prefix, if it has one and is a number without it. No number starts
@@ -132,6 +138,7 @@ fn without_trunk(plan: Plan, national: Digits) -> Option<Digits> {
 
 #[inline(never)]
 fn join(plan: Plan, national: Digits) -> Result<Number, Flaw> {
-    let number = national.called(plan.code()).filter(|_| plan.fits(national));
-    number.ok_or(Flaw::Length)
+    let fits = Some(national).filter(|national| plan.fits(*national));
+    fits.and_then(|national| national.called(plan.code()))
+        .ok_or(Flaw::Length)
 }

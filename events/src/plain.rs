@@ -4,22 +4,33 @@
 //! step in JavaScript (`sdk/page/plain.js`) and hands over the rest, and `tests/plain.json` holds both
 //! sides to one table. White space is therefore what JavaScript takes for it.
 
-use alloc::string::String;
+use alloc::{borrow::Cow, string::String};
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// What people put between the digits of a phone number, beside white space.
 const SEPARATORS: &str =
     "()-./\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2015}\u{2212}\u{ff08}\u{ff09}\u{ff0d}";
 
-/// An e-mail address: trimmed, in lower case. `None` with white space inside.
+/// An e-mail address: composed letters in lower case, without marks that nobody sees, blanks around it, `mailto:` and
+/// a final dot. `None` with white space inside.
 pub fn email(raw: &str) -> Option<String> {
-    let text = trim(raw);
+    let visible = visible(raw);
+    let text = trim(&visible);
+    let text = match text.split_at_checked("mailto:".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("mailto:") => rest,
+        _ => text,
+    };
+    let text = text.strip_suffix('.').unwrap_or(text);
     (!text.contains(is_space)).then(|| text.to_lowercase())
 }
 
 /// A phone number: its digits, `+` and what does not belong there.
 pub fn phone(raw: &str) -> impl Iterator<Item = char> + Clone {
     raw.chars()
-        .filter(|c| c.is_ascii_digit() || !is_space(*c) && !SEPARATORS.contains(*c))
+        .filter(|c| {
+            c.is_ascii_digit() || !is_space(*c) && !is_invisible(*c) && !SEPARATORS.contains(*c)
+        })
         .map(|c| match c {
             '\u{ff0b}' => '+',
             ..'\u{80}' => c,
@@ -27,9 +38,40 @@ pub fn phone(raw: &str) -> impl Iterator<Item = char> + Clone {
         })
 }
 
+/// The id of an order: composed letters, without marks that nobody sees and blanks around it.
+pub fn order_id(raw: &str) -> Cow<'_, str> {
+    match visible(raw) {
+        Cow::Borrowed(visible) => Cow::Borrowed(trim(visible)),
+        Cow::Owned(visible) => Cow::Owned(trim(&visible).into()),
+    }
+}
+
+/// Whether there is something in a text that nobody sees, or letters are not composed.
+pub fn is_odd(raw: &str) -> bool {
+    matches!(visible(raw), Cow::Owned(_))
+}
+
 /// Any text without white space at its ends.
 pub fn trim(raw: &str) -> &str {
     raw.trim_matches(is_space)
+}
+
+/// A text in composed letters, without marks that nobody sees.
+fn visible(raw: &str) -> Cow<'_, str> {
+    if raw.is_ascii()
+        || !raw.contains(is_invisible) && is_nfc_quick(raw.chars()) == IsNormalized::Yes
+    {
+        return Cow::Borrowed(raw);
+    }
+    Cow::Owned(raw.chars().filter(|c| !is_invisible(*c)).nfc().collect())
+}
+
+/// Soft hyphens, zero-width characters, marks of direction, byte order marks.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
 }
 
 fn is_space(c: char) -> bool {

@@ -9,22 +9,28 @@ use alloc::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
-    Currency,
+    Currency, EventName,
     fields::{Amount, Extra, Fields, Place, Problems, is_whole},
-    order::order_id,
+    order,
+    personal::{self, without_email},
+    rule::{leave_out, reject, remark, repair},
 };
 
-/// Keys that belong into `user`, where they are hashed; here they would travel as they are.
-const PERSONAL: [&str; 9] = [
-    "email",
-    "phone",
-    "phone_number",
-    "external_id",
-    "userId",
-    "user_id",
-    "first_name",
-    "last_name",
-    "ip",
+mod money;
+mod untyped;
+
+use money::Money;
+
+/// Texts by TikTok's contract, which Duet does not look into further.
+const TEXTS: [&str; 8] = [
+    "query",
+    "search_string",
+    "description",
+    "status",
+    "shop_id",
+    "delivery_category",
+    "event_trigger_source",
+    "gtm_version",
 ];
 
 /// An event's properties. What TikTok types is typed; everything else passes through untouched.
@@ -62,28 +68,31 @@ pub struct Content {
 }
 
 impl Properties {
-    pub(crate) fn read(mut fields: Fields<'_>, problems: &mut Problems) -> Self {
-        let (mut contents, nested_type) = contents(&mut fields, problems);
+    /// Reads the properties of an event of this name.
+    pub(crate) fn read(
+        mut fields: Fields<'_>,
+        name: Option<&EventName>,
+        problems: &mut Problems,
+    ) -> Self {
+        let is_money = name.is_some_and(EventName::is_money);
+        let money = Money::read(&mut fields, problems);
+        let (mut contents, nested_type) = contents(&mut fields, money, problems);
         // The Pixel takes a single item's fields beside the others; the Events API wants them as contents.
-        let single = Content::read(&mut fields, problems);
+        let single = Content::read(&mut fields, money, problems);
         if contents.is_empty() && !single.is_empty() {
             contents.push(single);
         }
         let content_type = content_type(&mut fields, problems).or(nested_type);
-        let value = fields.amount("value", problems);
-        let currency = fields
-            .text("currency", problems)
-            .and_then(|code| problems.keep(Currency::parse(&code)));
         let mut properties = Self {
             contents,
             content_type,
-            value,
-            currency,
-            order_id: order_id(&mut fields, problems),
+            value: money.value(&mut fields, is_money, problems),
+            currency: money.currency(),
+            order_id: order_id(&mut fields, is_money, problems),
             extra: Extra::default(),
         };
-        properties.check_money(problems);
-        properties.pass_through(fields, problems);
+        properties.check_money(money, problems);
+        properties.pass_through(fields, money, problems);
         properties
     }
 
@@ -97,74 +106,102 @@ impl Properties {
             && self.extra.is_empty()
     }
 
-    fn check_money(&self, problems: &mut Problems) {
-        let field = || "properties.value".to_owned();
-        match (self.value, self.currency) {
-            (Some(_), None) => problems.warn(
-                "properties.currency".to_owned(),
-                "currency_missing",
-                "a value needs a currency; none is guessed",
-            ),
-            (Some(value), Some(currency)) if currency.whole() && !is_whole(value) => problems.warn(
-                field(),
-                "minor_units",
-                "this currency has no decimals; a value is in major units",
-            ),
+    fn check_money(&self, money: Money, problems: &mut Problems) {
+        match (self.value, money) {
+            (Some(_), Money::Missing) => {
+                problems.warn("properties.currency", &remark::CURRENCY_MISSING);
+            }
+            (Some(value), Money::In(currency)) if currency.whole() && !is_whole(value) => {
+                problems.warn("properties.value", &remark::MINOR_UNITS);
+            }
             _ => {}
         }
     }
 
-    fn pass_through(&mut self, mut fields: Fields<'_>, problems: &mut Problems) {
-        for name in ["query", "search_string", "description", "status", "shop_id"] {
-            self.text(name, &mut fields, problems);
-        }
-        for (name, raw) in fields.rest() {
-            let field = || fields.path_of(name);
-            if PERSONAL.contains(&name) {
-                problems.warn(
-                    field(),
-                    "personal_data",
-                    "this belongs into user, where it is hashed; it was left out",
-                );
-            } else if name == "content_ids" && !self.contents.is_empty() {
-                problems.warn(
-                    field(),
-                    "contents",
-                    "contents and content_ids say the same; content_ids was left out",
-                );
-            } else {
-                self.extra.add(name.to_owned(), raw);
+    fn pass_through(&mut self, mut fields: Fields<'_>, money: Money, problems: &mut Problems) {
+        for name in TEXTS {
+            if let Some(text) = words(name, &mut fields, problems) {
+                self.extra.put(name, &text);
             }
         }
-    }
-
-    /// A key that TikTok types as a string and Duet does not look into.
-    fn text(&mut self, name: &'static str, fields: &mut Fields<'_>, problems: &mut Problems) {
-        if let Some(raw) = fields.raw_text(name, problems) {
-            self.extra.add(name, raw);
+        if let Some(items) = fields.integer("num_items", problems) {
+            self.extra.put("num_items", &items);
         }
+        if let Some(worth) = money.amount("predicted_ltv", &mut fields, problems) {
+            self.extra.put("predicted_ltv", &Amount(worth));
+        }
+        let ids = content_ids(&mut fields, problems);
+        if !ids.is_empty() {
+            if self.contents.is_empty() {
+                self.extra.put("content_ids", &ids);
+            } else {
+                problems.warn(fields.path_of("content_ids"), &leave_out::CONTENTS);
+            }
+        }
+        untyped::add(&fields, &mut self.extra, problems);
     }
 }
 
+fn order_id(fields: &mut Fields<'_>, is_money: bool, problems: &mut Problems) -> Option<String> {
+    let stated = fields.take("order_id")?;
+    let path = fields.path_of("order_id");
+    let scalar = stated.scalar();
+    if scalar.is_empty_text() {
+        return None;
+    }
+    let id = order::read_id(scalar, &path, problems);
+    match (&id, is_money) {
+        (Some(_), _) => {}
+        (None, true) => problems.reject(path, &reject::ORDER_ID),
+        (None, false) => problems.warn(path, &leave_out::ORDER_ID),
+    }
+    id
+}
+
+/// Ids beside `contents`: a list of texts. Several in one text might be one id with commas in it.
+fn content_ids(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<String> {
+    const NAME: &str = "content_ids";
+    let Some(stated) = fields.take(NAME) else {
+        return Vec::new();
+    };
+    let stated = match stated.array() {
+        Ok(items) => items,
+        Err(one) => {
+            let got = one.clone().scalar();
+            if got.is_empty_text() {
+                return Vec::new();
+            }
+            if one.clone().text().is_some_and(|text| text.contains(',')) {
+                problems.warn(fields.path_of(NAME), &leave_out::COMMAS);
+                return Vec::new();
+            }
+            if got.is_scalar() {
+                problems.warn(fields.path_of(NAME), &repair::LIST);
+            }
+            Vec::from([one])
+        }
+    };
+    let stated = stated.into_iter().filter(|value| !value.is_null());
+    let ids = stated.filter_map(|value| {
+        let id = fields.text_of(value, NAME, problems)?;
+        id_without_email(id, fields.path_of(NAME), problems)
+    });
+    ids.collect()
+}
+
 impl Content {
-    fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> Self {
-        let content = Self {
-            content_id: owned(fields.text("content_id", problems)),
-            content_name: owned(fields.text("content_name", problems)),
-            content_category: owned(fields.text("content_category", problems)),
-            brand: owned(fields.text("brand", problems)),
-            price: fields.amount("price", problems),
+    fn read(fields: &mut Fields<'_>, money: Money, problems: &mut Problems) -> Self {
+        let id = fields.text("content_id", problems);
+        Self {
+            content_id: id
+                .and_then(|id| id_without_email(id, fields.path_of("content_id"), problems)),
+            content_name: words("content_name", fields, problems),
+            content_category: words("content_category", fields, problems),
+            brand: words("brand", fields, problems),
+            price: money.amount("price", fields, problems),
             quantity: fields.integer("quantity", problems),
             extra: Extra::default(),
-        };
-        if content.quantity.is_some_and(i64::is_negative) {
-            problems.error(
-                fields.path_of("quantity"),
-                "range",
-                "a quantity is at least 0",
-            );
         }
-        content
     }
 
     fn is_empty(&self) -> bool {
@@ -173,26 +210,46 @@ impl Content {
 }
 
 /// The items, and the `content_type` that older senders put into each of them.
-fn contents(fields: &mut Fields<'_>, problems: &mut Problems) -> (Vec<Content>, Option<String>) {
+fn contents(
+    fields: &mut Fields<'_>,
+    money: Money,
+    problems: &mut Problems,
+) -> (Vec<Content>, Option<String>) {
+    const NAME: &str = "properties.contents";
     let mut contents = Vec::new();
     let mut nested_type = None;
-    for (index, raw) in fields
-        .list("contents", problems)
-        .unwrap_or_default()
-        .into_iter()
-        .enumerate()
-    {
-        let Some(mut item) = problems.keep(Fields::read(
-            raw,
-            Place::Element("properties.contents", index),
-        )) else {
-            continue;
-        };
-        let mut content = Content::read(&mut item, problems);
-        nested_type = nested_type.or(content_type(&mut item, problems));
-        for (name, raw) in item.rest() {
-            content.extra.add(name.to_owned(), raw);
+    let Some(stated) = fields.take("contents") else {
+        return (contents, nested_type);
+    };
+    let items = match stated.array() {
+        Ok(items) => items,
+        Err(one) if one.is_object() => {
+            problems.warn(NAME, &repair::LIST);
+            Vec::from([one])
         }
+        Err(other) => {
+            let scalar = other.scalar();
+            if !scalar.is_empty_text() {
+                problems.warn_got(NAME.to_owned(), &leave_out::ARRAY, scalar.got());
+            }
+            return (contents, nested_type);
+        }
+    };
+    for (index, item) in items.into_iter().enumerate() {
+        let place = Place::Element(NAME, index);
+        let mut item = match Fields::read(item, place) {
+            Ok(item) => item,
+            Err(got) => {
+                problems.warn_got(place.path(), &leave_out::OBJECT, got);
+                continue;
+            }
+        };
+        let mut content = Content::read(&mut item, money, problems);
+        nested_type = nested_type.or(content_type(&mut item, problems));
+        if let Some(text) = words("description", &mut item, problems) {
+            content.extra.put("description", &text);
+        }
+        untyped::add(&item, &mut content.extra, problems);
         contents.push(content);
     }
     (contents, nested_type)
@@ -200,19 +257,30 @@ fn contents(fields: &mut Fields<'_>, problems: &mut Problems) -> (Vec<Content>, 
 
 fn content_type(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
     let kind = fields.text("content_type", problems)?;
-    if !matches!(kind.as_ref(), "product" | "product_group") {
-        problems.error(
-            fields.path_of("content_type"),
-            "content_type",
-            "this is product or product_group",
-        );
-        return None;
+    if matches!(&*kind, "product" | "product_group") {
+        return Some(kind.into_owned());
     }
-    Some(kind.into_owned())
+    problems.warn(fields.path_of("content_type"), &leave_out::CONTENT_TYPE);
+    None
 }
 
-fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
-    text.map(Cow::into_owned)
+/// A text for people, without e-mail addresses.
+fn words(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
+    let text = fields.text(name, problems)?;
+    let Some(left) = without_email(&text) else {
+        return Some(text.into_owned());
+    };
+    problems.warn(fields.path_of(name), &repair::EMAIL_IN_TEXT);
+    (!left.is_empty()).then_some(left)
+}
+
+/// An id that holds no e-mail address: one that does is another id without it.
+fn id_without_email(id: Cow<'_, str>, path: String, problems: &mut Problems) -> Option<String> {
+    if personal::has_email(&id) {
+        problems.warn(path, &leave_out::PERSONAL_DATA);
+        return None;
+    }
+    Some(id.into_owned())
 }
 
 impl Serialize for Properties {

@@ -12,8 +12,30 @@ use serde::{Serialize, Serializer};
 use crate::{
     Country, Hashed, Invalid,
     fields::{Fields, Problems, has_controls},
-    hash,
+    hash::{self, is_nobody},
+    nobody::is_macro,
+    plain,
+    rule::{leave_out, repair},
 };
+
+/// The keys a sender may give.
+const KEYS: [&str; 15] = [
+    "email",
+    "phone",
+    "external_id",
+    "userId",
+    "first_name",
+    "last_name",
+    "zip_code",
+    "city",
+    "state",
+    "country",
+    "ttclid",
+    "ttp",
+    "ip",
+    "user_agent",
+    "locale",
+];
 
 /// The match keys of one event, hashed where TikTok wants a digest.
 ///
@@ -92,19 +114,15 @@ impl User {
         let phone = fields.texts("phone", problems);
         let mut external_id = fields.texts("external_id", problems);
         external_id.extend(fields.texts("userId", problems));
+        warn_of_marks("user.email", &email, problems);
+        warn_of_marks("user.phone", &phone, problems);
         let user = Self {
             email: digests(&email, problems, hash::email),
             phone: digests(&phone, problems, |raw| hash::phone(raw, country)),
             external_id: digests(&external_id, problems, hash::external_id),
-            first_name: fields
-                .text("first_name", problems)
-                .and_then(|raw| hash::person_name(&raw)),
-            last_name: fields
-                .text("last_name", problems)
-                .and_then(|raw| hash::person_name(&raw)),
-            zip_code: fields
-                .text("zip_code", problems)
-                .and_then(|raw| hash::zip_code(&raw)),
+            first_name: name("first_name", &mut fields, problems, hash::person_name),
+            last_name: name("last_name", &mut fields, problems, hash::person_name),
+            zip_code: name("zip_code", &mut fields, problems, hash::zip_code),
             city: place("city", &mut fields, problems),
             state: place("state", &mut fields, problems),
             country: place("country", &mut fields, problems),
@@ -114,13 +132,7 @@ impl User {
             user_agent: token("user_agent", 1024, &mut fields, problems),
             locale: token("locale", 35, &mut fields, problems),
         };
-        for path in fields.unknown() {
-            problems.warn(
-                path,
-                "unknown_field",
-                "user has no such key; it was left out",
-            );
-        }
+        fields.warn_of_unknown(&KEYS, problems);
         user
     }
 }
@@ -135,15 +147,51 @@ fn digests(
         match hash(raw) {
             Ok(digest) if !digests.contains(&digest) => digests.push(digest),
             Ok(_) => {}
-            Err(broken) => problems.warnings.push(broken),
+            Err(broken) => problems.warn_of(|| broken),
         }
     }
     digests
 }
 
+/// Warns where something other than blanks and case has to be taken off an e-mail address or a phone number.
+fn warn_of_marks(field: &'static str, raw: &[Cow<'_, str>], problems: &mut Problems) {
+    let is_odd = |raw: &Cow<'_, str>| {
+        let text = plain::trim(raw);
+        plain::is_odd(raw)
+            || field == "user.email"
+                && (text.ends_with('.')
+                    || text
+                        .get(..7)
+                        .is_some_and(|s| s.eq_ignore_ascii_case("mailto:")))
+    };
+    if raw.iter().any(is_odd) {
+        problems.warn(field, &repair::PLAIN);
+    }
+}
+
+fn name(
+    name: &str,
+    fields: &mut Fields<'_>,
+    problems: &mut Problems,
+    hash: fn(&str) -> Option<Hashed>,
+) -> Option<Hashed> {
+    let text = fields.text(name, problems)?;
+    let hashed = Some(&text)
+        .filter(|text| !is_nobody(text))
+        .and_then(|text| hash(text));
+    if hashed.is_none() {
+        problems.warn(fields.path_of(name), &leave_out::NOBODY);
+    }
+    hashed
+}
+
 /// Lower-case letters and digits of any script: `Hồ Chí Minh` -> `hồchíminh`.
 fn place(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
     let text = fields.text(name, problems)?;
+    if is_nobody(&text) {
+        problems.warn(fields.path_of(name), &leave_out::NOBODY);
+        return None;
+    }
     let plain: String = text
         .to_lowercase()
         .chars()
@@ -152,7 +200,7 @@ fn place(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option
     (!plain.is_empty()).then_some(plain)
 }
 
-/// A value that travels as it is: printable, of a bounded length.
+/// A value that travels as it is: printable, of a bounded length, and no word for nothing.
 fn token(
     name: &str,
     longest: usize,
@@ -161,30 +209,63 @@ fn token(
 ) -> Option<String> {
     let text = fields.text(name, problems)?;
     let text = text.trim();
-    if text.is_empty() {
-        return None;
-    }
-    if text.len() > longest || has_controls(text) {
-        problems.warn(
-            fields.path_of(name),
-            "text",
-            "this is too long or not printable; it was left out",
-        );
-        return None;
-    }
-    Some(text.to_string())
+    let rule = if is_macro(text) {
+        &leave_out::MACRO
+    } else if is_nobody(text) {
+        &leave_out::NOBODY
+    } else if text.len() > longest || has_controls(text) {
+        &leave_out::TEXT
+    } else {
+        return Some(text.to_string());
+    };
+    problems.warn(fields.path_of(name), rule);
+    None
+}
+
+/// Whether a click or browser id means one click or browser.
+pub fn is_key(text: &str) -> bool {
+    !text.is_empty() && !is_macro(text) && !is_nobody(text)
 }
 
 fn address(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<IpAddr> {
     let text = fields.text("ip", problems)?;
-    let address = text.trim().parse().map_err(|_| {
-        Invalid::new(
-            "user.ip",
-            "ip",
-            "this is an IPv4 or IPv6 address; it was left out",
-        )
-    });
-    problems.keep_or_drop(address)
+    let Ok(stated) = text.trim().parse::<IpAddr>() else {
+        problems.warn("user.ip", &leave_out::IP);
+        return None;
+    };
+    let address = stated.to_canonical();
+    if !is_public(address) {
+        problems.warn("user.ip", &leave_out::PRIVATE_IP);
+        return None;
+    }
+    if address != stated {
+        problems.warn("user.ip", &repair::MAPPED_IP);
+    }
+    Some(address)
+}
+
+/// Whether an address means anything to somebody outside the network it is used in.
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            !(a == 0
+                || shared
+                || ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || ip.is_broadcast())
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local())
+        }
+    }
 }
 
 fn one_or_many<S: Serializer>(digests: &[Hashed], serializer: S) -> Result<S::Ok, S::Error> {

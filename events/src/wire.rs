@@ -1,18 +1,74 @@
 //! What travels between a sender and the proxy: the body of a request, the body of its answer.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    Invalid,
-    claim::Stated,
+    Invalid, Rule,
+    claim::{GUARDED, Stated, sent_at},
     fields::{Fields, Kind, Problems},
+    near,
+    rule::{reject, repair},
 };
 
 /// The most events of one request.
 pub const MAX_EVENTS: usize = 100;
+
+/// A request's body as text, whatever its sender wrote it with.
+#[derive(Debug)]
+pub struct Text<'a> {
+    content: Cow<'a, str>,
+    has_mark: bool,
+    is_mended: bool,
+}
+
+impl<'a> Text<'a> {
+    /// Reads bytes as UTF-8. A byte order mark goes, and what is malformed becomes U+FFFD: also half a surrogate pair in
+    /// an escape, which a page has where it cuts a text in the middle of an emoji.
+    pub fn read(bytes: &'a [u8]) -> Self {
+        let unmarked = bytes.strip_prefix(b"\xef\xbb\xbf");
+        let text = String::from_utf8_lossy(unmarked.unwrap_or(bytes));
+        let mended = with_whole_pairs(&text);
+        Self {
+            has_mark: unmarked.is_some(),
+            is_mended: mended.is_some() || matches!(text, Cow::Owned(_)),
+            content: mended.map_or(text, Cow::Owned),
+        }
+    }
+}
+
+/// A JSON text in which every half of a surrogate pair is replaced; `None` where there is none. An escape stands
+/// nowhere but in a string.
+fn with_whole_pairs(text: &str) -> Option<String> {
+    let mut mended: Option<String> = None;
+    let mut copied = 0;
+    let mut rest = 0;
+    while let Some(found) = text.get(rest..).and_then(|rest| rest.find('\\')) {
+        let at = rest + found;
+        let unit = |at: usize| {
+            let hex = text.get(at..at + 6)?.strip_prefix("\\u")?;
+            u16::from_str_radix(hex, 16).ok()
+        };
+        rest = match unit(at) {
+            None => at + 2,
+            Some(0xd800..0xdc00) if matches!(unit(at + 6), Some(0xdc00..0xe000)) => at + 12,
+            Some(0xd800..0xe000) => {
+                let mended = mended.get_or_insert_default();
+                mended.push_str(text.get(copied..at).unwrap_or_default());
+                mended.push_str("\\ufffd");
+                copied = at + 6;
+                copied
+            }
+            Some(_) => at + 6,
+        };
+    }
+    if let Some(mended) = &mut mended {
+        mended.push_str(text.get(copied..).unwrap_or_default());
+    }
+    mended
+}
 
 /// A request's body, opened but not read: one event, or a batch of them.
 #[derive(Debug)]
@@ -26,7 +82,7 @@ pub struct Body<'a> {
 /// A body that holds no events at all.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is not JSON in UTF-8.
+    /// It is not JSON.
     NotJson,
     /// It is JSON of the wrong shape.
     Shape(Vec<Invalid>),
@@ -37,39 +93,50 @@ impl<'a> Body<'a> {
     ///
     /// # Errors
     /// [`Unreadable`], when there is nothing in it that could be answered event by event.
-    pub fn open(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        let text = str::from_utf8(bytes).map_err(|_| Unreadable::NotJson)?;
-        let Some(mut fields) = Fields::outermost(text, Kind::Event) else {
-            return Err(no_object(text));
-        };
-        let Some(events) = fields.take("events") else {
-            return Ok(Self {
-                events: Vec::from([Stated::single(fields)]),
-                sent_at_ms: None,
-            });
-        };
-        let Ok(events) = events.array() else {
-            return Err(shape("events", "array", "this is a JSON array of events"));
-        };
-        if !(1..=MAX_EVENTS).contains(&events.len()) {
-            return Err(shape(
-                "events",
-                "max_events",
-                "a request holds 1 to 100 events",
-            ));
-        }
+    pub fn open(text: &'a Text<'_>) -> Result<Self, Unreadable> {
         let mut problems = Problems::default();
-        let sent_at_ms = fields.integer("sent_at", &mut problems);
-        for path in fields.unknown() {
-            problems.error(path, "unknown_field", "beside events there is only sent_at");
+        if text.has_mark {
+            problems.warn("", &repair::BYTE_ORDER_MARK);
         }
+        let Some(mut fields) = Fields::outermost(&text.content, Kind::Event) else {
+            return Err(no_object(&text.content));
+        };
+        let mut sent_at_ms = None;
+        let mut events: Vec<_> = if let Some(events) = fields.take("events") {
+            let events = events
+                .array()
+                .map_err(|_| shape("events", &reject::ARRAY))?;
+            if !(1..=MAX_EVENTS).contains(&events.len()) {
+                return Err(shape("events", &reject::MAX_EVENTS));
+            }
+            sent_at_ms = sent_at(&mut fields, &mut problems);
+            beside_events(&fields, &mut problems);
+            events.into_iter().map(Stated::of).collect()
+        } else {
+            Vec::from([Stated::single(fields)])
+        };
         if !problems.errors.is_empty() {
             return Err(Unreadable::Shape(problems.errors));
         }
-        Ok(Self {
-            events: events.into_iter().map(Stated::of).collect(),
-            sent_at_ms,
-        })
+        for event in &mut events {
+            event.is_mended = text.is_mended;
+        }
+        // What is to be said of the whole is said with its first event.
+        if let Some(first) = events.first_mut() {
+            first.warnings = problems.warnings;
+        }
+        Ok(Self { events, sent_at_ms })
+    }
+}
+
+/// A field beside `events` is none of theirs, but one that decides whether and where they may be sent is not overlooked.
+fn beside_events(fields: &Fields<'_>, problems: &mut Problems) {
+    for name in fields.unknown() {
+        if near::misspelt(name, &GUARDED).is_none() {
+            fields.warn_of_one(name, &["events", "sent_at"], problems);
+        } else if problems.errors.is_empty() {
+            problems.reject(fields.path_of(name), &reject::MISPLACED);
+        }
     }
 }
 
@@ -77,11 +144,11 @@ fn no_object(text: &str) -> Unreadable {
     if serde_json::from_str::<&RawValue>(text).is_err() {
         return Unreadable::NotJson;
     }
-    shape("", "object", "the body is one event or {\"events\": [...]}")
+    shape("", &reject::OBJECT)
 }
 
-fn shape(field: &'static str, rule: &'static str, message: &'static str) -> Unreadable {
-    Unreadable::Shape(Vec::from([Invalid::new(field, rule, message)]))
+fn shape(field: &'static str, rule: &Rule) -> Unreadable {
+    Unreadable::Shape(Vec::from([Invalid::of(rule, field)]))
 }
 
 /// What the proxy made of one event.
@@ -108,7 +175,7 @@ pub struct EventResult {
     /// The rules it broke.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Invalid>,
-    /// What was left out or looks odd.
+    /// What was repaired, left out or looks odd.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Invalid>,
 }

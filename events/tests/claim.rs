@@ -6,62 +6,50 @@
     reason = "a panic is a failed test"
 )]
 
+mod reading;
+
 use duet_events::{
-    Claim, Country, Event, EventId,
-    wire::{Body, Unreadable},
+    Claim,
+    wire::{Body, Text, Unreadable},
 };
 use proptest::prelude::*;
+use reading::{rules, sent};
 use serde_json::{Value, json};
 
 const NOW_MS: i64 = 1_767_323_045_000;
 
 fn read(event: &Value) -> Result<Claim, Vec<(String, String)>> {
-    let text = event.to_string();
-    let mut body = Body::open(text.as_bytes()).unwrap();
-    Claim::read(body.events.remove(0), Country::parse("VN"))
-        .map_err(|refusal| rules(&refusal.errors))
-}
-
-fn rules(broken: &[duet_events::Invalid]) -> Vec<(String, String)> {
-    broken
-        .iter()
-        .map(|broken| (broken.field.to_string(), broken.rule.to_string()))
-        .collect()
-}
-
-fn sent(event: &Value) -> Value {
-    let claim = read(event).unwrap();
-    let event: Event = claim.into_event(EventId::parse("id").unwrap(), 1);
-    serde_json::to_value(event).unwrap()
+    reading::read(event).map_err(|refusal| rules(&refusal.errors))
 }
 
 #[test]
-fn every_broken_rule_is_named_at_once() {
-    let broken = json!({ "event": "Checkout", "event_id": 17, "event_time": "now", "colour": 1, "pixel": "gone",
-        "limited_data_use": "yes", "consent": "denied", "properties": { "value": "99000", "currency": "dong",
-        "contents": [{ "content_id": 42, "price": -1, "quantity": 1.5 }, "x"], "content_type": "plan", "order_id": 5 },
-        "page": { "url": 7 }, "user": [] });
+fn everything_for_which_an_event_is_rejected_is_named_at_once() {
+    let broken = json!({ "event": "Purchase", "event_id": true, "event_time": "now", "pixelId": "C1",
+        "consent": "denied", "pixel_id": 5, "properties": { "value": -1, "currency": "USD", "order_id": {} } });
     let expected = [
         ("event_id", "string"),
-        ("event", "reserved_name"),
         ("consent", "consent"),
-        ("event_time", "integer"),
-        ("user", "object"),
-        ("page.url", "string"),
-        ("properties.contents.0.content_id", "string"),
-        ("properties.contents.0.price", "range"),
-        ("properties.contents.0.quantity", "integer"),
-        ("properties.contents.1", "object"),
-        ("properties.content_type", "content_type"),
-        ("properties.value", "number"),
-        ("properties.currency", "currency"),
-        ("properties.order_id", "string"),
-        ("limited_data_use", "boolean"),
-        ("pixel", "pixel"),
-        ("colour", "unknown_field"),
+        ("event_time", "unix_seconds"),
+        ("properties.value", "range"),
+        ("properties.order_id", "order_id"),
+        ("pixel_id", "string"),
+        ("pixelId", "misspelt"),
     ];
     let expected = expected.map(|(field, rule)| (field.to_owned(), rule.to_owned()));
     assert_eq!(read(&broken).unwrap_err(), expected);
+}
+
+#[test]
+fn a_wrong_detail_loses_itself_and_not_the_event() {
+    let odd = json!({ "event": "Lead", "colour": 1, "pixel": "gone", "limited_data_use": "yes", "sent_at": "soon",
+        "properties": { "value": "much", "currency": "dong", "contents": [{ "content_id": 42, "price": -1,
+        "quantity": 1.5 }, "x"], "content_type": "plan", "order_id": 5 }, "page": { "url": 7 }, "user": [] });
+    let out = sent(&odd);
+    assert_eq!(
+        out["properties"],
+        json!({ "contents": [{ "content_id": "42" }], "order_id": "5" })
+    );
+    assert_eq!(out["limited_data_use"], true);
 }
 
 #[test]
@@ -105,7 +93,8 @@ fn a_bad_match_key_is_left_out_and_the_event_goes_on() {
 #[test]
 fn warnings_and_errors_never_repeat_a_personal_value() {
     let event = json!({ "event": "Purchase", "user": { "email": "canary at example", "phone": "canary-17",
-        "userId": 90_909 }, "properties": { "email": "canary@example.com" } });
+        "userId": [90_909] }, "properties": { "email": "canary@example.com", "x": ["canary@example.com"] },
+        "page": { "url": "https://shop.example/canary@example.com" } });
     let words = format!("{:?}", read(&event));
     assert!(
         !words.contains("canary") && !words.contains("90909"),
@@ -149,20 +138,10 @@ fn personal_data_among_properties_is_left_out() {
 }
 
 #[test]
-fn numbers_lose_binary_noise_and_odd_money_is_said() {
+fn numbers_lose_binary_noise() {
     let event =
         json!({ "event": "Purchase", "properties": { "value": 0.1 + 0.2, "currency": "USD" } });
     assert_eq!(sent(&event)["properties"]["value"], json!(0.3));
-    for (properties, rule) in [
-        (json!({ "value": 5 }), "currency_missing"),
-        (
-            json!({ "value": 99000.5, "currency": "VND" }),
-            "minor_units",
-        ),
-    ] {
-        let claim = read(&json!({ "event": "Purchase", "properties": properties })).unwrap();
-        assert_eq!(claim.warnings[0].rule, rule);
-    }
 }
 
 #[test]
@@ -180,7 +159,7 @@ fn time_is_in_seconds_within_7_days_and_a_wrong_clock_is_corrected() {
     assert_eq!(at(now - 7 * 86_400 - 1, None), err("too_old"));
     assert_eq!(at(now + 600, None), Ok(now + 600));
     assert_eq!(at(now + 601, None), err("too_new"));
-    assert_eq!(at(NOW_MS, None), err("unix_seconds"));
+    assert_eq!(at(NOW_MS, None), Ok(now));
     assert_eq!(
         at(now + 86_400 - 10, Some(NOW_MS + 86_400_000)),
         Ok(now - 10)
@@ -201,11 +180,15 @@ fn time_is_in_seconds_within_7_days_and_a_wrong_clock_is_corrected() {
 
 #[test]
 fn a_body_is_one_event_or_a_batch_of_up_to_100() {
-    let open = |text: &str| Body::open(text.as_bytes()).map(|body| body.events.len());
+    let open = |text: &str| Body::open(&Text::read(text.as_bytes())).map(|body| body.events.len());
     assert_eq!(open(r#"{"event":"Lead"}"#), Ok(1));
     assert_eq!(open(r#"{"events":[{},{}],"sent_at":5}"#), Ok(2));
     assert_eq!(open("{").unwrap_err(), Unreadable::NotJson);
-    assert_eq!(Body::open(b"\xff{}").unwrap_err(), Unreadable::NotJson);
+    assert_eq!(
+        Body::open(&Text::read(b"\xff{}")).unwrap_err(),
+        Unreadable::NotJson
+    );
+    assert_eq!(open(r#"{"events":[{}],"token":1,"sent_at":"soon"}"#), Ok(1));
     for (text, field, rule) in [
         ("[]", "", "object"),
         (r#"{"events":{}}"#, "events", "array"),
@@ -215,9 +198,14 @@ fn a_body_is_one_event_or_a_batch_of_up_to_100() {
             "events",
             "max_events",
         ),
-        (r#"{"events":[{}],"token":1}"#, "token", "unknown_field"),
+        (
+            r#"{"events":[{}],"consent":"denied"}"#,
+            "consent",
+            "misplaced",
+        ),
+        (r#"{"events":[{}],"pixelId":"C1"}"#, "pixelId", "misplaced"),
     ] {
-        let Err(Unreadable::Shape(broken)) = Body::open(text.as_bytes()) else {
+        let Err(Unreadable::Shape(broken)) = Body::open(&Text::read(text.as_bytes())) else {
             panic!("{text} was opened");
         };
         assert_eq!(rules(&broken), [(field.to_owned(), rule.to_owned())]);
@@ -273,7 +261,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        if let Ok(body) = Body::open(&bytes) {
+        if let Ok(body) = Body::open(&Text::read(&bytes)) {
             for event in body.events {
                 let _ = Claim::read(event, None);
             }

@@ -164,3 +164,84 @@ proptest! {
         prop_assert_eq!(answer.is_ok(), possible || (code == "1" && national.len() == 11 && national.starts_with('1')));
     }
 }
+
+/// Numbers that libphonenumber holds to be real ones of a region: its examples, and what they become with other digits
+/// at their end.
+fn real_numbers(region: &phonenumber::Metadata) -> Vec<String> {
+    let kinds = region.descriptors();
+    let kinds = [kinds.fixed_line(), kinds.mobile()];
+    let mut numbers = Vec::new();
+    for kind in kinds.into_iter().flatten() {
+        let Some(example) = kind.example() else {
+            continue;
+        };
+        for kept in (1..=example.len()).step_by(3) {
+            for end in [
+                "0000000000000",
+                "1234567890123",
+                "9999999999999",
+                "5819374620517",
+            ] {
+                for length in kind.possible_length() {
+                    let number: String = example.chars().take(kept).chain(end.chars()).collect();
+                    let number = number.get(..usize::from(*length)).unwrap_or_default();
+                    if kind.is_match(number) {
+                        numbers.push(number.to_owned());
+                    }
+                }
+            }
+        }
+    }
+    numbers.sort();
+    numbers.dedup();
+    numbers
+}
+
+#[test]
+fn a_country_code_without_a_plus_counts_once_in_every_country() {
+    const LONGEST: usize = 15;
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for region in DATABASE.iter().filter(|region| region.id() != "001") {
+        let country = Country::parse(region.id());
+        let id: Id = region.id().parse().unwrap();
+        for national in real_numbers(region) {
+            let coded = format!("{}{national}", region.country_code());
+            for typed in [&coded, &national] {
+                let theirs = phonenumber::parse(Some(id), typed);
+                let Some(theirs) = theirs.ok().filter(|_| coded.len() <= LONGEST) else {
+                    continue;
+                };
+                let theirs = theirs.format().mode(Mode::E164).to_string();
+                seen += 1;
+                let ours = e164(typed, country).unwrap_or_default();
+                // Of a number without its code and its trunk prefix, that begins with the digits of that code, their
+                // answer is at times another number.
+                let is_own = typed == &national && ours == format!("+{coded}");
+                if ours != theirs && !is_own {
+                    wrong.push(format!("{} {typed}: {ours}, not {theirs}", region.id()));
+                }
+            }
+        }
+    }
+    assert!(seen > 1000, "only {seen} numbers were compared");
+    assert!(wrong.is_empty(), "{} of {seen}: {wrong:#?}", wrong.len());
+}
+
+#[test]
+fn an_italian_number_is_the_same_with_and_without_its_code() {
+    for (typed, number) in [
+        ("393331234567", "+393331234567"),
+        ("3331234567", "+393331234567"),
+        ("3931234567", "+393931234567"),
+        ("393931234567", "+393931234567"),
+        ("390612345678", "+390612345678"),
+        ("0612345678", "+390612345678"),
+    ] {
+        assert_eq!(
+            e164(typed, Country::parse("IT")).unwrap(),
+            number,
+            "{typed}"
+        );
+    }
+}

@@ -6,7 +6,7 @@
     reason = "a panic is a failed test"
 )]
 
-use duet_events::{Country, Hashed, Invalid, hash};
+use duet_events::{Country, Hashed, Invalid, hash, plain};
 use serde_json::Value;
 
 fn holds(field: &str, rule: fn(&str) -> Result<Hashed, Invalid>) {
@@ -35,4 +35,16 @@ fn a_phone_number_is_digits_however_they_are_written() {
 #[test]
 fn an_external_id_is_trimmed() {
     holds("external_id", hash::external_id);
+}
+
+#[test]
+fn an_order_has_one_id_however_it_is_written() {
+    let table: Value = serde_json::from_str(include_str!("plain.json")).unwrap();
+    for row in table["order_id"].as_array().unwrap() {
+        assert_eq!(
+            plain::order_id(row[0].as_str().unwrap()),
+            row[1].as_str().unwrap(),
+            "{row}"
+        );
+    }
 }

@@ -4,10 +4,14 @@
 use std::net::IpAddr;
 
 use duet_events::{
-    Claim, Country, Event, EventId, EventName, Hashed, Invalid,
-    claim::{PixelLeg, Refusal, Stated},
-    page,
+    Claim, Country, Event, EventId, EventName, Hashed, Invalid, Rule, address,
+    claim::{PixelLeg, Refusal, Stated, TestCode},
+    invalid::MAX_WARNINGS,
+    rule::{leave_out, reject, remark},
+    user::is_key,
 };
+
+pub use duet_events::user::is_public;
 
 /// Who sends an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +34,8 @@ pub enum MoneyEvents {
 impl MoneyEvents {
     /// Whether such an event of such a caller waits until its order is paid.
     pub fn holds(self, name: &EventName, caller: Caller) -> bool {
-        self == Self::Verified && caller == Caller::Page && is_money(name)
+        self == Self::Verified && caller == Caller::Page && name.is_money()
     }
-}
-
-/// Whether an event says that somebody has paid, or is about to.
-pub fn is_money(name: &EventName) -> bool {
-    matches!(name.canonical(), "Purchase" | "Subscribe" | "PlaceAnOrder")
 }
 
 /// Whom a page's request is proven to come from.
@@ -92,7 +91,7 @@ pub struct Admitted {
     pub test_event_code: Option<String>,
     /// Its caller alone calls it a test: it says nothing of real orders.
     pub is_rehearsal: bool,
-    /// What was left out or looks odd.
+    /// What was repaired, left out or looks odd.
     pub warnings: Vec<Invalid>,
 }
 
@@ -110,6 +109,7 @@ pub fn admit(
         event_id: claim.id.as_ref().map(|id| id.as_str().to_owned()),
         errors: vec![broken],
     };
+    let reject = |claim: &Claim, field, rule: &Rule| refuse(claim, Invalid::of(rule, field));
     let time = claim
         .happened_at(facts.sent_at_ms, facts.now_ms)
         .map_err(|broken| refuse(&claim, broken))?;
@@ -118,71 +118,40 @@ pub fn admit(
         .as_deref()
         .is_some_and(|wanted| wanted != facts.pixel_id)
     {
-        return Err(refuse(
-            &claim,
-            Invalid::new(
-                "pixel_id",
-                "unknown_pixel",
-                "this proxy does not report to that pixel",
-            ),
-        ));
+        return Err(reject(&claim, "pixel_id", &reject::UNKNOWN_PIXEL));
     }
     match facts.visitor {
         Visitor::Unknown => {}
         Visitor::User(user) => believe_the_session(&mut claim, user),
-        Visitor::Impersonated => {
-            let rule = "somebody acts in this user's place; what they do is not reported to TikTok";
-            return Err(refuse(&claim, Invalid::new("user", "impersonated", rule)));
-        }
+        Visitor::Impersonated => return Err(reject(&claim, "user", &reject::IMPERSONATED)),
     }
     if facts.caller == Caller::Page {
         claim.check_id().map_err(|broken| refuse(&claim, broken))?;
         believe_the_request_only(&mut claim);
     }
-    if claim
-        .test_event_code
-        .as_deref()
-        .is_some_and(|code| !is_code(code))
-    {
-        return Err(refuse(
-            &claim,
-            Invalid::new(
-                "test_event_code",
-                "format",
-                "a test event code is 1 to 64 letters, digits and signs without spaces",
-            ),
-        ));
-    }
+    let own_code = match claim.test_event_code.take() {
+        None => None,
+        Some(TestCode::Text(code)) if is_code(&code) => Some(code),
+        Some(TestCode::Text(_)) => {
+            return Err(reject(&claim, "test_event_code", &reject::FORMAT));
+        }
+        Some(TestCode::Unusable(broken)) => return Err(refuse(&claim, broken)),
+    };
     if facts.money.holds(&claim.name, facts.caller) && claim.properties.order_id.is_none() {
-        return Err(refuse(
-            &claim,
-            Invalid::new(
-                "properties.order_id",
-                "required",
-                "a payment counts once its order is paid, so it has to name that order",
-            ),
-        ));
+        return Err(reject(&claim, "properties.order_id", &reject::REQUIRED));
     }
     complete(&mut claim, facts);
     if !claim.user.is_matchable() {
-        claim.warnings.push(Invalid::new(
-            "user",
-            "match_keys",
-            "TikTok can match this event with nobody: no click id, no _ttp, no digest, no public address",
-        ));
+        warn(&mut claim, "user", &remark::MATCH_KEYS);
     }
     let id = match (claim.id.take(), &claim.properties.order_id) {
         (Some(id), _) => id,
         (None, Some(order_id)) => EventId::derive(claim.name.as_str(), order_id),
         (None, None) => {
             let id = random().map(EventId::from_random);
-            id.ok_or_else(|| {
-                let rule = "the proxy's system has no random numbers; give an event_id";
-                refuse(&claim, Invalid::new("event_id", "random", rule))
-            })?
+            id.ok_or_else(|| reject(&claim, "event_id", &reject::RANDOM))?
         }
     };
-    let own_code = claim.test_event_code.take();
     Ok(Admitted {
         is_rehearsal: own_code
             .as_deref()
@@ -201,22 +170,14 @@ pub fn is_code(code: &str) -> bool {
 
 /// A page cannot say whose address it has, nor turn real traffic into a test.
 fn believe_the_request_only(claim: &mut Claim) {
-    let mut ignored = |field: &'static str| {
-        let broken = Invalid::new(
-            field,
-            "server_key",
-            "only a caller with the server key may set this; it was ignored",
-        );
-        claim.warnings.push(broken);
-    };
     if claim.user.ip.take().is_some() {
-        ignored("user.ip");
+        warn(claim, "user.ip", &leave_out::SERVER_KEY);
     }
     if claim.user.user_agent.take().is_some() {
-        ignored("user.user_agent");
+        warn(claim, "user.user_agent", &leave_out::SERVER_KEY);
     }
     if claim.test_event_code.take().is_some() {
-        ignored("test_event_code");
+        warn(claim, "test_event_code", &leave_out::SERVER_KEY);
     }
 }
 
@@ -224,11 +185,13 @@ fn believe_the_request_only(claim: &mut Claim) {
 fn believe_the_session(claim: &mut Claim, user: &Hashed) {
     let stated = std::mem::replace(&mut claim.user.external_id, vec![user.clone()]);
     if stated.iter().any(|stated| stated != user) {
-        claim.warnings.push(Invalid::new(
-            "user.external_id",
-            "session",
-            "the verified session says who this is; another id that the page gave was left out",
-        ));
+        warn(claim, "user.external_id", &leave_out::SESSION);
+    }
+}
+
+fn warn(claim: &mut Claim, field: &'static str, rule: &Rule) {
+    if claim.warnings.len() < MAX_WARNINGS {
+        claim.warnings.push(Invalid::of(rule, field));
     }
 }
 
@@ -237,42 +200,23 @@ fn complete(claim: &mut Claim, facts: &Facts<'_>) {
     if claim.page.url.is_none() {
         claim.page.url = facts
             .referer
-            .and_then(page::address)
+            .and_then(address::clean)
             .map(|(address, _)| address);
     }
     let user = &mut claim.user;
-    user.ip = user.ip.take().filter(|ip| is_public(*ip)).or(facts.ip);
+    user.ip = user.ip.or(facts.ip.map(|ip| ip.to_canonical()));
     user.user_agent = user.user_agent.take().or_else(|| owned(facts.user_agent));
+    // A macro in the address, or in a cookie that one has left behind, is no click and hides none.
     user.ttclid = claim
         .page
         .query("ttclid")
+        .filter(|click| is_key(click))
         .or(user.ttclid.take())
-        .or_else(|| owned(facts.ttclid));
-    user.ttp = user.ttp.take().or_else(|| owned(facts.ttp));
-}
-
-/// Whether an address means anything to somebody outside the network it is used in.
-pub fn is_public(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [a, b, ..] = ip.octets();
-            let shared = a == 100 && (64..128).contains(&b);
-            !(a == 0
-                || shared
-                || ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_multicast()
-                || ip.is_broadcast())
-        }
-        IpAddr::V6(ip) => {
-            !(ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local())
-        }
-    }
+        .or_else(|| owned(facts.ttclid.filter(|click| is_key(click))));
+    user.ttp = user
+        .ttp
+        .take()
+        .or_else(|| owned(facts.ttp.filter(|id| is_key(id))));
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use duet_proxy::{
         Config, Problem,
         settings::{SETTINGS, Setting},
     },
-    telemetry,
+    telemetry::{self, WARNINGS},
 };
 
 mod access;
@@ -62,8 +62,12 @@ pub(crate) fn run(
             .or_else(|| duet_proxy::config::settings::default_of(name).map(str::to_owned))
             .unwrap_or_default()
     };
-    telemetry::init(&log("DUET_LOG"), &log("DUET_LOG_FORMAT"))
-        .map_err(|line| Failure::Said(vec![line]))?;
+    let mut filter = log("DUET_LOG");
+    // While a site is developed, each warning of an event is read; in service they are counted.
+    if name != "dev" && !filter.contains(WARNINGS) {
+        filter = format!("{filter},{WARNINGS}=off");
+    }
+    telemetry::init(&filter, &log("DUET_LOG_FORMAT")).map_err(|line| Failure::Said(vec![line]))?;
     match name {
         "serve" => Ok(serve::run(&Config::read(lookup)?)?),
         #[cfg(feature = "dev")]

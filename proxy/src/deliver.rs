@@ -12,6 +12,7 @@ use governor::{
 use tokio::{sync::watch, task::JoinSet, time};
 
 use crate::{
+    clock,
     config::{Delivery, RateLimit},
     health::Health,
     metrics::Metrics,
@@ -38,6 +39,7 @@ pub struct Link {
     limits: Limits,
     parallel: usize,
     requests: Option<DefaultDirectRateLimiter>,
+    clock: fn() -> i64,
 }
 
 impl Link {
@@ -59,6 +61,7 @@ impl Link {
             },
             parallel: delivery.parallel,
             requests: quota.map(RateLimiter::direct),
+            clock: clock::now_ms,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use duet_events::Invalid;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
@@ -24,6 +25,8 @@ pub struct Metrics {
     pub duplicate: Counter,
     /// Events that were not taken, by the first rule they broke.
     pub invalid: Family<RuleLabel, Counter>,
+    /// Warnings in answers, by rule.
+    pub warnings: Family<RuleLabel, Counter>,
     /// Accepted events that came to their end.
     pub ended: Family<OutcomeLabel, Counter>,
     /// Transfers by what became of them.
@@ -58,8 +61,6 @@ pub struct Metrics {
     pub ready: Gauge,
     /// 1 while all traffic is test traffic.
     pub test_mode: Gauge,
-    /// 1 while the system's clock is suspect.
-    pub clock_suspect: Gauge,
 }
 
 /// What became of the Pixel's copy.
@@ -121,6 +122,7 @@ impl Default for Metrics {
             accepted: Family::default(),
             duplicate: Counter::default(),
             invalid: Family::default(),
+            warnings: Family::default(),
             ended: Family::default(),
             payments: Family::default(),
             unattributed: Counter::default(),
@@ -139,7 +141,6 @@ impl Default for Metrics {
             clerk_key_fetches: Family::default(),
             ready: Gauge::default(),
             test_mode: Gauge::default(),
-            clock_suspect: Gauge::default(),
         };
         metrics.register();
         metrics.register_money();
@@ -155,6 +156,14 @@ impl Metrics {
             let _ = write!(text, "# incomplete");
         }
         text
+    }
+
+    /// An answer says what was repaired, left out or looks odd.
+    pub fn warned(&self, warnings: &[Invalid]) {
+        for warning in warnings {
+            let rule = warning.rule.to_string();
+            self.warnings.get_or_create(&RuleLabel { rule }).inc();
+        }
     }
 
     /// A provider told of a transfer, and this became of it.
@@ -259,6 +268,11 @@ impl Metrics {
             self.invalid.clone(),
         );
         registry.register(
+            "warnings",
+            "Fields that were repaired, left out or look odd, by rule",
+            self.warnings.clone(),
+        );
+        registry.register(
             "events_ended",
             "Accepted events that came to an end",
             self.ended.clone(),
@@ -323,11 +337,6 @@ impl Metrics {
             "test_mode",
             "1 while all traffic is test traffic",
             self.test_mode.clone(),
-        );
-        registry.register(
-            "clock_suspect",
-            "1 while the system's clock is wrong or not confirmed",
-            self.clock_suspect.clone(),
         );
     }
 }

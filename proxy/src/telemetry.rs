@@ -4,6 +4,9 @@ use tracing_subscriber::{
     filter::Targets, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt,
 };
 
+/// The target of a line about what was repaired or left out of one event.
+pub const WARNINGS: &str = "duet_warnings";
+
 /// Starts logging to standard error.
 ///
 /// # Errors

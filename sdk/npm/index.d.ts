@@ -17,55 +17,52 @@
 
 /** What `init()` takes. Only `pixelId` is needed. */
 export interface Config {
-  /**
-   * The pixel's code from TikTok's Events Manager: 10 to 40 of `A-Z` and `0-9`. Without it (a build whose variable
-   * is not set) an `error` event says so, and events go through the proxy alone.
-   */
-  pixelId: string | undefined
+  /** The pixel's code from TikTok's Events Manager: 10 to 40 of `A-Z` and `0-9`. */
+  pixelId: string
   /** Where the proxy takes events. Default: `/api/analytics/tiktok/track` on this site. */
-  endpoint?: string | undefined
+  endpoint?: string
   /**
    * The currency of events that carry a `value` and none of their own: three capital letters, such as
    * `VND`. Default: none, for no currency is ever guessed.
    */
-  currency?: string | undefined
+  currency?: string
   /**
    * The country of phone numbers that are written without a country code: two letters, such as `VN`.
    * Default: none; such a number is then reported as an error and left out.
    */
-  country?: string | undefined
+  country?: string
   /** The visitor's choice so far, see {@link setConsent}. Default: `granted`. */
-  consent?: Consent | undefined
+  consent?: Consent
   /**
    * Whose Pixel runs. `load` (default): TikTok's base code is put in place, unless this page has it
    * already. `existing`: only the page's own, nothing is inserted. `off`: none; events go through the
    * proxy alone.
    */
-  pixel?: 'load' | 'existing' | 'off' | undefined
+  pixel?: 'load' | 'existing' | 'off'
   /** Where the Pixel's script comes from. Default: `https://analytics.tiktok.com/i18n/pixel/events.js`. */
-  pixelScriptUrl?: string | undefined
+  pixelScriptUrl?: string
   /**
    * Whether the Pixel itself reports page views when the address changes without a load. Default:
    * `false`; {@link page} says when there is a new page. With it, {@link page} does nothing.
    */
-  autoPage?: boolean | undefined
+  autoPage?: boolean
   /**
    * Whether cookies go with the requests to the proxy, as in `fetch`. Default: `same-origin`. Use
    * `include` for a proxy on another origin that reads this site's session.
    */
-  credentials?: RequestCredentials | undefined
+  credentials?: RequestCredentials
   /**
    * A bearer token for a proxy on another origin, asked for before each request. With it the browser
    * asks that origin for leave first (a preflight).
    */
-  getToken?: (() => string | null | undefined | Promise<string | null | undefined>) | undefined
+  getToken?: () => string | null | undefined | Promise<string | null | undefined>
   /** The nonce of your Content-Security-Policy, for the Pixel's script. */
-  nonce?: string | undefined
+  nonce?: string
   /**
    * Whether to check every call with the proxy's own rules, and to tell everything on the console. Fetches a
    * second module of 80 KB. Default: `false`.
    */
-  debug?: boolean | undefined
+  debug?: boolean
 }
 
 /**
@@ -83,16 +80,16 @@ export function init(config: Config): Promise<void>
  */
 export interface User {
   /** E-mail address. Trimmed and lower-cased before it is hashed. */
-  email?: string | null | undefined
+  email?: string | null
   /**
    * Phone number, with or without country code, spaces and leading zeros; see {@link Config.country}.
    * Brought to E.164 before it is hashed.
    */
-  phone?: string | number | null | undefined
+  phone?: string | number | null
   /** Your own id of this person. Trimmed; its case counts. */
-  externalId?: string | number | null | undefined
+  externalId?: string | number | null
   /** The same as `externalId`, as it used to be called. */
-  userId?: string | number | null | undefined
+  userId?: string | number | null
 }
 
 /**
@@ -145,23 +142,23 @@ export interface Options {
    * order on this browser for 90 days, however often the page is loaded. It is sent as
    * `properties.order_id`, which is also its default.
    */
-  orderId?: string | number | undefined
+  orderId?: string | number
   /**
    * Your own event id: 1 to 64 of `A-Z a-z 0-9 _ . : -`. Lower-case UUIDs of version 8 are reserved for
    * {@link eventIdFor} of this event and this order; another one is replaced, and the `error` event says so.
    * Default: the order's, else a random one.
    */
-  eventId?: string | undefined
+  eventId?: string
   /** Who this event is about, if not who {@link identify} said; what is missing is taken from there. */
-  user?: User | undefined
+  user?: User
   /** `false` leaves the Pixel out. */
-  pixel?: false | undefined
+  pixel?: false
   /** Asks TikTok to limit what it does with this event. Global Privacy Control asks for all events. */
-  limitedDataUse?: boolean | undefined
+  limitedDataUse?: boolean
   /** When it happened, if not now: a `Date`, or seconds since 1970. At most 7 days ago. */
-  eventTime?: Date | number | undefined
+  eventTime?: Date | number
   /** TikTok's test event code. The proxy honours it only from callers with its server key. */
-  testEventCode?: string | undefined
+  testEventCode?: string
 }
 
 /** What a call answers, at once. */
@@ -201,7 +198,7 @@ export interface Problem {
   /** The rule, for programs. */
   rule?: string
   /** The rule, for people; where the proxy found it broken, or {@link Config.debug} is on. */
-  message?: string | undefined
+  message?: string
 }
 
 // --- Event names and their properties ------------------------------------------------------------
@@ -239,35 +236,35 @@ export type EventName = StandardEventName | FormerEventName | (string & {})
 /** One thing that was looked at, put into a cart, or bought. */
 export interface Content {
   /** Its id, as in your catalogue. */
-  content_id?: string | undefined
-  content_type?: 'product' | 'product_group' | undefined
-  content_name?: string | undefined
-  content_category?: string | undefined
-  brand?: string | undefined
+  content_id?: string
+  content_type?: 'product' | 'product_group'
+  content_name?: string
+  content_category?: string
+  brand?: string
   /** The price of one, in {@link Properties.currency}. */
-  price?: number | undefined
+  price?: number
   /** How many. */
-  quantity?: number | undefined
+  quantity?: number
 }
 
 /** What an event is about, under TikTok's own names. Others may be added; they are passed on. */
 export interface Properties {
-  contents?: Content[] | undefined
-  content_type?: 'product' | 'product_group' | undefined
+  contents?: Content[]
+  content_type?: 'product' | 'product_group'
   /** The value of the whole event, a number in `currency`. */
-  value?: number | undefined
+  value?: number
   /** Three capital letters. Default: {@link Config.currency}, where there is a `value`. */
-  currency?: string | undefined
+  currency?: string
   /** The order, see {@link Options.orderId}. */
-  order_id?: string | undefined
+  order_id?: string
   /** How many things in all. */
-  num_items?: number | undefined
+  num_items?: number
   /** What was searched for. */
-  search_string?: string | undefined
-  query?: string | undefined
-  description?: string | undefined
-  status?: string | undefined
-  shop_id?: string | undefined
+  search_string?: string
+  query?: string
+  description?: string
+  status?: string
+  shop_id?: string
   [name: string]: unknown
 }
 
@@ -294,26 +291,26 @@ export type PropertiesOf<E extends EventName> = E extends keyof RecommendedPrope
 /** Plain fields; each lands where TikTok looks for it. */
 export interface Fields {
   /** Your catalogue's id of the thing. */
-  contentId?: string | undefined
-  contentName?: string | undefined
+  contentId?: string
+  contentName?: string
   /** A plan's id and name: the same as `contentId` and `contentName`. The id also travels as `plan_id`. */
-  planId?: string | undefined
-  planName?: string | undefined
+  planId?: string
+  planName?: string
   /** Shown behind the plan's name, `Pro (monthly)`; also travels as `billing_cycle`. */
-  billingCycle?: string | undefined
-  category?: string | undefined
-  brand?: string | undefined
+  billingCycle?: string
+  category?: string
+  brand?: string
   /** The price of one. */
-  price?: number | undefined
+  price?: number
   /** How many. Default: 1. */
-  quantity?: number | undefined
+  quantity?: number
   /** The value of the event. Default: `price` times `quantity`. */
-  value?: number | undefined
+  value?: number
   /** Default: {@link Config.currency}. */
-  currency?: string | undefined
+  currency?: string
   /** See {@link Options.orderId}. */
-  orderId?: string | undefined
-  description?: string | undefined
+  orderId?: string
+  description?: string
 }
 
 /** The fields of a plan. */
@@ -332,7 +329,7 @@ export interface PaymentFields extends Fields {
 /** The fields of a thing on show. */
 export interface ContentFields extends Fields {
   contentId: string
-  contentName?: string | undefined
+  contentName?: string
 }
 
 // Every one of these reports on both legs; `{ pixel: false }` leaves the Pixel out. The second forms,
@@ -393,9 +390,9 @@ export function trackTikTokDualEvent<E extends EventName>(
 export function trackTikTokServerEvent(event: EventName, properties?: Properties, options?: Options): Tracked
 export function trackTikTokServerEvent(event: {
   event: EventName
-  properties?: Properties | undefined
-  user?: User | undefined
-  test_event_code?: string | undefined
+  properties?: Properties
+  user?: User
+  test_event_code?: string
 }): Tracked
 
 // --- Orders --------------------------------------------------------------------------------------
@@ -416,15 +413,15 @@ export function watchOrder(
   orderId: string | number,
   options?: {
     /** Called once, when the order is paid; also where that was reported before. */
-    onPaid?: (() => void) | undefined
+    onPaid?: () => void
     /** The first wait between two questions, in milliseconds. Default: 3,000; it grows to 30,000. */
-    intervalMs?: number | undefined
+    intervalMs?: number
     /** When to stop asking, in milliseconds. Default: 1,800,000 (30 minutes). */
-    timeoutMs?: number | undefined
+    timeoutMs?: number
     /** The properties of the `CompletePayment`. */
-    properties?: Properties | undefined
+    properties?: Properties
     /** Who it is about, if not who {@link identify} said. */
-    user?: User | undefined
+    user?: User
   },
 ): () => void
 

@@ -68,11 +68,11 @@ async fn every_no_has_a_status_a_code_and_a_sentence() -> Result<()> {
 #[tokio::test]
 async fn refused_events_say_which_field_broke_which_rule() -> Result<()> {
     let stack = Stack::start(&[]).await?;
-    let answer = Answer::to(
-        stack
-            .track(&json!({ "event": "Lead", "event_id": "a", "evnt_time": 1, "event_time": 1 }))?,
-    )
+    let answer = Answer::to(stack.track(
+        &json!({ "event": "Lead", "event_id": "a", "limitedDataUse": true, "event_time": 1 }),
+    )?)
     .await?;
+    assert_eq!(answer.status.as_u16(), 422);
     let result = &answer.body["results"][0];
     assert_eq!(
         (&result["event_id"], &result["status"]),
@@ -80,11 +80,92 @@ async fn refused_events_say_which_field_broke_which_rule() -> Result<()> {
     );
     assert_eq!(
         (&result["errors"][0]["field"], &result["errors"][0]["rule"]),
-        (&json!("evnt_time"), &json!("unknown_field"))
+        (&json!("limitedDataUse"), &json!("misspelt"))
     );
     assert!(result["errors"][0]["message"].is_string());
     let old = Answer::to(stack.track(&json!({ "event": "Lead", "event_time": 1 }))?).await?;
     assert_eq!(old.body["results"][0]["errors"][0]["rule"], "too_old");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wrong_detail_is_said_and_counted_and_costs_no_event() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let odd = json!({ "event": "Purchase", "event_id": 92704, "evnt_time": 1, "pixel": "gone",
+        "properties": { "contents": [{ "content_id": 7, "content_type": "socks", "quantity": 2.0 }, "x"],
+                        "value": "29.00", "currency": "usd", "order_id": 1234 },
+        "user": { "external_id": 42, "email": ["nobody", null] } });
+    let answer = stack.accepted(&odd).await?;
+    assert_eq!(answer.body["event_id"], "92704");
+    let warnings = answer.body["results"][0]["warnings"].as_array().unwrap();
+    assert_eq!(&answer.body["warnings"], &json!(warnings));
+    let said: Vec<_> = warnings
+        .iter()
+        .map(|warning| {
+            (
+                warning["field"].as_str().unwrap(),
+                warning["rule"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    for expected in [
+        ("event_id", "number_as_text"),
+        ("user.email", "email"),
+        ("user.external_id", "number_as_text"),
+        ("properties.currency", "currency_code"),
+        ("properties.contents.0.content_id", "number_as_text"),
+        ("properties.contents.0.quantity", "whole_number"),
+        ("properties.contents.0.content_type", "content_type"),
+        ("properties.contents.1", "object"),
+        ("properties.value", "text_as_number"),
+        ("properties.order_id", "number_as_text"),
+        ("pixel", "pixel"),
+        ("evnt_time", "unknown_field"),
+    ] {
+        assert!(said.contains(&expected), "{expected:?} in {said:?}");
+    }
+    let near = warnings
+        .iter()
+        .find(|warning| warning["field"] == "evnt_time")
+        .unwrap();
+    assert!(
+        near["message"].as_str().unwrap().contains("event_time"),
+        "{near}"
+    );
+    let [conversion] = stack.conversions(1).await?.try_into().unwrap();
+    assert_eq!(
+        serde_json::to_value(&conversion.properties)?,
+        json!({ "contents": [{ "content_id": "7", "quantity": 2 }], "value": 29, "currency": "USD", "order_id": "1234" })
+    );
+    let metrics = stack.get("/metrics").await?.body;
+    let metrics = metrics.as_str().unwrap();
+    for line in [
+        "duet_warnings_total{rule=\"number_as_text\"} 4",
+        "duet_warnings_total{rule=\"unknown_field\"} 1",
+    ] {
+        assert!(
+            metrics.lines().any(|printed| printed == line),
+            "{line} in {metrics}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_is_read_behind_a_byte_order_mark_and_with_half_an_emoji() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let body = "\u{feff}{\"event\":\"Search\",\"user\":{\"external_id\":\"u\"},\"properties\":{\"query\":\"ph\\ud83c\",\"note\":\"\\udf5c\"}}";
+    let request = stack.request("POST", "/api/analytics/tiktok/track")?;
+    let answer = Answer::to(request.body(body)).await?;
+    assert_eq!(answer.status.as_u16(), 202, "{answer:?}");
+    let warnings = answer.body["warnings"].as_array().unwrap();
+    let rules: Vec<_> = warnings.iter().map(|warning| &warning["rule"]).collect();
+    assert_eq!(rules, ["byte_order_mark", "unicode", "unicode"]);
+    let [conversion] = stack.conversions(1).await?.try_into().unwrap();
+    assert_eq!(
+        serde_json::to_value(&conversion.properties)?,
+        json!({ "query": "ph\u{fffd}", "note": "\u{fffd}" })
+    );
     Ok(())
 }
 

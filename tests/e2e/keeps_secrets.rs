@@ -32,9 +32,21 @@ async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
     let mut answers = Vec::new();
     let user = json!({ "email": "canary.person@example.com", "phone": "0912345678", "userId": "canary-user-17" });
     let page = json!({ "url": "https://shop.example/?email=canary.person@example.com", "referrer": "https://shop.example/?e=canary.person%40example.com" });
+    let hidden = json!({
+        "url": "https://canary.person@example.com@shop.example/u/canary.person@example.com/x?phone=0912345678&next=%2Fpay%3Fphone%3D84912345678",
+        "referrer": "https://shop.example/canary.person%252540example.com#/pay?customerPhone=%2B84912345678" });
+    let everywhere = json!({ "Email": "canary.person@example.com", "customer_email": "canary.person@example.com",
+        "em": "canary.person@example.com", "phoneNumber": "0912345678", "userId": "canary-user-17",
+        "query": "orders of canary.person@example.com", "description": "canary.person@example.com",
+        "custom": { "deep": [{ "customer": { "phone": "+84912345678", "e-mail": "canary.person@example.com" } }],
+                    "canary.person@example.com": 1, "note": "to canary.person@example.com, please" },
+        "link": "https://shop.example/?email=canary.person%40example.com&tel=0912345678",
+        "contents": [{ "content_id": "canary.person@example.com", "content_name": "canary.person@example.com",
+                       "buyer": { "mobile": "0912345678" } }] });
     let outage = stack.sandbox.inject(Fault::Reset {});
     for body in [
         json!({ "event": "Lead", "user": user, "page": page, "properties": { "email": "canary.person@example.com", "phone_number": "+84912345678" } }),
+        json!({ "event": "Search", "user": user, "page": hidden, "properties": everywhere }),
         json!({ "event": "Lead", "user": { "email": "canary.person@example.com x", "phone": "0912345678 ext", "canary-user-17": 1 } }),
         json!({ "event": "canary.person@example.com", "event_id": "canary.person@example.com", "user": user }),
         json!({ "event": "Lead", "user": "canary.person@example.com", "properties": { "order_id": ["canary-user-17"] } }),
@@ -75,8 +87,9 @@ async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
         answers.push(stack.get(path).await?);
     }
     stack.sandbox.remove_fault(outage);
-    stack.conversions(3).await?;
+    stack.conversions(5).await?;
     assert!(stack.stop().await?);
+    let sent = format!("{:?}", stack.requests());
     let said = format!("{answers:?}{}", stack.log());
     let stored = content(&stack.data_dir())?;
     assert!(stored.len() > 1000, "nothing was stored");
@@ -84,6 +97,10 @@ async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
         // What nobody can read as a person's (an unknown key's name) may be repeated to the one who sent it.
         let found = said.replace("user.canary-user-17", "");
         assert!(!found.contains(canary), "{canary} was said");
+        assert!(
+            canary == "sandbox-token" || !sent.contains(canary),
+            "{canary} was sent"
+        );
         assert!(
             !stored
                 .windows(canary.len())

@@ -41,4 +41,3 @@ mod pays;
 mod servers;
 mod settings;
 mod waits;
-mod wrong_clock;

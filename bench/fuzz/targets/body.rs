@@ -2,7 +2,10 @@
 //! comes out unhashed.
 #![no_main]
 
-use duet_events::{Country, wire::Body};
+use duet_events::{
+    Country,
+    wire::{Body, Text},
+};
 use duet_proxy::admit::{Caller, Facts, MoneyEvents, Visitor, admit};
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
@@ -18,7 +21,8 @@ struct Sent {
 const NOW_MS: i64 = 1_767_323_045_000;
 
 fuzz_target!(|body: &[u8]| {
-    let Ok(body) = Body::open(body) else { return };
+    let text = Text::read(body);
+    let Ok(body) = Body::open(&text) else { return };
     for caller in [Caller::Page, Caller::Server] {
         for stated in body.events.clone() {
             let Ok(admitted) = admit(stated, &facts(caller, body.sent_at_ms), || Some([7; 16])) else {

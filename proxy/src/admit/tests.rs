@@ -65,6 +65,12 @@ fn a_server_speaks_for_its_customer() {
     );
     let private = json!({ "event": "Lead", "user": { "ip": "10.0.0.1", "external_id": "u" } });
     assert_eq!(user(&private, &facts).get("ip"), None);
+    assert_eq!(
+        judge(&private, &facts).unwrap().warnings[0].rule,
+        "private_ip"
+    );
+    let mapped = json!({ "event": "Lead", "user": { "ip": "::ffff:93.184.216.34" } });
+    assert_eq!(user(&mapped, &facts)["ip"], "93.184.216.34");
 }
 
 #[test]
@@ -141,6 +147,59 @@ fn the_newest_click_wins() {
 }
 
 #[test]
+fn a_macro_or_a_word_for_nothing_is_no_click_and_hides_none() {
+    let facts = Facts {
+        ttclid: Some("E.C.P.cookie"),
+        ttp: Some("ttp-cookie"),
+        ..facts()
+    };
+    for click in [
+        "__CLICKID__",
+        "%7B%7Bttclid%7D%7D",
+        "%25%25CLICK%25%25",
+        "undefined",
+        "null",
+    ] {
+        let event = json!({ "event": "Lead", "page": { "url": format!("https://shop.example/?ttclid={click}") },
+            "user": { "ttp": "__TTP__" } });
+        let user = user(&event, &facts);
+        assert_eq!(
+            (&user["ttclid"], &user["ttp"]),
+            (&json!("E.C.P.cookie"), &json!("ttp-cookie")),
+            "{click}"
+        );
+    }
+    let left_behind = Facts {
+        ttclid: Some("__CLICKID__"),
+        ttp: Some("undefined"),
+        ..facts
+    };
+    let user = user(&json!({ "event": "Lead" }), &left_behind);
+    assert_eq!((user.get("ttclid"), user.get("ttp")), (None, None));
+}
+
+#[test]
+fn a_click_in_front_of_a_handle_is_a_click() {
+    let event = json!({ "event": "Lead", "page": { "url": "https://shop.example/?ttclid=E.C.P.x#/@name" } });
+    let admitted = judge(&event, &facts()).unwrap();
+    assert_eq!(admitted.event.user.ttclid.as_deref(), Some("E.C.P.x"));
+    assert_eq!(admitted.warnings, []);
+}
+
+#[test]
+fn the_referer_loses_what_is_personal_too() {
+    let facts = Facts {
+        referer: Some(
+            "https://lan@example.com@shop.example/u/lan%2540example.com?phone=0901234567&x=1",
+        ),
+        ..facts()
+    };
+    let admitted = judge(&json!({ "event": "Lead" }), &facts).unwrap();
+    let url = admitted.event.page.url;
+    assert_eq!(url.as_deref(), Some("https://shop.example/u/?x=1"));
+}
+
+#[test]
 fn an_id_is_the_senders_or_the_orders_or_random() {
     for (event, id) in [
         (json!({ "event": "Subscribe", "event_id": "own" }), "own"),
@@ -167,6 +226,19 @@ fn a_test_code_that_tiktok_cannot_have_given_is_refused() {
         let event = json!({ "event": "Lead", "test_event_code": code });
         let refused = judge(&event, &facts).unwrap_err();
         assert_eq!(refused.errors[0].field, "test_event_code", "{code}");
+    }
+    // A page's is ignored, whatever it is.
+    for code in [json!("two words"), json!(5), json!({})] {
+        let event = json!({ "event": "Lead", "test_event_code": code });
+        assert_eq!(
+            judge(&event, &facts).unwrap_err().errors[0].field,
+            "test_event_code"
+        );
+        let page = Facts {
+            caller: Caller::Page,
+            ..facts.clone()
+        };
+        assert_eq!(judge(&event, &page).unwrap().warnings[0].rule, "server_key");
     }
 }
 

@@ -79,7 +79,7 @@ fn encoded(click: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use duet_events::page::percent_decoded;
+    use duet_events::personal::percent_decoded;
 
     use super::*;
 

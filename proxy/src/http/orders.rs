@@ -19,6 +19,7 @@ use super::{body, client, rejection::Rejection};
 use crate::{
     admit::Caller,
     app::App,
+    clock,
     orders::{Order, Status, Unregistered},
 };
 
@@ -75,7 +76,7 @@ pub async fn register(
     let raw: &RawValue = serde_json::from_slice(&bytes).map_err(|_| Rejection::NotJson)?;
     let mut order = Registration::read(raw, app.country).map_err(Rejection::broken)?;
     let warnings = std::mem::take(&mut order.warnings);
-    let destination = app.destination_at(app.intake.clock().day_ms());
+    let destination = app.destination_at(clock::now_ms());
     let registered = app.intake.orders().register(order, destination).await?;
     let order = registered.map_err(|unregistered| match unregistered {
         Unregistered::Paid => Rejection::OrderPaid,
@@ -121,10 +122,9 @@ fn standing(
             app.guesses.check(address)?;
         }
     }
-    let known = if order::is_order_id(&order_id) {
-        app.intake.orders().find(&order_id)?
-    } else {
-        None
+    let known = match order::clean_id(&order_id) {
+        Some(id) => app.intake.orders().find(&id)?,
+        None => None,
     };
     let mut standing = match &known {
         Some(order) if order.status() != Status::Unknown => Standing::of(order),

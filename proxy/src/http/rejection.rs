@@ -214,3 +214,24 @@ pub async fn not_found(_: Uri) -> Rejection {
 pub async fn method_not_allowed() -> Rejection {
     Rejection::MethodNotAllowed
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_documentation_lists_every_code_and_no_other() {
+        let (_, codes) = include_str!("rejection.rs").split_once("fn code(").unwrap();
+        let codes = codes.split("\n    }\n").next().unwrap().lines();
+        let codes: BTreeSet<_> = codes.filter_map(|line| line.split('"').nth(1)).collect();
+        let (_, rows) = include_str!("../../../docs/rules.md")
+            .split_once("\n## Error codes\n")
+            .unwrap();
+        let rows: BTreeSet<_> = rows
+            .lines()
+            .filter_map(|row| row.strip_prefix("| `")?.split('`').next())
+            .collect();
+        assert!(codes.len() > 15);
+        assert_eq!(codes, rows);
+    }
+}

@@ -10,20 +10,22 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use duet_events::{
-    Event, EventId, Invalid,
+    Event, EventId, EventName, Invalid,
     claim::{PixelLeg, Refusal},
-    page::percent_decoded,
-    wire::{Answer, Body as Events, EventResult, Status, Unreadable},
+    personal::percent_decoded,
+    wire::{Answer, Body as Events, EventResult, Status, Text, Unreadable},
 };
 use serde::Serialize;
 
 use super::{body, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
-    admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit, is_money, is_public},
+    admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit, is_public},
     app::{App, Shared},
+    clock,
     metrics::{Metrics, PixelLabel, RuleLabel},
     orders::By,
     queue::{DedupKey, Enqueued, Entry, Note, Part, Remember, Waiter},
+    telemetry::WARNINGS,
 };
 
 /// `GET`: somebody wants to know whether this is the place.
@@ -82,11 +84,7 @@ where
     let wait = Wait::asked(uri.query(), caller)?;
     drop(uri);
     let visitor = match (&app.clerk, caller) {
-        (Some(clerk), Caller::Page) => {
-            clerk
-                .visitor(&headers, app.intake.clock().reading())
-                .await?
-        }
+        (Some(clerk), Caller::Page) => clerk.visitor(&headers, clock::now_ms()).await?,
         _ => Visitor::Unknown,
     };
     let bytes = body::read(&headers, body).await?;
@@ -130,6 +128,7 @@ type Judged = Vec<Result<Admitted, Refusal>>;
 
 /// What is still to be said of an event that is taken, while it is written.
 struct Taken {
+    name: EventName,
     event_id: EventId,
     pixel: Option<PixelLeg>,
     warnings: Vec<Invalid>,
@@ -138,6 +137,7 @@ struct Taken {
 impl From<Admitted> for Taken {
     fn from(admitted: Admitted) -> Self {
         Self {
+            name: admitted.event.name,
             event_id: admitted.event.id,
             pixel: admitted.pixel,
             warnings: admitted.warnings,
@@ -157,7 +157,8 @@ fn judge(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(Judged, Option<HeaderValue>), Rejection> {
-    let events = Events::open(&body).map_err(unreadable)?;
+    let text = Text::read(&body);
+    let events = Events::open(&text).map_err(unreadable)?;
     let ttclid = client::cookie(&headers, "ttclid").map(percent_decoded);
     let facts = Facts {
         sent_at_ms: events.sent_at_ms,
@@ -196,6 +197,11 @@ fn taken_result(taken: Taken, enqueued: Option<Enqueued>, metrics: &Metrics) -> 
         let pixel = taken.pixel.map_or("unknown", PixelLeg::as_str);
         metrics.accepted.get_or_create(&PixelLabel { pixel }).inc();
     }
+    metrics.warned(&taken.warnings);
+    for Invalid { rule, message, .. } in &taken.warnings {
+        let (event, event_id) = (taken.name.as_str(), taken.event_id.as_str());
+        tracing::warn!(target: WARNINGS, event, event_id, %rule, "{message}");
+    }
     EventResult {
         event_id: Some(taken.event_id.into()),
         status,
@@ -218,7 +224,7 @@ fn refused_result(refusal: Refusal, metrics: &Metrics) -> EventResult {
 }
 
 fn facts<'a>(app: &'a Shared, sender: &'a Sender, headers: &'a HeaderMap) -> Facts<'a> {
-    let now_ms = app.intake.clock().day_ms();
+    let now_ms = clock::now_ms();
     let browser = sender.caller == Caller::Page;
     Facts {
         now_ms,
@@ -274,7 +280,7 @@ fn note(admitted: &Admitted, caller: Caller, money: MoneyEvents) -> Option<Note>
     let part = match event.name.as_str() {
         _ if money.holds(&event.name, caller) => Part::Claims,
         "InitiateCheckout" | "AddPaymentInfo" | "PlaceAnOrder" => Part::Begins,
-        _ if is_money(&event.name) => Part::Reports,
+        _ if event.name.is_money() => Part::Reports,
         _ => Part::Mentions,
     };
     let by = match caller {

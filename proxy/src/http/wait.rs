@@ -9,6 +9,7 @@ use axum::{
 };
 use duet_events::{
     Invalid,
+    rule::{leave_out, reject},
     wire::{Answer, EventResult, Status},
 };
 use serde::Serialize;
@@ -49,11 +50,7 @@ impl Wait {
             _ => Err(Rejection::Invalid(vec![EventResult {
                 event_id: None,
                 status: Status::Invalid,
-                errors: vec![Invalid::new(
-                    "wait",
-                    "max_ms",
-                    "this is a whole number of milliseconds, at most 30000",
-                )],
+                errors: vec![Invalid::of(&reject::MAX_MS, "wait")],
                 warnings: Vec::new(),
             }])),
         }
@@ -64,11 +61,9 @@ impl Wait {
     pub async fn answer(self, mut answer: Answer, waiters: Vec<Waiter>) -> Response {
         match self {
             Self::Not => {}
-            Self::Ignored => answer.warnings.push(Invalid::new(
-                "wait",
-                "server_key",
-                "only a caller with the server key may wait; it was ignored",
-            )),
+            Self::Ignored => answer
+                .warnings
+                .push(Invalid::of(&leave_out::SERVER_KEY, "wait")),
             Self::For(patience) => {
                 let results = answer.results.iter_mut();
                 let taken = results.filter(|result| result.status != Status::Invalid);

@@ -6,7 +6,6 @@ use tokio::time;
 use super::*;
 use crate::{outcome::Outcome, tiktok::Verdict};
 
-mod clock;
 mod crashes;
 mod damage;
 mod money;

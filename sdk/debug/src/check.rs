@@ -1,6 +1,6 @@
 //! A call, as the proxy would judge it.
 
-use duet_events::{Claim, Country, Invalid};
+use duet_events::{Claim, Country, Invalid, rule::reject};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -18,7 +18,7 @@ pub struct Verdict {
 pub fn check(event: &str, country: &str, now_ms: i64) -> Verdict {
     let Ok(raw) = serde_json::from_str::<&RawValue>(event) else {
         return Verdict {
-            errors: vec![Invalid::new("", "json", "an event is a JSON object")],
+            errors: vec![Invalid::of(&reject::JSON, "")],
             warnings: Vec::new(),
         };
     };

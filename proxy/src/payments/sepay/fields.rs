@@ -1,7 +1,9 @@
 //! The fields of a notification. What only informs is read leniently: money that came is never lost to the
 //! wrong type of a remark.
 
-use duet_events::Invalid;
+use std::borrow::Cow;
+
+use duet_events::{Invalid, order::clean_id, rule::reject};
 use serde_json::{Map, Value};
 
 use crate::payments::amount;
@@ -44,8 +46,13 @@ impl<'a> Fields<'a> {
         names: &[&'static str],
         problems: &mut Vec<Invalid>,
     ) -> Option<String> {
-        let rule = "this is 1 to 128 printable characters";
-        self.id(names, MAX_ID, rule, problems)
+        let text = self.text(names);
+        let id = text.and_then(|id| clean_id(&id).map(Cow::into_owned));
+        if id.is_none() {
+            let name = names.first().copied().unwrap_or_default();
+            problems.push(Invalid::of(&reject::ORDER_ID, name));
+        }
+        id
     }
 
     /// The transaction's id, likewise.

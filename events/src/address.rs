@@ -1,0 +1,201 @@
+//! The address of a page without what it says of a person.
+//!
+//! Shops put e-mail addresses and phone numbers into paths, parameters and fragments, often encoded more than once.
+
+use alloc::string::String;
+
+use crate::{
+    fields::has_controls,
+    personal::{self, is_personal_part},
+};
+
+/// Longer addresses are left out: TikTok states no limit, and a page address has no use for one.
+const MAX_LENGTH: usize = 4096;
+
+/// A page's address as it may travel, and whether something personal was removed from it. `None` for
+/// what is no full `http` or `https` URL of at most 4096 bytes.
+pub fn clean(text: &str) -> Option<(String, bool)> {
+    let scheme = ["http://", "https://"].into_iter().find(|scheme| {
+        let start = text.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    })?;
+    if text.len() > MAX_LENGTH || has_controls(text) {
+        return None;
+    }
+    let (scheme, rest) = text.split_at_checked(scheme.len())?;
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at_checked(end)?;
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    if host.is_empty() {
+        return None;
+    }
+    let (rest, fragment) = cut(rest, '#');
+    let (path, query) = cut(rest, '?');
+    let mut clean = String::with_capacity(text.len());
+    clean.push_str(scheme);
+    clean.push_str(host);
+    push_path(path, &mut clean);
+    push_query(query, &mut clean);
+    if let Some(fragment) = fragment.strip_prefix('#') {
+        let (path, query) = cut(fragment, '?');
+        let start = clean.len();
+        // `#token=…&email=…` has parameters without a question mark.
+        if path.contains('=') {
+            push_pairs(path, "", &mut clean);
+        } else {
+            push_path(path, &mut clean);
+        }
+        push_query(query, &mut clean);
+        if clean.len() > start {
+            clean.insert(start, '#');
+        }
+    }
+    let is_changed = clean.len() != text.len();
+    // What no part shows may still show in the whole.
+    let path_start = scheme.len() + host.len();
+    if personal::has_email(clean.get(path_start..).unwrap_or_default()) {
+        clean.truncate(path_start);
+        return Some((clean, true));
+    }
+    Some((clean, is_changed))
+}
+
+/// What is before a sign, and the rest with it.
+fn cut(text: &str, sign: char) -> (&str, &str) {
+    text.split_at(text.find(sign).unwrap_or(text.len()))
+}
+
+fn push_path(path: &str, clean: &mut String) {
+    for segment in path.split_inclusive(['/', '\\']) {
+        let word = segment.trim_end_matches(['/', '\\']);
+        let kept = if is_personal_part(word) { "" } else { word };
+        clean.push_str(kept);
+        clean.push_str(segment.get(word.len()..).unwrap_or_default());
+    }
+}
+
+fn push_query(query: &str, clean: &mut String) {
+    if let Some(pairs) = query.strip_prefix('?') {
+        push_pairs(pairs, "?", clean);
+    }
+}
+
+/// Pushes what may travel of parameters, and `before` if there is something.
+fn push_pairs<'a>(pairs: &'a str, mut before: &'a str, clean: &mut String) {
+    if pairs.is_empty() {
+        clean.push_str(before);
+    }
+    for pair in pairs.split_inclusive(['&', ';']) {
+        let word = pair.trim_end_matches(['&', ';']);
+        if !is_personal_part(word) {
+            clean.push_str(before);
+            clean.push_str(word);
+            before = pair.get(word.len()..).unwrap_or_default();
+        }
+    }
+    // A sign at the very end stays where it was.
+    if pairs.ends_with(['&', ';']) && clean.ends_with(|c| c != '?') && before != "?" {
+        clean.push_str(before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_loses_what_is_personal_and_nothing_else() {
+        for (url, left) in [
+            ("https://shop.vn", "https://shop.vn"),
+            ("https://shop.vn/?plan=pro", "https://shop.vn/?plan=pro"),
+            (
+                "https://shop.vn/a//b/?x=1&y=2&#top",
+                "https://shop.vn/a//b/?x=1&y=2&#top",
+            ),
+            ("https://shop.vn/?", "https://shop.vn/?"),
+            ("HTTPS://Shop.vn/A", "HTTPS://Shop.vn/A"),
+            (
+                "https://shop.vn/?email=a@b.vn&plan=pro",
+                "https://shop.vn/?plan=pro",
+            ),
+            (
+                "https://shop.vn/?plan=pro&e=a%40b.vn",
+                "https://shop.vn/?plan=pro",
+            ),
+            (
+                "https://shop.vn/?plan=pro&e=a%2540b.vn&x=1",
+                "https://shop.vn/?plan=pro&x=1",
+            ),
+            ("https://shop.vn/?e=a%252540b.vn", "https://shop.vn/"),
+            ("https://shop.vn/#a@b.vn", "https://shop.vn/"),
+            ("https://shop.vn/u/lan@example.com", "https://shop.vn/u/"),
+            (
+                "https://shop.vn/u/lan%40example.com/orders",
+                "https://shop.vn/u//orders",
+            ),
+            ("https://lan@example.com@shop.vn/", "https://shop.vn/"),
+            ("https://lan:secret@shop.vn/a", "https://shop.vn/a"),
+            ("https://shop.vn/?phone=0901234567", "https://shop.vn/"),
+            (
+                "https://shop.vn/?a=1&phoneNumber=0901234567&b=2",
+                "https://shop.vn/?a=1&b=2",
+            ),
+            (
+                "https://shop.vn/?customer%5Bphone%5D=0901234567",
+                "https://shop.vn/",
+            ),
+            (
+                "https://shop.vn/?next=%2Fpay%3Fphone%3D0901234567",
+                "https://shop.vn/",
+            ),
+            (
+                "https://shop.vn/?a=1;tel=0901234567;b=2",
+                "https://shop.vn/?a=1;b=2",
+            ),
+            (
+                "https://shop.vn/pay;phone=0901234567/next",
+                "https://shop.vn//next",
+            ),
+            (
+                "https://shop.vn/#/pay?phone=0901234567&x=1",
+                "https://shop.vn/#/pay?x=1",
+            ),
+            ("https://shop.vn/#email=lan&x=1", "https://shop.vn/#x=1"),
+            ("https://shop.vn/?phone=", "https://shop.vn/?phone="),
+            (
+                "https://shop.vn/orders/0901234567",
+                "https://shop.vn/orders/0901234567",
+            ),
+            (
+                "https://www.tiktok.com/@lan.shop?lang=vi",
+                "https://www.tiktok.com/@lan.shop?lang=vi",
+            ),
+            (
+                "https://shop.vn/?ttclid=E.C.P.x#/@name",
+                "https://shop.vn/?ttclid=E.C.P.x#/@name",
+            ),
+            (
+                "https://shop.vn/?ttclid=E.C.P.x&email=a@b.vn",
+                "https://shop.vn/?ttclid=E.C.P.x",
+            ),
+        ] {
+            let (clean, is_changed) = clean(url).unwrap();
+            assert_eq!(clean, left);
+            assert_eq!(is_changed, clean != url, "{url}");
+        }
+        for url in [
+            "",
+            "shop.vn",
+            "/a",
+            "ftp://shop.vn",
+            "https://",
+            "https:///a",
+            "https://a@/",
+            "https://a\u{7}b",
+        ] {
+            assert!(clean(url).is_none(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Reads a member as the type its field has: what is certain is repaired, the rest is left out, and both are said.
+
+use alloc::{
+    borrow::{Cow, ToOwned},
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use super::{
+    Fields, Place, Problems,
+    value::{Number, Scalar, Value},
+};
+use crate::rule::{leave_out, reject, repair};
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+impl<'a> Fields<'a> {
+    /// Text; `""` counts as absent. A number becomes text.
+    pub(crate) fn text(&mut self, name: &str, problems: &mut Problems) -> Option<Cow<'a, str>> {
+        let value = self.take(name)?;
+        self.text_of(value, name, problems)
+    }
+
+    /// What was taken out as `name`, as text.
+    pub(crate) fn text_of(
+        &self,
+        value: Value<'a>,
+        name: &str,
+        problems: &mut Problems,
+    ) -> Option<Cow<'a, str>> {
+        match value.scalar() {
+            Scalar::Text(text) => self.plain(text, name, problems),
+            Scalar::Number(number) if number.value.is_finite() => {
+                problems.warn(self.path_of(name), &repair::NUMBER_AS_TEXT);
+                Some(Cow::Owned(written(number)))
+            }
+            other => {
+                problems.warn_got(self.path_of(name), &leave_out::STRING, other.got());
+                None
+            }
+        }
+    }
+
+    /// Text that is rejected where it is something else; `""` counts as absent.
+    pub(crate) fn strict_text(
+        &mut self,
+        name: &str,
+        problems: &mut Problems,
+    ) -> Option<Cow<'a, str>> {
+        match self.take(name)?.scalar() {
+            Scalar::Text(text) => self.plain(text, name, problems),
+            other => {
+                problems.reject_got(self.path_of(name), &reject::STRING, other.got());
+                None
+            }
+        }
+    }
+
+    /// One text or an array of them. Members that are none are left out; `null` and `""` count as absent.
+    pub(crate) fn texts(&mut self, name: &str, problems: &mut Problems) -> Vec<Cow<'a, str>> {
+        let Some(value) = self.take(name) else {
+            return Vec::new();
+        };
+        let values = value.array().unwrap_or_else(|one| Vec::from([one]));
+        let values = values.into_iter().filter(|value| !value.is_null());
+        values
+            .filter_map(|value| self.text_of(value, name, problems))
+            .collect()
+    }
+
+    /// A whole number of at least 0: 2.0 and `"2"` are 2.
+    pub(crate) fn integer(&mut self, name: &str, problems: &mut Problems) -> Option<i64> {
+        let scalar = self.take(name)?.scalar();
+        let (number, repaired) = match &scalar {
+            Scalar::Number(number) => (number.integer(), number.is_fractional()),
+            Scalar::Text(text) => (digits(text.trim()), true),
+            _ => (None, false),
+        };
+        let number = number.and_then(|number| i64::try_from(number).ok());
+        let number = number.filter(|number| *number >= 0);
+        if number.is_none() {
+            problems.warn_got(self.path_of(name), &leave_out::INTEGER, scalar.got());
+        } else if repaired {
+            let rule = match scalar {
+                Scalar::Text(_) => &repair::TEXT_AS_NUMBER,
+                _ => &repair::WHOLE_NUMBER,
+            };
+            problems.warn(self.path_of(name), rule);
+        }
+        number
+    }
+
+    /// A member that is an object, of the outermost object. What is none is left out.
+    pub(crate) fn object(
+        &mut self,
+        name: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Fields<'a>> {
+        Fields::read(self.take(name)?, Place::Member(name))
+            .map_err(|got| problems.warn_got(name.to_owned(), &leave_out::OBJECT, got))
+            .ok()
+    }
+
+    /// Without a byte order mark, and remarked where the body was mended here.
+    fn plain(
+        &self,
+        text: Cow<'a, str>,
+        name: &str,
+        problems: &mut Problems,
+    ) -> Option<Cow<'a, str>> {
+        if problems.is_mended && text.contains(char::REPLACEMENT_CHARACTER) {
+            problems.warn(self.path_of(name), &repair::UNICODE);
+        }
+        let text = if text.starts_with(BYTE_ORDER_MARK) {
+            problems.warn(self.path_of(name), &repair::BYTE_ORDER_MARK);
+            Cow::Owned(text.trim_start_matches(BYTE_ORDER_MARK).to_owned())
+        } else {
+            text
+        };
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+/// A number as text: an integer by its digits.
+fn written(number: Number) -> String {
+    match number.integer() {
+        Some(integer) => integer.to_string(),
+        None => format!("{}", number.value),
+    }
+}
+
+/// An integer in digits, and nothing else.
+pub(crate) fn digits(text: &str) -> Option<i128> {
+    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits.then(|| text.parse().ok()).flatten()
+}

@@ -1,0 +1,126 @@
+//! Which known name an unknown one is nearly.
+
+/// The most letters that a misspelt name differs in.
+const MISSPELT: usize = 2;
+
+/// The nearest of `known`, however far.
+pub(crate) fn nearest<'k>(name: &str, known: &[&'k str]) -> &'k str {
+    let name = Letters::of(name);
+    let nearest = known
+        .iter()
+        .min_by_key(|known| name.distance(&Letters::of(known)));
+    nearest.copied().unwrap_or_default()
+}
+
+/// Which of `guarded` a name is, written in another case or with at most two letters wrong.
+pub(crate) fn misspelt<'g>(name: &str, guarded: &[&'g str]) -> Option<&'g str> {
+    let name = Letters::of(name);
+    let is_near = |guarded: &&&str| name.distance(&Letters::of(guarded)) <= MISSPELT;
+    guarded.iter().find(is_near).copied()
+}
+
+/// The longest name that is compared. The names of fields are shorter.
+const LONGEST: usize = 32;
+
+/// A name without what tells `pixelId`, `pixel-id` and `pixel_id` apart. It lies on the stack: a body may hold
+/// thousands of unknown names.
+struct Letters {
+    bytes: [u8; LONGEST],
+    count: usize,
+}
+
+impl Letters {
+    fn of(name: &str) -> Self {
+        let mut bytes = [0; LONGEST];
+        let mut count = 0;
+        let letters = name
+            .bytes()
+            .filter(|byte| !matches!(byte, b'_' | b'-' | b' ' | b'.'));
+        for (place, byte) in bytes.iter_mut().zip(letters) {
+            *place = byte.to_ascii_lowercase();
+            count += 1;
+        }
+        Self { bytes, count }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u8> {
+        self.bytes.into_iter().take(self.count)
+    }
+
+    /// How many letters have to be changed, added or removed to make one name of the other; at least the difference
+    /// in length.
+    fn distance(&self, other: &Self) -> usize {
+        let difference = self.count.abs_diff(other.count);
+        if difference > MISSPELT * 4 {
+            return difference;
+        }
+        let mut row: [usize; LONGEST + 1] = core::array::from_fn(|at| at);
+        for (at, letter) in self.iter().enumerate() {
+            let (mut diagonal, mut left) = (at, at + 1);
+            if let Some(first) = row.first_mut() {
+                *first = left;
+            }
+            for (above, known) in row.iter_mut().skip(1).zip(other.iter()) {
+                let changed = diagonal + usize::from(letter != known);
+                diagonal = *above;
+                left = changed.min(left + 1).min(*above + 1);
+                *above = left;
+            }
+        }
+        row.get(other.count).copied().unwrap_or(LONGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUARDED: [&str; 4] = ["consent", "limited_data_use", "pixel_id", "test_event_code"];
+
+    #[test]
+    fn a_distance_counts_letters() {
+        for (from, to, letters) in [
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("abc", "abc", 0),
+            ("kitten", "sitting", 3),
+            ("evnt_time", "event_time", 1),
+        ] {
+            let distance = Letters::of(from).distance(&Letters::of(to));
+            assert_eq!(distance, letters, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn two_letters_or_another_case_are_a_misspelling() {
+        for (name, guarded) in [
+            ("consnt", Some("consent")),
+            ("Consent", Some("consent")),
+            ("CONSENTS", Some("consent")),
+            ("limitedDataUse", Some("limited_data_use")),
+            ("limited-data-use", Some("limited_data_use")),
+            ("pixelId", Some("pixel_id")),
+            ("testEventCode", Some("test_event_code")),
+            ("tst_event_cod", Some("test_event_code")),
+            ("event_code", None),
+            ("pixel_code", None),
+            ("conversion", None),
+            ("colour", None),
+        ] {
+            assert_eq!(misspelt(name, &GUARDED), guarded, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_has_a_nearest_one() {
+        let known = ["event", "event_id", "event_time", "properties", "user"];
+        for (name, near) in [
+            ("evnt_time", "event_time"),
+            ("eventId", "event_id"),
+            ("propertys", "properties"),
+            ("users", "user"),
+        ] {
+            assert_eq!(nearest(name, &known), near);
+        }
+    }
+}

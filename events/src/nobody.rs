@@ -1,0 +1,102 @@
+//! Keys that stand for nobody: what programs write where they have no value, and the digest of each.
+//!
+//! Every visitor without an id would be one person to TikTok.
+
+use crate::hash::sha256;
+
+/// What programs write where they have no value.
+const WORDS: [&str; 6] = ["", "undefined", "null", "nan", "none", "[object object]"];
+
+/// The same in the cases in which programs write it, with the first four bytes of its SHA-256.
+static DIGESTS: [(u32, &str); 17] = [
+    (0x0a48_1a8d, "NAN"),
+    (0x140b_edbf, "none"),
+    (0x36e5_4050, "[OBJECT OBJECT]"),
+    (0x5d47_146e, "Nan"),
+    (0x7423_4e98, "null"),
+    (0x9b2d_5b46, "nan"),
+    (0xb28c_94b2, "[object Object]"),
+    (0xb460_b79e, "UNDEFINED"),
+    (0xc627_c09c, "NONE"),
+    (0xc9a5_60c7, "[object object]"),
+    (0xd5b5_92c0, "NaN"),
+    (0xdc93_7b59, "None"),
+    (0xe3b0_c442, ""),
+    (0xeb04_5d78, "undefined"),
+    (0xf02d_fb7d, "Undefined"),
+    (0xfa1d_2db6, "Null"),
+    (0xfb32_9000, "NULL"),
+];
+
+/// Whether a trimmed text is one of those words.
+pub fn is_word(trimmed: &str) -> bool {
+    WORDS.iter().any(|word| word.eq_ignore_ascii_case(trimmed))
+}
+
+/// Whether a digest is one of nothing.
+pub(crate) fn is_digest(digest: &[u8; 32]) -> bool {
+    let [a, b, c, d, ..] = *digest;
+    let start = u32::from_be_bytes([a, b, c, d]);
+    let mut words = DIGESTS.iter().filter(|(known, _)| *known == start);
+    words.any(|(_, word)| sha256(&[word.as_bytes()]) == *digest)
+}
+
+/// Whether a text is a macro of an advertising system that nobody replaced: `__CLICKID__`, `{{x}}`, `%%x%%`.
+pub fn is_macro(text: &str) -> bool {
+    [("__", "__"), ("{{", "}}"), ("%%", "%%")]
+        .into_iter()
+        .any(|(open, close)| {
+            let inner = text.strip_prefix(open);
+            inner.is_some_and(|inner| inner.ends_with(close))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Hashed;
+
+    #[test]
+    fn the_digest_of_every_word_is_known() {
+        for (start, word) in DIGESTS {
+            let digest = sha256(&[word.as_bytes()]);
+            assert_eq!(digest[..4], start.to_be_bytes(), "{word}");
+            assert!(is_digest(&digest) && is_word(word), "{word}");
+        }
+        for word in WORDS {
+            let known = DIGESTS
+                .iter()
+                .filter(|(_, known)| known.eq_ignore_ascii_case(word));
+            assert!(known.count() > 0, "{word}");
+        }
+        let other = Hashed::of_external_id("nobody").unwrap();
+        assert!(!is_digest(other.as_bytes()) && !is_word("nobody"));
+    }
+
+    #[test]
+    fn a_macro_is_no_click() {
+        for text in [
+            "__CLICKID__",
+            "{{ttclid}}",
+            "{{ click id }}",
+            "%%CLICK_ID%%",
+            "____",
+            "%%%%",
+        ] {
+            assert!(is_macro(text), "{text}");
+        }
+        for text in [
+            "E.C.P.abc",
+            "__abc",
+            "abc__",
+            "{x}",
+            "",
+            "_",
+            "__",
+            "%25",
+            "E.C.P.__x__",
+        ] {
+            assert!(!is_macro(text), "{text}");
+        }
+    }
+}

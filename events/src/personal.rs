@@ -1,0 +1,438 @@
+//! Personal data where none belongs: what looks like an e-mail address, and names that stand for a person's data.
+//!
+//! Digits are no sign of a phone number: order ids, prices and times are digits too. A phone number is looked for only
+//! under a name that says that it is one.
+
+use alloc::{
+    borrow::{Cow, ToOwned},
+    string::String,
+    vec::Vec,
+};
+
+/// How often a text may have been percent-encoded.
+const ENCODINGS: usize = 3;
+
+/// Names that stand for a person's data, written as one word.
+const WORDS: [&str; 45] = [
+    "birthdate",
+    "birthday",
+    "buyername",
+    "cccd",
+    "cmnd",
+    "contactname",
+    "customerid",
+    "customername",
+    "dateofbirth",
+    "dienthoai",
+    "dob",
+    "em",
+    "email",
+    "emails",
+    "externalid",
+    "familyname",
+    "firstname",
+    "fn",
+    "fullname",
+    "givenname",
+    "hoten",
+    "ip",
+    "lastname",
+    "ln",
+    "mail",
+    "memberid",
+    "middlename",
+    "mobile",
+    "msisdn",
+    "passport",
+    "passwd",
+    "password",
+    "ph",
+    "phone",
+    "phones",
+    "pwd",
+    "recipientname",
+    "sdt",
+    "sodienthoai",
+    "ssn",
+    "surname",
+    "tel",
+    "telephone",
+    "userid",
+    "username",
+];
+
+/// Those that also end a longer name: `customer_email`, `billing.phone`, `contactFirstName`.
+const ENDS: [&str; 14] = [
+    "email",
+    "emails",
+    "mail",
+    "phone",
+    "phones",
+    "mobile",
+    "tel",
+    "telephone",
+    "msisdn",
+    "birthday",
+    "surname",
+    "password",
+    "ip",
+    "sdt",
+];
+
+/// The same where no sign parts the words: `customeremail`, `userfirstname`.
+const GLUED: [&str; 8] = [
+    "email",
+    "firstname",
+    "lastname",
+    "fullname",
+    "phonenumber",
+    "userid",
+    "customerid",
+    "externalid",
+];
+
+/// Two words that end a longer name: `billing_address`.
+const PAIRS: [&str; 12] = [
+    "billingaddress",
+    "deliveryaddress",
+    "homeaddress",
+    "shippingaddress",
+    "streetaddress",
+    "firstname",
+    "lastname",
+    "fullname",
+    "userid",
+    "customerid",
+    "externalid",
+    "username",
+];
+
+/// What may stand behind such a name without changing what it stands for.
+const BEHIND: [&str; 12] = [
+    "address", "hash", "hashed", "md5", "no", "number", "num", "raw", "sha", "sha256", "value",
+    "so",
+];
+
+/// Whether a name says that a person's data stands under it, in any spelling.
+pub(crate) fn is_name(name: &str) -> bool {
+    const LONGEST: usize = 64;
+    if name.len() > LONGEST {
+        return false;
+    }
+    let all = words(name);
+    let joined = all.concat();
+    if joined == "sodienthoai" || WORDS.contains(&joined.as_str()) {
+        return true;
+    }
+    let mut words: &[String] = &all;
+    let mut address: Option<&str> = None;
+    if let [.., kind, last] = words
+        && last == "address"
+    {
+        address = Some(kind);
+    }
+    if address.is_some() && ends_with_pair(words) {
+        return true;
+    }
+    while let [rest @ .., last] = words
+        && !rest.is_empty()
+        && (BEHIND.contains(&last.as_str()) || last.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        words = rest;
+    }
+    let Some(last) = words.last() else {
+        return false;
+    };
+    let bare = words.concat();
+    WORDS.contains(&bare.as_str())
+        || words.len() > 1 && ENDS.contains(&last.as_str())
+        || ends_with_pair(words)
+        || GLUED.iter().any(|glued| ends(last, glued))
+}
+
+fn ends_with_pair(words: &[String]) -> bool {
+    let [.., first, second] = words else {
+        return false;
+    };
+    PAIRS.iter().any(|pair| {
+        let rest = pair.strip_prefix(first.as_str());
+        rest.is_some_and(|rest| rest == second)
+    })
+}
+
+fn ends(word: &str, glued: &str) -> bool {
+    let without = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    let without = without.strip_suffix("address").unwrap_or(without);
+    without.ends_with(glued) && without != "voicemail"
+}
+
+/// The words of a name, in lower case: `billing[phoneNumber]` is billing, phone, number.
+fn words(name: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut was_lower = false;
+    for c in name.chars() {
+        let starts = !c.is_alphanumeric() || c.is_uppercase() && was_lower;
+        if starts && !word.is_empty() {
+            words.push(core::mem::take(&mut word));
+        }
+        was_lower = c.is_lowercase();
+        if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// Whether something in a text looks like an e-mail address, as it is or after up to three decodings.
+pub(crate) fn has_email(text: &str) -> bool {
+    any_decoding(text, |text| find_email(text).is_some())
+}
+
+/// Whether a part of an address holds personal data: an e-mail address, or a parameter with a personal name, as it is
+/// or after up to three decodings.
+pub(crate) fn is_personal_part(part: &str) -> bool {
+    let parameter = |piece: &str| {
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        !value.is_empty() && is_name(name.trim_start_matches('/'))
+    };
+    any_decoding(part, |text| {
+        find_email(text).is_some()
+            || text.contains('=') && text.split(['?', '&', ';', '#']).any(parameter)
+    })
+}
+
+fn any_decoding(text: &str, is: impl Fn(&str) -> bool) -> bool {
+    if is(text) {
+        return true;
+    }
+    let mut decoded = Cow::Borrowed(text);
+    for _ in 0..ENCODINGS {
+        if !decoded.contains('%') {
+            return false;
+        }
+        decoded = Cow::Owned(percent_decoded(&decoded));
+        if is(&decoded) {
+            return true;
+        }
+    }
+    false
+}
+
+/// What is left of a text without its e-mail addresses. `None` when it has none; empty where they are encoded, and
+/// so stand nowhere in it as such.
+pub(crate) fn without_email(text: &str) -> Option<String> {
+    if !has_email(text) {
+        return None;
+    }
+    let mut rest = text;
+    let mut left = String::new();
+    while let Some((start, end)) = find_email(rest) {
+        left.push_str(rest.get(..start).unwrap_or_default());
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    left.push_str(rest);
+    Some(if has_email(&left) {
+        String::new()
+    } else {
+        left.trim().to_owned()
+    })
+}
+
+/// Where the first e-mail address in a text begins and ends.
+fn find_email(text: &str) -> Option<(usize, usize)> {
+    let is_at = |c: char| c == '@' || c == '\u{ff20}';
+    text.match_indices(is_at).find_map(|(at, sign)| {
+        let behind = at + sign.len();
+        let (local, domain) = (text.get(..at)?, text.get(behind..)?);
+        let local = local
+            .char_indices()
+            .rev()
+            .take_while(|(_, c)| c.is_alphanumeric() || "._+-'!#$%*".contains(*c))
+            .last()?;
+        let is_domain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-');
+        let end = domain.find(|c| !is_domain(c)).unwrap_or(domain.len());
+        let domain = domain.get(..end)?.trim_end_matches(['.', '-']);
+        let (name, top) = domain.rsplit_once('.')?;
+        let is_top = top.chars().count() > 1 && top.starts_with(char::is_alphabetic);
+        (is_top && !name.is_empty()).then_some((local.0, behind + domain.len()))
+    })
+}
+
+/// Percent-encoding undone once; a text that is not UTF-8 then stays as it is.
+pub fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|hex| core::str::from_utf8(hex).ok());
+        let decoded = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        if let Some(decoded) = decoded.filter(|_| byte == b'%') {
+            bytes.push(decoded);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(byte);
+            rest = tail;
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_personal_name_is_one_in_any_spelling() {
+        for name in [
+            "email",
+            "Email",
+            "EMAIL",
+            "e-mail",
+            "e_mail",
+            "eMail",
+            "em",
+            "customer_email",
+            "customerEmail",
+            "CustomerEMail",
+            "customeremail",
+            "emailAddress",
+            "email_address",
+            "emailaddress",
+            "email_sha256",
+            "user.email",
+            "billing[email]",
+            "contact email",
+            "email1",
+            "mail",
+            "phone",
+            "phoneNumber",
+            "phone_number",
+            "PhoneNo",
+            "billing_phone",
+            "customer.phone.number",
+            "mobile",
+            "mobile_number",
+            "tel",
+            "msisdn",
+            "user_id",
+            "userId",
+            "USERID",
+            "external_id",
+            "customerId",
+            "customer-id",
+            "first_name",
+            "lastName",
+            "billing_first_name",
+            "fullname",
+            "shipping_address",
+            "shippingAddress",
+            "ip",
+            "ip_address",
+            "ipAddress",
+            "client_ip",
+            "dob",
+            "birthday",
+            "password",
+            "so_dien_thoai",
+            "sdt",
+            "ho_ten",
+        ] {
+            assert!(is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_only_sounds_like_it_is_none() {
+        for name in [
+            "",
+            "plan",
+            "name",
+            "content_name",
+            "product_name",
+            "headphone",
+            "phone_model",
+            "phone_case_color",
+            "email_campaign",
+            "email_opt_in",
+            "mailing_list",
+            "telegram",
+            "hotel",
+            "mobile_app",
+            "smartphone",
+            "voicemail",
+            "description",
+            "ipad",
+            "zip",
+            "trip",
+            "item_id",
+            "order_id",
+            "content_id",
+            "brand",
+            "tip",
+            "system",
+            "item",
+            "address",
+            "store_address",
+            "template",
+            "ship",
+            "number",
+            "value",
+            "sha256",
+            "club",
+        ] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_email_is_seen_in_any_text_and_a_handle_is_none() {
+        for text in [
+            "lan@example.com",
+            "mail Lan <lan.t+ads@mail.example.co.uk>, please",
+            "lan%40example.com",
+            "lan%2540example.com",
+            "lan%252540example.com",
+            "l%61n%40ex%61mple.com",
+            "lan＠example.com",
+            "đơn@ví-dụ.vn.",
+        ] {
+            assert!(has_email(text), "{text}");
+        }
+        for text in [
+            "",
+            "@name",
+            "#/@name",
+            "lan@",
+            "@example.com",
+            "5 @ 3.20",
+            "a@1.20",
+            "lan @ shop",
+            "lan@localhost",
+            "50%",
+            "100%25",
+            "%",
+            "%4",
+            "2@2",
+        ] {
+            assert!(!has_email(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_loses_the_address_and_keeps_the_rest() {
+        for (text, left) in [
+            (
+                "for lan@example.com and a@b.vn, thanks",
+                Some("for  and , thanks"),
+            ),
+            ("lan@example.com", Some("")),
+            ("for lan%40example.com", Some("")),
+            ("phở bò", None),
+        ] {
+            assert_eq!(without_email(text).as_deref(), left, "{text}");
+        }
+    }
+}
