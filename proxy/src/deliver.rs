@@ -12,7 +12,6 @@ use governor::{
 use tokio::{sync::watch, task::JoinSet, time};
 
 use crate::{
-    clock,
     config::{Delivery, RateLimit},
     health::Health,
     metrics::Metrics,
@@ -39,7 +38,6 @@ pub struct Link {
     limits: Limits,
     parallel: usize,
     requests: Option<DefaultDirectRateLimiter>,
-    clock: fn() -> i64,
 }
 
 impl Link {
@@ -61,7 +59,6 @@ impl Link {
             },
             parallel: delivery.parallel,
             requests: quota.map(RateLimiter::direct),
-            clock: clock::now_ms,
         }
     }
 

@@ -61,6 +61,8 @@ pub struct Metrics {
     pub ready: Gauge,
     /// 1 while all traffic is test traffic.
     pub test_mode: Gauge,
+    /// 1 while the system's clock is suspect.
+    pub clock_suspect: Gauge,
 }
 
 /// What became of the Pixel's copy.
@@ -141,6 +143,7 @@ impl Default for Metrics {
             clerk_key_fetches: Family::default(),
             ready: Gauge::default(),
             test_mode: Gauge::default(),
+            clock_suspect: Gauge::default(),
         };
         metrics.register();
         metrics.register_money();
@@ -337,6 +340,11 @@ impl Metrics {
             "test_mode",
             "1 while all traffic is test traffic",
             self.test_mode.clone(),
+        );
+        registry.register(
+            "clock_suspect",
+            "1 while the system's clock is wrong or not confirmed",
+            self.clock_suspect.clone(),
         );
     }
 }

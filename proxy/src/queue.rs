@@ -19,6 +19,8 @@
 //!    events wait to be delivered is one commit; an event that waits for a payment leaves that state only when the order
 //!    is paid or 72 hours have passed. Whether a paid order is reported is for the order to say (see [`orders`](crate::orders)),
 //!    never for the deduplication memory.
+//! 7. **By a clock that nobody sets.** Periods are counted and ended by the [`Clock`] of the store; while that is in
+//!    doubt, nothing expires and nothing is forgotten.
 //!
 //! # What it does not promise
 //!
@@ -39,7 +41,10 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use crate::metrics::Metrics;
+use crate::{
+    clock::{self, Clock, Reading},
+    metrics::Metrics,
+};
 
 mod ahead;
 mod dead_letters;
@@ -92,13 +97,25 @@ pub fn open(
     reserve_bytes: u64,
     metrics: Arc<Metrics>,
 ) -> Result<(Intake, Outlet, DeadLetters), Error> {
+    open_by(clock::reading, folder, reserve_bytes, metrics)
+}
+
+/// As [`open`], by the clocks that `read` reads.
+pub(crate) fn open_by(
+    read: fn() -> Reading,
+    folder: &Path,
+    reserve_bytes: u64,
+    metrics: Arc<Metrics>,
+) -> Result<(Intake, Outlet, DeadLetters), Error> {
     let store = disk::Store::open(folder)?;
+    let clock = Clock::start(read, store.tables()?.position()?.written_ms);
     let waiting = Arc::new(AtomicI64::new(0));
     let (lanes, new_lanes) = mpsc::unbounded_channel();
     let (enqueued, answers) = mpsc::unbounded_channel();
     let shared = writer::Shared {
         waiting: Arc::clone(&waiting),
         metrics,
+        clock: clock.clone(),
         space: space::Space::new(folder.to_owned(), reserve_bytes),
         ahead: ahead::Ahead::new(folder.to_owned(), ZEROS_BYTES),
         lanes,
@@ -114,9 +131,10 @@ pub fn open(
         waiting: Arc::clone(&waiting),
         new_lanes,
         ends: Arc::clone(&ends),
+        clock: clock.clone(),
     };
     let letters = DeadLetters::new(store, writer.clone());
-    let orders = Orders::new(outlet.store.clone(), writer.clone());
+    let orders = Orders::new(outlet.store.clone(), writer.clone(), clock);
     Ok((Intake::new(writer, waiting, ends, orders), outlet, letters))
 }
 
@@ -136,6 +154,7 @@ pub struct Outlet {
     waiting: Arc<AtomicI64>,
     new_lanes: mpsc::UnboundedReceiver<NewLane>,
     ends: Arc<ends::Ends>,
+    clock: Clock,
 }
 
 impl Outlet {
@@ -148,6 +167,7 @@ impl Outlet {
                 self.store.clone(),
                 self.writer.clone(),
                 Arc::clone(&self.ends),
+                self.clock.clone(),
             ),
             None => std::future::pending().await,
         }

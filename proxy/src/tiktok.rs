@@ -66,13 +66,8 @@ impl Client {
         })
     }
 
-    /// Sends a [`body`] and reads TikTok's answer.
-    pub async fn track(&self, body: Vec<u8>) -> Reply {
-        self.probe(body).await.0
-    }
-
-    /// As [`Client::track`]; says as well what time it is at TikTok, in Unix milliseconds.
-    pub async fn probe(&self, body: Vec<u8>) -> (Reply, Option<i64>) {
+    /// Sends a [`body`] and reads TikTok's answer, and what time it is there, in Unix milliseconds.
+    pub async fn track(&self, body: Vec<u8>) -> (Reply, Option<i64>) {
         match self.exchange(body).await {
             Ok(answer) => {
                 let body = self.without_token(answer.body);

@@ -17,52 +17,55 @@
 
 /** What `init()` takes. Only `pixelId` is needed. */
 export interface Config {
-  /** The pixel's code from TikTok's Events Manager: 10 to 40 of `A-Z` and `0-9`. */
-  pixelId: string
+  /**
+   * The pixel's code from TikTok's Events Manager: 10 to 40 of `A-Z` and `0-9`. Without it (a build whose variable
+   * is not set) an `error` event says so, and events go through the proxy alone.
+   */
+  pixelId: string | undefined
   /** Where the proxy takes events. Default: `/api/analytics/tiktok/track` on this site. */
-  endpoint?: string
+  endpoint?: string | undefined
   /**
    * The currency of events that carry a `value` and none of their own: three capital letters, such as
    * `VND`. Default: none, for no currency is ever guessed.
    */
-  currency?: string
+  currency?: string | undefined
   /**
    * The country of phone numbers that are written without a country code: two letters, such as `VN`.
    * Default: none; such a number is then reported as an error and left out.
    */
-  country?: string
+  country?: string | undefined
   /** The visitor's choice so far, see {@link setConsent}. Default: `granted`. */
-  consent?: Consent
+  consent?: Consent | undefined
   /**
    * Whose Pixel runs. `load` (default): TikTok's base code is put in place, unless this page has it
    * already. `existing`: only the page's own, nothing is inserted. `off`: none; events go through the
    * proxy alone.
    */
-  pixel?: 'load' | 'existing' | 'off'
+  pixel?: 'load' | 'existing' | 'off' | undefined
   /** Where the Pixel's script comes from. Default: `https://analytics.tiktok.com/i18n/pixel/events.js`. */
-  pixelScriptUrl?: string
+  pixelScriptUrl?: string | undefined
   /**
    * Whether the Pixel itself reports page views when the address changes without a load. Default:
    * `false`; {@link page} says when there is a new page. With it, {@link page} does nothing.
    */
-  autoPage?: boolean
+  autoPage?: boolean | undefined
   /**
    * Whether cookies go with the requests to the proxy, as in `fetch`. Default: `same-origin`. Use
    * `include` for a proxy on another origin that reads this site's session.
    */
-  credentials?: RequestCredentials
+  credentials?: RequestCredentials | undefined
   /**
    * A bearer token for a proxy on another origin, asked for before each request. With it the browser
    * asks that origin for leave first (a preflight).
    */
-  getToken?: () => string | null | undefined | Promise<string | null | undefined>
+  getToken?: (() => string | null | undefined | Promise<string | null | undefined>) | undefined
   /** The nonce of your Content-Security-Policy, for the Pixel's script. */
-  nonce?: string
+  nonce?: string | undefined
   /**
    * Whether to check every call with the proxy's own rules, and to tell everything on the console. Fetches a
    * second module of 80 KB. Default: `false`.
    */
-  debug?: boolean
+  debug?: boolean | undefined
 }
 
 /**
@@ -80,16 +83,16 @@ export function init(config: Config): Promise<void>
  */
 export interface User {
   /** E-mail address. Trimmed and lower-cased before it is hashed. */
-  email?: string | null
+  email?: string | null | undefined
   /**
    * Phone number, with or without country code, spaces and leading zeros; see {@link Config.country}.
    * Brought to E.164 before it is hashed.
    */
-  phone?: string | number | null
+  phone?: string | number | null | undefined
   /** Your own id of this person. Trimmed; its case counts. */
-  externalId?: string | number | null
+  externalId?: string | number | null | undefined
   /** The same as `externalId`, as it used to be called. */
-  userId?: string | number | null
+  userId?: string | number | null | undefined
 }
 
 /**
@@ -142,23 +145,23 @@ export interface Options {
    * order on this browser for 90 days, however often the page is loaded. It is sent as
    * `properties.order_id`, which is also its default.
    */
-  orderId?: string | number
+  orderId?: string | number | undefined
   /**
    * Your own event id: 1 to 64 of `A-Z a-z 0-9 _ . : -`. Lower-case UUIDs of version 8 are reserved for
    * {@link eventIdFor} of this event and this order; another one is replaced, and the `error` event says so.
    * Default: the order's, else a random one.
    */
-  eventId?: string
+  eventId?: string | undefined
   /** Who this event is about, if not who {@link identify} said; what is missing is taken from there. */
-  user?: User
+  user?: User | undefined
   /** `false` leaves the Pixel out. */
-  pixel?: false
+  pixel?: false | undefined
   /** Asks TikTok to limit what it does with this event. Global Privacy Control asks for all events. */
-  limitedDataUse?: boolean
+  limitedDataUse?: boolean | undefined
   /** When it happened, if not now: a `Date`, or seconds since 1970. At most 7 days ago. */
-  eventTime?: Date | number
+  eventTime?: Date | number | undefined
   /** TikTok's test event code. The proxy honours it only from callers with its server key. */
-  testEventCode?: string
+  testEventCode?: string | undefined
 }
 
 /** What a call answers, at once. */
@@ -198,7 +201,7 @@ export interface Problem {
   /** The rule, for programs. */
   rule?: string
   /** The rule, for people; where the proxy found it broken, or {@link Config.debug} is on. */
-  message?: string
+  message?: string | undefined
 }
 
 // --- Event names and their properties ------------------------------------------------------------
@@ -236,35 +239,35 @@ export type EventName = StandardEventName | FormerEventName | (string & {})
 /** One thing that was looked at, put into a cart, or bought. */
 export interface Content {
   /** Its id, as in your catalogue. */
-  content_id?: string
-  content_type?: 'product' | 'product_group'
-  content_name?: string
-  content_category?: string
-  brand?: string
+  content_id?: string | undefined
+  content_type?: 'product' | 'product_group' | undefined
+  content_name?: string | undefined
+  content_category?: string | undefined
+  brand?: string | undefined
   /** The price of one, in {@link Properties.currency}. */
-  price?: number
+  price?: number | undefined
   /** How many. */
-  quantity?: number
+  quantity?: number | undefined
 }
 
 /** What an event is about, under TikTok's own names. Others may be added; they are passed on. */
 export interface Properties {
-  contents?: Content[]
-  content_type?: 'product' | 'product_group'
+  contents?: Content[] | undefined
+  content_type?: 'product' | 'product_group' | undefined
   /** The value of the whole event, a number in `currency`. */
-  value?: number
+  value?: number | undefined
   /** Three capital letters. Default: {@link Config.currency}, where there is a `value`. */
-  currency?: string
+  currency?: string | undefined
   /** The order, see {@link Options.orderId}. */
-  order_id?: string
+  order_id?: string | undefined
   /** How many things in all. */
-  num_items?: number
+  num_items?: number | undefined
   /** What was searched for. */
-  search_string?: string
-  query?: string
-  description?: string
-  status?: string
-  shop_id?: string
+  search_string?: string | undefined
+  query?: string | undefined
+  description?: string | undefined
+  status?: string | undefined
+  shop_id?: string | undefined
   [name: string]: unknown
 }
 
@@ -291,26 +294,26 @@ export type PropertiesOf<E extends EventName> = E extends keyof RecommendedPrope
 /** Plain fields; each lands where TikTok looks for it. */
 export interface Fields {
   /** Your catalogue's id of the thing. */
-  contentId?: string
-  contentName?: string
+  contentId?: string | undefined
+  contentName?: string | undefined
   /** A plan's id and name: the same as `contentId` and `contentName`. The id also travels as `plan_id`. */
-  planId?: string
-  planName?: string
+  planId?: string | undefined
+  planName?: string | undefined
   /** Shown behind the plan's name, `Pro (monthly)`; also travels as `billing_cycle`. */
-  billingCycle?: string
-  category?: string
-  brand?: string
+  billingCycle?: string | undefined
+  category?: string | undefined
+  brand?: string | undefined
   /** The price of one. */
-  price?: number
+  price?: number | undefined
   /** How many. Default: 1. */
-  quantity?: number
+  quantity?: number | undefined
   /** The value of the event. Default: `price` times `quantity`. */
-  value?: number
+  value?: number | undefined
   /** Default: {@link Config.currency}. */
-  currency?: string
+  currency?: string | undefined
   /** See {@link Options.orderId}. */
-  orderId?: string
-  description?: string
+  orderId?: string | undefined
+  description?: string | undefined
 }
 
 /** The fields of a plan. */
@@ -329,7 +332,7 @@ export interface PaymentFields extends Fields {
 /** The fields of a thing on show. */
 export interface ContentFields extends Fields {
   contentId: string
-  contentName?: string
+  contentName?: string | undefined
 }
 
 // Every one of these reports on both legs; `{ pixel: false }` leaves the Pixel out. The second forms,
@@ -390,9 +393,9 @@ export function trackTikTokDualEvent<E extends EventName>(
 export function trackTikTokServerEvent(event: EventName, properties?: Properties, options?: Options): Tracked
 export function trackTikTokServerEvent(event: {
   event: EventName
-  properties?: Properties
-  user?: User
-  test_event_code?: string
+  properties?: Properties | undefined
+  user?: User | undefined
+  test_event_code?: string | undefined
 }): Tracked
 
 // --- Orders --------------------------------------------------------------------------------------
@@ -413,15 +416,15 @@ export function watchOrder(
   orderId: string | number,
   options?: {
     /** Called once, when the order is paid; also where that was reported before. */
-    onPaid?: () => void
+    onPaid?: (() => void) | undefined
     /** The first wait between two questions, in milliseconds. Default: 3,000; it grows to 30,000. */
-    intervalMs?: number
+    intervalMs?: number | undefined
     /** When to stop asking, in milliseconds. Default: 1,800,000 (30 minutes). */
-    timeoutMs?: number
+    timeoutMs?: number | undefined
     /** The properties of the `CompletePayment`. */
-    properties?: Properties
+    properties?: Properties | undefined
     /** Who it is about, if not who {@link identify} said. */
-    user?: User
+    user?: User | undefined
   },
 ): () => void
 

@@ -19,6 +19,7 @@ import {
   stopped,
 } from './effects.js'
 import { keep, letGo } from './early.js'
+import { explain, unexplained } from './explain.js'
 import { fire, userFields } from './fire.js'
 import { held, hold, replay } from './held.js'
 import { quiet, write } from './host.js'
@@ -104,7 +105,7 @@ const begin = (config) => {
   run(() => {
     if (!settings) {
       configure(config)
-      if (config.debug) import('./debug.js').then((debug) => debug.start(on, settings)).catch(console.warn)
+      if (config.debug) explain().then(({ start }) => start(on, settings)).catch(unexplained)
       listen()
       addPixel(config)
       step(INIT, known(config.consent ?? 'granted'))

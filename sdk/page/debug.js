@@ -9,6 +9,15 @@ const say = (text, ...more) => console.log('%c[duet]%c ' + text, title, '', ...m
 
 const table = (rows) => console.table(rows, ['field', 'rule', 'message'])
 
+// The page's code has room for the codes alone.
+const SENTENCES = {
+  config: (field) => `init() cannot use the value of ${field}: its type in index.d.ts says what it takes`,
+  event_id: () => 'options.eventId must be 1 to 64 of A-Z a-z 0-9 _ . : -; another id was made',
+  full: () => 'the outbox of this browser is full (1,000 events or 1 MiB); the oldest event that names no order was removed',
+  expired: () => 'the event waited 7 days for the proxy and was removed',
+  refused: () => 'the proxy rejected the event; it will not be sent again',
+}
+
 /** `on` is the SDK's own, which here also knows of every `call`; `settings` are `init()`'s. */
 export const start = (on, settings) => {
   initSync({ module })
@@ -30,9 +39,12 @@ export const start = (on, settings) => {
     const said = [...(errors ?? []), ...(warnings ?? [])]
     if (said.length) table(said)
   })
-  on('error', ({ code, field, eventId, message }) => say('error', { code, field, eventId, message }))
-  return health(String(new URL(settings.endpoint, location.href))).then(({ http, says }) => {
-    if (http === 200 && says) say('the proxy is well', says)
+  on('error', ({ code, field, eventId, message }) =>
+    say('error', { code, field, eventId, message: SENTENCES[code]?.(field) ?? message }),
+  )
+  return health(String(new URL(settings.endpoint, location.href))).then(({ http, says, rejects }) => {
+    if (rejects) say(`the proxy rejects this page's events (HTTP 403): ${rejects}`)
+    else if (http === 200 && says) say('the proxy is well', says)
     else say(`the proxy does not answer as it should (HTTP ${http || 'none'}): is ${settings.endpoint} right?`, says)
   })
 }

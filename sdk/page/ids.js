@@ -5,13 +5,14 @@
 import { plainOrder } from './plain.js'
 import { sha256 } from './sha256.js'
 
-/** The caller's own id if it is one, else the order's, by `derive` or in JavaScript, else a random one. */
-export const eventId = (event, orderId, own, derive) => {
+/**
+ * The caller's own id if it is one, else the order's, by `derive` or in JavaScript, else one of the bytes that `random`
+ * gives.
+ */
+export const eventId = (event, orderId, own, derive, random = randomBytes) => {
   if (/^[\w.:-]{1,64}$/.test(own ?? '')) return own + ''
   const order = plainOrder(orderId ?? '')
-  return order
-    ? uuid(derive?.(event + '', order) ?? ofOrder(event, order), 0x80)
-    : uuid(randomBytes(), 0x40)
+  return order ? uuid(derive?.(event + '', order) ?? ofOrder(event, order), 0x80) : uuid(random(), 0x40)
 }
 
 /** Whether an id has the form of an order's, which no other event may have. */

@@ -1,10 +1,20 @@
-// Where there is no page (Node, an edge runtime, rendering on a server) every call does nothing, and
+// Where there is no page (Node, an edge runtime, a worker, a test, rendering on a server) every call does nothing, and
 // still answers with an id.
 
 import { eventId } from './ids.js'
+import { sha256 } from './sha256.js'
+
+let calls = 0
+
+// Next.js stops a build that asks for chance or the time of day while it renders a page ahead. These ids are reported to
+// nobody; they only have to differ.
+const unlike = () => {
+  const { performance } = globalThis
+  return sha256([performance?.timeOrigin, performance?.now(), ++calls].join())
+}
 
 const fire = (_legs, event, properties, options) => {
-  const id = eventId(event, options?.orderId ?? properties?.order_id, options?.eventId)
+  const id = eventId(event, options?.orderId ?? properties?.order_id, options?.eventId, undefined, unlike)
   return { eventId: id, delivery: Promise.resolve({ event, eventId: id, status: 'off' }) }
 }
 

@@ -10,11 +10,11 @@ export const constants = () => {
 
 /** The digest of a text; of the bytes given back only the first 32 are it. */
 export const sha256 = (text) => {
-  const message = new TextEncoder().encode(text)
+  const message = utf8(text)
   const { length } = message
   const bytes = new Uint8Array(((length + 72) >> 6) << 6)
   const words = new DataView(bytes.buffer)
-  bytes.set(message)
+  bytes.set(Array.from(message, (character) => character.charCodeAt()))
   bytes[length] = 128
   words.setInt32(bytes.length - 4, length * 8)
   const rotate = (x, by) => (x >>> by) | (x << (32 - by))
@@ -44,3 +44,7 @@ export const sha256 = (text) => {
   h.forEach((word, i) => words.setInt32(i * 4, word))
   return bytes
 }
+
+// UTF-8, a character for each byte. Test environments and worklets have no TextEncoder. Half a surrogate pair becomes
+// U+FFFD, as there.
+const utf8 = (text) => unescape(encodeURIComponent(text.replace(/[\ud800-\udfff]/gu, '\ufffd')))

@@ -29,6 +29,9 @@ const started: Promise<void> = init({ pixelId: 'C4ABCDEFGHIJ0123456789', currenc
 init({ pixelId: 'C4ABCDEFGHIJ0123456789', pixel: 'existing', consent: 'pending', credentials: 'include' })
 // @ts-expect-error a pixel id is needed
 init({})
+// What an environment variable is to a type checker.
+declare const variable: string | undefined
+init({ pixelId: variable, endpoint: variable, country: undefined })
 // @ts-expect-error no such consent
 init({ pixelId: 'C4ABCDEFGHIJ0123456789', consent: 'yes' })
 // @ts-expect-error a misspelt setting
@@ -36,6 +39,7 @@ init({ pixelId: 'C4ABCDEFGHIJ0123456789', endPoint: '/track' })
 
 identify({ email: 'an@example.com', phone: 84901234567, externalId: null })
 identify({ userId: 42 })
+identify({ email: variable, phone: undefined, externalId: variable })
 // @ts-expect-error no such key
 identify({ mail: 'an@example.com' })
 reset()

@@ -1,7 +1,7 @@
 // The package as npm would install it, and what each bundler makes of it, without a setting.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
 export const here = import.meta.dirname
@@ -26,7 +26,8 @@ export const install = (folder = join(here, 'node_modules/duet-sdk')) => {
   return folder
 }
 
-const fresh = (name) => {
+/** An empty folder for what a bundler writes. */
+export const fresh = (name) => {
   const folder = join(out, name)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
@@ -39,6 +40,22 @@ const scripted = (name, bundle) => async () => {
   cpSync(join(app, 'index.html'), join(folder, 'index.html'))
   await bundle(folder)
   return folder
+}
+
+async function rolled(output) {
+  const { rollup } = await import('rollup')
+  const { default: nodeResolve } = await import('@rollup/plugin-node-resolve')
+  const warnings = []
+  const plugins = [nodeResolve({ browser: true })]
+  const bundle = await rollup({ input: join(app, 'main.js'), plugins, onwarn: (warning) => warnings.push(warning) })
+  await bundle.write(output)
+  if (warnings.length) throw new Error(warnings.join('\n'))
+}
+
+/** As the command line does it: warnings about packages are left out. */
+export async function esbuilt(outdir, options) {
+  const { build } = await import('esbuild')
+  return build({ entryPoints: [join(app, 'main.js')], outdir, bundle: true, minify: true, logLevel: 'silent', ...options })
 }
 
 /** Each gives back the folder of a site. */
@@ -59,20 +76,10 @@ export const builds = {
     })
     if (stats.hasErrors() || stats.hasWarnings()) throw new Error(stats.toString())
   }),
-  Rollup: scripted('rollup', async (folder) => {
-    const { rollup } = await import('rollup')
-    const { default: nodeResolve } = await import('@rollup/plugin-node-resolve')
-    const warnings = []
-    const plugins = [nodeResolve({ browser: true })]
-    const bundle = await rollup({ input: join(app, 'main.js'), plugins, onwarn: (warning) => warnings.push(warning) })
-    await bundle.write({ dir: folder, format: 'es' })
-    if (warnings.length) throw new Error(warnings.join('\n'))
-  }),
-  esbuild: scripted('esbuild', async (folder) => {
-    const { build } = await import('esbuild')
-    const options = { bundle: true, format: 'esm', splitting: true, minify: true, logLevel: 'warning' }
-    await build({ entryPoints: [join(app, 'main.js')], outdir: folder, ...options })
-  }),
+  Rollup: scripted('rollup', (dir) => rolled({ dir, format: 'es' })),
+  'Rollup into one file': scripted('rollup-iife', (dir) => rolled({ dir, format: 'iife', inlineDynamicImports: true })),
+  esbuild: scripted('esbuild', (folder) => esbuilt(folder, { format: 'esm', splitting: true, logLevel: 'warning' })),
+  'esbuild into one file': scripted('esbuild-iife', (folder) => esbuilt(folder, { format: 'iife' })),
   'a plain module script': scripted('plain', async (folder) => {
     cpSync(join(app, 'main.js'), join(folder, 'main.js'))
     cpSync(join(here, 'node_modules/duet-sdk'), join(folder, 'duet-sdk'), { recursive: true })
@@ -83,31 +90,63 @@ export const builds = {
   },
 }
 
+/** The code block of `docs/integrate.md` whose first line is a comment with this file name. */
+export const documented = (file) => {
+  const guide = readFileSync(join(root, 'docs/integrate.md'), 'utf8')
+  const blocks = [...guide.matchAll(/```\w+\n(\/\/ (\S+).*\n[^]*?)```/g)]
+  const found = blocks.find(([, , name]) => name.replace(/[;,]$/, '') === file)
+  if (!found) throw new Error(`docs/integrate.md has no ${file}`)
+  return found[1]
+}
+
 /** React as it is while developing, which alone mounts twice. */
 export const strictMode = async () => {
   const { build } = await import('esbuild')
   const folder = fresh('strict')
   cpSync(join(here, 'strict/index.html'), join(folder, 'index.html'))
+  // The component that the documentation shows.
+  writeFileSync(join(here, 'strict/product.jsx'), documented('product.jsx'))
   const define = { 'process.env.NODE_ENV': '"development"' }
   const options = { bundle: true, format: 'esm', splitting: true, jsx: 'automatic', define, logLevel: 'warning' }
   await build({ entryPoints: [join(here, 'strict/main.jsx')], outdir: folder, ...options })
   return folder
 }
 
-export const nextBuild = (options, env) => {
-  rmSync(join(next, '.next'), { recursive: true, force: true })
-  const { child, output } = nextRun(['build', ...options], env)
+/** One script for every kind of worker. */
+export const workers = async () => {
+  const { build } = await import('esbuild')
+  const folder = fresh('workers')
+  for (const name of ['index.html', 'main.js']) cpSync(join(here, 'workers', name), join(folder, name))
+  const options = { bundle: true, format: 'esm', logLevel: 'warning' }
+  await build({ entryPoints: [join(here, 'workers/context.js')], outdir: folder, ...options })
+  return folder
+}
+
+/** The application that the documentation shows, as new ones are made; its proxy is at `proxy`. */
+export const guide = async (proxy) => {
+  const folder = join(here, 'guide')
+  writeFileSync(join(folder, 'app/tracking.tsx'), documented('app/tracking.tsx'))
+  const config = documented('next.config.mjs').replaceAll('http://127.0.0.1:8787', proxy)
+  const modern = config.replace('export default {', 'export default {\n  cacheComponents: true,')
+  writeFileSync(join(folder, 'next.config.mjs'), modern)
+  await nextBuild([], {}, folder)
+  return folder
+}
+
+export const nextBuild = (options, env, folder = next) => {
+  rmSync(join(folder, '.next'), { recursive: true, force: true })
+  const { child, output } = nextRun(['build', ...options], env, folder)
   return new Promise((resolve, reject) => {
     child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(output.text))))
   })
 }
 
 /** Runs Next.js. */
-export const nextRun = (words, env = {}) => {
+export const nextRun = (words, env = {}, folder = next) => {
   const program = join(here, 'node_modules/next/dist/bin/next')
   if (!existsSync(dirname(program))) throw new Error('npm ci has not been run here')
   const child = spawn(process.execPath, [program, ...words], {
-    cwd: next,
+    cwd: folder,
     env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

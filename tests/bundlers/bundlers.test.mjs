@@ -10,7 +10,7 @@ import { launch, visitor } from '../browser/browser.mjs'
 import { eventsIn, freePort, startStack } from '../browser/stack.mjs'
 import { listen, pass } from '../browser/tap.mjs'
 import { until } from '../browser/until.mjs'
-import { builds, here, install, nextBuild, nextRun, strictMode } from './built.mjs'
+import { builds, here, install, nextBuild, nextRun, strictMode, workers } from './built.mjs'
 
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.json': 'application/json' }
 let stack
@@ -49,15 +49,22 @@ const files = (folder) => async (incoming, outgoing) => {
   }
 }
 
-/** Opens the site; gives back what `look` sees on its page, once both legs of what it reported have arrived. */
-async function opened(url, look = () => {}) {
+const EXPLAINED = 'the proxy is well'
+
+/**
+ * Opens the site with `debug: true`; gives back what `look` sees on its page, once both legs of what it reported have
+ * arrived and the console says `explained`.
+ */
+async function opened(url, { look = () => {}, explained = EXPLAINED } = {}) {
   const one = await visitor(browser)
   try {
     const page = await one.page()
+    const lines = []
+    page.on('console', (message) => lines.push(message.text()))
     const order = `ORDER${Date.now()}`
     await page.evaluateOnNewDocument(
       (settings, order) => Object.assign(window, { settings, order }),
-      stack.config,
+      { ...stack.config, debug: true },
       order,
     )
     await page.goto(url)
@@ -67,17 +74,23 @@ async function opened(url, look = () => {}) {
     const [{ signals }] = await stack.bothLegs(eventId)
     assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server'])
     assert.deepEqual(one.errors, [])
+    const said = () => lines.some((line) => line.includes(explained))
+    await until(`the console says "${explained}"`, said, { found: () => lines })
     return { eventId, seen: await page.evaluate(look) }
   } finally {
     await one.leave()
   }
 }
 
+// Those that do not know the address of a file beside a module; the console says what is to be copied.
+const MISSING = 'debug.js must lie beside'
+const explained = { Rollup: MISSING, 'Rollup into one file': MISSING, esbuild: MISSING, 'esbuild into one file': MISSING }
+
 for (const [name, build] of Object.entries(builds)) {
   test(`it works from ${name}`, async () => {
     const server = await site(files(await build()))
     try {
-      await opened(`http://127.0.0.1:${server.port}/`)
+      await opened(`http://127.0.0.1:${server.port}/`, { explained: explained[name] })
     } finally {
       await server.stop()
     }
@@ -111,7 +124,9 @@ test('it works from Next.js with Turbopack, on the server and in the page', asyn
   try {
     const up = () => fetch(`http://127.0.0.1:${port}/`).then(({ ok }) => ok, () => false)
     await until('Next.js listens', up, { found: () => started.output.text })
-    const { seen } = await opened(`http://127.0.0.1:${server.port}/`, () => document.querySelector('#server').textContent)
+    const { seen } = await opened(`http://127.0.0.1:${server.port}/`, {
+      look: () => document.querySelector('#server').textContent,
+    })
     assert.equal(seen, 'on-the-server 8dfcc057-77d8-88a5-b01a-e0d0586f4129')
   } finally {
     started.child.kill('SIGTERM')
@@ -123,13 +138,17 @@ test('React’s strict mode mounts twice, and TikTok counts once', async () => {
   const server = await site(files(await strictMode()))
   try {
     const url = `http://127.0.0.1:${server.port}/`
-    const { eventId, seen } = await opened(url, () => ({
+    const look = () => ({
       mounts: window.mounts,
       scripts: document.querySelectorAll('script[src*="sdkid="]').length,
-    }))
+    })
+    const { eventId, seen } = await opened(url, { look, explained: MISSING })
     assert.deepEqual(seen, { mounts: 2, scripts: 1 })
     assert.equal(eventsIn(stack.site.log).filter((event) => event.event_id === eventId).length, 1)
     assert.equal(stack.pixelEvents().filter((event) => event.event_id === eventId).length, 1)
+    // The pattern that the guide shows for an event without an order.
+    const shown = ({ properties }) => properties?.contents?.[0]?.content_id === 'strict'
+    assert.equal(eventsIn(stack.site.log).filter(shown).length, 1)
     const views = await until('the page is viewed', async () => {
       const all = await stack.sandbox.conversions()
       const found = all.filter(({ event, page }) => event === 'Pageview' && page?.url === url)
@@ -137,6 +156,24 @@ test('React’s strict mode mounts twice, and TikTok counts once', async () => {
     })
     assert.deepEqual(views.map(({ signals }) => signals.length), [1])
   } finally {
+    await server.stop()
+  }
+})
+
+test('in workers and worklets every call does nothing, without a word', async () => {
+  const server = await site(files(await workers()))
+  const one = await visitor(browser)
+  try {
+    const page = await one.page()
+    const lines = []
+    page.on('console', (message) => lines.push(message.text()))
+    await page.goto(`http://127.0.0.1:${server.port}/`)
+    const nothing = { id: '8dfcc057-77d8-88a5-b01a-e0d0586f4129', status: 'off' }
+    const kinds = ['Worker', 'SharedWorker', 'ServiceWorker', 'AudioWorklet']
+    assert.deepEqual(await page.evaluate(() => window.answers), kinds.map((kind) => [kind, nothing]))
+    assert.deepEqual([lines, one.errors], [[], []])
+  } finally {
+    await one.leave()
     await server.stop()
   }
 })

@@ -21,7 +21,7 @@ test('publint finds nothing', () => {
 })
 
 test('the types are right for everyone who can import the package', () => {
-  run('@arethetypeswrong/cli/dist/index.js', archive(), '--profile', 'esm-only', '--exclude-entrypoints', 'duet.wasm')
+  run('@arethetypeswrong/cli/dist/index.js', archive(), '--profile', 'node16', '--exclude-entrypoints', 'duet.wasm')
 })
 
 test('nothing is published by accident', () => {
@@ -33,9 +33,11 @@ test('nothing is published by accident', () => {
     'duet.wasm',
     'external.js',
     'fallback.js',
+    'index.d.cts',
     'index.d.ts',
     'index.js',
     'package.json',
+    'server.cjs',
     'server.js',
   ])
 })

@@ -41,3 +41,4 @@ mod pays;
 mod servers;
 mod settings;
 mod waits;
+mod wrong_clock;

@@ -109,7 +109,7 @@ async fn ask_tiktok(config: &Config, test_event_code: Option<&str>) -> Result<(F
     let configured = config.tiktok.test.as_ref().map(|test| test.code.as_str());
     let code = test_event_code.or(configured).unwrap_or(TEST_CODE);
     let client = Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
-    let (reply, tiktoks_time) = client.probe(test_event(config, code)?).await;
+    let (reply, tiktoks_time) = client.track(test_event(config, code)?).await;
     let token = match reply {
         Reply::Taken(_) | Reply::TakenInPart { .. } => Ok(format!(
             "TikTok took a test event (code {code}); it is not counted"

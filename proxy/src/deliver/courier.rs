@@ -172,7 +172,7 @@ impl Courier {
 
     /// Ends what is too old; whether anything is left.
     async fn expire(&mut self, batch: &mut Batch) -> Result<bool, queue::Error> {
-        let oldest = (self.link.clock)() - retry::WORTH_DELIVERING_MS;
+        let oldest = self.lane.clock().times().expiry_ms - retry::WORTH_DELIVERING_MS;
         let expired: Vec<_> = batch
             .events
             .extract_if(.., |claimed| claimed.accepted_at_ms() < oldest)
@@ -192,9 +192,15 @@ impl Courier {
         );
         self.link.metrics.sending(load.batch.events.len());
         let ticket = self.pace.started(Instant::now());
-        let client = self.link.client.clone();
-        self.under_way
-            .spawn(async move { (load, ticket, client.track(body).await) });
+        let (client, clock) = (self.link.client.clone(), self.lane.clock().clone());
+        self.under_way.spawn(async move {
+            let (reply, date_ms) = client.track(body).await;
+            // A gateway's page without a verdict may come from anywhere, and so may its time.
+            if let (Some(_), Some(date_ms)) = (reply.code(), date_ms) {
+                clock.dated(date_ms);
+            }
+            (load, ticket, reply)
+        });
     }
 
     async fn conclude(
@@ -337,7 +343,7 @@ impl Courier {
     }
 
     async fn settle(&mut self, events: &[Claimed], outcome: &Outcome) -> Result<(), queue::Error> {
-        let now_ms = (self.link.clock)();
+        let now_ms = self.lane.clock().stamp_ms();
         self.lane.settle(events, outcome, now_ms).await?;
         super::report::settled(&self.link.metrics, events, outcome, now_ms);
         Ok(())

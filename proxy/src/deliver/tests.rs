@@ -4,6 +4,7 @@ use duet_events::{EventId, EventName};
 
 use super::*;
 use crate::{
+    clock::{self, Reading},
     queue::{self, DedupKey, Destination, Entry, Named, Remember},
     retry,
     secret::AccessToken,
@@ -30,7 +31,15 @@ fn entry<'a>(id: &str, event: &'a serde_json::Value) -> Entry<'a, serde_json::Va
 async fn an_event_is_given_up_after_7_days_and_kept_as_expired() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
-    let (intake, mut outlet, letters) = queue::open(folder.path(), 0, Arc::default()).unwrap();
+    let read = || {
+        let (now, later_ms) = (clock::reading(), LATER_MS.load(Ordering::Relaxed));
+        Reading {
+            wall_ms: now.wall_ms + later_ms,
+            boot_ms: now.boot_ms + later_ms,
+        }
+    };
+    let opened = queue::open_by(read, folder.path(), 0, Arc::default());
+    let (intake, mut outlet, letters) = opened.unwrap();
     let event = serde_json::json!({ "event": "Lead", "event_id": "old" });
     intake.enqueue([entry("old", &event)]).await.unwrap();
 
@@ -42,10 +51,7 @@ async fn an_event_is_given_up_after_7_days_and_kept_as_expired() {
         parallel: 1,
         send_limit: None,
     };
-    let link = Link {
-        clock: || clock::now_ms() + LATER_MS.load(Ordering::Relaxed),
-        ..Link::new(client, Arc::default(), Arc::default(), &delivery)
-    };
+    let link = Link::new(client, Arc::default(), Arc::default(), &delivery);
     let mut courier = Courier::new(outlet.lane().await, Arc::new(link));
     assert_eq!(courier.step().await.unwrap(), Step::Worked);
     assert!(letters.newest(10).unwrap().is_empty());

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{app::App, clock};
+use crate::{app::App, clock::Suspect};
 
 /// `GET /healthz`.
 #[derive(Serialize)]
@@ -39,6 +39,10 @@ struct Checks {
     queue: &'static str,
     /// TikTok takes the token for this pixel.
     token: &'static str,
+    /// How the time of day is suspect; left out where it is not. What is kept expires by another time, so this alone is
+    /// no 503.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<&'static str>,
     /// Clerk's keys are loaded. Without them events are taken all the same, so this alone is no 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     clerk: Option<&'static str>,
@@ -47,7 +51,7 @@ struct Checks {
 /// The store takes events, the queue moves, TikTok takes the token: 200, or 503 with what does not hold.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let checks = checks(&app).await;
-    let (status, word) = if checks.all_ok() && checks.clerk.is_none_or(|word| word == "ok") {
+    let (status, word) = if checks.all_ok() && checks.is_whole() {
         (StatusCode::OK, "ready")
     } else if checks.all_ok() {
         (StatusCode::OK, "degraded")
@@ -65,28 +69,34 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
 
 /// `GET /metrics`.
 pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1], String) {
-    let now_ms = clock::now_ms();
+    let clock = app.intake.clock();
+    let times = clock.times();
     let metrics = &app.metrics;
     metrics.queue_events.set(app.intake.depth());
     metrics
         .queue_oldest_seconds
-        .set(app.health.oldest_waits_ms(now_ms) / 1000);
+        .set(app.health.oldest_waits_ms(times.age_ms()) / 1000);
     metrics.ready.set(i64::from(checks(&app).await.all_ok()));
     let test_mode = app
         .test
         .as_ref()
-        .is_some_and(|test| test.code_at(now_ms).is_some());
+        .is_some_and(|test| test.code_at(times.day_ms).is_some());
     metrics.test_mode.set(i64::from(test_mode));
+    metrics
+        .clock_suspect
+        .set(i64::from(clock.suspect().is_some()));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], metrics.text())
 }
 
 async fn checks(app: &App) -> Checks {
     let word = |holds, other| if holds { "ok" } else { other };
+    let clock = app.intake.clock();
     Checks {
         store: word(app.intake.is_writable().await, "not writable"),
-        queue: word(!app.health.is_stuck(clock::now_ms()), "stuck"),
+        queue: word(!app.health.is_stuck(clock.times().age_ms()), "stuck"),
         token: word(!app.health.is_barred(), "refused"),
+        clock: clock.suspect().map(Suspect::word),
         clerk: app
             .clerk
             .as_ref()
@@ -99,5 +109,10 @@ impl Checks {
         [self.store, self.queue, self.token]
             .iter()
             .all(|word| *word == "ok")
+    }
+
+    /// Whether also that holds without which the proxy can do its work.
+    fn is_whole(&self) -> bool {
+        self.clock.is_none() && self.clerk.is_none_or(|word| word == "ok")
     }
 }

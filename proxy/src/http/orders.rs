@@ -19,7 +19,6 @@ use super::{body, client, rejection::Rejection};
 use crate::{
     admit::Caller,
     app::App,
-    clock,
     orders::{Order, Status, Unregistered},
 };
 
@@ -76,7 +75,7 @@ pub async fn register(
     let raw: &RawValue = serde_json::from_slice(&bytes).map_err(|_| Rejection::NotJson)?;
     let mut order = Registration::read(raw, app.country).map_err(Rejection::broken)?;
     let warnings = std::mem::take(&mut order.warnings);
-    let destination = app.destination_at(clock::now_ms());
+    let destination = app.destination_at(app.intake.clock().day_ms());
     let registered = app.intake.orders().register(order, destination).await?;
     let order = registered.map_err(|unregistered| match unregistered {
         Unregistered::Paid => Rejection::OrderPaid,

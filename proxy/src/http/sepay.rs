@@ -12,7 +12,6 @@ use serde::Serialize;
 use super::{body, client, rejection::Rejection};
 use crate::{
     app::App,
-    clock,
     payments::{Notification, Refused, sepay},
     queue::{Receipt, Taken},
 };
@@ -36,7 +35,7 @@ pub async fn post(
     let (Parts { headers, .. }, body) = request.into_parts();
     let payments = app.payments.as_ref().ok_or(Rejection::NoWebhook)?;
     let bytes = body::read(&headers, body).await?;
-    let now_ms = clock::now_ms();
+    let now_ms = app.intake.clock().day_ms();
     let (transfer, parked) = match sepay::read(&payments.sepay, &headers, &bytes, now_ms / 1000) {
         Ok(Notification::Paid(transfer)) => (transfer, None),
         Ok(Notification::Parked(transfer, reason)) => (transfer, Some(reason)),

@@ -21,7 +21,6 @@ use super::{body, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
     admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit, is_public},
     app::{App, Shared},
-    clock,
     metrics::{Metrics, PixelLabel, RuleLabel},
     orders::By,
     queue::{DedupKey, Enqueued, Entry, Note, Part, Remember, Waiter},
@@ -84,7 +83,11 @@ where
     let wait = Wait::asked(uri.query(), caller)?;
     drop(uri);
     let visitor = match (&app.clerk, caller) {
-        (Some(clerk), Caller::Page) => clerk.visitor(&headers, clock::now_ms()).await?,
+        (Some(clerk), Caller::Page) => {
+            clerk
+                .visitor(&headers, app.intake.clock().reading())
+                .await?
+        }
         _ => Visitor::Unknown,
     };
     let bytes = body::read(&headers, body).await?;
@@ -224,7 +227,7 @@ fn refused_result(refusal: Refusal, metrics: &Metrics) -> EventResult {
 }
 
 fn facts<'a>(app: &'a Shared, sender: &'a Sender, headers: &'a HeaderMap) -> Facts<'a> {
-    let now_ms = clock::now_ms();
+    let now_ms = app.intake.clock().day_ms();
     let browser = sender.caller == Caller::Page;
     Facts {
         now_ms,

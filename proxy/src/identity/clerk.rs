@@ -20,7 +20,7 @@ pub use token::Rules;
 
 use crate::{
     admit::Visitor,
-    clock,
+    clock::{self, Reading},
     config::{self, clerk::KeySource},
     http::rejection::Rejection,
     metrics::{Metrics, ResultLabel},
@@ -147,20 +147,20 @@ impl Clerk {
         })
     }
 
-    /// Who a request is from, at `now_ms`. A token in the header that does not hold is refused, so that the page
+    /// Who a request is from. Tokens hold by the time of day, keys by the boot clock. A token in the header that does not hold is refused, so that the page
     /// takes a new one. A cookie travels by itself, as it was when the tab fell asleep: one that does not hold
     /// leaves the visitor unknown, and the event is not lost.
     ///
     /// # Errors
     /// [`Rejection::InvalidSession`], or [`Rejection::NoSessionKeys`] while the issuer's keys are not there.
-    pub async fn visitor(&self, headers: &HeaderMap, now_ms: i64) -> Result<Visitor, Rejection> {
+    pub async fn visitor(&self, headers: &HeaderMap, now: Reading) -> Result<Visitor, Rejection> {
         let suffix = self.cookie_suffix.as_deref();
         let (token, carrier, verified) =
             match carrier::presented(headers, &self.rules.issuer, suffix) {
                 Presented::Nothing => return Ok(Visitor::Unknown),
                 Presented::Refused(refused, carrier) => (None, carrier, Err(refused)),
                 Presented::Token(token, carrier) => {
-                    let verified = self.verify(token, carrier, now_ms).await;
+                    let verified = self.verify(token, carrier, now).await;
                     (Some(token), carrier, verified)
                 }
             };
@@ -186,7 +186,7 @@ impl Clerk {
     pub fn has_keys(&self) -> bool {
         match &self.keys {
             Keys::Fixed(_) => true,
-            Keys::Loaded(jwks) => jwks.is_loaded(clock::now_ms()),
+            Keys::Loaded(jwks) => jwks.is_loaded(clock::boot_ms()),
         }
     }
 
@@ -197,7 +197,7 @@ impl Clerk {
     pub async fn load(&self) -> Result<usize, NotLoaded> {
         match &self.keys {
             Keys::Fixed(_) => Ok(1),
-            Keys::Loaded(jwks) => Ok(jwks.refresh(clock::now_ms()).await?.unwrap_or_default()),
+            Keys::Loaded(jwks) => Ok(jwks.refresh(clock::boot_ms()).await?.unwrap_or_default()),
         }
     }
 
@@ -208,15 +208,21 @@ impl Clerk {
         }
     }
 
-    async fn verify(&self, token: &str, carrier: Carrier, now_ms: i64) -> Result<Visitor, Refused> {
+    async fn verify(
+        &self,
+        token: &str,
+        carrier: Carrier,
+        now: Reading,
+    ) -> Result<Visitor, Refused> {
         let key_id = token::key_id(token)?;
         let visitor =
-            |key: &PublicKey| token::visitor(token, key, &self.rules, carrier, now_ms / 1000);
+            |key: &PublicKey| token::visitor(token, key, &self.rules, carrier, now.wall_ms / 1000);
         match &self.keys {
             Keys::Fixed(key) => visitor(key),
             Keys::Loaded(jwks) => {
                 let key_id = key_id.ok_or(Refused::NoKeyId)?;
-                let key = jwks.key(&key_id, now_ms).await.map_err(|none| match none {
+                let key = jwks.key(&key_id, now.boot_ms).await;
+                let key = key.map_err(|none| match none {
                     NoKey::Unknown => Refused::UnknownKey,
                     NoKey::Unavailable => Refused::KeysUnavailable,
                 })?;

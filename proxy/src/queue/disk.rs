@@ -73,6 +73,9 @@ pub(super) struct Position {
     /// How many events wait for a payment.
     #[serde(default)]
     pub(super) held: u64,
+    /// When a commit last changed it, as far as the clock was not in doubt: see [`clock`](crate::clock).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) written_ms: Option<i64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -250,8 +253,9 @@ impl Tables {
     }
 
     /// Removes the letters that have been kept long enough; the number of them.
-    pub(super) fn sweep(&self, now_ms: i64) -> Result<usize, Error> {
-        let kept = LetterId::new(now_ms - KEEP_LETTERS_MS, 0).to_bytes();
+    pub(super) fn sweep(&self, expiry_ms: i64) -> Result<usize, Error> {
+        let oldest_ms = expiry_ms.saturating_sub(KEEP_LETTERS_MS).max(0);
+        let kept = LetterId::new(oldest_ms, 0).to_bytes();
         let mut batch = self.database.batch();
         for row in self.dead.range(..kept).take(SWEEP) {
             self.dead.remove(&mut batch, row.key()?);

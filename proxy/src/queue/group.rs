@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use fjall::{OwnedWriteBatch, PersistMode};
 
 use super::{
-    Destination, Enqueued, Error,
+    DedupKey, Destination, Enqueued, Error,
     disk::{Place, Position, Tables},
     intake::Bundle,
     ledger::Ledger,
@@ -14,11 +14,15 @@ use super::{
     seen::Seen,
 };
 
+use crate::clock::Times;
+
 mod money;
 
 /// What a deduplication key adds to the journal, and about what the rest of a commit does.
 const KEY_BYTES: usize = 20;
 const POSITION_BYTES: usize = 400;
+/// How old the time of the last commit becomes before an idle store writes it anew.
+const NOTE_TIME_EVERY_MS: i64 = 60 * 60 * 1000;
 
 /// Events that have come to an end, as the store has to be told.
 #[derive(Debug)]
@@ -39,7 +43,7 @@ pub(super) struct Group<'a> {
     tables: &'a Tables,
     seen: &'a mut Seen,
     position: &'a mut Position,
-    now_ms: i64,
+    times: Times,
     batch: OwnedWriteBatch,
     /// New rows, one for each destination.
     drafts: Vec<(Arc<Destination>, Draft)>,
@@ -71,14 +75,14 @@ impl<'a> Group<'a> {
         tables: &'a Tables,
         seen: &'a mut Seen,
         position: &'a mut Position,
-        now_ms: i64,
+        times: Times,
     ) -> Self {
         Self {
             batch: tables.database.batch(),
             tables,
             seen,
             position,
-            now_ms,
+            times,
             drafts: Vec::new(),
             ledger: Ledger::new(&tables.orders),
             added: 0,
@@ -90,10 +94,10 @@ impl<'a> Group<'a> {
 
     /// Takes those that were not accepted before.
     pub(super) fn admit(&mut self, bundle: &Bundle) -> Result<Vec<Enqueued>, Error> {
-        let now_s = seconds(self.now_ms);
+        let now_s = seconds(self.times.stamp_ms);
         let mut results = Vec::new();
         for (entry, event) in bundle.entries() {
-            let is_repeat = self.seen.knows(self.tables, &entry.key, now_s)?;
+            let is_repeat = self.is_seen(&entry.key)?;
             let result = match &entry.note {
                 None => self.take(entry, event, is_repeat),
                 Some(note) => self.admit_noted(entry, note, event, is_repeat)?,
@@ -167,8 +171,16 @@ impl<'a> Group<'a> {
 
     /// Has the commit write and sync, whatever else is in it.
     pub(super) fn probe(&mut self) {
-        self.tables.probe(&mut self.batch, self.now_ms);
+        self.tables.probe(&mut self.batch, self.times.stamp_ms);
         self.durable = true;
+    }
+
+    /// Has an idle store keep the time once an hour, so that its next start finds no clock that runs ahead.
+    pub(super) fn note_time(&mut self) {
+        let (now, before) = (self.times.confirmed_ms, self.position.written_ms);
+        if now > before.map(|before| before.saturating_add(NOTE_TIME_EVERY_MS)) {
+            self.tables.probe(&mut self.batch, self.times.stamp_ms);
+        }
     }
 
     pub(super) fn commit(mut self) -> Result<Committed, Error> {
@@ -188,6 +200,7 @@ impl<'a> Group<'a> {
         self.seen.write(self.tables, &mut self.batch);
         if !self.batch.is_empty() {
             self.position.places.retain(|place| place.waiting > 0);
+            self.position.written_ms = self.times.confirmed_ms.or(self.position.written_ms);
             self.tables.set_position(&mut self.batch, self.position)?;
             self.bytes += POSITION_BYTES;
         }
@@ -205,13 +218,19 @@ impl<'a> Group<'a> {
         })
     }
 
+    /// Whether an event with this key was accepted before and is still remembered.
+    fn is_seen(&self, key: &DedupKey) -> Result<bool, Error> {
+        let expiry_s = seconds(self.times.expiry_ms);
+        self.seen.knows(self.tables, key, expiry_s)
+    }
+
     fn draft(&mut self, destination: &Arc<Destination>) -> &mut Draft {
         let at = self
             .drafts
             .iter()
             .position(|(other, _)| Arc::ptr_eq(other, destination) || other == destination);
         let at = at.unwrap_or_else(|| {
-            let draft = Draft::new(self.now_ms);
+            let draft = Draft::new(self.times.stamp_ms);
             self.drafts.push((Arc::clone(destination), draft));
             self.drafts.len() - 1
         });
@@ -241,6 +260,6 @@ impl Position {
     }
 }
 
-fn seconds(ms: i64) -> u32 {
+pub(super) fn seconds(ms: i64) -> u32 {
     u32::try_from(ms / 1000).unwrap_or_default()
 }

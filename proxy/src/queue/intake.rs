@@ -16,7 +16,7 @@ use super::{
     ends::Ends,
     writer::{Answer, Call, Handle},
 };
-use crate::orders::By;
+use crate::{clock::Clock, orders::By};
 
 /// The most calls that may wait for the disk, and the most bytes of their events; more are turned away.
 const WAITING_CALLS: usize = 1024;
@@ -144,6 +144,11 @@ impl Intake {
     /// The orders that events name.
     pub fn orders(&self) -> &Orders {
         &self.orders
+    }
+
+    /// What periods are counted by, and the time of day.
+    pub fn clock(&self) -> &Clock {
+        self.orders.clock()
     }
 
     /// Has the entries written in one atomic commit, or none of them. Calls that come together share one

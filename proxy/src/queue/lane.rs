@@ -17,7 +17,7 @@ use super::{
     row::{self, Row},
     writer::{Call, Handle, NewLane},
 };
-use crate::outcome::Outcome;
+use crate::{clock::Clock, outcome::Outcome};
 
 /// Gives out the events of one destination. At most one exists for each.
 pub struct Lane {
@@ -26,6 +26,7 @@ pub struct Lane {
     store: Store,
     writer: Handle,
     ends: Arc<Ends>,
+    clock: Clock,
     arrived: Arc<Notify>,
     /// No row before this one waits.
     head: u64,
@@ -105,13 +106,20 @@ impl Batch {
 }
 
 impl Lane {
-    pub(super) fn new(new: NewLane, store: Store, writer: Handle, ends: Arc<Ends>) -> Self {
+    pub(super) fn new(
+        new: NewLane,
+        store: Store,
+        writer: Handle,
+        ends: Arc<Ends>,
+        clock: Clock,
+    ) -> Self {
         Self {
             prefix: new.destination.prefix(),
             destination: new.destination,
             store,
             writer,
             ends,
+            clock,
             arrived: new.arrived,
             head: new.head,
             next: new.head,
@@ -123,6 +131,11 @@ impl Lane {
     /// Where its events go.
     pub fn destination(&self) -> &Arc<Destination> {
         &self.destination
+    }
+
+    /// What the periods of its events are counted by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The next events in order, within `limits`; `None` when nothing waits. An event that is larger than

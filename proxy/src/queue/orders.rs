@@ -11,7 +11,7 @@ use super::{
     writer::{Call, Handle, Registered},
 };
 use crate::{
-    clock,
+    clock::Clock,
     orders::Order,
     payments::{Transfer, memo::OrderPattern},
 };
@@ -21,6 +21,7 @@ use crate::{
 pub struct Orders {
     store: Store,
     writer: Handle,
+    clock: Clock,
 }
 
 /// A transfer on its way in.
@@ -48,8 +49,16 @@ pub struct Taken {
 }
 
 impl Orders {
-    pub(super) fn new(store: Store, writer: Handle) -> Self {
-        Self { store, writer }
+    pub(super) fn new(store: Store, writer: Handle, clock: Clock) -> Self {
+        Self {
+            store,
+            writer,
+            clock,
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The order of this id, unless nobody has named it or it is forgotten.
@@ -58,7 +67,7 @@ impl Orders {
     /// [`Error::Stopped`] and [`Error::Store`] when the disk refuses.
     pub fn find(&self, id: &str) -> Result<Option<Order>, Error> {
         let tables = self.store.tables()?;
-        Ledger::new(&tables.orders).find(id, clock::now_ms())
+        Ledger::new(&tables.orders).find(id, self.clock.times().expiry_ms)
     }
 
     /// Takes what the shop's server says of an order.

@@ -6,6 +6,7 @@ use tokio::time;
 use super::*;
 use crate::{outcome::Outcome, tiktok::Verdict};
 
+mod clock;
 mod crashes;
 mod damage;
 mod money;

@@ -16,7 +16,7 @@ use super::{
     Destination, Enqueued, Error, Receipt, Taken,
     ahead::Ahead,
     disk::{Position, Store, Tables},
-    group::{Committed, Group, Settlement},
+    group::{Committed, Group, Settlement, seconds},
     intake::Bundle,
     letter::LetterId,
     seen::Seen,
@@ -24,7 +24,7 @@ use super::{
     unreported::Unreported,
 };
 use crate::{
-    clock,
+    clock::{Clock, Times},
     metrics::Metrics,
     orders::{Order, Unregistered},
     outcome::Outcome,
@@ -107,6 +107,7 @@ impl Handle {
 pub(super) struct Shared {
     pub(super) waiting: Arc<AtomicI64>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
     pub(super) space: Space,
     pub(super) ahead: Ahead,
     /// Destinations that have events for the first time since the start.
@@ -193,10 +194,11 @@ impl Writer {
         if short && self.healthy.swap(false, Ordering::Relaxed) {
             tracing::error!("the disk is nearly full; no event is taken until there is room");
         }
+        let times = self.shared.clock.times();
         let mut replies = Replies::default();
         let committed = self
             .state()
-            .and_then(|state| state.commit(calls, short, &mut replies));
+            .and_then(|state| state.commit(calls, short, times, &mut replies));
         match committed {
             Ok(committed) => {
                 // One that was not synced, such as an idle sweep's, does not say that the disk takes writes again.
@@ -263,7 +265,7 @@ impl Writer {
         let Some(state) = &mut self.state else { return };
         let mut tidied = state.seen.seal(&state.tables);
         if tidied.is_ok() && sweep {
-            tidied = state.sweep(clock::now_ms()).map(|swept| {
+            tidied = state.sweep(self.shared.clock.times()).map(|swept| {
                 let metrics = &self.shared.metrics;
                 metrics.given_up(&Outcome::Unverified, swept.given_up);
                 if self
@@ -307,14 +309,10 @@ impl State {
         &mut self,
         calls: impl Iterator<Item = Call>,
         short: bool,
+        times: Times,
         replies: &mut Replies,
     ) -> Result<Committed, Error> {
-        let mut group = Group::new(
-            &self.tables,
-            &mut self.seen,
-            &mut self.position,
-            clock::now_ms(),
-        );
+        let mut group = Group::new(&self.tables, &mut self.seen, &mut self.position, times);
         for call in calls {
             match call {
                 Call::Enqueue(bundle) if short => bundle.refuse(),
@@ -357,14 +355,14 @@ impl State {
     }
 
     /// Clears what has had its time.
-    fn sweep(&mut self, now_ms: i64) -> Result<Swept, Error> {
-        self.tables.sweep(now_ms)?;
-        let seconds = u32::try_from(now_ms / 1000).unwrap_or_default();
-        self.seen.expire(&self.tables, seconds)?;
-        let mut group = Group::new(&self.tables, &mut self.seen, &mut self.position, now_ms);
+    fn sweep(&mut self, times: Times) -> Result<Swept, Error> {
+        self.tables.sweep(times.expiry_ms)?;
+        self.seen.expire(&self.tables, seconds(times.expiry_ms))?;
+        let mut group = Group::new(&self.tables, &mut self.seen, &mut self.position, times);
         let given_up = group.give_up_waiting()?;
         let (swept_to, unreported) = group.forget_orders(std::mem::take(&mut self.swept_to))?;
         self.swept_to = swept_to;
+        group.note_time();
         group.commit()?;
         Ok(Swept {
             given_up,

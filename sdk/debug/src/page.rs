@@ -1,6 +1,9 @@
 //! What `debug.js` calls.
 
-use gloo_net::http::Request;
+use gloo_net::{
+    Error,
+    http::{Request, Response},
+};
 use serde::Serialize;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
@@ -13,6 +16,8 @@ struct Health {
     http: u16,
     /// What it says of itself.
     says: serde_json::Value,
+    /// Why it rejects this page's events: the proxy's own sentence, which names the setting to change.
+    rejects: Option<String>,
 }
 
 /// What the proxy would say of an event: `{ errors, warnings }`.
@@ -29,16 +34,36 @@ pub async fn health(endpoint: String) -> JsValue {
     let mut health = Health {
         http: 0,
         says: serde_json::Value::Null,
+        rejects: None,
     };
-    match Request::get(&endpoint).send().await {
-        Ok(response) => {
-            health.http = response.status();
-            let text = response.text().await.unwrap_or_default();
-            health.says = serde_json::from_str(&text).unwrap_or_default();
-        }
-        Err(error) => web_sys::console::debug_1(&format!("[duet] {error}").into()),
+    if let Some((status, says)) = answer(Request::get(&endpoint).send().await).await {
+        (health.http, health.says) = (status, says);
+    }
+    // Only a POST carries this page's origin, which the proxy may not know. A bundle without events reports nothing.
+    let nothing = Request::post(&endpoint).body(r#"{"events":[]}"#);
+    if let Ok(request) = nothing
+        && let Some((403, says)) = answer(request.send().await).await
+    {
+        health.rejects = says
+            .get("error")
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned);
     }
     value(&health)
+}
+
+async fn answer(response: Result<Response, Error>) -> Option<(u16, serde_json::Value)> {
+    match response {
+        Ok(response) => {
+            let text = response.text().await.unwrap_or_default();
+            let says = serde_json::from_str(&text).unwrap_or_default();
+            Some((response.status(), says))
+        }
+        Err(error) => {
+            web_sys::console::debug_1(&format!("[duet] {error}").into());
+            None
+        }
+    }
 }
 
 fn value(what: &impl Serialize) -> JsValue {

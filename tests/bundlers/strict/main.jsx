@@ -3,6 +3,7 @@
 import { StrictMode, useEffect } from 'react'
 import { createRoot } from 'react-dom/client'
 import { init, page, trackServerViewContent } from 'duet-sdk'
+import { Product } from './product.jsx'
 
 window.mounts = 0
 
@@ -21,5 +22,6 @@ const container = document.body.appendChild(document.createElement('div'))
 createRoot(container).render(
   <StrictMode>
     <Shop />
+    <Product id="strict" name="Strict" value={1000} />
   </StrictMode>,
 )

@@ -20,11 +20,7 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
     }
     fs::copy(build.join("duet_bg.wasm"), package.join("duet.wasm"))?;
     fs::write(build.join("names.json"), json(names))?;
-    let external = [
-        "--external:./fallback.js",
-        "--external:./debug.js",
-        "--alias:surroundings=./page.js",
-    ];
+    let external = ["--external:./fallback.js", "--alias:surroundings=./page.js"];
     let text = format!("--define:TEXT={TEXT}");
     let inline = [&external[..], &["--alias:source=./inline.js", &text]].concat();
     bundle(build, package, ("api.js", "index.js"), &inline, names)?;
@@ -40,7 +36,10 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
         &[],
     )?;
     let server = ["--alias:surroundings=./server.js"];
-    bundle(build, package, ("api.js", "server.js"), &server, &[])
+    bundle(build, package, ("api.js", "server.js"), &server, &[])?;
+    // For Jest and everyone else who still calls `require`.
+    let common_js = ["--alias:surroundings=./server.js", "--format=cjs"];
+    bundle(build, package, ("api.js", "server.cjs"), &common_js, &[])
 }
 
 /// Puts the module's text behind the code that reads it. In the midst of it, it would spoil how brotli parts
@@ -76,7 +75,8 @@ fn bundle(
     esbuild.arg(format!("./{entry}"));
     let bundled = build.join(format!("bundled-{file}"));
     esbuild.arg(format!("--outfile={}", bundled.display()));
-    esbuild.args(["--bundle", "--minify", "--format=esm", "--target=es2021"]);
+    esbuild.args(["--bundle", "--minify-syntax", "--minify-identifiers"]);
+    esbuild.args(["--format=esm", "--target=es2021"]);
     esbuild.args(["--log-level=warning", "--legal-comments=none"]);
     esbuild.args(options);
     for (name, value) in names {
@@ -87,7 +87,16 @@ fn bundle(
     // esbuild renames and joins; terser also folds what is used once, a twentieth of what is left.
     let mut terser = command("node", [tools.join("terser/bin/terser")], build);
     terser.arg(&bundled).arg("--output").arg(package.join(file));
-    terser.args(["--module", "--ecma", "2020", "--mangle"]);
+    terser.args(["--beautify", "beautify=false,ascii_only=true"]);
+    // What tells a bundler to leave an import alone.
+    terser.args(["--comments", "/webpackIgnore|@vite-ignore/"]);
+    if Path::new(file)
+        .extension()
+        .is_none_or(|ending| ending != "cjs")
+    {
+        terser.arg("--module");
+    }
+    terser.args(["--ecma", "2020", "--mangle"]);
     terser.args([
         "--compress",
         "passes=4,ecma=2020,unsafe_arrows,hoist_funs,hoist_props,keep_fargs=false",

@@ -19,6 +19,8 @@ pub(crate) fn stage() -> Result<Package> {
     fs::create_dir_all(&folder)?;
     copy_files(&root().join("sdk/npm"), &folder, |_| true)?;
     copy_files(&root(), &folder, |name| name.starts_with("LICENSE"))?;
+    // The same types once more, for those who call `require`.
+    fs::copy(folder.join("index.d.ts"), folder.join("index.d.cts"))?;
 
     let manifest = folder.join("package.json");
     let text = fs::read_to_string(&manifest)?;

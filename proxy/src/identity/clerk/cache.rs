@@ -1,4 +1,5 @@
-//! What is known of an issuer's keys, and when it may be asked again. Pure: the time comes in as an argument.
+//! What is known of an issuer's keys, and when it may be asked again. Pure: the time comes in as an argument, by a clock
+//! that nobody sets. A clock set back by hours would have a withdrawn key stay for as long.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -54,11 +55,10 @@ impl Cache {
         self.usable(now_ms).is_some()
     }
 
-    /// Whether the pause after the last question is over, or the clock was set back.
+    /// Whether the pause after the last question is over.
     pub(super) fn may_ask(&self, now_ms: i64) -> bool {
-        let pause = PAUSE_MS.unsigned_abs();
         self.asked_ms
-            .is_none_or(|asked_ms| now_ms.abs_diff(asked_ms) >= pause)
+            .is_none_or(|asked_ms| now_ms - asked_ms >= PAUSE_MS)
     }
 
     /// When to ask again without being asked: after failures later each time.

@@ -112,12 +112,12 @@ impl Jwks {
     /// Keeps the set fresh for ever, so that requests find it loaded and a key that was withdrawn goes.
     pub(super) async fn keep(&self) {
         loop {
-            let now_ms = clock::now_ms();
+            let now_ms = clock::boot_ms();
             if self.cache().due_ms() <= now_ms {
                 // What went wrong is logged there.
                 let _ = self.refresh(now_ms).await;
             }
-            let wait_ms = self.cache().due_ms() - clock::now_ms();
+            let wait_ms = self.cache().due_ms() - clock::boot_ms();
             time::sleep(Duration::from_millis(wait_ms.max(1000).unsigned_abs())).await;
         }
     }

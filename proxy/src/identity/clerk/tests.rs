@@ -31,7 +31,11 @@ fn token(mint: &Mint, now_s: i64) -> String {
 async fn seen(values: &[(header::HeaderName, String)]) -> Result<Visitor, Rejection> {
     let values = values.iter().cloned();
     let headers = values.map(|(name, value)| (name, HeaderValue::from_str(&value).unwrap()));
-    offline().visitor(&headers.collect(), NOW_S * 1000).await
+    let now = Reading {
+        wall_ms: NOW_S * 1000,
+        boot_ms: 0,
+    };
+    offline().visitor(&headers.collect(), now).await
 }
 
 fn bearer(token: &str) -> (header::HeaderName, String) {

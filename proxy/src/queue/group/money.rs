@@ -35,18 +35,18 @@ impl Group<'_> {
         event: &[u8],
         is_repeat: bool,
     ) -> Result<Enqueued, Error> {
-        let known = self.ledger.find(&note.order_id, self.now_ms)?;
+        let known = self.ledger.find(&note.order_id, self.times.expiry_ms)?;
         if known.is_none() && note.part == Part::Mentions {
             return Ok(self.take(entry, event, is_repeat));
         }
         let text = EventText::of(event).ok_or(Error::Unwritable)?;
-        let mut order = known.unwrap_or_else(|| Order::note(&note.order_id, self.now_ms));
+        let mut order = known.unwrap_or_else(|| Order::note(&note.order_id, self.times.stamp_ms));
         let begins = matches!(note.part, Part::Begins | Part::Claims);
         if begins && !order.is_begun() && self.may_begin(note)? {
             order.begins();
         }
         if order.is_begun() || note.part == Part::Claims {
-            order.is_named_by(&text, note.by, self.now_ms);
+            order.is_named_by(&text, note.by, self.times.stamp_ms);
         }
         let result = match note.part {
             Part::Claims => self.judge(&mut order, &entry.destination, &text, event)?,
@@ -65,7 +65,10 @@ impl Group<'_> {
     /// Whether an event may begin the order it names. A page may not, where the order would read like a live one in a
     /// memo: a stranger could make each payment of that order ambiguous.
     fn may_begin(&self, note: &Note) -> Result<bool, Error> {
-        Ok(note.by == By::Server || !self.ledger.has_lookalike(&note.order_id, self.now_ms)?)
+        Ok(note.by == By::Server
+            || !self
+                .ledger
+                .has_lookalike(&note.order_id, self.times.expiry_ms)?)
     }
 
     /// Takes an event as it is, unless it was accepted before.
@@ -97,7 +100,7 @@ impl Group<'_> {
             Gate::Hold => {
                 let held = Held {
                     name: name.canonical().to_owned(),
-                    until_ms: self.now_ms + HOLD_MS,
+                    until_ms: self.times.stamp_ms + HOLD_MS,
                     sequence: self.position.next,
                 };
                 self.position.next += 1;
@@ -106,7 +109,7 @@ impl Group<'_> {
                     order_id: order.id().to_owned(),
                     destination: Arc::clone(destination),
                     event: serde_json::from_slice(event).map_err(|_| Error::Unwritable)?,
-                    held_at_ms: self.now_ms,
+                    held_at_ms: self.times.stamp_ms,
                 };
                 self.ledger.hold(&held, &waiting)?;
                 order.hold(held);
@@ -123,12 +126,12 @@ impl Group<'_> {
     ) -> Result<Registered, Error> {
         self.durable = true;
         let id = &registration.order_id;
-        let known = self.ledger.find(id, self.now_ms)?;
-        let mut order = known.unwrap_or_else(|| Order::begin(id, self.now_ms));
-        if let Err(unregistered) = order.register(registration, self.now_ms) {
+        let known = self.ledger.find(id, self.times.expiry_ms)?;
+        let mut order = known.unwrap_or_else(|| Order::begin(id, self.times.stamp_ms));
+        if let Err(unregistered) = order.register(registration, self.times.stamp_ms) {
             return Ok(Err(unregistered));
         }
-        if order.pay_off(self.now_ms).is_some() {
+        if order.pay_off(self.times.stamp_ms).is_some() {
             self.report(&mut order, destination)?;
         }
         self.ledger.keep(&order)?;
@@ -151,7 +154,7 @@ impl Group<'_> {
                 provider: transfer.provider.to_owned(),
                 id: transfer.id.clone(),
                 amount: transfer.amount,
-                at_ms: self.now_ms,
+                at_ms: self.times.stamp_ms,
                 account: transfer.account.clone(),
                 reference: transfer.reference.clone(),
                 order_id: None,
@@ -181,7 +184,7 @@ impl Group<'_> {
             }
         };
         taken.payment.order_id = Some(order.id().to_owned());
-        taken.payment.became = match order.receive(receipt.transfer.amount, self.now_ms) {
+        taken.payment.became = match order.receive(receipt.transfer.amount, self.times.stamp_ms) {
             Received::Paid { over } => {
                 taken.is_unattributed = self.report(&mut order, &receipt.destination)?;
                 if over > 0 {
@@ -206,11 +209,14 @@ impl Group<'_> {
         let Transfer { hint, .. } = transfer;
         match hint {
             OrderHint::Exact(id) => {
-                let order = self.ledger.find(id, self.now_ms)?.filter(Order::is_begun);
+                let order = self
+                    .ledger
+                    .find(id, self.times.expiry_ms)?
+                    .filter(Order::is_begun);
                 Ok(order.map_or(Match::None, |order| Match::One(Box::new(order))))
             }
             OrderHint::Memo(memo) => matched(memo, pattern.as_ref(), |code| {
-                self.ledger.that_read(code, self.now_ms)
+                self.ledger.that_read(code, self.times.expiry_ms)
             }),
         }
     }
@@ -219,7 +225,9 @@ impl Group<'_> {
     /// them means the same, there is one. That the payment's event has an id which was accepted before is no reason to
     /// keep it back: the event of then may have waited in vain. Whether nothing is known of who paid.
     fn report(&mut self, order: &mut Order, destination: &Arc<Destination>) -> Result<bool, Error> {
-        let conversion = order.conversion(self.now_ms).ok_or(Error::Unwritable)?;
+        let conversion = order
+            .conversion(self.times.day_ms)
+            .ok_or(Error::Unwritable)?;
         let mut is_told = order.has_reported(conversion.name.canonical());
         for held in order.release() {
             let Some(waiting) = self.ledger.take(held.until_ms, held.sequence)? else {
@@ -241,7 +249,8 @@ impl Group<'_> {
         }
         if !is_told {
             let key = DedupKey::of(destination, &conversion.name, &conversion.id);
-            self.seen.learn(key, Remember::Days90, seconds(self.now_ms));
+            self.seen
+                .learn(key, Remember::Days90, seconds(self.times.stamp_ms));
             self.draft(destination).push(&conversion.json);
             self.added += 1;
             order.reports(conversion.name.as_str(), conversion.id.as_str());
@@ -254,7 +263,7 @@ impl Group<'_> {
         let Some((text, order_id)) = sale(letter) else {
             return Ok(());
         };
-        let Some(mut order) = self.ledger.find(&order_id, self.now_ms)? else {
+        let Some(mut order) = self.ledger.find(&order_id, self.times.expiry_ms)? else {
             return Ok(());
         };
         if !order.takes_back(&text.event, &text.event_id) {
@@ -279,8 +288,8 @@ impl Group<'_> {
             self.draft(&letter.destination).push(event);
             return Ok(());
         };
-        let known = self.ledger.find(&order_id, self.now_ms)?;
-        let mut order = known.unwrap_or_else(|| Order::note(&order_id, self.now_ms));
+        let known = self.ledger.find(&order_id, self.times.expiry_ms)?;
+        let mut order = known.unwrap_or_else(|| Order::note(&order_id, self.times.stamp_ms));
         let was_unreported = order.is_unreported();
         let name = text.name().ok_or(Error::Corrupt)?;
         let is_sent = if letter.waited_for_payment() {
@@ -310,12 +319,12 @@ impl Group<'_> {
 
     /// Gives up events that have waited for a payment long enough; the number of them.
     pub(in crate::queue) fn give_up_waiting(&mut self) -> Result<usize, Error> {
-        let due = self.ledger.waited_in_vain(self.now_ms, SWEEP)?;
+        let due = self.ledger.waited_in_vain(self.times.expiry_ms, SWEEP)?;
         for (until_ms, sequence) in &due {
             let waiting = self.ledger.take(*until_ms, *sequence)?;
             let waiting = waiting.ok_or(Error::Corrupt)?;
             self.position.held = self.position.held.saturating_sub(1);
-            if let Some(mut order) = self.ledger.find(&waiting.order_id, self.now_ms)? {
+            if let Some(mut order) = self.ledger.find(&waiting.order_id, self.times.expiry_ms)? {
                 order.give_up(*sequence);
                 self.ledger.keep(&order)?;
             }
@@ -328,7 +337,7 @@ impl Group<'_> {
     /// Forgets an order; the number of events that waited for its payment.
     pub(in crate::queue) fn withdraw(&mut self, order_id: &str) -> Result<Option<usize>, Error> {
         self.durable = true;
-        let Some(mut order) = self.ledger.find(order_id, self.now_ms)? else {
+        let Some(mut order) = self.ledger.find(order_id, self.times.expiry_ms)? else {
             return Ok(None);
         };
         let held = order.release();
@@ -351,7 +360,7 @@ impl Group<'_> {
     fn bury(&mut self, outcome: &Outcome, sequence: u64, waiting: Waiting) -> Result<(), Error> {
         let letter = DeadLetter {
             outcome: outcome.label().to_owned(),
-            ended_at_ms: self.now_ms,
+            ended_at_ms: self.times.stamp_ms,
             code: None,
             message: None,
             request_id: None,
@@ -360,7 +369,7 @@ impl Group<'_> {
             event: waiting.event,
         };
         let letter = serde_json::to_vec(&letter).map_err(|_| Error::Corrupt)?;
-        let id = LetterId::new(self.now_ms, sequence);
+        let id = LetterId::new(self.times.stamp_ms, sequence);
         self.tables
             .dead
             .insert(&mut self.batch, id.to_bytes(), letter)
@@ -372,7 +381,7 @@ impl Group<'_> {
         &mut self,
         cursor: Vec<u8>,
     ) -> Result<(Vec<u8>, usize), Error> {
-        self.ledger.sweep(cursor, SWEEP, self.now_ms)
+        self.ledger.sweep(cursor, SWEEP, self.times.expiry_ms)
     }
 }
 

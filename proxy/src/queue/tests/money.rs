@@ -5,6 +5,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::*;
 use crate::{
+    clock::Times,
     orders::{By, Status, Unregistered},
     payments::{OrderHint, Transfer, memo::Memo},
     queue::{group::Group, seen::Seen},
@@ -202,7 +203,8 @@ async fn what_waits_in_vain_is_a_dead_letter_after_72_hours() {
     let now = crate::clock::now_ms();
     let mut given_up = Vec::new();
     for hours in [71, 73] {
-        let mut group = Group::new(&tables, &mut seen, &mut position, now + hours * HOUR_MS);
+        let times = Times::undoubted(now + hours * HOUR_MS);
+        let mut group = Group::new(&tables, &mut seen, &mut position, times);
         given_up.push(group.give_up_waiting().unwrap());
         group.commit().unwrap();
     }
@@ -223,8 +225,8 @@ async fn orders_and_payments_are_forgotten_in_time() {
     let (mut seen, mut position) = (Seen::load(&tables).unwrap(), tables.position().unwrap());
     let mut rows = Vec::new();
     for days in [29, 31, 91] {
-        let now = crate::clock::now_ms() + days * DAY_MS;
-        let mut group = Group::new(&tables, &mut seen, &mut position, now);
+        let times = Times::undoubted(crate::clock::now_ms() + days * DAY_MS);
+        let mut group = Group::new(&tables, &mut seen, &mut position, times);
         let (next, _) = group.forget_orders(Vec::new()).unwrap();
         assert!(next.is_empty());
         group.commit().unwrap();

@@ -14,6 +14,7 @@ use tokio::{
 use super::*;
 use crate::{
     admit::Visitor,
+    clock::Reading,
     config::clerk::{self, KeySource, MissingAzp},
     http::rejection::Rejection,
     identity::clerk::{Clerk, Rules},
@@ -92,7 +93,12 @@ impl Instance {
 async fn seen(clerk: &Clerk, name: header::HeaderName, value: &str, at_s: i64) -> Seen {
     let mut headers = header::HeaderMap::new();
     headers.insert(name, HeaderValue::from_str(value).unwrap());
-    match clerk.visitor(&headers, (NOW_S + at_s) * 1000).await {
+    let now_ms = (NOW_S + at_s) * 1000;
+    let now = Reading {
+        wall_ms: now_ms,
+        boot_ms: now_ms,
+    };
+    match clerk.visitor(&headers, now).await {
         Ok(Visitor::User(_)) => Seen::User,
         Ok(Visitor::Unknown) => Seen::Unknown,
         Err(Rejection::InvalidSession) => Seen::Invalid,

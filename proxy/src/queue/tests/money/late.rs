@@ -32,7 +32,8 @@ impl Later {
     fn after<T>(&mut self, ms: i64, change: impl FnOnce(&mut Group<'_>) -> T) -> T {
         self.now_ms += ms;
         let (seen, position) = (&mut self.seen, &mut self.position);
-        let mut group = Group::new(&self.tables, seen, position, self.now_ms);
+        let times = Times::undoubted(self.now_ms);
+        let mut group = Group::new(&self.tables, seen, position, times);
         let result = change(&mut group);
         group.commit().unwrap();
         result
