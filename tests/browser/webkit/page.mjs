@@ -85,7 +85,8 @@ export class Page extends EventEmitter {
   }
 
   async evaluate(script, ...args) {
-    const { value, ticket } = await this.#run(`() => ${applied(script, args)}`);
+    // A text is an expression.
+    const { value, ticket } = await this.#run(`() => ${typeof script === 'string' ? `(${script})` : applied(script, args)}`);
     if (!ticket) return value;
     for (;;) {
       const { value: settled } = await this.#run(`(answers) => answers.has(${ticket}) ? [answers.get(${ticket})] : []`);
