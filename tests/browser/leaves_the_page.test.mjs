@@ -7,7 +7,7 @@ import { holds } from './browser.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
 import { endpoints, leave, surroundings, ways } from './leaving.mjs';
 
-const roundsIn = { chromium: 2, firefox: 1 };
+const roundsIn = { chromium: 2, firefox: 1, webkit: 1 };
 
 inBrowsers(engines, (scene) => {
   let places;
