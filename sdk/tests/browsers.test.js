@@ -34,8 +34,8 @@ const USED_WHERE_THERE = [
   'locks', 'sendBeacon', 'globalPrivacyControl', 'trustedTypes', 'createPolicy', 'createScriptURL',
   // A module that is compiled while it arrives; a page that is not shown yet; the navigation's own entry
   'compileStreaming', 'prerendering', 'getEntriesByType',
-  // Digests as text
-  'toHex',
+  // Digests as text; what makes the ids of a server differ
+  'toHex', 'timeOrigin',
 ]
 
 /** What browsers had before they had modules. */
@@ -46,12 +46,12 @@ const OLDER = `
   undefined window history
   Instance Module abort add addEventListener append apply arrayBuffer assign baseURI bind body buffer call catch cbrt charCodeAt
   compile concat configurable cookie createElement credentials defineProperty delete done documentElement encode endsWith entries enumerable
-  every exec exports filter find findIndex finally floor for forEach get getElementsByTagName getInt32 getItem getOwnPropertyDescriptor
+  every exec exports filter find findIndex finally floor for forEach from get getElementsByTagName getInt32 getItem getOwnPropertyDescriptor
   getRandomValues has hash head headers hidden host hostname href includes indexOf info insertBefore instantiate isArray isInteger join json
-  keepalive key keys language lastIndexOf length log map match max message min name nonce now ok open origin parentNode parse pathname
+  keepalive key keys language lastIndexOf length log map match max message min name nonce normalize now ok open origin parentNode parse pathname
   port pow protocol prototype push querySelector race random readyState redirected reduce referrer removeEventListener removeItem
   replace request resolve round search searchParams set setInt32 setItem shift signal size slice some sort splice split sqrt src
-  startsWith status storage stringify subarray substring test then toFixed toJSON toLowerCase toString toUpperCase trim type unshift
+  startsWith status storage stringify subarray substring test then toFixed toJSON toLowerCase toString toUpperCase trim type unescape unshift
   url userAgent value values visibilityState warn
 `.trim().split(/\s+/)
 
