@@ -7,7 +7,7 @@ use duet_events::Country;
 
 use crate::{
     admit::{Caller, MoneyEvents},
-    config::{Config, RateLimit, Server, TestMode, payments::Payments},
+    config::{Config, FIRST_CLASS, RateLimit, Server, TestMode, payments::Payments},
     health::Health,
     http::{click_cookie::Clicks, rate::Rates, rejection::Rejection},
     identity::{clerk::Clerk, server_key},
@@ -18,7 +18,7 @@ use crate::{
 /// How often one client may guess: ask for orders whose ids can be guessed, or bring a key that is wrong. No setting
 /// switches this off.
 const GUESSES: RateLimit = RateLimit {
-    requests: NonZeroU32::new(30).unwrap(),
+    most: NonZeroU32::new(30).unwrap(),
     per: Duration::from_mins(1),
 };
 
@@ -35,8 +35,10 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// How requests are taken.
     pub server: Server,
-    /// How much each client has asked for.
+    /// How many events each client has sent.
     pub rates: Rates,
+    /// How many of them went to the first class because they are about money.
+    pub first_class: Rates,
     /// How much each client has asked for the status of orders.
     pub status_rates: Rates,
     /// How often one client may ask for orders whose ids can be guessed.
@@ -74,6 +76,7 @@ impl Shared {
             metrics,
             server: config.server.clone(),
             rates: Rates::new(config.server.rate_limit),
+            first_class: Rates::new(Some(FIRST_CLASS)),
             status_rates: Rates::new(config.server.rate_limit),
             guesses: Rates::new(Some(GUESSES)),
             key_guesses: Rates::new(Some(GUESSES)),

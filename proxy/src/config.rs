@@ -21,13 +21,14 @@ use crate::{
     secret::{AccessToken, ServerKey},
 };
 
+mod changes;
 pub mod clerk;
 mod delivery;
 pub mod payments;
 mod reader;
 pub mod settings;
 
-pub use delivery::Delivery;
+pub use delivery::{Delivery, FIRST_CLASS, FIRST_EVENTS};
 use payments::Payments;
 use reader::Reader;
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub disk_reserve_bytes: u64,
     /// Variables that are set and that this version does not act on.
     pub without_effect: Vec<&'static str>,
+    /// What this version does otherwise than the one before with the settings in use, in sentences.
+    pub changes: Vec<&'static str>,
     /// `DUET_MONEY_EVENTS`.
     pub money: MoneyEvents,
     /// `DUET_COUNTRY`: where phone numbers without a country code belong.
@@ -122,17 +125,17 @@ pub struct Server {
     pub allowed_origins: Vec<Origin>,
     /// `DUET_TRUSTED_PROXIES`: whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
-    /// `DUET_RATE_LIMIT`, per client address.
+    /// `DUET_RATE_LIMIT`: events per client address.
     pub rate_limit: Option<RateLimit>,
     /// `DUET_SERVER_KEY`.
     pub server_key: Option<ServerKey>,
 }
 
-/// How many requests may be made: `requests` at once, which come back evenly over `per`.
+/// How much may be done: `most` at once, which come back evenly over `per`.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimit {
     /// The most at once.
-    pub requests: NonZeroU32,
+    pub most: NonZeroU32,
     /// How long until all of them are allowed again.
     pub per: Duration,
 }
@@ -251,6 +254,7 @@ impl Config {
         let clerk = clerk::read(&mut reader, &allowed_origins);
         reader.finish()?;
         let is_set = |name: &&'static str| lookup(name).is_some_and(|text| !text.trim().is_empty());
+        let changes = changes::changes(|name| is_set(&name));
         let without_effect = settings::WITHOUT_EFFECT
             .iter()
             .copied()
@@ -278,6 +282,7 @@ impl Config {
                 data_dir: data_dir?,
                 disk_reserve_bytes: disk_reserve_bytes?,
                 without_effect,
+                changes,
                 money,
                 country,
                 clerk,

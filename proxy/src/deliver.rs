@@ -20,8 +20,10 @@ use crate::{
 };
 
 mod courier;
+mod hand;
 mod pace;
 mod report;
+mod size;
 
 use courier::{Courier, Step};
 
@@ -125,7 +127,7 @@ async fn step_or_pause(courier: &mut Courier) -> Step {
 async fn pause(courier: &Courier, after: Step) {
     match after {
         Step::Worked => {}
-        Step::Idle => courier.arrival().await,
+        Step::Idle(due) => courier.arrival(due).await,
         Step::Wait(wait) => time::sleep(wait).await,
     }
 }

@@ -45,6 +45,8 @@ pub struct Metrics {
     pub request_seconds: Histogram,
     /// From acceptance to TikTok's answer. Alert past 300: TikTok merges the two legs for 5 minutes.
     pub delivery_seconds: Histogram,
+    /// Live events that TikTok got after it had stopped to merge the two legs.
+    pub merge_window_missed: Counter,
     /// One commit with its fsync.
     pub commit_seconds: Histogram,
     /// Events in one request to TikTok.
@@ -135,6 +137,7 @@ impl Default for Metrics {
             request_seconds: seconds(),
             // To about 72 hours: an outage is part of it.
             delivery_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 28)),
+            merge_window_missed: Counter::default(),
             commit_seconds: seconds(),
             batch_events: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             queue_events: Gauge::default(),
@@ -145,8 +148,9 @@ impl Default for Metrics {
             test_mode: Gauge::default(),
             clock_suspect: Gauge::default(),
         };
-        metrics.register();
+        metrics.register_counts();
         metrics.register_money();
+        metrics.register_times_and_states();
         metrics
     }
 }
@@ -253,7 +257,7 @@ impl Metrics {
         );
     }
 
-    fn register(&mut self) {
+    fn register_counts(&mut self) {
         let registry = &mut self.registry;
         registry.register(
             "events_accepted",
@@ -286,6 +290,15 @@ impl Metrics {
             "Requests to the track route",
             self.requests.clone(),
         );
+        registry.register(
+            "merge_window_missed",
+            "Live events that reached TikTok more than 5 minutes after they happened",
+            self.merge_window_missed.clone(),
+        );
+    }
+
+    fn register_times_and_states(&mut self) {
+        let registry = &mut self.registry;
         let seconds = Unit::Seconds;
         registry.register_with_unit(
             "request",

@@ -10,8 +10,8 @@
 //!    atomic commit.
 //! 3. **Out when settled.** An event leaves the queue only through [`Lane::settle`], with one outcome. What
 //!    was claimed and not settled when the process ended is claimed again.
-//! 4. **In order, apart, and bounded.** The events of one destination are claimed in the order in which they
-//!    were accepted, and no destination waits for another. What waits is on disk: the heap holds the
+//! 4. **In order, apart, and bounded.** The events of one destination and [`Class`] are claimed in the order in which
+//!    they were accepted, and no destination waits for another. What waits is on disk: the heap holds the
 //!    calls under way, the batches that were claimed, and the latest deduplication keys.
 //! 5. **On disk or refused.** When a write fails, whoever waits for it is told so, and nothing is taken until
 //!    the store has been opened again and what is on disk has been read anew.
@@ -75,7 +75,7 @@ pub use lane::{Batch, Claimed, Lane, Limits};
 pub use letter::{DeadLetter, LetterId, Named};
 pub use orders::{Orders, Receipt, Taken};
 pub use payment::{Became, Payment};
-pub use row::Destination;
+pub use row::{Class, Destination};
 pub use seen::Remember;
 
 use writer::{Answered, NewLane};

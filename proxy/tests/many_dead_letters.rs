@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use duet_events::{EventId, EventName, Invalid};
 use duet_proxy::{
     outcome::Outcome,
-    queue::{self, DedupKey, Destination, Entry, Limits, Remember},
+    queue::{self, Class, DedupKey, Destination, Entry, Limits, Remember},
 };
 use serde_json::json;
 
@@ -50,6 +50,7 @@ async fn letters(folder: &Path) -> Result<()> {
                 key: DedupKey::of(&destination, &name, &id),
                 remember: Remember::Hours48,
                 destination: Arc::clone(&destination),
+                class: Class::Second,
                 note: None,
                 event,
             });
@@ -59,7 +60,9 @@ async fn letters(folder: &Path) -> Result<()> {
             Some(lane) => lane,
             None => lane.insert(outlet.lane().await),
         };
-        let batch = lane.claim(limits)?.context("nothing waits")?;
+        let batch = lane
+            .claim(Class::Second, limits)?
+            .context("nothing waits")?;
         // Times of this year, as the proxy writes them: the minute's sweep removes letters of 1970.
         let at_ms = duet_proxy::clock::now_ms();
         lane.settle(&batch.events, &Outcome::Expired, at_ms).await?;

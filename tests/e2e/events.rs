@@ -25,6 +25,20 @@ pub(crate) async fn post_all(stack: &Stack, ids: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// As [`post_all`], with events that are not about money and so all of one class.
+pub(crate) async fn post_views(stack: &Stack, ids: &[String]) -> Result<()> {
+    for ids in ids.chunks(MOST) {
+        let views = ids.iter().map(|id| {
+            let mut view = event(id);
+            view["event"] = json!("ViewContent");
+            view
+        });
+        let views: Vec<_> = views.collect();
+        stack.accepted(&json!({ "events": views })).await?;
+    }
+    Ok(())
+}
+
 /// `<prefix>0`, `<prefix>1` and so on.
 pub(crate) fn ids(prefix: &str, count: usize) -> Vec<String> {
     (0..count)

@@ -6,7 +6,7 @@ use anyhow::Result;
 use duet_sandbox::Fault;
 use duet_tests::Stack;
 
-use crate::events::{arrived, event, ids, post_all};
+use crate::events::{arrived, event, ids, post_views};
 
 /// How many requests it takes to halve 1,000 events down to one, both halves sent each time.
 const BY_HALVES: u64 = 20;
@@ -24,25 +24,29 @@ fn blame_another() -> Fault {
     }
 }
 
+/// The sizes of the requests after which one has 1,000 events.
+const BEFORE: [usize; 5] = [50, 100, 200, 400, 800];
+
 /// Has 1,000 events sent in one request, those at `places` bad ones that bring `fault` about. Every good one
-/// must arrive and every bad one be refused; says how many requests that took beside the first.
+/// must arrive and every bad one be refused; says how many requests that took beside the first of them.
 async fn requests_beside_the_first(places: &[usize], fault: Fault) -> Result<u64> {
     let mut stack = Stack::start(&[
         // Nobody listens there: whatever is sent before the restart comes to nobody, however late.
         ("TIKTOK_API_BASE", "http://127.0.0.1:9"),
-        ("DUET_BATCH_EVENTS", "1000"),
         ("DUET_BATCH_BYTES", "5000000"),
+        ("DUET_SEND_PARALLEL", "1"),
         ("DUET_SEND_LIMIT", "off"),
         ("DUET_RATE_LIMIT", "off"),
         ("DUET_LOG", "info"),
     ])
     .await?;
-    let mut ids = ids("good-", 1000);
+    let before: usize = BEFORE.iter().sum();
+    let mut ids = ids("good-", before + 1000);
     for place in places {
-        ids[*place] = format!("bad-{place}");
+        ids[before + place] = format!("bad-{place}");
     }
-    post_all(&stack, &ids).await?;
-    // What waits at the start is claimed in batches that are full.
+    post_views(&stack, &ids).await?;
+    // What waits at the start is claimed in batches that grow, and are full.
     stack.kill().await?;
     stack.sandbox.inject(fault);
     let sandbox = stack.sandbox_url().to_owned();
@@ -50,11 +54,12 @@ async fn requests_beside_the_first(places: &[usize], fault: Fault) -> Result<u64
     stack.run_proxy().await?;
 
     let bad = places.len();
-    let conversions = stack.conversions(1000 - bad).await?;
+    let all = ids.len();
+    let conversions = stack.conversions(all - bad).await?;
     // An event has left the queue a moment before its end is counted.
     stack
         .until("all have ended", async |stack| {
-            Ok(stack.metrics().await?.sum("duet_events_ended_total") == 1000)
+            Ok(stack.metrics().await?.sum("duet_events_ended_total") == i64::try_from(all)?)
         })
         .await?;
     let good: BTreeSet<_> = ids.iter().map(String::as_str).collect();
@@ -65,8 +70,8 @@ async fn requests_beside_the_first(places: &[usize], fault: Fault) -> Result<u64
     let ended =
         |outcome| metrics.count(&format!("duet_events_ended_total{{outcome=\"{outcome}\"}}"));
     assert_eq!(ended("refused"), i64::try_from(bad)?);
-    assert_eq!(ended("delivered"), i64::try_from(1000 - bad)?);
-    Ok(stack.sandbox.totals().requests - 1)
+    assert_eq!(ended("delivered"), i64::try_from(all - bad)?);
+    Ok(stack.sandbox.totals().requests - u64::try_from(BEFORE.len())? - 1)
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! TikTok away for a while, and what happens when it is back.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{Context, Result};
 use duet_sandbox::Fault;
 use duet_tests::{Answer, Stack};
 use serde_json::{Value, json};
 
-use crate::events::{arrived, event, ids, post_all};
+use crate::events::{arrived, event, ids, post_all, post_views};
 
 #[tokio::test]
 async fn after_an_outage_one_request_tries_and_more_follow_as_answers_come() -> Result<()> {
@@ -117,5 +120,105 @@ async fn test_traffic_and_live_traffic_share_no_request_and_wait_out_a_bar_toget
         };
         assert!(events.iter().all(of_this_lane), "{body}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_throttle_after_trouble_delays_nothing_for_minutes() -> Result<()> {
+    let stack = Stack::start(&[("DUET_SEND_PARALLEL", "1"), ("DUET_LOG", "info")]).await?;
+    stack.sandbox.inject(Fault::BadGateway {}.times(3));
+    let throttle = Fault::Code {
+        code: 40100,
+        message: None,
+    };
+    stack.sandbox.inject(throttle.times(1));
+    let ids = ids("e", 120);
+    post_all(&stack, &ids).await?;
+    // Within the two minutes that every condition has: a throttle is over after 75 s, whatever came before it.
+    let conversions = stack.conversions(120).await?;
+    let expected: BTreeSet<_> = ids.iter().map(String::as_str).collect();
+    assert_eq!(arrived(&conversions), expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_an_outage_everything_moves_however_often_it_failed() -> Result<()> {
+    let stack = Stack::start(&[("DUET_LOG", "info")]).await?;
+    let outage = stack.sandbox.inject(Fault::BadGateway {});
+    let ids = ids("e", 120);
+    post_all(&stack, &ids).await?;
+    stack
+        .until("TikTok was asked again and again", async |stack| {
+            Ok(stack.sandbox.totals().requests > 8)
+        })
+        .await?;
+    stack.sandbox.remove_fault(outage);
+    let conversions = stack.conversions(120).await?;
+    let expected: BTreeSet<_> = ids.iter().map(String::as_str).collect();
+    assert_eq!(arrived(&conversions), expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn live_events_that_come_too_late_to_be_merged_are_counted() -> Result<()> {
+    const WINDOW_S: u64 = 300;
+    let stack = Stack::start(&[("DUET_LOG", "info")]).await?;
+    let now_s = || anyhow::Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
+    let outage = stack.sandbox.inject(Fault::BadGateway {});
+    let happened = |id: &str, at: u64| {
+        let mut event = event(id);
+        event["event_time"] = json!(at);
+        event
+    };
+    let closes_soon = now_s()? - WINDOW_S + 20;
+    stack.accepted(&happened("late", closes_soon)).await?;
+    stack
+        .accepted(&happened("backdated", closes_soon - 3600))
+        .await?;
+    stack.accepted(&happened("in-time", now_s()?)).await?;
+    stack
+        .until("the window is closed", async |_| {
+            Ok(now_s()? > closes_soon + WINDOW_S)
+        })
+        .await?;
+    stack.sandbox.remove_fault(outage);
+    stack.conversions(3).await?;
+    stack
+        .until("the late one is counted", async |stack| {
+            let metrics = stack.metrics().await?;
+            let ended = metrics.sum("duet_events_ended_total") == 3;
+            Ok(ended && metrics.count("duet_merge_window_missed_total") == 1)
+        })
+        .await
+}
+
+/// How many events each request had that TikTok took.
+fn sizes(stack: &Stack) -> Vec<usize> {
+    let requests = stack.requests();
+    let bodies = requests.iter().filter_map(|request| request.body.as_ref());
+    bodies
+        .filter_map(|body| Some(body["data"].as_array()?.len()))
+        .collect()
+}
+
+#[tokio::test]
+async fn requests_begin_with_50_events_and_double_while_more_waits() -> Result<()> {
+    let mut stack = Stack::start(&[
+        // Nobody listens there: what is posted waits until the restart.
+        ("TIKTOK_API_BASE", "http://127.0.0.1:9"),
+        ("DUET_SEND_PARALLEL", "1"),
+        ("DUET_SEND_LIMIT", "off"),
+        ("DUET_RATE_LIMIT", "off"),
+        ("DUET_LOG", "info"),
+    ])
+    .await?;
+    let ids: Vec<_> = ids("e", 2000);
+    post_views(&stack, &ids).await?;
+    stack.kill().await?;
+    let sandbox = stack.sandbox_url().to_owned();
+    stack.set("TIKTOK_API_BASE", &sandbox);
+    stack.run_proxy().await?;
+    stack.conversions(2000).await?;
+    assert_eq!(sizes(&stack), [50, 100, 200, 400, 800, 450]);
     Ok(())
 }

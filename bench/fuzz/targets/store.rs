@@ -15,7 +15,7 @@ use std::{
 use duet_events::{EventId, EventName};
 use duet_proxy::{
     outcome::Outcome,
-    queue::{self, DedupKey, Destination, Entry, Error, Lane, Limits, Outlet, Remember},
+    queue::{self, Class, DedupKey, Destination, Entry, Error, Lane, Limits, Outlet, Remember},
     tiktok::Verdict,
 };
 use libfuzzer_sys::{
@@ -84,10 +84,13 @@ async fn live(folder: &Path, life: u64) -> Result<(), Error> {
         settle_some(&mut lane).await?;
         lane.rewind();
         while lane
-            .claim(Limits {
-                events: 50,
-                bytes: 20_000,
-            })?
+            .claim(
+                Class::Second,
+                Limits {
+                    events: 50,
+                    bytes: 20_000,
+                },
+            )?
             .is_some()
         {}
     }
@@ -121,10 +124,13 @@ async fn settle_some(lane: &mut Lane) -> Result<(), Error> {
         request_id: None,
     };
     for outcome in [Outcome::Delivered(taken), Outcome::Expired] {
-        if let Some(batch) = lane.claim(Limits {
-            events: 5,
-            bytes: 20_000,
-        })? {
+        if let Some(batch) = lane.claim(
+            Class::Second,
+            Limits {
+                events: 5,
+                bytes: 20_000,
+            },
+        )? {
             lane.settle(&batch.events, &outcome, 1_767_323_045_000)
                 .await?;
         }
@@ -149,6 +155,7 @@ fn entry<'a>(number: u64, event: &'a Value) -> Entry<'a, Value> {
         key: DedupKey::of(&destination, &name, &id.expect("an id")),
         remember: Remember::Hours48,
         destination,
+        class: Class::Second,
         note: None,
         event,
     }

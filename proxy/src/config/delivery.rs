@@ -1,6 +1,20 @@
 //! How events are sent on.
 
+use std::{num::NonZeroU32, time::Duration};
+
 use super::{RateLimit, reader::Reader};
+
+/// How many events a request has at first, where it may have so many.
+pub const FIRST_EVENTS: usize = 50;
+/// How many money events of one address go to the first class. What comes above that is delivered with everything else.
+pub const FIRST_CLASS: RateLimit = RateLimit {
+    most: NonZeroU32::new(30).unwrap(),
+    per: Duration::from_mins(1),
+};
+/// How long TikTok is taken to need for an answer while all is well.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// The largest event: a whole body.
+const LARGEST_EVENT_BYTES: usize = 256 * 1024;
 
 /// How events are sent on.
 #[derive(Clone, Debug)]
@@ -13,6 +27,27 @@ pub struct Delivery {
     pub parallel: usize,
     /// `DUET_SEND_LIMIT`: the most requests of all pixels per time.
     pub send_limit: Option<RateLimit>,
+}
+
+impl Delivery {
+    /// How long the burst of one address can hold up another customer's event of the first class, while TikTok answers:
+    /// one request must end, and one of the second class may have its turn, before the requests with what that address
+    /// may have in the first class; these go several at a time, and no faster than `DUET_SEND_LIMIT`.
+    pub fn first_class_delay(&self, rate_limit: Option<RateLimit>) -> Duration {
+        let burst = rate_limit.map_or(u32::MAX, |limit| limit.most.get());
+        let events = usize::try_from(burst.min(FIRST_CLASS.most.get())).unwrap_or(usize::MAX);
+        let of_this_size = (self.batch_bytes / LARGEST_EVENT_BYTES).max(1);
+        let a_request = of_this_size.min(self.batch_events).clamp(1, FIRST_EVENTS);
+        let requests = 1 + events.div_ceil(a_request);
+        let times = |each: Duration, times: usize| {
+            each.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
+        };
+        let answered = times(ANSWERS_WITHIN, requests.div_ceil(self.parallel.max(1)));
+        let allowed = self.send_limit.map_or(Duration::ZERO, |limit| {
+            times(limit.per / limit.most.get(), requests + 1)
+        });
+        ANSWERS_WITHIN + answered.max(allowed)
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
@@ -43,4 +78,41 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
         parallel: parallel?,
         send_limit: send_limit?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use crate::config::Config;
+
+    #[test]
+    fn within_the_defaults_no_burst_delays_anothers_conversion_by_more_than_5_seconds() {
+        for (settings, ms) in [
+            (&[][..], 4000),
+            (&[("DUET_RATE_LIMIT", "off")], 4000),
+            (&[("DUET_RATE_LIMIT", "3/1m")], 2000),
+            (&[("DUET_SEND_PARALLEL", "16")], 2200),
+            (
+                &[("DUET_SEND_PARALLEL", "16"), ("DUET_SEND_LIMIT", "off")],
+                2000,
+            ),
+            (&[("DUET_BATCH_BYTES", "5000000")], 2000),
+            // Here the proxy warns.
+            (&[("DUET_SEND_PARALLEL", "1")], 12_000),
+            (&[("DUET_SEND_LIMIT", "1/1s")], 13_000),
+            (&[("DUET_BATCH_EVENTS", "1")], 9000),
+            (&[("DUET_BATCH_BYTES", "1000")], 9000),
+        ] {
+            let mut map = HashMap::from([
+                ("TIKTOK_PIXEL_ID", "C4A1B2C3D4E5F6G7H8I9"),
+                ("TIKTOK_ACCESS_TOKEN", "token"),
+            ]);
+            map.extend(settings.iter().copied());
+            let config = Config::read(|name| map.get(name).map(|value| (*value).to_owned()));
+            let config = config.unwrap();
+            let delay = config.delivery.first_class_delay(config.server.rate_limit);
+            assert_eq!(delay.as_millis(), ms, "{settings:?}");
+        }
+    }
 }

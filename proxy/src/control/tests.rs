@@ -14,7 +14,9 @@ use tower::ServiceExt;
 use super::*;
 use crate::{
     outcome::Outcome,
-    queue::{self, DedupKey, Destination, Enqueued, Entry, Intake, Lane, Limits, Outlet, Remember},
+    queue::{
+        self, Class, DedupKey, Destination, Enqueued, Entry, Intake, Lane, Limits, Outlet, Remember,
+    },
 };
 
 const ANY: Limits = Limits {
@@ -52,6 +54,7 @@ async fn accept(intake: &Intake, ids: impl Iterator<Item = String>) {
             key: DedupKey::of(&destination, &name, &id),
             remember: Remember::Hours48,
             destination: Arc::clone(&destination),
+            class: Class::Second,
             note: None,
             event,
         }
@@ -73,7 +76,7 @@ async fn letters(folder: &Path, count: usize) -> Operated {
     let (intake, mut outlet, letters) = queue::open(folder, 0, Arc::default()).unwrap();
     accept(&intake, (0..count).map(|number| number.to_string())).await;
     let mut lane = outlet.lane().await;
-    let claimed = lane.claim(ANY).unwrap().unwrap();
+    let claimed = lane.claim(Class::Second, ANY).unwrap().unwrap();
     for (at_ms, events) in (1_000_000..).zip(claimed.events.chunks(100)) {
         let expired = Outcome::Expired;
         lane.settle(events, &expired, at_ms).await.unwrap();
@@ -146,8 +149,8 @@ async fn an_event_that_dies_again_while_all_are_replayed_is_not_replayed_again()
     let done = loop {
         tokio::select! {
             done = &mut replay => break done,
-            () = lane.arrival() => {
-                while let Some(batch) = lane.claim(ANY).unwrap() {
+            () = lane.arrival(None) => {
+                while let Some(batch) = lane.claim(Class::Second, ANY).unwrap() {
                     let expired = Outcome::Expired;
                     lane.settle(&batch.events, &expired, 2_000_000).await.unwrap();
                 }

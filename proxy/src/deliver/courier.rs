@@ -1,7 +1,6 @@
 //! Delivers the events of one destination.
 
 use std::{
-    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,27 +9,28 @@ use tokio::{task::JoinSet, time};
 
 use super::{
     Link,
+    hand::{Hand, Load, backoff},
     pace::{Pace, Ticket, Turn},
+    size::Size,
 };
 use crate::{
     outcome::Outcome,
-    queue::{self, Batch, Claimed, Lane},
+    queue::{self, Batch, Claimed, Class, Lane},
     retry::{self, Next, Slow},
     tiktok::{Reply, Verdict, body},
 };
 
-/// How often a batch may fail while others get through before it is divided, in case one event is to blame.
-const SUSPICIOUS_ATTEMPTS: u32 = 8;
-/// The longest time between two attempts of one batch.
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// How often a batch may meet trouble while others get through before it is divided, in case one event is to blame.
+const SUSPICIOUS_TROUBLES: u32 = 8;
 
 /// Claims the events of one lane, sends them, and settles what became of them.
 pub(super) struct Courier {
     lane: Lane,
     link: Arc<Link>,
     pace: Pace,
+    size: Size,
     /// Claimed, not under way and not settled.
-    in_hand: VecDeque<Load>,
+    in_hand: Hand,
     under_way: JoinSet<(Load, Ticket, Reply)>,
     /// How many requests have been taken.
     taken: u64,
@@ -38,31 +38,21 @@ pub(super) struct Courier {
     hints: bool,
 }
 
-/// A batch and its history.
-struct Load {
-    batch: Batch,
-    attempts: u32,
-    due: Instant,
-    /// How many requests had been taken when it was first sent.
-    since: u64,
-    /// It is one event, which a refusal named.
-    named: bool,
-}
-
 /// What a step did.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing waits.
-    Idle,
+    /// Nothing can be sent before something arrives or, where something waits for its next attempt, this time is over.
+    Idle(Option<Duration>),
     /// Events came to an end, or closer to it.
     Worked,
-    /// The next attempt is due after this time.
+    /// Nothing is sent before this time is over, whatever arrives.
     Wait(Duration),
 }
 
 /// Why no request was started.
 enum Blocked {
-    NothingWaits,
+    /// Nothing is due before something arrives or this time is over.
+    NothingDue(Option<Duration>),
     For(Duration),
     EnoughUnderWay,
 }
@@ -71,9 +61,10 @@ impl Courier {
     pub(super) fn new(lane: Lane, link: Arc<Link>) -> Self {
         Self {
             pace: Pace::new(link.parallel),
+            size: Size::new(link.limits),
+            in_hand: Hand::new(2 * link.parallel),
             lane,
             link,
-            in_hand: VecDeque::new(),
             under_way: JoinSet::new(),
             taken: 0,
             hints: true,
@@ -94,9 +85,9 @@ impl Courier {
         result
     }
 
-    /// Returns when something may have arrived since the last call.
-    pub(super) async fn arrival(&self) {
-        self.lane.arrival().await;
+    /// Returns when something may have arrived since the last call, or this time is over.
+    pub(super) async fn arrival(&self, within: Option<Duration>) {
+        self.lane.arrival(within).await;
     }
 
     async fn work(&mut self) -> Result<Step, queue::Error> {
@@ -107,12 +98,13 @@ impl Courier {
         if self.under_way.is_empty() {
             return Ok(match blocked {
                 Blocked::For(wait) => Step::Wait(wait),
-                Blocked::NothingWaits | Blocked::EnoughUnderWay => Step::Idle,
+                Blocked::NothingDue(due) => Step::Idle(due),
+                Blocked::EnoughUnderWay => Step::Idle(None),
             });
         }
         let free = async {
             match blocked {
-                Blocked::NothingWaits => self.lane.arrival().await,
+                Blocked::NothingDue(due) => self.lane.arrival(due).await,
                 Blocked::For(wait) => time::sleep(wait).await,
                 Blocked::EnoughUnderWay => std::future::pending().await,
             }
@@ -144,30 +136,29 @@ impl Courier {
                 continue;
             }
             if let Err(wait) = self.link.allowance() {
-                self.in_hand.push_front(load);
+                self.in_hand.put_first(load);
                 return Ok(Blocked::For(wait));
             }
             self.send(load);
         }
     }
 
-    /// What is due, or else what has not been sent yet.
+    /// Of the class whose turn it is, what is due, or else what has not been sent yet.
     fn next_load(&mut self) -> Result<Result<Load, Blocked>, queue::Error> {
         let now = Instant::now();
-        let due = self.in_hand.iter().position(|load| load.due <= now);
-        if let Some(load) = due.and_then(|at| self.in_hand.remove(at)) {
-            return Ok(Ok(load));
+        for class in self.in_hand.turns() {
+            if let Some(load) = self.in_hand.due(class, now) {
+                return Ok(Ok(load));
+            }
+            if self.in_hand.has_room(class)
+                && let Some(batch) = self.lane.claim(class, self.size.limits())?
+            {
+                return Ok(Ok(Load::new(batch, class, now, self.taken)));
+            }
         }
-        // What failed is held in memory until it is sent again, so it must not become much.
-        if self.in_hand.len() < 2 * self.link.parallel
-            && let Some(batch) = self.lane.claim(self.link.limits)?
-        {
-            return Ok(Ok(Load::new(batch, now, self.taken)));
-        }
-        let next = self.in_hand.iter().map(|load| load.due).min();
-        Ok(Err(next.map_or(Blocked::NothingWaits, |due| {
-            Blocked::For(due.saturating_duration_since(now))
-        })))
+        let due = self.in_hand.next_due();
+        let due = due.map(|due| due.saturating_duration_since(now));
+        Ok(Err(Blocked::NothingDue(due)))
     }
 
     /// Ends what is too old; whether anything is left.
@@ -184,6 +175,7 @@ impl Courier {
     }
 
     fn send(&mut self, load: Load) {
+        self.in_hand.sends(load.class);
         let destination = self.lane.destination();
         let body = body(
             &destination.pixel_id,
@@ -212,10 +204,14 @@ impl Courier {
         self.link.metrics.answered(reply.code());
         tracing::debug!(events = load.batch.events.len(), reply = ?reply, "TikTok answered");
         load.attempts = load.attempts.saturating_add(1);
-        let next = retry::decide(reply, load.attempts, load.batch.events.len());
+        if matches!(reply, Reply::Unclear(_)) {
+            load.unclear = load.unclear.saturating_add(1);
+        }
+        let next = retry::decide(reply, load.unclear, load.batch.events.len());
         if !matches!(next, Next::Again(_) | Next::Barred(_)) {
             self.got_through(ticket);
         }
+        let class = load.class;
         match next {
             Next::End(outcome) => {
                 if load.named && !outcome.is_dead() {
@@ -224,10 +220,13 @@ impl Courier {
                     );
                     self.hints = false;
                 }
-                self.settle(&load.batch.events, &outcome).await
+                let is_delivered = !outcome.is_dead();
+                self.settle(&load.batch.events, &outcome).await?;
+                self.grow_where_more_waits(is_delivered, class)
             }
             Next::Apart { refused, others } => {
-                self.settle_apart(load.batch, refused, &others).await
+                self.settle_apart(load.batch, refused, &others).await?;
+                self.grow_where_more_waits(true, class)
             }
             Next::Narrow { suspect } => {
                 self.narrow(load, suspect.filter(|_| self.hints));
@@ -249,17 +248,25 @@ impl Courier {
         self.link.health.barred(self.lane.destination(), false);
         if self.pace.answered(ticket) {
             // TikTok is back: what waits for its next attempt need not wait longer, unless it is what fails.
-            let now = Instant::now();
-            for load in &mut self.in_hand {
-                if load.attempts < SUSPICIOUS_ATTEMPTS {
-                    load.due = now;
-                }
-            }
+            self.in_hand.hurry(SUSPICIOUS_TROUBLES, Instant::now());
         }
+    }
+
+    fn grow_where_more_waits(
+        &mut self,
+        is_delivered: bool,
+        class: Class,
+    ) -> Result<(), queue::Error> {
+        if is_delivered && self.lane.any(class, self.link.limits.bytes)? {
+            self.size.grow();
+        }
+        Ok(())
     }
 
     /// Divides a batch, and sends the parts before anything else.
     fn narrow(&mut self, load: Load, suspect: Option<usize>) {
+        self.size.fall_back();
+        let class = load.class;
         let divided = match suspect {
             Some(index) => load.batch.without(index),
             None => Err(load.batch),
@@ -272,9 +279,10 @@ impl Courier {
             }
         };
         let now = Instant::now();
-        self.in_hand.push_front(Load::new(second, now, self.taken));
-        let first = Load::new(first, now, self.taken);
-        self.in_hand.push_front(Load { named, ..first });
+        let part = |batch| Load::new(batch, class, now, self.taken);
+        let (first, second) = (part(first), part(second));
+        self.in_hand.put_first(second);
+        self.in_hand.put_first(Load { named, ..first });
     }
 
     fn again(&mut self, mut load: Load, why: Slow, ticket: Ticket) {
@@ -289,19 +297,21 @@ impl Courier {
                 "TikTok took nothing; trying again"
             );
         }
+        if why != Slow::Trouble {
+            load.due = now;
+            return self.in_hand.put_first(load);
+        }
+        self.size.fall_back();
+        load.troubles = load.troubles.saturating_add(1);
         let others_get_through = self.taken > load.since;
-        if attempts >= SUSPICIOUS_ATTEMPTS
-            && others_get_through
-            && events > 1
-            && why == Slow::Trouble
-        {
+        if load.troubles >= SUSPICIOUS_TROUBLES && others_get_through && events > 1 {
             return self.narrow(load, None);
         }
-        let longest = Duration::from_secs(1)
-            .saturating_mul(1_u32.checked_shl(attempts - 1).unwrap_or(u32::MAX))
-            .min(LONGEST_WAIT);
-        load.due = now + longest.mul_f64(random_share());
-        self.in_hand.push_back(load);
+        load.due = now + backoff(load.troubles, random_share());
+        // It may have been too much at once.
+        for piece in load.cut(self.size.limits().events) {
+            self.in_hand.put_last(piece);
+        }
     }
 
     fn barred(&mut self, mut load: Load, verdict: &Verdict, ticket: Ticket) {
@@ -317,7 +327,7 @@ impl Courier {
             );
         }
         load.due = now;
-        self.in_hand.push_front(load);
+        self.in_hand.put_first(load);
     }
 
     async fn settle_apart(
@@ -345,20 +355,10 @@ impl Courier {
     async fn settle(&mut self, events: &[Claimed], outcome: &Outcome) -> Result<(), queue::Error> {
         let now_ms = self.lane.clock().stamp_ms();
         self.lane.settle(events, outcome, now_ms).await?;
-        super::report::settled(&self.link.metrics, events, outcome, now_ms);
+        let test_event_code = self.lane.destination().test_event_code.as_deref();
+        let metrics = &self.link.metrics;
+        super::report::settled(metrics, events, outcome, now_ms, test_event_code);
         Ok(())
-    }
-}
-
-impl Load {
-    fn new(batch: Batch, due: Instant, since: u64) -> Self {
-        Self {
-            batch,
-            attempts: 0,
-            due,
-            since,
-            named: false,
-        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! How fast one lane sends: several requests at once while all is well, one at a time and with pauses while
 //! it is not. Pure: the time and a random number come in as arguments.
+//!
+//! One promise holds whatever happens in whatever order: the next request is due at most 30 s after the last one
+//! started or failed, and at least 60 s and at most 75 s after TikTok asked for fewer.
 
 use std::{
     mem,
@@ -9,12 +12,12 @@ use std::{
 use crate::retry::Slow;
 
 /// The longest pause after trouble.
-const LONGEST_TROUBLE: Duration = Duration::from_mins(5);
+pub(super) const LONGEST_TROUBLE: Duration = Duration::from_secs(30);
 /// The longest pause while TikTok refuses the token: an operator who has mended it wants to see so.
 const LONGEST_BAR: Duration = Duration::from_secs(30);
-/// How long TikTok's limits want to be left alone at the least, and how long at most.
+/// The shortest and the longest pause after TikTok asked for fewer requests.
 const SHORTEST_THROTTLE: Duration = Duration::from_mins(1);
-const LONGEST_THROTTLE: Duration = Duration::from_mins(10);
+const LONGEST_THROTTLE: Duration = Duration::from_secs(75);
 /// The time between two requests after throttling: where it starts, and how far it grows.
 const FIRST_GAP: Duration = Duration::from_millis(500);
 const LONGEST_GAP: Duration = Duration::from_secs(30);
@@ -26,13 +29,23 @@ pub(super) struct Pace {
     parallel: usize,
     /// How many are allowed at the moment.
     window: usize,
-    /// Pauses since the last answer that was none of these.
-    pauses: u32,
+    trouble: Cause,
+    bar: Cause,
+    throttle: Cause,
     resume_at: Option<Instant>,
     /// The time to be left between two requests, and when the last one started.
     gap: Duration,
     started_at: Option<Instant>,
-    /// Counts pauses, so that several requests that failed together cause one.
+    /// Counts pauses.
+    epoch: u64,
+}
+
+/// One reason for pauses. Each counts for itself.
+#[derive(Debug, Default)]
+struct Cause {
+    /// Pauses since the last answer that was none.
+    pauses: u32,
+    /// Its last pause: what was sent before says nothing new when it fails for the same reason.
     epoch: u64,
 }
 
@@ -56,7 +69,9 @@ impl Pace {
         Self {
             parallel: parallel.max(1),
             window: parallel.max(1),
-            pauses: 0,
+            trouble: Cause::default(),
+            bar: Cause::default(),
+            throttle: Cause::default(),
             resume_at: None,
             gap: Duration::ZERO,
             started_at: None,
@@ -87,13 +102,14 @@ impl Pace {
         if ticket.0 != self.epoch {
             return false;
         }
-        let recovered = mem::take(&mut self.pauses) > 0;
+        let causes = [&mut self.trouble, &mut self.bar, &mut self.throttle];
+        let recovered = causes.map(|cause| mem::take(&mut cause.pauses) > 0);
         self.window = (self.window + 1).min(self.parallel);
         self.gap /= 2;
         if self.gap < FIRST_GAP / 4 {
             self.gap = Duration::ZERO;
         }
-        recovered
+        recovered.contains(&true)
     }
 
     /// A request has to be sent again: pauses for a random time, which `share` (0 to 1) chooses, and goes on
@@ -106,125 +122,51 @@ impl Pace {
         now: Instant,
         share: f64,
     ) -> Option<Duration> {
-        if ticket.0 != self.epoch {
-            return None;
+        let cause = match why {
+            Slow::Trouble => &mut self.trouble,
+            Slow::Barred => &mut self.bar,
+            Slow::Throttled => &mut self.throttle,
+        };
+        let is_news = ticket.0 >= cause.epoch;
+        if is_news {
+            self.epoch += 1;
+            cause.epoch = self.epoch;
+            cause.pauses = cause.pauses.saturating_add(1);
+            self.window = 1;
         }
-        self.epoch += 1;
-        self.pauses = self.pauses.saturating_add(1);
-        self.window = 1;
         let (least, within) = match why {
-            Slow::Trouble => (
+            Slow::Trouble if is_news => (
                 Duration::ZERO,
-                doubled(Duration::from_secs(1), self.pauses, LONGEST_TROUBLE),
+                doubled(Duration::from_secs(1), cause.pauses, LONGEST_TROUBLE),
             ),
-            Slow::Barred => (
+            Slow::Barred if is_news => (
                 Duration::from_secs(1),
-                doubled(Duration::from_secs(2), self.pauses, LONGEST_BAR),
+                doubled(Duration::from_secs(2), cause.pauses, LONGEST_BAR),
             ),
+            Slow::Trouble | Slow::Barred => return None,
             Slow::Throttled => {
-                self.gap = (self.gap * 2).clamp(FIRST_GAP, LONGEST_GAP);
-                let spread = doubled(SHORTEST_THROTTLE, self.pauses, LONGEST_THROTTLE);
-                (SHORTEST_THROTTLE, SHORTEST_THROTTLE + spread)
+                if is_news {
+                    self.gap = (self.gap * 2).clamp(FIRST_GAP, LONGEST_GAP);
+                }
+                (SHORTEST_THROTTLE, LONGEST_THROTTLE)
             }
         };
-        let wait = least + within.saturating_sub(least).mul_f64(share.clamp(0.0, 1.0));
-        self.resume_at = Some(now + wait);
-        Some(wait)
+        let pause = least + within.saturating_sub(least).mul_f64(share.clamp(0.0, 1.0));
+        // Another cause may have asked for more.
+        let resume_at = self.resume_at.max(Some(now + pause));
+        self.resume_at = resume_at;
+        let wait = resume_at.map(|at| at.saturating_duration_since(now));
+        wait.filter(|_| is_news)
     }
 }
 
-/// `first`, doubled with every pause after the first, at most `longest`.
-fn doubled(first: Duration, pauses: u32, longest: Duration) -> Duration {
-    let factor = 1_u32.checked_shl(pauses.saturating_sub(1));
+/// `first`, doubled with every time after the first, at most `longest`.
+pub(super) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    let factor = 1_u32.checked_shl(times.saturating_sub(1));
     first
         .saturating_mul(factor.unwrap_or(u32::MAX))
         .min(longest)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pauses(why: Slow, share: f64) -> Vec<u64> {
-        let now = Instant::now();
-        let mut pace = Pace::new(4);
-        (0..12)
-            .map(|_| {
-                let ticket = pace.started(now);
-                pace.pause(why, ticket, now, share).unwrap().as_secs()
-            })
-            .collect()
-    }
-
-    #[test]
-    fn pauses_double_up_to_a_bound_and_are_random_below_it() {
-        assert_eq!(
-            pauses(Slow::Trouble, 1.0),
-            [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
-        );
-        assert_eq!(pauses(Slow::Trouble, 0.0), [0; 12]);
-        assert_eq!(pauses(Slow::Barred, 1.0)[..6], [2, 4, 8, 16, 30, 30]);
-    }
-
-    #[test]
-    fn throttling_waits_a_minute_at_least() {
-        assert!(
-            pauses(Slow::Throttled, 0.0)
-                .into_iter()
-                .all(|wait| wait == 60)
-        );
-        assert_eq!(
-            pauses(Slow::Throttled, 1.0)[..6],
-            [120, 180, 300, 540, 660, 660]
-        );
-    }
-
-    #[test]
-    fn after_trouble_one_request_tries_and_each_answer_allows_one_more() {
-        let start = Instant::now();
-        let mut pace = Pace::new(3);
-        let tickets = [0; 3].map(|_| pace.started(start));
-        assert_eq!(pace.turn(3, start), Turn::Full);
-        let wait = pace.pause(Slow::Trouble, tickets[0], start, 1.0).unwrap();
-        // The others that failed with it say nothing new.
-        assert_eq!(pace.pause(Slow::Trouble, tickets[1], start, 1.0), None);
-        assert!(!pace.answered(tickets[2]));
-        assert_eq!(pace.turn(0, start), Turn::Wait(wait));
-
-        let later = start + wait;
-        assert_eq!(
-            (pace.turn(0, later), pace.turn(1, later)),
-            (Turn::Go, Turn::Full)
-        );
-        for (allowed, recovered) in [(2, true), (3, false), (3, false)] {
-            let ticket = pace.started(later);
-            assert_eq!(pace.answered(ticket), recovered);
-            assert_eq!(pace.turn(allowed - 1, later), Turn::Go);
-            assert_eq!(pace.turn(allowed, later), Turn::Full);
-        }
-    }
-
-    #[test]
-    fn throttling_leaves_a_gap_between_requests_that_closes_by_itself() {
-        let mut now = Instant::now();
-        let mut pace = Pace::new(4);
-        for _ in 0..2 {
-            let ticket = pace.started(now);
-            now += pace.pause(Slow::Throttled, ticket, now, 0.0).unwrap();
-        }
-        let gaps: Vec<_> = (0..5)
-            .map(|_| {
-                let ticket = pace.started(now);
-                pace.answered(ticket);
-                match pace.turn(0, now) {
-                    Turn::Wait(gap) => {
-                        now += gap;
-                        gap.as_millis()
-                    }
-                    _ => 0,
-                }
-            })
-            .collect();
-        assert_eq!(gaps, [500, 250, 125, 0, 0]);
-    }
-}
+mod tests;

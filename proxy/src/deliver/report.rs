@@ -6,8 +6,24 @@ use crate::{
     queue::{Claimed, Named},
 };
 
-/// Says how `events` ended.
-pub(super) fn settled(metrics: &Metrics, events: &[Claimed], outcome: &Outcome, now_ms: i64) {
+/// How long TikTok merges the two legs of an event.
+const MERGE_WINDOW_MS: i64 = 5 * 60 * 1000;
+
+/// Says how `events` ended, whose test event code this is.
+pub(super) fn settled(
+    metrics: &Metrics,
+    events: &[Claimed],
+    outcome: &Outcome,
+    now_ms: i64,
+    test_event_code: Option<&str>,
+) {
+    if !outcome.is_dead() && test_event_code.is_none() {
+        let missed = events.iter().filter(|event| {
+            let happened_at_ms = happened_at_ms(event.event());
+            happened_at_ms.is_some_and(|at| missed_the_window(at, event.accepted_at_ms(), now_ms))
+        });
+        metrics.merge_window_missed.inc_by(missed.count() as u64);
+    }
     metrics.ended(
         outcome,
         events.iter().map(|event| now_ms - event.accepted_at_ms()),
@@ -40,8 +56,73 @@ pub(super) fn settled(metrics: &Metrics, events: &[Claimed], outcome: &Outcome, 
     }
 }
 
+/// Whether a live event reached TikTok too late to be merged. One is live if it was accepted while the window was open:
+/// what a server reports of last week, or a page of its time offline, was too late before it came.
+fn missed_the_window(happened_at_ms: i64, accepted_at_ms: i64, now_ms: i64) -> bool {
+    let closes_at_ms = happened_at_ms.saturating_add(MERGE_WINDOW_MS);
+    accepted_at_ms <= closes_at_ms && closes_at_ms < now_ms
+}
+
+/// When an event happened, from its JSON. It is looked for and not parsed, since this is done for every event: the name
+/// of a field with its quotes cannot stand within a text, and nothing in front of this one has fields.
+fn happened_at_ms(event: &[u8]) -> Option<i64> {
+    const FIELD: &[u8] = br#""event_time":"#;
+    let at = event.windows(FIELD.len()).position(|text| text == FIELD)?;
+    let digits = event.get(at + FIELD.len()..)?.iter();
+    let digits = digits.take_while(|byte| byte.is_ascii_digit());
+    let seconds = digits.fold(0_i64, |seconds, digit| {
+        seconds
+            .saturating_mul(10)
+            .saturating_add(i64::from(digit - b'0'))
+    });
+    Some(seconds.saturating_mul(1000))
+}
+
 fn first_id(events: &[Claimed]) -> String {
     let event = events.first().map(Claimed::event).unwrap_or_default();
     let event = std::str::from_utf8(event).unwrap_or_default();
     Named::of(event).event_id.into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_live_event_misses_the_window_when_it_is_delivered_after_5_minutes() {
+        let (second, window) = (1000, MERGE_WINDOW_MS);
+        // When it happened, was accepted and was delivered, in Unix milliseconds.
+        for (happened, accepted, delivered, missed) in [
+            (0, second, 2 * second, false),
+            (0, second, window, false),
+            (0, second, window + 1, true),
+            (0, window, window + 1, true),
+            // It was late before it came: backdated, or kept by a page that was offline.
+            (0, window + 1, window + 2, false),
+            (0, 7 * 24 * 3_600_000, 8 * 24 * 3_600_000, false),
+            // A browser's clock runs ahead.
+            (60 * second, second, window + 2 * second, false),
+            (60 * second, second, window + 61 * second, true),
+        ] {
+            let found = missed_the_window(happened, accepted, delivered);
+            assert_eq!(found, missed, "{happened} {accepted} {delivered}");
+        }
+    }
+
+    #[test]
+    fn the_time_is_found_in_what_tiktok_gets() {
+        for (event, at_ms) in [
+            (
+                r#"{"event":"Lead","event_time":1767323045,"event_id":"a"}"#,
+                Some(1_767_323_045_000),
+            ),
+            (
+                r#"{"event":"Lead","event_id":"\"event_time\":1","event_time":12,"page":{}}"#,
+                Some(12_000),
+            ),
+            (r#"{"event":"Lead"}"#, None),
+        ] {
+            assert_eq!(happened_at_ms(event.as_bytes()), at_ms, "{event}");
+        }
+    }
 }

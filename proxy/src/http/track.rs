@@ -23,7 +23,7 @@ use crate::{
     app::{App, Shared},
     metrics::{Metrics, PixelLabel, RuleLabel},
     orders::By,
-    queue::{DedupKey, Enqueued, Entry, Note, Part, Remember, Waiter},
+    queue::{Class, DedupKey, Enqueued, Entry, Note, Part, Remember, Waiter},
     telemetry::WARNINGS,
 };
 
@@ -99,7 +99,7 @@ where
     };
     let (judged, cookie) = judge(app, &sender, headers, bytes)?;
     let taken = judged.iter().flatten();
-    let entries = taken.map(|admitted| entry(admitted, caller, app));
+    let entries = taken.map(|admitted| entry(admitted, caller, address, app));
     let waiters = waiters(wait, &judged, app);
     let enqueuing = app.intake.begin(entries)?;
     let told: Vec<_> = judged
@@ -162,6 +162,9 @@ fn judge(
 ) -> Result<(Judged, Option<HeaderValue>), Rejection> {
     let text = Text::read(&body);
     let events = Events::open(&text).map_err(unreadable)?;
+    if sender.caller == Caller::Page {
+        app.rates.check_body(sender.address, events.events.len())?;
+    }
     let ttclid = client::cookie(&headers, "ttclid").map(percent_decoded);
     let facts = Facts {
         sent_at_ms: events.sent_at_ms,
@@ -246,15 +249,36 @@ fn facts<'a>(app: &'a Shared, sender: &'a Sender, headers: &'a HeaderMap) -> Fac
     }
 }
 
-fn entry<'a>(admitted: &'a Admitted, caller: Caller, app: &Shared) -> Entry<'a, Event> {
+fn entry<'a>(
+    admitted: &'a Admitted,
+    caller: Caller,
+    address: IpAddr,
+    app: &Shared,
+) -> Entry<'a, Event> {
     let event = &admitted.event;
     let destination = app.destination(admitted.test_event_code.as_deref());
     Entry {
         key: DedupKey::of(&destination, &event.name, &event.id),
         remember: remembered(event),
         destination,
+        class: class(&event.name, caller, app, address),
         note: note(admitted, caller, app.money),
         event,
+    }
+}
+
+/// Money goes first: all of it that the shop's servers state, and so much of each address that no stranger can fill the
+/// first class. An event that waits for its payment goes first once that is there.
+fn class(name: &EventName, caller: Caller, app: &Shared, address: IpAddr) -> Class {
+    let is_first = name.is_money()
+        && match caller {
+            Caller::Server => true,
+            Caller::Page => !app.money.holds(name, caller) && app.first_class.has_one(address),
+        };
+    if is_first {
+        Class::First
+    } else {
+        Class::Second
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|
-//! | `waiting` | destination, sequence number (see [`row`]) | the events of one commit, and marks on settled ones |
+//! | `waiting` | destination and class, sequence number (see [`row`]) | the events of one commit, and marks on settled ones |
 //! | `dead` | [`LetterId`], 16 bytes | [`DeadLetter`] as JSON |
 //! | `seen` | shelf, row number (see [`seen`](super::seen)) | keys and until when they are remembered; filters of runs |
 //! | `runs` | shelf, run, part | the sorted keys of that part |
@@ -22,15 +22,15 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, config::
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Destination, Error, journal,
+    Class, Destination, Error, journal,
     letter::{DeadLetter, LetterId},
     row::{self, Row},
     table::{Table, sync_names},
 };
 
 /// The format this version writes, and the oldest one it reads: what has been added since needs no change of what
-/// was there.
-const FORMAT: u32 = 4;
+/// was there. Format 5 has rows of two classes; an older version would never find those of the first.
+const FORMAT: u32 = 5;
 const OLDEST_FORMAT: u32 = 2;
 /// How much written data is held in memory before it goes into a table: of events, and of each of the others.
 const EVENTS_IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
@@ -78,9 +78,12 @@ pub(super) struct Position {
     pub(super) written_ms: Option<i64>,
 }
 
+/// One class of one destination.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) destination: Arc<Destination>,
+    #[serde(default, skip_serializing_if = "Class::is_second")]
+    pub(super) class: Class,
     /// How many events wait, claimed ones included.
     pub(super) waiting: u64,
     /// No row before this one waits.

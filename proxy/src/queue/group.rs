@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use fjall::{OwnedWriteBatch, PersistMode};
 
 use super::{
-    DedupKey, Destination, Enqueued, Error,
+    Class, DedupKey, Destination, Enqueued, Error,
     disk::{Place, Position, Tables},
     intake::Bundle,
     ledger::Ledger,
@@ -28,6 +28,7 @@ const NOTE_TIME_EVERY_MS: i64 = 60 * 60 * 1000;
 #[derive(Debug)]
 pub(super) struct Settlement {
     pub(super) destination: Arc<Destination>,
+    pub(super) class: Class,
     pub(super) events: u64,
     /// Keys of rows, and of their marks, that nothing waits in any more.
     pub(super) remove: Vec<Vec<u8>>,
@@ -35,7 +36,7 @@ pub(super) struct Settlement {
     pub(super) mark: Vec<(Vec<u8>, u32)>,
     /// Dead letters.
     pub(super) letters: Vec<(LetterId, DeadLetter)>,
-    /// No row before this one waits.
+    /// No row of this class before this one waits.
     pub(super) head: u64,
 }
 
@@ -45,8 +46,8 @@ pub(super) struct Group<'a> {
     position: &'a mut Position,
     times: Times,
     batch: OwnedWriteBatch,
-    /// New rows, one for each destination.
-    drafts: Vec<(Arc<Destination>, Draft)>,
+    /// New rows, one for each class of each destination.
+    drafts: Vec<NewRow>,
     ledger: Ledger<'a>,
     /// Events that nobody sent: those of payments.
     added: u64,
@@ -54,6 +55,12 @@ pub(super) struct Group<'a> {
     unreported: i64,
     bytes: usize,
     durable: bool,
+}
+
+struct NewRow {
+    destination: Arc<Destination>,
+    class: Class,
+    draft: Draft,
 }
 
 /// What a commit has changed.
@@ -132,7 +139,7 @@ impl<'a> Group<'a> {
         let places = &mut self.position.places;
         if let Some(place) = places
             .iter_mut()
-            .find(|place| place.destination == settlement.destination)
+            .find(|place| place.is_of(&settlement.destination, settlement.class))
         {
             place.waiting = place.waiting.saturating_sub(settlement.events);
             place.head = settlement.head;
@@ -185,12 +192,17 @@ impl<'a> Group<'a> {
 
     pub(super) fn commit(mut self) -> Result<Committed, Error> {
         let mut arrivals = Vec::with_capacity(self.drafts.len());
-        for (destination, draft) in self.drafts {
+        for NewRow {
+            destination,
+            class,
+            draft,
+        } in self.drafts
+        {
             let sequence = self.position.next;
             self.position.next += draft.events();
             self.position
-                .arrived(&destination, sequence, draft.events());
-            let key = row::key(&destination.prefix(), sequence);
+                .arrived(&destination, class, sequence, draft.events());
+            let key = row::key(&destination.prefix(class), sequence);
             let value = draft.into_value();
             self.bytes += value.len();
             self.batch.insert(&self.tables.waiting, key, value);
@@ -224,31 +236,38 @@ impl<'a> Group<'a> {
         self.seen.knows(self.tables, key, expiry_s)
     }
 
-    fn draft(&mut self, destination: &Arc<Destination>) -> &mut Draft {
-        let at = self
-            .drafts
-            .iter()
-            .position(|(other, _)| Arc::ptr_eq(other, destination) || other == destination);
+    fn draft(&mut self, destination: &Arc<Destination>, class: Class) -> &mut Draft {
+        let at = self.drafts.iter().position(|row| {
+            let same = Arc::ptr_eq(&row.destination, destination);
+            row.class == class && (same || row.destination == *destination)
+        });
         let at = at.unwrap_or_else(|| {
-            let draft = Draft::new(self.times.stamp_ms);
-            self.drafts.push((Arc::clone(destination), draft));
+            self.drafts.push(NewRow {
+                destination: Arc::clone(destination),
+                class,
+                draft: Draft::new(self.times.stamp_ms),
+            });
             self.drafts.len() - 1
         });
         #[allow(clippy::indexing_slicing, reason = "found or pushed just above")]
-        &mut self.drafts[at].1
+        &mut self.drafts[at].draft
     }
 }
 
 impl Position {
-    fn arrived(&mut self, destination: &Arc<Destination>, sequence: u64, events: u64) {
-        let known = self
-            .places
-            .iter_mut()
-            .find(|place| place.destination == *destination);
-        match known {
+    fn arrived(
+        &mut self,
+        destination: &Arc<Destination>,
+        class: Class,
+        sequence: u64,
+        events: u64,
+    ) {
+        let mut places = self.places.iter_mut();
+        match places.find(|place| place.is_of(destination, class)) {
             Some(place) => place.waiting += events,
             None => self.places.push(Place {
                 destination: Arc::clone(destination),
+                class,
                 waiting: events,
                 head: sequence,
             }),
@@ -257,6 +276,25 @@ impl Position {
 
     pub(super) fn waiting(&self) -> u64 {
         self.places.iter().map(|place| place.waiting).sum()
+    }
+
+    /// Every destination for which something waits, and the first row of either class that may.
+    pub(super) fn heads(&self) -> Vec<(Arc<Destination>, u64)> {
+        let mut heads: Vec<(Arc<Destination>, u64)> = Vec::new();
+        for place in &self.places {
+            let mut known = heads.iter_mut();
+            match known.find(|(destination, _)| *destination == place.destination) {
+                Some((_, head)) => *head = place.head.min(*head),
+                None => heads.push((Arc::clone(&place.destination), place.head)),
+            }
+        }
+        heads
+    }
+}
+
+impl Place {
+    fn is_of(&self, destination: &Arc<Destination>, class: Class) -> bool {
+        self.class == class && self.destination == *destination
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::{sync::oneshot, task};
 
 use super::{
-    DedupKey, Destination, Error, Orders, Remember, Waiter,
+    Class, DedupKey, Destination, Error, Orders, Remember, Waiter,
     ends::Ends,
     writer::{Answer, Call, Handle},
 };
@@ -48,6 +48,8 @@ pub struct Entry<'a, E> {
     pub remember: Remember,
     /// Where it goes.
     pub destination: Arc<Destination>,
+    /// How urgent it is.
+    pub class: Class,
     /// The order it names, and what it means for it.
     pub note: Option<Note>,
     /// What TikTok gets, as JSON.
@@ -102,6 +104,7 @@ pub(super) struct Packed {
     pub(super) key: DedupKey,
     pub(super) remember: Remember,
     pub(super) destination: Arc<Destination>,
+    pub(super) class: Class,
     pub(super) note: Option<Note>,
     bytes: usize,
 }
@@ -299,6 +302,7 @@ impl Bundle {
             key: entry.key,
             remember: entry.remember,
             destination: Arc::clone(&entry.destination),
+            class: entry.class,
             note: entry.note.clone(),
             bytes: self.text.len() - start,
         });

@@ -1,51 +1,37 @@
-//! The queue of one destination, as its courier sees it: events are claimed in order and settled in any.
+//! The queue of one destination, as its courier sees it: events of either class are claimed in order and settled in any.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    ops::Range,
-    sync::Arc,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time};
 
 use super::{
-    Destination, Error,
+    Class, Destination, Error,
     disk::Store,
     ends::Ends,
     group::Settlement,
     letter::{DeadLetter, LetterId},
-    row::{self, Row},
+    row::Row,
     writer::{Call, Handle, NewLane},
 };
 use crate::{clock::Clock, outcome::Outcome};
 
+mod rows;
+
+use rows::{Rows, Settled};
+
 /// Gives out the events of one destination. At most one exists for each.
 pub struct Lane {
     destination: Arc<Destination>,
-    prefix: Vec<u8>,
     store: Store,
     writer: Handle,
     ends: Arc<Ends>,
     clock: Clock,
     arrived: Arc<Notify>,
-    /// No row before this one waits.
-    head: u64,
-    /// The first row that has not been read.
-    next: u64,
-    /// Events that were read and not claimed.
-    ahead: VecDeque<Claimed>,
-    /// Rows that were read and in which something is not settled.
-    open: BTreeMap<u64, Open>,
+    first: Rows,
+    second: Rows,
 }
 
-/// What of a row is still to be settled.
-struct Open {
-    accepted_at_ms: i64,
-    left: u32,
-    marks: Vec<Vec<u8>>,
-}
-
-/// Events that were claimed together; all have one destination.
+/// Events that were claimed together; all have one destination and one class.
 #[derive(Debug)]
 pub struct Batch {
     /// The events, oldest first; at least one.
@@ -55,6 +41,7 @@ pub struct Batch {
 /// One claimed event and its place in the queue.
 #[derive(Clone, Debug)]
 pub struct Claimed {
+    class: Class,
     row: Arc<Row>,
     index: u32,
 }
@@ -69,6 +56,11 @@ pub struct Limits {
 }
 
 impl Claimed {
+    /// How urgent it is.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
     /// The event as TikTok gets it: JSON.
     pub fn event(&self) -> &[u8] {
         self.row.event(self.index)
@@ -113,18 +105,16 @@ impl Lane {
         ends: Arc<Ends>,
         clock: Clock,
     ) -> Self {
+        let rows = |class| Rows::new(&new.destination, class, new.head);
         Self {
-            prefix: new.destination.prefix(),
+            first: rows(Class::First),
+            second: rows(Class::Second),
             destination: new.destination,
             store,
             writer,
             ends,
             clock,
             arrived: new.arrived,
-            head: new.head,
-            next: new.head,
-            ahead: VecDeque::new(),
-            open: BTreeMap::new(),
         }
     }
 
@@ -138,59 +128,27 @@ impl Lane {
         &self.clock
     }
 
-    /// The next events in order, within `limits`; `None` when nothing waits. An event that is larger than
+    /// The next events of a class in order, within `limits`; `None` when none waits. An event that is larger than
     /// the limit on its own comes alone.
     ///
     /// # Errors
     /// [`Error::Store`] when the disk refuses, [`Error::Corrupt`] when a row does not read back.
-    pub fn claim(&mut self, limits: Limits) -> Result<Option<Batch>, Error> {
-        let mut events: Vec<Claimed> = Vec::new();
-        let mut bytes = 0;
-        while events.len() < limits.events {
-            let Some(first) = self.ahead.front() else {
-                if self.read_ahead(limits.bytes)? {
-                    continue;
-                }
-                break;
-            };
-            bytes += first.event().len();
-            if bytes > limits.bytes && !events.is_empty() {
-                break;
-            }
-            events.extend(self.ahead.pop_front());
-        }
-        Ok((!events.is_empty()).then_some(Batch { events }))
+    pub fn claim(&mut self, class: Class, limits: Limits) -> Result<Option<Batch>, Error> {
+        let (rows, store) = self.rows(class);
+        rows.claim(store, limits)
     }
 
-    fn read_ahead(&mut self, bytes: usize) -> Result<bool, Error> {
-        let found = self.store.tables()?.rows(&self.prefix, self.next, bytes)?;
-        let any = !found.is_empty();
-        for (row, settled) in found {
-            self.next = row.sequence + 1;
-            let row_key = row::key(&self.prefix, row.sequence);
-            let row = Arc::new(row);
-            let before = self.ahead.len();
-            let waits = |index: &u32| !settled.iter().any(|range| range.contains(index));
-            let waiting = (0..row.len()).filter(waits).map(|index| Claimed {
-                row: Arc::clone(&row),
-                index,
-            });
-            self.ahead.extend(waiting);
-            let open = Open {
-                accepted_at_ms: row.accepted_at_ms,
-                left: u32::try_from(self.ahead.len() - before).unwrap_or(u32::MAX),
-                marks: settled
-                    .iter()
-                    .map(|range| row::mark(&row_key, range))
-                    .collect(),
-            };
-            self.open.insert(row.sequence, open);
-        }
-        Ok(any)
+    /// Whether an event of this class waits that is not claimed. Where none has been read, about so many bytes are read.
+    ///
+    /// # Errors
+    /// As [`Lane::claim`].
+    pub fn any(&mut self, class: Class, bytes: usize) -> Result<bool, Error> {
+        let (rows, store) = self.rows(class);
+        rows.any(store, bytes)
     }
 
-    /// Ends claimed events, all in one way. When this returns they are out of the queue, dead letters are on
-    /// disk, and whoever waits for one of them knows.
+    /// Ends claimed events of one batch, all in one way. When this returns they are out of the queue, dead letters are
+    /// on disk, and whoever waits for one of them knows.
     ///
     /// # Errors
     /// [`Error::Stopped`] when the disk refuses; then [`Lane::rewind`] is due.
@@ -200,33 +158,18 @@ impl Lane {
         outcome: &Outcome,
         at_ms: i64,
     ) -> Result<(), Error> {
+        let Some(class) = events.first().map(Claimed::class) else {
+            return Ok(());
+        };
         let letters = if outcome.is_dead() {
             self.letters(events, outcome, at_ms)?
         } else {
             Vec::new()
         };
-        let mut remove = Vec::new();
-        let mut mark = Vec::new();
-        for (sequence, settled) in ranges(events) {
-            let Some(open) = self.open.get_mut(&sequence) else {
-                continue;
-            };
-            let key = row::key(&self.prefix, sequence);
-            open.left = open.left.saturating_sub(settled.end - settled.start);
-            if open.left > 0 {
-                let mark_key = row::mark(&key, &settled);
-                open.marks.push(mark_key.clone());
-                mark.push((mark_key, settled.end));
-            } else if let Some(open) = self.open.remove(&sequence) {
-                // A mark of this very settlement is not written in the first place.
-                mark.retain(|(mark, _)| !mark.starts_with(&key));
-                remove.push(key);
-                remove.extend(open.marks);
-            }
-        }
-        let head = self.open.keys().next().copied().unwrap_or(self.next);
+        let Settled { remove, mark, head } = self.rows(class).0.settle(events);
         let settlement = Settlement {
             destination: Arc::clone(&self.destination),
+            class,
             events: events.len() as u64,
             remove,
             mark,
@@ -236,7 +179,7 @@ impl Lane {
         self.writer
             .ask(|answer| Call::Settle(settlement, answer))
             .await?;
-        self.head = head;
+        self.rows(class).0.head = head;
         self.ends.publish(&self.destination, events, outcome);
         Ok(())
     }
@@ -267,43 +210,48 @@ impl Lane {
 
     /// When the oldest event that was read and is not settled was accepted, in Unix milliseconds.
     pub fn oldest_ms(&self) -> Option<i64> {
-        self.open.values().next().map(|open| open.accepted_at_ms)
+        let oldest = [&self.first, &self.second].map(Rows::oldest_ms);
+        oldest.into_iter().flatten().min()
     }
 
     /// Gives up every claim: what was claimed and not settled is claimed again.
     pub fn rewind(&mut self) {
-        self.next = self.head;
-        self.ahead.clear();
-        self.open.clear();
+        self.first.rewind();
+        self.second.rewind();
     }
 
-    /// Returns when something may have arrived since the last call.
-    pub async fn arrival(&self) {
-        self.arrived.notified().await;
+    /// Returns when something may have arrived since the last call, or this time is over.
+    pub async fn arrival(&self, within: Option<Duration>) {
+        let arrived = self.arrived.notified();
+        match within {
+            None => arrived.await,
+            Some(within) => {
+                let _ = time::timeout(within, arrived).await;
+            }
+        }
     }
-}
 
-/// Events as ranges of neighbours, with the row they stand in.
-fn ranges(events: &[Claimed]) -> Vec<(u64, Range<u32>)> {
-    let mut places: Vec<_> = events
-        .iter()
-        .map(|claimed| (claimed.row.sequence, claimed.index))
-        .collect();
-    places.sort_unstable();
-    let neighbours = |one: &(u64, u32), next: &(u64, u32)| one.0 == next.0 && one.1 + 1 == next.1;
-    places
-        .chunk_by(neighbours)
-        .filter_map(|range| {
-            let (first, last) = (range.first()?, range.last()?);
-            Some((first.0, first.1..last.1 + 1))
-        })
-        .collect()
+    fn rows(&mut self, class: Class) -> (&mut Rows, &Store) {
+        let rows = match class {
+            Class::First => &mut self.first,
+            Class::Second => &mut self.second,
+        };
+        (rows, &self.store)
+    }
 }
 
 #[cfg(test)]
 impl Lane {
+    /// The next events of the class that is due: of the second when nothing of the first waits.
+    pub(super) fn claim_next(&mut self, limits: Limits) -> Result<Option<Batch>, Error> {
+        match self.claim(Class::First, limits)? {
+            None => self.claim(Class::Second, limits),
+            first => Ok(first),
+        }
+    }
+
     /// How many events were read and are not settled.
     pub(super) fn read(&self) -> u32 {
-        self.open.values().map(|open| open.left).sum()
+        self.first.read() + self.second.read()
     }
 }

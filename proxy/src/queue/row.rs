@@ -1,7 +1,7 @@
 //! How events lie in the store: those of one destination that were accepted in one commit stand in one
 //! row, so that a busy store writes, reads and removes dozens at a time.
 //!
-//! A row's key is its destination and the sequence number of its first event. Its value is the time of
+//! A row's key is its destination and class, and the sequence number of its first event. Its value is the time of
 //! acceptance (Unix milliseconds, 8 bytes) and then each event: its length (4 bytes) and its JSON. Numbers
 //! are big-endian. Behind a row stand its marks, which say that a range of its events is settled: the row's
 //! key and the range's first index (4 bytes), with the index after its last as value.
@@ -32,11 +32,44 @@ pub struct Destination {
     pub test_event_code: Option<String>,
 }
 
+/// How urgent an event is. The first class of a destination is claimed before its second.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Money that a bank or the shop's server vouches for, and a few money events a minute of each address.
+    First,
+    /// Everything else.
+    #[default]
+    Second,
+}
+
+impl Class {
+    /// Both, the more urgent one first.
+    pub const ALL: [Self; 2] = [Self::First, Self::Second];
+
+    /// Whether it is the class of rows that were written before there were two.
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    pub(super) fn is_second(&self) -> bool {
+        *self == Self::Second
+    }
+}
+
+/// Stands in front of the keys of rows of the first class. Those of the second begin with a pixel, and so with 1.
+const FIRST: u8 = 2;
+
 impl Destination {
-    /// The first bytes of the keys of its rows, which are no other destination's.
-    pub(super) fn prefix(&self) -> Vec<u8> {
+    /// The first bytes of the keys of its rows of this class, which are no other row's.
+    pub(super) fn prefix(&self, class: Class) -> Vec<u8> {
         let code = self.test_event_code.as_deref();
-        let mut prefix = Vec::new();
+        let mut prefix = match class {
+            Class::First => vec![FIRST],
+            Class::Second => Vec::new(),
+        };
         for (part, given) in [
             (self.pixel_id.as_str(), true),
             (code.unwrap_or_default(), code.is_some()),
@@ -251,13 +284,13 @@ mod tests {
     }
 
     #[test]
-    fn no_destinations_keys_begin_with_anothers() {
+    fn no_destinations_keys_begin_with_anothers_nor_one_classs_with_the_others() {
         let of = |pixel_id: &str, code: Option<&str>| {
-            Destination {
+            let destination = Destination {
                 pixel_id: pixel_id.to_owned(),
                 test_event_code: code.map(str::to_owned),
-            }
-            .prefix()
+            };
+            Class::ALL.map(|class| destination.prefix(class))
         };
         let all = [
             of("P", None),
@@ -266,7 +299,8 @@ mod tests {
             of("P", Some("T1")),
             of("P1", None),
             of("P1", Some("T")),
-        ];
+        ]
+        .concat();
         for (index, one) in all.iter().enumerate() {
             for other in all.iter().skip(index + 1) {
                 assert!(!one.starts_with(other) && !other.starts_with(one));

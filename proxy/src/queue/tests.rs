@@ -6,6 +6,7 @@ use tokio::time;
 use super::*;
 use crate::{outcome::Outcome, tiktok::Verdict};
 
+mod classes;
 mod clock;
 mod crashes;
 mod damage;
@@ -34,6 +35,7 @@ fn entry_for(destination: Arc<Destination>, id: &str) -> Entry<'static, serde_js
         key: DedupKey::of(&destination, &name, &EventId::parse(id).unwrap()),
         remember: Remember::Hours48,
         destination,
+        class: Class::Second,
         note: None,
         event: Box::leak(Box::new(event)),
     }
@@ -105,13 +107,13 @@ async fn what_goes_in_comes_out_in_order_until_it_is_settled() {
         assert_eq!(enqueued, [Enqueued::Accepted]);
     }
     let mut lane = outlet.lane().await;
-    let first = lane.claim(most(2)).unwrap().unwrap();
-    assert_eq!(ids(lane.claim(ANY).unwrap()), ["c"]);
-    assert_eq!(ids(lane.claim(ANY).unwrap()), [""; 0]);
+    let first = lane.claim_next(most(2)).unwrap().unwrap();
+    assert_eq!(ids(lane.claim_next(ANY).unwrap()), ["c"]);
+    assert_eq!(ids(lane.claim_next(ANY).unwrap()), [""; 0]);
     settled(&mut lane, &first.events[..1]).await;
     assert_eq!(outlet.depth(), 2);
     lane.rewind();
-    assert_eq!(ids(lane.claim(ANY).unwrap()), ["b", "c"]);
+    assert_eq!(ids(lane.claim_next(ANY).unwrap()), ["b", "c"]);
 }
 
 #[tokio::test]
@@ -122,7 +124,7 @@ async fn events_of_one_commit_are_settled_in_any_order_and_any_parts() {
         let all = entries(["a", "b", "c", "d", "e", "f"]);
         intake.enqueue(all).await.unwrap();
         let mut lane = outlet.lane().await;
-        let batch = lane.claim(ANY).unwrap().unwrap();
+        let batch = lane.claim_next(ANY).unwrap().unwrap();
         let of = |places: &[usize]| -> Vec<_> {
             places.iter().map(|at| batch.events[*at].clone()).collect()
         };
@@ -134,12 +136,12 @@ async fn events_of_one_commit_are_settled_in_any_order_and_any_parts() {
         let (_intake, mut outlet, _letters) = reopened(folder.path()).await;
         assert_eq!(outlet.depth(), 3);
         let mut lane = outlet.lane().await;
-        let batch = lane.claim(ANY).unwrap().unwrap();
+        let batch = lane.claim_next(ANY).unwrap().unwrap();
         settled(&mut lane, &batch.events[1..2]).await;
         lane.rewind();
-        assert_eq!(ids(lane.claim(ANY).unwrap()), ["a", "f"]);
+        assert_eq!(ids(lane.claim_next(ANY).unwrap()), ["a", "f"]);
         lane.rewind();
-        let batch = lane.claim(ANY).unwrap().unwrap();
+        let batch = lane.claim_next(ANY).unwrap().unwrap();
         settled(&mut lane, &batch.events).await;
     }
     let (intake, outlet, _letters) = reopened(folder.path()).await;
@@ -155,7 +157,7 @@ async fn a_restart_keeps_what_waits_and_what_was_seen() {
         let (intake, mut outlet, _letters) = opened(folder.path());
         intake.enqueue(entries(["a", "b"])).await.unwrap();
         let mut lane = outlet.lane().await;
-        let claimed = lane.claim(most(1)).unwrap().unwrap();
+        let claimed = lane.claim_next(most(1)).unwrap().unwrap();
         settled(&mut lane, &claimed.events).await;
     }
     let (intake, mut outlet, _letters) = reopened(folder.path()).await;
@@ -165,7 +167,10 @@ async fn a_restart_keeps_what_waits_and_what_was_seen() {
         [Enqueued::Duplicate, Enqueued::Duplicate, Enqueued::Accepted]
     );
     assert_eq!(outlet.depth(), 2);
-    assert_eq!(ids(outlet.lane().await.claim(ANY).unwrap()), ["b", "c"]);
+    assert_eq!(
+        ids(outlet.lane().await.claim_next(ANY).unwrap()),
+        ["b", "c"]
+    );
 }
 
 #[tokio::test]
@@ -181,7 +186,7 @@ async fn a_keyspace_is_empty_until_its_first_row_creates_it() {
     };
     assert!(exists("waiting") && !exists("dead") && !exists("runs") && !exists("orders"));
     let mut lane = outlet.lane().await;
-    let claimed = lane.claim(ANY).unwrap().unwrap();
+    let claimed = lane.claim_next(ANY).unwrap().unwrap();
     let expired = Outcome::Expired;
     lane.settle(&claimed.events, &expired, 2).await.unwrap();
     assert_eq!(letters.newest(2).unwrap().len(), 1);
@@ -222,8 +227,8 @@ async fn test_traffic_and_live_traffic_have_lanes_of_their_own() {
     );
     let (mut live, mut tests) = (outlet.lane().await, outlet.lane().await);
     assert_eq!(tests.destination(), &test);
-    assert_eq!(ids(live.claim(ANY).unwrap()), ["a", "c"]);
-    assert_eq!(ids(tests.claim(ANY).unwrap()), ["b", "a"]);
+    assert_eq!(ids(live.claim_next(ANY).unwrap()), ["a", "c"]);
+    assert_eq!(ids(tests.claim_next(ANY).unwrap()), ["b", "a"]);
 }
 
 #[tokio::test]
@@ -239,7 +244,7 @@ async fn a_lane_whose_events_all_wait_does_not_hold_up_another() {
     let _live = outlet.lane().await;
     let test = vec![entry_for(destination(Some("T")), "x")];
     intake.enqueue(test).await.unwrap();
-    assert_eq!(ids(outlet.lane().await.claim(most(1)).unwrap()), ["x"]);
+    assert_eq!(ids(outlet.lane().await.claim_next(most(1)).unwrap()), ["x"]);
 }
 
 #[tokio::test]
@@ -250,8 +255,8 @@ async fn a_claim_keeps_to_a_number_of_bytes_but_never_comes_empty() {
     let one = entry("a").event.to_string().len();
     let mut lane = outlet.lane().await;
     let bytes = |bytes| Limits { bytes, ..ANY };
-    assert_eq!(ids(lane.claim(bytes(2 * one)).unwrap()), ["a", "b"]);
-    assert_eq!(ids(lane.claim(bytes(1)).unwrap()), ["c"]);
+    assert_eq!(ids(lane.claim_next(bytes(2 * one)).unwrap()), ["a", "b"]);
+    assert_eq!(ids(lane.claim_next(bytes(1)).unwrap()), ["c"]);
 }
 
 #[tokio::test]
@@ -270,7 +275,7 @@ async fn what_is_claimed_is_held_in_memory_and_the_rest_is_not() {
         bytes: 10 * one,
     };
     let mut lane = outlet.lane().await;
-    let batch = lane.claim(limits).unwrap().unwrap();
+    let batch = lane.claim_next(limits).unwrap().unwrap();
     assert_eq!(batch.events.len(), 10);
     assert!(lane.read() <= 24, "{} rows were read", lane.read());
 }
@@ -282,7 +287,7 @@ async fn a_refused_event_is_kept_with_tiktoks_words_until_it_is_replayed_or_remo
         let (intake, mut outlet, _letters) = opened(folder.path());
         intake.enqueue(entries(["a", "b"])).await.unwrap();
         let mut lane = outlet.lane().await;
-        let claimed = lane.claim(ANY).unwrap().unwrap();
+        let claimed = lane.claim_next(ANY).unwrap().unwrap();
         let verdict = Verdict {
             code: 40002,
             message: "Invalid value".to_owned(),
@@ -310,7 +315,7 @@ async fn a_refused_event_is_kept_with_tiktoks_words_until_it_is_replayed_or_remo
     assert_eq!(letters.remove(&[newest.0, oldest.0]).await.unwrap(), 1);
     assert_eq!(letters.newest(10).unwrap().len(), 0);
     assert_eq!(intake.depth(), 1);
-    assert_eq!(ids(outlet.lane().await.claim(ANY).unwrap()), ["a"]);
+    assert_eq!(ids(outlet.lane().await.claim_next(ANY).unwrap()), ["a"]);
 }
 
 #[tokio::test]
@@ -319,7 +324,7 @@ async fn a_dead_letter_is_kept_for_30_days() {
     let (intake, mut outlet, letters) = opened(folder.path());
     intake.enqueue(entries(["a"])).await.unwrap();
     let mut lane = outlet.lane().await;
-    let claimed = lane.claim(ANY).unwrap().unwrap();
+    let claimed = lane.claim_next(ANY).unwrap().unwrap();
     lane.settle(&claimed.events, &Outcome::Expired, 1_000)
         .await
         .unwrap();
@@ -346,7 +351,7 @@ async fn an_idle_queue_clears_what_has_had_its_time_every_minute() {
     let (intake, mut outlet, letters) = opened(folder.path());
     intake.enqueue(entries(["old", "new"])).await.unwrap();
     let mut lane = outlet.lane().await;
-    let events = lane.claim(ANY).unwrap().unwrap().events;
+    let events = lane.claim_next(ANY).unwrap().unwrap().events;
     for (event, at_ms) in [
         (&events[..1], 1_000),
         (&events[1..], crate::clock::now_ms()),

@@ -119,7 +119,7 @@ pub(super) struct Shared {
 /// A destination to be served from now on.
 pub(super) struct NewLane {
     pub(super) destination: Arc<Destination>,
-    /// The first row that may wait.
+    /// The first row of either class that may wait.
     pub(super) head: u64,
     pub(super) arrived: Arc<Notify>,
 }
@@ -137,10 +137,7 @@ pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
         healthy: Arc::clone(&healthy),
     };
     let state = State::load(&store)?;
-    let places = state.position.places.iter();
-    let heads: Vec<_> = places
-        .map(|place| (Arc::clone(&place.destination), place.head))
-        .collect();
+    let heads = state.position.heads();
     let mut writer = Writer {
         state: Some(state),
         store,

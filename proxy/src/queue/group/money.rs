@@ -11,8 +11,8 @@ use crate::{
         matching::{Match, matched},
     },
     queue::{
-        Became, DedupKey, Destination, Enqueued, Error, Note, Part, Payment, Receipt, Remember,
-        Taken,
+        Became, Class, DedupKey, Destination, Enqueued, Error, Note, Part, Payment, Receipt,
+        Remember, Taken,
         intake::Packed,
         ledger::Waiting,
         letter::{DeadLetter, LetterId},
@@ -76,7 +76,7 @@ impl Group<'_> {
         if is_repeat {
             return Enqueued::Duplicate;
         }
-        self.draft(&entry.destination).push(event);
+        self.draft(&entry.destination, entry.class).push(event);
         Enqueued::Accepted
     }
 
@@ -93,7 +93,7 @@ impl Group<'_> {
             Gate::Repeat => Ok(Enqueued::Duplicate),
             Gate::Pass { received } => {
                 let paid = with_payment(event, received).ok_or(Error::Unwritable)?;
-                self.draft(destination).push(&paid);
+                self.draft(destination, Class::First).push(&paid);
                 order.reports(&text.event, &text.event_id);
                 Ok(Enqueued::Accepted)
             }
@@ -238,11 +238,12 @@ impl Group<'_> {
             let text = EventText::of(event).ok_or(Error::Corrupt)?;
             // The same event, of which the bank knows more.
             if text.event_id == conversion.id.as_str() && text.event == conversion.name.as_str() {
-                self.draft(&waiting.destination).push(&conversion.json);
+                self.draft(&waiting.destination, Class::First)
+                    .push(&conversion.json);
                 is_told = true;
             } else {
                 let paid = with_payment(event, order.received()).ok_or(Error::Corrupt)?;
-                self.draft(&waiting.destination).push(&paid);
+                self.draft(&waiting.destination, Class::First).push(&paid);
                 is_told |= held.name == conversion.name.canonical();
             }
             order.reports(&text.event, &text.event_id);
@@ -251,7 +252,7 @@ impl Group<'_> {
             let key = DedupKey::of(destination, &conversion.name, &conversion.id);
             self.seen
                 .learn(key, Remember::Days90, seconds(self.times.stamp_ms));
-            self.draft(destination).push(&conversion.json);
+            self.draft(destination, Class::First).push(&conversion.json);
             self.added += 1;
             order.reports(conversion.name.as_str(), conversion.id.as_str());
         }
@@ -285,7 +286,8 @@ impl Group<'_> {
     pub(super) fn send_again(&mut self, letter: &DeadLetter) -> Result<(), Error> {
         let event = letter.event.get().as_bytes();
         let Some((text, order_id)) = sale(letter) else {
-            self.draft(&letter.destination).push(event);
+            // However many an operator replays, they are in nobody's way.
+            self.draft(&letter.destination, Class::Second).push(event);
             return Ok(());
         };
         let known = self.ledger.find(&order_id, self.times.expiry_ms)?;
@@ -297,7 +299,7 @@ impl Group<'_> {
         } else if order.has_reported(name.canonical()) {
             false
         } else {
-            self.draft(&letter.destination).push(event);
+            self.draft(&letter.destination, Class::Second).push(event);
             order.reports(&text.event, &text.event_id);
             true
         };

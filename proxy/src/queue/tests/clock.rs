@@ -39,6 +39,7 @@ fn claim() -> Entry<'static, serde_json::Value> {
         key: DedupKey::of(&destination, &name, &id),
         remember: Remember::Days90,
         destination,
+        class: Class::Second,
         note: Some(Note {
             order_id: ORDER.to_owned(),
             by: By::Page,
@@ -70,7 +71,7 @@ async fn nothing_is_forgotten_by_a_start_that_is_months_ahead_until_it_is_confir
         let (intake, mut outlet, _letters, _) = opened_by(read, folder.path()).await;
         intake.enqueue([entry("a")]).await.unwrap();
         let mut lane = outlet.lane().await;
-        let events = lane.claim(ANY).unwrap().unwrap().events;
+        let events = lane.claim_next(ANY).unwrap().unwrap().events;
         let at_ms = lane.clock().stamp_ms();
         lane.settle(&events, &Outcome::Expired, at_ms)
             .await

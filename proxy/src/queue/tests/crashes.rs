@@ -35,6 +35,17 @@ struct Model {
     dead: BTreeSet<String>,
 }
 
+/// Every third event is of the first class.
+fn of_a_class(id: &str) -> Entry<'static, serde_json::Value> {
+    let number: u8 = id.trim_start_matches('e').parse().unwrap();
+    let class = if number.is_multiple_of(3) {
+        Class::First
+    } else {
+        Class::Second
+    };
+    Entry { class, ..entry(id) }
+}
+
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         3 => prop::collection::vec(0_u8..40, 1..6).prop_map(Act::Enqueue),
@@ -54,7 +65,7 @@ impl Model {
         match act {
             Act::Enqueue(ids) => {
                 let ids: Vec<_> = ids.iter().map(|id| format!("e{id}")).collect();
-                let entries: Vec<_> = ids.iter().map(|id| entry(id)).collect();
+                let entries: Vec<_> = ids.iter().map(|id| of_a_class(id)).collect();
                 let results = queue.intake.enqueue(entries).await.unwrap();
                 for (id, result) in ids.into_iter().zip(results) {
                     let is_new = self.seen.insert(id.clone());
@@ -72,7 +83,7 @@ impl Model {
                 let Some(lane) = queue.lane().await else {
                     return;
                 };
-                let claimed = lane.claim(most(*events)).unwrap();
+                let claimed = lane.claim_next(most(*events)).unwrap();
                 let chosen: Vec<_> = claimed
                     .into_iter()
                     .flat_map(|batch| batch.events)
@@ -139,7 +150,10 @@ impl Queue {
     async fn contents(&mut self) -> Model {
         let depth = self.intake.depth();
         let waiting: BTreeSet<_> = match self.lane().await {
-            Some(lane) => ids(lane.claim(ANY).unwrap()).into_iter().collect(),
+            Some(lane) => [ANY; 2]
+                .into_iter()
+                .flat_map(|any| ids(lane.claim_next(any).unwrap()))
+                .collect(),
             None => BTreeSet::new(),
         };
         assert_eq!(usize::try_from(depth).unwrap(), waiting.len());

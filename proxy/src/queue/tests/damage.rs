@@ -20,18 +20,18 @@ async fn a_store_of_another_version_is_left_alone() {
         let about = database
             .keyspace("about", fjall::KeyspaceCreateOptions::default)
             .unwrap();
-        about.insert("format", 5_u32.to_be_bytes()).unwrap();
+        about.insert("format", 6_u32.to_be_bytes()).unwrap();
     }
     let error = open(folder.path(), 0, Arc::default()).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "the data directory has format 5, this version reads format 4; use the version that wrote it"
+        "the data directory has format 6, this version reads format 5; use the version that wrote it"
     );
 }
 
 #[tokio::test]
 async fn a_store_of_the_version_before_is_read_on_and_then_left_alone_by_it() {
-    for older in [2, 3] {
+    for older in [2, 3, 4] {
         let folder = tempfile::tempdir().unwrap();
         {
             let (intake, outlet, _letters) = opened(folder.path());
@@ -42,7 +42,7 @@ async fn a_store_of_the_version_before_is_read_on_and_then_left_alone_by_it() {
         let (_intake, outlet, _letters) = reopened(folder.path()).await;
         assert_eq!(outlet.depth(), 1);
         let format = outlet.store.tables().unwrap().format().unwrap();
-        assert_eq!(format, Some(4));
+        assert_eq!(format, Some(5));
     }
 }
 

@@ -33,6 +33,7 @@ fn page_of(order_id: &str, name: &str, part: Part) -> Entry<'static, Value> {
         key: DedupKey::of(&destination, &event_name, &id),
         remember: Remember::Days90,
         destination,
+        class: Class::Second,
         note: Some(Note {
             order_id: order_id.to_owned(),
             by: By::Page,
@@ -78,10 +79,12 @@ async fn became(intake: &Intake, id: &str, amount: i64, content: &str) -> Became
     taken.unwrap().payment.became
 }
 
-/// What waits to be delivered: names and values.
+/// What waits to be delivered, in the order in which it is: names and values.
 fn waiting(lane: &mut Lane) -> Vec<(String, i64)> {
-    let batch = lane.claim(ANY).unwrap();
-    let events = batch.map(|batch| batch.events).unwrap_or_default();
+    let mut events = Vec::new();
+    while let Some(batch) = lane.claim_next(ANY).unwrap() {
+        events.extend(batch.events);
+    }
     let read = |claimed: &Claimed| {
         let event: Value = serde_json::from_slice(claimed.event()).unwrap();
         let name = event["event"].as_str().unwrap().to_owned();
@@ -132,9 +135,9 @@ async fn a_payment_releases_what_waited_for_it_and_is_reported_once() {
     assert_eq!(
         waiting(&mut lane),
         named([
-            ("InitiateCheckout", 1),
             ("CompletePayment", 99_000),
-            ("Subscribe", 99_000)
+            ("Subscribe", 99_000),
+            ("InitiateCheckout", 1)
         ])
     );
     assert_eq!(

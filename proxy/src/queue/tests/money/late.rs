@@ -60,7 +60,7 @@ async fn left(folder: &Path) -> Vec<Value> {
     if intake.depth() == 0 {
         return Vec::new();
     }
-    let batch = outlet.lane().await.claim(ANY).unwrap().unwrap();
+    let batch = outlet.lane().await.claim_next(ANY).unwrap().unwrap();
     let read = |claimed: &Claimed| serde_json::from_slice(claimed.event()).unwrap();
     batch.events.iter().map(read).collect()
 }
@@ -173,7 +173,7 @@ async fn a_paid_order_whose_event_tiktok_refused_is_counted_until_it_is_sent_aga
     register(&intake).await;
     assert_eq!(became(&intake, "1", 99_000, ORDER).await, Became::Paid);
     let mut lane = outlet.lane().await;
-    let batch = lane.claim(ANY).unwrap().unwrap();
+    let batch = lane.claim_next(ANY).unwrap().unwrap();
     let refused = Outcome::Refused(Verdict {
         code: 40002,
         message: "no".to_owned(),
@@ -206,7 +206,7 @@ async fn a_report_that_tiktok_refused_does_not_keep_the_payment_back() {
     let reported = intake.enqueue([page("Subscribe", Part::Reports)]);
     assert_eq!(reported.await.unwrap(), [Enqueued::Accepted]);
     let mut lane = outlet.lane().await;
-    let batch = lane.claim(ANY).unwrap().unwrap();
+    let batch = lane.claim_next(ANY).unwrap().unwrap();
     let expired = Outcome::Expired;
     lane.settle(&batch.events, &expired, 2).await.unwrap();
     assert_eq!(became(&intake, "1", 99_000, ORDER).await, Became::Paid);

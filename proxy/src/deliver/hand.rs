@@ -1,0 +1,196 @@
+//! What a courier has claimed and does not send at this moment, and what it sends next.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use super::pace::{LONGEST_TROUBLE, doubled};
+use crate::queue::{Batch, Class};
+
+/// How many requests of the first class may go before one of the second, where that waits: nothing may expire behind
+/// conversions without end.
+const FIRST_IN_A_ROW: u32 = 9;
+
+/// A batch and its history.
+pub(super) struct Load {
+    pub(super) batch: Batch,
+    pub(super) class: Class,
+    /// How often it was sent, how often that met trouble, and how often a code that senders read differently.
+    pub(super) attempts: u32,
+    pub(super) troubles: u32,
+    pub(super) unclear: u32,
+    pub(super) due: Instant,
+    /// How many requests had been taken when it was first sent.
+    pub(super) since: u64,
+    /// It is one event, which a refusal named.
+    pub(super) named: bool,
+}
+
+impl Load {
+    pub(super) fn new(batch: Batch, class: Class, due: Instant, since: u64) -> Self {
+        Self {
+            batch,
+            class,
+            attempts: 0,
+            troubles: 0,
+            unclear: 0,
+            due,
+            since,
+            named: false,
+        }
+    }
+
+    /// The same in pieces of at most so many events, each with the whole's history.
+    pub(super) fn cut(mut self, events: usize) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        while self.batch.events.len() > events.max(1) {
+            let rest = self.batch.events.split_off(events.max(1));
+            let piece = std::mem::replace(&mut self.batch.events, rest);
+            pieces.push(Self {
+                batch: Batch { events: piece },
+                ..self
+            });
+        }
+        pieces.push(self);
+        pieces
+    }
+}
+
+/// How long a batch waits after its trouble of this number, which `share` (0 to 1) chooses. No longer than the lane
+/// itself would: once TikTok is back, everything moves as soon as the lane does.
+pub(super) fn backoff(troubles: u32, share: f64) -> Duration {
+    doubled(Duration::from_secs(1), troubles, LONGEST_TROUBLE).mul_f64(share.clamp(0.0, 1.0))
+}
+
+/// The batches in hand, and whose turn it is.
+pub(super) struct Hand {
+    loads: VecDeque<Load>,
+    /// The most batches of one class.
+    room: usize,
+    /// How many requests of the first class went since the last of the second.
+    first_in_a_row: u32,
+}
+
+impl Hand {
+    pub(super) fn new(room: usize) -> Self {
+        Self {
+            loads: VecDeque::new(),
+            room,
+            first_in_a_row: 0,
+        }
+    }
+
+    /// The classes in the order in which they may send next.
+    pub(super) fn turns(&self) -> [Class; 2] {
+        if self.first_in_a_row < FIRST_IN_A_ROW {
+            [Class::First, Class::Second]
+        } else {
+            [Class::Second, Class::First]
+        }
+    }
+
+    /// Notes that a request of this class goes out.
+    pub(super) fn sends(&mut self, class: Class) {
+        self.first_in_a_row = match class {
+            Class::First => self.first_in_a_row.saturating_add(1),
+            Class::Second => 0,
+        };
+    }
+
+    /// Takes out the first batch of this class that is due.
+    pub(super) fn due(&mut self, class: Class, now: Instant) -> Option<Load> {
+        let is_due = |load: &Load| load.class == class && load.due <= now;
+        let at = self.loads.iter().position(is_due)?;
+        self.loads.remove(at)
+    }
+
+    /// When the next batch is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.loads.iter().map(|load| load.due).min()
+    }
+
+    /// Whether another batch of this class may be claimed: what failed is held in memory until it is sent again, and
+    /// must not become much.
+    pub(super) fn has_room(&self, class: Class) -> bool {
+        let held = self.loads.iter().filter(|load| load.class == class);
+        held.count() < self.room
+    }
+
+    /// Before anything else of its class.
+    pub(super) fn put_first(&mut self, load: Load) {
+        self.loads.push_front(load);
+    }
+
+    pub(super) fn put_last(&mut self, load: Load) {
+        self.loads.push_back(load);
+    }
+
+    /// Makes every batch due that has met trouble less often than `times`.
+    pub(super) fn hurry(&mut self, times: u32, now: Instant) {
+        for load in &mut self.loads {
+            if load.troubles < times {
+                load.due = now;
+            }
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.loads.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hand() -> Hand {
+        Hand::new(2)
+    }
+
+    fn load(class: Class, due: Instant) -> Load {
+        Load::new(Batch { events: Vec::new() }, class, due, 0)
+    }
+
+    #[test]
+    fn the_first_class_goes_first_and_every_tenth_request_is_the_seconds() {
+        let mut hand = hand();
+        let order: Vec<_> = (0..21)
+            .map(|_| {
+                let [class, _] = hand.turns();
+                hand.sends(class);
+                class
+            })
+            .collect();
+        let second = order
+            .iter()
+            .enumerate()
+            .filter(|(_, class)| **class == Class::Second)
+            .map(|(at, _)| at);
+        assert_eq!(second.collect::<Vec<_>>(), [9, 19]);
+    }
+
+    #[test]
+    fn what_is_not_due_stays_and_fills_its_own_class_only() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let mut hand = hand();
+        for due in [later, now] {
+            hand.put_last(load(Class::Second, due));
+        }
+        assert!(!hand.has_room(Class::Second) && hand.has_room(Class::First));
+        assert!(hand.due(Class::First, now).is_none());
+        assert!(hand.due(Class::Second, now).is_some());
+        assert!(hand.due(Class::Second, now).is_none());
+        assert_eq!(hand.next_due(), Some(later));
+        hand.hurry(1, now);
+        assert!(hand.due(Class::Second, now).is_some());
+    }
+
+    #[test]
+    fn a_batch_waits_no_longer_than_its_lane() {
+        let waits = [1, 2, 3, 5, 6, 40, u32::MAX].map(|troubles| backoff(troubles, 1.0).as_secs());
+        assert_eq!(waits, [1, 2, 4, 16, 30, 30, 30]);
+        assert_eq!(backoff(40, 0.0), Duration::ZERO);
+    }
+}
