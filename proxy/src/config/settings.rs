@@ -108,8 +108,8 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "DUET_RATE_LIMIT",
-        Some("300/1m"),
-        "Requests of one client address per time (s, m or h), or off. Callers with the server key are not limited.",
+        Some("1200/1m"),
+        "Events of one client address per time (s, m or h), or off; an IPv6 /64 is one address. Callers with the server key are not limited.",
     ),
     secret(
         "DUET_SERVER_KEY",
@@ -122,8 +122,8 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "DUET_BATCH_EVENTS",
-        Some("50"),
-        "The most events in one request to TikTok, 1 to 1000.",
+        Some("1000"),
+        "The most events in one request to TikTok, 1 to 1000. Requests begin with 50 and double while that goes well and more waits.",
     ),
     setting(
         "DUET_BATCH_BYTES",

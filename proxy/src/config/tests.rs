@@ -22,7 +22,7 @@ fn two_settings_are_enough() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8787");
     assert_eq!(config.server.track_path, "/api/analytics/tiktok/track");
     assert_eq!(config.tiktok.api_base, "https://business-api.tiktok.com");
-    assert_eq!(config.delivery.batch_events, 50);
+    assert_eq!(config.delivery.batch_events, 1000);
     assert!(config.country.is_none() && config.server.server_key.is_none());
 }
 

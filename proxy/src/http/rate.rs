@@ -1,4 +1,4 @@
-//! How much one client may ask for: so many requests at once, which come back evenly over a time.
+//! How much one client may ask for: so many events or requests at once, which come back evenly over a time.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -15,11 +15,12 @@ use governor::{
 use super::rejection::Rejection;
 use crate::config::RateLimit;
 
-/// How many requests pass between two clear-outs of clients that have not been seen lately.
+/// How many questions pass between two clear-outs of clients that have not been seen lately.
 const SWEEP_EVERY: usize = 4096;
 
-/// Counts requests per client address.
+/// Counts what each client address asks for, in units: events or requests.
 pub struct Rates {
+    limit: Option<RateLimit>,
     limiter: Option<DefaultKeyedRateLimiter<IpAddr>>,
     clock: DefaultClock,
     asked: AtomicUsize,
@@ -29,17 +30,49 @@ impl Rates {
     /// `None` limits nothing.
     pub fn new(limit: Option<RateLimit>) -> Self {
         Self {
+            limit,
             limiter: limit.and_then(RateLimit::quota).map(RateLimiter::keyed),
             clock: DefaultClock::default(),
             asked: AtomicUsize::new(0),
         }
     }
 
-    /// Lets a request through or says when the next one may come.
+    /// Takes one unit of the client's, or says when there is one.
     ///
     /// # Errors
     /// [`Rejection::TooMany`].
     pub fn check(&self, client: IpAddr) -> Result<(), Rejection> {
+        self.take(client, NonZeroU32::MIN).map_err(too_many)
+    }
+
+    /// Takes the units of a body with so many events, of which [`Rates::check`] has taken the first before the body was
+    /// read. A body larger than the burst costs the burst.
+    ///
+    /// # Errors
+    /// [`Rejection::TooMany`]: then nothing more is taken, and the whole body may come again once there is enough for
+    /// all of it.
+    pub fn check_body(&self, client: IpAddr, events: usize) -> Result<(), Rejection> {
+        let Some(limit) = self.limit else {
+            return Ok(());
+        };
+        let units = u32::try_from(events).unwrap_or(u32::MAX);
+        let others = units.min(limit.most.get()).saturating_sub(1);
+        let Some(others) = NonZeroU32::new(others) else {
+            return Ok(());
+        };
+        // The next try takes a first unit too.
+        let first = limit.per / limit.most.get();
+        self.take(client, others)
+            .map_err(|wait| too_many(wait + first))
+    }
+
+    /// Whether the client had a unit left, which is taken.
+    pub fn has_one(&self, client: IpAddr) -> bool {
+        self.take(client, NonZeroU32::MIN).is_ok()
+    }
+
+    /// Takes so many units, no more than the burst, or none and says when there are as many.
+    fn take(&self, client: IpAddr, units: NonZeroU32) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else {
             return Ok(());
         };
@@ -47,12 +80,18 @@ impl Rates {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
-        limiter.check_key(&subscriber(client)).map_err(|not_yet| {
-            let wait = not_yet.wait_time_from(self.clock.now());
-            Rejection::TooMany {
-                retry_after_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
-            }
-        })
+        match limiter.check_key_n(&subscriber(client), units) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_yet)) => Err(not_yet.wait_time_from(self.clock.now())),
+            // More than there ever is.
+            Err(_) => Err(self.limit.map_or(Duration::ZERO, |limit| limit.per)),
+        }
+    }
+}
+
+fn too_many(wait: Duration) -> Rejection {
+    Rejection::TooMany {
+        retry_after_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
     }
 }
 
@@ -67,20 +106,20 @@ fn subscriber(client: IpAddr) -> IpAddr {
 impl RateLimit {
     /// The same, as the limiter wants it.
     pub fn quota(self) -> Option<Quota> {
-        let quota = Quota::with_period(self.per / self.requests.get())?;
-        Some(quota.allow_burst(self.requests))
+        let quota = Quota::with_period(self.per / self.most.get())?;
+        Some(quota.allow_burst(self.most))
     }
 
-    /// Reads `300/1m`; `off` is `None`.
+    /// Reads `1200/1m`; `off` is `None`.
     ///
     /// # Errors
     /// A sentence, for the operator.
     pub fn read(text: &str) -> Result<Option<Self>, &'static str> {
-        const RULE: &str = "this is off, or requests per time such as 300/1m (s, m or h)";
+        const RULE: &str = "must be off, or a number per time (s, m or h) such as 1200/1m";
         if text == "off" {
             return Ok(None);
         }
-        let (requests, time) = text.split_once('/').ok_or(RULE)?;
+        let (most, time) = text.split_once('/').ok_or(RULE)?;
         let unit = time.chars().next_back().ok_or(RULE)?;
         let seconds = match unit {
             's' => 1,
@@ -95,8 +134,8 @@ impl RateLimit {
                 .filter(|per| *per > 0)
                 .ok_or(RULE)?,
         );
-        let requests: NonZeroU32 = requests.parse().map_err(|_| RULE)?;
-        Ok(Some(Self { requests, per }))
+        let most: NonZeroU32 = most.parse().map_err(|_| RULE)?;
+        Ok(Some(Self { most, per }))
     }
 }
 
@@ -126,6 +165,50 @@ mod tests {
     }
 
     #[test]
+    fn a_body_costs_its_events_and_one_larger_than_the_burst_costs_the_burst() {
+        let client = IpAddr::from([203, 0, 113, 7]);
+        // Of a limit of 10: how many units are gone, how many events come, and whether the body is taken.
+        for (gone, events, taken) in [
+            (0, 0, true),
+            (0, 1, true),
+            (0, 10, true),
+            (0, 100, true),
+            (1, 9, true),
+            (1, 10, false),
+            (1, 100, false),
+            (9, 1, true),
+            (9, 2, false),
+        ] {
+            let rates = rates("10/1h");
+            for _ in 0..gone {
+                rates.check(client).unwrap();
+            }
+            rates.check(client).unwrap();
+            let checked = rates.check_body(client, events).is_ok();
+            assert_eq!(checked, taken, "{gone} {events}");
+        }
+        let rates = rates("10/1h");
+        rates.check(client).unwrap();
+        rates.check_body(client, 10).unwrap();
+        assert!(rates.check(client).is_err(), "nothing is left");
+    }
+
+    #[test]
+    fn who_comes_back_when_told_is_taken() {
+        let client = IpAddr::from([203, 0, 113, 7]);
+        let rates = rates("10/1h");
+        for _ in 0..8 {
+            rates.check(client).unwrap();
+        }
+        rates.check(client).unwrap();
+        let Err(Rejection::TooMany { retry_after_s }) = rates.check_body(client, 5) else {
+            panic!("a body passed for which too little is left");
+        };
+        // One unit is left, a body of five costs five, and each comes back within 360 s.
+        assert!((1430..=1440).contains(&retry_after_s), "{retry_after_s}");
+    }
+
+    #[test]
     fn one_ipv6_household_is_one_client() {
         let rates = rates("1/1h");
         assert!(rates.check("2001:db8::1".parse().unwrap()).is_ok());
@@ -140,12 +223,9 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_requests_per_time() {
+    fn a_limit_is_a_number_per_time() {
         let limit = RateLimit::read("300/1m").unwrap().unwrap();
-        assert_eq!(
-            (limit.requests.get(), limit.per),
-            (300, Duration::from_mins(1))
-        );
+        assert_eq!((limit.most.get(), limit.per), (300, Duration::from_mins(1)));
         for wrong in [
             "", "300", "0/1m", "300/", "300/m", "300/0s", "300/1d", "x/1m", "-1/1s",
         ] {
