@@ -12,6 +12,7 @@
 mod answers;
 mod bears_pressure;
 mod behind_a_web_server;
+mod bursts;
 mod clerk;
 mod counts_add_up;
 mod counts_once;

@@ -1,5 +1,7 @@
 //! `duet-proxy serve`.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use duet_proxy::{admit::MoneyEvents, clock, config::Config};
 use tokio::{
@@ -7,6 +9,9 @@ use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
 };
+
+/// How long the burst of one address may delay another customer's conversion before it is worth a warning.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 /// Serves until the process is told to stop.
 pub(super) fn run(config: &Config) -> Result<()> {
@@ -18,6 +23,14 @@ pub(super) fn run(config: &Config) -> Result<()> {
             tracing::warn!(
                 variable = name,
                 "this version does not act on a variable that is set"
+            );
+        }
+        tracing::info!("changed since 0.1.0: {}", config.changes.join("; "));
+        let delay = config.delivery.first_class_delay(config.server.rate_limit);
+        if delay > LONGEST_DELAY {
+            tracing::warn!(
+                delay_s = delay.as_secs_f64(),
+                "within DUET_BATCH_EVENTS, DUET_BATCH_BYTES, DUET_SEND_PARALLEL and DUET_SEND_LIMIT the burst of one address can delay another customer's conversion by more than 5 s"
             );
         }
         if let Some(test) = &config.tiktok.test

@@ -1,0 +1,40 @@
+//! What this version does otherwise than 0.1.0 with the settings in use. The proxy says so once, at its start.
+
+/// One sentence for each change; `is_set` says whether a setting is given.
+pub(super) fn changes(is_set: impl Fn(&'static str) -> bool) -> Vec<&'static str> {
+    let either = |name, given, default| if is_set(name) { given } else { default };
+    vec![
+        either(
+            "DUET_RATE_LIMIT",
+            "DUET_RATE_LIMIT counts events and no longer requests, which hold up to 100 of them; its default is now 1200/1m",
+            "DUET_RATE_LIMIT is 1200/1m by default and counts events; it was 300/1m requests",
+        ),
+        either(
+            "DUET_BATCH_EVENTS",
+            "DUET_BATCH_EVENTS is a cap: requests to TikTok begin with 50 events and grow up to it",
+            "DUET_BATCH_EVENTS is 1000 by default and a cap: requests to TikTok begin with 50 events and grow up to it; it was 50",
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_said_of_given_settings_and_of_defaults() {
+        for (given, expected) in [
+            (&[][..], ["it was 300/1m requests", "it was 50"]),
+            (
+                &["DUET_RATE_LIMIT", "DUET_BATCH_EVENTS"],
+                ["its default is now 1200/1m", "grow up to it"],
+            ),
+        ] {
+            let said = changes(|name| given.contains(&name));
+            assert_eq!(said.len(), expected.len());
+            for (said, end) in said.iter().zip(expected) {
+                assert!(said.ends_with(end), "{said}");
+            }
+        }
+    }
+}
