@@ -52,13 +52,14 @@ mod tests {
 
     #[test]
     fn a_broken_rule_is_said_in_the_proxys_words() {
-        let event = r#"{"event":"viewcontent","properties":{"value":"much"},"user":{}}"#;
+        let event =
+            r#"{"event":"viewcontent","event_time":"now","properties":{"value":"much"},"user":{}}"#;
         let fields: Vec<_> = check(event, "", NOW_MS)
             .errors
             .into_iter()
             .map(|broken| broken.field.into_owned())
             .collect();
-        assert_eq!(fields, ["event", "properties.value"]);
+        assert_eq!(fields, ["event", "event_time"]);
         assert_eq!(check("no", "", NOW_MS).errors[0].rule, "json");
     }
 
