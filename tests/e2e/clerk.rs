@@ -132,6 +132,69 @@ async fn every_way_a_token_travels_gives_the_digest_of_the_user() -> Result<()> 
 }
 
 #[tokio::test]
+async fn other_instances_cookies_on_the_same_domain_change_nothing() -> Result<()> {
+    let stack = warm().await?;
+    let token = minted(&stack, &Mint::of(USER))?;
+    let now_s = stack.sandbox.clock().now_ms() / 1000;
+    let before = now_s - 100;
+    // A token of another instance; its signature does not matter.
+    let other =
+        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2NsZXJrLm90aGVyLmV4YW1wbGUiLCJpYXQiOjF9.c2ln";
+    let foreign = (0..20).fold(String::new(), |mut line, number| {
+        let _ = write!(line, "__session_F{number}={other}; ");
+        line
+    });
+    for (id, cookies) in [
+        (
+            "staging",
+            format!("__client_uat=0; __client_uat={before}; __session={token}"),
+        ),
+        (
+            "suffixed",
+            format!("__client_uat=0; __client_uat_RK90Hasd={before}; __session={token}"),
+        ),
+        ("foreign", format!("{foreign}__session={token}")),
+        (
+            "letters",
+            format!("ten=Nguyễn Văn; __session_RK90Hasd={token}"),
+        ),
+    ] {
+        let request = with_cookie(&stack, id, &cookies)?;
+        assert_eq!(status(request).await?, StatusCode::ACCEPTED, "{id}");
+    }
+    let both = format!("__client_uat=0; __client_uat=0; __session={token}");
+    let both = with_cookie(&stack, "signed-out", &both)?;
+    assert_eq!(status(both).await?, StatusCode::ACCEPTED);
+    stack.conversions(5).await?;
+    for id in ["staging", "suffixed", "foreign", "letters"] {
+        assert_eq!(external_id(&stack, id), Some(json!(DIGEST)), "{id}");
+    }
+    assert_eq!(external_id(&stack, "signed-out"), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_publishable_key_other_instances_cookies_hide_none_of_ours() -> Result<()> {
+    let mut stack = Stack::prepare(&[("CLERK_AUTHORIZED_PARTIES", SHOP)]).await?;
+    let issuer = stack.sandbox_url().to_owned();
+    stack.set("CLERK_ISSUER", &issuer);
+    stack.run_proxy().await?;
+    stack.until("the keys are loaded", is_ready).await?;
+    let token = minted(&stack, &Mint::of(USER))?;
+    let other =
+        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2NsZXJrLm90aGVyLmV4YW1wbGUiLCJpYXQiOjF9.c2ln";
+    let mut cookies = String::new();
+    for number in 0..20 {
+        let _ = write!(cookies, "__session_F{number}={other}; ");
+    }
+    let request = with_cookie(&stack, "a", &format!("{cookies}__session_RK90Hasd={token}"))?;
+    assert_eq!(status(request).await?, StatusCode::ACCEPTED);
+    stack.conversions(1).await?;
+    assert_eq!(external_id(&stack, "a"), Some(json!(DIGEST)));
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_verified_id_wins_over_what_the_page_claims() -> Result<()> {
     let stack = warm().await?;
     let claim = json!({ "event": "Lead", "event_id": "a", "user": { "userId": "user_forged" } });

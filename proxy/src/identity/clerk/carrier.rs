@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, header};
 use super::{Carrier, Refused, token};
 use crate::{http::client, identity};
 
-/// The most cookies that are looked at.
+/// The most session cookies of the issuer that are looked at.
 const MOST_COOKIES: usize = 8;
 
 /// What a request shows.
@@ -43,14 +43,22 @@ pub(super) fn presented<'a>(
     });
     let mut newest = None;
     let mut stale = None;
-    for (end, token) in sessions.take(MOST_COOKIES) {
+    let mut ours = 0;
+    for (end, token) in sessions {
         let Some(stated) = token::stated(token) else {
             stale.get_or_insert(Refused::Malformed);
             continue;
         };
+        // Other instances' cookies may come first, and there may be many.
         if stated.iss != issuer {
             stale.get_or_insert(Refused::Issuer);
-        } else if is_signed_out(headers, end, stated.iat) {
+            continue;
+        }
+        ours += 1;
+        if ours > MOST_COOKIES {
+            break;
+        }
+        if is_signed_out(headers, end, suffix, stated.iat) {
             stale = Some(Refused::SignedOut);
         } else if newest.is_none_or(|(iat, _)| iat < stated.iat) {
             newest = Some((stated.iat, token));
@@ -68,12 +76,33 @@ fn is_bare_token(headers: &HeaderMap) -> bool {
     client::text(headers, header::AUTHORIZATION).is_some_and(|text| text.starts_with("eyJ"))
 }
 
-/// Whether the cookie beside the session's says that the browser signed out, or in anew, after the token was made.
-fn is_signed_out(headers: &HeaderMap, end: &str, issued_at: i64) -> bool {
-    let updated = client::cookie(headers, &format!("__client_uat{end}"));
-    updated
-        .and_then(|updated| updated.parse::<i64>().ok())
-        .is_some_and(|updated| updated == 0 || updated > issued_at)
+/// Whether the cookies beside a session's say that the browser signed out, or in anew, after its token was made.
+///
+/// The cookie with our instance's suffix is ours alone, so it decides where it names a time. The plain one is shared with
+/// every instance on a parent domain, staging beside production, and comes once for each: the browser is signed out
+/// only if all of them say so.
+fn is_signed_out(headers: &HeaderMap, end: &str, suffix: Option<&str>, issued_at: i64) -> bool {
+    let own = match suffix {
+        Some(suffix) if end.is_empty() => updates(headers, &format!("_{suffix}")),
+        _ => Vec::new(),
+    };
+    let plain = updates(headers, end);
+    let names_a_time = own.iter().any(|updated| *updated != 0);
+    let said = if names_a_time || plain.is_empty() {
+        own
+    } else {
+        plain
+    };
+    let is_out = |updated: &i64| *updated == 0 || *updated > issued_at;
+    !said.is_empty() && said.iter().all(is_out)
+}
+
+/// The times of the cookies `__client_uat` with this end, 0 for signed out.
+fn updates(headers: &HeaderMap, end: &str) -> Vec<i64> {
+    client::cookies(headers)
+        .filter(|(name, _)| name.strip_prefix("__client_uat") == Some(end))
+        .filter_map(|(_, updated)| updated.parse().ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -157,6 +186,82 @@ mod tests {
         let suffixed = [("__session_S", new.as_str()), ("__client_uat_S", "0")];
         let both = [&suffixed[..], &[session, ("__client_uat", "90")]].concat();
         assert_eq!(seen(&both, Some("S")), Ok(old));
+    }
+
+    #[test]
+    fn of_two_sign_outs_on_one_parent_domain_ours_counts() {
+        let (old, new) = (token(OURS, 100), token(OURS, 200));
+        let out = || Err(Some(Refused::SignedOut));
+        let (plain, suffixed) = (("__session", old.as_str()), ("__session_S", new.as_str()));
+        for (cookies, expected) in [
+            // Staging is signed out; which of the two is ours cannot be seen.
+            (
+                &[plain, ("__client_uat", "0"), ("__client_uat", "90")][..],
+                Ok(&old),
+            ),
+            (
+                &[plain, ("__client_uat", "90"), ("__client_uat", "0")],
+                Ok(&old),
+            ),
+            (
+                &[plain, ("__client_uat", "0"), ("__client_uat", "0")],
+                out(),
+            ),
+            (
+                &[plain, ("__client_uat", "0"), ("__client_uat", "101")],
+                out(),
+            ),
+            // The suffixed one is ours.
+            (
+                &[plain, ("__client_uat", "0"), ("__client_uat_S", "90")],
+                Ok(&old),
+            ),
+            (
+                &[plain, ("__client_uat", "90"), ("__client_uat_S", "101")],
+                out(),
+            ),
+            (&[plain, ("__client_uat_S", "0")], out()),
+            (
+                &[plain, ("__client_uat", "90"), ("__client_uat_S", "0")],
+                Ok(&old),
+            ),
+            (
+                &[plain, ("__client_uat", "0"), ("__client_uat_S", "0")],
+                out(),
+            ),
+            (
+                &[plain, ("__client_uat", "0"), ("__client_uat_T", "90")],
+                out(),
+            ),
+            (
+                &[suffixed, ("__client_uat", "0"), ("__client_uat_S", "190")],
+                Ok(&new),
+            ),
+            (
+                &[suffixed, ("__client_uat", "190"), ("__client_uat_S", "0")],
+                out(),
+            ),
+            (&[suffixed, ("__client_uat", "0")], Ok(&new)),
+        ] {
+            assert_eq!(seen(cookies, Some("S")), expected.cloned(), "{cookies:?}");
+        }
+    }
+
+    #[test]
+    fn other_instances_cookies_hide_none_of_ours() {
+        let ours = token(OURS, 100);
+        let other = token("https://clerk.other.example", 300);
+        let foreign = (0..40).map(|number| format!("__session_F{number}"));
+        let foreign: Vec<_> = foreign.collect();
+        let mut cookies: Vec<_> = foreign
+            .iter()
+            .map(|name| (name.as_str(), other.as_str()))
+            .collect();
+        cookies.extend([("__session", other.as_str()), ("ten", "Nguyễn Văn")]);
+        cookies.push(("__session_RK90Hasd", &ours));
+        for suffix in [None, Some("RK90Hasd")] {
+            assert_eq!(seen(&cookies, suffix), Ok(ours.clone()), "{suffix:?}");
+        }
     }
 
     #[test]
