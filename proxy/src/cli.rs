@@ -1,12 +1,12 @@
 //! The commands. Every setting is a variable and a flag; a flag wins.
 
-use std::ffi::OsString;
+use std::{collections::BTreeMap, ffi::OsString};
 
 use clap::{Arg, ArgMatches, Command, builder::NonEmptyStringValueParser};
 use duet_proxy::{
     config::{
         Config, Problem,
-        settings::{SETTINGS, Setting},
+        settings::{SETTINGS, Setting, default_of},
     },
     telemetry::{self, WARNINGS},
 };
@@ -42,13 +42,13 @@ impl From<Vec<Problem>> for Failure {
     }
 }
 
-/// Runs the command that `args` ask for. `environment` gives a variable's value.
+/// Runs the command that `args` ask for, with the variables of `environment`.
 ///
 /// # Errors
 /// [`Failure`], to be printed by the caller.
 pub(crate) fn run(
     args: impl IntoIterator<Item = OsString>,
-    environment: impl Fn(&str) -> Option<String>,
+    environment: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
     let matches = command()
         .try_get_matches_from(args)
@@ -56,36 +56,69 @@ pub(crate) fn run(
     let Some((name, matches)) = matches.subcommand() else {
         return Ok(());
     };
-    let lookup = |name: &str| flag(matches, name).or_else(|| environment(name));
-    let log = |name| {
-        lookup(name)
-            .or_else(|| duet_proxy::config::settings::default_of(name).map(str::to_owned))
-            .unwrap_or_default()
+    // An empty variable is an absent one, and every command reads one value alike.
+    let lookup = |name: &str| {
+        let text = flag(matches, name).or_else(|| environment.get(name).cloned())?;
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
     };
-    let mut filter = log("DUET_LOG");
+    let names = || environment.keys().map(String::as_str);
+    match name {
+        "serve" => {
+            let config = Config::start(lookup, names())?;
+            log(name, lookup)?;
+            Ok(serve::run(&config)?)
+        }
+        "doctor" => {
+            let config = Config::start(lookup, names());
+            if config.is_ok() {
+                log(name, lookup)?;
+            }
+            doctor::run(flag(matches, "test-event-code").as_deref(), config)
+        }
+        #[cfg(feature = "dev")]
+        "dev" => {
+            log(name, lookup)?;
+            dev::run(matches, lookup, names())
+        }
+        _ => {
+            log(name, lookup)?;
+            Ok(match name {
+                "openapi" => openapi::run(lookup),
+                "healthcheck" => healthcheck::run(lookup),
+                "dead-letters" => dead_letters::run(matches, lookup),
+                "orders" => orders::run(matches, lookup),
+                "payments" => payments::run(matches, lookup),
+                _ => Ok(()),
+            }?)
+        }
+    }
+}
+
+/// Starts logging as the settings say, for the command `name`.
+fn log(name: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<(), Failure> {
+    let given = |name| {
+        let usual = || default_of(name).map(str::to_owned);
+        lookup(name).or_else(usual).unwrap_or_default()
+    };
+    let problem =
+        |setting| move |message: &str| Failure::Said(vec![format!("{setting}: {message}")]);
+    let mut filter = given("DUET_LOG");
     // While a site is developed, each warning of an event is read; in service they are counted.
     if name != "dev" && !filter.contains(WARNINGS) {
         filter = format!("{filter},{WARNINGS}=off");
     }
-    telemetry::init(&filter, &log("DUET_LOG_FORMAT")).map_err(|line| Failure::Said(vec![line]))?;
-    match name {
-        "serve" => Ok(serve::run(&Config::read(lookup)?)?),
-        #[cfg(feature = "dev")]
-        "dev" => dev::run(matches, lookup),
-        "doctor" => doctor::run(flag(matches, "test-event-code").as_deref(), lookup),
-        "openapi" => Ok(openapi::run(lookup)?),
-        "healthcheck" => Ok(healthcheck::run(lookup)?),
-        "dead-letters" => Ok(dead_letters::run(matches, lookup)?),
-        "orders" => Ok(orders::run(matches, lookup)?),
-        "payments" => Ok(payments::run(matches, lookup)?),
-        _ => Ok(()),
-    }
+    let filter = telemetry::filter(&filter).map_err(problem("DUET_LOG"))?;
+    let format = given("DUET_LOG_FORMAT");
+    let format = telemetry::Format::read(&format).map_err(problem("DUET_LOG_FORMAT"))?;
+    telemetry::init(filter, format);
+    Ok(())
 }
 
 fn command() -> Command {
     let serve = Command::new("serve")
         .about("Takes events and delivers them to TikTok")
-        .args(SETTINGS.iter().flat_map(arguments));
+        .args(SETTINGS.iter().map(argument));
     let command = Command::new("duet-proxy")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Takes events from pages and servers, keeps them on disk, delivers them to TikTok's Events API")
@@ -99,35 +132,34 @@ fn command() -> Command {
         .subcommand(healthcheck::command())
         .subcommand(openapi::command());
     #[cfg(feature = "dev")]
-    let command = command.subcommand(dev::command().args(SETTINGS.iter().flat_map(arguments)));
+    let command = command.subcommand(dev::command().args(SETTINGS.iter().map(argument)));
     command
 }
 
-/// The flag of a setting, and for a secret the flag that names its file.
-fn arguments(setting: &'static Setting) -> Vec<Arg> {
+/// The flag of a setting. That of a secret names its file: the words of a command line are for every user of the
+/// machine to read.
+fn argument(setting: &'static Setting) -> Arg {
     let default = setting
         .default
         .map(|default| format!(" [default: {default}]"))
         .unwrap_or_default();
-    let argument = |name: String, help: String| {
-        Arg::new(name.clone())
-            .long(Setting::flag_of(&name))
-            .value_name("VALUE")
-            .value_parser(NonEmptyStringValueParser::new())
-            .help(help)
-    };
-    let mut arguments = vec![argument(
-        setting.name.to_owned(),
-        format!("{}{default} [variable: {}]", setting.help, setting.name),
-    )];
-    if setting.secret {
+    let (name, help) = if setting.secret {
         let name = format!("{}_FILE", setting.name);
-        arguments.push(argument(
-            name.clone(),
-            format!("The file that holds it. [variable: {name}]"),
-        ));
-    }
-    arguments
+        let help = format!(
+            "The file that holds it: {} [variable: {name}, or the secret itself in {}]",
+            setting.help, setting.name
+        );
+        (name, help)
+    } else {
+        let name = setting.name.to_owned();
+        let help = format!("{}{default} [variable: {name}]", setting.help);
+        (name, help)
+    };
+    Arg::new(name.clone())
+        .long(Setting::flag_of(&name))
+        .value_name(if setting.secret { "FILE" } else { "VALUE" })
+        .value_parser(NonEmptyStringValueParser::new())
+        .help(help)
 }
 
 /// Asks by name, of which the command line may know more or less than the settings do.

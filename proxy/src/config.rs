@@ -19,16 +19,21 @@ use ipnet::IpNet;
 use crate::{
     admit::{MoneyEvents, is_code},
     secret::{AccessToken, ServerKey},
+    telemetry,
 };
 
 mod changes;
 pub mod clerk;
 mod delivery;
+mod origin;
 pub mod payments;
 mod reader;
 pub mod settings;
+mod spelling;
+mod track_path;
 
 pub use delivery::{Delivery, FIRST_CLASS, FIRST_EVENTS};
+pub use origin::Origin;
 use payments::Payments;
 use reader::Reader;
 
@@ -89,11 +94,18 @@ impl FromStr for PixelId {
     fn from_str(code: &str) -> Result<Self, Self::Err> {
         let fits = (10..=40).contains(&code.len());
         let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-        if fits && code.bytes().all(plain) {
-            Ok(Self(code.to_owned()))
-        } else {
-            Err("a pixel code is 10 to 40 capital letters and digits, such as C4A1B2C3D4E5F6G7H8I9")
+        if !fits || !code.bytes().all(plain) {
+            return Err(
+                "must be the pixel code: 10 to 40 capital letters and digits, such as C4A1B2C3D4E5F6G7H8I9",
+            );
         }
+        // Events Manager and the address of its pages show a number too, which the Events API does not know.
+        if code.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(
+                "must be the pixel code, such as C4A1B2C3D4E5F6G7H8I9, not the number of the pixel: Events Manager shows the code under the pixel's name",
+            );
+        }
+        Ok(Self(code.to_owned()))
     }
 }
 
@@ -131,6 +143,14 @@ pub struct Server {
     pub server_key: Option<ServerKey>,
 }
 
+impl Server {
+    /// Whether this path takes events: the track path, also with one slash behind it.
+    pub fn is_track_path(&self, path: &str) -> bool {
+        let track_path = self.track_path.as_str();
+        path == track_path || path.strip_suffix('/') == Some(track_path)
+    }
+}
+
 /// How much may be done: `most` at once, which come back evenly over `per`.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimit {
@@ -138,31 +158,6 @@ pub struct RateLimit {
     pub most: NonZeroU32,
     /// How long until all of them are allowed again.
     pub per: Duration,
-}
-
-/// A web origin: scheme, host and port, in the one form that browsers send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(String);
-
-impl Origin {
-    /// The origin as a browser writes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Origin {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const RULE: &str = "an origin is http:// or https:// with a host and no path, such as https://shop.example";
-        let url = reqwest::Url::parse(text).map_err(|_| RULE)?;
-        let bare = url.path() == "/" && url.query().is_none() && url.username().is_empty();
-        if !matches!(url.scheme(), "http" | "https") || !bare || text.contains('*') {
-            return Err(RULE);
-        }
-        Ok(Self(url.origin().ascii_serialization()))
-    }
 }
 
 /// Addresses and networks whose forwarding headers are believed.
@@ -198,17 +193,37 @@ impl fmt::Display for Problem {
 }
 
 impl Config {
+    /// Reads the settings of a proxy that starts, as [`Config::read`]. Of the variables that are set, `names`, none may
+    /// be nearly a setting's.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn start<'a>(
+        lookup: impl Fn(&str) -> Option<String>,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, Vec<Problem>> {
+        let misspelt = spelling::problems(names);
+        match Self::read(lookup) {
+            Ok(config) if misspelt.is_empty() => Ok(config),
+            Ok(_) => Err(misspelt),
+            Err(mut problems) => {
+                problems.extend(misspelt);
+                Err(problems)
+            }
+        }
+    }
+
     /// Reads every setting through `lookup`, which gives a variable's or flag's value by name.
     ///
     /// # Errors
     /// All problems at once: what is missing, malformed or contradictory.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(&lookup);
-        let pixel_id = reader.required_from("TIKTOK_PIXEL_ID", &["NEXT_PUBLIC_TIKTOK_PIXEL_ID"]);
+        let pixel_id = reader.required_from("TIKTOK_PIXEL_ID", &[settings::PIXEL_ID_ALIAS]);
         let access_token = reader.secret(
             "TIKTOK_ACCESS_TOKEN",
             AccessToken::new,
-            "this is printable ASCII without spaces",
+            "must be printable ASCII without spaces",
         );
         if access_token.is_none() {
             reader.missing("TIKTOK_ACCESS_TOKEN");
@@ -218,9 +233,9 @@ impl Config {
         let delivery = delivery::read(&mut reader);
         let listen = reader.parsed("DUET_LISTEN", |text| {
             text.parse()
-                .map_err(|_| "this is an address and a port, such as 127.0.0.1:8787")
+                .map_err(|_| "must be an address and a port, such as 127.0.0.1:8787")
         });
-        let track_path = reader.parsed("DUET_TRACK_PATH", track_path);
+        let track_path = reader.parsed("DUET_TRACK_PATH", track_path::read);
         let allowed_origins = reader.list("DUET_ALLOWED_ORIGINS", str::parse);
         let trusted_proxies = reader
             .list("DUET_TRUSTED_PROXIES", network)
@@ -230,28 +245,32 @@ impl Config {
         let server_key = reader.secret(
             "DUET_SERVER_KEY",
             ServerKey::new,
-            "a key has at least 16 characters",
+            "must have at least 16 characters",
         );
         let payments = payments::read(&mut reader);
         let data_dir = reader.parsed("DUET_DATA_DIR", |text| Ok(PathBuf::from(text)));
         let disk_reserve_bytes = reader.parsed("DUET_DISK_RESERVE_MB", disk_reserve_bytes);
         let country = reader.optional("DUET_COUNTRY", |text| {
-            Country::parse(text.trim()).ok_or("this is an ISO 3166 code of two letters, such as VN")
+            Country::parse(text.trim()).ok_or("must be an ISO 3166 code of two letters, such as VN")
         });
         reader.parsed("DUET_QUEUE", |text| match text {
             "disk" => Ok(()),
-            _ => Err("this version knows disk only"),
+            _ => Err("must be disk: this version has no other"),
         });
         let money = reader.optional("DUET_MONEY_EVENTS", |text| match text {
             "open" => Ok(MoneyEvents::Open),
             "verified" => Ok(MoneyEvents::Verified),
-            _ => Err("this is verified or open"),
+            _ => Err("must be verified or open"),
         });
         let money = money.unwrap_or(match payments {
             Some(_) => MoneyEvents::Verified,
             None => MoneyEvents::Open,
         });
         let clerk = clerk::read(&mut reader, &allowed_origins);
+        reader.parsed("DUET_LOG", |text| telemetry::filter(text).map(drop));
+        reader.parsed("DUET_LOG_FORMAT", |text| {
+            telemetry::Format::read(text).map(drop)
+        });
         reader.finish()?;
         let is_set = |name: &&'static str| lookup(name).is_some_and(|text| !text.trim().is_empty());
         let changes = changes::changes(|name| is_set(&name));
@@ -296,17 +315,17 @@ fn test_mode(reader: &mut Reader<'_>) -> Option<TestMode> {
     let code = reader.optional("TIKTOK_TEST_EVENT_CODE", |text| {
         let code = Some(text).filter(|text| is_code(text));
         code.map(str::to_owned)
-            .ok_or("this is 1 to 64 letters, digits and signs without spaces")
+            .ok_or("must be 1 to 64 letters, digits and signs without spaces")
     });
     let until = reader.optional("TIKTOK_TEST_EVENT_UNTIL", |text| {
         text.parse::<jiff::Timestamp>()
             .map(jiff::Timestamp::as_millisecond)
-            .map_err(|_| "this is a time in RFC 3339, such as 2026-12-31T18:00:00+07:00")
+            .map_err(|_| "must be a time in RFC 3339, such as 2026-12-31T18:00:00+07:00")
     });
     if code.is_none() && until.is_some() {
         reader.problem(
             "TIKTOK_TEST_EVENT_UNTIL",
-            "there is no TIKTOK_TEST_EVENT_CODE that it could end",
+            "needs a TIKTOK_TEST_EVENT_CODE that it ends",
         );
     }
     code.map(|code| TestMode {
@@ -322,32 +341,19 @@ fn test_mode(reader: &mut Reader<'_>) -> Option<TestMode> {
 pub fn disk_reserve_bytes(text: &str) -> Result<u64, &'static str> {
     let megabytes: Option<u64> = text.parse().ok();
     let bytes = megabytes.and_then(|megabytes| megabytes.checked_mul(1_000_000));
-    bytes.ok_or("this is a whole number of megabytes")
+    bytes.ok_or("must be a whole number of megabytes")
 }
 
 fn api_base(text: &str) -> Result<String, &'static str> {
-    match reqwest::Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => {
-            Ok(text.trim_end_matches('/').to_owned())
-        }
-        _ => Err("this is an http or https URL"),
-    }
-}
-
-fn track_path(text: &str) -> Result<String, &'static str> {
-    let plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
-    if text.len() > 1 && text.starts_with('/') && !text.ends_with('/') && text.bytes().all(plain) {
-        Ok(text.to_owned())
-    } else {
-        Err("this is a path such as /collect: letters, digits, / - _ . and no slash at its end")
-    }
+    let url = origin::safe_url(text).filter(|url| url.query().is_none());
+    url.map(|_| text.trim_end_matches('/').to_owned())
+        .ok_or("must be an https URL, or http on loopback: the access token is sent there")
 }
 
 fn network(text: &str) -> Result<IpNet, &'static str> {
     text.parse()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| "this is a list of addresses or networks, such as 10.0.0.0/8")
+        .map_err(|_| "must be a list of addresses or networks, such as 10.0.0.0/8")
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ mod cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match cli::run(std::env::args_os(), |name| std::env::var(name).ok()) {
+    // A variable that is not UTF-8 is not absent: what it sets is then said to be no text.
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    match cli::run(std::env::args_os(), &environment.collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(cli::Failure::Usage(error)) => error.exit(),
         Err(cli::Failure::Said(lines)) => {

@@ -7,14 +7,40 @@ use tracing_subscriber::{
 /// The target of a line about what was repaired or left out of one event.
 pub const WARNINGS: &str = "duet_warnings";
 
-/// Starts logging to standard error.
+/// What is logged.
 ///
 /// # Errors
-/// A sentence, when `filter` or `format` is not one.
-pub fn init(filter: &str, format: &str) -> Result<(), String> {
-    let filter: Targets = filter.parse().map_err(
-        |_| "DUET_LOG: this is a level such as info, or a filter such as duet_proxy=debug",
-    )?;
+/// A sentence, for the operator.
+pub fn filter(text: &str) -> Result<Targets, &'static str> {
+    text.parse()
+        .map_err(|_| "must be a level such as info, or a filter such as duet_proxy=debug")
+}
+
+/// How it is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: one object a line.
+    Json,
+}
+
+impl Format {
+    /// Reads `DUET_LOG_FORMAT`.
+    ///
+    /// # Errors
+    /// A sentence, for the operator.
+    pub fn read(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("must be text or json"),
+        }
+    }
+}
+
+/// Starts logging to standard error.
+pub fn init(filter: Targets, format: Format) {
     let lines = fmt::layer()
         // A line that cannot be written must not end the thread that had something to say: it would, because
         // the complaint about it goes to standard error too.
@@ -22,12 +48,10 @@ pub fn init(filter: &str, format: &str) -> Result<(), String> {
         .with_writer(std::io::stderr);
     let filtered = registry().with(filter);
     match format {
-        "json" => filtered.with(lines.json()).init(),
-        "text" => {
+        Format::Json => filtered.with(lines.json()).init(),
+        Format::Text => {
             let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
             filtered.with(lines.with_ansi(is_terminal)).init();
         }
-        _ => return Err("DUET_LOG_FORMAT: this is text or json".to_owned()),
     }
-    Ok(())
 }

@@ -115,7 +115,7 @@ pub(super) fn command(name: &'static str, about: &'static str) -> Command {
     let settings = settings::SETTINGS
         .iter()
         .filter(|setting| ["DUET_DATA_DIR", "DUET_DISK_RESERVE_MB"].contains(&setting.name))
-        .flat_map(super::arguments);
+        .map(super::argument);
     Command::new(name)
         .about(about)
         .subcommand_required(true)

@@ -39,9 +39,10 @@ pub(super) fn command() -> Command {
 }
 
 /// Runs until the process is told to stop.
-pub(super) fn run(
+pub(super) fn run<'a>(
     matches: &ArgMatches,
     lookup: impl Fn(&str) -> Option<String>,
+    names: impl IntoIterator<Item = &'a str>,
 ) -> Result<(), Failure> {
     let www = matches.get_one::<PathBuf>("www").cloned();
     let sandbox_listen = matches.get_one::<SocketAddr>("sandbox-listen").copied();
@@ -60,7 +61,7 @@ pub(super) fn run(
             proxy.local_addr()?,
             folder.clone(),
         )?;
-        let config = agreed.config(&lookup)?;
+        let config = agreed.config(&lookup, names)?;
 
         let (stop, stopped) = watch::channel(false);
         let options = Options {

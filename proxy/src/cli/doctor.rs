@@ -7,7 +7,7 @@ use clap::{Arg, Command};
 use duet_events::{EventId, EventName, Page, Properties, User, event::Event};
 use duet_proxy::{
     clock,
-    config::{Config, Origin, clerk::KeySource, settings::SETTINGS},
+    config::{Config, Origin, Problem, clerk::KeySource, settings::SETTINGS},
     control,
     identity::clerk::Clerk,
     queue,
@@ -25,7 +25,7 @@ const TEST_CODE: &str = "TEST00000";
 pub(super) fn command() -> Command {
     Command::new("doctor")
         .about("Checks settings, store, clock, token and pixel; sends TikTok one test event")
-        .args(SETTINGS.iter().flat_map(super::arguments))
+        .args(SETTINGS.iter().map(super::argument))
         .arg(
             Arg::new("test-event-code")
                 .long("test-event-code")
@@ -37,9 +37,9 @@ pub(super) fn command() -> Command {
 /// Prints its findings and fails where one of them is a problem.
 pub(super) fn run(
     test_event_code: Option<&str>,
-    lookup: impl Fn(&str) -> Option<String>,
+    config: Result<Config, Vec<Problem>>,
 ) -> Result<(), Failure> {
-    let config = match Config::read(lookup) {
+    let config = match config {
         Ok(config) => config,
         Err(problems) => {
             for problem in &problems {

@@ -22,7 +22,7 @@ pub(super) fn command() -> Command {
     let listen = SETTINGS.iter().filter(|setting| setting.name == LISTEN);
     Command::new("healthcheck")
         .about("Asks /healthz of the proxy on DUET_LISTEN; fails where it does not answer")
-        .args(listen.flat_map(super::arguments))
+        .args(listen.map(super::argument))
 }
 
 /// Asks once.

@@ -12,7 +12,7 @@ pub(super) fn command() -> Command {
     let track_path = SETTINGS.iter().filter(|setting| setting.name == TRACK_PATH);
     Command::new("openapi")
         .about("Prints an OpenAPI 3.1 document of the whole HTTP surface, as YAML")
-        .args(track_path.flat_map(super::arguments))
+        .args(track_path.map(super::argument))
 }
 
 /// Prints the document.

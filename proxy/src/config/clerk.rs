@@ -9,7 +9,7 @@ use base64::{
 use reqwest::Url;
 use ring::digest;
 
-use super::{Origin, reader::Reader};
+use super::{Origin, origin::safe_url, reader::Reader};
 use crate::identity::clerk::{PublicKey, Rules};
 
 /// Settings that mean nothing without an instance.
@@ -153,17 +153,6 @@ impl Publishable {
             suffix: URL_SAFE_NO_PAD.encode(sha1).chars().take(8).collect(),
         })
     }
-}
-
-/// An address that is read over TLS, or does not leave the machine.
-fn safe_url(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let host = url.host_str()?;
-    let is_loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback);
-    let is_plain =
-        url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    (is_safe && is_plain).then_some(url)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ impl<'a> Reader<'a> {
             .iter()
             .all(|problem| problem.setting != setting)
         {
-            self.problem(setting, "this is required");
+            self.problem(setting, "is required but not set");
         }
     }
 
@@ -44,7 +44,8 @@ impl<'a> Reader<'a> {
 
     /// Whether a setting is given, itself or as a file.
     pub(super) fn is_set(&self, setting: &str) -> bool {
-        self.text(setting).is_some() || self.text(&format!("{setting}_FILE")).is_some()
+        let is_set = |name: &str| (self.lookup)(name).as_deref().is_some_and(is_given);
+        is_set(setting) || is_set(&format!("{setting}_FILE"))
     }
 
     /// A setting that has to be there, under its name or an older one.
@@ -53,8 +54,8 @@ impl<'a> Reader<'a> {
         setting: &'static str,
         others: &[&str],
     ) -> Option<T> {
-        let names = std::iter::once(&setting).chain(others);
-        let Some(text) = names.into_iter().find_map(|name| self.text(name)) else {
+        let mut names = std::iter::once(&setting).chain(others);
+        let Some(text) = names.find_map(|name| self.text(setting, name)) else {
             self.missing(setting);
             return None;
         };
@@ -68,7 +69,7 @@ impl<'a> Reader<'a> {
         parse: impl Fn(&str) -> Result<T, &'static str>,
     ) -> Option<T> {
         let text = self
-            .text(setting)
+            .text(setting, setting)
             .or_else(|| settings::default_of(setting).map(str::to_owned))?;
         self.keep(setting, parse(&text))
     }
@@ -79,7 +80,7 @@ impl<'a> Reader<'a> {
         setting: &'static str,
         parse: impl Fn(&str) -> Result<T, &'static str>,
     ) -> Option<T> {
-        let text = self.text(setting)?;
+        let text = self.text(setting, setting)?;
         self.keep(setting, parse(&text))
     }
 
@@ -89,7 +90,7 @@ impl<'a> Reader<'a> {
         setting: &'static str,
         parse: impl Fn(&str) -> Result<T, &'static str>,
     ) -> Vec<T> {
-        let text = self.text(setting).unwrap_or_default();
+        let text = self.text(setting, setting).unwrap_or_default();
         let items = text
             .split(',')
             .map(str::trim)
@@ -106,8 +107,8 @@ impl<'a> Reader<'a> {
         parse: impl Fn(&str) -> Option<T>,
         rule: &'static str,
     ) -> Option<T> {
-        let file = self.text(&format!("{setting}_FILE"));
-        let text = match (self.text(setting), file) {
+        let file = self.text(setting, &format!("{setting}_FILE"));
+        let text = match (self.text(setting, setting), file) {
             (Some(_), Some(_)) => {
                 self.problem(
                     setting,
@@ -116,7 +117,8 @@ impl<'a> Reader<'a> {
                 return None;
             }
             (None, Some(path)) => match fs::read_to_string(&path) {
-                Ok(text) => text,
+                // Some editors write a byte order mark, which nobody sees.
+                Ok(text) => self.written(setting, text.trim_start_matches('\u{feff}'))?,
                 Err(error) => {
                     self.problem(setting, format!("the file {path} cannot be read: {error}"));
                     return None;
@@ -127,14 +129,52 @@ impl<'a> Reader<'a> {
         self.keep(setting, parse(&text).ok_or(rule))
     }
 
-    /// An empty variable is an absent one: that is how compose files leave settings out.
-    fn text(&self, name: &str) -> Option<String> {
-        (self.lookup)(name).filter(|text| !text.trim().is_empty())
+    /// What is given under `name` for a setting. An empty variable is an absent one: that is how compose files leave
+    /// settings out.
+    fn text(&mut self, setting: &'static str, name: &str) -> Option<String> {
+        let text = (self.lookup)(name).filter(|text| is_given(text))?;
+        self.written(setting, &text)
+    }
+
+    /// A value as its author wrote it, without the blanks and line ends that files leave around it.
+    fn written(&mut self, setting: &'static str, text: &str) -> Option<String> {
+        let text = text.trim();
+        if is_quoted(text) {
+            self.problem(
+                setting,
+                "must be written without quotes: they came as a part of the value",
+            );
+            return None;
+        }
+        if text.contains('\u{fffd}') {
+            self.problem(setting, "must be text in UTF-8");
+            return None;
+        }
+        Some(text.to_owned())
     }
 
     fn keep<T>(&mut self, setting: &'static str, result: Result<T, &'static str>) -> Option<T> {
         result
             .map_err(|message| self.problem(setting, message))
             .ok()
+    }
+}
+
+fn is_given(text: &str) -> bool {
+    !text.trim().is_empty()
+}
+
+/// Whether quotes that a shell would take away, or a text program put there, are still around a value.
+fn is_quoted(text: &str) -> bool {
+    let mut ends = text.chars();
+    let (Some(first), Some(last)) = (ends.next(), ends.next_back()) else {
+        return false;
+    };
+    match first {
+        '"' | '\'' | '`' => first == last,
+        '“' | '„' => matches!(last, '”' | '“'),
+        '‘' | '‚' => matches!(last, '’' | '‘'),
+        '«' => last == '»',
+        _ => false,
     }
 }

@@ -69,7 +69,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "TIKTOK_API_BASE",
         Some("https://business-api.tiktok.com"),
-        "TikTok's API, or the sandbox.",
+        "TikTok's API, or the sandbox: https, or http on loopback.",
     ),
     setting(
         "DUET_LISTEN",
@@ -94,12 +94,12 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "DUET_TRACK_PATH",
         Some("/api/analytics/tiktok/track"),
-        "The path that takes events; rename it against block lists.",
+        "The path that takes events, also with one slash behind it; rename it against block lists. No path that the proxy answers otherwise.",
     ),
     setting(
         "DUET_ALLOWED_ORIGINS",
         None,
-        "Origins that may send events beside the proxy's own, with commas between them.",
+        "Origins that may send events beside the proxy's own, with commas between them, such as https://shop.example or capacitor://localhost.",
     ),
     setting(
         "DUET_TRUSTED_PROXIES",
@@ -228,6 +228,24 @@ pub const WITHOUT_EFFECT: &[&str] = &[
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
+/// Another name of `TIKTOK_PIXEL_ID`, which the implementation that Duet replaces reads.
+pub const PIXEL_ID_ALIAS: &str = "NEXT_PUBLIC_TIKTOK_PIXEL_ID";
+
+/// Every variable that is read, with its setting.
+pub fn variables() -> impl Iterator<Item = (&'static str, String)> {
+    let files = SETTINGS.iter().filter(|setting| setting.secret);
+    let files = files.map(|setting| (setting.name, format!("{}_FILE", setting.name)));
+    let others = WITHOUT_EFFECT
+        .iter()
+        .map(|name| (*name, (*name).to_owned()));
+    SETTINGS
+        .iter()
+        .map(|setting| (setting.name, setting.name.to_owned()))
+        .chain([("TIKTOK_PIXEL_ID", PIXEL_ID_ALIAS.to_owned())])
+        .chain(files)
+        .chain(others)
+}
+
 /// What holds when `name` is not given.
 pub fn default_of(name: &str) -> Option<&'static str> {
     SETTINGS
@@ -240,7 +258,9 @@ pub fn default_of(name: &str) -> Option<&'static str> {
 pub fn env_example() -> String {
     let mut text = String::from(
         "# Every setting of duet-proxy. Each is also a flag: DUET_DATA_DIR is --data-dir, TIKTOK_PIXEL_ID is\n\
-         # --tiktok-pixel-id. A secret may stand in a file instead: set its name with _FILE at the end.\n",
+         # --tiktok-pixel-id. A secret may stand in a file instead: set its name with _FILE at the end, or the flag, such as\n\
+         # --server-key-file. No flag takes a secret itself, since every user of the machine can read it there. Write values\n\
+         # without quotes.\n",
     );
     for setting in SETTINGS {
         text.push_str("\n# ");

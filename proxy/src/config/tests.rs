@@ -53,6 +53,8 @@ fn every_problem_is_reported_at_once() {
         ("DUET_QUEUE", "kafka"),
         ("DUET_BATCH_EVENTS", "1001"),
         ("TIKTOK_API_BASE", "tiktok"),
+        ("DUET_LOG", "duet_proxy=loud"),
+        ("DUET_LOG_FORMAT", "xml"),
         ("TIKTOK_TEST_EVENT_UNTIL", "2026-12-31T18:00:00+07:00"),
     ])
     .unwrap_err();
@@ -72,6 +74,8 @@ fn every_problem_is_reported_at_once() {
         "DUET_COUNTRY",
         "DUET_QUEUE",
         "DUET_MONEY_EVENTS",
+        "DUET_LOG",
+        "DUET_LOG_FORMAT",
     ];
     assert_eq!(named, expected);
 }
@@ -94,28 +98,78 @@ fn a_secret_comes_from_a_file_and_never_shows() {
 }
 
 #[test]
-fn origins_are_compared_in_the_form_browsers_send() {
-    let config = with(&[(
-        "DUET_ALLOWED_ORIGINS",
-        "https://Shop.example:443/,http://localhost:3000",
-    )])
-    .unwrap();
-    let origins: Vec<_> = config
-        .server
-        .allowed_origins
-        .iter()
-        .map(Origin::as_str)
-        .collect();
-    assert_eq!(origins, ["https://shop.example", "http://localhost:3000"]);
-    for wrong in [
-        "https://shop.example/path",
-        "shop.example",
-        "https://*.example",
-        "null",
-        "ftp://a.example",
+fn a_value_has_no_quotes_and_blanks_around_it_do_not_count() {
+    for quoted in [
+        "\"VN\"",
+        "'VN'",
+        "`VN`",
+        "“VN”",
+        "„VN“",
+        "‘VN’",
+        "«VN»",
+        "\"\"",
+        " \"VN\"\n",
     ] {
-        assert!(wrong.parse::<Origin>().is_err(), "{wrong}");
+        let problems = with(&[("DUET_COUNTRY", quoted)]).unwrap_err();
+        assert_eq!(problems.len(), 1, "{quoted}");
+        assert!(problems[0].message.contains("quotes"), "{problems:?}");
     }
+    let config = with(&[
+        ("DUET_COUNTRY", "VN\r"),
+        ("DUET_LISTEN", "\t127.0.0.1:1\n"),
+        ("DUET_SERVER_KEY", " an-'odd'-key-of-\"16\" \n"),
+        ("DUET_DATA_DIR", " /srv/a b "),
+    ]);
+    let config = config.unwrap();
+    assert!(config.country.is_some());
+    assert_eq!(config.server.listen.port(), 1);
+    assert_eq!(config.data_dir, PathBuf::from("/srv/a b"));
+    let key = config.server.server_key.unwrap();
+    assert!(key.matches("an-'odd'-key-of-\"16\""));
+    let unreadable = with(&[("DUET_DATA_DIR", "/srv/\u{fffd}")]).unwrap_err();
+    assert_eq!(unreadable[0].setting, "DUET_DATA_DIR");
+}
+
+#[test]
+fn a_secret_in_a_file_is_read_as_editors_write_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    for (written, is_read) in [
+        ("a-server-key-of-some-length", true),
+        ("a-server-key-of-some-length\r\n", true),
+        ("\u{feff}a-server-key-of-some-length\n", true),
+        ("\"a-server-key-of-some-length\"\n", false),
+        ("\n", false),
+    ] {
+        fs::write(&path, written).unwrap();
+        let file = path.to_str().unwrap().to_owned();
+        let pairs = [MINIMAL[0], MINIMAL[1], ("DUET_SERVER_KEY_FILE", &file)];
+        let key = read(&pairs).map(|config| config.server.server_key.unwrap());
+        let matches = key.is_ok_and(|key| key.matches("a-server-key-of-some-length"));
+        assert_eq!(matches, is_read, "{written:?}");
+    }
+}
+
+#[test]
+fn the_number_of_a_pixel_is_not_its_code() {
+    let number = read(&[("TIKTOK_PIXEL_ID", "7211234567890123456"), MINIMAL[1]]).unwrap_err();
+    assert_eq!((number.len(), number[0].setting), (1, "TIKTOK_PIXEL_ID"));
+    assert!(number[0].message.contains("number of the pixel"));
+}
+
+#[test]
+fn a_start_names_variables_that_are_nearly_settings_beside_every_other_problem() {
+    let lookup = |name: &str| {
+        let pair = MINIMAL.iter().find(|(known, _)| *known == name);
+        pair.map(|(_, value)| (*value).to_owned())
+    };
+    assert!(Config::start(lookup, ["DUET_LISTEN", "PATH"]).is_ok());
+    let alone = Config::start(lookup, ["DUET_LISTENS"]).unwrap_err();
+    assert_eq!(alone.len(), 1);
+    let both = Config::start(|_| None, ["DUET_LISTENS"]).unwrap_err();
+    let named: Vec<_> = both.iter().map(|problem| problem.setting).collect();
+    let expected = ["TIKTOK_PIXEL_ID", "TIKTOK_ACCESS_TOKEN", "DUET_LISTEN"];
+    assert_eq!(named, expected);
 }
 
 #[test]

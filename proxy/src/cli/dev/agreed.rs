@@ -40,9 +40,13 @@ impl Agreed {
     }
 
     /// The settings, with the sandbox in its places wherever nothing else is said.
-    pub(super) fn config(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<Config> {
+    pub(super) fn config<'a>(
+        &self,
+        lookup: impl Fn(&str) -> Option<String>,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Config> {
         let or = |name: &str, usual: String| lookup(name).or(Some(usual));
-        let config = Config::read(|name| match name {
+        let agreed = |name: &str| match name {
             "TIKTOK_PIXEL_ID" => Some(self.pixel.code.clone()),
             "TIKTOK_ACCESS_TOKEN" => Some(self.pixel.access_token.clone()),
             "TIKTOK_API_BASE" => Some(self.sandbox_url.clone()),
@@ -60,8 +64,8 @@ impl Agreed {
             "CLERK_ISSUER" => or(name, self.sandbox_url.clone()),
             "CLERK_AUTHORIZED_PARTIES" => or(name, self.parties(&lookup)),
             _ => lookup(name),
-        });
-        config.map_err(|problems| {
+        };
+        Config::start(agreed, names).map_err(|problems| {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             anyhow!("{}", problems.join("; "))
         })
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn without_settings_the_bank_is_believed_and_a_page_is_not() {
         let agreed = agreed(|_| None);
-        let config = agreed.config(|_| None).unwrap();
+        let config = agreed.config(|_| None, []).unwrap();
         assert_eq!(config.money, MoneyEvents::Verified);
         let sepay = &config.payments.as_ref().unwrap().sepay;
         let bank = agreed.bank(&config);
@@ -140,7 +144,7 @@ mod tests {
         assert_ne!(one.webhook_secret, other.webhook_secret);
         assert_ne!(one.webhook_secret, one.form_key);
         assert_ne!(one.server_key, other.server_key);
-        let config = one.config(set).unwrap();
+        let config = one.config(set, []).unwrap();
         let sepay = config.payments.unwrap().sepay;
         assert!(sepay.webhook_secret.matches(&one.webhook_secret));
     }
@@ -153,7 +157,7 @@ mod tests {
             _ => None,
         };
         let agreed = agreed(set);
-        let bank = agreed.bank(&agreed.config(set).unwrap());
+        let bank = agreed.bank(&agreed.config(set, []).unwrap());
         assert_eq!(bank.auth, Auth::Hmac);
         assert_eq!(bank.account, "VQRQ0001");
     }
