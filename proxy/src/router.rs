@@ -1,22 +1,24 @@
 //! The whole HTTP surface, on one screen.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use axum::{
     Router,
     extract::ConnectInfo,
-    http::{HeaderValue, Method, Request, header, request::Parts},
+    http::{HeaderValue, Method, Request, header},
     middleware,
     response::Response,
     routing::{MethodRouter, get, post},
 };
 use hyper::body::Incoming;
 use tower::ServiceExt;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
     app::App,
-    http::{gate, health, orders, origin, rejection, sepay, track},
+    http::{
+        body::{self, RequestBody},
+        gate, health, orders, rejection, sepay, track,
+    },
 };
 
 /// Posted events, which go straight to their handler since the router would cost them as much as all that is
@@ -29,10 +31,23 @@ pub struct Surface {
 }
 
 impl Surface {
-    /// Answers a request that came from `peer`.
-    pub async fn answer(&self, peer: SocketAddr, mut request: Request<Incoming>) -> Response {
+    /// Answers a request that came from `peer`. One that is rejected before its body is read gets the whole answer,
+    /// and the connection either serves on or is said to close.
+    pub async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response {
+        let ends_connection = body::ends_connection(request.headers());
+        let (head, body) = request.into_parts();
+        let body = RequestBody::new(&head.headers, body);
+        let mut response = self.routed(peer, Request::from_parts(head, body)).await;
+        if ends_connection && !response.status().is_success() {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
+    }
+
+    async fn routed(&self, peer: SocketAddr, mut request: Request<RequestBody>) -> Response {
         let app = &*self.app;
-        if request.method() == Method::POST && request.uri().path() == app.server.track_path {
+        if request.method() == Method::POST && app.server.is_track_path(request.uri().path()) {
             return gate::pass(app, peer, request, |events| track::post(app, peer, events)).await;
         }
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -63,11 +78,13 @@ fn for_others() -> [Route<'static>; 5] {
     ]
 }
 
-/// Every route and what stands before it: the origin first, then the answers a browser needs.
+/// Every route, and the gate before those for pages. A slash behind the track path is taken too: frameworks add one, and
+/// browsers do not repeat a beacon that is redirected.
 pub fn router(app: App) -> Router {
+    let with_slash = format!("{}/", app.server.track_path);
     let pages = routed(for_pages(&app.server.track_path))
+        .route(&with_slash, get(track::get))
         .method_not_allowed_fallback(rejection::method_not_allowed)
-        .layer(cors(app.clone()))
         .layer(middleware::from_fn_with_state(app.clone(), gate::layer));
     routed(for_others())
         .merge(pages)
@@ -83,24 +100,12 @@ fn routed<'a>(routes: impl IntoIterator<Item = Route<'a>>) -> Router<App> {
     })
 }
 
-/// Pages of other origins may read answers and send cookies, if they are listed.
-fn cors(app: App) -> CorsLayer {
-    let allowed = move |origin: &HeaderValue, _: &Parts| origin::is_listed(&app, origin);
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(allowed))
-        .allow_credentials(true)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([header::RETRY_AFTER])
-        .max_age(Duration::from_hours(24))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::config::settings::default_of;
+    use crate::config::{Config, settings::default_of};
 
     #[test]
     fn every_path_is_described_and_no_other() {
@@ -111,5 +116,18 @@ mod tests {
         let described = lines.filter_map(|line| line.strip_prefix("  /")?.strip_suffix(':'));
         let described: BTreeSet<_> = described.map(|path| format!("/{path}")).collect();
         assert_eq!(paths, described);
+    }
+
+    #[test]
+    fn the_track_path_is_no_other_routes() {
+        let others = for_pages("/collect").into_iter().chain(for_others());
+        for (path, _) in others.filter(|(path, _)| *path != "/collect") {
+            let lookup = |name: &str| (name == "DUET_TRACK_PATH").then(|| path.to_owned());
+            let problems = Config::read(lookup).unwrap_err();
+            let named = problems.iter().any(|problem| {
+                problem.setting == "DUET_TRACK_PATH" && problem.message.contains("itself answers")
+            });
+            assert!(named, "{path}");
+        }
     }
 }

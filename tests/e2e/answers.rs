@@ -213,6 +213,25 @@ async fn asking_whether_anybody_is_there_is_answered() -> Result<()> {
 }
 
 #[tokio::test]
+async fn no_cache_keeps_what_is_said_of_an_order() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    for (id, status) in [
+        ("PHO7K3M9Q2X", 200),
+        ("%C4%91%C6%A1n-01", 200),
+        ("%FF", 404),
+        ("a%C3", 404),
+    ] {
+        let answer = stack.get(&format!("/api/orders/{id}")).await?;
+        assert_eq!(answer.status.as_u16(), status, "{id}");
+        assert_eq!(answer.headers["cache-control"], "no-store", "{id}");
+        if status == 404 {
+            assert_eq!(said(&answer), (404, &json!(false), &json!("not_found")));
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() -> Result<()> {
     let stack = Stack::start(&[]).await?;
     let mut slow = TcpStream::connect(stack.address()).await?;

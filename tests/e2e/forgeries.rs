@@ -200,7 +200,8 @@ async fn only_a_post_of_the_track_path_brings_an_event() -> Result<()> {
         ("PUT", TRACK, 405),
         ("PATCH", TRACK, 405),
         ("DELETE", TRACK, 405),
-        ("POST", "/api/analytics/tiktok/track/", 404),
+        ("POST", "/api/analytics/tiktok/track//", 404),
+        ("POST", "/api/analytics/tiktok/tr%61ck", 404),
         ("POST", "/API/analytics/tiktok/track", 404),
         ("POST", "//api/analytics/tiktok/track", 404),
     ] {
@@ -211,5 +212,34 @@ async fn only_a_post_of_the_track_path_brings_an_event() -> Result<()> {
     stack.accepted(&event("b")).await?;
     stack.conversions(1).await?;
     assert_eq!(stack.requests().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_track_path_is_taken_with_a_slash_behind_it_and_no_other_is() -> Result<()> {
+    let stack = Stack::start(&[
+        ("DUET_SERVER_KEY", KEY),
+        ("SEPAY_WEBHOOK_SECRET", "s"),
+        ("DUET_MONEY_EVENTS", "open"),
+    ])
+    .await?;
+    for (method, path, status) in [
+        ("POST", "/api/analytics/tiktok/track/", 202),
+        ("POST", "/api/analytics/tiktok/track/?a=b", 202),
+        ("GET", "/api/analytics/tiktok/track/", 200),
+        ("OPTIONS", "/api/analytics/tiktok/track/", 200),
+        ("PUT", "/api/analytics/tiktok/track/", 405),
+        ("GET", "/healthz/", 404),
+        ("GET", "/readyz/", 404),
+        ("GET", "/metrics/", 404),
+        ("POST", "/api/orders/", 404),
+        ("GET", "/api/orders/PHO7K3M9Q2X/", 404),
+        ("POST", "/api/payment/sepay/webhook/", 404),
+    ] {
+        let body = event("a").to_string();
+        let answer = Answer::to(stack.request(method, path)?.body(body)).await?;
+        assert_eq!(answer.status.as_u16(), status, "{method} {path}");
+    }
+    stack.conversions(1).await?;
     Ok(())
 }

@@ -39,6 +39,8 @@ mod orders;
 mod origins;
 mod outage;
 mod pays;
+mod reads_headers;
+mod rejects_early;
 mod servers;
 mod settings;
 mod waits;

@@ -44,9 +44,9 @@ impl Clicks {
         !before.contains(&click)
     }
 
-    /// The `Set-Cookie` for a click that a server has not set in the browser yet, on a call within its site.
-    pub fn cookie(&self, headers: &HeaderMap, click: &str, same_site: bool) -> Option<HeaderValue> {
-        if !same_site {
+    /// The `Set-Cookie` for a click that a server has not set in the browser yet, on a call that may set cookies.
+    pub fn cookie(&self, headers: &HeaderMap, click: &str, allowed: bool) -> Option<HeaderValue> {
+        if !allowed {
             return None;
         }
         let value = encoded(click);

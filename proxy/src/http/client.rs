@@ -1,12 +1,19 @@
-//! Who is at the other end: address, user agent, cookies.
+//! Reads who is at the other end: address, user agent, cookies.
+//!
+//! A header is bytes. Browsers and web servers send letters beyond ASCII in some of them, so nothing here gives up a
+//! whole header for one such letter.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+    str,
+};
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::config::TrustedProxies;
 
-/// The address a request comes from. `X-Forwarded-For`, and `X-Real-IP` where that is missing, are
+/// The address a request comes from. `X-Forwarded-For`, or `X-Real-IP` and then `Forwarded` where that is missing, are
 /// believed only when the connection comes from a trusted proxy, and only back to the last address that
 /// no trusted proxy wrote.
 pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
@@ -15,7 +22,7 @@ pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) 
         if !trusted.contain(address) {
             break;
         }
-        let Some(written) = without_port(hop.trim()) else {
+        let Some(written) = without_port(hop) else {
             break;
         };
         address = written.to_canonical();
@@ -23,16 +30,17 @@ pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) 
     address
 }
 
-/// Whom the proxies in between saw, the nearest last.
+/// The addresses that the proxies in between saw, the nearest last.
 fn hops(headers: &HeaderMap) -> Vec<&str> {
-    let name = ["x-forwarded-for", "x-real-ip"]
+    let listed = ["x-forwarded-for", "x-real-ip"]
         .into_iter()
         .find(|name| headers.contains_key(*name));
-    let values = name.into_iter().flat_map(|name| headers.get_all(name));
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect()
+    match listed {
+        Some(name) => elements(headers, name).map(unquoted).collect(),
+        None => elements(headers, "forwarded")
+            .map(|element| parameter(element, "for").unwrap_or_default())
+            .collect(),
+    }
 }
 
 /// Whether the connection itself comes from a proxy whose headers are believed.
@@ -40,13 +48,71 @@ pub fn is_forwarded(peer: SocketAddr, trusted: &TrustedProxies) -> bool {
     trusted.contain(peer.ip().to_canonical())
 }
 
-/// A header as text.
-pub fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+/// The host names under which a page may know this proxy: those that a trusted proxy hands on, else `Host`. Each
+/// proxy may append the name it saw, and which of them the page's is depends on the proxies.
+pub fn hosts<'a>(
+    peer: SocketAddr,
+    headers: &'a HeaderMap,
+    trusted: &TrustedProxies,
+) -> Vec<&'a str> {
+    let forwarded: Vec<_> = if is_forwarded(peer, trusted) {
+        let parameters = elements(headers, "forwarded");
+        elements(headers, "x-forwarded-host")
+            .map(unquoted)
+            .chain(parameters.filter_map(|element| parameter(element, "host")))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    if forwarded.is_empty() {
+        text(headers, header::HOST).into_iter().collect()
+    } else {
+        forwarded
+    }
+}
+
+/// The elements of a header that is a list with commas, over all its lines, the empty ones left out.
+fn elements<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     headers
-        .get(name)?
-        .to_str()
+        .get_all(name)
+        .into_iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        // An element that is no text stands for an unknown address and is no gap in the list.
+        .map(|element| str::from_utf8(element).map_or("unknown", str::trim))
+        .filter(|element| !element.is_empty())
+}
+
+/// A parameter of an element of `Forwarded`: `for` of `for="[2001:db8::1]:4711";proto=https`.
+fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
+    element.split(';').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        let named = key.trim().eq_ignore_ascii_case(name);
+        named.then(|| unquoted(value.trim()))
+    })
+}
+
+fn unquoted(text: &str) -> &str {
+    let inner = text.strip_prefix('"');
+    inner
+        .and_then(|inner| inner.strip_suffix('"'))
+        .unwrap_or(text)
+}
+
+/// A header as text. One that is not UTF-8 counts as absent.
+pub fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    str::from_utf8(headers.get(name)?.as_bytes())
         .ok()
         .filter(|text| !text.is_empty())
+}
+
+/// A header that is passed on as text: UTF-8, else Latin-1, as which every byte is a letter.
+pub fn any_text(headers: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
+    let bytes = headers.get(name).map(HeaderValue::as_bytes)?;
+    let text = str::from_utf8(bytes).map_or_else(
+        |_| bytes.iter().copied().map(char::from).collect(),
+        Cow::Borrowed,
+    );
+    (!text.is_empty()).then_some(text)
 }
 
 /// A cookie's value, as it stands.
@@ -56,18 +122,20 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-/// All cookies, by name and value.
+/// All cookies, by name and value. One that is not UTF-8 is left out, and only that one.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| str::from_utf8(pair).ok()?.trim().split_once('='))
 }
 
+/// The address of `1.2.3.4:4711`, `[2001:db8::1]:4711` and `[2001:db8::1]`, and one that stands alone.
 fn without_port(hop: &str) -> Option<IpAddr> {
-    hop.parse()
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']'));
+    bare.unwrap_or(hop)
+        .parse()
         .or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip()))
         .ok()
 }
@@ -85,7 +153,7 @@ mod tests {
             .collect();
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
+            headers.append("x-forwarded-for", value.parse().unwrap());
         }
         address(
             SocketAddr::new(peer.parse().unwrap(), 1),
@@ -116,6 +184,14 @@ mod tests {
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["192.168.1.1"], "192.168.1.1"),
             ("127.0.0.1", &["198.51.100.1"], "127.0.0.1"),
+            ("10.0.0.1", &["[2001:db8:2::7]"], "2001:db8:2::7"),
+            ("10.0.0.1", &["\"198.51.100.1:4711\""], "198.51.100.1"),
+            ("10.0.0.1", &["\"[2001:db8:2::7]:4711\""], "2001:db8:2::7"),
+            ("10.0.0.1", &["198.51.100.1,"], "198.51.100.1"),
+            ("10.0.0.1", &["", " , 198.51.100.1, ,"], "198.51.100.1"),
+            ("10.0.0.1", &["đ, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1, đ"], "10.0.0.1"),
+            ("10.0.0.1", &["[198.51.100.1"], "10.0.0.1"),
         ] {
             assert_eq!(seen(peer, forwarded), client, "{peer} {forwarded:?}");
         }
@@ -133,6 +209,67 @@ mod tests {
         );
         headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.7"));
         assert_eq!(address(peer, &headers, &trusted).to_string(), "203.0.113.7");
+    }
+
+    #[test]
+    fn the_standard_header_serves_where_the_others_are_missing() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()].into_iter().collect();
+        let peer = SocketAddr::from(([10, 0, 0, 1], 1));
+        for (forwarded, client, names) in [
+            (
+                r#"For="[2001:db8:2::7]:4711";proto=https;host=shop.example"#,
+                "2001:db8:2::7",
+                &["shop.example"][..],
+            ),
+            (
+                "for=1.2.3.4, for=198.51.100.1 ; host=\"a:8443\", for=10.0.0.9",
+                "198.51.100.1",
+                &["a:8443"],
+            ),
+            ("for=198.51.100.1,proto=https", "10.0.0.1", &["inner"]),
+            ("for=_hidden", "10.0.0.1", &["inner"]),
+            ("for=unknown", "10.0.0.1", &["inner"]),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("forwarded", forwarded.parse().unwrap());
+            headers.insert("host", HeaderValue::from_static("inner"));
+            let seen = address(peer, &headers, &trusted).to_string();
+            assert_eq!(seen, client, "{forwarded}");
+            assert_eq!(hosts(peer, &headers, &trusted), names, "{forwarded}");
+            headers.insert("x-real-ip", HeaderValue::from_static("203.0.113.7"));
+            assert_eq!(address(peer, &headers, &trusted).to_string(), "203.0.113.7");
+            assert_eq!(hosts(peer, &headers, &TrustedProxies::default()), ["inner"]);
+        }
+    }
+
+    #[test]
+    fn one_cookie_with_letters_beyond_ascii_hides_no_other() {
+        for strange in [
+            "ten=Nguyễn Văn".as_bytes(),
+            b"ten=Nguy\xean",
+            b"\xff\xfe",
+            b"",
+        ] {
+            let line = [b"_ttp=t1; ", strange, b"; ttclid=E.C.P.a"].concat();
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, HeaderValue::from_bytes(&line).unwrap());
+            assert_eq!(cookie(&headers, "_ttp"), Some("t1"), "{strange:?}");
+            assert_eq!(cookie(&headers, "ttclid"), Some("E.C.P.a"), "{strange:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_passed_on_keeps_its_letters() {
+        for (bytes, expected) in [
+            (&b"Mozilla/5.0"[..], Some("Mozilla/5.0")),
+            ("Máy tính Đức/1".as_bytes(), Some("Máy tính Đức/1")),
+            (b"M\xe1y/1", Some("Máy/1")),
+            (b"", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("user-agent", HeaderValue::from_bytes(bytes).unwrap());
+            assert_eq!(any_text(&headers, header::USER_AGENT).as_deref(), expected);
+        }
     }
 
     #[test]

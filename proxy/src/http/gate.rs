@@ -1,15 +1,19 @@
-//! What every request of the track route passes: refused where its page may not send events, counted and
-//! timed in any case.
+//! Stands before every route for pages: rejects pages of foreign origins, answers preflights, lets listed pages read
+//! the answer; counts and times every request.
 
 use std::{future::Future, net::SocketAddr, time::Instant};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
+    http::Method,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{origin, rejection::Rejection};
+use super::{
+    origin::{self, PageOrigin},
+    rejection::Rejection,
+};
 use crate::{
     app::{App, Shared},
     metrics::StatusLabel,
@@ -33,11 +37,15 @@ pub async fn pass<B, F: Future<Output = Response>>(
     answer: impl FnOnce(Request<B>) -> F,
 ) -> Response {
     let since = Instant::now();
-    let response = if origin::is_allowed(app, peer, request.headers()) {
-        answer(request).await
-    } else {
+    let page = origin::of(app, peer, &request);
+    let mut response = if page == PageOrigin::Foreign {
         Rejection::OriginNotAllowed.into_response()
+    } else if request.method() == Method::OPTIONS {
+        origin::preflight(request.headers(), page)
+    } else {
+        answer(request).await
     };
+    origin::share(response.headers_mut(), page);
     app.metrics
         .request_seconds
         .observe(since.elapsed().as_secs_f64());

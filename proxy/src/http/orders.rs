@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use axum::{
     Json,
-    extract::{ConnectInfo, Path, Request, State},
+    extract::{ConnectInfo, Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -92,7 +92,7 @@ pub async fn register(
 pub async fn status(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(order_id): Path<String>,
+    order_id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
     let mut response = standing(&app, peer, order_id, &headers).into_response();
@@ -106,13 +106,15 @@ pub async fn status(
 /// How far an order is; with the server key, in money too.
 ///
 /// # Errors
-/// [`Rejection::WrongServerKey`], [`Rejection::TooMany`], and [`Rejection::Unavailable`] when the store cannot be read.
+/// [`Rejection::NotFound`] for an id that is no text, [`Rejection::WrongServerKey`], [`Rejection::TooMany`], and
+/// [`Rejection::Unavailable`] when the store cannot be read.
 fn standing(
     app: &App,
     peer: SocketAddr,
-    order_id: String,
+    order_id: Result<Path<String>, PathRejection>,
     headers: &HeaderMap,
 ) -> Result<Json<Standing>, Rejection> {
+    let Path(order_id) = order_id.map_err(|_| Rejection::NotFound)?;
     let address = client::address(peer, headers, &app.server.trusted_proxies);
     let caller = app.caller(headers, address)?;
     if caller == Caller::Page {

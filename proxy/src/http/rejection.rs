@@ -196,6 +196,11 @@ impl IntoResponse for Rejection {
             }),
         )
             .into_response();
+        // The rest of a body that did not come in time is not waited for.
+        if status == StatusCode::REQUEST_TIMEOUT {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         if let Some(seconds) = retry_after {
             response
                 .headers_mut()

@@ -51,18 +51,12 @@ pub async fn get(
     })
 }
 
-/// Answers what is posted, so that the page may read it.
+/// Answers what is posted.
 pub async fn post<B>(app: &Shared, peer: SocketAddr, request: Request<B>) -> Response
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    let origin = request.headers().get(header::ORIGIN);
-    let listed = origin.and_then(|origin| origin::listed(app, origin));
-    let mut response = take(app, peer, request).await.into_response();
-    if let Some(listed) = listed {
-        origin::share(response.headers_mut(), listed);
-    }
-    response
+    take(app, peer, request).await.into_response()
 }
 
 /// Takes one event or up to 100. 202 means that every event it calls accepted is on disk; 200, which only
@@ -166,8 +160,13 @@ fn judge(
         app.rates.check_body(sender.address, events.events.len())?;
     }
     let ttclid = client::cookie(&headers, "ttclid").map(percent_decoded);
+    let browser = sender.caller == Caller::Page;
+    let stated = |name| client::any_text(&headers, name).filter(|_| browser);
+    let (user_agent, referer) = (stated(header::USER_AGENT), stated(header::REFERER));
     let facts = Facts {
         sent_at_ms: events.sent_at_ms,
+        user_agent: user_agent.as_deref(),
+        referer: referer.as_deref(),
         ttclid: ttclid.as_deref(),
         ..facts(app, sender, &headers)
     };
@@ -186,9 +185,9 @@ fn click_cookie(
 ) -> Option<HeaderValue> {
     let mut taken = judged.iter().flatten();
     let click = taken.find_map(|admitted| admitted.event.user.ttclid.as_deref())?;
-    let same_site =
-        sender.caller == Caller::Page && origin::is_same_site(app, sender.peer, headers);
-    app.clicks.cookie(headers, click, same_site)
+    let allowed =
+        sender.caller == Caller::Page && origin::may_set_cookies(app, sender.peer, headers);
+    app.clicks.cookie(headers, click, allowed)
 }
 
 fn taken_result(taken: Taken, enqueued: Option<Enqueued>, metrics: &Metrics) -> EventResult {
@@ -238,8 +237,8 @@ fn facts<'a>(app: &'a Shared, sender: &'a Sender, headers: &'a HeaderMap) -> Fac
         caller: sender.caller,
         visitor: &sender.visitor,
         ip: Some(sender.address).filter(|ip| browser && is_public(*ip)),
-        user_agent: client::text(headers, header::USER_AGENT).filter(|_| browser),
-        referer: client::text(headers, header::REFERER).filter(|_| browser),
+        user_agent: None,
+        referer: None,
         ttclid: None,
         ttp: client::cookie(headers, "_ttp"),
         country: app.country,
