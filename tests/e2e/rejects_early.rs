@@ -189,7 +189,7 @@ async fn a_client_that_asks_before_it_sends_is_not_told_to_go_on() -> Result<()>
             connection.writes.write_all(head.as_bytes()).await?;
             if sends {
                 // Some send on without waiting to be told.
-                connection.writes.write_all(&[b'x'; 200_000]).await?;
+                connection.writes.write_all(&vec![b'x'; 200_000]).await?;
             }
             let (answer, _) = connection.answer().await?;
             assert!(

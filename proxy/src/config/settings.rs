@@ -259,8 +259,8 @@ pub fn env_example() -> String {
     let mut text = String::from(
         "# Every setting of duet-proxy. Each is also a flag: DUET_DATA_DIR is --data-dir, TIKTOK_PIXEL_ID is\n\
          # --tiktok-pixel-id. A secret may stand in a file instead: set its name with _FILE at the end, or the flag, such as\n\
-         # --server-key-file. No flag takes a secret itself, since every user of the machine can read it there. Write values\n\
-         # without quotes.\n",
+         # --server-key-file. No flag takes a secret itself, since every user of the machine can read it there. A start is refused\n\
+         # with quotes around a value: shells and systemd take them away, docker --env-file and Kubernetes do not.\n",
     );
     for setting in SETTINGS {
         text.push_str("\n# ");

@@ -5,7 +5,7 @@ use super::{Problem, settings};
 /// The most letters that may be wrong, missing or too many.
 const NEAR: usize = 2;
 /// From this length on a name is near even where its prefix is misspelt: shorter ones are near to other programs'
-/// variables, as DUET_LOG is to RUST_LOG.
+/// variables, as `DUET_LOG` is to `RUST_LOG`.
 const LONG: usize = 12;
 /// What the names of settings begin with.
 const PREFIXES: [&str; 5] = ["DUET_", "TIKTOK_", "SEPAY_", "CLERK_", "NEXT_PUBLIC_"];
