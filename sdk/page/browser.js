@@ -2,22 +2,7 @@
 
 import { open, openLater } from 'source'
 import { attach } from './core.js'
-import {
-  CONSENT,
-  DENIED_KEY,
-  FORGET,
-  HURRY,
-  INIT,
-  LEAVE,
-  WAKE,
-  catchUp,
-  clear,
-  gate,
-  happened,
-  putOff,
-  step,
-  stopped,
-} from './effects.js'
+import { DENIED_KEY, catchUp, clear, gate, happened, putOff, step, stopped } from './effects.js'
 import { keep, letGo } from './early.js'
 import { explain, unexplained } from './explain.js'
 import { fire, userFields } from './fire.js'
@@ -129,9 +114,9 @@ const init = (config) => {
   return Promise.resolve(ready).then(() => new Promise(putOff))
 }
 
-/** A choice by the number consent.rs has for it. */
+/** A choice by the number Rust has for it. */
 const known = (consent) => {
-  const choice = ['granted', 'pending', 'denied'].indexOf(consent)
+  const choice = CONSENTS.split(' ').indexOf(consent)
   if (choice < 0) emit('error', { code: 'config', field: 'consent' })
   return choice
 }
@@ -146,7 +131,7 @@ const listen = () => {
     forget()
     happened(FORGET)
   })
-  document.addEventListener('visibilitychange', () => happened(document.hidden ? LEAVE : WAKE))
+  document.addEventListener('visibilitychange', () => (document.hidden ? happened(LEAVE) : happened(WAKE)))
 }
 
 const watchOrder = (orderId, options) => {
@@ -176,7 +161,7 @@ export const browser = {
       // A phone number cannot be read before the country is known.
       if (!settings) return hold(task)
       const keys = learn(fields)
-      if (gate) return
+      if (gate != 'open') return
       remember()
       identify(keys)
     }

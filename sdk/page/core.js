@@ -1,16 +1,14 @@
 // The Rust module, over what instantiates it.
 //
-// This takes the place of the JavaScript that wasm-bindgen writes, which has to be ready for anything;
-// here only numbers and texts go in, and numbers and bytes come out. `cargo xtask sdk` fails where
-// wasm-bindgen would cross them differently, and puts in what the module's imports and exports are
-// called: all names in capitals that are nowhere defined.
+// This takes the place of the JavaScript that wasm-bindgen writes, which has to be ready for anything; here only numbers
+// and texts go in, and numbers and bytes come out. `sdk/src/bindings.rs` says what crosses. `cargo xtask sdk` puts in what
+// the built module calls it - all names in capitals that are nowhere defined - and fails where one side lacks a name of the
+// other's, or wasm-bindgen would cross them differently.
 
+import { imports } from './effects.js'
 import { constants } from './sha256.js'
 
-/** What the module has asked for and nobody has carried out yet: kind and two numbers each. */
-export const effects = []
-
-/** `(name, ...values) => answer`: an export, called with numbers and texts. */
+/** `(NAME, ...values) => answer`: an export of the module, called with numbers and texts. */
 export let core
 
 export const attach = (call) => {
@@ -27,14 +25,10 @@ export const connect = (instantiate) => {
   // All of the module's memory; the room is its end, since nothing else allocates.
   let bytes = []
   let room = 0
-  const wasm = instantiate({
-    [MODULE]: {
-      [EFFECT]: (...effect) => effects.push(effect),
-      [GIVE]: (at, length) => {
-        given = bytes.slice(at, at + length)
-      },
-    },
-  })
+  const give = (at, length) => {
+    given = bytes.slice(at, at + length)
+  }
+  const wasm = instantiate({ [MODULE]: { ...imports(), [GIVE]: give } })
   new Int32Array(wasm[MEMORY].buffer).set(constants(), CONSTANTS / 4)
   return (name, ...values) => {
     let at = room

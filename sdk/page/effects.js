@@ -1,6 +1,6 @@
 // Calls the Rust module and carries out, in order, what it asks for (effect.rs). Decides nothing.
 
-import { attach, core, effects } from './core.js'
+import { attach, core } from './core.js'
 import { PREFIX, keys, quiet, remove, setCookie, write } from './host.js'
 import { emit } from './listeners.js'
 import { events, fares, note } from './outbox.js'
@@ -8,22 +8,8 @@ import { PAUSE_KEY, adopt, post } from './requests.js'
 import { openPixel, stopPixel, verdict } from './ttq.js'
 import { forget, recall } from './visitor.js'
 
-// The calls, as duet.rs numbers them.
-export const INIT = 0
-export const CONSENT = 1
-export const ADD = 2
-export const WAKE = 3
-export const HURRY = 4
-export const LEAVE = 5
-export const ANSWERED = 6
-export const LOOK = 7
-export const MISS = 8
-export const FIND = 9
-export const LOOKED = 10
-export const FORGET = 11
-
-// The words, as effect.rs numbers them.
-const WORDS = 'accepted duplicate held invalid queued dropped consent full expired refused'.split(' ')
+// Rust has numbers for these, in their order.
+const word = (number) => WORDS.split(' ')[number]
 
 // What can wait until the page's task is over. The first look at storage and cookies and the Pixel's start take a
 // page longer than everything else in `init()`.
@@ -38,31 +24,30 @@ export const putOff = (task) => {
   setTimeout(catchUp)
 }
 
-let wakeAt = Infinity
-let wakeTimer
-const batch = []
-
-/** What other pages of this site see come and go when consent is denied here. */
-export const DENIED_KEY = PREFIX + 'denied'
-
-/** What may become of a call: goes out, 1 waits, 2 is denied. */
-export let gate = 1
+/** What may become of a call: `open` lets it out, `held` keeps it in memory, `denied` drops it. */
+export let gate = 'held'
 
 /** The module has stopped: from here on it is asked nothing. */
 export const stopped = () => {
   attach(() => {})
-  gate = 1
+  gate = 'held'
 }
 
-/** Runs a call and what follows from it; gives back what that gave back, the requests it started among it. */
-export const step = (kind, number = 0, ms = 0, size = 0, flags = 0, results = '') => {
+/** What the module has asked for and nobody has carried out yet. */
+const asked = []
+
+/** Runs a call of the module and what follows from it; gives back what that gave back, the requests it started among it. */
+export const step = (call, ...values) => {
   catchUp()
-  gate = core(CALL, kind, Date.now(), Math.random(), !!verdict, number, ms, size, flags, results) ?? gate
-  return effects.splice(0).map(([act, first, second]) => quiet(() => acts[act](first, second)))
+  core(call, ...values)
+  return asked.splice(0).map(quiet)
 }
 
 /** Tells Rust that something happened; gives back the requests that follow. */
-export const happened = (kind) => quiet(() => step(kind)) ?? []
+export const happened = (call) => quiet(() => step(call)) ?? []
+
+let wakeAt = Infinity
+let wakeTimer
 
 export const wake = (ms) => {
   const at = Date.now() + ms
@@ -75,6 +60,11 @@ export const wake = (ms) => {
   }, ms)
 }
 
+const batch = []
+
+/** What other pages of this site see come and go when consent is denied here. */
+export const DENIED_KEY = PREFIX + 'denied'
+
 /** Forgets everything that is stored on this browser. */
 export const clear = () => {
   write(DENIED_KEY, 1)
@@ -83,26 +73,43 @@ export const clear = () => {
   forget()
 }
 
-const acts = [
-  (event) => write(events[event].key, events[event].stored),
-  (event) => remove(events[event].key),
-  (event, word) => note(event, WORDS[word]),
-  (event) => remove(events[event].mark),
-  (event, word) => fares(event, WORDS[word]),
-  (event, word) => emit('error', { code: WORDS[word], eventId: events[event]?.id }),
-  (event) => delete events[event],
-  (event) => batch.push(event),
-  (number, leaving) => post(number, leaving, batch.splice(0)),
-  wake,
-  adopt,
-  () => {
-    putOff(() => openPixel(recall()))
-    putOff(adopt)
+// What bindings.rs calls an effect, and what is done.
+const effects = () => ({
+  [STORE]: (event) => write(events[event].key, events[event].stored),
+  [UNSTORE]: (event) => remove(events[event].key),
+  [NOTE]: (event, end) => note(event, word(end)),
+  [UNMARK]: (event) => remove(events[event].mark),
+  [SETTLE]: (event, status) => fares(event, word(status)),
+  [REPORT]: (event, code) => emit('error', { code: word(code), eventId: events[event]?.id }),
+  [LEAVE_ALONE]: (event) => delete events[event],
+  [TAKE]: (event) => batch.push(event),
+  [POST]: (request, isLeaving) => post(request, isLeaving, batch.splice(0)),
+  [WAKE_IN]: wake,
+  [ADOPT]: adopt,
+  [SET_GATE]: (number) => {
+    const before = gate
+    gate = GATES.split(' ')[number]
+    if (gate == 'open') {
+      putOff(() => openPixel(recall()))
+      putOff(adopt)
+    } else if (before == 'open') {
+      stopPixel(gate == 'denied')
+    }
   },
-  stopPixel,
-  clear,
-  (ms) => (ms ? write(PAUSE_KEY, Date.now() + ms) : remove(PAUSE_KEY)),
-]
+  [CLEAR]: clear,
+  [PAUSE]: (ms) => (ms ? write(PAUSE_KEY, Date.now() + ms) : remove(PAUSE_KEY)),
+})
 
-/** The number by which Rust knows one of the proxy's words, from 1 on; 0 for any other. */
-export const numberOf = (word) => WORDS.indexOf(word) + 1
+/** What the module imports: facts at once, and effects that happen once its call is over. */
+export const imports = () => {
+  const later = Object.entries(effects()).map(([name, act]) => [name, (...values) => void asked.push(() => act(...values))])
+  return {
+    [NOW_MS]: () => Date.now(),
+    [RANDOM]: () => Math.random(),
+    [IS_PIXEL_KNOWN]: () => !!verdict,
+    ...Object.fromEntries(later),
+  }
+}
+
+/** The number that Rust has for a word; -1 for any other. */
+export const numberOf = (status) => WORDS.split(' ').indexOf(status)

@@ -16,9 +16,6 @@ import { settings } from './requests.js'
 import { pixels, report } from './ttq.js'
 import { digestsOf, members, ttclid } from './visitor.js'
 
-// The legs, as once.rs numbers them.
-const PIXEL = 1
-const SERVER = 2
 // The proxy takes no more of one event, and no browser lets more outlive its page.
 const MOST_BYTES = 60_000
 
@@ -53,9 +50,9 @@ const unfired = (mark, wanted) => {
   if (!mark) return wanted
   const now = Date.now()
   const [at, fired] = read(mark).split(' ')
-  const legs = core(LEGS, wanted, +(fired ?? 0), +at, now)
-  write(mark, now + ' ' + (legs >> 2), true)
-  return legs & 3
+  const before = core(BELIEVED, +(fired ?? 0), +at, now)
+  if (phase.isUp) write(mark, now + ' ' + (wanted | before), true)
+  return wanted & ~before
 }
 
 const derive = (event, order) => core(ID, event, order)
@@ -97,8 +94,8 @@ export const fire = (wanted, event, properties, options) => {
       drop(attempt)
       const rule = brokenBy(name)
       if (rule) invalid(rule, 'event')
-      else if (gate > 1) settle(number, id, 'consent')
-      else if (gate) hold(attempt)
+      else if (gate == 'denied') settle(number, id, 'consent')
+      else if (gate == 'held') hold(attempt)
       else out()
     }
     const whole = (config, about) => ({
@@ -112,18 +109,18 @@ export const fire = (wanted, event, properties, options) => {
     const out = () => {
       const keys = digestsOf(who)
       const mark = order && PREFIX + 'o:' + hex(derive(canonical(name), order) ?? [])
-      const legs = unfired(mark, (asked && pixels[0] != null && PIXEL) | (wanted.server && SERVER))
+      const legs = unfired(mark, (asked && pixels[0] != null && PIXEL_LEG) | (wanted.server && SERVER_LEG))
       // The module has stopped over this very event, which then is one of those without it.
       if (!phase.isUp) return hold(attempt)
       const body = whole(settings, { ...members(keys), ttclid: ttclid || undefined })
-      if (legs & SERVER) {
+      if (legs & SERVER_LEG) {
         for (const pixel_id of pixels[1] ? pixels : [undefined]) {
           add(number, !asked, mark, { ...body, pixel_id })
         }
       } else {
         settle(number, id, wanted.server ? 'duplicate' : 'off')
       }
-      if (legs & PIXEL) report(event, copy, id, keys)
+      if (legs & PIXEL_LEG) report(event, copy, id, keys)
     }
     attempt.number = number
     attempt.id = id

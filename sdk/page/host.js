@@ -37,12 +37,13 @@ const fits = /^[!#-+\--:<-[\]-~]{1,1024}$/
 // A macro that nobody has replaced, and what programs write for nothing.
 const nobodys = /^(__.*__|\{\{.*}}|%%.*%%|undefined|null|nan|none|\[object object\])$/i
 
-/** A click id or browser id of TikTok's; empty for what cannot be one. */
-export const tiktokId = (text) => (fits.test(text ?? '') && !nobodys.test(text) ? text : '')
+/** A click id or browser id of TikTok's; empty for what cannot be one, also where somebody has encoded it once more. */
+export const tiktokId = (text) =>
+  fits.test(text ?? '') && !nobodys.test(quiet(() => decodeURIComponent(text)) ?? text) ? text : ''
 
 /** An address of the page's, whatever its `<base>` says: that is about its links. */
 export const absolute = (address) =>
-  (quiet(() => new URL(address, location.href)) ?? quiet(() => new URL(address, document.baseURI)) ?? address) + ''
+  (quiet(() => new URL(address, location.href)) ?? address) + ''
 
 export const cookie = (name) => tiktokId(quiet(() => document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1]))
 

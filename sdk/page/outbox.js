@@ -1,6 +1,6 @@
 // The events that wait, as texts. Rust knows them by their numbers, and what becomes of them.
 
-import { ADD, FIND, MISS, WAKE, happened, numberOf, step } from './effects.js'
+import { happened, numberOf, step } from './effects.js'
 import { PREFIX, cookie, keys, quiet, read, remove, write } from './host.js'
 import { toJson } from './json.js'
 import { settle } from './listeners.js'
@@ -29,12 +29,12 @@ export const note = (number, status) => write(endOf(events[number].key), status)
 /** The keys of all that are stored. */
 export const storedEvents = () => keys().filter((key) => key.startsWith(EVENT))
 
-const tell = (kind, key, stored, ticket) => {
+const tell = (call, key, stored, ticket) => {
   const [off, mark, body] = quiet(() => [...JSON.parse(stored)]) ?? []
   const number = events.push({ key, stored, ticket, off, mark, body, id: body?.event_id }) - 1
   const bytes = new TextEncoder().encode(stored).length + LATE_BYTES
   // What cannot be read is as old as can be.
-  step(kind, number, body ? madeAt(key) : 0, bytes, !!off + 2 * !!mark)
+  step(call, number, body ? madeAt(key) : 0, bytes, !!off, !!mark)
 }
 
 /** Takes a new event in. */
@@ -52,7 +52,7 @@ export const look = () => {
   const known = events.map((event) => event.key)
   events.forEach((event, number) => {
     const end = event && !read(event.key) && read(endOf(event.key))
-    if (end) step(MISS, number, 0, numberOf(end))
+    if (end) step(ENDED, number, numberOf(end))
   })
   for (const key of keys()) if (key.startsWith(END) && Date.now() - madeAt(key) > MAX_AGE_MS) remove(key)
   for (const key of storedEvents()) if (!known.includes(key)) tell(FIND, key, read(key))

@@ -1,7 +1,7 @@
 // Requests to the proxy, and the lock under which all tabs of a site share the outbox.
 
 import { core } from './core.js'
-import { ANSWERED, LOOK, LOOKED, gate, numberOf, step, wake } from './effects.js'
+import { gate, numberOf, step, wake } from './effects.js'
 import { PREFIX, absolute, quiet, read, remove, write } from './host.js'
 import { toJson } from './json.js'
 import { emit } from './listeners.js'
@@ -68,7 +68,7 @@ export async function post(number, leaving, batch) {
     abort.abort()
   }
   if (keepalive) inFlight -= length
-  await Promise.all(step(ANSWERED, number, answer.retryAfterMs, answer.status, 0, answer.results))
+  await Promise.all(step(ANSWERED, number, answer.status, answer.retryAfterMs, answer.results))
 }
 
 // Offline, blocked, patched, cut off or no JSON: what `answer` has got by then is the answer.
@@ -99,7 +99,8 @@ async function ask(request, leaving, batch, answer) {
 const resultOf = (event, { event_id, status, ...said } = {}, warnings) => {
   if (!event || event_id != event.id || (status == 'invalid' && !said.errors?.length)) return 0
   event.said = { warnings, ...said }
-  return numberOf(status)
+  // As answer.rs reads it: nothing, or which of the proxy's words.
+  return numberOf(status) + 1
 }
 
 const milliseconds = (header) => {
@@ -123,8 +124,8 @@ export async function adopt() {
 }
 
 const work = async () => {
-  if (gate) return
-  step(LOOK, 0, +read(PAUSE_KEY))
+  if (gate != 'open') return
+  step(LOOK, +read(PAUSE_KEY))
   look()
   await Promise.all(step(LOOKED))
 }

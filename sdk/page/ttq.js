@@ -5,7 +5,7 @@
 // id, so other pixels of the page see nothing twice. The page may have TikTok's base code too, before or after, and for the
 // same pixel: then one of the two loads it, and one page view is reported.
 
-import { WAKE, happened } from './effects.js'
+import { happened } from './effects.js'
 import { absolute, quiet } from './host.js'
 import { toJson } from './json.js'
 import { emit } from './listeners.js'
@@ -204,7 +204,7 @@ const guarded = (ttq) => {
   safe = ttq
   let { load, page, setAndDefer } = ttq
   const guard = (method, call, replace) =>
-    Object.defineProperty(ttq, method, { get: () => call, set: replace, configurable: true, enumerable: true })
+    Object.defineProperty(ttq, method, { get: () => call, set: replace, configurable: true })
   guard(
     'load',
     (id, ...more) => pixels.includes(id) && ttq._i?.[id] ? undefined : load.call(ttq, id, ...more),

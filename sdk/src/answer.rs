@@ -59,12 +59,6 @@ pub fn result(digit: u8) -> Option<Word> {
     }
 }
 
-/// What another page has left word of, by the same number; an event of which the proxy said nothing was given up.
-pub fn ended(number: u32) -> Word {
-    let digit = u8::try_from(number).map_or(0, |number| number.saturating_add(b'0'));
-    result(digit).unwrap_or(Word::Dropped)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,10 +11,13 @@ use spin::Mutex;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{
-    duet::{Duet, Gate, Said},
-    effect::Effects,
+    answer::Answer,
+    consent::Consent,
+    duet::{Call, Duet},
+    effect::{Effect, Effects, Word},
     facts::Facts,
     once,
+    outbox::Stored,
 };
 
 /// Nothing here allocates but the page, once, for the texts it hands over.
@@ -32,53 +35,167 @@ static DUET: Mutex<Duet> = Mutex::new(Duet::NEW);
 /// Whose phone numbers are written without a country code.
 static COUNTRY: Mutex<Option<Country>> = Mutex::new(None);
 
-/// What `core.js` gives the module.
-pub(crate) mod page {
+/// What the page's side does for the module: `imports` in `effects.js`. `cargo xtask sdk` holds it to this list.
+mod page {
     use wasm_bindgen::prelude::wasm_bindgen;
 
     #[wasm_bindgen]
     extern "C" {
-        /// Puts an effect on the list.
-        pub(crate) fn effect(kind: u32, first: u32, second: u32);
+        /// Milliseconds since 1970, by the visitor's clock.
+        pub(super) fn now_ms() -> f64;
+        /// Chance, from 0 up to 1.
+        pub(super) fn random() -> f64;
+        /// Whether it is known what became of the Pixel.
+        pub(super) fn is_pixel_known() -> bool;
         /// Hands bytes to whoever called.
         pub(super) fn give(bytes: &[u8]);
+
+        // The effects, each to be carried out once the call is over. Words and gates go by their numbers.
+        pub(super) fn store(event: u32);
+        pub(super) fn unstore(event: u32);
+        pub(super) fn note(event: u32, word: u32);
+        pub(super) fn unmark(event: u32);
+        pub(super) fn settle(event: u32, word: u32);
+        /// `event` is 0 where it is about none.
+        pub(super) fn report(event: u32, word: u32);
+        pub(super) fn leave_alone(event: u32);
+        pub(super) fn take(event: u32);
+        pub(super) fn post(request: u32, is_leaving: bool);
+        pub(super) fn wake_in(ms: u32);
+        pub(super) fn adopt();
+        pub(super) fn set_gate(gate: u32);
+        pub(super) fn clear();
+        pub(super) fn pause(ms: u32);
     }
 }
 
-/// Runs a call, by its number in [`kind`](crate::duet::kind); gives back its [`Gate`](crate::duet::Gate).
-#[wasm_bindgen]
-#[allow(
-    clippy::too_many_arguments,
-    reason = "numbers cross for free, and a structure would not"
-)]
-pub fn call(
-    kind: u32,
-    now_ms: f64,
-    random: f64,
-    pixel_known: bool,
-    number: u32,
-    ms: f64,
-    size: u32,
-    flags: u32,
-    results: &str,
-) -> u32 {
+/// Has the page note an effect down.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "of a known effect one call is left")]
+pub(crate) fn hand_over(effect: Effect) {
+    match effect {
+        Effect::Store { event } => page::store(event),
+        Effect::Remove { event } => page::unstore(event),
+        Effect::Note { event, word } => page::note(event, word as u32),
+        Effect::Unmark { event } => page::unmark(event),
+        Effect::Settle { event, word } => page::settle(event, word as u32),
+        Effect::Report { event, word } => page::report(event.unwrap_or_default(), word as u32),
+        Effect::Leave { event } => page::leave_alone(event),
+        Effect::Take { event } => page::take(event),
+        Effect::Post {
+            request,
+            is_leaving,
+        } => page::post(request, is_leaving),
+        Effect::Wake { ms } => page::wake_in(ms),
+        Effect::Adopt => page::adopt(),
+        Effect::Gate(gate) => page::set_gate(gate as u32),
+        Effect::Clear => page::clear(),
+        Effect::Pause { ms } => page::pause(ms),
+    }
+}
+
+/// Runs a call. Nothing it does calls in here again, so the lock is free.
+#[inline(never)]
+fn run(call: &Call<'_>) {
     let facts = Facts {
-        now_ms,
-        random,
-        pixel_known,
+        now_ms: page::now_ms(),
+        random: page::random(),
+        pixel_known: page::is_pixel_known(),
     };
-    let said = Said {
-        number,
-        ms,
-        size,
-        flags,
+    if let Some(mut duet) = DUET.try_lock() {
+        duet.call(call, &facts, &mut Effects::default());
+    }
+}
+
+/// [`Call::Init`], with a choice by its number in [`Consent::ALL`].
+#[wasm_bindgen]
+pub fn init(consent: u32) {
+    run(&Call::Init(Consent::read(consent)));
+}
+
+/// [`Call::Consent`], with a choice by its number.
+#[wasm_bindgen]
+pub fn consent(consent: u32) {
+    run(&Call::Consent(Consent::read(consent)));
+}
+
+/// [`Call::Forget`].
+#[wasm_bindgen]
+pub fn forget() {
+    run(&Call::Forget);
+}
+
+/// [`Call::Add`]: the event's number, when it was made, its size, whether the Pixel has no part in it and whether it is
+/// an order's.
+#[wasm_bindgen]
+pub fn add(event: u32, created_ms: f64, bytes: u32, is_pixel_off: bool, has_order: bool) {
+    run(&Call::Add(Stored {
+        event,
+        created_ms,
+        bytes,
+        is_pixel_off,
+        has_order,
+    }));
+}
+
+/// [`Call::Find`]: as with [`add`].
+#[wasm_bindgen]
+pub fn find(event: u32, created_ms: f64, bytes: u32, is_pixel_off: bool, has_order: bool) {
+    run(&Call::Find(Stored {
+        event,
+        created_ms,
+        bytes,
+        is_pixel_off,
+        has_order,
+    }));
+}
+
+/// [`Call::Wake`].
+#[wasm_bindgen]
+pub fn wake() {
+    run(&Call::Wake);
+}
+
+/// [`Call::Hurry`].
+#[wasm_bindgen]
+pub fn hurry() {
+    run(&Call::Hurry);
+}
+
+/// [`Call::Leave`].
+#[wasm_bindgen]
+pub fn leave() {
+    run(&Call::Leave);
+}
+
+/// [`Call::Answered`], see [`Answer`].
+#[wasm_bindgen]
+pub fn answered(request: u32, http_status: u32, retry_after_ms: f64, results: &str) {
+    run(&Call::Answered(Answer {
+        request,
+        http_status,
+        retry_after_ms,
         results,
-    };
-    // Nothing a call does calls in here again, so the lock is free.
-    let Some(mut duet) = DUET.try_lock() else {
-        return Gate::Held as u32;
-    };
-    duet.call(kind, &said, &facts, &mut Effects::default()) as u32
+    }));
+}
+
+/// [`Call::Look`].
+#[wasm_bindgen]
+pub fn look(pause_until_ms: f64) {
+    run(&Call::Look { pause_until_ms });
+}
+
+/// [`Call::Ended`], with a word by its number in [`Word::ALL`].
+#[wasm_bindgen]
+pub fn ended(event: u32, word: u32) {
+    let word = Word::read(word);
+    run(&Call::Ended { event, word });
+}
+
+/// [`Call::Looked`].
+#[wasm_bindgen]
+pub fn looked() {
+    run(&Call::Looked);
 }
 
 /// Gives the digest of a personal value that is [plain](duet_events::plain): 0 for an e-mail address, 1 for a
@@ -125,8 +242,8 @@ pub fn id(event: &str, order_id: &str) {
     page::give(&id::of_order(event, order_id));
 }
 
-/// The legs to be fired and to be marked, see [`once::legs`].
+/// See [`once::believed`].
 #[wasm_bindgen]
-pub fn legs(wanted: u32, fired: u32, fired_ms: f64, now_ms: f64) -> u32 {
-    once::legs(wanted, fired, fired_ms, now_ms)
+pub fn believed(fired: u32, fired_ms: f64, now_ms: f64) -> u32 {
+    once::believed(fired, fired_ms, now_ms)
 }

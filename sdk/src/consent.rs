@@ -12,6 +12,13 @@ pub enum Consent {
 }
 
 impl Consent {
+    /// All of them, with what the page's API calls them, as their numbers count them.
+    pub const ALL: [(Self, &str); 3] = [
+        (Self::Granted, "granted"),
+        (Self::Pending, "pending"),
+        (Self::Denied, "denied"),
+    ];
+
     /// Reads the page's number for it. A choice nobody knows must not let anything out.
     pub fn read(number: u32) -> Self {
         match number {
@@ -19,5 +26,18 @@ impl Consent {
             2 => Self::Denied,
             _ => Self::Pending,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_has_the_number_of_its_place() {
+        for (place, (choice, _)) in Consent::ALL.into_iter().enumerate() {
+            assert_eq!(Consent::read(u32::try_from(place).unwrap()), choice);
+        }
+        assert_eq!(Consent::read(u32::MAX), Consent::Pending);
     }
 }

@@ -5,42 +5,49 @@
 //! held.
 
 use crate::{
-    answer::{self, Answer},
+    answer::Answer,
     consent::Consent,
-    effect::{Effect, Effects},
+    effect::{Effect, Effects, Word},
     facts::Facts,
-    outbox::{Outbox, Record, Which},
+    outbox::{Outbox, Stored, Which},
     pace::whole,
 };
 
-/// The calls, by the numbers `effects.js` has for them.
-pub mod kind {
-    /// The first `init`: the choice of consent.
-    pub const INIT: u32 = 0;
-    /// `setConsent`: the choice.
-    pub const CONSENT: u32 = 1;
-    /// A new event: its number, when it was made, its bytes, 1 where the Pixel has no part in it and 2
-    /// where it is an order's.
-    pub const ADD: u32 = 2;
-    /// A timer has gone off, or the page has learnt what became of the Pixel.
-    pub const WAKE: u32 = 3;
-    /// There is reason to hope that the proxy can be reached again.
-    pub const HURRY: u32 = 4;
-    /// The page is being left.
-    pub const LEAVE: u32 = 5;
-    /// A request was answered, or failed: its number, what `Retry-After` says, the HTTP status, and the results.
-    pub const ANSWERED: u32 = 6;
-    /// The lock is this page's: until when the proxy wants to be left alone.
-    pub const LOOK: u32 = 7;
-    /// Another page has ended an event: its number, and as its bytes what the proxy said of it, see
-    /// [`Answer::results`]; 0 where it was given up.
-    pub const MISS: u32 = 8;
-    /// An event is stored: as with [`ADD`].
-    pub const FIND: u32 = 9;
-    /// All that is stored was told.
-    pub const LOOKED: u32 = 10;
+/// What the page tells.
+#[derive(Clone, Debug)]
+pub enum Call<'a> {
+    /// The first `init`, with its choice of consent.
+    Init(Consent),
+    /// `setConsent`.
+    Consent(Consent),
     /// Consent was denied on another page of this site.
-    pub const FORGET: u32 = 11;
+    Forget,
+    /// There is a new event.
+    Add(Stored),
+    /// A timer has gone off, or the page has learnt what became of the Pixel.
+    Wake,
+    /// There is reason to hope that the proxy can be reached again.
+    Hurry,
+    /// The page is being left.
+    Leave,
+    /// A request was answered, or failed.
+    Answered(Answer<'a>),
+    /// The lock is this page's. What is stored is told next; until when the proxy wants to be left alone.
+    Look {
+        /// Milliseconds since 1970; 0 for no such wish.
+        pause_until_ms: f64,
+    },
+    /// Another page has ended an event.
+    Ended {
+        /// The event.
+        event: u32,
+        /// How it ended.
+        word: Word,
+    },
+    /// An event is stored that this page does not know.
+    Find(Stored),
+    /// All that is stored was told.
+    Looked,
 }
 
 /// What may become of a call.
@@ -54,19 +61,13 @@ pub enum Gate {
     Denied,
 }
 
-/// What is said with a call.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Said<'a> {
-    /// The event, the request or the choice.
-    pub number: u32,
-    /// When, or how long.
-    pub ms: f64,
-    /// How many bytes, or the HTTP status.
-    pub size: u32,
-    /// What else there is to know.
-    pub flags: u32,
-    /// What the proxy said of each event of a request, see [`Answer::results`].
-    pub results: &'a str,
+impl Gate {
+    /// All of them, with what the page's side calls them, as their numbers count them.
+    pub const ALL: [(Self, &str); 3] = [
+        (Self::Open, "open"),
+        (Self::Held, "held"),
+        (Self::Denied, "denied"),
+    ];
 }
 
 /// The state of one page.
@@ -85,89 +86,74 @@ impl Duet {
         outbox: Outbox::EMPTY,
     };
 
-    /// Runs a call; says what may become of calls from now on.
-    pub fn call(&mut self, kind: u32, said: &Said<'_>, facts: &Facts, fx: &mut Effects) -> Gate {
-        let was_open = self.is_open();
-        let consent = Consent::read(said.number);
-        match kind {
-            kind::INIT => {
+    /// Runs a call.
+    pub fn call(&mut self, call: &Call<'_>, facts: &Facts, fx: &mut Effects) {
+        let before = self.gate();
+        match *call {
+            Call::Init(consent) => {
                 self.started = true;
                 self.consent = self.consent.or(Some(consent));
             }
-            kind::CONSENT => {
+            Call::Consent(consent) => {
                 self.consent = Some(consent);
                 if consent == Consent::Denied {
                     self.outbox.clear(fx);
-                    fx.push(Effect::Clear, 0, 0);
+                    fx.push(Effect::Clear);
                 }
             }
-            kind::FORGET => self.outbox.clear(fx),
+            Call::Forget => self.outbox.clear(fx),
             _ => {}
         }
-        let is_open = self.is_open();
-        if was_open != is_open {
-            if is_open {
-                fx.push(Effect::Open, 0, 0);
-            } else {
-                fx.push(Effect::Close, (consent == Consent::Denied).into(), 0);
-            }
+        let gate = self.gate();
+        if gate != before {
+            fx.push(Effect::Gate(gate));
         }
-        if is_open {
-            self.run(kind, said, facts, fx);
-            Gate::Open
-        } else if self.consent == Some(Consent::Denied) {
-            Gate::Denied
-        } else {
-            Gate::Held
+        if gate == Gate::Open {
+            self.run(call, facts, fx);
         }
     }
 
     /// A call while consent is given.
-    fn run(&mut self, kind: u32, said: &Said<'_>, facts: &Facts, fx: &mut Effects) {
-        let record = Record {
-            event: said.number,
-            created_ms: said.ms,
-            bytes: said.size,
-            own: kind == kind::ADD,
-            pixel_off: said.flags & 1 > 0,
-            ordered: said.flags & 2 > 0,
-            ..Record::default()
-        };
+    fn run(&mut self, call: &Call<'_>, facts: &Facts, fx: &mut Effects) {
         let outbox = &mut self.outbox;
-        match kind {
-            kind::ADD => outbox.add(record, fx),
-            kind::FIND => outbox.find(record, facts.now_ms, fx),
-            kind::MISS => outbox.miss(said.number, answer::ended(said.size), fx),
-            kind::LOOK => outbox.look(said.ms, facts.now_ms),
-            kind::LOOKED => {
+        let mut may_send = false;
+        match call {
+            Call::Add(stored) => outbox.add(stored.record(), fx),
+            Call::Find(stored) => outbox.find(stored.record(), facts.now_ms, fx),
+            Call::Ended { event, word } => outbox.miss(*event, *word, fx),
+            Call::Look { pause_until_ms } => outbox.look(*pause_until_ms, facts.now_ms),
+            Call::Looked => {
                 outbox.next(Which::Waiting, facts, fx);
             }
-            kind::LEAVE => while outbox.next(Which::Leaving, facts, fx) {},
-            kind::HURRY => outbox.hurry(facts.now_ms),
-            kind::ANSWERED => {
-                let answer = Answer {
-                    request: said.number,
-                    http_status: said.size,
-                    retry_after_ms: said.ms,
-                    results: said.results,
-                };
-                outbox.answered(&answer, facts, fx);
+            Call::Leave => while outbox.next(Which::Leaving, facts, fx) {},
+            Call::Wake => may_send = true,
+            Call::Hurry => {
+                outbox.hurry(facts.now_ms);
+                may_send = true;
             }
-            _ => {}
+            Call::Answered(answer) => {
+                outbox.answered(answer, facts, fx);
+                may_send = true;
+            }
+            Call::Init(_) | Call::Consent(_) | Call::Forget => {}
         }
-        if matches!(kind, kind::WAKE | kind::HURRY | kind::ANSWERED) {
+        if may_send {
             while outbox.next(Which::Ready, facts, fx) {}
             if outbox.wants_the_lock(facts.now_ms) {
-                fx.push(Effect::Adopt, 0, 0);
+                fx.push(Effect::Adopt);
             }
         }
         if let Some(ms) = outbox.next_due_ms(facts) {
-            fx.push(Effect::Wake, whole(ms), 0);
+            fx.push(Effect::Wake { ms: whole(ms) });
         }
     }
 
-    fn is_open(&self) -> bool {
-        self.started && self.consent == Some(Consent::Granted)
+    fn gate(&self) -> Gate {
+        match self.consent {
+            Some(Consent::Granted) if self.started => Gate::Open,
+            Some(Consent::Denied) => Gate::Denied,
+            _ => Gate::Held,
+        }
     }
 }
 

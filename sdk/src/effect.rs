@@ -4,54 +4,54 @@
 //! once the call is over. So a listener, a patched `fetch` or a `ttq` that calls back into Duet never
 //! finds it half-way through something, and every decision can be tested without a page.
 //!
-//! An effect is three numbers, of which the page knows the words and the texts: on a page they go to its
-//! list one by one, anywhere else they stay here.
+//! The page knows the words and the texts: an effect has numbers only. On a page each goes to
+//! [`bindings`](crate) at once, which has the page note it down; anywhere else they stay here.
+
+use crate::duet::Gate;
 
 /// Effects in the order they are to happen.
 #[derive(Debug, Default)]
 pub struct Effects {
     #[cfg(not(target_arch = "wasm32"))]
-    list: alloc::vec::Vec<(Effect, u32, u32)>,
+    list: alloc::vec::Vec<Effect>,
 }
 
-/// The kinds of effects, by the numbers `effects.js` has for them.
+/// What the page is to do. An `event` and a `request` go by their numbers on this page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are named as they are meant")]
 pub enum Effect {
     /// Stores an event.
-    Write,
+    Store { event: u32 },
     /// Forgets what is stored of an event.
-    Remove,
-    /// Leaves the other pages of this site word of how an event ended that they may wait for: its [`Word`].
-    Note,
+    Remove { event: u32 },
+    /// Leaves the other pages of this site word of how an event ended that they may wait for.
+    Note { event: u32, word: Word },
     /// Takes back that the order's event was fired.
-    Unmark,
-    /// Says how an event fares: its [`Word`].
-    Settle,
-    /// Reports a loss by its [`Word`], about an event or none.
-    Report,
+    Unmark { event: u32 },
+    /// Says how an event fares.
+    Settle { event: u32, word: Word },
+    /// Reports a loss, about an event or none.
+    Report { event: Option<u32>, word: Word },
     /// Leaves a stored event to whoever has it.
-    Leave,
+    Leave { event: u32 },
     /// Puts an event into the next request.
-    Take,
-    /// Sends the next request: its number, whether the page is being left.
-    Post,
+    Take { event: u32 },
+    /// Sends the next request.
+    Post { request: u32, is_leaving: bool },
     /// Wants to be woken in so many milliseconds, unless it is woken before.
-    Wake,
+    Wake { ms: u32 },
     /// Wants to hear of everything stored, under the lock that all tabs of this site share.
     Adopt,
-    /// Consent is given: from here on this browser may be read, written to and spoken for. Brings [`Effect::Adopt`]
-    /// with it.
-    Open,
-    /// Stops the Pixel, as far as it lets itself be stopped; for good where consent is denied.
-    Close,
+    /// From here on calls become this. Once it is open, this browser may be read, written to and spoken for, which brings
+    /// [`Effect::Adopt`] with it; once it closes, the Pixel is stopped, as far as it lets itself be stopped.
+    Gate(Gate),
     /// Forgets everything Duet knows and has stored on this browser.
     Clear,
     /// Keeps for all tabs that the proxy wants to be left alone for so many milliseconds; 0 for no longer.
-    Pause,
+    Pause { ms: u32 },
 }
 
-/// How an event ended, or why it has not yet, and what is reported: the page's API has words for them,
-/// in this order. The first four are the proxy's.
+/// How an event ended, or why it has not yet, and what is reported. The first four are the proxy's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
     /// The proxy has it, durably.
@@ -76,29 +76,64 @@ pub enum Word {
     Refused,
 }
 
+impl Word {
+    /// All of them, with what the page's API calls them, as their numbers count them.
+    pub const ALL: [(Self, &str); 10] = [
+        (Self::Accepted, "accepted"),
+        (Self::Duplicate, "duplicate"),
+        (Self::Held, "held"),
+        (Self::Invalid, "invalid"),
+        (Self::Queued, "queued"),
+        (Self::Dropped, "dropped"),
+        (Self::Consent, "consent"),
+        (Self::Full, "full"),
+        (Self::Expired, "expired"),
+        (Self::Refused, "refused"),
+    ];
+
+    /// Reads the number of how an event ended, of which the proxy has four words; without them it was given up.
+    pub fn read(number: u32) -> Self {
+        match number {
+            0 => Self::Accepted,
+            1 => Self::Duplicate,
+            2 => Self::Held,
+            3 => Self::Invalid,
+            _ => Self::Dropped,
+        }
+    }
+}
+
 impl Effects {
     /// Adds an effect.
-    #[inline(never)]
-    pub fn push(&mut self, effect: Effect, first: u32, second: u32) {
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "on a page it is one call of an import"
+    )]
+    pub fn push(&mut self, effect: Effect) {
         #[cfg(target_arch = "wasm32")]
-        crate::bindings::page::effect(effect as u32, first, second);
+        crate::bindings::hand_over(effect);
         #[cfg(not(target_arch = "wasm32"))]
-        self.list.push((effect, first, second));
-    }
-
-    /// Says how an event fares.
-    pub fn settle(&mut self, event: u32, word: Word) {
-        self.push(Effect::Settle, event, word as u32);
-    }
-
-    /// Reports a loss, about an event or none.
-    pub fn report(&mut self, event: Option<u32>, word: Word) {
-        self.push(Effect::Report, event.unwrap_or_default(), word as u32);
+        self.list.push(effect);
     }
 
     /// What was asked for.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn into_list(self) -> alloc::vec::Vec<(Effect, u32, u32)> {
+    pub fn into_list(self) -> alloc::vec::Vec<Effect> {
         self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_has_the_number_of_its_place() {
+        for (place, (word, _)) in Word::ALL.into_iter().enumerate() {
+            assert_eq!(word as usize, place);
+            let read = if place < 4 { word } else { Word::Dropped };
+            assert_eq!(Word::read(word as u32), read);
+        }
     }
 }

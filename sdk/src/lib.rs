@@ -11,7 +11,7 @@
 //! | [`consent`] | what may happen at all |
 //! | [`once`] | whether an order's event was fired before |
 //! | [`outbox`], [`pace`], [`answer`] | what to send, when to try again, what an answer settles |
-//! | [`effect`], [`facts`] | how this module and the page speak |
+//! | [`effect`], [`facts`] | what this module asks of the page, and what it is told |
 //!
 //! Names, ids, digests and phone numbers are [`duet_events`]'. Every page downloads this, so what is
 //! written here is written to be small: numbers where only `page/` has words, nothing that allocates, and

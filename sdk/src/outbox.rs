@@ -71,6 +71,36 @@ pub struct Record {
     pub suspect_until_ms: f64,
 }
 
+/// An event as the page knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored {
+    /// Its number.
+    pub event: u32,
+    /// When it was made.
+    pub created_ms: f64,
+    /// How much it adds to a request, at most.
+    pub bytes: u32,
+    /// Whether the Pixel has no part in it.
+    pub is_pixel_off: bool,
+    /// Whether it is an order's.
+    pub has_order: bool,
+}
+
+impl Stored {
+    /// The event before anything has become of it.
+    #[inline(never)]
+    pub fn record(&self) -> Record {
+        Record {
+            event: self.event,
+            created_ms: self.created_ms,
+            bytes: self.bytes,
+            pixel_off: self.is_pixel_off,
+            ordered: self.has_order,
+            ..Record::default()
+        }
+    }
+}
+
 impl Record {
     /// From when on a new event need not wait for the Pixel any more.
     fn due_ms(&self, facts: &Facts) -> f64 {
@@ -101,16 +131,20 @@ impl Record {
 
     /// Ends it. Where other pages may wait for it too, they are left word of how.
     fn end(&mut self, word: Word, fx: &mut Effects) {
+        let event = self.event;
         self.state = State::Gone;
-        fx.push(Effect::Remove, self.event, 0);
+        fx.push(Effect::Remove { event });
         if self.shared {
-            fx.push(Effect::Note, self.event, word as u32);
+            fx.push(Effect::Note { event, word });
         }
-        fx.settle(self.event, word);
+        fx.push(Effect::Settle { event, word });
     }
 
     fn give_up(&mut self, why: Word, fx: &mut Effects) {
-        fx.report(Some(self.event), why);
+        fx.push(Effect::Report {
+            event: Some(self.event),
+            word: why,
+        });
         self.end(Word::Dropped, fx);
     }
 }
@@ -168,7 +202,10 @@ impl Outbox {
     /// Forgets every event; whoever waits is told that consent is denied.
     pub fn clear(&mut self, fx: &mut Effects) {
         for record in self.records() {
-            fx.settle(record.event, Word::Consent);
+            fx.push(Effect::Settle {
+                event: record.event,
+                word: Word::Consent,
+            });
         }
         self.count = 0;
         self.leased_until_ms = 0.0;
@@ -193,11 +230,16 @@ impl Outbox {
             oldest.give_up(Word::Full, fx);
             self.sweep();
         }
-        fx.push(Effect::Write, record.event, 0);
+        let event = record.event;
+        fx.push(Effect::Store { event });
         record.state = State::New;
+        record.own = true;
         if record.created_ms < self.pace.not_before_ms() {
             record.state = State::Waiting;
-            fx.settle(record.event, Word::Queued);
+            fx.push(Effect::Settle {
+                event,
+                word: Word::Queued,
+            });
         }
         self.push(record);
     }
@@ -238,7 +280,7 @@ impl Outbox {
     pub fn miss(&mut self, event: u32, word: Word, fx: &mut Effects) {
         for record in self.records() {
             if record.event == event && record.state == State::Waiting {
-                fx.settle(event, word);
+                fx.push(Effect::Settle { event, word });
                 record.state = State::Gone;
             }
         }
@@ -247,10 +289,11 @@ impl Outbox {
 
     /// An event of another page is stored: takes it over if it may be sent from here.
     pub fn find(&mut self, mut record: Record, now_ms: f64, fx: &mut Effects) {
+        let event = record.event;
         let leased_until_ms = record.created_ms + LEASE_MS;
         if leased_until_ms > now_ms {
             self.leased_until_ms = leased_until_ms;
-            fx.push(Effect::Leave, record.event, 0);
+            fx.push(Effect::Leave { event });
         } else if record.created_ms + MAX_AGE_MS < now_ms {
             record.shared = true;
             record.give_up(Word::Expired, fx);
@@ -259,13 +302,12 @@ impl Outbox {
             record.shared = true;
             self.push(record);
         } else {
-            fx.push(Effect::Leave, record.event, 0);
+            fx.push(Effect::Leave { event });
         }
     }
 
     /// Asks for the next request, if any event may go out now; says whether it did.
     pub fn next(&mut self, which: Which, facts: &Facts, fx: &mut Effects) -> bool {
-        let leaving = which == Which::Leaving;
         let now_ms = facts.now_ms;
         if now_ms < self.pace.not_before_ms()
             && (which == Which::Waiting || self.pace.is_asked(now_ms))
@@ -281,7 +323,9 @@ impl Outbox {
             if !due || count > 0 && (record.alone || bytes + record.bytes > BATCH_BYTES) {
                 continue;
             }
-            fx.push(Effect::Take, record.event, 0);
+            fx.push(Effect::Take {
+                event: record.event,
+            });
             record.state = State::Sent;
             record.request = request;
             bytes += record.bytes;
@@ -291,7 +335,10 @@ impl Outbox {
             }
         }
         if count > 0 {
-            fx.push(Effect::Post, request, leaving.into());
+            fx.push(Effect::Post {
+                request,
+                is_leaving: which == Which::Leaving,
+            });
             self.requests += 1;
         }
         count > 0
@@ -324,20 +371,29 @@ impl Outbox {
                 }
                 if reading != Reading::Apart {
                     unsettled = true;
-                    fx.settle(event, Word::Queued);
+                    fx.push(Effect::Settle {
+                        event,
+                        word: Word::Queued,
+                    });
                 }
                 continue;
             };
             if word == Word::Invalid {
                 // It was not counted, so it may be reported again once it is right.
-                fx.push(Effect::Unmark, event, 0);
-                fx.report(Some(event), word);
+                fx.push(Effect::Unmark { event });
+                fx.push(Effect::Report {
+                    event: Some(event),
+                    word,
+                });
             }
             record.end(word, fx);
         }
         self.sweep();
         if slowly {
-            fx.report(None, Word::Refused);
+            fx.push(Effect::Report {
+                event: None,
+                word: Word::Refused,
+            });
         }
         if unsettled {
             self.pace.failed(slowly, answer.retry_after_ms, facts, fx);

@@ -49,7 +49,7 @@ impl Pace {
     /// Everything went well.
     pub fn succeeded(&mut self, fx: &mut Effects) {
         if self.asked {
-            fx.push(Effect::Pause, 0, 0);
+            fx.push(Effect::Pause { ms: 0 });
         }
         *self = Self::NONE;
     }
@@ -75,7 +75,7 @@ impl Pace {
         );
         self.not_before_ms = facts.now_ms + wait_ms;
         if self.asked {
-            fx.push(Effect::Pause, whole(wait_ms), 0);
+            fx.push(Effect::Pause { ms: whole(wait_ms) });
         }
     }
 
@@ -135,7 +135,7 @@ mod tests {
         pace.succeeded(&mut fx);
         assert_eq!(
             fx.into_list(),
-            [(Effect::Pause, 120_000, 0), (Effect::Pause, 0, 0)]
+            [Effect::Pause { ms: 120_000 }, Effect::Pause { ms: 0 }]
         );
 
         let mut other = Pace::NONE;

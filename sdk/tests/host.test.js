@@ -15,6 +15,7 @@ test('a click id that would break a cookie is none', () => {
 test('a macro that nobody replaced, and what programs write for nothing, is no click', () => {
   for (const id of [
     ...['__CLICKID__', '__x__', '{{click_id}}', '{{}}', '%%CLICKID%%'],
+    ...['%25%25CLICKID%25%25', '%7B%7Bclick_id%7D%7D', '%5F%5FCLICKID__'],
     ...['undefined', 'UNDEFINED', 'null', 'NaN', 'none'],
   ]) {
     assert.equal(clickOf(id), '', id)

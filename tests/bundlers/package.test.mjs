@@ -30,15 +30,21 @@ test('nothing is published by accident', () => {
     'LICENSE-MIT',
     'README.md',
     'debug.js',
+    'debug.js.map',
     'duet.wasm',
     'external.js',
+    'external.js.map',
     'fallback.js',
+    'fallback.js.map',
     'index.d.cts',
     'index.d.ts',
     'index.js',
+    'index.js.map',
     'package.json',
     'server.cjs',
+    'server.cjs.map',
     'server.js',
+    'server.js.map',
   ])
 })
 

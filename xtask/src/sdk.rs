@@ -8,6 +8,7 @@
 //! The same sources give the same bytes: every tool is pinned by a lock file, and nothing carries a
 //! time or a path.
 
+mod boundary;
 mod bundle;
 mod constants;
 mod module;

@@ -2,9 +2,9 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
-use super::{module::Names, text};
+use super::{boundary::Names, text};
 use crate::run::{command, root, run};
 
 /// What the minified code calls the module's text; nothing else can, since to the minifier it is a global.
@@ -49,8 +49,12 @@ fn add_text(file: &Path, module: &[u8]) -> Result<()> {
     // A page in another encoding may read the script that a bundler makes of this in its own.
     ensure!(code.is_ascii(), "the page's side is not all ASCII");
     let text = text::encode(module);
-    let code = code.trim_end();
-    fs::write(file, format!("{code}var {TEXT}=\"{text}\";\n"))?;
+    // The code is one line, whose columns the source map counts; where that is stands last.
+    let (code, map) = code
+        .trim_end()
+        .rsplit_once('\n')
+        .context("terser names no source map")?;
+    fs::write(file, format!("{code}var {TEXT}=\"{text}\";\n{map}\n"))?;
     Ok(())
 }
 
@@ -68,7 +72,7 @@ fn bundle(
     package: &Path,
     (entry, file): (&str, &str),
     options: &[&str],
-    names: &[(&str, String)],
+    names: &[(String, String)],
 ) -> Result<()> {
     let tools = root().join("sdk/node_modules");
     let mut esbuild = command("node", [tools.join("esbuild/bin/esbuild")], build);
@@ -78,6 +82,7 @@ fn bundle(
     esbuild.args(["--bundle", "--minify-syntax", "--minify-identifiers"]);
     esbuild.args(["--format=esm", "--target=es2021"]);
     esbuild.args(["--log-level=warning", "--legal-comments=none"]);
+    esbuild.arg("--sourcemap=external");
     esbuild.args(options);
     for (name, value) in names {
         esbuild.arg(format!("--define:{name}=\"{value}\""));
@@ -96,7 +101,10 @@ fn bundle(
     {
         terser.arg("--module");
     }
-    terser.args(["--ecma", "2020", "--mangle"]);
+    terser.args(["--ecma", "2020", "--mangle", "--source-map"]);
+    terser.arg(format!(
+        "content='bundled-{file}.map',url='{file}.map',includeSources"
+    ));
     terser.args([
         "--compress",
         "passes=4,ecma=2020,unsafe_arrows,hoist_funs,hoist_props,keep_fargs=false",

@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
 
-use super::constants;
+use super::{
+    boundary::{self, Names},
+    constants,
+};
 use crate::run::{cargo_target, command, output, root, run};
 
 /// What wasm-opt and wasm2js may take for granted: the features rustc uses by default. Which of them the module has need of in the
@@ -20,24 +23,6 @@ const FEATURES: [&str; 7] = [
     "--enable-sign-ext",
 ];
 
-/// What `sdk/page/core.js` uses of the module. wasm-bindgen also exports what other pages might need.
-const EXPORTS: [(&str, &str); 8] = [
-    ("MEMORY", "memory"),
-    ("ALLOCATE", "__wbindgen_export"),
-    ("CALL", "call"),
-    ("COUNTRY", "country"),
-    ("DIGEST", "digest"),
-    ("FLAW", "flaw"),
-    ("ID", "id"),
-    ("LEGS", "legs"),
-];
-
-/// What `sdk/page/core.js` gives it, by the beginnings of wasm-bindgen's names.
-const IMPORTS: [(&str, &str); 2] = [("EFFECT", "__wbg_effect_"), ("GIVE", "__wbg_give_")];
-
-/// What the page's side calls a part of the module, and what wasm-opt has made of its name.
-pub(crate) type Names = Vec<(&'static str, String)>;
-
 /// Leaves `duet.js` (glue) and `duet_bg.wasm` in `build`; gives back the names the module ends up with.
 pub(crate) fn build(build: &Path) -> Result<Names> {
     bind(build, "duet-sdk", "duet")?;
@@ -49,7 +34,7 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
     let bound = build.join("duet_bg.wasm");
     let needed = build.join("needed.wasm");
     let roots = build.join("roots.json");
-    fs::write(&roots, graph())?;
+    fs::write(&roots, boundary::roots(&bound)?)?;
     let mut reach = tool("wasm-metadce");
     reach.arg(&bound).arg("-o").arg(&needed).args(FEATURES);
     reach.arg("--graph-file").arg(&roots);
@@ -80,33 +65,9 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
     let mut shorten = tool("wasm-opt");
     shorten.arg(&bound).arg("-o").arg(&bound).args(FEATURES);
     shorten.arg("--minify-imports-and-exports-and-modules");
-    let mut names = names(&output(shorten)?)?;
-    names.push(("CONSTANTS", constants.to_string()));
-    Ok(names)
-}
-
-/// What is needed of the module, as wasm-metadce reads it.
-fn graph() -> String {
-    let names = EXPORTS.map(|(_, export)| format!("\"{export}\"")).join(",");
-    let exports = EXPORTS
-        .map(|(_, export)| format!("{{\"name\":\"{export}\",\"export\":\"{export}\"}}"))
-        .join(",");
-    format!("[{{\"name\":\"page\",\"root\":true,\"reaches\":[{names}]}},{exports}]")
-}
-
-/// Reads wasm-opt's list: `["module", "name", "new name"]` an import, `["name", "new name"]` an export.
-fn names(list: &str) -> Result<Names> {
-    let mut names = vec![("MODULE", "a".to_owned())];
-    for (part, bound) in EXPORTS.into_iter().chain(IMPORTS) {
-        let renamed = list.lines().find_map(|line| {
-            let mut texts: Vec<_> = line.split('"').skip(1).step_by(2).collect();
-            let (new, old) = (texts.pop()?, texts.pop()?);
-            let found = old == bound || bound.ends_with('_') && old.starts_with(bound);
-            found.then(|| new.to_owned())
-        });
-        let renamed = renamed.with_context(|| format!("the module has no {bound}:\n{list}"))?;
-        names.push((part, renamed));
-    }
+    let mut names = boundary::names(&output(shorten)?)?;
+    boundary::check(&names, &root().join("sdk/page"))?;
+    names.push(("CONSTANTS".to_owned(), constants.to_string()));
     Ok(names)
 }
 

@@ -1,9 +1,11 @@
-//! The vocabulary's event names, as texts for `sdk/page/fire.js`: in the module they would compress worse.
+//! Texts and numbers that the page's side has from Rust: the vocabulary's event names, which in the module would compress
+//! worse, and what the module has numbers for.
 
 use duet_events::name::{FORMER, RESERVED, STANDARD};
+use duet_sdk::{consent::Consent, duet::Gate, effect::Word, once};
 
-/// What the page's side calls a list, and its names.
-pub(crate) fn lists() -> [(&'static str, String); 3] {
+/// What the page's side calls each, and what it is.
+pub(crate) fn lists() -> [(String, String); 8] {
     let former = FORMER.map(|(former, _)| former);
     let successors = FORMER.into_iter().filter(|(former, now)| former != now);
     let pairs: Vec<_> = successors.flat_map(|(former, now)| [former, now]).collect();
@@ -11,5 +13,11 @@ pub(crate) fn lists() -> [(&'static str, String); 3] {
         ("RESERVED", RESERVED.join(" ")),
         ("KNOWN", [&STANDARD[..], &former].concat().join(" ")),
         ("SUCCESSORS", pairs.join(" ")),
+        ("WORDS", Word::ALL.map(|(_, word)| word).join(" ")),
+        ("GATES", Gate::ALL.map(|(_, gate)| gate).join(" ")),
+        ("CONSENTS", Consent::ALL.map(|(_, choice)| choice).join(" ")),
+        ("PIXEL_LEG", once::PIXEL.to_string()),
+        ("SERVER_LEG", once::SERVER.to_string()),
     ]
+    .map(|(name, value)| (name.to_owned(), value))
 }

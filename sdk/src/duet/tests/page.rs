@@ -3,25 +3,17 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
-    duet::{Duet, Gate, Said, kind},
+    answer::Answer,
+    consent::Consent,
+    duet::{Call, Duet, Gate},
     effect::{Effect, Effects, Word},
     facts::Facts,
+    outbox::Stored,
 };
-
-pub(super) const GRANTED: u32 = 0;
-pub(super) const PENDING: u32 = 1;
-pub(super) const DENIED: u32 = 2;
-
-/// An event as it is stored: when it was made, and its facts.
-#[derive(Clone, Copy, Debug)]
-struct Stored {
-    created_ms: f64,
-    bytes: u32,
-    flags: u32,
-}
 
 #[derive(Debug, Default)]
 struct Storage {
+    /// The events, as the page that made them knows them.
     events: BTreeMap<u32, Stored>,
     /// How events ended that other pages may wait for.
     notes: BTreeMap<u32, Word>,
@@ -72,7 +64,7 @@ pub(super) struct Page {
     /// What calls made now would become.
     pub(super) gate: Gate,
     /// What the last call asked for.
-    effects: Vec<(Effect, u32, u32)>,
+    effects: Vec<Effect>,
 }
 
 impl Page {
@@ -93,42 +85,41 @@ impl Page {
     /// A page after `init()`.
     pub(super) fn started(browser: &Browser) -> Self {
         let mut page = Self::new(browser);
-        page.init(GRANTED);
+        page.init(Consent::Granted);
         page
     }
 
-    pub(super) fn init(&mut self, consent: u32) {
-        self.tell(kind::INIT, consent);
+    pub(super) fn init(&mut self, consent: Consent) {
+        self.call(Call::Init(consent));
     }
 
-    pub(super) fn consent(&mut self, consent: u32) {
-        self.tell(kind::CONSENT, consent);
+    pub(super) fn consent(&mut self, consent: Consent) {
+        self.call(Call::Consent(consent));
     }
 
     /// Adds an event; gives back its key.
     pub(super) fn add(&mut self, event: Event) -> u32 {
         let key = self.browser.0.borrow().events.keys().max().unwrap_or(&0) + 1;
+        let Event {
+            bytes,
+            pixel_off,
+            ordered,
+        } = event;
         let number = self.know(key);
-        let said = Said {
-            number,
-            ms: self.now_ms,
-            size: event.bytes,
-            flags: u32::from(event.pixel_off) | u32::from(event.ordered) << 1,
-            results: "",
-        };
-        self.call(kind::ADD, &said);
+        self.call(Call::Add(Stored {
+            event: number,
+            created_ms: self.now_ms,
+            bytes,
+            is_pixel_off: pixel_off,
+            has_order: ordered,
+        }));
         key
     }
 
     /// The page has learnt what became of the Pixel.
     pub(super) fn pixel(&mut self) {
         self.pixel_known = true;
-        self.happens(kind::WAKE);
-    }
-
-    /// Something of which there is no more to say.
-    pub(super) fn happens(&mut self, kind: u32) {
-        self.call(kind, &Said::default());
+        self.call(Call::Wake);
     }
 
     /// The lock is this page's, and it looks at what is stored.
@@ -139,38 +130,23 @@ impl Page {
             (events.clone(), notes.clone(), storage.pause_until_ms)
         };
         let mut effects = Vec::new();
-        let mut call = |page: &mut Self, kind, said: &Said<'_>| {
-            page.call(kind, said);
+        let mut call = |page: &mut Self, call| {
+            page.call(call);
             effects.append(&mut page.effects);
         };
-        let look = Said {
-            ms: pause_until_ms,
-            ..Said::default()
-        };
-        call(self, kind::LOOK, &look);
-        for number in 0..u32::try_from(self.keys.len()).unwrap() {
-            if let Some(word) = notes.get(&self.keys[number as usize]) {
-                let missed = Said {
-                    number,
-                    size: *word as u32 + 1,
-                    ..Said::default()
-                };
-                call(self, kind::MISS, &missed);
+        call(self, Call::Look { pause_until_ms });
+        for event in 0..u32::try_from(self.keys.len()).unwrap() {
+            if let Some(word) = notes.get(&self.keys[event as usize]).copied() {
+                call(self, Call::Ended { event, word });
             }
         }
-        for (key, event) in stored {
+        for (key, stored) in stored {
             if !self.keys.contains(&key) {
-                let found = Said {
-                    number: self.know(key),
-                    ms: event.created_ms,
-                    size: event.bytes,
-                    flags: event.flags,
-                    results: "",
-                };
-                call(self, kind::FIND, &found);
+                let event = self.know(key);
+                call(self, Call::Find(Stored { event, ..stored }));
             }
         }
-        call(self, kind::LOOKED, &Said::default());
+        call(self, Call::Looked);
         self.effects = effects;
     }
 
@@ -181,46 +157,42 @@ impl Page {
 
     /// The proxy asks to be left alone.
     pub(super) fn answer_after(&mut self, request: u32, status: u32, results: &str, ms: f64) {
-        let answered = Said {
-            number: request,
-            ms,
-            size: status,
-            flags: 0,
+        self.call(Call::Answered(Answer {
+            request,
+            http_status: status,
+            retry_after_ms: ms,
             results,
-        };
-        self.call(kind::ANSWERED, &answered);
+        }));
     }
 
     /// The keys of the events of the requests that the last call asked for.
     pub(super) fn sent(&self) -> Vec<Vec<u32>> {
         let mut taken = self.taken.iter().copied();
-        self.told(Effect::Post)
+        let posts = self.effects.iter();
+        posts
+            .filter(|effect| matches!(effect, Effect::Post { .. }))
             .map(|_| taken.by_ref().take_while(|key| *key > 0).collect())
             .collect()
     }
 
     /// How the events of the last call fare, by their keys.
     pub(super) fn settled(&self) -> Vec<(u32, Word)> {
-        let settled = self.told(Effect::Settle);
-        settled
-            .map(|(number, word)| (self.keys[number as usize], WORDS[word as usize]))
-            .collect()
+        self.all(|effect| match effect {
+            Effect::Settle { event, word } => Some((self.keys[event as usize], word)),
+            _ => None,
+        })
     }
 
     /// The losses of which the last call tells.
     pub(super) fn reported(&self) -> Vec<Word> {
-        let reported = self.told(Effect::Report);
-        reported.map(|(_, word)| WORDS[word as usize]).collect()
+        self.all(|effect| match effect {
+            Effect::Report { word, .. } => Some(word),
+            _ => None,
+        })
     }
 
-    /// The numbers of all effects of a kind that the last call asked for.
-    pub(super) fn told(&self, kind: Effect) -> impl Iterator<Item = (u32, u32)> {
-        let of_kind = self.effects.iter().filter(move |(one, ..)| *one == kind);
-        of_kind.map(|(_, first, second)| (*first, *second))
-    }
-
-    pub(super) fn tells(&self, kind: Effect) -> bool {
-        self.told(kind).next().is_some()
+    pub(super) fn tells(&self, effect: Effect) -> bool {
+        self.effects.contains(&effect)
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -229,7 +201,16 @@ impl Page {
 
     /// In how many milliseconds it wants to be woken.
     pub(super) fn wakes_in(&self) -> Option<u32> {
-        self.told(Effect::Wake).map(|(ms, _)| ms).min()
+        let wakes = self.all(|effect| match effect {
+            Effect::Wake { ms } => Some(ms),
+            _ => None,
+        });
+        wakes.into_iter().min()
+    }
+
+    /// What there is of one kind among the effects of the last call.
+    pub(super) fn all<T>(&self, of: impl Fn(Effect) -> Option<T>) -> Vec<T> {
+        self.effects.iter().copied().filter_map(of).collect()
     }
 
     fn know(&mut self, key: u32) -> u32 {
@@ -237,65 +218,47 @@ impl Page {
         u32::try_from(self.keys.len() - 1).unwrap()
     }
 
-    fn tell(&mut self, kind: u32, number: u32) {
-        let said = Said {
-            number,
-            ..Said::default()
-        };
-        self.call(kind, &said);
-    }
-
-    fn call(&mut self, kind: u32, said: &Said<'_>) {
+    /// Runs any call.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a test makes it where it makes the call"
+    )]
+    pub(super) fn call(&mut self, call: Call<'_>) {
         let facts = Facts {
             now_ms: self.now_ms,
             random: 0.5,
             pixel_known: self.pixel_known,
         };
+        let added = match &call {
+            Call::Add(record) => Some(*record),
+            _ => None,
+        };
         let mut fx = Effects::default();
-        self.gate = self.duet.call(kind, said, &facts, &mut fx);
+        self.duet.call(&call, &facts, &mut fx);
         self.effects = fx.into_list();
         self.taken.clear();
         let mut storage = self.browser.0.borrow_mut();
-        for (effect, first, second) in &self.effects {
-            let key = |page: &[u32]| page[*first as usize];
+        for effect in self.effects.iter().copied() {
+            let key = |page: &[u32], event: u32| page[event as usize];
             match effect {
-                Effect::Write => {
-                    let stored = Stored {
-                        created_ms: said.ms,
-                        bytes: said.size,
-                        flags: said.flags,
-                    };
-                    storage.events.insert(key(&self.keys), stored);
+                Effect::Store { event } => {
+                    let record = added.expect("only what is new is stored");
+                    storage.events.insert(key(&self.keys, event), record);
                 }
-                Effect::Remove => drop(storage.events.remove(&key(&self.keys))),
-                Effect::Note => {
-                    let word = WORDS[*second as usize];
-                    storage.notes.insert(key(&self.keys), word);
+                Effect::Remove { event } => drop(storage.events.remove(&key(&self.keys, event))),
+                Effect::Note { event, word } => {
+                    storage.notes.insert(key(&self.keys, event), word);
                 }
                 Effect::Clear => *storage = Storage::default(),
-                Effect::Pause if *first > 0 => {
-                    storage.pause_until_ms = self.now_ms + f64::from(*first);
-                }
-                Effect::Pause => storage.pause_until_ms = 0.0,
-                Effect::Take => self.taken.push(key(&self.keys)),
-                Effect::Post => self.taken.push(0),
+                Effect::Pause { ms: 0 } => storage.pause_until_ms = 0.0,
+                Effect::Pause { ms } => storage.pause_until_ms = self.now_ms + f64::from(ms),
+                Effect::Take { event } => self.taken.push(key(&self.keys, event)),
+                Effect::Post { .. } => self.taken.push(0),
                 // A key that nobody has is one this page does not know.
-                Effect::Leave => self.keys[*first as usize] = 0,
+                Effect::Leave { event } => self.keys[event as usize] = 0,
+                Effect::Gate(gate) => self.gate = gate,
                 _ => {}
             }
         }
     }
 }
-
-const WORDS: [Word; 10] = [
-    Word::Accepted,
-    Word::Duplicate,
-    Word::Held,
-    Word::Invalid,
-    Word::Queued,
-    Word::Dropped,
-    Word::Consent,
-    Word::Full,
-    Word::Expired,
-    Word::Refused,
-];
