@@ -14,6 +14,8 @@ pub(super) fn changes(is_set: impl Fn(&'static str) -> bool) -> Vec<&'static str
             "DUET_BATCH_EVENTS is a cap: requests to TikTok begin with 50 events and grow up to it",
             "DUET_BATCH_EVENTS is 1000 by default and a cap: requests to TikTok begin with 50 events and grow up to it; it was 50",
         ),
+        // Pages send events whatever the settings are.
+        "event ids of the form of an order's (lower-case version 8 UUIDs) are reserved: a page's event with another order's is rejected",
     ]
 }
 
@@ -24,10 +26,13 @@ mod tests {
     #[test]
     fn what_changed_is_said_of_given_settings_and_of_defaults() {
         for (given, expected) in [
-            (&[][..], ["it was 300/1m requests", "it was 50"]),
+            (
+                &[][..],
+                ["it was 300/1m requests", "it was 50", "is rejected"],
+            ),
             (
                 &["DUET_RATE_LIMIT", "DUET_BATCH_EVENTS"],
-                ["its default is now 1200/1m", "grow up to it"],
+                ["its default is now 1200/1m", "grow up to it", "is rejected"],
             ),
         ] {
             let said = changes(|name| given.contains(&name));
