@@ -1,5 +1,5 @@
 //! How an operator's commands reach a running proxy: over a Unix socket in the data directory, which
-//! nobody but the proxy's own user can open.
+//! nobody but the proxy's own user can open: the process has a umask by which nothing it makes is open to others.
 //!
 //! A store has one process at a time. So a command asks the proxy that has it, and opens the store itself
 //! only where no proxy runs.
@@ -45,6 +45,7 @@ pub async fn serve(data_dir: &Path, letters: DeadLetters, orders: Orders) -> io:
         _ => {}
     }
     let listener = UnixListener::bind(&path)?;
+    // Without the right to execute, which the umask leaves.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     axum::serve(listener, router(letters, orders)).await
 }

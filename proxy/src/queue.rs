@@ -51,6 +51,7 @@ mod dead_letters;
 mod disk;
 mod ends;
 mod filter;
+mod folder;
 mod group;
 mod intake;
 mod journal;
@@ -58,6 +59,7 @@ mod key;
 mod lane;
 mod ledger;
 mod letter;
+mod manifest;
 mod orders;
 mod payment;
 mod row;
@@ -223,9 +225,29 @@ pub enum Error {
         /// How much of it is intact, in bytes.
         at: u64,
     },
+    /// A file is not as it was written.
+    #[error(
+        "the data directory is damaged: {} is missing or not as it was written; restore the folder from a copy", file.display()
+    )]
+    Unreadable {
+        /// Where it is in the folder.
+        file: PathBuf,
+    },
     /// Something that is stored does not read back.
     #[error("the data directory is damaged")]
     Corrupt,
+}
+
+impl Error {
+    /// Whether the disk is at fault, and with it everything that was to be written; not one call, nor one row.
+    fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::Unwritable | Self::Corrupt => false,
+            // A block that does not read back has no cause in the file system.
+            Self::Store(fjall::Error::Storage(error)) => matches!(error, fjall::LsmError::Io(_)),
+            _ => true,
+        }
+    }
 }
 
 impl From<fjall::Error> for Error {

@@ -17,10 +17,18 @@ mod survives;
 
 pub(crate) const SECRET: &str = "sandbox-secret";
 const SERVER_KEY: &str = "e2e-server-key-0123456789";
-const PRICE: i64 = 99_000;
+pub(crate) const PRICE: i64 = 99_000;
 pub(crate) const WEBHOOK: &str = "/api/payment/sepay/webhook";
 /// What SePay wants to hear.
 const THANKS: &str = r#"{"success":true}"#;
+
+const OWN: [(&str, &str); 5] = [
+    ("SEPAY_WEBHOOK_SECRET", SECRET),
+    ("SEPAY_SECRET_KEY", "demo-secret"),
+    ("SEPAY_ACCOUNTS", "0123499999"),
+    ("DUET_SERVER_KEY", SERVER_KEY),
+    ("DUET_SEND_LIMIT", "off"),
+];
 
 /// A proxy with a payment webhook, and a bank that knows it.
 pub(crate) struct Shop {
@@ -29,27 +37,21 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open(settings: &[(&str, &str)]) -> Result<Self> {
-        let stack = Stack::start(&Self::settings(settings)).await?;
+        let stack = Stack::start(&[&OWN, settings].concat()).await?;
+        Ok(Self { stack })
+    }
+
+    pub(crate) async fn open_with_faults(settings: &[(&str, &str)]) -> Result<Self> {
+        let stack = Stack::start_with_faults(&[&OWN, settings].concat()).await?;
         Ok(Self { stack })
     }
 
     /// As [`Shop::open`], with a proxy whose clock is off by so many milliseconds.
     async fn open_at(offset_ms: i64) -> Result<Self> {
-        let mut stack = Stack::prepare_with_faults(&Self::settings(&[])).await?;
+        let mut stack = Stack::prepare_with_faults(&OWN).await?;
         stack.faults()?.set_clock(offset_ms)?;
         stack.run_proxy().await?;
         Ok(Self { stack })
-    }
-
-    fn settings<'a>(settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-        let own = [
-            ("SEPAY_WEBHOOK_SECRET", SECRET),
-            ("SEPAY_SECRET_KEY", "demo-secret"),
-            ("SEPAY_ACCOUNTS", "0123499999"),
-            ("DUET_SERVER_KEY", SERVER_KEY),
-            ("DUET_SEND_LIMIT", "off"),
-        ];
-        [&own, settings].concat()
     }
 
     /// The shop's server registers an order for a plan.

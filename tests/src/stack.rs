@@ -176,7 +176,8 @@ impl Stack {
         self.run(command).await
     }
 
-    async fn run(&mut self, mut command: Command) -> Result<()> {
+    /// Starts the proxy by a command of the test's own, to which `serve` is added.
+    pub async fn run(&mut self, mut command: Command) -> Result<()> {
         let log = fs::File::options()
             .create(true)
             .append(true)

@@ -92,9 +92,9 @@ impl Courier {
 
     async fn work(&mut self) -> Result<Step, queue::Error> {
         let blocked = self.send_what_may_go().await?;
-        self.link
-            .health
-            .waiting_since(self.lane.destination(), self.lane.oldest_ms());
+        let oldest_ms = self.lane.oldest_ms(self.link.limits)?;
+        let destination = self.lane.destination();
+        self.link.health.waiting_since(destination, oldest_ms);
         if self.under_way.is_empty() {
             return Ok(match blocked {
                 Blocked::For(wait) => Step::Wait(wait),

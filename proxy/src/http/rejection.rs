@@ -159,6 +159,7 @@ impl From<queue::Error> for Rejection {
             | queue::Error::Store(_)
             | queue::Error::Folder(_)
             | queue::Error::Damaged { .. }
+            | queue::Error::Unreadable { .. }
             | queue::Error::Corrupt => Self::Unavailable,
         }
     }

@@ -12,18 +12,25 @@
 //! | `about` | `probe` | when the store was last asked whether it can be written, ms |
 
 use std::{
-    fs,
+    fs::{File, TryLockError},
+    io,
     ops::{Bound, Range},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
+    thread,
+    time::Duration,
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, config::BlockSizePolicy};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    config::BlockSizePolicy,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Class, Destination, Error, journal,
+    Class, Destination, Error, folder, journal,
     letter::{DeadLetter, LetterId},
+    manifest,
     row::{self, Row},
     table::{Table, sync_names},
 };
@@ -39,6 +46,11 @@ const OTHERS_IN_MEMORY_BYTES: u64 = 2 * 1024 * 1024;
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// How much of the journal may have to be read at start; the least that fjall takes.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+/// The file that a process locks while it has the store open.
+const LOCK: &str = "lock";
+/// How often, and with which pauses, the lock is asked for.
+const LOCK_TRIES: usize = 3;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// How long a dead letter is kept.
 const KEEP_LETTERS_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// The most letters that one sweep clears.
@@ -99,6 +111,8 @@ impl Store {
             folder: Arc::new(folder.to_owned()),
             tables: Arc::default(),
         };
+        folder::prepare(folder)?;
+        alone(folder, || manifest::check(folder))?;
         store.reopen()?;
         Ok(store)
     }
@@ -123,8 +137,7 @@ impl Store {
 
 impl Tables {
     fn open(folder: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(folder).map_err(Error::Folder)?;
-        journal::mend(folder)?;
+        alone(folder, || journal::mend(folder))?;
         let database = Database::builder(folder)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
@@ -142,6 +155,11 @@ impl Tables {
         sync_names(&tables.about)?;
         tables.check_format()?;
         Ok(tables)
+    }
+
+    /// Whether fjall's own threads could do their work: after an error of one of them it takes no more writes.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        Ok(self.database.persist(PersistMode::Buffer)?)
     }
 
     fn check_format(&self) -> Result<(), Error> {
@@ -203,11 +221,18 @@ impl Tables {
             let (sequence, mark) = row::read_key(&key, prefix)?;
             match mark {
                 None if held >= bytes => break,
-                None => {
-                    let row = Row::read(sequence, &value)?;
-                    held += row.bytes();
-                    found.push((row, Vec::new()));
-                }
+                None => match Row::read(sequence, &value) {
+                    Ok(row) => {
+                        held += row.bytes();
+                        found.push((row, Vec::new()));
+                    }
+                    // Those behind it have nothing to do with that.
+                    Err(error) => tracing::error!(
+                        error = ?error,
+                        sequence,
+                        "events that wait do not read back; they stay where they are"
+                    ),
+                },
                 Some(start) => {
                     let end = value.first_chunk().ok_or(Error::Corrupt)?;
                     if let Some((row, settled)) = found.last_mut()
@@ -267,6 +292,29 @@ impl Tables {
         batch.commit()?;
         Ok(swept)
     }
+}
+
+/// Does something that no other process may do at the same time: fjall takes the lock only when it opens the files.
+fn alone<T>(folder: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let lock = match File::options()
+        .read(true)
+        .write(true)
+        .open(folder.join(LOCK))
+    {
+        Ok(lock) => lock,
+        // Nothing is there yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return work(),
+        Err(error) => return Err(Error::Folder(error)),
+    };
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Ok(()) => return work(),
+            // A process, or whoever in this one still reads, may be about to let go of it.
+            Err(TryLockError::WouldBlock) => thread::park_timeout(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(Error::Folder(error)),
+        }
+    }
+    Err(Error::Locked)
 }
 
 fn others() -> KeyspaceCreateOptions {

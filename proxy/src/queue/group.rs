@@ -7,7 +7,7 @@ use fjall::{OwnedWriteBatch, PersistMode};
 use super::{
     Class, DedupKey, Destination, Enqueued, Error,
     disk::{Place, Position, Tables},
-    intake::Bundle,
+    intake::{Bundle, Packed},
     ledger::Ledger,
     letter::{DeadLetter, LetterId},
     row::{self, Draft},
@@ -38,6 +38,8 @@ pub(super) struct Settlement {
     pub(super) letters: Vec<(LetterId, DeadLetter)>,
     /// No row of this class before this one waits.
     pub(super) head: u64,
+    /// How often the store had been opened when its events were claimed.
+    pub(super) opened: u64,
 }
 
 pub(super) struct Group<'a> {
@@ -49,6 +51,9 @@ pub(super) struct Group<'a> {
     /// New rows, one for each class of each destination.
     drafts: Vec<NewRow>,
     ledger: Ledger<'a>,
+    /// New dead letters, as JSON, and those that are gone.
+    buried: Vec<(LetterId, Vec<u8>)>,
+    unearthed: Vec<LetterId>,
     /// Events that nobody sent: those of payments.
     added: u64,
     /// How many more paid orders report nothing.
@@ -63,14 +68,25 @@ struct NewRow {
     draft: Draft,
 }
 
+/// How far a commit had come before a call.
+struct Mark {
+    next: u64,
+    held: u64,
+    drafts: Vec<(usize, u64)>,
+    seen: [usize; 2],
+    letters: (usize, usize),
+    added: u64,
+    unreported: i64,
+}
+
 /// What a commit has changed.
 pub(super) struct Committed {
     /// Whether it was synced to disk.
     pub(super) durable: bool,
     /// About how much it added to the journal.
     pub(super) bytes: usize,
-    /// Who has new events, and the row they stand in.
-    pub(super) arrivals: Vec<(Arc<Destination>, u64)>,
+    /// Who has new events.
+    pub(super) arrivals: Vec<Arc<Destination>>,
     /// How many events of payments there are among them.
     pub(super) added: u64,
     /// How many more paid orders report nothing.
@@ -92,6 +108,8 @@ impl<'a> Group<'a> {
             times,
             drafts: Vec::new(),
             ledger: Ledger::new(&tables.orders),
+            buried: Vec::new(),
+            unearthed: Vec::new(),
             added: 0,
             unreported: 0,
             bytes: 0,
@@ -99,11 +117,70 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Takes those that were not accepted before.
-    pub(super) fn admit(&mut self, bundle: &Bundle) -> Result<Vec<Enqueued>, Error> {
+    /// Does the work of one call, or leaves no trace of it where the call itself is at fault: the others of the commit
+    /// have nothing to do with that.
+    pub(super) fn whole<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<Result<T, Error>, Error> {
+        let mark = self.mark();
+        match work(self) {
+            Ok(done) => Ok(Ok(done)),
+            Err(error) if error.is_of_the_disk() => Err(error),
+            Err(error) => {
+                tracing::error!(error = ?error, "a change of the store was refused, and nothing of it is left");
+                self.go_back(mark);
+                Ok(Err(error))
+            }
+        }
+    }
+
+    fn mark(&mut self) -> Mark {
+        self.ledger.mark();
+        Mark {
+            next: self.position.next,
+            held: self.position.held,
+            drafts: self.drafts.iter().map(|row| row.draft.mark()).collect(),
+            seen: self.seen.mark(),
+            letters: (self.buried.len(), self.unearthed.len()),
+            added: self.added,
+            unreported: self.unreported,
+        }
+    }
+
+    fn go_back(&mut self, mark: Mark) {
+        self.ledger.go_back();
+        self.position.next = mark.next;
+        self.position.held = mark.held;
+        self.drafts.truncate(mark.drafts.len());
+        for (row, mark) in self.drafts.iter_mut().zip(mark.drafts) {
+            row.draft.go_back(mark);
+        }
+        self.seen.go_back(mark.seen);
+        self.buried.truncate(mark.letters.0);
+        self.unearthed.truncate(mark.letters.1);
+        self.added = mark.added;
+        self.unreported = mark.unreported;
+    }
+
+    /// Takes of each call's events those that were not accepted before.
+    pub(super) fn admit(
+        &mut self,
+        bundle: &Bundle,
+    ) -> Result<Vec<Result<Vec<Enqueued>, Error>>, Error> {
+        bundle
+            .calls()
+            .map(|entries| self.whole(|group| group.admit_call(entries)))
+            .collect()
+    }
+
+    fn admit_call<'e>(
+        &mut self,
+        entries: impl ExactSizeIterator<Item = (&'e Packed, &'e [u8])>,
+    ) -> Result<Vec<Enqueued>, Error> {
         let now_s = seconds(self.times.stamp_ms);
-        let mut results = Vec::new();
-        for (entry, event) in bundle.entries() {
+        let mut results = Vec::with_capacity(entries.len());
+        for (entry, event) in entries {
             let is_repeat = self.is_seen(&entry.key)?;
             let result = match &entry.note {
                 None => self.take(entry, event, is_repeat),
@@ -130,11 +207,10 @@ impl<'a> Group<'a> {
         }
         self.durable |= !settlement.letters.is_empty();
         for (id, letter) in settlement.letters {
-            self.ended_in_vain(&letter)?;
+            // An order that does not read back keeps no event from its end.
+            let _ = self.whole(|group| group.ended_in_vain(&letter))?;
             let letter = serde_json::to_vec(&letter).map_err(|_| Error::Corrupt)?;
-            self.tables
-                .dead
-                .insert(&mut self.batch, id.to_bytes(), letter)?;
+            self.buried.push((id, letter));
         }
         let places = &mut self.position.places;
         if let Some(place) = places
@@ -156,7 +232,7 @@ impl<'a> Group<'a> {
             }
             if let Some(letter) = self.tables.letter(*id)? {
                 self.send_again(&letter)?;
-                self.tables.dead.remove(&mut self.batch, id.to_bytes());
+                self.unearthed.push(*id);
                 replayed.insert(*id);
             }
         }
@@ -169,7 +245,7 @@ impl<'a> Group<'a> {
         let mut removed = HashSet::new();
         for id in letters {
             if self.tables.dead.get(id.to_bytes())?.is_some() && removed.insert(*id) {
-                self.tables.dead.remove(&mut self.batch, id.to_bytes());
+                self.unearthed.push(*id);
             }
         }
         self.durable = true;
@@ -206,7 +282,14 @@ impl<'a> Group<'a> {
             let value = draft.into_value();
             self.bytes += value.len();
             self.batch.insert(&self.tables.waiting, key, value);
-            arrivals.push((destination, sequence));
+            arrivals.push(destination);
+        }
+        for (id, letter) in self.buried {
+            let dead = &self.tables.dead;
+            dead.insert(&mut self.batch, id.to_bytes(), letter)?;
+        }
+        for id in self.unearthed {
+            self.tables.dead.remove(&mut self.batch, id.to_bytes());
         }
         self.ledger.write_to(&mut self.batch)?;
         self.seen.write(self.tables, &mut self.batch);
@@ -276,19 +359,6 @@ impl Position {
 
     pub(super) fn waiting(&self) -> u64 {
         self.places.iter().map(|place| place.waiting).sum()
-    }
-
-    /// Every destination for which something waits, and the first row of either class that may.
-    pub(super) fn heads(&self) -> Vec<(Arc<Destination>, u64)> {
-        let mut heads: Vec<(Arc<Destination>, u64)> = Vec::new();
-        for place in &self.places {
-            let mut known = heads.iter_mut();
-            match known.find(|(destination, _)| *destination == place.destination) {
-                Some((_, head)) => *head = place.head.min(*head),
-                None => heads.push((Arc::clone(&place.destination), place.head)),
-            }
-        }
-        heads
     }
 }
 

@@ -1,7 +1,7 @@
 //! The half that takes events in: calls that come in one turn of the runtime go to the writer together.
 
 use std::{
-    mem,
+    mem, slice,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicUsize, Ordering},
@@ -108,6 +108,29 @@ pub(super) struct Packed {
     pub(super) note: Option<Note>,
     bytes: usize,
 }
+
+/// What came in one call.
+pub(super) struct Entries<'a> {
+    packed: slice::Iter<'a, Packed>,
+    text: &'a [u8],
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a Packed, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let packed = self.packed.next()?;
+        let (event, rest) = self.text.split_at_checked(packed.bytes).unwrap_or_default();
+        self.text = rest;
+        Some((packed, event))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.packed.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Entries<'_> {}
 
 /// What all bundles hold that the writer has not answered.
 #[derive(Default)]
@@ -309,22 +332,27 @@ impl Bundle {
         Ok(())
     }
 
-    /// The entries, each with its event's JSON.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&Packed, &[u8])> {
-        let mut rest = self.text.as_slice();
-        self.packed.iter().map(move |packed| {
-            let (event, behind) = rest.split_at_checked(packed.bytes).unwrap_or_default();
-            rest = behind;
-            (packed, event)
+    /// The entries of each call, each with its event's JSON.
+    pub(super) fn calls(&self) -> impl Iterator<Item = Entries<'_>> {
+        let (mut packed, mut text) = (self.packed.as_slice(), self.text.as_slice());
+        self.calls.iter().map(move |(_, count)| {
+            let (entries, behind) = packed.split_at_checked(*count).unwrap_or_default();
+            packed = behind;
+            let bytes = entries.iter().map(|entry| entry.bytes).sum();
+            let (events, behind) = text.split_at_checked(bytes).unwrap_or_default();
+            text = behind;
+            Entries {
+                packed: entries.iter(),
+                text: events,
+            }
         })
     }
 
-    /// Answers every call; `results` has one for each entry.
-    pub(super) fn answer(mut self, results: Vec<Enqueued>) {
-        let mut results = results.into_iter();
-        for (answer, count) in self.release() {
+    /// Answers every call; `results` has one for each.
+    pub(super) fn answer(mut self, results: Vec<Result<Vec<Enqueued>, Error>>) {
+        for ((answer, _), result) in self.release().into_iter().zip(results) {
             // A caller that went away has its events kept all the same.
-            let _ = answer.send(Ok(results.by_ref().take(count).collect()));
+            let _ = answer.send(result);
         }
     }
 

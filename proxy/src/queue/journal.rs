@@ -6,6 +6,9 @@
 //! an unfinished batch at its end is cut off, and damage with intact batches behind it is an error that
 //! loses nothing.
 //!
+//! Then it is written over itself and synced. After a sync that failed, Linux returns the data to every reader, calls it
+//! clean, and never writes it: what reads back may be gone once the power goes, and a repeat is answered by it.
+//!
 //! A journal is a row of batches: a start (1, number of entries, 4 bytes, sequence number, 8 bytes), entries
 //! (an item: 2, type, compression, keyspace, 8 bytes, lengths of the key, 2 bytes, and of the value, twice 4
 //! bytes, key, value; or 4, keyspace, 8 bytes), an end (3, xxh3 of the entries, 8 bytes, `FJL` and 3).
@@ -15,18 +18,22 @@ use std::{
     fs::{self, File},
     io::{self, BufReader, Read, Seek, SeekFrom},
     mem,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::Error;
+use super::{Error, manifest};
 
 const TRAILER: &[u8] = b"FJL\x03";
 const START_BYTES: u64 = 1 + 4 + 8;
 const PIECE_BYTES: u64 = 64 * 1024;
+/// How much is written over itself at a time.
+const COPY_BYTES: usize = 1024 * 1024;
 
-/// Looks through all journals in `folder` and cuts off unfinished ends.
+/// Looks through all journals in `folder`, cuts off unfinished ends, and has the disk get everything else. Nobody may
+/// write to them meanwhile.
 pub(super) fn mend(folder: &Path) -> Result<(), Error> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -36,17 +43,25 @@ pub(super) fn mend(folder: &Path) -> Result<(), Error> {
     for entry in entries {
         let path = entry.map_err(Error::Folder)?.path();
         if path.extension().is_some_and(|extension| extension == "jnl") {
-            mend_file(&path)?;
+            let number = path.file_stem().and_then(|name| name.to_str());
+            let is_named = number.is_some_and(|number| number.parse::<u64>().is_ok());
+            if !path.is_file() || !is_named {
+                return manifest::damaged(folder, &path);
+            }
+            let intact = mend_file(&path)?;
+            write_again(&path, intact).map_err(Error::Folder)?;
         }
     }
-    Ok(())
+    let sync = || File::open(folder)?.sync_all();
+    sync().map_err(Error::Folder)
 }
 
-fn mend_file(path: &Path) -> Result<(), Error> {
+/// How much of the journal is left.
+fn mend_file(path: &Path) -> Result<u64, Error> {
     let intact = intact_bytes(path).map_err(Error::Folder)?;
     let rest = written_behind(path, intact).map_err(Error::Folder)?;
     if rest.is_empty() {
-        return Ok(());
+        return Ok(intact);
     }
     if holds_a_batch(&rest) {
         return Err(Error::Damaged {
@@ -63,7 +78,23 @@ fn mend_file(path: &Path) -> Result<(), Error> {
         file.set_len(intact)?;
         file.sync_all()
     };
-    cut().map_err(Error::Folder)
+    cut().map_err(Error::Folder)?;
+    Ok(intact)
+}
+
+/// Writes the first `bytes` over themselves, and syncs.
+fn write_again(path: &Path, bytes: u64) -> io::Result<()> {
+    let journal = File::options().read(true).write(true).open(path)?;
+    let mut piece = vec![0; COPY_BYTES];
+    let mut at = 0;
+    while at < bytes {
+        let length = usize::try_from(bytes - at).unwrap_or(usize::MAX);
+        let part = piece.get_mut(..length.min(COPY_BYTES)).unwrap_or_default();
+        journal.read_exact_at(part, at)?;
+        journal.write_all_at(part, at)?;
+        at += part.len() as u64;
+    }
+    journal.sync_all()
 }
 
 /// How much of a journal is whole batches.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Notify, time};
+use tokio::time;
 
 use super::{
     Class, Destination, Error,
@@ -11,7 +11,7 @@ use super::{
     group::Settlement,
     letter::{DeadLetter, LetterId},
     row::Row,
-    writer::{Call, Handle, NewLane},
+    writer::{Arrivals, Call, Handle, NewLane},
 };
 use crate::{clock::Clock, outcome::Outcome};
 
@@ -26,7 +26,9 @@ pub struct Lane {
     writer: Handle,
     ends: Arc<Ends>,
     clock: Clock,
-    arrived: Arc<Notify>,
+    arrivals: Arc<Arrivals>,
+    /// How often the store had been opened when this lane began to read.
+    opened: u64,
     first: Rows,
     second: Rows,
 }
@@ -105,7 +107,8 @@ impl Lane {
         ends: Arc<Ends>,
         clock: Clock,
     ) -> Self {
-        let rows = |class| Rows::new(&new.destination, class, new.head);
+        let start = new.arrivals.start();
+        let rows = |class| Rows::new(&new.destination, class, start.head);
         Self {
             first: rows(Class::First),
             second: rows(Class::Second),
@@ -114,7 +117,8 @@ impl Lane {
             writer,
             ends,
             clock,
-            arrived: new.arrived,
+            arrivals: new.arrivals,
+            opened: start.opened,
         }
     }
 
@@ -132,10 +136,18 @@ impl Lane {
     /// the limit on its own comes alone.
     ///
     /// # Errors
-    /// [`Error::Store`] when the disk refuses, [`Error::Corrupt`] when a row does not read back.
+    /// [`Error::Store`] when the disk refuses, [`Error::Corrupt`] when a row does not read back, [`Error::Stopped`] after
+    /// the store was opened again; then [`Lane::rewind`] is due.
     pub fn claim(&mut self, class: Class, limits: Limits) -> Result<Option<Batch>, Error> {
+        self.check()?;
         let (rows, store) = self.rows(class);
         rows.claim(store, limits)
+    }
+
+    /// Whether the store is the one that was read: after it was opened again, other rows may wait.
+    fn check(&self) -> Result<(), Error> {
+        let is_same = self.arrivals.start().opened == self.opened;
+        is_same.then_some(()).ok_or(Error::Stopped)
     }
 
     /// Whether an event of this class waits that is not claimed. Where none has been read, about so many bytes are read.
@@ -143,6 +155,7 @@ impl Lane {
     /// # Errors
     /// As [`Lane::claim`].
     pub fn any(&mut self, class: Class, bytes: usize) -> Result<bool, Error> {
+        self.check()?;
         let (rows, store) = self.rows(class);
         rows.any(store, bytes)
     }
@@ -175,6 +188,7 @@ impl Lane {
             mark,
             letters,
             head,
+            opened: self.opened,
         };
         self.writer
             .ask(|answer| Call::Settle(settlement, answer))
@@ -208,21 +222,33 @@ impl Lane {
         events.iter().map(letter).collect()
     }
 
-    /// When the oldest event that was read and is not settled was accepted, in Unix milliseconds.
-    pub fn oldest_ms(&self) -> Option<i64> {
-        let oldest = [&self.first, &self.second].map(Rows::oldest_ms);
-        oldest.into_iter().flatten().min()
+    /// When the oldest event that waits was accepted, in Unix milliseconds. Where none was read, some are, as for a
+    /// claim within `limits`: what may not be sent yet waits all the same.
+    ///
+    /// # Errors
+    /// As [`Lane::claim`].
+    pub fn oldest_ms(&mut self, limits: Limits) -> Result<Option<i64>, Error> {
+        self.check()?;
+        let first = self.first.oldest_ms(&self.store, limits.bytes)?;
+        let second = self.second.oldest_ms(&self.store, limits.bytes)?;
+        Ok(first.into_iter().chain(second).min())
     }
 
     /// Gives up every claim: what was claimed and not settled is claimed again.
     pub fn rewind(&mut self) {
+        let start = self.arrivals.start();
+        if start.opened != self.opened {
+            self.opened = start.opened;
+            self.first.head = start.head;
+            self.second.head = start.head;
+        }
         self.first.rewind();
         self.second.rewind();
     }
 
     /// Returns when something may have arrived since the last call, or this time is over.
     pub async fn arrival(&self, within: Option<Duration>) {
-        let arrived = self.arrived.notified();
+        let arrived = self.arrivals.notify.notified();
         match within {
             None => arrived.await,
             Some(within) => {

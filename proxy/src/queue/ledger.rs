@@ -31,15 +31,41 @@ pub(super) struct Waiting {
 /// Rows as they will be once the commit is done.
 pub(super) struct Ledger<'a> {
     rows: &'a Table,
-    changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    changed: BTreeMap<Vec<u8>, Value>,
+    /// What stood in `changed` before each change since [`Ledger::mark`], where something did.
+    undo: Vec<(Vec<u8>, Option<Value>)>,
 }
+
+/// A row's value, where there is a row.
+type Value = Option<Vec<u8>>;
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(rows: &'a Table) -> Self {
         Self {
             rows,
             changed: BTreeMap::new(),
+            undo: Vec::new(),
         }
+    }
+
+    /// From here on, changes can be taken back.
+    pub(super) fn mark(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Takes back every change since [`Ledger::mark`].
+    pub(super) fn go_back(&mut self) {
+        while let Some((key, before)) = self.undo.pop() {
+            match before {
+                Some(before) => self.changed.insert(key, before),
+                None => self.changed.remove(&key),
+            };
+        }
+    }
+
+    fn change(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let before = self.changed.insert(key.clone(), value);
+        self.undo.push((key, before));
     }
 
     pub(super) fn find(&self, id: &str, now_ms: i64) -> Result<Option<Order>, Error> {
@@ -87,11 +113,11 @@ impl<'a> Ledger<'a> {
         let mut ids: Vec<String> = self.read(&code)?.unwrap_or_default();
         ids.retain(|known| known != id);
         if ids.is_empty() {
-            self.changed.insert(code, None);
+            self.change(code, None);
         } else {
             self.write(code, &ids)?;
         }
-        self.changed.insert(order_key(id), None);
+        self.change(order_key(id), None);
         Ok(())
     }
 
@@ -111,7 +137,7 @@ impl<'a> Ledger<'a> {
     pub(super) fn take(&mut self, until_ms: i64, sequence: u64) -> Result<Option<Waiting>, Error> {
         let key = held_key(until_ms, sequence);
         let waiting = self.read(&key)?;
-        self.changed.insert(key, None);
+        self.change(key, None);
         Ok(waiting)
     }
 
@@ -138,27 +164,37 @@ impl<'a> Ledger<'a> {
         let mut last = Vec::new();
         let (mut rows, mut unreported) = (0, 0);
         let mut over = Vec::new();
+        let mut unreadable = 0;
         for row in self.rows.range(cursor..).take(most) {
             let (key, value) = row.into_inner()?;
+            last = key.to_vec();
             match key.first() {
-                Some(b'o') => {
-                    let order: Order = read(&value)?;
-                    if order.is_over(now_ms) {
-                        over.push(order.id().to_owned());
-                    } else if order.is_unreported() {
-                        unreported += 1;
-                    }
-                }
-                Some(b'p') if read::<Payment>(&value)?.is_over(now_ms) => {
-                    self.changed.insert(key.to_vec(), None);
-                }
+                Some(b'o') => match read::<Order>(&value) {
+                    Ok(order) if order.is_over(now_ms) => over.push(order.id().to_owned()),
+                    Ok(order) => unreported += usize::from(order.is_unreported()),
+                    Err(_) => unreadable += 1,
+                },
+                Some(b'p') => match read::<Payment>(&value) {
+                    Ok(payment) if payment.is_over(now_ms) => self.change(key.to_vec(), None),
+                    Ok(_) => {}
+                    Err(_) => unreadable += 1,
+                },
                 _ => {}
             }
-            last = key.to_vec();
             rows += 1;
         }
         for id in over {
-            self.forget(&id)?;
+            match self.forget(&id) {
+                Err(error) if error.is_of_the_disk() => return Err(error),
+                Err(_) => unreadable += 1,
+                Ok(()) => {}
+            }
+        }
+        if unreadable > 0 {
+            tracing::error!(
+                rows = unreadable,
+                "orders or payments do not read back; they stay where they are"
+            );
         }
         if rows < most {
             last.clear();
@@ -191,7 +227,7 @@ impl<'a> Ledger<'a> {
 
     fn write<T: Serialize>(&mut self, key: Vec<u8>, value: &T) -> Result<(), Error> {
         let value = serde_json::to_vec(value).map_err(|_| Error::Unwritable)?;
-        self.changed.insert(key, Some(value));
+        self.change(key, Some(value));
         Ok(())
     }
 }

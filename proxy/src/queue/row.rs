@@ -134,6 +134,17 @@ impl Draft {
         self.events
     }
 
+    /// How far it has come.
+    pub(super) fn mark(&self) -> (usize, u64) {
+        (self.text.len(), self.events)
+    }
+
+    /// Takes back what was pushed since `mark`.
+    pub(super) fn go_back(&mut self, (text, events): (usize, u64)) {
+        self.text.truncate(text);
+        self.events = events;
+    }
+
     pub(super) fn into_value(self) -> Vec<u8> {
         let packed = if self.events < PACKED_FROM {
             None

@@ -88,6 +88,26 @@ impl Seen {
         place.learn(key, now_s.saturating_add(remember.seconds()));
     }
 
+    /// How much has been learnt for the commit under way.
+    pub(super) fn mark(&self) -> [usize; 2] {
+        self.shelves.each_ref().map(|shelf| shelf.fresh.len())
+    }
+
+    /// Forgets what was learnt since `mark`.
+    pub(super) fn go_back(&mut self, mark: [usize; 2]) {
+        for (shelf, learnt) in self.shelves.iter_mut().zip(mark) {
+            let (entries, _) = shelf
+                .fresh
+                .get(learnt..)
+                .unwrap_or_default()
+                .as_chunks::<ENTRY_BYTES>();
+            for entry in entries {
+                shelf.young.remove(&read_entry(entry).0);
+            }
+            shelf.fresh.truncate(learnt);
+        }
+    }
+
     /// Adds what was learnt since the last call to a commit.
     pub(super) fn write(&mut self, tables: &Tables, batch: &mut OwnedWriteBatch) {
         for shelf in &mut self.shelves {
@@ -255,7 +275,8 @@ impl Shelf {
         while !self.rows.is_empty() && batch.len() < SWEEP {
             let row = row_key(self.tag, self.rows.start);
             if let Some(value) = tables.seen.get(row)? {
-                let entries: Vec<_> = entries(&value)?.collect();
+                // A row that does not read back is forgotten with the rest.
+                let entries: Vec<_> = entries(&value).into_iter().flatten().collect();
                 if entries.iter().any(|(_, until)| *until > now_s) {
                     break;
                 }

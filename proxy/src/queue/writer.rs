@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     thread,
@@ -119,13 +119,38 @@ pub(super) struct Shared {
 /// A destination to be served from now on.
 pub(super) struct NewLane {
     pub(super) destination: Arc<Destination>,
-    /// The first row of either class that may wait.
-    pub(super) head: u64,
-    pub(super) arrived: Arc<Notify>,
+    pub(super) arrivals: Arc<Arrivals>,
 }
 
-/// Calls and what became of their entries.
-pub(super) type Answered = (Bundle, Vec<Enqueued>);
+/// What the writer tells a lane.
+pub(super) struct Arrivals {
+    /// Something may have arrived.
+    pub(super) notify: Notify,
+    start: Mutex<Start>,
+}
+
+/// Where a lane begins to read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start {
+    /// How often the store has been opened: what was claimed before is claimed again.
+    pub(super) opened: u64,
+    /// The first row of either class that may wait.
+    pub(super) head: u64,
+}
+
+impl Arrivals {
+    pub(super) fn start(&self) -> Start {
+        *self.start.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start_at(&self, start: Start) {
+        *self.start.lock().unwrap_or_else(PoisonError::into_inner) = start;
+        self.notify.notify_one();
+    }
+}
+
+/// Calls and what became of each.
+pub(super) type Answered = (Bundle, Vec<Result<Vec<Enqueued>, Error>>);
 
 /// Starts the thread. It ends when the last handle is dropped; the calls that came before are still
 /// answered.
@@ -136,17 +161,16 @@ pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
         calls,
         healthy: Arc::clone(&healthy),
     };
-    let state = State::load(&store)?;
-    let heads = state.position.heads();
     let mut writer = Writer {
-        state: Some(state),
+        state: Some(State::load(&store, 1)?),
         store,
+        opened: 1,
         shared,
         healthy,
         lanes: HashMap::new(),
         unreported: Unreported::default(),
     };
-    writer.arrived(heads);
+    writer.announce_everything();
     thread::Builder::new()
         .name("queue-writer".to_owned())
         .spawn(move || run(writer, waiting))
@@ -167,14 +191,19 @@ struct Writer {
     store: Store,
     /// `None` after the disk failed, until the store is open again.
     state: Option<State>,
+    /// How often the store has been opened.
+    opened: u64,
     shared: Shared,
     healthy: Arc<AtomicBool>,
-    lanes: HashMap<Arc<Destination>, Arc<Notify>>,
+    /// The destinations that have a lane. Where events wait, the position says.
+    lanes: HashMap<Arc<Destination>, Arc<Arrivals>>,
     unreported: Unreported,
 }
 
 /// What the writer knows of what is on disk.
 struct State {
+    /// How often the store had been opened when this was read.
+    opened: u64,
     tables: Tables,
     seen: Seen,
     position: Position,
@@ -194,7 +223,7 @@ impl Writer {
         let times = self.shared.clock.times();
         let mut replies = Replies::default();
         let committed = self
-            .state()
+            .open_state()
             .and_then(|state| state.commit(calls, short, times, &mut replies));
         match committed {
             Ok(committed) => {
@@ -206,7 +235,7 @@ impl Writer {
                 }
                 self.shared.metrics.reported(committed.added);
                 self.unreported.changed(committed.unreported);
-                self.arrived(committed.arrivals);
+                self.announce(committed.arrivals);
                 replies.give(&self.shared);
                 // A disk that refuses refuses the next commit too, which says so.
                 let _ = self.shared.ahead.committed(committed.bytes);
@@ -215,13 +244,24 @@ impl Writer {
         }
     }
 
-    fn state(&mut self) -> Result<&mut State, Error> {
+    fn open_state(&mut self) -> Result<&mut State, Error> {
+        self.check();
         if self.state.is_none() {
             self.store.reopen()?;
-            self.state = Some(State::load(&self.store)?);
+            self.opened += 1;
+            self.state = Some(State::load(&self.store, self.opened)?);
             tracing::info!("the store is open again");
+            self.announce_everything();
         }
         self.state.as_mut().ok_or(Error::Stopped)
+    }
+
+    /// Notices that the store's own threads have failed, before somebody's call does.
+    fn check(&mut self) {
+        let checked = self.state.as_ref().map(|state| state.tables.check());
+        if let Some(Err(error)) = checked {
+            self.failed(&error);
+        }
     }
 
     /// Nothing that is held in memory can be relied on now; what is on disk is the truth.
@@ -232,33 +272,72 @@ impl Writer {
     }
 
     /// Tells those who deliver that there is something to deliver.
-    fn arrived(&mut self, arrivals: Vec<(Arc<Destination>, u64)>) {
-        if let Some(state) = &self.state {
-            let waiting = i64::try_from(state.position.waiting()).unwrap_or(i64::MAX);
-            self.shared.waiting.store(waiting, Ordering::Relaxed);
-            let held = i64::try_from(state.position.held).unwrap_or(i64::MAX);
-            self.shared.metrics.events_held.set(held);
-        }
-        let unreported = self.unreported.orders();
-        self.shared.metrics.paid_unreported.set(unreported);
-        for (destination, head) in arrivals {
-            if let Some(arrived) = self.lanes.get(&destination) {
-                arrived.notify_one();
-                continue;
+    fn announce(&mut self, arrivals: Vec<Arc<Destination>>) {
+        for destination in arrivals {
+            match self.lanes.get(&destination) {
+                Some(lane) => lane.notify.notify_one(),
+                None => self.begin_lane(destination),
             }
-            let arrived = Arc::new(Notify::new());
-            let lane = NewLane {
-                destination: Arc::clone(&destination),
-                head,
-                arrived: Arc::clone(&arrived),
-            };
-            self.lanes.insert(destination, arrived);
-            // A command that replays letters into a store delivers nothing.
-            let _ = self.shared.lanes.send(lane);
+        }
+        self.count();
+    }
+
+    /// Has every lane read from the store what waits there, after it was opened: commits that no lane knows of may be in
+    /// it, and others that a lane relied on may not.
+    fn announce_everything(&mut self) {
+        for (destination, lane) in &self.lanes {
+            lane.start_at(self.start_of(destination));
+        }
+        let state = self.state.as_ref();
+        let places = state.map_or([].as_slice(), |state| &state.position.places);
+        let all: Vec<_> = places
+            .iter()
+            .map(|place| Arc::clone(&place.destination))
+            .collect();
+        self.announce(all);
+    }
+
+    fn begin_lane(&mut self, destination: Arc<Destination>) {
+        let arrivals = Arc::new(Arrivals {
+            notify: Notify::new(),
+            start: Mutex::new(self.start_of(&destination)),
+        });
+        let lane = NewLane {
+            destination: Arc::clone(&destination),
+            arrivals: Arc::clone(&arrivals),
+        };
+        self.lanes.insert(destination, arrivals);
+        // A command that replays letters into a store delivers nothing.
+        let _ = self.shared.lanes.send(lane);
+    }
+
+    fn start_of(&self, destination: &Destination) -> Start {
+        let head = self.state.as_ref().map(|state| {
+            let places = state.position.places.iter();
+            let places = places.filter(|place| *place.destination == *destination);
+            let head = places.map(|place| place.head).min();
+            head.unwrap_or(state.position.next)
+        });
+        Start {
+            opened: self.opened,
+            head: head.unwrap_or_default(),
         }
     }
 
+    fn count(&self) {
+        let Some(state) = &self.state else { return };
+        let waiting = i64::try_from(state.position.waiting()).unwrap_or(i64::MAX);
+        self.shared.waiting.store(waiting, Ordering::Relaxed);
+        let held = i64::try_from(state.position.held).unwrap_or(i64::MAX);
+        self.shared.metrics.events_held.set(held);
+        let unreported = self.unreported.orders();
+        self.shared.metrics.paid_unreported.set(unreported);
+    }
+
     fn tidy_up(&mut self, sweep: bool) {
+        if sweep {
+            self.check();
+        }
         let Some(state) = &mut self.state else { return };
         let mut tidied = state.seen.seal(&state.tables);
         if tidied.is_ok() && sweep {
@@ -277,7 +356,7 @@ impl Writer {
             });
         }
         match tidied {
-            Ok(()) => self.arrived(Vec::new()),
+            Ok(()) => self.count(),
             Err(error) => self.failed(&error),
         }
     }
@@ -292,9 +371,10 @@ struct Swept {
 }
 
 impl State {
-    fn load(store: &Store) -> Result<Self, Error> {
+    fn load(store: &Store, opened: u64) -> Result<Self, Error> {
         let tables = store.tables()?;
         Ok(Self {
+            opened,
             seen: Seen::load(&tables)?,
             position: tables.position()?,
             swept_to: Vec::new(),
@@ -321,25 +401,33 @@ impl State {
                     let results = group.admit(&bundle)?;
                     replies.enqueued.push((bundle, results));
                 }
+                // Its events were claimed from a store that has been opened again since.
+                Call::Settle(settlement, answer) if settlement.opened != self.opened => {
+                    let _ = answer.send(Err(Error::Stopped));
+                }
                 Call::Settle(settlement, answer) => {
                     group.settle(settlement)?;
                     replies.done.push(answer);
                 }
                 Call::Replay(letters, answer) => {
-                    replies.counted.push((answer, group.replay(&letters)?));
+                    let replayed = group.whole(|group| group.replay(&letters))?;
+                    replies.counted.push((answer, replayed));
                 }
                 Call::Remove(letters, answer) => {
-                    replies.counted.push((answer, group.remove(&letters)?));
+                    let removed = group.whole(|group| group.remove(&letters))?;
+                    replies.counted.push((answer, removed));
                 }
                 Call::Register(order, destination, answer) => {
-                    let registered = group.register(&order, &destination)?;
+                    let registered = group.whole(|group| group.register(&order, &destination))?;
                     replies.registered.push((answer, registered));
                 }
                 Call::Pay(receipt, answer) => {
-                    replies.paid.push((answer, group.pay(&receipt)?));
+                    let taken = group.whole(|group| group.pay(&receipt))?;
+                    replies.paid.push((answer, taken));
                 }
                 Call::Withdraw(order_id, answer) => {
-                    replies.withdrawn.push((answer, group.withdraw(&order_id)?));
+                    let withdrawn = group.whole(|group| group.withdraw(&order_id))?;
+                    replies.withdrawn.push((answer, withdrawn));
                 }
                 Call::Probe(answer) => {
                     group.probe();

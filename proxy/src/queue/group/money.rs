@@ -322,18 +322,24 @@ impl Group<'_> {
     /// Gives up events that have waited for a payment long enough; the number of them.
     pub(in crate::queue) fn give_up_waiting(&mut self) -> Result<usize, Error> {
         let due = self.ledger.waited_in_vain(self.times.expiry_ms, SWEEP)?;
-        for (until_ms, sequence) in &due {
-            let waiting = self.ledger.take(*until_ms, *sequence)?;
-            let waiting = waiting.ok_or(Error::Corrupt)?;
-            self.position.held = self.position.held.saturating_sub(1);
-            if let Some(mut order) = self.ledger.find(&waiting.order_id, self.times.expiry_ms)? {
-                order.give_up(*sequence);
-                self.ledger.keep(&order)?;
-            }
-            self.bury(&Outcome::Unverified, *sequence, waiting)?;
+        let mut given_up = 0;
+        for (until_ms, sequence) in due {
+            let done = self.whole(|group| group.give_up(until_ms, sequence))?;
+            given_up += usize::from(done.is_ok());
         }
-        self.durable |= !due.is_empty();
-        Ok(due.len())
+        self.durable |= given_up > 0;
+        Ok(given_up)
+    }
+
+    fn give_up(&mut self, until_ms: i64, sequence: u64) -> Result<(), Error> {
+        let waiting = self.ledger.take(until_ms, sequence)?;
+        let waiting = waiting.ok_or(Error::Corrupt)?;
+        self.position.held = self.position.held.saturating_sub(1);
+        if let Some(mut order) = self.ledger.find(&waiting.order_id, self.times.expiry_ms)? {
+            order.give_up(sequence);
+            self.ledger.keep(&order)?;
+        }
+        self.bury(&Outcome::Unverified, sequence, waiting)
     }
 
     /// Forgets an order; the number of events that waited for its payment.
@@ -372,9 +378,8 @@ impl Group<'_> {
         };
         let letter = serde_json::to_vec(&letter).map_err(|_| Error::Corrupt)?;
         let id = LetterId::new(self.times.stamp_ms, sequence);
-        self.tables
-            .dead
-            .insert(&mut self.batch, id.to_bytes(), letter)
+        self.buried.push((id, letter));
+        Ok(())
     }
 
     /// Forgets orders and payments that have had their time, some of them each time. Where to go on, and how many

@@ -130,9 +130,12 @@ impl Rows {
         changes
     }
 
-    /// When the oldest event that was read and is not settled was accepted, in Unix milliseconds.
-    pub(super) fn oldest_ms(&self) -> Option<i64> {
-        self.open.values().next().map(|open| open.accepted_at_ms)
+    /// When the oldest event that waits was accepted, in Unix milliseconds. Where none was read, some are.
+    pub(super) fn oldest_ms(&mut self, store: &Store, bytes: usize) -> Result<Option<i64>, Error> {
+        if self.open.is_empty() {
+            self.read_ahead(store, bytes)?;
+        }
+        Ok(self.open.values().next().map(|open| open.accepted_at_ms))
     }
 
     pub(super) fn rewind(&mut self) {

@@ -1,35 +1,41 @@
 //! What is answered once a commit is done.
 
 use super::{Answer, Answered, Registered, Shared};
-use crate::{outcome::Outcome, queue::Taken};
+use crate::{
+    outcome::Outcome,
+    queue::{Error, Taken},
+};
 
 /// Whom to tell that a commit is done, and what.
 #[derive(Default)]
 pub(super) struct Replies {
     pub(super) enqueued: Vec<Answered>,
-    pub(super) counted: Vec<(Answer<usize>, usize)>,
-    pub(super) registered: Vec<(Answer<Registered>, Registered)>,
-    pub(super) paid: Vec<(Answer<Taken>, Taken)>,
-    pub(super) withdrawn: Vec<(Answer<Option<usize>>, Option<usize>)>,
+    pub(super) counted: Vec<Reply<usize>>,
+    pub(super) registered: Vec<Reply<Registered>>,
+    pub(super) paid: Vec<Reply<Taken>>,
+    pub(super) withdrawn: Vec<Reply<Option<usize>>>,
     pub(super) done: Vec<Answer<()>>,
 }
+
+type Reply<T> = (Answer<T>, Result<T, Error>);
 
 impl Replies {
     /// Gives every answer. Whoever asked may have gone; what was done is done all the same.
     pub(super) fn give(self, shared: &Shared) {
         for (answer, count) in self.counted {
-            let _ = answer.send(Ok(count));
+            let _ = answer.send(count);
         }
         for (answer, registered) in self.registered {
-            let _ = answer.send(Ok(registered));
+            let _ = answer.send(registered);
         }
         for (answer, taken) in self.paid {
-            let _ = answer.send(Ok(taken));
+            let _ = answer.send(taken);
         }
         for (answer, withdrawn) in self.withdrawn {
-            let waited = withdrawn.unwrap_or_default();
+            let waited = withdrawn.as_ref().ok().copied().flatten();
+            let waited = waited.unwrap_or_default();
             shared.metrics.given_up(&Outcome::Withdrawn, waited);
-            let _ = answer.send(Ok(withdrawn));
+            let _ = answer.send(withdrawn);
         }
         for answer in self.done {
             let _ = answer.send(Ok(()));

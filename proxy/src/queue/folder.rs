@@ -1,0 +1,54 @@
+//! The data directory belongs to the proxy's user alone.
+
+use std::{
+    fs::{self, DirBuilder, Permissions},
+    io,
+    os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+    path::Path,
+};
+
+use super::Error;
+
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// Makes the folder, and takes from an older one what others may do with it. A folder of somebody else stays as it is:
+/// a volume of Kubernetes is root's, and the proxy's through its group.
+pub(super) fn prepare(folder: &Path) -> Result<(), Error> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(FOLDER_MODE);
+    builder.create(folder).map_err(Error::Folder)?;
+    let about = fs::metadata(folder).map_err(Error::Folder)?;
+    let is_ours = about.uid() == rustix::process::geteuid().as_raw();
+    if !is_ours && about.mode() & 0o007 != 0 {
+        tracing::warn!(
+            folder = %folder.display(),
+            mode = format_args!("{:o}", about.mode() & 0o7777),
+            "others can read the data directory, and it is not this user's to close; its files are private"
+        );
+    }
+    close(folder).map_err(Error::Folder)
+}
+
+/// Sets the modes of what is ours, in the folder and below.
+fn close(path: &Path) -> io::Result<()> {
+    let about = fs::symlink_metadata(path)?;
+    let kind = about.file_type();
+    let mode = if kind.is_dir() {
+        FOLDER_MODE
+    } else if kind.is_file() || kind.is_socket() {
+        FILE_MODE
+    } else {
+        return Ok(());
+    };
+    let is_ours = about.uid() == rustix::process::geteuid().as_raw();
+    if is_ours && about.mode() & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
+    if kind.is_dir() {
+        for entry in fs::read_dir(path)? {
+            close(&entry?.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! What the proxy writes is its own user's alone, whatever the umask.
+
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use duet_tests::{Stack, stack::binary};
+use tokio::process::Command;
+
+use crate::{
+    events::event,
+    pays::{PRICE, Shop},
+};
+
+/// The mode of everything in a folder, and its own.
+fn modes(path: &Path) -> Result<Vec<(PathBuf, u32, bool)>> {
+    let about = fs::symlink_metadata(path)?;
+    let mut modes = vec![(path.to_owned(), about.mode() & 0o7777, about.is_dir())];
+    if about.is_dir() {
+        for entry in fs::read_dir(path)? {
+            modes.extend(self::modes(&entry?.path())?);
+        }
+    }
+    Ok(modes)
+}
+
+fn assert_private(folder: &Path) -> Result<()> {
+    for (path, mode, is_folder) in modes(folder)? {
+        let wanted = if is_folder { 0o700 } else { 0o600 };
+        assert_eq!(mode, wanted, "{} {mode:o}", path.display());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn folder_files_and_socket_are_private() -> Result<()> {
+    let shop = Shop::open(&[]).await?;
+    shop.register("PHO7K3M9Q2X").await?;
+    shop.pay("PHO7K3M9Q2X", PRICE).await?;
+    let stack = &shop.stack;
+    stack.conversions(1).await?;
+    stack
+        .until("the socket is there", async |stack| {
+            Ok(stack.data_dir().join("control.sock").exists())
+        })
+        .await?;
+    let socket = fs::metadata(stack.data_dir().join("control.sock"))?;
+    assert!(socket.file_type().is_socket());
+    assert_private(&stack.data_dir())
+}
+
+#[tokio::test]
+async fn a_folder_that_was_open_is_closed_when_it_is_ours() -> Result<()> {
+    let mut stack = Stack::start(&[]).await?;
+    stack.accepted(&event("a")).await?;
+    stack.conversions(1).await?;
+    stack.stop().await?;
+    for (path, _, is_folder) in modes(&stack.data_dir())? {
+        let mode = if is_folder { 0o755 } else { 0o644 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+    }
+    stack.run_proxy().await?;
+    stack.accepted(&event("b")).await?;
+    stack.conversions(2).await?;
+    assert_private(&stack.data_dir())
+}
+
+/// A volume of Kubernetes belongs to root and, through its group, to the proxy.
+#[tokio::test]
+async fn a_volume_of_the_proxys_group_is_used_and_warned_of() -> Result<()> {
+    let mut stack = Stack::prepare(&[]).await?;
+    if fs::metadata("/proc/self")?.uid() != 0 {
+        println!("only root can give a folder to a group");
+        return Ok(());
+    }
+    let folder = stack.data_dir();
+    fs::create_dir(&folder)?;
+    std::os::unix::fs::chown(&folder, Some(0), Some(65_532))?;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o2775))?;
+    let above = folder.ancestors().nth(1).unwrap();
+    fs::set_permissions(above, fs::Permissions::from_mode(0o711))?;
+    // As the proxy's user may not reach the binary where it was built.
+    let proxy = above.join("duet-proxy");
+    fs::copy(binary("duet-proxy")?, &proxy)?;
+    fs::set_permissions(&proxy, fs::Permissions::from_mode(0o755))?;
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65532", "--regid=65532", "--clear-groups"]);
+    command.arg(&proxy);
+    stack.run(command).await?;
+    stack.accepted(&event("a")).await?;
+    stack.conversions(1).await?;
+    assert!(
+        stack.log().contains("others can read the data directory"),
+        "{}",
+        stack.log()
+    );
+    assert_eq!(fs::metadata(&folder)?.mode() & 0o7777, 0o2775);
+    for file in ["0.jnl", "keyspaces", "version"] {
+        let mode = fs::metadata(folder.join(file))?.mode() & 0o077;
+        assert_eq!(mode, 0, "{file} {mode:o}");
+    }
+    Ok(())
+}
