@@ -159,6 +159,16 @@ async fn what_waits_is_told_while_nothing_can_be_sent() -> Result<()> {
     Ok(())
 }
 
+/// Sends as the SDK does: again after a 503, which a commit gets that is under way when the store fails.
+async fn sent_until_accepted(stack: &Stack, body: &Value) -> Result<()> {
+    stack
+        .until("it is accepted", async |stack| {
+            let answer = Answer::to(stack.track(body)?).await?;
+            Ok(answer.status.as_u16() == 202)
+        })
+        .await
+}
+
 /// Numbers that do not pack.
 struct Random(u64);
 
@@ -193,7 +203,7 @@ fn bulky(round: u64) -> Value {
 }
 
 #[tokio::test]
-async fn a_table_that_cannot_be_synced_is_noticed_and_costs_nobody_a_503() -> Result<()> {
+async fn a_table_that_cannot_be_synced_is_noticed_and_loses_nothing() -> Result<()> {
     let stack =
         Stack::start_with_faults(&[("DUET_RATE_LIMIT", "off"), ("DUET_SEND_LIMIT", "off")]).await?;
     let outage = stack.sandbox.inject(Trouble::BadGateway {});
@@ -205,12 +215,12 @@ async fn a_table_that_cannot_be_synced_is_noticed_and_costs_nobody_a_503() -> Re
     let mut posted = 0;
     while stack.faults()?.failed(Call::Fsync)? == 0 {
         ensure!(posted < 200, "no table was written");
-        stack.accepted(&bulky(posted)).await?;
+        sent_until_accepted(&stack, &bulky(posted)).await?;
         posted += 1;
     }
     stack
         .until("it is noticed", async |stack| {
-            stack.accepted(&event("a")).await?;
+            sent_until_accepted(stack, &event("a")).await?;
             Ok(stack.log().contains("the store failed"))
         })
         .await?;
