@@ -186,10 +186,10 @@ impl Random {
 }
 
 fn with_noise(mut event: Value, random: &mut Random, words: usize) -> Value {
-    let noise: String = (0..words)
+    let noise: Vec<_> = (0..words)
         .map(|_| format!("{:016x}", random.next()))
         .collect();
-    event["properties"]["noise"] = json!(noise);
+    event["properties"]["noise"] = json!(noise.concat());
     event
 }
 
