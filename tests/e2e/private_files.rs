@@ -68,6 +68,19 @@ async fn a_folder_that_was_open_is_closed_when_it_is_ours() -> Result<()> {
     assert_private(&stack.data_dir())
 }
 
+#[tokio::test]
+async fn a_folder_behind_a_link_is_closed_too() -> Result<()> {
+    let mut stack = Stack::prepare(&[]).await?;
+    let folder = stack.data_dir().with_file_name("behind-a-link");
+    fs::create_dir(&folder)?;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
+    std::os::unix::fs::symlink(&folder, stack.data_dir())?;
+    stack.run_proxy().await?;
+    stack.accepted(&event("a")).await?;
+    stack.conversions(1).await?;
+    assert_private(&folder)
+}
+
 /// A volume of Kubernetes belongs to root and, through its group, to the proxy.
 #[tokio::test]
 async fn a_volume_of_the_proxys_group_is_used_and_warned_of() -> Result<()> {

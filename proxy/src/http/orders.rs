@@ -117,13 +117,15 @@ fn standing(
     let Path(order_id) = order_id.map_err(|_| Rejection::NotFound)?;
     let address = client::address(peer, headers, &app.server.trusted_proxies);
     let caller = app.caller(headers, address)?;
+    let id = order::clean_id(&order_id);
     if caller == Caller::Page {
         app.status_rates.check(address)?;
-        if order_id.chars().count() < GUESSABLE {
+        // Invisible characters around a short id make it no harder to guess.
+        if id.as_ref().is_some_and(|id| id.chars().count() < GUESSABLE) {
             app.guesses.check(address)?;
         }
     }
-    let known = match order::clean_id(&order_id) {
+    let known = match id {
         Some(id) => app.intake.orders().find(&id)?,
         None => None,
     };

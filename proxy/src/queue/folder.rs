@@ -27,7 +27,9 @@ pub(super) fn prepare(folder: &Path) -> Result<(), Error> {
             "others can read the data directory, and it is not this user's to close; its files are private"
         );
     }
-    close(folder).map_err(Error::Folder)
+    // The folder may be named by a link, behind which it lies all the same.
+    let folder = fs::canonicalize(folder).map_err(Error::Folder)?;
+    close(&folder).map_err(Error::Folder)
 }
 
 /// Sets the modes of what is ours, in the folder and below.
