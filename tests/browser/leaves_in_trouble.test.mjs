@@ -196,11 +196,11 @@ inBrowsers(engines, (scene) => {
       };
       const undecided = await called('pending', '', mute);
       assert.deepEqual(await undecided.page.evaluate(() => Object.keys(localStorage)), []);
-      const { page, eventId } = await called('granted', '', mute);
+      const { visitor, page, eventId } = await called('granted', '', mute);
       await page.goto(`${gate.url}/pages/next.html`);
       gate.withheld = undefined;
       assert.deepEqual(gate.posts(eventId), []);
-      const next = await page.browserContext().newPage();
+      const next = await visitor.page();
       await next.evaluateOnNewDocument(() => { const { now } = Date; Date.now = () => now() + 60_000; });
       await next.goto(`${gate.url}/pages/fixture.html`);
       await sdkOn(next);

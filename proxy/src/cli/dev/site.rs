@@ -1,11 +1,12 @@
 //! The site beside the proxy, and what its pages find there: where the sandbox is, and a desk that does what the
 //! shop's own server would do.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use axum::{
     Json, Router,
     body::{Body, Bytes},
+    extract::ConnectInfo,
     http::{Request, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -32,7 +33,9 @@ pub(super) fn beside(
     www: Option<PathBuf>,
 ) -> Router {
     let proxy = router.clone();
-    let register = async move |order: Bytes| register(proxy.clone(), &server_key, order).await;
+    let register = async move |peer: ConnectInfo<SocketAddr>, order: Bytes| {
+        register(proxy.clone(), peer, &server_key, order).await
+    };
     let router = router
         .route("/duet-dev.json", get(move || async { Json(page) }))
         .route("/duet-dev/orders", post(register));
@@ -43,8 +46,14 @@ pub(super) fn beside(
 }
 
 /// Registers an order with the server key, which a page must not have.
-async fn register(proxy: Router, server_key: &str, order: Bytes) -> Response {
+async fn register(
+    proxy: Router,
+    peer: ConnectInfo<SocketAddr>,
+    server_key: &str,
+    order: Bytes,
+) -> Response {
     let request = Request::post("/api/orders")
+        .extension(peer)
         .header(
             header::AUTHORIZATION,
             format!("Bearer {}", server_key.trim()),
