@@ -1,6 +1,6 @@
 //! What is counted, in Prometheus' words. `GET /metrics` prints it.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Mutex};
 
 use duet_events::Invalid;
 use prometheus_client::{
@@ -14,11 +14,14 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::outcome::Outcome;
+mod balance;
+
+pub use balance::{Changes, Mark};
 
 /// Everything that is counted. Handlers, the writer and the worker share one.
 pub struct Metrics {
     registry: Registry,
+    balance: Mutex<()>,
     /// Events that are on disk, by what became of the Pixel's copy.
     pub accepted: Family<PixelLabel, Counter>,
     /// Repeats.
@@ -27,6 +30,10 @@ pub struct Metrics {
     pub invalid: Family<RuleLabel, Counter>,
     /// Warnings in answers, by rule.
     pub warnings: Family<RuleLabel, Counter>,
+    /// Events that the store contained when it was opened, and that nothing else counts.
+    pub found: Gauge,
+    /// Dead letters that were put back.
+    pub replayed: Counter,
     /// Accepted events that came to their end.
     pub ended: Family<OutcomeLabel, Counter>,
     /// Transfers by what became of them.
@@ -123,10 +130,13 @@ impl Default for Metrics {
         let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 18));
         let mut metrics = Self {
             registry: Registry::with_prefix("duet"),
+            balance: Mutex::default(),
             accepted: Family::default(),
             duplicate: Counter::default(),
             invalid: Family::default(),
             warnings: Family::default(),
+            found: Gauge::default(),
+            replayed: Counter::default(),
             ended: Family::default(),
             payments: Family::default(),
             unattributed: Counter::default(),
@@ -158,6 +168,7 @@ impl Default for Metrics {
 impl Metrics {
     /// The text that Prometheus reads.
     pub fn text(&self) -> String {
+        let _whole = self.whole();
         let mut text = String::new();
         if text::encode(&mut text, &self.registry).is_err() {
             let _ = write!(text, "# incomplete");
@@ -180,28 +191,6 @@ impl Metrics {
         self.payments.get_or_create(&label).inc();
     }
 
-    /// So many events were made of payments.
-    pub fn reported(&self, events: u64) {
-        if events > 0 {
-            let label = PixelLabel { pixel: "off" };
-            self.accepted.get_or_create(&label).inc_by(events);
-        }
-    }
-
-    /// So many events that waited for a payment came to this end.
-    pub fn given_up(&self, outcome: &Outcome, events: usize) {
-        if events > 0 {
-            let outcome = outcome.label();
-            let ended = self.ended.get_or_create(&OutcomeLabel { outcome });
-            ended.inc_by(events as u64);
-            tracing::warn!(
-                events,
-                outcome,
-                "events no longer wait for a payment; they are kept as dead letters"
-            );
-        }
-    }
-
     /// A request with so many events is sent to TikTok.
     pub fn sending(&self, events: usize) {
         #[allow(clippy::cast_precision_loss, reason = "at most 1000")]
@@ -214,22 +203,15 @@ impl Metrics {
         self.answers.get_or_create(&CodeLabel { code }).inc();
     }
 
-    /// Events came to an end, so many milliseconds after they were accepted.
-    pub fn ended(&self, outcome: &Outcome, waited_ms: impl ExactSizeIterator<Item = i64>) {
-        let label = OutcomeLabel {
-            outcome: outcome.label(),
-        };
-        let events = waited_ms.len() as u64;
-        self.ended.get_or_create(&label).inc_by(events);
-        if !outcome.is_dead() {
-            for waited_ms in waited_ms {
-                #[allow(
-                    clippy::cast_precision_loss,
-                    reason = "a week in milliseconds is far below 2^52"
-                )]
-                let seconds = waited_ms.max(0) as f64 / 1000.0;
-                self.delivery_seconds.observe(seconds);
-            }
+    /// TikTok took events, so many milliseconds after they were accepted.
+    pub fn delivered(&self, waited_ms: impl Iterator<Item = i64>) {
+        for waited_ms in waited_ms {
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "a week in milliseconds is far below 2^52"
+            )]
+            let seconds = waited_ms.max(0) as f64 / 1000.0;
+            self.delivery_seconds.observe(seconds);
         }
     }
 
@@ -278,6 +260,16 @@ impl Metrics {
             "warnings",
             "Fields that were repaired, left out or look odd, by rule",
             self.warnings.clone(),
+        );
+        registry.register(
+            "events_found",
+            "Events that the store contained when it was opened",
+            self.found.clone(),
+        );
+        registry.register(
+            "events_replayed",
+            "Dead letters that were put back",
+            self.replayed.clone(),
         );
         registry.register(
             "events_ended",

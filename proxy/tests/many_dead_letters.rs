@@ -51,6 +51,7 @@ async fn letters(folder: &Path) -> Result<()> {
                 remember: Remember::Hours48,
                 destination: Arc::clone(&destination),
                 class: Class::Second,
+                pixel: "unknown",
                 note: None,
                 event,
             });

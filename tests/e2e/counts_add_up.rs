@@ -2,14 +2,18 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use duet_sandbox::Fault;
-use duet_tests::{Answer, Stack};
+use duet_tests::{
+    Answer, Stack,
+    faults::{Call, Data},
+};
 use serde_json::json;
 
 use crate::{
-    events::{ids, post_all},
-    pays::Shop,
+    dead_letters::dead_letters,
+    events::{ids, post_all, post_views},
+    pays::{PRICE, Shop},
 };
 
 /// A run in which everything happens that is counted: events are delivered, refused, repeated, invalid, some still
@@ -47,6 +51,7 @@ async fn mixed_run() -> Result<Stack> {
 #[tokio::test]
 async fn what_was_accepted_has_ended_or_waits() -> Result<()> {
     let metrics = mixed_run().await?.metrics().await?;
+    assert_eq!(metrics.balance(), (140, 140));
     let ended =
         |outcome| metrics.count(&format!("duet_events_ended_total{{outcome=\"{outcome}\"}}"));
     assert_eq!((ended("delivered"), ended("refused")), (130, 3));
@@ -97,4 +102,92 @@ async fn the_page_lists_every_metric_and_no_other() -> Result<()> {
         .collect();
     assert_eq!(&listed, metrics.families());
     Ok(())
+}
+
+/// Expects these sums in one reading of the metrics, and that it balances.
+async fn balance(stack: &Stack, terms: &[(&str, i64)]) -> Result<()> {
+    let metrics = stack.metrics().await?;
+    for (name, events) in terms {
+        ensure!(
+            metrics.sum(name) == *events,
+            "{name} is {} instead of {events}",
+            metrics.sum(name)
+        );
+    }
+    let (came, went) = metrics.balance();
+    ensure!(came == went, "{came} events came, {went} went");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_reading_balances_through_kills_replays_payments_and_a_failed_sync() -> Result<()> {
+    const ACCEPTED: &str = "duet_events_accepted_total";
+    const FOUND: &str = "duet_events_found";
+    const REPLAYED: &str = "duet_events_replayed_total";
+    const ENDED: &str = "duet_events_ended_total";
+    const PENDING: &str = "duet_queue_events";
+    const HELD: &str = "duet_events_held";
+    let mut shop = Shop::open_with_faults(&[("DUET_LOG", "info")]).await?;
+    let refusal = shop.stack.sandbox.inject(Fault::RefuseEvent {
+        event_id: "bad".to_owned(),
+        name_index: true,
+    });
+    post_views(&shop.stack, &ids("bad-", 2)).await?;
+    shop.stack
+        .until("both are refused", async |stack| {
+            Ok(stack.metrics().await?.sum(ENDED) == 2)
+        })
+        .await?;
+    shop.stack.sandbox.remove_fault(refusal);
+    let outage = shop.stack.sandbox.inject(Fault::BadGateway {});
+    post_views(&shop.stack, &ids("later-", 5)).await?;
+    for order_id in ["PHO7K3M9Q2X", "PHO7K3M9Q2Y"] {
+        shop.register(order_id).await?;
+        let claim = json!({ "event": "CompletePayment", "user": { "external_id": "u" },
+                            "properties": { "order_id": order_id } });
+        let answer = shop.stack.accepted(&claim).await?;
+        assert_eq!(answer.body["status"], "held");
+    }
+    balance(
+        &shop.stack,
+        &[(ACCEPTED, 9), (ENDED, 2), (PENDING, 5), (HELD, 2)],
+    )
+    .await?;
+
+    // A process finds what another left.
+    shop.stack.kill().await?;
+    shop.stack.run_proxy().await?;
+    balance(
+        &shop.stack,
+        &[(ACCEPTED, 0), (FOUND, 7), (PENDING, 5), (HELD, 2)],
+    )
+    .await?;
+
+    // The payment releases one event and adds its own; the other order's event is withdrawn.
+    shop.pay("PHO7K3M9Q2X", PRICE).await?;
+    balance(&shop.stack, &[(ACCEPTED, 1), (PENDING, 7), (HELD, 1)]).await?;
+    let withdraw = ["orders", "withdraw", "PHO7K3M9Q2Y"];
+    shop.stack.command(&withdraw).await?;
+    balance(&shop.stack, &[(ENDED, 1), (PENDING, 7), (HELD, 0)]).await?;
+
+    // Two dead letters are pending again; the third is held again.
+    dead_letters(&shop.stack, &["replay", "--all"]).await?;
+    balance(&shop.stack, &[(REPLAYED, 3), (PENDING, 9), (HELD, 1)]).await?;
+
+    let view =
+        json!({ "event": "ViewContent", "event_id": "unsure", "user": { "external_id": "u" } });
+    // The caller gets 503, and the event is stored nevertheless.
+    let faults = shop.stack.faults()?;
+    faults.fail_next(Call::Fdatasync, 1, Data::Kept)?;
+    let answer = Answer::to(shop.stack.track(&view)?).await?;
+    assert_eq!(answer.status.as_u16(), 503);
+    post_views(&shop.stack, &["sure".to_owned()]).await?;
+    balance(&shop.stack, &[(ACCEPTED, 2), (FOUND, 8), (PENDING, 11)]).await?;
+    shop.stack.sandbox.remove_fault(outage);
+    shop.stack
+        .until("nothing is pending", async |stack| {
+            Ok(stack.metrics().await?.count(PENDING) == 0)
+        })
+        .await?;
+    balance(&shop.stack, &[(ENDED, 12), (REPLAYED, 3), (HELD, 1)]).await
 }

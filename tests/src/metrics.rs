@@ -35,6 +35,18 @@ impl Metrics {
         self.total(|name| name.split('{').next() == Some(counter))
     }
 
+    /// Both sides of the balance of events, which are equal in every reading: accepted, found and replayed events, and
+    /// ended, pending and held ones.
+    pub fn balance(&self) -> (i64, i64) {
+        let came = self.sum("duet_events_accepted_total")
+            + self.count("duet_events_found")
+            + self.count("duet_events_replayed_total");
+        let went = self.sum("duet_events_ended_total")
+            + self.count("duet_queue_events")
+            + self.count("duet_events_held");
+        (came, went)
+    }
+
     /// Every family with its type.
     pub fn families(&self) -> &BTreeSet<(String, String)> {
         &self.families

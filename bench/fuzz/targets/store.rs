@@ -156,6 +156,7 @@ fn entry<'a>(number: u64, event: &'a Value) -> Entry<'a, Value> {
         remember: Remember::Hours48,
         destination,
         class: Class::Second,
+        pixel: "unknown",
         note: None,
         event,
     }

@@ -55,6 +55,7 @@ async fn accept(intake: &Intake, ids: impl Iterator<Item = String>) {
             remember: Remember::Hours48,
             destination: Arc::clone(&destination),
             class: Class::Second,
+            pixel: "unknown",
             note: None,
             event,
         }

@@ -24,10 +24,9 @@ pub(super) fn settled(
         });
         metrics.merge_window_missed.inc_by(missed.count() as u64);
     }
-    metrics.ended(
-        outcome,
-        events.iter().map(|event| now_ms - event.accepted_at_ms()),
-    );
+    if !outcome.is_dead() {
+        metrics.delivered(events.iter().map(|event| now_ms - event.accepted_at_ms()));
+    }
     let oldest = events.iter().map(Claimed::accepted_at_ms).min();
     let took_ms = oldest.map_or(0, |accepted| now_ms - accepted);
     let count = events.len();

@@ -23,6 +23,7 @@ fn entry<'a>(id: &str, event: &'a serde_json::Value) -> Entry<'a, serde_json::Va
         remember: Remember::Hours48,
         destination,
         class: Class::Second,
+        pixel: "unknown",
         note: None,
         event,
     }

@@ -72,7 +72,6 @@ pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1]
     let clock = app.intake.clock();
     let times = clock.times();
     let metrics = &app.metrics;
-    metrics.queue_events.set(app.intake.depth());
     metrics
         .queue_oldest_seconds
         .set(app.health.oldest_waits_ms(times.age_ms()) / 1000);

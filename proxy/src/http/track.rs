@@ -21,7 +21,7 @@ use super::{body, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
     admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit, is_public},
     app::{App, Shared},
-    metrics::{Metrics, PixelLabel, RuleLabel},
+    metrics::{Metrics, RuleLabel},
     orders::By,
     queue::{Class, DedupKey, Enqueued, Entry, Note, Part, Remember, Waiter},
     telemetry::WARNINGS,
@@ -127,7 +127,6 @@ type Judged = Vec<Result<Admitted, Refusal>>;
 struct Taken {
     name: EventName,
     event_id: EventId,
-    pixel: Option<PixelLeg>,
     warnings: Vec<Invalid>,
 }
 
@@ -136,7 +135,6 @@ impl From<Admitted> for Taken {
         Self {
             name: admitted.event.name,
             event_id: admitted.event.id,
-            pixel: admitted.pixel,
             warnings: admitted.warnings,
         }
     }
@@ -198,9 +196,6 @@ fn taken_result(taken: Taken, enqueued: Option<Enqueued>, metrics: &Metrics) -> 
     };
     if status == Status::Duplicate {
         metrics.duplicate.inc();
-    } else {
-        let pixel = taken.pixel.map_or("unknown", PixelLeg::as_str);
-        metrics.accepted.get_or_create(&PixelLabel { pixel }).inc();
     }
     metrics.warned(&taken.warnings);
     for Invalid { rule, message, .. } in &taken.warnings {
@@ -261,6 +256,7 @@ fn entry<'a>(
         remember: remembered(event),
         destination,
         class: class(&event.name, caller, app, address),
+        pixel: admitted.pixel.map_or("unknown", PixelLeg::as_str),
         note: note(admitted, caller, app.money),
         event,
     }

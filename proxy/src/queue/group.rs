@@ -14,7 +14,10 @@ use super::{
     seen::Seen,
 };
 
-use crate::clock::Times;
+use crate::{
+    clock::Times,
+    metrics::{self, Changes},
+};
 
 mod money;
 
@@ -30,6 +33,8 @@ pub(super) struct Settlement {
     pub(super) destination: Arc<Destination>,
     pub(super) class: Class,
     pub(super) events: u64,
+    /// The name of their outcome.
+    pub(super) outcome: &'static str,
     /// Keys of rows, and of their marks, that nothing waits in any more.
     pub(super) remove: Vec<Vec<u8>>,
     /// Marks on rows in which something still waits.
@@ -54,8 +59,8 @@ pub(super) struct Group<'a> {
     /// New dead letters, as JSON, and those that are gone.
     buried: Vec<(LetterId, Vec<u8>)>,
     unearthed: Vec<LetterId>,
-    /// Events that nobody sent: those of payments.
-    added: u64,
+    /// What is counted once it is committed.
+    changes: Changes,
     /// How many more paid orders report nothing.
     unreported: i64,
     bytes: usize,
@@ -75,7 +80,7 @@ struct Mark {
     drafts: Vec<(usize, u64)>,
     seen: [usize; 2],
     letters: (usize, usize),
-    added: u64,
+    changes: metrics::Mark,
     unreported: i64,
 }
 
@@ -87,8 +92,8 @@ pub(super) struct Committed {
     pub(super) bytes: usize,
     /// Who has new events.
     pub(super) arrivals: Vec<Arc<Destination>>,
-    /// How many events of payments there are among them.
-    pub(super) added: u64,
+    /// What is to be counted.
+    pub(super) changes: Changes,
     /// How many more paid orders report nothing.
     pub(super) unreported: i64,
 }
@@ -110,7 +115,7 @@ impl<'a> Group<'a> {
             ledger: Ledger::new(&tables.orders),
             buried: Vec::new(),
             unearthed: Vec::new(),
-            added: 0,
+            changes: Changes::default(),
             unreported: 0,
             bytes: 0,
             durable: false,
@@ -143,7 +148,7 @@ impl<'a> Group<'a> {
             drafts: self.drafts.iter().map(|row| row.draft.mark()).collect(),
             seen: self.seen.mark(),
             letters: (self.buried.len(), self.unearthed.len()),
-            added: self.added,
+            changes: self.changes.mark(),
             unreported: self.unreported,
         }
     }
@@ -159,7 +164,7 @@ impl<'a> Group<'a> {
         self.seen.go_back(mark.seen);
         self.buried.truncate(mark.letters.0);
         self.unearthed.truncate(mark.letters.1);
-        self.added = mark.added;
+        self.changes.go_back(mark.changes);
         self.unreported = mark.unreported;
     }
 
@@ -219,6 +224,7 @@ impl<'a> Group<'a> {
         {
             place.waiting = place.waiting.saturating_sub(settlement.events);
             place.head = settlement.head;
+            self.changes.ended(settlement.outcome, settlement.events);
         }
         Ok(())
     }
@@ -308,7 +314,7 @@ impl<'a> Group<'a> {
             durable,
             bytes: self.bytes,
             arrivals,
-            added: self.added,
+            changes: self.changes,
             unreported: self.unreported,
         })
     }

@@ -50,6 +50,8 @@ pub struct Entry<'a, E> {
     pub destination: Arc<Destination>,
     /// How urgent it is.
     pub class: Class,
+    /// The state of the Pixel's copy, by which it is counted.
+    pub pixel: &'static str,
     /// The order it names, and what it means for it.
     pub note: Option<Note>,
     /// What TikTok gets, as JSON.
@@ -105,6 +107,7 @@ pub(super) struct Packed {
     pub(super) remember: Remember,
     pub(super) destination: Arc<Destination>,
     pub(super) class: Class,
+    pub(super) pixel: &'static str,
     pub(super) note: Option<Note>,
     bytes: usize,
 }
@@ -326,6 +329,7 @@ impl Bundle {
             remember: entry.remember,
             destination: Arc::clone(&entry.destination),
             class: entry.class,
+            pixel: entry.pixel,
             note: entry.note.clone(),
             bytes: self.text.len() - start,
         });

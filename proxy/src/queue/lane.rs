@@ -184,6 +184,7 @@ impl Lane {
             destination: Arc::clone(&self.destination),
             class,
             events: events.len() as u64,
+            outcome: outcome.label(),
             remove,
             mark,
             letters,

@@ -36,6 +36,7 @@ fn entry_for(destination: Arc<Destination>, id: &str) -> Entry<'static, serde_js
         remember: Remember::Hours48,
         destination,
         class: Class::Second,
+        pixel: "unknown",
         note: None,
         event: Box::leak(Box::new(event)),
     }
@@ -84,6 +85,49 @@ async fn reopened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     };
     let free = time::timeout(Duration::from_mins(2), free).await;
     free.expect("the folder stays locked")
+}
+
+/// Both sides of the balance of events.
+fn balance(metrics: &Metrics) -> (i64, i64) {
+    let text = metrics.text();
+    let sum = |name: &str| -> i64 {
+        let series = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let meant = series.filter(|(series, _)| series.split('{').next() == Some(name));
+        meant
+            .map(|(_, value)| value.parse::<i64>().unwrap_or_default())
+            .sum()
+    };
+    let came = [
+        "duet_events_accepted_total",
+        "duet_events_found",
+        "duet_events_replayed_total",
+    ];
+    let went = [
+        "duet_events_ended_total",
+        "duet_queue_events",
+        "duet_events_held",
+    ];
+    (came.map(sum).iter().sum(), went.map(sum).iter().sum())
+}
+
+#[tokio::test]
+async fn an_event_counts_also_where_its_caller_has_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = Arc::new(Metrics::default());
+    let (intake, mut outlet, _letters) = open(folder.path(), 0, Arc::clone(&metrics)).unwrap();
+    drop(intake.begin(entries(["a", "b"])).unwrap());
+    let twice = intake.enqueue(entries(["a", "c"])).await.unwrap();
+    assert_eq!(twice, [Enqueued::Duplicate, Enqueued::Accepted]);
+    assert_eq!(balance(&metrics), (3, 3));
+    let mut lane = outlet.lane().await;
+    let batch = lane.claim_next(ANY).unwrap().unwrap();
+    settled(&mut lane, &batch.events[..2]).await;
+    assert_eq!(balance(&metrics), (3, 3));
+    assert!(
+        metrics
+            .text()
+            .contains("duet_events_ended_total{outcome=\"delivered\"} 2")
+    );
 }
 
 async fn settled(lane: &mut Lane, events: &[Claimed]) {

@@ -25,14 +25,14 @@ use super::{
 };
 use crate::{
     clock::{Clock, Times},
-    metrics::Metrics,
+    metrics::{Changes, Metrics},
     orders::{Order, Unregistered},
     outcome::Outcome,
 };
 
 mod replies;
 
-use replies::Replies;
+use replies::{Replies, given_up};
 
 /// The most messages that may wait for the writer. A bundle of calls is one, and calls are counted before.
 const WAITING: usize = 2048;
@@ -233,8 +233,13 @@ impl Writer {
                     let took = since.elapsed().as_secs_f64();
                     self.shared.metrics.commit_seconds.observe(took);
                 }
-                self.shared.metrics.reported(committed.added);
+                let mut changes = committed.changes;
+                for pixel in replies.accepted() {
+                    changes.accepted(pixel);
+                }
                 self.unreported.changed(committed.unreported);
+                // Also where the caller has gone.
+                self.count(&changes);
                 self.announce(committed.arrivals);
                 replies.give(&self.shared);
                 // A disk that refuses refuses the next commit too, which says so.
@@ -279,12 +284,15 @@ impl Writer {
                 None => self.begin_lane(destination),
             }
         }
-        self.count();
     }
 
     /// Has every lane read from the store what waits there, after it was opened: commits that no lane knows of may be in
     /// it, and others that a lane relied on may not.
     fn announce_everything(&mut self) {
+        if let Some((pending, held)) = self.numbers() {
+            self.shared.metrics.opened(pending, held);
+            self.shared.waiting.store(pending, Ordering::Relaxed);
+        }
         for (destination, lane) in &self.lanes {
             lane.start_at(self.start_of(destination));
         }
@@ -324,12 +332,19 @@ impl Writer {
         }
     }
 
-    fn count(&self) {
-        let Some(state) = &self.state else { return };
-        let waiting = i64::try_from(state.position.waiting()).unwrap_or(i64::MAX);
-        self.shared.waiting.store(waiting, Ordering::Relaxed);
-        let held = i64::try_from(state.position.held).unwrap_or(i64::MAX);
-        self.shared.metrics.events_held.set(held);
+    /// Returns the numbers of events that are pending and held.
+    fn numbers(&self) -> Option<(i64, i64)> {
+        let position = &self.state.as_ref()?.position;
+        let number = |events| i64::try_from(events).unwrap_or(i64::MAX);
+        Some((number(position.waiting()), number(position.held)))
+    }
+
+    fn count(&self, changes: &Changes) {
+        let Some((pending, held)) = self.numbers() else {
+            return;
+        };
+        self.shared.metrics.committed(changes, pending, held);
+        self.shared.waiting.store(pending, Ordering::Relaxed);
         let unreported = self.unreported.orders();
         self.shared.metrics.paid_unreported.set(unreported);
     }
@@ -339,11 +354,12 @@ impl Writer {
             self.check();
         }
         let Some(state) = &mut self.state else { return };
+        let mut changes = Changes::default();
         let mut tidied = state.seen.seal(&state.tables);
         if tidied.is_ok() && sweep {
             tidied = state.sweep(self.shared.clock.times()).map(|swept| {
-                let metrics = &self.shared.metrics;
-                metrics.given_up(&Outcome::Unverified, swept.given_up);
+                changes = swept.changes;
+                given_up(&Outcome::Unverified, swept.given_up);
                 if self
                     .unreported
                     .found(swept.unreported, state.swept_to.is_empty())
@@ -356,7 +372,7 @@ impl Writer {
             });
         }
         match tidied {
-            Ok(()) => self.count(),
+            Ok(()) => self.count(&changes),
             Err(error) => self.failed(&error),
         }
     }
@@ -368,6 +384,8 @@ struct Swept {
     given_up: usize,
     /// Paid orders that report nothing.
     unreported: usize,
+    /// What is to be counted.
+    changes: Changes,
 }
 
 impl State {
@@ -448,10 +466,11 @@ impl State {
         let (swept_to, unreported) = group.forget_orders(std::mem::take(&mut self.swept_to))?;
         self.swept_to = swept_to;
         group.note_time();
-        group.commit()?;
+        let changes = group.commit()?.changes;
         Ok(Swept {
             given_up,
             unreported,
+            changes,
         })
     }
 }

@@ -253,7 +253,8 @@ impl Group<'_> {
             self.seen
                 .learn(key, Remember::Days90, seconds(self.times.stamp_ms));
             self.draft(destination, Class::First).push(&conversion.json);
-            self.added += 1;
+            // No browser sent it.
+            self.changes.accepted("off");
             order.reports(conversion.name.as_str(), conversion.id.as_str());
         }
         Ok(!conversion.is_attributed)
@@ -288,6 +289,7 @@ impl Group<'_> {
         let Some((text, order_id)) = sale(letter) else {
             // However many an operator replays, they are in nobody's way.
             self.draft(&letter.destination, Class::Second).push(event);
+            self.changes.replayed();
             return Ok(());
         };
         let known = self.ledger.find(&order_id, self.times.expiry_ms)?;
@@ -303,7 +305,9 @@ impl Group<'_> {
             order.reports(&text.event, &text.event_id);
             true
         };
-        if !is_sent {
+        if is_sent {
+            self.changes.replayed();
+        } else {
             tracing::warn!(
                 order_id,
                 event_id = &*text.event_id,
@@ -379,6 +383,7 @@ impl Group<'_> {
         let letter = serde_json::to_vec(&letter).map_err(|_| Error::Corrupt)?;
         let id = LetterId::new(self.times.stamp_ms, sequence);
         self.buried.push((id, letter));
+        self.changes.ended(outcome.label(), 1);
         Ok(())
     }
 

@@ -40,6 +40,7 @@ fn claim() -> Entry<'static, serde_json::Value> {
         remember: Remember::Days90,
         destination,
         class: Class::Second,
+        pixel: "unknown",
         note: Some(Note {
             order_id: ORDER.to_owned(),
             by: By::Page,

@@ -34,6 +34,7 @@ fn page_of(order_id: &str, name: &str, part: Part) -> Entry<'static, Value> {
         remember: Remember::Days90,
         destination,
         class: Class::Second,
+        pixel: "unknown",
         note: Some(Note {
             order_id: order_id.to_owned(),
             by: By::Page,

@@ -3,7 +3,7 @@
 use super::{Answer, Answered, Registered, Shared};
 use crate::{
     outcome::Outcome,
-    queue::{Error, Taken},
+    queue::{Enqueued, Error, Taken},
 };
 
 /// Whom to tell that a commit is done, and what.
@@ -20,6 +20,19 @@ pub(super) struct Replies {
 type Reply<T> = (Answer<T>, Result<T, Error>);
 
 impl Replies {
+    /// Yields for each accepted event, held ones included, the state of the Pixel's copy.
+    pub(super) fn accepted(&self) -> impl Iterator<Item = &'static str> {
+        let bundles = self.enqueued.iter();
+        let calls = bundles.flat_map(|(bundle, results)| bundle.calls().zip(results));
+        calls.flat_map(|(entries, result)| {
+            let results = result.as_deref().unwrap_or_default();
+            let taken = entries
+                .zip(results)
+                .filter(|(_, result)| **result != Enqueued::Duplicate);
+            taken.map(|((entry, _), _)| entry.pixel)
+        })
+    }
+
     /// Gives every answer. Whoever asked may have gone; what was done is done all the same.
     pub(super) fn give(self, shared: &Shared) {
         for (answer, count) in self.counted {
@@ -34,7 +47,7 @@ impl Replies {
         for (answer, withdrawn) in self.withdrawn {
             let waited = withdrawn.as_ref().ok().copied().flatten();
             let waited = waited.unwrap_or_default();
-            shared.metrics.given_up(&Outcome::Withdrawn, waited);
+            given_up(&Outcome::Withdrawn, waited);
             let _ = answer.send(withdrawn);
         }
         for answer in self.done {
@@ -43,5 +56,16 @@ impl Replies {
         if !self.enqueued.is_empty() {
             let _ = shared.enqueued.send(self.enqueued);
         }
+    }
+}
+
+/// Logs that so many held events ended without a payment.
+pub(super) fn given_up(outcome: &Outcome, events: usize) {
+    if events > 0 {
+        tracing::warn!(
+            events,
+            outcome = outcome.label(),
+            "events no longer wait for a payment; they are kept as dead letters"
+        );
     }
 }
