@@ -45,6 +45,7 @@ async fn mixed_run() -> Result<Stack> {
             Ok(metrics.count("duet_tiktok_answers_total{code=\"none\"}") > 0)
         })
         .await?;
+    stack.leaves_waiting(7);
     Ok(stack)
 }
 
@@ -76,6 +77,7 @@ async fn what_was_accepted_has_ended_or_waits() -> Result<()> {
 async fn every_answer_belongs_to_a_request() -> Result<()> {
     let stack = mixed_run().await?;
     stack.sandbox.clear_faults();
+    stack.leaves_waiting(0);
     stack
         .until("nothing waits", async |stack| {
             Ok(stack.metrics().await?.count("duet_queue_events") == 0)

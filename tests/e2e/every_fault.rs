@@ -147,6 +147,7 @@ impl Case {
         let sent = stack.sandbox.totals().requests;
         ensure!(sent == 1, "{sent} requests although TikTok wanted fewer");
         ensure!(stack.metrics().await?.count("duet_queue_events") == 5);
+        stack.leaves_waiting(5);
         Ok(())
     }
 

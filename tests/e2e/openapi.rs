@@ -225,6 +225,7 @@ async fn what_operators_ask_and_what_a_busy_client_hears_is_as_the_document_says
         })
         .await?;
     document.knows("get", "/readyz", &stack.get("/readyz").await?)?;
+    stack.leaves_waiting(1);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 pub mod faults;
 pub mod metrics;
+mod remains;
 pub mod stack;
 
 pub use faults::Faults;

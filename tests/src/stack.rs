@@ -1,14 +1,17 @@
 //! A whole Duet on free ports: the sandbox in this process, the proxy as the binary that users run.
 //!
 //! Dropping a [`Stack`] fails the test if the sandbox saw anything that TikTok's contract calls a
-//! violation; a test that provokes one takes them out first.
+//! violation; a test that provokes one takes them out first. It also fails the test if an accepted event has neither
+//! ended nor is held, unless the test announced it ([`Stack::leaves_waiting`]). A proxy that does not run by then is
+//! started once more for that.
 
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
+    thread,
     time::Duration,
 };
 
@@ -20,10 +23,15 @@ use tempfile::TempDir;
 use tokio::{
     net::TcpListener,
     process::{Child, Command},
+    runtime,
+    sync::oneshot,
     time,
 };
 
-use crate::{Faults, Metrics};
+use crate::{
+    Faults, Metrics,
+    remains::{self, Successor},
+};
 
 /// How long a condition may take to come true before a test fails. No test is about speed: this only has to be longer
 /// than anything takes on a slow machine with other things to do.
@@ -41,6 +49,13 @@ pub struct Stack {
     settings: Vec<(String, String)>,
     faults: Option<Faults>,
     folder: TempDir,
+    has_run: bool,
+    /// How many events may be pending at the end.
+    leaves: AtomicI64,
+    /// Whether a condition did not come true: the test fails by that.
+    has_failed: AtomicBool,
+    /// Ends the sandbox when dropped.
+    _sandbox: oneshot::Sender<()>,
 }
 
 /// An answer, read to its end.
@@ -86,13 +101,7 @@ impl Stack {
             .context("the sandbox has no pixel")?
             .clone();
         let sandbox = Sandbox::new(options);
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let sandbox_url = format!("http://{}", listener.local_addr()?);
-        tokio::spawn(duet_sandbox::serve(
-            listener,
-            sandbox.clone(),
-            std::future::pending(),
-        ));
+        let (sandbox_url, end) = serve(sandbox.clone())?;
 
         let folder = tempfile::tempdir()?;
         let address = free_address().await?;
@@ -121,6 +130,10 @@ impl Stack {
             settings,
             faults: None,
             folder,
+            has_run: false,
+            leaves: AtomicI64::new(0),
+            has_failed: AtomicBool::new(false),
+            _sandbox: end,
         })
     }
 
@@ -192,6 +205,7 @@ impl Stack {
             .kill_on_drop(true)
             .spawn()?;
         self.proxy = Some(proxy);
+        self.has_run = true;
         self.until("the proxy answers", async |stack| {
             Ok(stack.get("/healthz").await.is_ok())
         })
@@ -336,9 +350,48 @@ impl Stack {
             }
             Ok(())
         };
-        time::timeout(PATIENCE, patience)
-            .await
-            .unwrap_or_else(|_| bail!("waited in vain until {what}\n{}", self.log()))
+        time::timeout(PATIENCE, patience).await.unwrap_or_else(|_| {
+            self.has_failed.store(true, Ordering::Relaxed);
+            bail!("waited in vain until {what}\n{}", self.log())
+        })
+    }
+
+    /// Announces that exactly so many accepted events are pending when the stack is dropped.
+    pub fn leaves_waiting(&self, events: i64) {
+        self.leaves.store(events, Ordering::Relaxed);
+    }
+
+    /// Checks that no accepted event is left but the announced ones.
+    fn check_remains(&mut self) -> Result<()> {
+        if !self.has_run || self.has_failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let is_running = match &mut self.proxy {
+            Some(proxy) => proxy.try_wait()?.is_none(),
+            None => false,
+        };
+        let _successor = if is_running {
+            None
+        } else {
+            Some(self.successor()?)
+        };
+        remains::wait_for(self.leaves.load(Ordering::Relaxed), self.address)
+    }
+
+    /// Starts the proxy once more, without the test's runtime.
+    fn successor(&self) -> Result<Successor> {
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())?;
+        let mut command = std::process::Command::new(binary("duet-proxy")?);
+        command
+            .arg("serve")
+            .env_clear()
+            .envs(self.settings.iter().cloned())
+            .envs(self.faults.iter().flat_map(Faults::variables))
+            .stderr(log);
+        Successor::start(command)
     }
 
     /// What the proxy has logged.
@@ -358,15 +411,46 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
+        if thread::panicking() {
+            return;
+        }
+        let checked = self.check_remains();
+        assert!(
+            checked.is_ok(),
+            "an accepted event is unaccounted for: {checked:#?}\n{}",
+            self.log()
+        );
         let mut violations = self.sandbox.violations();
         violations.retain(|found| found.severity == Severity::Violation);
-        if !std::thread::panicking() {
-            assert!(
-                violations.is_empty(),
-                "TikTok's contract was violated: {violations:#?}"
-            );
-        }
+        assert!(
+            violations.is_empty(),
+            "TikTok's contract was violated: {violations:#?}"
+        );
     }
+}
+
+/// Serves the sandbox on a thread of its own, which goes on while the test's is blocked; its URL, and what ends it when
+/// dropped.
+fn serve(sandbox: Sandbox) -> Result<(String, oneshot::Sender<()>)> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (end, ended) = oneshot::channel();
+    thread::Builder::new()
+        .name("sandbox".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener)?;
+                let ended = async {
+                    let _ = ended.await;
+                };
+                duet_sandbox::serve(listener, sandbox, ended).await
+            })
+        })?;
+    Ok((url, end))
 }
 
 /// Built together with the proxy, the client has TLS and no provider for it, although nothing here uses TLS.
