@@ -32,9 +32,19 @@ pub(super) fn prepare(folder: &Path) -> Result<(), Error> {
     close(&folder).map_err(Error::Folder)
 }
 
+/// Nothing where it is gone: a process that is ending may still remove files.
+fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// Sets the modes of what is ours, in the folder and below.
 fn close(path: &Path) -> io::Result<()> {
-    let about = fs::symlink_metadata(path)?;
+    let Some(about) = if_there(fs::symlink_metadata(path))? else {
+        return Ok(());
+    };
     let kind = about.file_type();
     let mode = if kind.is_dir() {
         FOLDER_MODE
@@ -45,10 +55,10 @@ fn close(path: &Path) -> io::Result<()> {
     };
     let is_ours = about.uid() == rustix::process::geteuid().as_raw();
     if is_ours && about.mode() & 0o077 != 0 {
-        fs::set_permissions(path, Permissions::from_mode(mode))?;
+        if_there(fs::set_permissions(path, Permissions::from_mode(mode)))?;
     }
     if kind.is_dir() {
-        for entry in fs::read_dir(path)? {
+        for entry in if_there(fs::read_dir(path))?.into_iter().flatten() {
             close(&entry?.path())?;
         }
     }
