@@ -121,7 +121,7 @@ pub async fn run_with(
     let app = Arc::new(app);
     let surface = Surface {
         routes: extend(router::router(Arc::clone(&app))),
-        app,
+        app: Arc::clone(&app),
     };
     server::serve(listener, surface, shutdown).await;
     stop.send_replace(true);
@@ -131,5 +131,6 @@ pub async fn run_with(
         keys.abort();
     }
     control::close(&config.data_dir);
+    app.intake.close().await;
     ended
 }

@@ -47,6 +47,7 @@ use crate::{
 };
 
 mod ahead;
+mod contents;
 mod dead_letters;
 mod disk;
 mod ends;
@@ -215,9 +216,9 @@ pub enum Error {
     /// The file system refused.
     #[error("the data directory cannot be used")]
     Folder(#[source] io::Error),
-    /// A journal is damaged in its midst.
+    /// A journal is damaged before its end.
     #[error(
-        "the data directory is damaged: {} does not read back from byte {at} on, with intact events behind it; restore the folder from a copy, or cut that file there to give up what lies behind", file.display()
+        "the data directory is damaged: {} does not read back from byte {at} on, where more had been stored; restore the folder from a copy, or, to give up what was stored there and behind, cut that file there and remove the file contents", file.display()
     )]
     Damaged {
         /// The journal's name.

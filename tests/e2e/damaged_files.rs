@@ -116,6 +116,41 @@ async fn what_has_no_business_in_the_folder_is_named_at_the_start() -> Result<()
     stack.run_proxy().await
 }
 
+#[tokio::test]
+async fn a_damaged_end_of_a_journal_is_named_after_a_stop_and_cut_off_after_a_kill() -> Result<()> {
+    let mut stack = Stack::start(&[]).await?;
+    let journal = stack.data_dir().join("0.jnl");
+    let spoil = || {
+        let mut bytes = fs::read(&journal)?;
+        let end = bytes.iter().rposition(|byte| *byte != 0);
+        let end = end.context("nothing is in it")?;
+        bytes[end] ^= 1;
+        fs::write(&journal, bytes)
+            .map(|()| end as u64)
+            .context("the journal is not written")
+    };
+    stack.accepted(&event("a")).await?;
+    stack.conversions(1).await?;
+    stack.kill().await?;
+    let end = spoil()?;
+    stack.run_proxy().await?;
+    let log = stack.log();
+    assert!(log.contains("an unfinished write was found"), "{log}");
+    assert!(fs::metadata(&journal)?.len() < end);
+    stack.accepted(&event("b")).await?;
+    stack.stop().await?;
+    spoil()?;
+    let damaged = fs::read(&journal)?;
+    let (well, said) = stack.another(&[]).await?;
+    assert!(
+        !well && said.contains(" 0.jnl does not read back"),
+        "{said}"
+    );
+    assert!(fs::read(&journal)? == damaged, "it was changed");
+    spoil()?;
+    stack.run_proxy().await
+}
+
 /// Puts a row into the store of a proxy that does not run.
 fn plant(stack: &Stack, key: &str, value: &str) -> Result<()> {
     let database = fjall::Database::builder(stack.data_dir()).open()?;

@@ -28,7 +28,9 @@ use fjall::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Class, Destination, Error, folder, journal,
+    Class, Destination, Error,
+    contents::{self, Contents},
+    folder, journal,
     letter::{DeadLetter, LetterId},
     manifest,
     row::{self, Row},
@@ -112,7 +114,13 @@ impl Store {
             tables: Arc::default(),
         };
         folder::prepare(folder)?;
-        alone(folder, || manifest::check(folder))?;
+        alone(folder, || {
+            let contents = Contents::read(folder)?;
+            if contents.is_none() {
+                manifest::clear_unfinished(folder)?;
+            }
+            manifest::check(folder, contents.as_ref())
+        })?;
         store.reopen()?;
         Ok(store)
     }
@@ -133,11 +141,24 @@ impl Store {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         tables.clone().ok_or(Error::Stopped)
     }
+
+    /// Lists what has come to the folder. Nobody may commit meanwhile.
+    pub(super) fn list(&self) -> Result<(), Error> {
+        contents::changed(&self.folder, &self.tables()?.database)
+    }
+
+    /// Lists everything for the next start to compare. Nobody may commit any more.
+    pub(super) fn close(&self) -> Result<(), Error> {
+        contents::closed(&self.folder, &self.tables()?.database)
+    }
 }
 
 impl Tables {
     fn open(folder: &Path) -> Result<Self, Error> {
-        alone(folder, || journal::mend(folder))?;
+        let whole = alone(folder, || {
+            let contents = Contents::read(folder)?;
+            journal::mend(folder, contents.as_ref())
+        })?;
         let database = Database::builder(folder)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
@@ -154,6 +175,7 @@ impl Tables {
         };
         sync_names(&tables.about)?;
         tables.check_format()?;
+        contents::opened(folder, &tables.database, &whole)?;
         Ok(tables)
     }
 
@@ -303,7 +325,12 @@ fn alone<T>(folder: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T,
     {
         Ok(lock) => lock,
         // Nothing is there yet.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return work(),
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && !folder.join("version").exists() =>
+        {
+            return work();
+        }
+        Err(_) if !folder.join(LOCK).is_file() => return manifest::damaged(folder, LOCK),
         Err(error) => return Err(Error::Folder(error)),
     };
     for _ in 0..LOCK_TRIES {

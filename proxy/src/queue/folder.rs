@@ -10,7 +10,7 @@ use std::{
 use super::Error;
 
 const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
+pub(super) const FILE_MODE: u32 = 0o600;
 
 /// Makes the folder, and takes from an older one what others may do with it. A folder of somebody else stays as it is:
 /// a volume of Kubernetes is root's, and the proxy's through its group.
@@ -33,7 +33,7 @@ pub(super) fn prepare(folder: &Path) -> Result<(), Error> {
 }
 
 /// Nothing where it is gone: a process that is ending may still remove files.
-fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),

@@ -225,6 +225,13 @@ impl Intake {
         self.writer.is_healthy() || self.writer.ask(Call::Probe).await.is_ok()
     }
 
+    /// Ends the writing, once nothing more is to be accepted or settled: the next start can then tell damage from a write
+    /// that was under way. Calls that come later learn that the store has stopped.
+    pub async fn close(&self) {
+        // A writer that has ended is closed too.
+        let _ = self.writer.ask(Call::Close).await;
+    }
+
     /// Returns when a turn of the runtime has brought no further call, or there are enough.
     async fn gather(&self) {
         let mut before = 0;

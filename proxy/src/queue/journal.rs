@@ -3,8 +3,10 @@
 //! A batch that was being written when the power went may have reached the disk in part, with holes. Nobody
 //! was told that it is on disk, so it may go; but fjall (3.1) opens no journal with a hole in its last batch,
 //! and silently drops whatever lies behind a damaged one. So every journal is walked before fjall sees it:
-//! an unfinished batch at its end is cut off, and damage with intact batches behind it is an error that
-//! loses nothing.
+//! an unfinished batch at the end of the last one is cut off, and damage with intact batches behind it is an error
+//! that loses nothing. The checksum of a batch does not cover its start: its number of entries shows in what follows,
+//! and the sequence numbers rise from batch to batch and from journal to journal. A change of one that leaves them
+//! rising drops nothing, but for the first of all, which is [listed](super::contents).
 //!
 //! Then it is written over itself and synced. After a sync that failed, Linux returns the data to every reader, calls it
 //! clean, and never writes it: what reads back may be gone once the power goes, and a repeat is answered by it.
@@ -15,6 +17,7 @@
 //! Numbers are little-endian. Zeros follow: the file is as long as it will ever be.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, BufReader, Read, Seek, SeekFrom},
     mem,
@@ -24,62 +27,186 @@ use std::{
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Error, manifest};
+use super::{Error, contents::Contents, manifest};
 
 const TRAILER: &[u8] = b"FJL\x03";
 const START_BYTES: u64 = 1 + 4 + 8;
+/// The most that the sequence numbers of two batches in a row are apart: fjall counts batches, and changes of its lists of
+/// tables, of which there are hundreds at most between two batches.
+const MOST_APART: u64 = 1 << 16;
 const PIECE_BYTES: u64 = 64 * 1024;
 /// How much is written over itself at a time.
 const COPY_BYTES: usize = 1024 * 1024;
 
 /// Looks through all journals in `folder`, cuts off unfinished ends, and has the disk get everything else. Nobody may
-/// write to them meanwhile.
-pub(super) fn mend(folder: &Path) -> Result<(), Error> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::Folder(error)),
-    };
-    for entry in entries {
-        let path = entry.map_err(Error::Folder)?.path();
-        if path.extension().is_some_and(|extension| extension == "jnl") {
-            let number = path.file_stem().and_then(|name| name.to_str());
-            let is_named = number.is_some_and(|number| number.parse::<u64>().is_ok());
-            if !path.is_file() || !is_named {
-                return manifest::damaged(folder, &path);
-            }
-            let intact = mend_file(&path)?;
-            write_again(&path, intact).map_err(Error::Folder)?;
+/// write to them meanwhile. Returns how many bytes of each are left.
+pub(super) fn mend(
+    folder: &Path,
+    contents: Option<&Contents>,
+) -> Result<BTreeMap<u64, u64>, Error> {
+    let walks = walk_all(folder)?;
+    check_numbers(folder, &walks, contents)?;
+    let last = walks.iter().rev().find(|(_, walk)| walk.bytes > 0);
+    let last = last.map(|(number, _)| *number);
+    let mut unfinished = Vec::new();
+    for (number, walk) in &walks {
+        let path = path(folder, *number);
+        let listed = contents.and_then(|contents| contents.journals.get(number));
+        let first = listed.and_then(|listed| listed.first);
+        if first.is_some() && first != walk.first {
+            return does_not_read_back(&path, 0);
+        }
+        let rest = written_behind(&path, walk.bytes).map_err(Error::Folder)?;
+        // Whoever writes to a journal has read the older ones, and cut off their ends.
+        let may_be_unfinished = last.is_none_or(|last| *number >= last)
+            && contents.is_none_or(|contents| !contents.closed)
+            && !holds_a_batch(&rest);
+        if listed.is_some_and(|listed| walk.bytes < listed.bytes)
+            || !(rest.is_empty() || may_be_unfinished)
+        {
+            return does_not_read_back(&path, walk.bytes);
+        }
+        if !rest.is_empty() {
+            unfinished.push((path, walk.bytes, rest.len()));
         }
     }
-    let sync = || File::open(folder)?.sync_all();
-    sync().map_err(Error::Folder)
+    for (path, whole, bytes) in unfinished {
+        tracing::warn!(
+            file = %path.display(),
+            bytes,
+            "an unfinished write was found and cut off; nothing in it had been accepted"
+        );
+        let cut = || {
+            let file = File::options().write(true).open(path)?;
+            file.set_len(whole)?;
+            file.sync_all()
+        };
+        cut().map_err(Error::Folder)?;
+    }
+    for (number, walk) in &walks {
+        write_again(&path(folder, *number), walk.bytes).map_err(Error::Folder)?;
+    }
+    if !walks.is_empty() {
+        let sync = || File::open(folder)?.sync_all();
+        sync().map_err(Error::Folder)?;
+    }
+    Ok(bytes_of(walks))
 }
 
-/// How much of the journal is left.
-fn mend_file(path: &Path) -> Result<u64, Error> {
-    let intact = intact_bytes(path).map_err(Error::Folder)?;
-    let rest = written_behind(path, intact).map_err(Error::Folder)?;
-    if rest.is_empty() {
-        return Ok(intact);
-    }
-    if holds_a_batch(&rest) {
-        return Err(Error::Damaged {
-            file: PathBuf::from(path.file_name().unwrap_or_default()),
-            at: intact,
-        });
-    }
-    tracing::warn!(
-        bytes = rest.len(),
-        "an unfinished write was found and cut off; nothing in it had been accepted"
-    );
-    let cut = || {
-        let file = File::options().write(true).open(path)?;
-        file.set_len(intact)?;
-        file.sync_all()
+/// How many bytes of each journal are whole batches.
+pub(super) fn whole(folder: &Path) -> Result<BTreeMap<u64, u64>, Error> {
+    walk_all(folder).map(bytes_of)
+}
+
+fn bytes_of(walks: BTreeMap<u64, Walk>) -> BTreeMap<u64, u64> {
+    let walks = walks.into_iter();
+    walks.map(|(number, walk)| (number, walk.bytes)).collect()
+}
+
+/// The numbers of the journals in `folder`, none where that is not there.
+pub(super) fn numbers(folder: &Path) -> Result<BTreeSet<u64>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries.map_err(Error::Folder)?,
     };
-    cut().map_err(Error::Folder)?;
-    Ok(intact)
+    let mut numbers = BTreeSet::new();
+    for entry in entries {
+        let found = entry.map_err(Error::Folder)?.path();
+        let kind = found.extension().unwrap_or_default();
+        if !kind.eq_ignore_ascii_case("jnl") {
+            continue;
+        }
+        let name = found.file_stem().and_then(|name| name.to_str());
+        let number = name.and_then(|name| name.parse().ok());
+        match number.filter(|number| path(folder, *number) == found) {
+            Some(number) if found.is_file() => numbers.insert(number),
+            _ => return manifest::damaged(folder, found),
+        };
+    }
+    Ok(numbers)
+}
+
+pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number}.jnl"))
+}
+
+/// The sequence number of the journal's first batch, where one has begun.
+pub(super) fn first_sequence(path: &Path) -> io::Result<Option<u64>> {
+    let mut start = Vec::new();
+    File::open(path)?
+        .take(START_BYTES)
+        .read_to_end(&mut start)?;
+    let mut start = start.as_slice();
+    let [tag, ..] = read::<5>(&mut start).unwrap_or_default();
+    let sequence = read(&mut start).map(u64::from_le_bytes);
+    Ok(sequence.ok().filter(|_| tag == 1))
+}
+
+/// Whether nothing has been written to a journal.
+pub(super) fn is_empty(path: &Path) -> Result<bool, Error> {
+    let written = written_behind(path, 0).map_err(Error::Folder)?;
+    Ok(written.is_empty())
+}
+
+/// fjall removes the oldest journal first, and the newest never.
+fn check_numbers(
+    folder: &Path,
+    walks: &BTreeMap<u64, Walk>,
+    contents: Option<&Contents>,
+) -> Result<(), Error> {
+    let listed = contents.and_then(|contents| contents.journals.keys().next_back());
+    let newest = walks.keys().next_back().max(listed);
+    let oldest = walks.keys().next().or(listed);
+    let Some((oldest, newest)) = oldest.zip(newest) else {
+        // The version is written once there is a journal.
+        let is_new = !folder.join("version").exists();
+        return if is_new {
+            Ok(())
+        } else {
+            manifest::damaged(folder, path(folder, 0))
+        };
+    };
+    match (*oldest..=*newest).find(|number| !walks.contains_key(number)) {
+        Some(missing) => manifest::damaged(folder, path(folder, missing)),
+        None => Ok(()),
+    }
+}
+
+fn does_not_read_back<T>(path: &Path, at: u64) -> Result<T, Error> {
+    Err(Error::Damaged {
+        file: PathBuf::from(path.file_name().unwrap_or_default()),
+        at,
+    })
+}
+
+/// What a journal holds.
+struct Walk {
+    first: Option<u64>,
+    /// How much of it is whole batches.
+    bytes: u64,
+}
+
+/// Walks all journals in the order in which they were written: the sequence numbers rise from batch to batch.
+fn walk_all(folder: &Path) -> Result<BTreeMap<u64, Walk>, Error> {
+    let mut walks = BTreeMap::new();
+    let mut latest = None;
+    for number in numbers(folder)? {
+        let path = path(folder, number);
+        let journal = File::open(&path).map_err(Error::Folder)?;
+        let mut journal = BufReader::with_capacity(256 * 1024, journal);
+        let (mut first, mut bytes) = (None, 0);
+        while let Some(batch) = read_batch(&mut journal).map_err(Error::Folder)? {
+            let sequence = batch.sequence;
+            if latest.is_some_and(|latest| sequence <= latest || sequence - latest > MOST_APART) {
+                return does_not_read_back(&path, bytes);
+            }
+            latest = Some(sequence);
+            first = first.or(latest);
+            bytes += batch.bytes;
+        }
+        walks.insert(number, Walk { first, bytes });
+    }
+    Ok(walks)
 }
 
 /// Writes the first `bytes` over themselves, and syncs.
@@ -95,16 +222,6 @@ fn write_again(path: &Path, bytes: u64) -> io::Result<()> {
         at += part.len() as u64;
     }
     journal.sync_all()
-}
-
-/// How much of a journal is whole batches.
-fn intact_bytes(path: &Path) -> io::Result<u64> {
-    let mut journal = BufReader::with_capacity(256 * 1024, File::open(path)?);
-    let mut intact = 0;
-    while let Some(bytes) = read_batch(&mut journal)? {
-        intact += bytes;
-    }
-    Ok(intact)
 }
 
 /// What was written behind `start`, without holes, and without the zeros at the end.
@@ -157,18 +274,23 @@ fn holds_a_batch(mut bytes: &[u8]) -> bool {
     false
 }
 
-/// Reads one batch and says how long it is; `None` where there is no whole one.
-fn read_batch(input: &mut impl Read) -> io::Result<Option<u64>> {
-    match batch_bytes(input) {
+struct Batch {
+    sequence: u64,
+    bytes: u64,
+}
+
+/// Reads one batch; `None` where there is no whole one.
+fn read_batch(input: &mut impl Read) -> io::Result<Option<Batch>> {
+    match try_batch(input) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         read => read,
     }
 }
 
-fn batch_bytes(input: &mut impl Read) -> io::Result<Option<u64>> {
+fn try_batch(input: &mut impl Read) -> io::Result<Option<Batch>> {
     let [1] = read(input)? else { return Ok(None) };
     let entries = u32::from_le_bytes(read(input)?);
-    let [_, _, _, _, _, _, _, _] = read(input)?;
+    let sequence = u64::from_le_bytes(read(input)?);
     let mut bytes = START_BYTES;
     let mut hash = Xxh3::new();
     for _ in 0..entries {
@@ -201,7 +323,8 @@ fn batch_bytes(input: &mut impl Read) -> io::Result<Option<u64>> {
     let expected = u64::from_le_bytes(read(input)?);
     let trailer: [u8; 4] = read(input)?;
     let whole = expected == hash.digest() && trailer == TRAILER;
-    Ok(whole.then_some(bytes + 1 + 8 + 4))
+    bytes += 1 + 8 + 4;
+    Ok(whole.then_some(Batch { sequence, bytes }))
 }
 
 fn read<const N: usize>(input: &mut impl Read) -> io::Result<[u8; N]> {

@@ -16,7 +16,7 @@ use std::{
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use super::Error;
+use super::{Error, contents::Contents, folder, journal};
 
 /// What the file `version` says.
 const VERSION: &[u8] = b"FJL\x03";
@@ -25,48 +25,87 @@ const LIST: &str = "0";
 /// How much of a table is read at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Whether every file but the journals is whole.
-pub(super) fn check(folder: &Path) -> Result<(), Error> {
-    let list = folder.join("keyspaces").join(LIST);
-    let version = match fs::read(folder.join("version")) {
-        Ok(version) => version,
-        // Nothing has been stored yet.
-        Err(error) if is_missing(&error) && !list.exists() => return Ok(()),
-        Err(error) if is_missing(&error) => return damaged(folder, "version"),
-        Err(error) => return Err(Error::Folder(error)),
-    };
-    if version != VERSION {
+/// Whether every file but the journals is whole, and everything is there that `contents` lists.
+pub(super) fn check(folder: &Path, contents: Option<&Contents>) -> Result<(), Error> {
+    let keyspaces = folder.join("keyspaces");
+    let list = keyspaces.join(LIST);
+    let version = read(&folder.join("version"))?;
+    if version.is_none() && contents.is_none() && !list.exists() && !keyspaces.is_file() {
+        // Nothing has been stored yet, or not even the version is left.
+        let is_new = journal::numbers(folder)?.is_empty();
+        return if is_new {
+            Ok(())
+        } else {
+            damaged(folder, "version")
+        };
+    }
+    if version.as_deref() != Some(VERSION) {
         return damaged(folder, "version");
     }
-    for entry in fs::read_dir(folder.join("keyspaces")).map_err(Error::Folder)? {
-        let path = entry.map_err(Error::Folder)?.path();
-        if path.is_dir() {
-            check_keyspace(folder, &path)?;
+    for number in contents.iter().flat_map(|contents| &contents.keyspaces) {
+        let current = keyspaces.join(number.to_string()).join("current");
+        if !current.is_file() {
+            return damaged(folder, current);
         }
     }
-    // It is made before the first event is taken, so that it is missing in a store that nothing is in.
-    if fs::read_dir(folder.join("keyspaces")).is_ok_and(|mut any| any.next().is_some())
-        && !list.join("current").exists()
-    {
+    let Ok(entries) = fs::read_dir(&keyspaces) else {
+        return damaged(folder, keyspaces);
+    };
+    for entry in entries {
+        check_keyspace(folder, &entry.map_err(Error::Folder)?.path())?;
+    }
+    // It is made before the first event is taken.
+    if !list.join("current").exists() {
         return damaged(folder, list.join("current"));
     }
     Ok(())
 }
 
+/// Removes what a crash has left of a store that was being created: fjall goes on with none. There is no keyspace beside
+/// the empty list of them, so that nothing has been accepted.
+pub(super) fn clear_unfinished(folder: &Path) -> Result<(), Error> {
+    let version = read(&folder.join("version"))?.unwrap_or_default();
+    if !VERSION.starts_with(&version) || !folder.join("lock").is_file() {
+        return Ok(());
+    }
+    let keyspaces = folder.join("keyspaces");
+    for keyspace in fs::read_dir(&keyspaces).into_iter().flatten() {
+        let keyspace = keyspace.map_err(Error::Folder)?;
+        let tables = fs::read_dir(keyspace.path().join("tables"));
+        if keyspace.file_name() != LIST || tables.into_iter().flatten().next().is_some() {
+            return Ok(());
+        }
+    }
+    for number in journal::numbers(folder)? {
+        if number > 0 || !journal::is_empty(&journal::path(folder, number))? {
+            return Ok(());
+        }
+    }
+    if keyspaces.is_dir() {
+        if_there(fs::remove_dir_all(keyspaces))?;
+    }
+    if_there(fs::remove_file(folder.join("version")))?;
+    if_there(fs::remove_file(journal::path(folder, 0)))?;
+    Ok(())
+}
+
+fn if_there<T>(result: io::Result<T>) -> Result<Option<T>, Error> {
+    folder::if_there(result).map_err(Error::Folder)
+}
+
 fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<(), Error> {
     let name = keyspace.file_name().and_then(|name| name.to_str());
-    if name.is_none_or(|name| name.parse::<u64>().is_err()) {
+    if !keyspace.is_dir() || name.is_none_or(|name| name.parse::<u64>().is_err()) {
         return damaged(folder, keyspace);
     }
+    let has_tables = check_table_names(folder, &keyspace.join("tables"))?;
     let current = keyspace.join("current");
     let Some(bytes) = read(&current)? else {
         // The power went while it was made.
-        let tables = fs::read_dir(keyspace.join("tables"));
-        let is_new = !tables.is_ok_and(|mut tables| tables.next().is_some());
-        return if is_new {
-            Ok(())
-        } else {
+        return if has_tables || current.exists() {
             damaged(folder, current)
+        } else {
+            Ok(())
         };
     };
     let Some((number, checksum)) = read_current(&bytes) else {
@@ -84,6 +123,24 @@ fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether there are tables. Those that nothing refers to are removed by fjall, which ends the process where one is no
+/// file.
+fn check_table_names(folder: &Path, tables: &Path) -> Result<bool, Error> {
+    if tables.is_file() {
+        return damaged(folder, tables);
+    }
+    let mut found = false;
+    for entry in if_there(fs::read_dir(tables))?.into_iter().flatten() {
+        let table = entry.map_err(Error::Folder)?.path();
+        let name = table.file_name().and_then(|name| name.to_str());
+        if !table.is_file() || name.is_none_or(|name| name.parse::<u64>().is_err()) {
+            return damaged(folder, table);
+        }
+        found = true;
+    }
+    Ok(found)
 }
 
 fn read_current(mut bytes: &[u8]) -> Option<(u64, u128)> {
@@ -123,9 +180,8 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 
 /// The checksum of a file; `None` where there is none.
 fn checksum_of(path: &Path) -> Result<Option<u128>, Error> {
-    let mut file = match File::open(path) {
-        Err(error) if is_missing(&error) => return Ok(None),
-        opened => opened.map_err(Error::Folder)?,
+    let Some(mut file) = if_there(File::open(path))? else {
+        return Ok(None);
     };
     let mut hash = Xxh3::new();
     let mut piece = vec![0; PIECE_BYTES];
@@ -138,15 +194,12 @@ fn checksum_of(path: &Path) -> Result<Option<u128>, Error> {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match fs::read(path) {
-        Err(error) if is_missing(&error) => Ok(None),
-        read => read.map(Some).map_err(Error::Folder),
+/// The bytes of a file; `None` where there is no file.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    if !path.is_file() {
+        return Ok(None);
     }
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
+    if_there(fs::read(path))
 }
 
 /// An error that says where `path` is in `folder`.

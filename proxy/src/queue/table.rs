@@ -11,7 +11,7 @@ use fjall::{
     Database, Guard, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, UserKey, UserValue,
 };
 
-use super::Error;
+use super::{Error, contents};
 
 #[derive(Clone)]
 pub(super) struct Table {
@@ -85,6 +85,9 @@ impl Table {
     fn create(&self) -> Result<&Keyspace, Error> {
         let keyspace = self.database.keyspace(self.name, self.options)?;
         sync_names(&keyspace)?;
+        if let Some(folder) = keyspace.path().ancestors().nth(2) {
+            contents::changed(folder, &self.database)?;
+        }
         Ok(self.keyspace.get_or_init(|| keyspace))
     }
 }

@@ -62,6 +62,8 @@ pub(super) enum Call {
     Probe(Answer<()>),
     /// Clears old letters, keys and orders, behind the commit.
     Sweep,
+    /// Ends the writer, behind the commit.
+    Close(Answer<()>),
 }
 
 #[derive(Clone)]
@@ -180,10 +182,23 @@ pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
 
 fn run(mut writer: Writer, mut waiting: mpsc::Receiver<Call>) {
     let mut calls = Vec::new();
-    while waiting.blocking_recv_many(&mut calls, GROUP) > 0 {
+    let mut closing = Vec::new();
+    while closing.is_empty() && waiting.blocking_recv_many(&mut calls, GROUP) > 0 {
         let sweep = calls.iter().any(|call| matches!(call, Call::Sweep));
+        let close = calls.extract_if(.., |call| matches!(call, Call::Close(_)));
+        closing.extend(close);
         writer.commit(calls.drain(..));
         writer.tidy_up(sweep);
+    }
+    let closed = writer.close();
+    if let Err(error) = &closed {
+        tracing::warn!(error = ?error, "the store was closed as if by a crash; nothing is lost by that");
+    }
+    for call in closing {
+        if let Call::Close(answer) = call {
+            // Whoever asked may have gone.
+            let _ = answer.send(Ok(()));
+        }
     }
 }
 
@@ -373,7 +388,18 @@ impl Writer {
         }
         match tidied {
             Ok(()) => self.count(&changes),
-            Err(error) => self.failed(&error),
+            Err(error) => return self.failed(&error),
+        }
+        if sweep && let Err(error) = self.store.list() {
+            tracing::warn!(error = ?error, "the list of the store's files could not be written");
+        }
+    }
+
+    /// Nothing is committed any more.
+    fn close(&mut self) -> Result<(), Error> {
+        match self.state {
+            Some(_) => self.store.close(),
+            None => Err(Error::Stopped),
         }
     }
 }
@@ -451,7 +477,7 @@ impl State {
                     group.probe();
                     replies.done.push(answer);
                 }
-                Call::Sweep => {}
+                Call::Sweep | Call::Close(_) => {}
             }
         }
         group.commit()

@@ -219,7 +219,7 @@ pub(super) fn crashed(folder: &Path, from: u64, kept: u64) -> tempfile::TempDir 
     copy
 }
 
-fn copy_all(from: &Path, to: &Path) {
+pub(super) fn copy_all(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for file in fs::read_dir(from).unwrap() {
         let file = file.unwrap();

@@ -1,8 +1,8 @@
 //! What the store says of a folder that is not as it left it.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
-use super::*;
+use super::{crashes::copy_all, *};
 
 #[tokio::test]
 async fn a_second_process_is_told_so() {
@@ -97,5 +97,301 @@ async fn until_closed(folder: &Path) {
     let lock = fs::File::open(folder.join("lock")).unwrap();
     while lock.try_lock().is_err() {
         tokio::task::yield_now().await;
+    }
+}
+
+const EVENTS: [&str; 3] = ["a", "b", "c"];
+
+/// A store in which three events wait, each of a commit of its own.
+async fn filled(folder: &Path) -> (Intake, Outlet, DeadLetters) {
+    let opened = reopened(folder).await;
+    for id in EVENTS {
+        opened.0.enqueue(vec![entry(id)]).await.unwrap();
+    }
+    opened
+}
+
+/// Folders with three events in them: as a kill leaves it, and as a stop does.
+async fn killed_and_stopped() -> [(&'static str, tempfile::TempDir); 2] {
+    let killed = tempfile::tempdir().unwrap();
+    let stopped = tempfile::tempdir().unwrap();
+    let (intake, outlet, letters) = filled(stopped.path()).await;
+    copy_all(stopped.path(), killed.path());
+    intake.close().await;
+    drop((intake, outlet, letters));
+    until_free(stopped.path()).await;
+    [("killed", killed), ("stopped", stopped)]
+}
+
+async fn until_free(folder: &Path) {
+    let lock = fs::File::open(folder.join("lock")).unwrap();
+    while lock.try_lock().is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn copied(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    copy_all(folder, copy.path());
+    copy
+}
+
+/// The error of a start.
+fn said(folder: &Path) -> String {
+    let error = open(folder, 0, Arc::default()).err();
+    error.expect("it starts").to_string()
+}
+
+/// Where the batch with this event begins.
+fn start_of(journal: &[u8], id: &str) -> usize {
+    let event = format!(r#""event_id":"{id}""#);
+    let at = journal
+        .windows(event.len())
+        .position(|part| part == event.as_bytes());
+    let end = journal[..at.unwrap()]
+        .windows(4)
+        .rposition(|part| part == b"FJL\x03");
+    end.unwrap() + 4
+}
+
+#[tokio::test]
+async fn a_changed_number_of_a_batch_is_an_error_that_names_the_byte() {
+    for (how, folder) in killed_and_stopped().await {
+        let copy = copied(folder.path());
+        let journal = copy.path().join("0.jnl");
+        let bytes = fs::read(&journal).unwrap();
+        let start = start_of(&bytes, "b");
+        let next = start_of(&bytes, "c");
+        // The number of entries, 4 bytes, and the sequence number, 8 bytes.
+        for bit in 8..13 * 8 {
+            let mut changed = bytes.clone();
+            changed[start + bit / 8] ^= 1 << (bit % 8);
+            fs::write(&journal, changed).unwrap();
+            let said = said(copy.path());
+            let named =
+                [start, next].map(|at| format!(" 0.jnl does not read back from byte {at} "));
+            let is_named = named.iter().any(|named| said.contains(named));
+            assert!(is_named, "{how}: bit {bit}: {said}");
+        }
+        fs::write(&journal, bytes).unwrap();
+        assert_eq!(reopened(copy.path()).await.1.depth(), 3);
+    }
+}
+
+#[tokio::test]
+async fn the_number_of_the_first_batch_is_listed() {
+    for (how, folder) in killed_and_stopped().await {
+        for bit in 40..13 * 8 {
+            let copy = copied(folder.path());
+            let journal = copy.path().join("0.jnl");
+            let mut bytes = fs::read(&journal).unwrap();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&journal, bytes).unwrap();
+            let said = said(copy.path());
+            assert!(
+                said.contains(" 0.jnl does not "),
+                "{how}: bit {bit}: {said}"
+            );
+        }
+    }
+}
+
+/// Everything in a folder.
+fn all(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(all(&path));
+        }
+        found.push(path);
+    }
+    found
+}
+
+fn remove(path: &Path) {
+    if path.is_dir() {
+        fs::remove_dir_all(path).unwrap();
+    } else {
+        fs::remove_file(path).unwrap();
+    }
+}
+
+type Damage = fn(&Path);
+
+const DAMAGES: [(&str, Damage); 4] = [
+    ("removed", remove),
+    ("emptied", |path| {
+        let was_folder = path.is_dir();
+        remove(path);
+        if was_folder {
+            fs::create_dir(path).unwrap();
+        } else {
+            fs::write(path, "").unwrap();
+        }
+    }),
+    ("all zeros", |path| {
+        let length = if path.is_dir() {
+            0
+        } else {
+            fs::metadata(path).unwrap().len()
+        };
+        remove(path);
+        let file = fs::File::create(path).unwrap();
+        file.set_len(length).unwrap();
+    }),
+    ("a folder", |path| {
+        remove(path);
+        fs::create_dir_all(path.join("x")).unwrap();
+    }),
+];
+
+#[tokio::test]
+async fn whatever_is_missing_is_named_or_is_not_missed() {
+    let mut named = 0;
+    for (how, folder) in killed_and_stopped().await {
+        for path in all(folder.path()) {
+            let name = path.strip_prefix(folder.path()).unwrap();
+            for (damage, spoil) in DAMAGES {
+                let about = format!("{how}: {} {damage}", name.display());
+                let copy = copied(folder.path());
+                spoil(&copy.path().join(name));
+                match open(copy.path(), 0, Arc::default()) {
+                    // A list that is gone is one of an older version.
+                    Ok((_intake, outlet, _letters)) => assert_eq!(outlet.depth(), 3, "{about}"),
+                    Err(error) => {
+                        let said = error.to_string();
+                        // Where the lists of tables are gone, the first that is read is named.
+                        let place = name.display().to_string();
+                        let place = place.strip_suffix("current").unwrap_or(&place);
+                        assert!(said.contains(place), "{about}: {said}");
+                        named += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(named > 60, "{named} are named");
+}
+
+#[tokio::test]
+async fn a_folder_in_the_place_of_a_table_that_nothing_refers_to_is_named() {
+    for (how, folder) in killed_and_stopped().await {
+        for name in [
+            "keyspaces/0/tables/99",
+            "keyspaces/1/tables/99",
+            "1.JNL",
+            "01.jnl",
+        ] {
+            let copy = copied(folder.path());
+            fs::create_dir(copy.path().join(name)).unwrap();
+            let said = said(copy.path());
+            assert!(said.contains(name), "{how}: {name}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_end_is_an_unfinished_write_only_after_a_crash() {
+    for (how, folder) in killed_and_stopped().await {
+        let journal = folder.path().join("0.jnl");
+        let mut bytes = fs::read(&journal).unwrap();
+        let start = start_of(&bytes, "c");
+        bytes[start + 40] ^= 1;
+        fs::write(&journal, bytes).unwrap();
+        if how == "stopped" {
+            let said = said(folder.path());
+            let named = format!(" 0.jnl does not read back from byte {start} on");
+            assert!(said.contains(&named), "{said}");
+        } else {
+            assert_eq!(reopened(folder.path()).await.1.depth(), 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_another_one_follows_ends_in_no_unfinished_write() {
+    let [(_, folder), _] = killed_and_stopped().await;
+    let journal = folder.path().join("0.jnl");
+    let mut bytes = fs::read(&journal).unwrap();
+    let start = start_of(&bytes, "c");
+    let newer = bytes.split_off(start);
+    fs::write(folder.path().join("1.jnl"), newer).unwrap();
+    bytes.extend([1, 2, 3]);
+    fs::write(&journal, &bytes).unwrap();
+    let said = said(folder.path());
+    let named = format!(" 0.jnl does not read back from byte {start} on");
+    assert!(said.contains(&named), "{said}");
+    bytes.truncate(start);
+    fs::write(&journal, bytes).unwrap();
+    for number in [0, 1] {
+        let copy = copied(folder.path());
+        drop(reopened(copy.path()).await);
+        until_free(copy.path()).await;
+        let name = format!("{number}.jnl");
+        fs::remove_file(copy.path().join(&name)).unwrap();
+        if number == 1 {
+            let said = self::said(copy.path());
+            assert!(said.contains(&name), "{said}");
+        }
+    }
+    assert_eq!(reopened(folder.path()).await.1.depth(), 3);
+}
+
+#[tokio::test]
+async fn a_folder_of_a_version_without_a_list_gets_one() {
+    for (how, folder) in killed_and_stopped().await {
+        let list = folder.path().join("contents");
+        fs::remove_file(&list).unwrap();
+        assert_eq!(reopened(folder.path()).await.1.depth(), 3, "{how}");
+        until_free(folder.path()).await;
+        assert!(list.exists(), "{how}");
+        fs::remove_file(folder.path().join("0.jnl")).unwrap();
+        assert!(said(folder.path()).contains(" 0.jnl "), "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_at_any_step_of_a_stores_creation_leaves_one_that_starts() {
+    // The steps of fjall, in order: what is made, and with how much in it.
+    let made = tempfile::tempdir().unwrap();
+    drop(fjall::Database::builder(made.path()).open().unwrap());
+    let keyspace = Path::new("keyspaces/0");
+    let steps: [(&Path, Option<u64>); 14] = [
+        (Path::new("lock"), Some(0)),
+        (Path::new("keyspaces"), None),
+        (Path::new("0.jnl"), Some(0)),
+        (Path::new("0.jnl"), Some(u64::MAX)),
+        (Path::new("version"), Some(0)),
+        (Path::new("version"), Some(3)),
+        (Path::new("version"), Some(u64::MAX)),
+        (keyspace, None),
+        (&keyspace.join("tables"), None),
+        (&keyspace.join("v0"), Some(0)),
+        (&keyspace.join("v0"), Some(40)),
+        (&keyspace.join("v0"), Some(u64::MAX)),
+        (&keyspace.join(".tmp"), Some(0)),
+        (&keyspace.join("current"), Some(u64::MAX)),
+    ];
+    for count in 0..=steps.len() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, bytes) in &steps[..count] {
+            let (from, to) = (made.path().join(path), folder.path().join(path));
+            let Some(bytes) = bytes else {
+                fs::create_dir(to).unwrap();
+                continue;
+            };
+            let mut whole = fs::read(&from).unwrap_or_default();
+            whole.truncate(usize::try_from(*bytes).unwrap_or(usize::MAX));
+            fs::write(&to, whole).unwrap();
+        }
+        let (intake, outlet, letters) = reopened(folder.path()).await;
+        intake.enqueue(entries(EVENTS)).await.unwrap();
+        drop((intake, outlet, letters));
+        assert_eq!(reopened(folder.path()).await.1.depth(), 3, "step {count}");
+    }
+    for path in all(made.path()) {
+        let path = path.strip_prefix(made.path()).unwrap();
+        assert!(steps.iter().any(|(step, _)| *step == path), "{path:?}");
     }
 }

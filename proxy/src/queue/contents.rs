@@ -1,0 +1,155 @@
+//! The list of what the store consists of, so that a start notices what is missing.
+//!
+//! fjall (3.1) takes a keyspace or a journal that is gone for one that never was. So the file `contents` lists the
+//! keyspaces, and of each journal the sequence number of its first batch, which no checksum covers, and how many bytes
+//! were whole and synced. Everything listed is on disk before the list is, and the list changes at once: whenever the
+//! process is killed, a folder has at least what its list says. It is written
+//!
+//! - when the store has been opened, before the first commit,
+//! - when a keyspace has been created, before its first row,
+//! - within a minute after fjall began another journal,
+//! - and when the store is closed. Until it is opened again, no journal can end in an unfinished write.
+//!
+//! A folder without a list, of an older version, gets one. Not noticed are: the emptying, or a change of the first
+//! batch's number, of a journal that was begun within the last minute before a crash; the loss of the end of a journal
+//! that was written between the last opening and a crash, which looks like a write that was under way; and the loss of
+//! an older journal beside newer ones, which looks as if all of it had gone into tables.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use fjall::{Database, PersistMode};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{Error, folder::FILE_MODE, journal, manifest};
+
+const NAME: &str = "contents";
+const NEW_NAME: &str = "contents.new";
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Contents {
+    /// The numbers of the keyspaces.
+    pub(super) keyspaces: BTreeSet<u64>,
+    pub(super) journals: BTreeMap<u64, Journal>,
+    /// Whether nothing has been written since.
+    pub(super) closed: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Journal {
+    /// The sequence number of its first batch.
+    pub(super) first: Option<u64>,
+    /// How many bytes of it are whole batches, or more.
+    pub(super) bytes: u64,
+}
+
+impl Contents {
+    /// Reads the list: its checksum in hexadecimal digits, a space, and JSON. `None` where there is none.
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>, Error> {
+        let path = folder.join(NAME);
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            found => found.map_err(Error::Folder)?,
+        };
+        let text = manifest::read(&path)?.and_then(|bytes| String::from_utf8(bytes).ok());
+        let list = text.as_deref().and_then(|text| {
+            let (sum, list) = text.split_once(' ')?;
+            (sum == checksum(list)).then(|| serde_json::from_str(list).ok())?
+        });
+        match list {
+            Some(list) => Ok(Some(list)),
+            None => manifest::damaged(folder, path),
+        }
+    }
+
+    /// What is there now; of the journals so many bytes are whole.
+    fn found(folder: &Path, whole: impl Fn(u64) -> u64) -> Result<Self, Error> {
+        let mut found = Self::default();
+        for number in journal::numbers(folder)? {
+            let path = journal::path(folder, number);
+            let journal = Journal {
+                first: journal::first_sequence(&path).map_err(Error::Folder)?,
+                bytes: whole(number),
+            };
+            found.journals.insert(number, journal);
+        }
+        for keyspace in fs::read_dir(folder.join("keyspaces")).map_err(Error::Folder)? {
+            let name = keyspace.map_err(Error::Folder)?.file_name();
+            found
+                .keyspaces
+                .extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
+        }
+        Ok(found)
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), Error> {
+        let list = serde_json::to_string(self).map_err(|_| Error::Corrupt)?;
+        let write = || {
+            let new = folder.join(NEW_NAME);
+            let mut options = File::options();
+            options.write(true).create(true).truncate(true);
+            let mut file = options.mode(FILE_MODE).open(&new)?;
+            write!(file, "{} {list}", checksum(&list))?;
+            file.sync_all()?;
+            fs::rename(new, folder.join(NAME))?;
+            File::open(folder)?.sync_all()
+        };
+        write().map_err(Error::Folder)
+    }
+}
+
+fn checksum(list: &str) -> String {
+    format!("{:032x}", xxh3_128(list.as_bytes()))
+}
+
+/// Lists what is there after the store has been opened; `whole` is what was found of its journals.
+pub(super) fn opened(
+    folder: &Path,
+    database: &Database,
+    whole: &BTreeMap<u64, u64>,
+) -> Result<(), Error> {
+    let whole = |number| whole.get(&number).copied().unwrap_or_default();
+    let found = Contents::found(folder, whole)?;
+    database.persist(PersistMode::SyncAll)?;
+    let Err(error) = found.write(folder) else {
+        return Ok(());
+    };
+    // A full disk shall keep nobody from emptying the queue; but a list of the last close is not true any more.
+    tracing::warn!(error = ?error, "the list of the store's files could not be written");
+    let remove = || match fs::remove_file(folder.join(NAME)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => File::open(folder)?.sync_all(),
+    };
+    remove().map_err(Error::Folder)
+}
+
+/// Lists what has come since, if anything has. Nobody may commit meanwhile.
+pub(super) fn changed(folder: &Path, database: &Database) -> Result<(), Error> {
+    let Some(listed) = Contents::read(folder)? else {
+        return Ok(());
+    };
+    let whole = |number| listed.journals.get(&number).map_or(0, |known| known.bytes);
+    let found = Contents::found(folder, whole)?;
+    if found == listed {
+        return Ok(());
+    }
+    database.persist(PersistMode::SyncAll)?;
+    found.write(folder)
+}
+
+/// Lists exactly what is there, since nothing will be committed any more.
+pub(super) fn closed(folder: &Path, database: &Database) -> Result<(), Error> {
+    database.persist(PersistMode::SyncAll)?;
+    let whole = journal::whole(folder)?;
+    let found = Contents::found(folder, |number| {
+        whole.get(&number).copied().unwrap_or_default()
+    })?;
+    let closed = true;
+    Contents { closed, ..found }.write(folder)
+}
