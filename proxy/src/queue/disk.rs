@@ -48,6 +48,8 @@ const OTHERS_IN_MEMORY_BYTES: u64 = 2 * 1024 * 1024;
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// How much of the journal may have to be read at start; the least that fjall takes.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+/// How much of the tables is read before the store is opened, to compare their checksums.
+const AT_START_BYTES: u64 = 64 * 1024 * 1024;
 /// The file that a process locks while it has the store open.
 const LOCK: &str = "lock";
 /// How often, and with which pauses, the lock is asked for.
@@ -114,15 +116,37 @@ impl Store {
             tables: Arc::default(),
         };
         folder::prepare(folder)?;
-        alone(folder, || {
-            let contents = Contents::read(folder)?;
-            if contents.is_none() {
-                manifest::clear_unfinished(folder)?;
+        let unread = alone(folder, || check(folder, AT_START_BYTES))?;
+        match store.reopen() {
+            // fjall names no file.
+            Err(Error::Store(error)) => {
+                alone(folder, || check(folder, u64::MAX))?;
+                return Err(Error::Store(error));
             }
-            manifest::check(folder, contents.as_ref())
-        })?;
-        store.reopen()?;
+            opened => opened?,
+        }
+        store.check_later(unread)?;
         Ok(store)
+    }
+
+    /// What many events fill would take seconds to read, for which no start waits.
+    fn check_later(&self, unread: Vec<manifest::Unread>) -> Result<(), Error> {
+        if unread.is_empty() {
+            return Ok(());
+        }
+        let folder = Arc::clone(&self.folder);
+        let store = Arc::downgrade(&self.tables);
+        thread::Builder::new()
+            .name("check-tables".to_owned())
+            .spawn(move || {
+                for table in manifest::damaged_of(&unread, || store.strong_count() > 0) {
+                    if let Err(error) = manifest::damaged::<()>(&folder, table) {
+                        tracing::error!("{error}");
+                    }
+                }
+            })
+            .map_err(Error::Folder)?;
+        Ok(())
     }
 
     /// Lets go of the files and opens them again: after a failed write, what is on disk is the truth.
@@ -314,6 +338,15 @@ impl Tables {
         batch.commit()?;
         Ok(swept)
     }
+}
+
+/// Whether the files are as they were written; some tables are still to be read.
+fn check(folder: &Path, at_once: u64) -> Result<Vec<manifest::Unread>, Error> {
+    let contents = Contents::read(folder)?;
+    if contents.is_none() {
+        manifest::clear_unfinished(folder)?;
+    }
+    manifest::check(folder, contents.as_ref(), at_once)
 }
 
 /// Does something that no other process may do at the same time: fjall takes the lock only when it opens the files.

@@ -3,6 +3,8 @@
 //! fjall (3.1) ends the process over some files that are not, and takes a table of keyspaces that is gone for one that
 //! is empty: it removes what is not in it. So damage is found here first, and its place is named.
 //!
+//! What a start does not read of large tables, a thread reads later.
+//!
 //! Each folder in `keyspaces` has a file `current`: the number of the newest manifest (8 bytes), its xxh3 (16 bytes) and
 //! a zero. That manifest, `v` and the number, is an archive whose section `tables` lists levels, runs and tables, each
 //! table with its number (8 bytes), a zero, its xxh3 (16 bytes) and 8 bytes more. Numbers are little-endian. Journals are
@@ -12,6 +14,8 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -22,11 +26,25 @@ use super::{Error, contents::Contents, folder, journal};
 const VERSION: &[u8] = b"FJL\x03";
 /// The keyspace that lists the others.
 const LIST: &str = "0";
-/// How much of a table is read at a time.
+/// How much of a table is read at a time, and the pause after that where nobody waits.
 const PIECE_BYTES: usize = 256 * 1024;
+const PAUSE: Duration = Duration::from_millis(5);
 
-/// Whether every file but the journals is whole, and everything is there that `contents` lists.
-pub(super) fn check(folder: &Path, contents: Option<&Contents>) -> Result<(), Error> {
+/// A table that has not been read as a whole.
+pub(super) struct Unread {
+    path: PathBuf,
+    checksum: u128,
+    bytes: u64,
+}
+
+/// Whether every file but the journals is whole, and everything is there that `contents` lists. Reads `at_once` bytes of
+/// tables, the smallest first; of the others only where their parts are. fjall compares the checksum of each block that
+/// it reads.
+pub(super) fn check(
+    folder: &Path,
+    contents: Option<&Contents>,
+    at_once: u64,
+) -> Result<Vec<Unread>, Error> {
     let keyspaces = folder.join("keyspaces");
     let list = keyspaces.join(LIST);
     let version = read(&folder.join("version"))?;
@@ -34,7 +52,7 @@ pub(super) fn check(folder: &Path, contents: Option<&Contents>) -> Result<(), Er
         // Nothing has been stored yet, or not even the version is left.
         let is_new = journal::numbers(folder)?.is_empty();
         return if is_new {
-            Ok(())
+            Ok(Vec::new())
         } else {
             damaged(folder, "version")
         };
@@ -51,14 +69,56 @@ pub(super) fn check(folder: &Path, contents: Option<&Contents>) -> Result<(), Er
     let Ok(entries) = fs::read_dir(&keyspaces) else {
         return damaged(folder, keyspaces);
     };
+    let mut tables = Vec::new();
     for entry in entries {
-        check_keyspace(folder, &entry.map_err(Error::Folder)?.path())?;
+        let keyspace = entry.map_err(Error::Folder)?.path();
+        tables.extend(check_keyspace(folder, &keyspace)?);
     }
     // It is made before the first event is taken.
     if !list.join("current").exists() {
         return damaged(folder, list.join("current"));
     }
-    Ok(())
+    check_tables(folder, tables, at_once)
+}
+
+/// The damaged ones of tables that are read while the store is in use, as long as it `is_open`. Those that are gone were
+/// merged into others.
+pub(super) fn damaged_of(
+    tables: &[Unread],
+    is_open: impl Fn() -> bool,
+) -> impl Iterator<Item = &Path> {
+    let open = tables.iter().take_while(move |_| is_open());
+    let damaged = open.filter(|table| {
+        let found = checksum_of(&table.path, || thread::park_timeout(PAUSE));
+        found.map_or(true, |found| {
+            found.is_some_and(|found| found != table.checksum)
+        })
+    });
+    damaged.map(|table| table.path.as_path())
+}
+
+fn check_tables(
+    folder: &Path,
+    mut tables: Vec<Unread>,
+    mut at_once: u64,
+) -> Result<Vec<Unread>, Error> {
+    tables.sort_by_key(|table| table.bytes);
+    let mut unread = Vec::new();
+    for table in tables {
+        let left = at_once.checked_sub(table.bytes);
+        at_once = left.unwrap_or_default();
+        let is_whole = match left {
+            Some(_) => checksum_of(&table.path, || ())? == Some(table.checksum),
+            None => sfa::Reader::new(&table.path).is_ok(),
+        };
+        if !is_whole {
+            return damaged(folder, table.path);
+        }
+        if left.is_none() {
+            unread.push(table);
+        }
+    }
+    Ok(unread)
 }
 
 /// Removes what a crash has left of a store that was being created: fjall goes on with none. There is no keyspace beside
@@ -93,7 +153,8 @@ fn if_there<T>(result: io::Result<T>) -> Result<Option<T>, Error> {
     folder::if_there(result).map_err(Error::Folder)
 }
 
-fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<(), Error> {
+/// The tables of a keyspace.
+fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<Vec<Unread>, Error> {
     let name = keyspace.file_name().and_then(|name| name.to_str());
     if !keyspace.is_dir() || name.is_none_or(|name| name.parse::<u64>().is_err()) {
         return damaged(folder, keyspace);
@@ -105,7 +166,7 @@ fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<(), Error> {
         return if has_tables || current.exists() {
             damaged(folder, current)
         } else {
-            Ok(())
+            Ok(Vec::new())
         };
     };
     let Some((number, checksum)) = read_current(&bytes) else {
@@ -116,13 +177,19 @@ fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<(), Error> {
     let Some(tables) = whole.and_then(|bytes| read_tables(&bytes)) else {
         return damaged(folder, manifest);
     };
+    let mut unread = Vec::with_capacity(tables.len());
     for (number, checksum) in tables {
-        let table = keyspace.join("tables").join(number.to_string());
-        if checksum_of(&table)? != Some(checksum) {
-            return damaged(folder, table);
-        }
+        let path = keyspace.join("tables").join(number.to_string());
+        let Some(about) = if_there(fs::metadata(&path))? else {
+            return damaged(folder, path);
+        };
+        unread.push(Unread {
+            path,
+            checksum,
+            bytes: about.len(),
+        });
     }
-    Ok(())
+    Ok(unread)
 }
 
 /// Whether there are tables. Those that nothing refers to are removed by fjall, which ends the process where one is no
@@ -178,8 +245,8 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
-/// The checksum of a file; `None` where there is none.
-fn checksum_of(path: &Path) -> Result<Option<u128>, Error> {
+/// The checksum of a file, read with pauses; `None` where there is none.
+fn checksum_of(path: &Path, pause: impl Fn()) -> Result<Option<u128>, Error> {
     let Some(mut file) = if_there(File::open(path))? else {
         return Ok(None);
     };
@@ -191,6 +258,7 @@ fn checksum_of(path: &Path) -> Result<Option<u128>, Error> {
             return Ok(Some(hash.digest128()));
         }
         hash.update(piece.get(..read).unwrap_or_default());
+        pause();
     }
 }
 
