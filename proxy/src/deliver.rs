@@ -1,9 +1,12 @@
 //! Delivery: one courier for each destination, so that none waits for another.
 //!
-//! [`Courier::step`](courier::Courier::step) does one unit of work and says what it did; [`run`] adds only
-//! waiting and stopping.
+//! A [`Courier`] decides what is sent and settled, and does no I/O. A step of its driver does one unit of
+//! what it asks for; [`run`] adds only waiting and stopping.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use governor::{
     DefaultDirectRateLimiter, RateLimiter,
@@ -20,17 +23,18 @@ use crate::{
 };
 
 mod courier;
+mod driver;
 mod hand;
 mod pace;
 mod report;
 mod size;
 
-use courier::{Courier, Step};
+pub use courier::{Claims, Courier, Do, RequestId, Wait, Way};
+
+use driver::{Driver, Step};
 
 /// How long what waits is still delivered after the signal to stop. The rest stays on disk.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long to wait after the store itself has failed.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What all couriers share: the way to TikTok, and what is told of it.
 pub struct Link {
@@ -64,13 +68,13 @@ impl Link {
         }
     }
 
-    /// Takes a request from the allowance; how long until there is one, where there is none.
-    fn allowance(&self) -> Result<(), Duration> {
+    /// Takes a request from the allowance, or says when there is one to take.
+    fn allowance(&self, now: Instant) -> Result<(), Instant> {
         let Some(requests) = &self.requests else {
             return Ok(());
         };
         requests.check().map_err(|not_yet: governor::NotUntil<_>| {
-            not_yet.wait_time_from(DefaultClock::default().now())
+            now + not_yet.wait_time_from(DefaultClock::default().now())
         })
     }
 }
@@ -101,9 +105,9 @@ pub async fn run(mut outlet: Outlet, link: Link, mut stop: watch::Receiver<bool>
 
 /// Delivers the events of one lane until `stop` changes, and then what still gets through at once.
 async fn serve(lane: Lane, link: Arc<Link>, mut stop: watch::Receiver<bool>) {
-    let mut courier = Courier::new(lane, link);
+    let mut driver = Driver::new(lane, link);
     loop {
-        let did = step_or_pause(&mut courier).await;
+        let did = driver.step().await;
         if *stop.borrow() {
             if did != Step::Worked {
                 return;
@@ -111,24 +115,9 @@ async fn serve(lane: Lane, link: Arc<Link>, mut stop: watch::Receiver<bool>) {
             continue;
         }
         tokio::select! {
-            () = pause(&courier, did) => {}
+            () = driver.pause(did) => {}
             _ = stop.changed() => {}
         }
-    }
-}
-
-async fn step_or_pause(courier: &mut Courier) -> Step {
-    courier.step().await.unwrap_or_else(|error| {
-        tracing::error!(error = ?error, "the store failed under delivery");
-        Step::Wait(STORE_PAUSE)
-    })
-}
-
-async fn pause(courier: &Courier, after: Step) {
-    match after {
-        Step::Worked => {}
-        Step::Idle(due) => courier.arrival(due).await,
-        Step::Wait(wait) => time::sleep(wait).await,
     }
 }
 

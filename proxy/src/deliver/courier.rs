@@ -1,368 +1,405 @@
-//! Delivers the events of one destination.
+//! Decides what is sent of one destination, and what follows from TikTok's replies. A state machine without I/O: the
+//! time, random numbers, events and replies come in as arguments; requests, settlements and waiting go out as values.
+//!
+//! Whoever drives it calls [`Courier::next`] and does what that returns: starts a request, writes a settlement and
+//! confirms it with [`Courier::settled`], or waits. Every reply goes to [`Courier::answered`], after which it calls
+//! [`Courier::next`] again. When the store fails, it calls [`Courier::rewind`].
 
 use std::{
-    sync::Arc,
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
-use tokio::{task::JoinSet, time};
-
 use super::{
-    Link,
     hand::{Hand, Load, backoff},
     pace::{Pace, Ticket, Turn},
     size::Size,
 };
 use crate::{
     outcome::Outcome,
-    queue::{self, Batch, Claimed, Class, Lane},
+    queue::{Class, Limits},
     retry::{self, Next, Slow},
-    tiktok::{Reply, Verdict, body},
+    tiktok::{Reply, Verdict},
 };
 
 /// How often a batch may meet trouble while others get through before it is divided, in case one event is to blame.
 const SUSPICIOUS_TROUBLES: u32 = 8;
 
-/// Claims the events of one lane, sends them, and settles what became of them.
-pub(super) struct Courier {
-    lane: Lane,
-    link: Arc<Link>,
+/// The events of one destination that wait, as a courier sees them.
+pub trait Claims {
+    /// A claimed event.
+    type Event;
+    /// The store's failure.
+    type Error;
+
+    /// Returns the next events of a class in order, within `limits`; none when none waits.
+    ///
+    /// # Errors
+    /// When the store refuses; then [`Courier::rewind`] is due.
+    fn claim(&mut self, class: Class, limits: Limits) -> Result<Vec<Self::Event>, Self::Error>;
+
+    /// Returns whether an event of this class waits that is not claimed. About `bytes` may be read to find out.
+    ///
+    /// # Errors
+    /// As [`Claims::claim`].
+    fn any(&mut self, class: Class, bytes: usize) -> Result<bool, Self::Error>;
+
+    /// Returns when an event was accepted, in Unix milliseconds.
+    fn accepted_at_ms(event: &Self::Event) -> i64;
+}
+
+/// Claims the events of one destination, sends them, and settles what became of them. Each event that it has claimed is
+/// in hand, under way or being settled.
+#[derive(Debug)]
+pub struct Courier<E> {
     pace: Pace,
     size: Size,
-    /// Claimed, not under way and not settled.
-    in_hand: Hand,
-    under_way: JoinSet<(Load, Ticket, Reply)>,
+    /// Claimed, not under way and without an outcome.
+    in_hand: Hand<E>,
+    under_way: BTreeMap<RequestId, (Load<E>, Ticket)>,
+    /// How many requests have been started.
+    started: u64,
+    /// Have an outcome that is not on disk, in the order in which they got it.
+    to_settle: VecDeque<Settlement<E>>,
+    /// The settlement that was returned last and is not confirmed.
+    settling: Option<Settlement<E>>,
+    /// The class of a request whose events TikTok took, until it is known whether more of that class waits.
+    grows: Option<Class>,
     /// How many requests have been taken.
     taken: u64,
     /// Whether the places that refusals name are believed.
     hints: bool,
 }
 
-/// What a step did.
+/// The number of a request. No two requests of one courier share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(u64);
+
+/// What is to be done next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Nothing can be sent before something arrives or, where something waits for its next attempt, this time is over.
-    Idle(Option<Duration>),
-    /// Events came to an end, or closer to it.
-    Worked,
-    /// Nothing is sent before this time is over, whatever arrives.
-    Wait(Duration),
+pub enum Do<'a, E> {
+    /// Send these events in one request. Its reply goes to [`Courier::answered`].
+    Send {
+        /// The request.
+        request: RequestId,
+        /// At least one, all of one class.
+        events: &'a [E],
+    },
+    /// Write that these events have come to this end. [`Courier::settled`] confirms that it is on disk; until then,
+    /// [`Courier::next`] returns the same.
+    Settle {
+        /// At least one, all of one class.
+        events: &'a [E],
+        /// Their end.
+        outcome: &'a Outcome,
+    },
+    /// Wait. A reply may come earlier.
+    Wait(Wait),
 }
 
-/// Why no request was started.
-enum Blocked {
-    /// Nothing is due before something arrives or this time is over.
-    NothingDue(Option<Duration>),
-    For(Duration),
-    EnoughUnderWay,
+/// When [`Courier::next`] has something to do again, unless a reply comes earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// When an event arrives, or at this time.
+    Arrival(Option<Instant>),
+    /// At this time, whatever arrives.
+    Until(Instant),
+    /// After a reply: as many requests are under way as may be.
+    Reply,
 }
 
-impl Courier {
-    pub(super) fn new(lane: Lane, link: Arc<Link>) -> Self {
+/// What a reply shows about the way to TikTok.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Requests are read.
+    Open {
+        /// TikTok has taken an event that it had named as the one at fault; its hints are not used any more.
+        misnamed: bool,
+    },
+    /// TikTok refuses the token or its right to the pixel.
+    Barred {
+        /// TikTok's words.
+        verdict: Verdict,
+        /// How long nothing is sent, where this reply is the first to say so.
+        pause: Option<Duration>,
+    },
+    /// Requests have to be sent again, more slowly.
+    Slow {
+        /// How many events the request had.
+        events: usize,
+        /// How often they were sent.
+        attempts: u32,
+        /// How long nothing is sent, where this reply is the first to say so.
+        pause: Option<Duration>,
+    },
+}
+
+#[derive(Debug)]
+struct Settlement<E> {
+    events: Vec<E>,
+    outcome: Outcome,
+    /// The class whose requests may become larger when this is on disk.
+    grows: Option<Class>,
+}
+
+/// [`Do`] with its events still outside of the courier.
+enum Step<E> {
+    Send(Load<E>),
+    Settle(Settlement<E>),
+    Wait(Wait),
+}
+
+impl<E> Courier<E> {
+    /// A courier with no more than `parallel` requests under way, each within `limits`.
+    pub fn new(limits: Limits, parallel: usize) -> Self {
         Self {
-            pace: Pace::new(link.parallel),
-            size: Size::new(link.limits),
-            in_hand: Hand::new(2 * link.parallel),
-            lane,
-            link,
-            under_way: JoinSet::new(),
+            pace: Pace::new(parallel),
+            size: Size::new(limits),
+            in_hand: Hand::new(2 * parallel),
+            under_way: BTreeMap::new(),
+            started: 0,
+            to_settle: VecDeque::new(),
+            settling: None,
+            grows: None,
             taken: 0,
             hints: true,
         }
     }
 
-    /// Starts the requests that may be started, and reads one answer.
+    /// Returns what is to be done at `now`. `expiry_ms` is the time by which events expire, in Unix milliseconds.
+    /// `allowance` takes one from the requests that all couriers may start, or says when there is one to take.
     ///
     /// # Errors
-    /// [`queue::Error`] when the store refuses. Everything that was claimed is claimed again.
-    pub(super) async fn step(&mut self) -> Result<Step, queue::Error> {
-        let result = self.work().await;
-        if result.is_err() {
-            self.in_hand.clear();
-            self.under_way = JoinSet::new();
-            self.lane.rewind();
-        }
-        result
-    }
-
-    /// Returns when something may have arrived since the last call, or this time is over.
-    pub(super) async fn arrival(&self, within: Option<Duration>) {
-        self.lane.arrival(within).await;
-    }
-
-    async fn work(&mut self) -> Result<Step, queue::Error> {
-        let blocked = self.send_what_may_go().await?;
-        let oldest_ms = self.lane.oldest_ms(self.link.limits)?;
-        let destination = self.lane.destination();
-        self.link.health.waiting_since(destination, oldest_ms);
-        if self.under_way.is_empty() {
-            return Ok(match blocked {
-                Blocked::For(wait) => Step::Wait(wait),
-                Blocked::NothingDue(due) => Step::Idle(due),
-                Blocked::EnoughUnderWay => Step::Idle(None),
-            });
-        }
-        let free = async {
-            match blocked {
-                Blocked::NothingDue(due) => self.lane.arrival(due).await,
-                Blocked::For(wait) => time::sleep(wait).await,
-                Blocked::EnoughUnderWay => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            answered = self.under_way.join_next() => match answered {
-                Some(Ok((load, ticket, reply))) => self.conclude(load, ticket, reply).await?,
-                // The task that sent it is gone, and its events with it; they are claimed again.
-                Some(Err(_)) => return Err(queue::Error::Stopped),
-                None => {}
-            },
-            () = free => {}
-        }
-        Ok(Step::Worked)
-    }
-
-    async fn send_what_may_go(&mut self) -> Result<Blocked, queue::Error> {
-        loop {
-            match self.pace.turn(self.under_way.len(), Instant::now()) {
-                Turn::Go => {}
-                Turn::Wait(wait) => return Ok(Blocked::For(wait)),
-                Turn::Full => return Ok(Blocked::EnoughUnderWay),
-            }
-            let mut load = match self.next_load()? {
-                Ok(load) => load,
-                Err(blocked) => return Ok(blocked),
-            };
-            if !self.expire(&mut load.batch).await? {
-                continue;
-            }
-            if let Err(wait) = self.link.allowance() {
-                self.in_hand.put_first(load);
-                return Ok(Blocked::For(wait));
-            }
-            self.send(load);
-        }
-    }
-
-    /// Of the class whose turn it is, what is due, or else what has not been sent yet.
-    fn next_load(&mut self) -> Result<Result<Load, Blocked>, queue::Error> {
-        let now = Instant::now();
-        for class in self.in_hand.turns() {
-            if let Some(load) = self.in_hand.due(class, now) {
-                return Ok(Ok(load));
-            }
-            if self.in_hand.has_room(class)
-                && let Some(batch) = self.lane.claim(class, self.size.limits())?
-            {
-                return Ok(Ok(Load::new(batch, class, now, self.taken)));
-            }
-        }
-        let due = self.in_hand.next_due();
-        let due = due.map(|due| due.saturating_duration_since(now));
-        Ok(Err(Blocked::NothingDue(due)))
-    }
-
-    /// Ends what is too old; whether anything is left.
-    async fn expire(&mut self, batch: &mut Batch) -> Result<bool, queue::Error> {
-        let oldest = self.lane.clock().times().expiry_ms - retry::WORTH_DELIVERING_MS;
-        let expired: Vec<_> = batch
-            .events
-            .extract_if(.., |claimed| claimed.accepted_at_ms() < oldest)
-            .collect();
-        if !expired.is_empty() {
-            self.settle(&expired, &Outcome::Expired).await?;
-        }
-        Ok(!batch.events.is_empty())
-    }
-
-    fn send(&mut self, load: Load) {
-        self.in_hand.sends(load.class);
-        let destination = self.lane.destination();
-        let body = body(
-            &destination.pixel_id,
-            destination.test_event_code.as_deref(),
-            load.batch.events.iter().map(Claimed::event),
-        );
-        self.link.metrics.sending(load.batch.events.len());
-        let ticket = self.pace.started(Instant::now());
-        let (client, clock) = (self.link.client.clone(), self.lane.clock().clone());
-        self.under_way.spawn(async move {
-            let (reply, date_ms) = client.track(body).await;
-            // A gateway's page without a verdict may come from anywhere, and so may its time.
-            if let (Some(_), Some(date_ms)) = (reply.code(), date_ms) {
-                clock.dated(date_ms);
-            }
-            (load, ticket, reply)
-        });
-    }
-
-    async fn conclude(
+    /// Those of `lane`; then [`Courier::rewind`] is due.
+    pub fn next<L: Claims<Event = E>>(
         &mut self,
-        mut load: Load,
-        ticket: Ticket,
+        now: Instant,
+        expiry_ms: i64,
+        lane: &mut L,
+        allowance: impl FnOnce() -> Result<(), Instant>,
+    ) -> Result<Do<'_, E>, L::Error> {
+        Ok(match self.step(now, expiry_ms, lane, allowance)? {
+            Step::Send(load) => {
+                self.in_hand.sends(load.class);
+                self.started += 1;
+                let request = RequestId(self.started);
+                let ticket = self.pace.started(now);
+                let entry = self.under_way.entry(request).or_insert((load, ticket));
+                let events = &entry.0.events;
+                Do::Send { request, events }
+            }
+            Step::Settle(settlement) => {
+                let Settlement {
+                    events, outcome, ..
+                } = self.settling.insert(settlement);
+                Do::Settle { events, outcome }
+            }
+            Step::Wait(wait) => Do::Wait(wait),
+        })
+    }
+
+    /// Confirms that the settlement which [`Courier::next`] returned last is on disk.
+    pub fn settled(&mut self) {
+        self.grows = self.settling.take().and_then(|settled| settled.grows);
+    }
+
+    /// Takes TikTok's reply to a request. `chance` returns random numbers from 0 to 1. Returns nothing where the
+    /// request was started before [`Courier::rewind`]: its events are claimed again, and sent again.
+    pub fn answered(
+        &mut self,
+        request: RequestId,
         reply: Reply,
-    ) -> Result<(), queue::Error> {
-        self.link.metrics.answered(reply.code());
-        tracing::debug!(events = load.batch.events.len(), reply = ?reply, "TikTok answered");
+        now: Instant,
+        mut chance: impl FnMut() -> f64,
+    ) -> Option<Way> {
+        let (mut load, ticket) = self.under_way.remove(&request)?;
         load.attempts = load.attempts.saturating_add(1);
         if matches!(reply, Reply::Unclear(_)) {
             load.unclear = load.unclear.saturating_add(1);
         }
-        let next = retry::decide(reply, load.unclear, load.batch.events.len());
-        if !matches!(next, Next::Again(_) | Next::Barred(_)) {
-            self.got_through(ticket);
-        }
-        let class = load.class;
-        match next {
-            Next::End(outcome) => {
-                if load.named && !outcome.is_dead() {
-                    tracing::warn!(
-                        "TikTok named an event that it then took; its hints are not used any more"
-                    );
-                    self.hints = false;
-                }
-                let is_delivered = !outcome.is_dead();
-                self.settle(&load.batch.events, &outcome).await?;
-                self.grow_where_more_waits(is_delivered, class)
-            }
-            Next::Apart { refused, others } => {
-                self.settle_apart(load.batch, refused, &others).await?;
-                self.grow_where_more_waits(true, class)
-            }
-            Next::Narrow { suspect } => {
-                self.narrow(load, suspect.filter(|_| self.hints));
-                Ok(())
-            }
+        let (events, attempts) = (load.events.len(), load.attempts);
+        let mut misnamed = false;
+        match retry::decide(reply, load.unclear, events) {
             Next::Again(why) => {
-                self.again(load, why, ticket);
-                Ok(())
+                let pause = self.pace.pause(why, ticket, now, chance());
+                match why {
+                    Slow::Trouble => self.retry_later(load, now, chance()),
+                    Slow::Barred | Slow::Throttled => self.retry_first(load, now),
+                }
+                return Some(Way::Slow {
+                    events,
+                    attempts,
+                    pause,
+                });
             }
             Next::Barred(verdict) => {
-                self.barred(load, &verdict, ticket);
-                Ok(())
+                let pause = self.pace.pause(Slow::Barred, ticket, now, chance());
+                self.retry_first(load, now);
+                return Some(Way::Barred { verdict, pause });
+            }
+            Next::End(outcome) => {
+                self.got_through(ticket, now);
+                let is_delivered = !outcome.is_dead();
+                misnamed = load.named && is_delivered;
+                self.hints &= !misnamed;
+                self.ends(load.events, outcome, is_delivered.then_some(load.class));
+            }
+            Next::Apart { refused, others } => {
+                self.got_through(ticket, now);
+                self.ends_apart(load, &refused, others);
+            }
+            Next::Narrow { suspect } => {
+                self.got_through(ticket, now);
+                self.narrow(load, suspect.filter(|_| self.hints), now);
             }
         }
+        Some(Way::Open { misnamed })
     }
 
-    fn got_through(&mut self, ticket: Ticket) {
-        self.taken += 1;
-        self.link.health.barred(self.lane.destination(), false);
-        if self.pace.answered(ticket) {
-            // TikTok is back: what waits for its next attempt need not wait longer, unless it is what fails.
-            self.in_hand.hurry(SUSPICIOUS_TROUBLES, Instant::now());
-        }
+    /// Gives up every claim after the store has failed: what was claimed and is not settled on disk has to be claimed
+    /// again. Replies to requests that are under way are ignored.
+    pub fn rewind(&mut self) {
+        self.in_hand.clear();
+        self.under_way.clear();
+        self.to_settle.clear();
+        self.settling = None;
+        self.grows = None;
     }
 
-    fn grow_where_more_waits(
+    fn step<L: Claims<Event = E>>(
         &mut self,
-        is_delivered: bool,
-        class: Class,
-    ) -> Result<(), queue::Error> {
-        if is_delivered && self.lane.any(class, self.link.limits.bytes)? {
+        now: Instant,
+        expiry_ms: i64,
+        lane: &mut L,
+        allowance: impl FnOnce() -> Result<(), Instant>,
+    ) -> Result<Step<E>, L::Error> {
+        self.grow_where_more_waits(lane)?;
+        let unsettled = self.settling.take();
+        if let Some(settlement) = unsettled.or_else(|| self.to_settle.pop_front()) {
+            return Ok(Step::Settle(settlement));
+        }
+        match self.pace.turn(self.under_way.len(), now) {
+            Turn::Go => {}
+            Turn::Wait(wait) => return Ok(Step::Wait(Wait::Until(now + wait))),
+            Turn::Full => return Ok(Step::Wait(Wait::Reply)),
+        }
+        let Some(mut load) = self.next_load(now, lane)? else {
+            return Ok(Step::Wait(Wait::Arrival(self.in_hand.next_due())));
+        };
+        let oldest_ms = expiry_ms - retry::WORTH_DELIVERING_MS;
+        let is_old = |event: &mut E| L::accepted_at_ms(event) < oldest_ms;
+        let expired: Vec<_> = load.events.extract_if(.., is_old).collect();
+        if expired.is_empty() {
+            return Ok(match allowance() {
+                Ok(()) => Step::Send(load),
+                Err(until) => {
+                    self.in_hand.put_first(load);
+                    Step::Wait(Wait::Until(until))
+                }
+            });
+        }
+        if !load.events.is_empty() {
+            self.in_hand.put_first(load);
+        }
+        Ok(Step::Settle(Settlement {
+            events: expired,
+            outcome: Outcome::Expired,
+            grows: None,
+        }))
+    }
+
+    fn grow_where_more_waits<L: Claims>(&mut self, lane: &mut L) -> Result<(), L::Error> {
+        if let Some(class) = self.grows.take()
+            && lane.any(class, self.size.limits().bytes)?
+        {
             self.size.grow();
         }
         Ok(())
     }
 
-    /// Divides a batch, and sends the parts before anything else.
-    fn narrow(&mut self, load: Load, suspect: Option<usize>) {
-        self.size.fall_back();
-        let class = load.class;
-        let divided = match suspect {
-            Some(index) => load.batch.without(index),
-            None => Err(load.batch),
-        };
-        let (first, second, named) = match divided {
-            Ok((event, others)) => (event, others, true),
-            Err(batch) => {
-                let (first, second) = batch.halves();
-                (first, second, false)
+    /// Of the class whose turn it is, what is due, or else what has not been sent yet.
+    fn next_load<L: Claims<Event = E>>(
+        &mut self,
+        now: Instant,
+        lane: &mut L,
+    ) -> Result<Option<Load<E>>, L::Error> {
+        for class in self.in_hand.turns() {
+            let due = self.in_hand.due(class, now);
+            if due.is_some() {
+                return Ok(due);
             }
-        };
-        let now = Instant::now();
-        let part = |batch| Load::new(batch, class, now, self.taken);
-        let (first, second) = (part(first), part(second));
-        self.in_hand.put_first(second);
-        self.in_hand.put_first(Load { named, ..first });
+            if self.in_hand.has_room(class) {
+                let events = lane.claim(class, self.size.limits())?;
+                if !events.is_empty() {
+                    return Ok(Some(Load::new(events, class, now, self.taken)));
+                }
+            }
+        }
+        Ok(None)
     }
 
-    fn again(&mut self, mut load: Load, why: Slow, ticket: Ticket) {
-        let now = Instant::now();
-        let (events, attempts) = (load.batch.events.len(), load.attempts);
-        if let Some(wait) = self.pace.pause(why, ticket, now, random_share()) {
-            let wait_s = wait.as_secs_f64();
-            tracing::warn!(
-                events,
-                attempts,
-                wait_s,
-                "TikTok took nothing; trying again"
-            );
+    fn got_through(&mut self, ticket: Ticket, now: Instant) {
+        self.taken += 1;
+        if self.pace.answered(ticket) {
+            // TikTok is back: what waits for its next attempt need not wait longer, unless it is what fails.
+            self.in_hand.hurry(SUSPICIOUS_TROUBLES, now);
         }
-        if why != Slow::Trouble {
-            load.due = now;
-            return self.in_hand.put_first(load);
+    }
+
+    fn ends(&mut self, events: Vec<E>, outcome: Outcome, grows: Option<Class>) {
+        self.to_settle.push_back(Settlement {
+            events,
+            outcome,
+            grows,
+        });
+    }
+
+    fn ends_apart(&mut self, load: Load<E>, refused: &[(usize, Verdict)], others: Outcome) {
+        let mut taken = Vec::new();
+        for (index, event) in load.events.into_iter().enumerate() {
+            match refused.iter().find(|(refused, _)| *refused == index) {
+                Some((_, verdict)) => {
+                    self.ends(vec![event], Outcome::Refused(verdict.clone()), None);
+                }
+                None => taken.push(event),
+            }
         }
+        if !taken.is_empty() {
+            self.ends(taken, others, None);
+        }
+        if let Some(last) = self.to_settle.back_mut() {
+            last.grows = Some(load.class);
+        }
+    }
+
+    /// Divides a batch, and sends the parts before anything else.
+    fn narrow(&mut self, load: Load<E>, suspect: Option<usize>, now: Instant) {
+        self.size.fall_back();
+        let [first, second] = load.divide(suspect, now, self.taken);
+        self.in_hand.put_first(second);
+        self.in_hand.put_first(first);
+    }
+
+    fn retry_first(&mut self, mut load: Load<E>, now: Instant) {
+        load.due = now;
+        self.in_hand.put_first(load);
+    }
+
+    fn retry_later(&mut self, mut load: Load<E>, now: Instant, chance: f64) {
         self.size.fall_back();
         load.troubles = load.troubles.saturating_add(1);
         let others_get_through = self.taken > load.since;
-        if load.troubles >= SUSPICIOUS_TROUBLES && others_get_through && events > 1 {
-            return self.narrow(load, None);
+        let is_suspicious = load.troubles >= SUSPICIOUS_TROUBLES && others_get_through;
+        if is_suspicious && load.events.len() > 1 {
+            return self.narrow(load, None, now);
         }
-        load.due = now + backoff(load.troubles, random_share());
+        load.due = now + backoff(load.troubles, chance);
         // It may have been too much at once.
         for piece in load.cut(self.size.limits().events) {
             self.in_hand.put_last(piece);
         }
     }
-
-    fn barred(&mut self, mut load: Load, verdict: &Verdict, ticket: Ticket) {
-        let now = Instant::now();
-        self.link.health.barred(self.lane.destination(), true);
-        if let Some(wait) = self.pace.pause(Slow::Barred, ticket, now, random_share()) {
-            tracing::error!(
-                pixel_id = self.lane.destination().pixel_id,
-                code = verdict.code,
-                tiktok_message = verdict.message,
-                wait_s = wait.as_secs_f64(),
-                "TikTok refuses the token or its pixel; events are kept until it works again"
-            );
-        }
-        load.due = now;
-        self.in_hand.put_first(load);
-    }
-
-    async fn settle_apart(
-        &mut self,
-        batch: Batch,
-        refused: Vec<(usize, Verdict)>,
-        others: &Outcome,
-    ) -> Result<(), queue::Error> {
-        let mut taken = Vec::new();
-        for (index, claimed) in batch.events.into_iter().enumerate() {
-            match refused.iter().find(|(refused, _)| *refused == index) {
-                Some((_, verdict)) => {
-                    let outcome = Outcome::Refused(verdict.clone());
-                    self.settle(&[claimed], &outcome).await?;
-                }
-                None => taken.push(claimed),
-            }
-        }
-        if taken.is_empty() {
-            return Ok(());
-        }
-        self.settle(&taken, others).await
-    }
-
-    async fn settle(&mut self, events: &[Claimed], outcome: &Outcome) -> Result<(), queue::Error> {
-        let now_ms = self.lane.clock().stamp_ms();
-        self.lane.settle(events, outcome, now_ms).await?;
-        let test_event_code = self.lane.destination().test_event_code.as_deref();
-        let metrics = &self.link.metrics;
-        super::report::settled(metrics, events, outcome, now_ms, test_event_code);
-        Ok(())
-    }
 }
 
-/// From 0 to 1.
-fn random_share() -> f64 {
-    f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX)
-}
+#[cfg(test)]
+mod tests;

@@ -2,19 +2,22 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     time::{Duration, Instant},
 };
 
 use super::pace::{LONGEST_TROUBLE, doubled};
-use crate::queue::{Batch, Class};
+use crate::queue::Class;
 
 /// How many requests of the first class may go before one of the second, where that waits: nothing may expire behind
 /// conversions without end.
 const FIRST_IN_A_ROW: u32 = 9;
 
 /// A batch and its history.
-pub(super) struct Load {
-    pub(super) batch: Batch,
+#[derive(Debug)]
+pub(super) struct Load<E> {
+    /// At least one.
+    pub(super) events: Vec<E>,
     pub(super) class: Class,
     /// How often it was sent, how often that met trouble, and how often a code that senders read differently.
     pub(super) attempts: u32,
@@ -27,10 +30,10 @@ pub(super) struct Load {
     pub(super) named: bool,
 }
 
-impl Load {
-    pub(super) fn new(batch: Batch, class: Class, due: Instant, since: u64) -> Self {
+impl<E> Load<E> {
+    pub(super) fn new(events: Vec<E>, class: Class, due: Instant, since: u64) -> Self {
         Self {
-            batch,
+            events,
             class,
             attempts: 0,
             troubles: 0,
@@ -41,19 +44,35 @@ impl Load {
         }
     }
 
-    /// The same in pieces of at most so many events, each with the whole's history.
-    pub(super) fn cut(mut self, events: usize) -> Vec<Self> {
+    /// Cuts it into pieces of at most `most` events, each with the history of the whole.
+    pub(super) fn cut(mut self, most: usize) -> Vec<Self> {
+        let most = most.max(1);
         let mut pieces = Vec::new();
-        while self.batch.events.len() > events.max(1) {
-            let rest = self.batch.events.split_off(events.max(1));
-            let piece = std::mem::replace(&mut self.batch.events, rest);
-            pieces.push(Self {
-                batch: Batch { events: piece },
-                ..self
-            });
+        while self.events.len() > most {
+            let rest = self.events.split_off(most);
+            let events = mem::replace(&mut self.events, rest);
+            pieces.push(Self { events, ..self });
         }
         pieces.push(self);
         pieces
+    }
+
+    /// Divides two events or more: into the one that a refusal names and the others, or else into halves. The parts
+    /// are due at `due` and have no history.
+    pub(super) fn divide(mut self, named: Option<usize>, due: Instant, since: u64) -> [Self; 2] {
+        let named = named.filter(|index| *index < self.events.len());
+        let first = if let Some(index) = named {
+            vec![self.events.remove(index)]
+        } else {
+            let second = self.events.split_off(self.events.len() / 2);
+            mem::replace(&mut self.events, second)
+        };
+        let part = |events| Self::new(events, self.class, due, since);
+        let first = Self {
+            named: named.is_some(),
+            ..part(first)
+        };
+        [first, part(self.events)]
     }
 }
 
@@ -64,15 +83,16 @@ pub(super) fn backoff(troubles: u32, share: f64) -> Duration {
 }
 
 /// The batches in hand, and whose turn it is.
-pub(super) struct Hand {
-    loads: VecDeque<Load>,
+#[derive(Debug)]
+pub(super) struct Hand<E> {
+    loads: VecDeque<Load<E>>,
     /// The most batches of one class.
     room: usize,
     /// How many requests of the first class went since the last of the second.
     first_in_a_row: u32,
 }
 
-impl Hand {
+impl<E> Hand<E> {
     pub(super) fn new(room: usize) -> Self {
         Self {
             loads: VecDeque::new(),
@@ -99,8 +119,8 @@ impl Hand {
     }
 
     /// Takes out the first batch of this class that is due.
-    pub(super) fn due(&mut self, class: Class, now: Instant) -> Option<Load> {
-        let is_due = |load: &Load| load.class == class && load.due <= now;
+    pub(super) fn due(&mut self, class: Class, now: Instant) -> Option<Load<E>> {
+        let is_due = |load: &Load<E>| load.class == class && load.due <= now;
         let at = self.loads.iter().position(is_due)?;
         self.loads.remove(at)
     }
@@ -118,11 +138,11 @@ impl Hand {
     }
 
     /// Before anything else of its class.
-    pub(super) fn put_first(&mut self, load: Load) {
+    pub(super) fn put_first(&mut self, load: Load<E>) {
         self.loads.push_front(load);
     }
 
-    pub(super) fn put_last(&mut self, load: Load) {
+    pub(super) fn put_last(&mut self, load: Load<E>) {
         self.loads.push_back(load);
     }
 
@@ -144,12 +164,12 @@ impl Hand {
 mod tests {
     use super::*;
 
-    fn hand() -> Hand {
+    fn hand() -> Hand<u64> {
         Hand::new(2)
     }
 
-    fn load(class: Class, due: Instant) -> Load {
-        Load::new(Batch { events: Vec::new() }, class, due, 0)
+    fn load(class: Class, due: Instant) -> Load<u64> {
+        Load::new(vec![0], class, due, 0)
     }
 
     #[test]
@@ -185,6 +205,34 @@ mod tests {
         assert_eq!(hand.next_due(), Some(later));
         hand.hurry(1, now);
         assert!(hand.due(Class::Second, now).is_some());
+    }
+
+    #[test]
+    fn a_divided_batch_is_the_named_event_and_the_others_or_else_two_halves() {
+        let now = Instant::now();
+        for (named, parts) in [
+            (None, [vec![0, 1], vec![2, 3, 4]]),
+            (Some(3), [vec![3], vec![0, 1, 2, 4]]),
+            // TikTok names an event that was not sent.
+            (Some(5), [vec![0, 1], vec![2, 3, 4]]),
+        ] {
+            let load = Load::new((0..5).collect(), Class::First, now, 0);
+            let [first, second] = load.divide(named, now, 7);
+            assert_eq!(first.named, named == Some(3));
+            assert!(!second.named && second.since == 7);
+            assert_eq!([first.events, second.events], parts);
+        }
+    }
+
+    #[test]
+    fn a_cut_batch_keeps_its_order_and_its_history() {
+        let now = Instant::now();
+        let mut load = Load::new((0..5).collect(), Class::Second, now, 0);
+        load.troubles = 3;
+        let pieces = load.cut(2);
+        assert!(pieces.iter().all(|piece| piece.troubles == 3));
+        let events: Vec<_> = pieces.into_iter().map(|piece| piece.events).collect();
+        assert_eq!(events, [vec![0, 1], vec![2, 3], vec![4]]);
     }
 
     #[test]

@@ -1,9 +1,13 @@
-//! What became of events, in the log and in the metrics. Never more of an event than its id.
+//! What became of requests and events, in the log, in `/readyz` and in the metrics. Never more of an event than its id.
 
+use std::sync::Arc;
+
+use super::courier::Way;
 use crate::{
+    health::Health,
     metrics::Metrics,
     outcome::Outcome,
-    queue::{Claimed, Named},
+    queue::{Claimed, Destination, Named},
 };
 
 /// How long TikTok merges the two legs of an event.
@@ -52,6 +56,46 @@ pub(super) fn settled(
         ),
         // Those never come to a courier.
         Outcome::Unverified | Outcome::Withdrawn => {}
+    }
+}
+
+/// Says what a reply shows about the way to TikTok.
+pub(super) fn way(health: &Health, destination: &Arc<Destination>, way: &Way) {
+    match way {
+        Way::Open { misnamed } => {
+            health.barred(destination, false);
+            if *misnamed {
+                tracing::warn!(
+                    "TikTok named an event that it then took; its hints are not used any more"
+                );
+            }
+        }
+        Way::Barred { verdict, pause } => {
+            health.barred(destination, true);
+            if let Some(pause) = pause {
+                tracing::error!(
+                    pixel_id = destination.pixel_id,
+                    code = verdict.code,
+                    tiktok_message = verdict.message,
+                    wait_s = pause.as_secs_f64(),
+                    "TikTok refuses the token or its pixel; events are kept until it works again"
+                );
+            }
+        }
+        Way::Slow {
+            events,
+            attempts,
+            pause,
+        } => {
+            if let Some(pause) = pause {
+                tracing::warn!(
+                    events,
+                    attempts,
+                    wait_s = pause.as_secs_f64(),
+                    "TikTok took nothing; trying again"
+                );
+            }
+        }
     }
 }
 

@@ -54,17 +54,17 @@ async fn an_event_is_given_up_after_7_days_and_kept_as_expired() {
         send_limit: None,
     };
     let link = Link::new(client, Arc::default(), Arc::default(), &delivery);
-    let mut courier = Courier::new(outlet.lane().await, Arc::new(link));
-    assert_eq!(courier.step().await.unwrap(), Step::Worked);
+    let mut driver = Driver::new(outlet.lane().await, Arc::new(link));
+    assert_eq!(driver.step().await, Step::Worked);
     assert!(letters.newest(10).unwrap().is_empty());
 
     LATER_MS.store(retry::WORTH_DELIVERING_MS + 1, Ordering::Relaxed);
     loop {
-        let did = courier.step().await.unwrap();
+        let did = driver.step().await;
         if intake.depth() == 0 {
             break;
         }
-        pause(&courier, did).await;
+        driver.pause(did).await;
     }
     let dead = letters.newest(10).unwrap();
     let (_, letter) = dead.first().unwrap();

@@ -78,27 +78,6 @@ impl Claimed {
     }
 }
 
-impl Batch {
-    /// The same events as two batches.
-    pub fn halves(mut self) -> (Self, Self) {
-        let events = self.events.split_off(self.events.len() / 2);
-        (self, Self { events })
-    }
-
-    /// The event at `index` and the others, either of them as a batch; `None` where there is no such event
-    /// or no other.
-    ///
-    /// # Errors
-    /// The batch, unchanged.
-    pub fn without(mut self, index: usize) -> Result<(Self, Self), Self> {
-        if index >= self.events.len() || self.events.len() == 1 {
-            return Err(self);
-        }
-        let events = vec![self.events.remove(index)];
-        Ok((Self { events }, self))
-    }
-}
-
 impl Lane {
     pub(super) fn new(
         new: NewLane,

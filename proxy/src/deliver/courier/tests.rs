@@ -1,0 +1,275 @@
+use super::*;
+use crate::tiktok::Trouble;
+
+mod any_order;
+mod world;
+
+use world::{Event, PARALLEL, World};
+
+fn verdict(code: i64) -> Verdict {
+    Verdict {
+        code,
+        message: "words".to_owned(),
+        request_id: None,
+    }
+}
+
+fn taken() -> Reply {
+    Reply::Taken(verdict(0))
+}
+
+fn refused(index: Option<usize>) -> Reply {
+    Reply::Refused {
+        verdict: verdict(40002),
+        index,
+    }
+}
+
+fn ids(events: &[Event]) -> Vec<u64> {
+    events.iter().map(|event| event.id).collect()
+}
+
+#[test]
+fn a_settlement_is_returned_until_it_is_confirmed_and_nothing_starts_before() {
+    let mut world = World::new(50);
+    world.arrive(Class::Second, 60);
+    let [first, _] = world.start();
+    world.answer(first, taken());
+    world.arrive(Class::Second, 1);
+    for _ in 0..3 {
+        let next = world.next();
+        let outcome = Outcome::Delivered(verdict(0));
+        assert!(
+            matches!(next, Do::Settle { events, outcome: end } if events.len() == 50 && *end == outcome)
+        );
+    }
+    world.confirm();
+    assert_eq!(ids(&world.send()), [60]);
+}
+
+#[test]
+fn a_reply_from_before_a_rewind_is_ignored_and_its_events_are_sent_again() {
+    let mut world = World::new(50);
+    world.arrive(Class::First, 2);
+    let [request] = world.start();
+    world.rewind();
+    assert_eq!(world.answer(request, taken()), None);
+    assert_eq!(ids(&world.send()), [0, 1]);
+}
+
+#[test]
+fn what_is_too_old_expires_and_the_rest_of_its_batch_is_sent() {
+    let mut world = World::new(50);
+    world.arrive(Class::Second, 2);
+    world.pass(Duration::from_millis(1));
+    world.arrive(Class::Second, 2);
+    let week = Duration::from_hours(7 * 24);
+    world.pass(week);
+    let expired = world.settle();
+    assert_eq!((ids(&expired.0), expired.1), (vec![0, 1], Outcome::Expired));
+    assert_eq!(ids(&world.send()), [2, 3]);
+}
+
+#[test]
+fn a_batch_without_an_allowance_keeps_its_turn() {
+    let mut world = World::new(1);
+    world.arrive(Class::Second, 2);
+    let later = world.now + Duration::from_secs(2);
+    for _ in 0..2 {
+        let next = world.next_if_allowed(Err(later));
+        assert_eq!(next, Do::Wait(Wait::Until(later)));
+    }
+    assert_eq!(ids(&world.send()), [0]);
+}
+
+#[test]
+fn the_events_that_20001_names_are_settled_apart() {
+    let mut world = World::new(50);
+    world.arrive(Class::Second, 3);
+    let [request] = world.start();
+    let named = vec![(2, "two".to_owned()), (0, "none".to_owned())];
+    let reply = Reply::TakenInPart {
+        verdict: verdict(20001),
+        refused: named,
+    };
+    world.answer(request, reply);
+    let settled: Vec<_> = (0..3).map(|_| world.settle()).collect();
+    let ends = settled
+        .iter()
+        .map(|(events, outcome)| (ids(events), outcome.label()));
+    let delivered = "delivered_with_warning";
+    assert_eq!(
+        ends.collect::<Vec<_>>(),
+        [
+            (vec![0], "refused"),
+            (vec![2], "refused"),
+            (vec![1], delivered)
+        ]
+    );
+}
+
+#[test]
+fn hints_are_used_until_one_names_an_event_that_tiktok_takes() {
+    let mut world = World::new(50);
+    world.arrive(Class::Second, 4);
+    let [request] = world.start();
+    world.answer(request, refused(Some(2)));
+    let [named, others] = world.start();
+    assert_eq!(ids(world.events(named)), [2]);
+    let way = world.answer(named, taken());
+    assert_eq!(way, Some(Way::Open { misnamed: true }));
+    world.settle();
+    world.answer(others, refused(Some(2)));
+    assert_eq!(ids(&world.send()), [0]);
+    assert_eq!(ids(&world.send()), [1, 3]);
+}
+
+#[test]
+fn a_batch_that_fails_while_others_get_through_is_divided_in_the_end() {
+    let mut world = World::new(2);
+    world.arrive(Class::Second, 2);
+    let [mut suspect] = world.start();
+    for troubles in 1..=SUSPICIOUS_TROUBLES {
+        let trouble = Reply::Unreachable(Trouble::TimedOut);
+        let way = world.answer(suspect, trouble);
+        assert!(matches!(way, Some(Way::Slow { events: 2, attempts, .. }) if attempts == troubles));
+        // Another request gets through.
+        world.arrive(Class::First, 1);
+        world.pass(Duration::from_secs(30));
+        let [other] = world.start();
+        world.answer(other, taken());
+        world.settle();
+        if troubles < SUSPICIOUS_TROUBLES {
+            suspect = world.start_one();
+            assert_eq!(ids(world.events(suspect)), [0, 1]);
+        }
+    }
+    let parts = [world.send(), world.send()];
+    assert_eq!(parts.map(|part| ids(&part)), [[0], [1]]);
+}
+
+#[test]
+fn an_unclear_code_refuses_an_event_at_the_eighth_time() {
+    let mut world = World::new(50);
+    world.arrive(Class::Second, 1);
+    for _ in 0..7 {
+        let request = world.start_when_due();
+        world.answer(request, Reply::Unclear(verdict(40700)));
+    }
+    let request = world.start_when_due();
+    world.answer(request, Reply::Unclear(verdict(40700)));
+    assert_eq!(world.settle().1, Outcome::Refused(verdict(40700)));
+}
+
+#[test]
+fn during_an_outage_the_next_request_starts_within_30_seconds() {
+    let mut world = World::new(1);
+    world.arrive(Class::Second, PARALLEL);
+    for _ in 0..PARALLEL * 10 {
+        let failed_at = world.now;
+        let request = world.start_when_due();
+        assert!(world.now - failed_at <= Duration::from_secs(30));
+        world.answer(request, Reply::Unreachable(Trouble::TimedOut));
+    }
+}
+
+#[test]
+fn after_an_outage_a_batch_does_not_wait_for_its_own_next_attempt() {
+    let mut world = World::new(1);
+    world.arrive(Class::Second, 2);
+    let [first, second] = world.start();
+    world.answer(first, Reply::Unreachable(Trouble::TimedOut));
+    world.pass(Duration::from_millis(900));
+    world.answer(second, Reply::Unreachable(Trouble::TimedOut));
+    let first = world.start_when_due();
+    assert_eq!(ids(world.events(first)), [0]);
+    world.answer(first, taken());
+    world.settle();
+    assert_eq!(ids(&world.send()), [1]);
+}
+
+#[test]
+fn what_meets_trouble_is_sent_again_in_pieces_of_50() {
+    let mut world = World::new(1000);
+    world.arrive(Class::Second, 150);
+    let [request] = world.start();
+    let reply = Reply::TakenInPart {
+        verdict: verdict(20001),
+        refused: vec![(0, String::new())],
+    };
+    world.answer(request, reply);
+    world.settle();
+    world.settle();
+    let [request] = world.start();
+    assert_eq!(world.events(request).len(), 100);
+    world.answer(request, Reply::Unreachable(Trouble::TimedOut));
+    let sizes = [(); 2].map(|()| {
+        let request = world.start_when_due();
+        let size = world.events(request).len();
+        world.answer(request, taken());
+        world.settle();
+        size
+    });
+    assert_eq!(sizes, [50, 50]);
+}
+
+#[test]
+fn requests_grow_only_while_more_of_their_class_waits() {
+    let mut world = World::new(1000);
+    world.arrive(Class::Second, 150);
+    let sizes = |world: &mut World| {
+        let request = world.start_one();
+        let size = world.events(request).len();
+        world.answer(request, taken());
+        world.settle();
+        size
+    };
+    assert_eq!([sizes(&mut world), sizes(&mut world)], [50, 100]);
+    // Nothing waits behind the last one.
+    assert_eq!(world.next(), Do::Wait(Wait::Arrival(None)));
+    world.arrive(Class::Second, 300);
+    assert_eq!([sizes(&mut world), sizes(&mut world)], [100, 200]);
+}
+
+#[test]
+fn a_reply_says_what_the_way_to_tiktok_is_like() {
+    let open = Way::Open { misnamed: false };
+    let slow = |seconds| Way::Slow {
+        events: 1,
+        attempts: 1,
+        pause: Some(Duration::from_secs(seconds)),
+    };
+    let barred = Way::Barred {
+        verdict: verdict(40105),
+        pause: Some(Duration::from_secs(2)),
+    };
+    for (reply, way) in [
+        (taken(), open),
+        (refused(None), Way::Open { misnamed: false }),
+        (Reply::Later(verdict(50000)), slow(1)),
+        (Reply::Unclear(verdict(40700)), slow(1)),
+        (Reply::Throttled(verdict(40100)), slow(75)),
+        (Reply::Barred(verdict(40105)), barred),
+    ] {
+        let mut world = World::new(50);
+        world.arrive(Class::Second, 1);
+        let [request] = world.start();
+        assert_eq!(world.answer(request, reply), Some(way));
+    }
+}
+
+#[test]
+fn of_replies_that_failed_together_the_first_one_pauses() {
+    let mut world = World::new(1);
+    world.arrive(Class::Second, PARALLEL);
+    let [first, second, _] = world.start();
+    assert_eq!(world.next(), Do::Wait(Wait::Reply));
+    let pause = |way| match way {
+        Some(Way::Slow { pause, .. }) => pause,
+        other => panic!("{other:?}"),
+    };
+    let trouble = || Reply::Unreachable(Trouble::TimedOut);
+    let second_long = Duration::from_secs(1);
+    assert_eq!(pause(world.answer(first, trouble())), Some(second_long));
+    assert_eq!(pause(world.answer(second, trouble())), None);
+}
