@@ -20,7 +20,7 @@ pub(super) enum Access {
     Running(reqwest::Client),
     Own {
         router: axum::Router,
-        outlet: queue::Outlet,
+        intake: queue::Intake,
     },
 }
 
@@ -51,10 +51,10 @@ impl Access {
             "DUET_DATA_DIR: there is no folder {}",
             folder.display()
         );
-        let (intake, outlet, letters) = queue::open(folder, reserve_bytes, Arc::default())?;
+        let (intake, _, letters) = queue::open(folder, reserve_bytes, Arc::default())?;
         Ok(Self::Own {
             router: control::router(letters, intake.orders().clone()),
-            outlet,
+            intake,
         })
     }
 
@@ -98,13 +98,15 @@ impl Access {
     }
 
     /// What was replayed without a proxy waits for the next one.
-    pub(super) fn close(self) {
-        if let Self::Own { outlet, .. } = &self
-            && outlet.depth() > 0
-        {
+    pub(super) async fn close(self) {
+        let Self::Own { intake, .. } = self else {
+            return;
+        };
+        intake.close().await;
+        if intake.depth() > 0 {
             say(&format!(
                 "{} events wait for the proxy to start",
-                outlet.depth()
+                intake.depth()
             ));
         }
     }

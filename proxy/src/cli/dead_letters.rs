@@ -54,7 +54,7 @@ pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>)
             "show" => printed(show(&store, names(matches)).await)?,
             _ => change(&store, command, names(matches)).await?,
         }
-        store.close();
+        store.close().await;
         Ok(())
     })
 }

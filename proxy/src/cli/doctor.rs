@@ -61,7 +61,7 @@ pub(super) fn run(
                     config.tiktok.api_base
                 )),
             ),
-            ("store", store(&config.data_dir)),
+            ("store", store(&config.data_dir).await),
             ("token and pixel", token),
             ("clock", clock),
             ("test traffic", test_traffic(&config)),
@@ -83,7 +83,7 @@ pub(super) fn run(
 /// What was found, or what is wrong and what to do about it.
 type Finding = Result<String, String>;
 
-fn store(folder: &Path) -> Finding {
+async fn store(folder: &Path) -> Finding {
     let name = folder.display();
     if std::os::unix::net::UnixStream::connect(control::socket(folder)).is_ok() {
         return Ok(format!("{name} is in use by a running proxy"));
@@ -94,6 +94,7 @@ fn store(folder: &Path) -> Finding {
                 .newest(1000)
                 .map_err(|error| error.to_string())?
                 .len();
+            intake.close().await;
             Ok(format!(
                 "{name} is writable; {} events wait, {dead} dead letters",
                 intake.depth()

@@ -48,7 +48,7 @@ pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>)
                 "withdrawn; events that waited for its payment: {waited}"
             ));
         }
-        store.close();
+        store.close().await;
         Ok(())
     })
 }

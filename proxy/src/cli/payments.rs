@@ -40,7 +40,7 @@ pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>)
         for payment in &payments {
             say(&line(payment));
         }
-        store.close();
+        store.close().await;
         Ok(())
     })
 }

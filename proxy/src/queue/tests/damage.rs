@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::FileExt, path::PathBuf};
 
-use super::{crashes::copy_all, *};
+use super::{contents::Contents, crashes::copy_all, *};
 
 #[tokio::test]
 async fn a_second_process_is_told_so() {
@@ -347,11 +347,32 @@ async fn a_folder_of_a_version_without_a_list_gets_one() {
     for (how, folder) in killed_and_stopped().await {
         let list = folder.path().join("contents");
         fs::remove_file(&list).unwrap();
+        // A crash may leave a part of one.
+        fs::write(folder.path().join("contents.new"), "00").unwrap();
         assert_eq!(reopened(folder.path()).await.1.depth(), 3, "{how}");
         until_free(folder.path()).await;
         assert!(list.exists(), "{how}");
         fs::remove_file(folder.path().join("0.jnl")).unwrap();
         assert!(said(folder.path()).contains(" 0.jnl "), "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_fjall_began_is_listed_with_the_next_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, outlet, _letters) = opened(folder.path());
+    intake.enqueue(entries(EVENTS)).await.unwrap();
+    let listed = || Contents::read(folder.path()).unwrap().unwrap();
+    let before = listed();
+    outlet.store.list().unwrap();
+    assert_eq!(listed(), before);
+    let mut start = vec![1, 1, 0, 0, 0];
+    start.extend(700_u64.to_le_bytes());
+    for (begun, first) in [(Vec::new(), None), (start, Some(700))] {
+        fs::write(folder.path().join("1.jnl"), begun).unwrap();
+        outlet.store.list().unwrap();
+        assert_eq!(listed().journals[&1].first, first);
+        assert_eq!(listed().journals[&0], before.journals[&0]);
     }
 }
 
