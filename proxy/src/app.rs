@@ -8,11 +8,12 @@ use duet_events::Country;
 use crate::{
     admit::{Caller, MoneyEvents},
     config::{Config, FIRST_CLASS, RateLimit, Server, TestMode, payments::Payments},
+    decide::Destination,
     health::Health,
     http::{click_cookie::Clicks, rate::Rates, rejection::Rejection},
     identity::{clerk::Clerk, server_key},
     metrics::Metrics,
-    queue::{Destination, Intake},
+    queue::Intake,
 };
 
 /// How often one client may guess: ask for orders whose ids can be guessed, or bring a key that is wrong. No setting

@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use tokio::{net::UnixListener, task};
 
 use crate::{
+    decide::{DeadLetter, LetterId, Named, Payment},
     orders,
-    queue::{DeadLetter, DeadLetters, Error, Interrupted, LetterId, Named, Orders, Payment},
+    queue::{DeadLetters, Error, Interrupted, Orders},
 };
 
 /// The longest command, in bytes: more names than a command line takes.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::queue::Destination;
+use crate::decide::Destination;
 
 /// An event that waits longer than this means that the queue is stuck.
 const STUCK_AFTER_MS: i64 = 15 * 60 * 1000;

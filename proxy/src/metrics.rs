@@ -16,8 +16,6 @@ use prometheus_client::{
 
 mod balance;
 
-pub use balance::{Changes, Mark};
-
 /// Everything that is counted. Handlers, the writer and the worker share one.
 pub struct Metrics {
     registry: Registry,

@@ -9,8 +9,10 @@
 
 use std::collections::BTreeMap;
 
-use duet_events::EventName;
+use duet_events::{EventId, EventName};
 use serde::{Deserialize, Serialize};
+
+use crate::limits::{PAID_ORDER_MS, UNPAID_ORDER_MS};
 
 mod bill;
 mod conversion;
@@ -25,16 +27,11 @@ pub use event_text::EventText;
 pub use summary::Summary;
 pub use visitor::{By, Visitor};
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// How long an order that is not paid remembers who began it, after it was last heard of.
-const PENDING_MS: i64 = 30 * DAY_MS;
-/// How long an order that is paid, or reported as such, is known: as long as the ids of its events are.
-const PAID_MS: i64 = 90 * DAY_MS;
 /// The names that report a payment, as [`EventName::canonical`] gives them.
 const SALES: [&str; 2] = ["Purchase", "Subscribe"];
 
 /// One order.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
     id: String,
     /// When it was last heard of, in Unix milliseconds.
@@ -42,6 +39,9 @@ pub struct Order {
     /// An event names it, but it is not begun: no transfer can pay it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     only_noted: bool,
+    /// When it was begun, in Unix milliseconds; `None` also for orders that an older version began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    begun_ms: Option<i64>,
     /// What the shop's server registered; `None` while only pages named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bill: Option<Bill>,
@@ -67,7 +67,7 @@ pub struct Order {
 }
 
 /// What is bought, where it is a plan.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Plan {
     /// The shop's own id of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +89,9 @@ pub struct Held {
     pub until_ms: i64,
     /// Its number in the queue.
     pub sequence: u64,
+    /// Whether it has the id that is derived from the order, which the Pixel's copy has unless a page chose another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_derived: bool,
 }
 
 /// How far an order is.
@@ -142,6 +145,7 @@ impl Order {
             id: id.to_owned(),
             touched_ms: now_ms,
             only_noted: false,
+            begun_ms: Some(now_ms),
             bill: None,
             former: Vec::new(),
             plan: Plan::default(),
@@ -158,13 +162,22 @@ impl Order {
     pub fn note(id: &str, now_ms: i64) -> Self {
         Self {
             only_noted: true,
+            begun_ms: None,
             ..Self::begin(id, now_ms)
         }
     }
 
     /// Makes an order that was only noted one that can be paid.
-    pub fn begins(&mut self) {
-        self.only_noted = false;
+    pub fn begins(&mut self, now_ms: i64) {
+        if self.only_noted {
+            self.only_noted = false;
+            self.begun_ms = Some(now_ms);
+        }
+    }
+
+    /// When it was begun, in Unix milliseconds; 0 if an older version began it.
+    pub fn begun_ms(&self) -> i64 {
+        self.begun_ms.unwrap_or_default()
     }
 
     /// Whether it was begun or registered, so that it can be paid.
@@ -216,9 +229,9 @@ impl Order {
     /// Whether it is forgotten by now.
     pub fn is_over(&self, now_ms: i64) -> bool {
         let end = match self.paid_ms {
-            Some(paid) => paid + PAID_MS,
-            None if self.reported.is_empty() => self.touched_ms + PENDING_MS,
-            None => self.touched_ms + PAID_MS,
+            Some(paid) => paid + PAID_ORDER_MS,
+            None if self.reported.is_empty() => self.touched_ms + UNPAID_ORDER_MS,
+            None => self.touched_ms + PAID_ORDER_MS,
         };
         now_ms >= end
     }
@@ -254,10 +267,16 @@ impl Order {
         self.paid_ms.is_some() && !SALES.into_iter().any(|name| self.has_reported(name))
     }
 
-    /// What becomes of a page's word that it was paid.
-    pub fn gate(&self, name: &EventName) -> Gate {
-        let held = self.held.iter().any(|held| held.name == name.canonical());
-        if held || self.has_reported(name.canonical()) {
+    /// What becomes of a page's word that it was paid, in an event with this name and id. One event of each name is held;
+    /// beside one with an id of its own, which may be a stranger's, also the one with the derived id.
+    pub fn gate(&self, name: &EventName, event_id: &str) -> Gate {
+        let mut held = self
+            .held
+            .iter()
+            .filter(|held| held.name == name.canonical());
+        let is_derived = self.derives(name, event_id);
+        let is_held = held.any(|held| held.is_derived || !is_derived);
+        if is_held || self.has_reported(name.canonical()) {
             Gate::Repeat
         } else if self.paid_ms.is_some() {
             Gate::Pass {
@@ -277,14 +296,21 @@ impl Order {
             .any(|name| name.canonical() == canonical)
     }
 
+    /// Whether the id is the one that both legs derive from this order.
+    pub fn derives(&self, name: &EventName, event_id: &str) -> bool {
+        EventId::derive(name.as_str(), &self.id).as_str() == event_id
+    }
+
     /// Has an event wait for the payment.
     pub fn hold(&mut self, held: Held) {
         self.held.push(held);
     }
 
-    /// The events that wait, which do so no longer.
+    /// Returns the held events, which are held no longer. Those with the derived id come first.
     pub fn release(&mut self) -> Vec<Held> {
-        std::mem::take(&mut self.held)
+        let mut held = std::mem::take(&mut self.held);
+        held.sort_by_key(|held| !held.is_derived);
+        held
     }
 
     /// Gives up one event that waits.

@@ -31,8 +31,7 @@
 //! the first half; what died is a third, for operators.
 
 use std::{
-    io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -44,47 +43,27 @@ use tokio::sync::mpsc;
 use crate::{
     clock::{self, Clock, Reading},
     metrics::Metrics,
+    store::{Embedded, Reader, Source, Store},
 };
 
-mod ahead;
-mod contents;
 mod dead_letters;
-mod disk;
 mod ends;
-mod filter;
-mod folder;
 mod group;
 mod intake;
-mod journal;
-mod key;
 mod lane;
-mod ledger;
-mod letter;
-mod manifest;
 mod orders;
-mod payment;
-mod row;
-mod seen;
 mod space;
-mod table;
 mod unreported;
 mod writer;
 
+pub use crate::store::Error;
 pub use dead_letters::{DeadLetters, Interrupted};
 pub use ends::Waiter;
-pub use intake::{Enqueued, Enqueuing, Entry, Intake, Note, Part};
-pub use key::DedupKey;
+pub use intake::{Enqueuing, Entry, Intake};
 pub use lane::{Batch, Claimed, Lane, Limits};
-pub use letter::{DeadLetter, LetterId, Named};
-pub use orders::{Orders, Receipt, Taken};
-pub use payment::{Became, Payment};
-pub use row::{Class, Destination};
-pub use seen::Remember;
+pub use orders::Orders;
 
-use writer::{Answered, NewLane};
-
-/// How many zeros are written at a time: the sync that takes them along shall not be felt.
-const ZEROS_BYTES: usize = 256 * 1024;
+use writer::{Answered, NewLane, Writer};
 
 /// Opens the store in `folder`, which is created if it is not there. It takes no more events once less than
 /// `reserve_bytes` are free on its disk.
@@ -110,8 +89,9 @@ pub(crate) fn open_by(
     reserve_bytes: u64,
     metrics: Arc<Metrics>,
 ) -> Result<(Intake, Outlet, DeadLetters), Error> {
-    let store = disk::Store::open(folder)?;
-    let clock = Clock::start(read, store.tables()?.position()?.written_ms);
+    let source = Embedded::at(folder)?;
+    let store = source.open()?;
+    let clock = Clock::start(read, store.position()?.written_ms);
     let waiting = Arc::new(AtomicI64::new(0));
     let (lanes, new_lanes) = mpsc::unbounded_channel();
     let (enqueued, answers) = mpsc::unbounded_channel();
@@ -120,24 +100,29 @@ pub(crate) fn open_by(
         metrics,
         clock: clock.clone(),
         space: space::Space::new(folder.to_owned(), reserve_bytes),
-        ahead: ahead::Ahead::new(folder.to_owned(), ZEROS_BYTES),
         lanes,
         enqueued,
     };
-    let writer = writer::start(store.clone(), shared)?;
+    let (writer, calls) = writer::channel();
+    let reader: Arc<dyn Reader> = Arc::new(source.clone());
+    #[cfg(test)]
+    let embedded = source.clone();
+    writer::start(Writer::new(source, store, &writer, shared)?, calls)?;
     tokio::spawn(hand_out(answers));
     tokio::spawn(writer.clone().sweep_every_minute());
     let ends = Arc::default();
     let outlet = Outlet {
-        store: store.clone(),
+        #[cfg(test)]
+        embedded,
+        store: Arc::clone(&reader),
         writer: writer.clone(),
         waiting: Arc::clone(&waiting),
         new_lanes,
         ends: Arc::clone(&ends),
         clock: clock.clone(),
     };
-    let letters = DeadLetters::new(store, writer.clone());
-    let orders = Orders::new(outlet.store.clone(), writer.clone(), clock);
+    let letters = DeadLetters::new(Arc::clone(&reader), writer.clone());
+    let orders = Orders::new(reader, writer.clone(), clock);
     Ok((Intake::new(writer, waiting, ends, orders), outlet, letters))
 }
 
@@ -152,7 +137,9 @@ async fn hand_out(mut commits: mpsc::UnboundedReceiver<Vec<Answered>>) {
 
 /// The half that gives events out: one lane for each destination.
 pub struct Outlet {
-    store: disk::Store,
+    #[cfg(test)]
+    embedded: Embedded,
+    store: Arc<dyn Reader>,
     writer: writer::Handle,
     waiting: Arc<AtomicI64>,
     new_lanes: mpsc::UnboundedReceiver<NewLane>,
@@ -167,7 +154,7 @@ impl Outlet {
         match self.new_lanes.recv().await {
             Some(new) => Lane::new(
                 new,
-                self.store.clone(),
+                Arc::clone(&self.store),
                 self.writer.clone(),
                 Arc::clone(&self.ends),
                 self.clock.clone(),
@@ -179,85 +166,6 @@ impl Outlet {
     /// How many events wait, claimed ones included.
     pub fn depth(&self) -> i64 {
         self.waiting.load(Ordering::Relaxed)
-    }
-}
-
-/// Why the queue could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Another process has the folder open.
-    #[error("another process is using the data directory")]
-    Locked,
-    /// The folder was written by another version.
-    #[error(
-        "the data directory has format {found}, this version reads format {known}; use the version that wrote it"
-    )]
-    Format {
-        /// The format in the folder.
-        found: u32,
-        /// The format this version reads.
-        known: u32,
-    },
-    /// Too many calls wait for the disk.
-    #[error("too many events are waiting to be written")]
-    Full,
-    /// An event cannot be written as JSON.
-    #[error("the event cannot be written as JSON")]
-    Unwritable,
-    /// The disk has less room than is kept free.
-    #[error("the disk is nearly full")]
-    DiskFull,
-    /// The disk has refused a write, and the store could not be opened again yet.
-    #[error("the store has stopped taking events")]
-    Stopped,
-    /// The disk or the store refused.
-    #[error("the store failed")]
-    Store(#[source] fjall::Error),
-    /// The file system refused.
-    #[error("the data directory cannot be used")]
-    Folder(#[source] io::Error),
-    /// A journal is damaged before its end.
-    #[error(
-        "the data directory is damaged: {} does not read back from byte {at} on, where more had been stored; restore the folder from a copy, or, to give up what was stored there and behind, cut that file there and remove the file contents", file.display()
-    )]
-    Damaged {
-        /// The journal's name.
-        file: PathBuf,
-        /// How much of it is intact, in bytes.
-        at: u64,
-    },
-    /// A file is not as it was written.
-    #[error(
-        "the data directory is damaged: {} is missing or not as it was written; restore the folder from a copy", file.display()
-    )]
-    Unreadable {
-        /// Where it is in the folder.
-        file: PathBuf,
-    },
-    /// Something that is stored does not read back.
-    #[error("the data directory is damaged")]
-    Corrupt,
-}
-
-impl Error {
-    /// Whether the disk is at fault, and with it everything that was to be written; not one call, nor one row.
-    fn is_of_the_disk(&self) -> bool {
-        match self {
-            Self::Unwritable | Self::Corrupt => false,
-            // A block that does not read back has no cause in the file system.
-            Self::Store(fjall::Error::Storage(error)) => matches!(error, fjall::LsmError::Io(_)),
-            _ => true,
-        }
-    }
-}
-
-impl From<fjall::Error> for Error {
-    fn from(error: fjall::Error) -> Self {
-        match error {
-            fjall::Error::Locked => Self::Locked,
-            fjall::Error::Io(error) => Self::Folder(error),
-            other => Self::Store(other),
-        }
     }
 }
 

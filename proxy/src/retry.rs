@@ -5,8 +5,6 @@ use crate::{
     tiktok::{Reply, Trouble, Verdict},
 };
 
-/// How long an event is worth delivering.
-pub const WORTH_DELIVERING_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// How often a code that senders read differently is tried.
 const UNCLEAR_ATTEMPTS: u32 = 8;
 

@@ -14,8 +14,9 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use duet_events::{EventId, EventName, Invalid};
 use duet_proxy::{
+    decide::{Class, DedupKey, Destination, Remember},
     outcome::Outcome,
-    queue::{self, Class, DedupKey, Destination, Entry, Limits, Remember},
+    queue::{self, Entry, Limits},
 };
 use serde_json::json;
 

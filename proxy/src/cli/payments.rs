@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use duet_proxy::queue::Payment;
+use duet_proxy::decide::Payment;
 
 use super::{
     access::{self, Access, say, time},

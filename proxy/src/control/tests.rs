@@ -13,10 +13,9 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
+    decide::{Class, DedupKey, Destination, Enqueued, Remember},
     outcome::Outcome,
-    queue::{
-        self, Class, DedupKey, Destination, Enqueued, Entry, Intake, Lane, Limits, Outlet, Remember,
-    },
+    queue::{self, Entry, Intake, Lane, Limits, Outlet},
 };
 
 const ANY: Limits = Limits {

@@ -16,8 +16,10 @@ use super::{
     size::Size,
 };
 use crate::{
+    decide::Class,
+    limits,
     outcome::Outcome,
-    queue::{Class, Limits},
+    queue::Limits,
     retry::{self, Next, Slow},
     tiktok::{Reply, Verdict},
 };
@@ -286,7 +288,7 @@ impl<E> Courier<E> {
         let Some(mut load) = self.next_load(now, lane)? else {
             return Ok(Step::Wait(Wait::Arrival(self.in_hand.next_due())));
         };
-        let oldest_ms = expiry_ms - retry::WORTH_DELIVERING_MS;
+        let oldest_ms = expiry_ms - limits::DELIVERY_MS;
         let is_old = |event: &mut E| L::accepted_at_ms(event) < oldest_ms;
         let expired: Vec<_> = load.events.extract_if(.., is_old).collect();
         if expired.is_empty() {

@@ -14,9 +14,10 @@ use super::{
     report,
 };
 use crate::{
+    decide::Class,
     metrics::Metrics,
     outcome::Outcome,
-    queue::{self, Claimed, Class, Lane, Limits},
+    queue::{self, Claimed, Lane, Limits},
     tiktok::{Reply, body},
 };
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::pace::{LONGEST_TROUBLE, doubled};
-use crate::queue::Class;
+use crate::decide::Class;
 
 /// How many requests of the first class may go before one of the second, where that waits: nothing may expire behind
 /// conversions without end.

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use super::courier::Way;
 use crate::{
+    decide::{Destination, Named},
     health::Health,
+    limits,
     metrics::Metrics,
     outcome::Outcome,
-    queue::{Claimed, Destination, Named},
+    queue::Claimed,
 };
-
-/// How long TikTok merges the two legs of an event.
-const MERGE_WINDOW_MS: i64 = 5 * 60 * 1000;
 
 /// Says how `events` ended, whose test event code this is.
 pub(super) fn settled(
@@ -102,7 +101,7 @@ pub(super) fn way(health: &Health, destination: &Arc<Destination>, way: &Way) {
 /// Whether a live event reached TikTok too late to be merged. One is live if it was accepted while the window was open:
 /// what a server reports of last week, or a page of its time offline, was too late before it came.
 fn missed_the_window(happened_at_ms: i64, accepted_at_ms: i64, now_ms: i64) -> bool {
-    let closes_at_ms = happened_at_ms.saturating_add(MERGE_WINDOW_MS);
+    let closes_at_ms = happened_at_ms.saturating_add(limits::MERGE_MS);
     accepted_at_ms <= closes_at_ms && closes_at_ms < now_ms
 }
 
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_live_event_misses_the_window_when_it_is_delivered_after_5_minutes() {
-        let (second, window) = (1000, MERGE_WINDOW_MS);
+        let (second, window) = (1000, limits::MERGE_MS);
         // When it happened, was accepted and was delivered, in Unix milliseconds.
         for (happened, accepted, delivered, missed) in [
             (0, second, 2 * second, false),

@@ -5,8 +5,9 @@ use duet_events::{EventId, EventName};
 use super::*;
 use crate::{
     clock::{self, Reading},
-    queue::{self, Class, DedupKey, Destination, Entry, Named, Remember},
-    retry,
+    decide::{Class, DedupKey, Destination, Named, Remember},
+    limits,
+    queue::{self, Entry},
     secret::AccessToken,
 };
 
@@ -58,7 +59,7 @@ async fn an_event_is_given_up_after_7_days_and_kept_as_expired() {
     assert_eq!(driver.step().await, Step::Worked);
     assert!(letters.newest(10).unwrap().is_empty());
 
-    LATER_MS.store(retry::WORTH_DELIVERING_MS + 1, Ordering::Relaxed);
+    LATER_MS.store(limits::DELIVERY_MS + 1, Ordering::Relaxed);
     loop {
         let did = driver.step().await;
         if intake.depth() == 0 {

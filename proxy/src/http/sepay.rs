@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::{body, client, rejection::Rejection};
 use crate::{
     app::App,
+    decide::{Receipt, Taken},
     payments::{Notification, Refused, sepay},
-    queue::{Receipt, Taken},
 };
 
 /// What SePay wants to hear.

@@ -21,9 +21,10 @@ use super::{body, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
     admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit, is_public},
     app::{App, Shared},
+    decide::{Class, DedupKey, Enqueued, Note, Part, Remember},
     metrics::{Metrics, RuleLabel},
     orders::By,
-    queue::{Class, DedupKey, Enqueued, Entry, Note, Part, Remember, Waiter},
+    queue::{Entry, Waiter},
     telemetry::WARNINGS,
 };
 

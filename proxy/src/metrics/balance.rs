@@ -3,70 +3,18 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use super::{Metrics, OutcomeLabel, PixelLabel};
-
-/// The changes of one commit.
-#[derive(Debug, Default)]
-pub struct Changes {
-    accepted: Vec<(&'static str, u64)>,
-    replayed: u64,
-    ended: Vec<(&'static str, u64)>,
-}
-
-/// The length of [`Changes`] before a call, for going back to it.
-#[derive(Debug)]
-pub struct Mark {
-    accepted: Vec<(&'static str, u64)>,
-    replayed: u64,
-    ended: usize,
-}
-
-impl Changes {
-    /// Adds an accepted event by the state of the Pixel's copy.
-    pub fn accepted(&mut self, pixel: &'static str) {
-        let mut known = self.accepted.iter_mut();
-        match known.find(|(label, _)| *label == pixel) {
-            Some((_, events)) => *events += 1,
-            None => self.accepted.push((pixel, 1)),
-        }
-    }
-
-    /// Adds a dead letter that is pending or held again.
-    pub fn replayed(&mut self) {
-        self.replayed += 1;
-    }
-
-    /// Adds events that ended with this outcome.
-    pub fn ended(&mut self, outcome: &'static str, events: u64) {
-        self.ended.push((outcome, events));
-    }
-
-    /// Returns the present state, for [`Changes::go_back`].
-    pub fn mark(&self) -> Mark {
-        Mark {
-            accepted: self.accepted.clone(),
-            replayed: self.replayed,
-            ended: self.ended.len(),
-        }
-    }
-
-    /// Removes every change since `mark`.
-    pub fn go_back(&mut self, mark: Mark) {
-        self.accepted = mark.accepted;
-        self.replayed = mark.replayed;
-        self.ended.truncate(mark.ended);
-    }
-}
+use crate::decide::Counts;
 
 impl Metrics {
     /// Counts one commit, after which so many events are pending and held.
-    pub fn committed(&self, changes: &Changes, pending: i64, held: i64) {
+    pub fn committed(&self, counts: &Counts, pending: i64, held: i64) {
         let _whole = self.whole();
-        for (pixel, events) in &changes.accepted {
+        for (pixel, events) in &counts.accepted {
             let label = PixelLabel { pixel };
             self.accepted.get_or_create(&label).inc_by(*events);
         }
-        self.replayed.inc_by(changes.replayed);
-        for (outcome, events) in &changes.ended {
+        self.replayed.inc_by(counts.replayed);
+        for (outcome, events) in &counts.ended {
             let label = OutcomeLabel { outcome };
             self.ended.get_or_create(&label).inc_by(*events);
         }
@@ -98,17 +46,12 @@ mod tests {
         let metrics = Metrics::default();
         // Four events of an earlier process, one of them held.
         metrics.opened(3, 1);
-        let mut changes = Changes::default();
-        changes.accepted("fired");
-        changes.accepted("fired");
-        changes.ended("delivered", 1);
-        let mark = changes.mark();
-        changes.accepted("fired");
-        changes.ended("withdrawn", 1);
-        changes.replayed();
-        changes.go_back(mark);
-        changes.replayed();
-        metrics.committed(&changes, 5, 1);
+        let mut counts = Counts::default();
+        counts.accepted("fired", 1);
+        counts.accepted("fired", 1);
+        counts.ended("delivered", 1);
+        counts.replayed = 1;
+        metrics.committed(&counts, 5, 1);
         assert_eq!(metrics.found.get(), 4);
         // A failed commit left one event more, and one less is held.
         metrics.opened(6, 0);

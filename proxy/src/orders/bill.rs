@@ -10,7 +10,7 @@ use super::{Order, Plan};
 const FORMER: usize = 8;
 
 /// What is to be paid.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Bill {
     /// In major units.
     pub(super) amount: f64,
@@ -49,7 +49,7 @@ impl Order {
             currency: order.currency.as_str().to_owned(),
             digest,
         };
-        self.begins();
+        self.begins(now_ms);
         if let Some(replaced) = self.bill.replace(bill) {
             self.former.push(replaced.digest);
             if self.former.len() > FORMER {

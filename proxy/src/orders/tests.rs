@@ -204,22 +204,37 @@ fn whoever_names_a_paid_order_is_not_remembered() {
 fn a_pages_word_for_a_payment_waits_for_it_once() {
     let name = |name: &str| EventName::parse(name).unwrap();
     let mut order = registered(99_000, "VND");
-    assert_eq!(order.gate(&name("CompletePayment")), Gate::Hold);
+    assert_eq!(order.gate(&name("CompletePayment"), "own"), Gate::Hold);
     order.hold(Held {
         name: "Purchase".to_owned(),
         until_ms: 1,
         sequence: 7,
+        is_derived: false,
     });
-    assert_eq!(order.gate(&name("Purchase")), Gate::Repeat);
-    assert_eq!(order.gate(&name("Subscribe")), Gate::Hold);
+    assert_eq!(order.gate(&name("Purchase"), "own"), Gate::Repeat);
+    assert_eq!(order.gate(&name("Subscribe"), "own"), Gate::Hold);
+    // The one before may be a stranger's.
+    let derived = EventId::derive("Purchase", order.id());
+    assert_eq!(order.gate(&name("Purchase"), derived.as_str()), Gate::Hold);
+    order.hold(Held {
+        name: "Purchase".to_owned(),
+        until_ms: 1,
+        sequence: 8,
+        is_derived: true,
+    });
+    assert_eq!(
+        order.gate(&name("Purchase"), derived.as_str()),
+        Gate::Repeat
+    );
+    order.give_up(8);
     order.give_up(7);
-    assert_eq!(order.gate(&name("Purchase")), Gate::Hold);
+    assert_eq!(order.gate(&name("Purchase"), "own"), Gate::Hold);
     order.receive(99_000, 2);
     let pass = Gate::Pass { received: 99_000 };
-    assert_eq!(order.gate(&name("Purchase")), pass);
+    assert_eq!(order.gate(&name("Purchase"), "own"), pass);
     order.reports("Purchase", "id");
-    assert_eq!(order.gate(&name("CompletePayment")), Gate::Repeat);
-    assert_eq!(order.gate(&name("Subscribe")), pass);
+    assert_eq!(order.gate(&name("CompletePayment"), "own"), Gate::Repeat);
+    assert_eq!(order.gate(&name("Subscribe"), "own"), pass);
 }
 
 #[test]

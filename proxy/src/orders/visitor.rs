@@ -22,7 +22,7 @@ pub enum By {
 }
 
 /// What is remembered of whoever began an order. It does not print.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Visitor {
     /// What pages said, the last word on each key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

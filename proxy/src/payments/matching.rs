@@ -40,19 +40,25 @@ pub fn matched<E>(
         {
             break;
         }
-        let longer = named.iter();
-        let longer = longer.filter(|longer| candidate.lies_inside(&longer.candidate));
-        let longer: Vec<_> = longer.map(Named::is_registered).collect();
-        if longer.contains(&true) {
+        let is_longer = |longer: &Named| candidate.lies_inside(&longer.candidate);
+        let longer: Vec<_> = named.iter().filter(|longer| is_longer(longer)).collect();
+        if longer.iter().any(|longer| longer.is_registered()) {
             continue;
         }
+        let begun_ms = longer.iter().map(|longer| longer.begun_ms()).min();
         let mut orders = orders_that_read(&candidate.text)?;
         orders.retain(|order| order.is_registered() || could_be_meant(&candidate));
         let orders = nearest(orders, |id| memo.spells(&candidate, id));
         let found = Named { candidate, orders };
-        // A stranger can begin a longer order around one that is registered.
-        if found.orders.is_empty() || (!longer.is_empty() && !found.is_registered()) {
+        if found.orders.is_empty() {
             continue;
+        }
+        if let Some(begun_ms) = begun_ms {
+            // A stranger can begin a longer order around the words of somebody's memo, once its id is known.
+            if !found.is_registered() && found.begun_ms() >= begun_ms {
+                continue;
+            }
+            named.retain(|longer| !found.candidate.lies_inside(&longer.candidate));
         }
         named.push(found);
     }
@@ -62,6 +68,12 @@ pub fn matched<E>(
 impl Named {
     fn is_registered(&self) -> bool {
         self.orders.iter().any(Order::is_registered)
+    }
+
+    /// When the first of its orders was begun, in Unix milliseconds.
+    fn begun_ms(&self) -> i64 {
+        let begun = self.orders.iter().map(Order::begun_ms);
+        begun.min().unwrap_or(i64::MAX)
     }
 }
 

@@ -1,25 +1,28 @@
 //! The part for operators: events that ended without being delivered. Any number of them is read, replayed and removed
 //! in pages, so that memory and every commit stay small, and events are accepted in between.
 
+use std::sync::Arc;
+
 use tokio::task;
 
-use super::{
-    Error,
-    disk::{Store, Tables},
-    letter::{DeadLetter, LetterId},
-    writer::{Answer, Call, Handle},
+use super::writer::{Answer, Call, Handle};
+use crate::{
+    decide::{DeadLetter, LetterId},
+    store::{Error, Most, Reader},
 };
 
-/// The most letters of a page, and about the most bytes: what one commit replays or removes.
-const PAGE_LETTERS: usize = 500;
-const PAGE_BYTES: usize = 1_000_000;
+/// A page of letters: what one commit replays or removes.
+const PAGE: Most = Most {
+    count: 500,
+    bytes: 1_000_000,
+};
 /// The most letters that one commit takes by their ids: how large each is, is not known before.
 const NAMED_AT_ONCE: usize = 100;
 
 /// Dead letters, for an operator.
 #[derive(Clone)]
 pub struct DeadLetters {
-    store: Store,
+    store: Arc<dyn Reader>,
     writer: Handle,
 }
 
@@ -35,7 +38,7 @@ pub struct Interrupted {
 }
 
 impl DeadLetters {
-    pub(super) fn new(store: Store, writer: Handle) -> Self {
+    pub(super) fn new(store: Arc<dyn Reader>, writer: Handle) -> Self {
         Self { store, writer }
     }
 
@@ -45,7 +48,11 @@ impl DeadLetters {
     /// # Errors
     /// [`Error::Store`] when the disk refuses.
     pub fn newest(&self, most: usize) -> Result<Vec<(LetterId, DeadLetter)>, Error> {
-        self.store.tables()?.letters(None).take(most).collect()
+        let most = Most {
+            count: most,
+            bytes: usize::MAX,
+        };
+        self.store.letters(None, most)
     }
 
     /// A page of letters, the newest first: those before `before`, or the first page. Empty after the last one. Reads
@@ -54,17 +61,7 @@ impl DeadLetters {
     /// # Errors
     /// [`Error::Store`] when the disk refuses.
     pub fn page(&self, before: Option<LetterId>) -> Result<Vec<(LetterId, DeadLetter)>, Error> {
-        let mut page = Vec::new();
-        let mut bytes = 0;
-        for letter in self.store.tables()?.letters(before).take(PAGE_LETTERS) {
-            let (id, letter) = letter?;
-            bytes += letter.event.get().len();
-            page.push((id, letter));
-            if bytes >= PAGE_BYTES {
-                break;
-            }
-        }
-        Ok(page)
+        self.store.letters(before, PAGE)
     }
 
     /// The letter with this id. Reads from the disk, as [`DeadLetters::page`].
@@ -72,7 +69,7 @@ impl DeadLetters {
     /// # Errors
     /// [`Error::Store`] when the disk refuses.
     pub fn find(&self, id: LetterId) -> Result<Option<DeadLetter>, Error> {
-        self.store.tables()?.letter(id)
+        self.store.letter(id)
     }
 
     /// Puts letters back into the queue, with another 7 days to be delivered; how many of them there were.
@@ -139,14 +136,14 @@ impl DeadLetters {
         call: fn(Vec<LetterId>, Answer<usize>) -> Call,
         done: &mut usize,
     ) -> Result<(), Error> {
-        let tables = self.store.tables()?;
+        let store = Arc::clone(&self.store);
         // What is accepted or replayed from now on has a number behind this one. If it becomes a dead letter under way,
         // it stays one: a command that chases what TikTok refuses would never end.
-        let end = blocking(move || Ok(tables.position()?.next)).await?;
+        let end = blocking(move || store.next_number()).await?;
         let mut after = None;
         loop {
-            let tables = self.store.tables()?;
-            let page = blocking(move || page_of_ids(&tables, after)).await?;
+            let store = Arc::clone(&self.store);
+            let page = blocking(move || store.letter_ids(after, PAGE)).await?;
             let Some(last) = page.last() else {
                 return Ok(());
             };
@@ -155,21 +152,6 @@ impl DeadLetters {
             *done += self.writer.ask(|answer| call(letters, answer)).await?;
         }
     }
-}
-
-/// The ids of the next page behind `after`, the oldest first.
-fn page_of_ids(tables: &Tables, after: Option<LetterId>) -> Result<Vec<LetterId>, Error> {
-    let mut page = Vec::new();
-    let mut bytes = 0;
-    for letter in tables.letter_ids(after).take(PAGE_LETTERS) {
-        let (id, length) = letter?;
-        bytes += length;
-        page.push(id);
-        if bytes >= PAGE_BYTES {
-            break;
-        }
-    }
-    Ok(page)
 }
 
 /// Does on a thread of its own what reads from the disk for longer than events may wait.

@@ -8,8 +8,11 @@ use std::{
 use duet_events::{EventId, EventName};
 use tokio::sync::oneshot;
 
-use super::{Claimed, DedupKey, Destination, Named};
-use crate::outcome::Outcome;
+use super::Claimed;
+use crate::{
+    decide::{DedupKey, Destination, Named},
+    outcome::Outcome,
+};
 
 /// Who waits for the end of which event.
 #[derive(Default)]

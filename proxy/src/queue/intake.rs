@@ -12,11 +12,15 @@ use serde::Serialize;
 use tokio::{sync::oneshot, task};
 
 use super::{
-    Class, DedupKey, Destination, Error, Orders, Remember, Waiter,
+    Orders, Waiter,
     ends::Ends,
     writer::{Answer, Call, Handle},
 };
-use crate::{clock::Clock, orders::By};
+use crate::{
+    clock::Clock,
+    decide::{Class, DedupKey, Destination, Enqueued, Event, Note, Remember},
+    store::Error,
+};
 
 /// The most calls that may wait for the disk, and the most bytes of their events; more are turned away.
 const WAITING_CALLS: usize = 1024;
@@ -58,41 +62,6 @@ pub struct Entry<'a, E> {
     pub event: &'a E,
 }
 
-/// What an event means for the order it names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// The order.
-    pub order_id: String,
-    /// Who names it.
-    pub by: By,
-    /// What follows.
-    pub part: Part,
-}
-
-/// What follows from an event that names an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Nothing, but an order that is known remembers who named it.
-    Mentions,
-    /// The order is known from now on.
-    Begins,
-    /// It says that the order is paid, and is believed.
-    Reports,
-    /// It says that the order is paid, and waits until that is true.
-    Claims,
-}
-
-/// What became of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Enqueued {
-    /// It is on disk.
-    Accepted,
-    /// Its key was seen before.
-    Duplicate,
-    /// It is on disk, and waits until its order is paid.
-    Held,
-}
-
 /// Calls on their way to the writer.
 pub(super) struct Bundle {
     waiting: Arc<Waiting>,
@@ -102,38 +71,45 @@ pub(super) struct Bundle {
 }
 
 /// An entry whose event lies in the bundle's text, behind the one before it.
-pub(super) struct Packed {
-    pub(super) key: DedupKey,
-    pub(super) remember: Remember,
-    pub(super) destination: Arc<Destination>,
-    pub(super) class: Class,
-    pub(super) pixel: &'static str,
-    pub(super) note: Option<Note>,
+struct Packed {
+    key: DedupKey,
+    remember: Remember,
+    destination: Arc<Destination>,
+    class: Class,
+    pixel: &'static str,
+    note: Option<Note>,
     bytes: usize,
 }
 
 /// What came in one call.
+#[derive(Clone)]
 pub(super) struct Entries<'a> {
     packed: slice::Iter<'a, Packed>,
     text: &'a [u8],
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = (&'a Packed, &'a [u8]);
+    type Item = Event<'a>;
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next(&mut self) -> Option<Event<'a>> {
         let packed = self.packed.next()?;
-        let (event, rest) = self.text.split_at_checked(packed.bytes).unwrap_or_default();
+        let (json, rest) = self.text.split_at_checked(packed.bytes).unwrap_or_default();
         self.text = rest;
-        Some((packed, event))
+        Some(Event {
+            key: packed.key,
+            remember: packed.remember,
+            destination: &packed.destination,
+            class: packed.class,
+            pixel: packed.pixel,
+            note: packed.note.as_ref(),
+            json,
+        })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.packed.size_hint()
     }
 }
-
-impl ExactSizeIterator for Entries<'_> {}
 
 /// What all bundles hold that the writer has not answered.
 #[derive(Default)]

@@ -5,15 +5,16 @@ use std::{sync::Arc, time::Duration};
 use tokio::time;
 
 use super::{
-    Class, Destination, Error,
-    disk::Store,
     ends::Ends,
     group::Settlement,
-    letter::{DeadLetter, LetterId},
-    row::Row,
     writer::{Arrivals, Call, Handle, NewLane},
 };
-use crate::{clock::Clock, outcome::Outcome};
+use crate::{
+    clock::Clock,
+    decide::{Class, DeadLetter, Destination, LetterId},
+    outcome::Outcome,
+    store::{Error, LaneId, Reader, Row},
+};
 
 mod rows;
 
@@ -22,7 +23,7 @@ use rows::{Rows, Settled};
 /// Gives out the events of one destination. At most one exists for each.
 pub struct Lane {
     destination: Arc<Destination>,
-    store: Store,
+    store: Arc<dyn Reader>,
     writer: Handle,
     ends: Arc<Ends>,
     clock: Clock,
@@ -81,13 +82,16 @@ impl Claimed {
 impl Lane {
     pub(super) fn new(
         new: NewLane,
-        store: Store,
+        store: Arc<dyn Reader>,
         writer: Handle,
         ends: Arc<Ends>,
         clock: Clock,
     ) -> Self {
         let start = new.arrivals.start();
-        let rows = |class| Rows::new(&new.destination, class, start.head);
+        let rows = |class| {
+            let destination = Arc::clone(&new.destination);
+            Rows::new(LaneId { destination, class }, start.head)
+        };
         Self {
             first: rows(Class::First),
             second: rows(Class::Second),
@@ -158,14 +162,20 @@ impl Lane {
         } else {
             Vec::new()
         };
-        let Settled { remove, mark, head } = self.rows(class).0.settle(events);
+        let Settled {
+            removed,
+            marked,
+            head,
+        } = self.rows(class).0.settle(events);
         let settlement = Settlement {
-            destination: Arc::clone(&self.destination),
-            class,
+            lane: LaneId {
+                destination: Arc::clone(&self.destination),
+                class,
+            },
             events: events.len() as u64,
             outcome: outcome.label(),
-            remove,
-            mark,
+            removed,
+            marked,
             letters,
             head,
             opened: self.opened,
@@ -209,8 +219,8 @@ impl Lane {
     /// As [`Lane::claim`].
     pub fn oldest_ms(&mut self, limits: Limits) -> Result<Option<i64>, Error> {
         self.check()?;
-        let first = self.first.oldest_ms(&self.store, limits.bytes)?;
-        let second = self.second.oldest_ms(&self.store, limits.bytes)?;
+        let first = self.first.oldest_ms(&*self.store, limits.bytes)?;
+        let second = self.second.oldest_ms(&*self.store, limits.bytes)?;
         Ok(first.into_iter().chain(second).min())
     }
 
@@ -237,12 +247,12 @@ impl Lane {
         }
     }
 
-    fn rows(&mut self, class: Class) -> (&mut Rows, &Store) {
+    fn rows(&mut self, class: Class) -> (&mut Rows, &dyn Reader) {
         let rows = match class {
             Class::First => &mut self.first,
             Class::Second => &mut self.second,
         };
-        (rows, &self.store)
+        (rows, &*self.store)
     }
 }
 

@@ -3,53 +3,24 @@
 
 use std::sync::Arc;
 
-use super::{
-    Destination, Error,
-    disk::Store,
-    ledger::{self, Ledger},
-    payment::Payment,
-    writer::{Call, Handle, Registered},
-};
+use super::writer::{Call, Handle};
 use crate::{
     clock::Clock,
+    decide::{Destination, Payment, Receipt, Registered, Taken},
     orders::Order,
-    payments::{Transfer, memo::OrderPattern},
+    store::{Error, Reader},
 };
 
 /// Orders and their payments.
 #[derive(Clone)]
 pub struct Orders {
-    store: Store,
+    store: Arc<dyn Reader>,
     writer: Handle,
     clock: Clock,
 }
 
-/// A transfer on its way in.
-#[derive(Debug)]
-pub struct Receipt {
-    /// The transfer.
-    pub transfer: Transfer,
-    /// Why it pays nothing, whatever it names: its provider's word.
-    pub parked: Option<&'static str>,
-    /// How the shop's order ids look in a memo.
-    pub pattern: Option<OrderPattern>,
-    /// Where the event of a payment goes.
-    pub destination: Arc<Destination>,
-}
-
-/// What became of a receipt.
-#[derive(Debug)]
-pub struct Taken {
-    /// The payment, as it is on record.
-    pub payment: Payment,
-    /// It was on record already, and nothing was changed.
-    pub is_repeat: bool,
-    /// It was reported, and nothing is known of who paid.
-    pub is_unattributed: bool,
-}
-
 impl Orders {
-    pub(super) fn new(store: Store, writer: Handle, clock: Clock) -> Self {
+    pub(super) fn new(store: Arc<dyn Reader>, writer: Handle, clock: Clock) -> Self {
         Self {
             store,
             writer,
@@ -66,8 +37,9 @@ impl Orders {
     /// # Errors
     /// [`Error::Stopped`] and [`Error::Store`] when the disk refuses.
     pub fn find(&self, id: &str) -> Result<Option<Order>, Error> {
-        let tables = self.store.tables()?;
-        Ledger::new(&tables.orders).find(id, self.clock.times().expiry_ms)
+        let order = self.store.order(id)?;
+        let expiry_ms = self.clock.times().expiry_ms;
+        Ok(order.filter(|order| !order.is_over(expiry_ms)))
     }
 
     /// Takes what the shop's server says of an order.
@@ -110,6 +82,6 @@ impl Orders {
     /// # Errors
     /// [`Error::Stopped`] and [`Error::Store`] when the disk refuses.
     pub fn payments(&self) -> Result<Vec<Payment>, Error> {
-        ledger::payments(&self.store.tables()?.orders).collect()
+        self.store.payments()
     }
 }

@@ -3,8 +3,16 @@ use std::time::Duration;
 use duet_events::{EventId, EventName};
 use tokio::time;
 
-use super::*;
-use crate::{outcome::Outcome, tiktok::Verdict};
+use super::{group::Group, writer::State, *};
+use crate::{
+    clock::Times,
+    decide::{
+        Became, Class, DeadLetter, DedupKey, Destination, Enqueued, Named, Note, Part, Receipt,
+        Remember,
+    },
+    outcome::Outcome,
+    tiktok::Verdict,
+};
 
 mod classes;
 mod clock;
@@ -190,8 +198,7 @@ async fn events_of_one_commit_are_settled_in_any_order_and_any_parts() {
     }
     let (intake, outlet, _letters) = reopened(folder.path()).await;
     assert_eq!((intake.depth(), outlet.depth()), (0, 0));
-    let tables = outlet.store.tables().unwrap();
-    assert_eq!(tables.waiting.len().unwrap(), 0, "rows and marks are gone");
+    assert_eq!(outlet.embedded.rows_and_marks(), 0);
 }
 
 #[tokio::test]
@@ -224,10 +231,7 @@ async fn a_keyspace_is_empty_until_its_first_row_creates_it() {
     intake.enqueue(entries(["a"])).await.unwrap();
     assert!(letters.newest(1).unwrap().is_empty());
     assert!(intake.orders().payments().unwrap().is_empty());
-    let exists = |name: &str| {
-        let tables = outlet.store.tables().unwrap();
-        tables.database.keyspace_exists(name)
-    };
+    let exists = |name: &str| outlet.embedded.has_keyspace(name);
     assert!(exists("waiting") && !exists("dead") && !exists("runs") && !exists("orders"));
     let mut lane = outlet.lane().await;
     let claimed = lane.claim_next(ANY).unwrap().unwrap();
@@ -373,10 +377,12 @@ async fn a_dead_letter_is_kept_for_30_days() {
         .await
         .unwrap();
     let days_30 = 30 * 24 * 60 * 60 * 1000;
-    let tables = outlet.store.tables().unwrap();
-    assert_eq!(tables.sweep(1_000 + days_30).unwrap(), 0);
-    assert_eq!(tables.sweep(1_001 + days_30).unwrap(), 1);
-    assert_eq!(letters.newest(10).unwrap().len(), 0);
+    let mut state = State::load(outlet.embedded.writer(), 1).unwrap();
+    let left = [1_000, 1_001].map(|ended_ms| {
+        state.sweep(Times::undoubted(ended_ms + days_30)).unwrap();
+        letters.newest(10).unwrap().len()
+    });
+    assert_eq!(left, [1, 0]);
 }
 
 /// Returns when the writer has done all that it was told before, without a commit that is synced.

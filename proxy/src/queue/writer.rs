@@ -13,21 +13,22 @@ use std::{
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
-    Destination, Enqueued, Error, Receipt, Taken,
-    ahead::Ahead,
-    disk::{Position, Store, Tables},
-    group::{Committed, Group, Settlement, seconds},
+    group::{Committed, Group, Settlement},
     intake::Bundle,
-    letter::LetterId,
-    seen::Seen,
     space::Space,
     unreported::Unreported,
 };
 use crate::{
     clock::{Clock, Times},
-    metrics::{Changes, Metrics},
-    orders::{Order, Unregistered},
+    decide::{
+        Admit, Counts, Destination, Enqueued, Forget, GiveUp, LetterId, Pay, Receipt, Register,
+        Registered, Remove, Replay, Taken, Withdraw,
+    },
+    limits,
+    metrics::Metrics,
+    orders::Order,
     outcome::Outcome,
+    store::{Error, Position, Source, Store},
 };
 
 mod replies;
@@ -38,12 +39,10 @@ use replies::{Replies, given_up};
 const WAITING: usize = 2048;
 /// The most calls that share one commit.
 const GROUP: usize = 512;
-/// How often old letters and keys are looked for.
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// The most events that one sweep gives up, and the most orders and payments it looks at.
+const SWEEP: usize = 1_000;
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
-/// The order as it is now, or why the registration changed nothing.
-pub(super) type Registered = Result<Order, Unregistered>;
 
 /// Whatever changes the store, and the question whether it can be changed.
 pub(super) enum Call {
@@ -92,7 +91,7 @@ impl Handle {
         let calls = self.calls.downgrade();
         drop(self);
         loop {
-            tokio::time::sleep(SWEEP_EVERY).await;
+            tokio::time::sleep(Duration::from_millis(limits::SWEEP_EVERY_MS.unsigned_abs())).await;
             let Some(calls) = calls.upgrade() else { return };
             if calls.send(Call::Sweep).await.is_err() {
                 return;
@@ -111,7 +110,6 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     pub(super) space: Space,
-    pub(super) ahead: Ahead,
     /// Destinations that have events for the first time since the start.
     pub(super) lanes: mpsc::UnboundedSender<NewLane>,
     /// Answers of one commit, to be given on the runtime's own thread: one wake-up for all of them.
@@ -154,41 +152,33 @@ impl Arrivals {
 /// Calls and what became of each.
 pub(super) type Answered = (Bundle, Vec<Result<Vec<Enqueued>, Error>>);
 
-/// Starts the thread. It ends when the last handle is dropped; the calls that came before are still
-/// answered.
-pub(super) fn start(store: Store, shared: Shared) -> Result<Handle, Error> {
+/// A handle, and where its calls come out.
+pub(super) fn channel() -> (Handle, mpsc::Receiver<Call>) {
     let (calls, waiting) = mpsc::channel(WAITING);
     let healthy = Arc::new(AtomicBool::new(true));
-    let handle = Handle {
-        calls,
-        healthy: Arc::clone(&healthy),
-    };
-    let mut writer = Writer {
-        state: Some(State::load(&store, 1)?),
-        store,
-        opened: 1,
-        shared,
-        healthy,
-        lanes: HashMap::new(),
-        unreported: Unreported::default(),
-    };
-    writer.announce_everything();
+    (Handle { calls, healthy }, waiting)
+}
+
+/// Starts the thread. It ends when the last handle is dropped; the calls that came before are still
+/// answered.
+pub(super) fn start<S: Source>(
+    writer: Writer<S>,
+    waiting: mpsc::Receiver<Call>,
+) -> Result<(), Error> {
     thread::Builder::new()
         .name("queue-writer".to_owned())
         .spawn(move || run(writer, waiting))
         .map_err(Error::Folder)?;
-    Ok(handle)
+    Ok(())
 }
 
-fn run(mut writer: Writer, mut waiting: mpsc::Receiver<Call>) {
+fn run<S: Source>(mut writer: Writer<S>, mut waiting: mpsc::Receiver<Call>) {
     let mut calls = Vec::new();
     let mut closing = Vec::new();
     while closing.is_empty() && waiting.blocking_recv_many(&mut calls, GROUP) > 0 {
-        let sweep = calls.iter().any(|call| matches!(call, Call::Sweep));
         let close = calls.extract_if(.., |call| matches!(call, Call::Close(_)));
         closing.extend(close);
-        writer.commit(calls.drain(..));
-        writer.tidy_up(sweep);
+        writer.work(&mut calls);
     }
     let closed = writer.close();
     if let Err(error) = &closed {
@@ -202,10 +192,11 @@ fn run(mut writer: Writer, mut waiting: mpsc::Receiver<Call>) {
     }
 }
 
-struct Writer {
-    store: Store,
+/// Does the work of calls, without a thread of its own.
+pub(super) struct Writer<S: Source> {
+    source: S,
     /// `None` after the disk failed, until the store is open again.
-    state: Option<State>,
+    state: Option<State<S::Store>>,
     /// How often the store has been opened.
     opened: u64,
     shared: Shared,
@@ -216,17 +207,43 @@ struct Writer {
 }
 
 /// What the writer knows of what is on disk.
-struct State {
+pub(super) struct State<S> {
     /// How often the store had been opened when this was read.
     opened: u64,
-    tables: Tables,
-    seen: Seen,
-    position: Position,
+    pub(super) store: S,
+    pub(super) position: Position,
     /// How far the last sweep of orders came.
     swept_to: Vec<u8>,
 }
 
-impl Writer {
+impl<S: Source> Writer<S> {
+    /// A writer of an open store.
+    pub(super) fn new(
+        source: S,
+        store: S::Store,
+        handle: &Handle,
+        shared: Shared,
+    ) -> Result<Self, Error> {
+        let mut writer = Self {
+            state: Some(State::load(store, 1)?),
+            source,
+            opened: 1,
+            shared,
+            healthy: Arc::clone(&handle.healthy),
+            lanes: HashMap::new(),
+            unreported: Unreported::default(),
+        };
+        writer.announce_everything();
+        Ok(writer)
+    }
+
+    /// Carries out calls in one commit, and answers them.
+    pub(super) fn work(&mut self, calls: &mut Vec<Call>) {
+        let sweep = calls.iter().any(|call| matches!(call, Call::Sweep));
+        self.commit(calls.drain(..));
+        self.tidy_up(sweep);
+    }
+
     /// Calls whose commit fails are dropped, and so learn that the store has stopped.
     fn commit(&mut self, calls: impl Iterator<Item = Call>) {
         let since = Instant::now();
@@ -243,33 +260,27 @@ impl Writer {
         match committed {
             Ok(committed) => {
                 // One that was not synced, such as an idle sweep's, does not say that the disk takes writes again.
-                if committed.durable {
+                if committed.synced {
                     self.healthy.store(!short, Ordering::Relaxed);
                     let took = since.elapsed().as_secs_f64();
                     self.shared.metrics.commit_seconds.observe(took);
                 }
-                let mut changes = committed.changes;
-                for pixel in replies.accepted() {
-                    changes.accepted(pixel);
-                }
-                self.unreported.changed(committed.unreported);
+                self.unreported.changed(committed.counts.unreported);
                 // Also where the caller has gone.
-                self.count(&changes);
+                self.count(&committed.counts);
                 self.announce(committed.arrivals);
                 replies.give(&self.shared);
-                // A disk that refuses refuses the next commit too, which says so.
-                let _ = self.shared.ahead.committed(committed.bytes);
             }
             Err(error) => self.failed(&error),
         }
     }
 
-    fn open_state(&mut self) -> Result<&mut State, Error> {
+    fn open_state(&mut self) -> Result<&mut State<S::Store>, Error> {
         self.check();
         if self.state.is_none() {
-            self.store.reopen()?;
+            let store = self.source.open()?;
             self.opened += 1;
-            self.state = Some(State::load(&self.store, self.opened)?);
+            self.state = Some(State::load(store, self.opened)?);
             tracing::info!("the store is open again");
             self.announce_everything();
         }
@@ -278,7 +289,7 @@ impl Writer {
 
     /// Notices that the store's own threads have failed, before somebody's call does.
     fn check(&mut self) {
-        let checked = self.state.as_ref().map(|state| state.tables.check());
+        let checked = self.state.as_ref().map(|state| state.store.check());
         if let Some(Err(error)) = checked {
             self.failed(&error);
         }
@@ -354,11 +365,11 @@ impl Writer {
         Some((number(position.waiting()), number(position.held)))
     }
 
-    fn count(&self, changes: &Changes) {
+    fn count(&self, counts: &Counts) {
         let Some((pending, held)) = self.numbers() else {
             return;
         };
-        self.shared.metrics.committed(changes, pending, held);
+        self.shared.metrics.committed(counts, pending, held);
         self.shared.waiting.store(pending, Ordering::Relaxed);
         let unreported = self.unreported.orders();
         self.shared.metrics.paid_unreported.set(unreported);
@@ -369,11 +380,11 @@ impl Writer {
             self.check();
         }
         let Some(state) = &mut self.state else { return };
-        let mut changes = Changes::default();
-        let mut tidied = state.seen.seal(&state.tables);
+        let mut counts = Counts::default();
+        let mut tidied = state.store.tidy();
         if tidied.is_ok() && sweep {
             tidied = state.sweep(self.shared.clock.times()).map(|swept| {
-                changes = swept.changes;
+                counts = swept.counts;
                 given_up(&Outcome::Unverified, swept.given_up);
                 if self
                     .unreported
@@ -387,42 +398,37 @@ impl Writer {
             });
         }
         match tidied {
-            Ok(()) => self.count(&changes),
-            Err(error) => return self.failed(&error),
-        }
-        if sweep && let Err(error) = self.store.list() {
-            tracing::warn!(error = ?error, "the list of the store's files could not be written");
+            Ok(()) => self.count(&counts),
+            Err(error) => self.failed(&error),
         }
     }
 
     /// Nothing is committed any more.
     fn close(&mut self) -> Result<(), Error> {
-        match self.state {
-            Some(_) => self.store.close(),
+        match &mut self.state {
+            Some(state) => state.store.close(),
             None => Err(Error::Stopped),
         }
     }
 }
 
 /// What a sweep came across.
-struct Swept {
+pub(super) struct Swept {
     /// Events that no payment came for.
-    given_up: usize,
+    pub(super) given_up: usize,
     /// Paid orders that report nothing.
     unreported: usize,
     /// What is to be counted.
-    changes: Changes,
+    counts: Counts,
 }
 
-impl State {
-    fn load(store: &Store, opened: u64) -> Result<Self, Error> {
-        let tables = store.tables()?;
+impl<S: Store> State<S> {
+    pub(super) fn load(store: S, opened: u64) -> Result<Self, Error> {
         Ok(Self {
             opened,
-            seen: Seen::load(&tables)?,
-            position: tables.position()?,
+            position: store.position()?,
             swept_to: Vec::new(),
-            tables,
+            store,
         })
     }
 
@@ -433,7 +439,7 @@ impl State {
         times: Times,
         replies: &mut Replies,
     ) -> Result<Committed, Error> {
-        let mut group = Group::new(&self.tables, &mut self.seen, &mut self.position, times);
+        let mut group = Group::new(&mut self.store, &mut self.position, times);
         for call in calls {
             match call {
                 Call::Enqueue(bundle) if short => bundle.refuse(),
@@ -442,7 +448,10 @@ impl State {
                 Call::Pay(_, answer) if short => refuse(answer),
                 Call::Probe(answer) if short => refuse(answer),
                 Call::Enqueue(bundle) => {
-                    let results = group.admit(&bundle)?;
+                    let results = bundle
+                        .calls()
+                        .map(|events| group.carry_out_durably(&Admit(events)))
+                        .collect::<Result<_, _>>()?;
                     replies.enqueued.push((bundle, results));
                 }
                 // Its events were claimed from a store that has been opened again since.
@@ -453,24 +462,31 @@ impl State {
                     group.settle(settlement)?;
                     replies.done.push(answer);
                 }
-                Call::Replay(letters, answer) => {
-                    let replayed = group.whole(|group| group.replay(&letters))?;
+                Call::Replay(ids, answer) => {
+                    let replayed = match group.letters(&ids) {
+                        Ok(letters) => group.carry_out_durably(&Replay(&letters))?,
+                        Err(error) if error.is_of_the_disk() => return Err(error),
+                        Err(error) => Err(error),
+                    };
                     replies.counted.push((answer, replayed));
                 }
-                Call::Remove(letters, answer) => {
-                    let removed = group.whole(|group| group.remove(&letters))?;
+                Call::Remove(ids, answer) => {
+                    let removed = group.carry_out_durably(&Remove(&ids))?;
                     replies.counted.push((answer, removed));
                 }
                 Call::Register(order, destination, answer) => {
-                    let registered = group.whole(|group| group.register(&order, &destination))?;
+                    let registered = group.carry_out_durably(&Register {
+                        order: &order,
+                        destination: &destination,
+                    })?;
                     replies.registered.push((answer, registered));
                 }
                 Call::Pay(receipt, answer) => {
-                    let taken = group.whole(|group| group.pay(&receipt))?;
+                    let taken = group.carry_out_durably(&Pay(&receipt))?;
                     replies.paid.push((answer, taken));
                 }
                 Call::Withdraw(order_id, answer) => {
-                    let withdrawn = group.whole(|group| group.withdraw(&order_id))?;
+                    let withdrawn = group.carry_out_durably(&Withdraw(&order_id))?;
                     replies.withdrawn.push((answer, withdrawn));
                 }
                 Call::Probe(answer) => {
@@ -484,19 +500,41 @@ impl State {
     }
 
     /// Clears what has had its time.
-    fn sweep(&mut self, times: Times) -> Result<Swept, Error> {
-        self.tables.sweep(times.expiry_ms)?;
-        self.seen.expire(&self.tables, seconds(times.expiry_ms))?;
-        let mut group = Group::new(&self.tables, &mut self.seen, &mut self.position, times);
-        let given_up = group.give_up_waiting()?;
-        let (swept_to, unreported) = group.forget_orders(std::mem::take(&mut self.swept_to))?;
-        self.swept_to = swept_to;
+    pub(super) fn sweep(&mut self, times: Times) -> Result<Swept, Error> {
+        let letters_ms = times.expiry_ms.saturating_sub(limits::DEAD_LETTER_MS);
+        self.store.expire(times.expiry_ms, letters_ms)?;
+        let held = self.store.held_until(times.expiry_ms, SWEEP)?;
+        let page = self.store.page(&self.swept_to, SWEEP)?;
+        let mut group = Group::new(&mut self.store, &mut self.position, times);
+        let mut given_up = 0;
+        for (id, order_id) in &held {
+            let id = *id;
+            let done = group.carry_out_durably(&GiveUp { id, order_id })?;
+            given_up += usize::from(done.is_ok_and(|is_given_up| is_given_up));
+        }
+        let (over, live): (Vec<Order>, Vec<Order>) = page
+            .orders
+            .into_iter()
+            .partition(|order| order.is_over(times.expiry_ms));
+        let orders: Vec<_> = over.iter().map(|order| order.id().to_owned()).collect();
+        let payments: Vec<_> = page
+            .payments
+            .into_iter()
+            .filter(|payment| payment.is_over(times.expiry_ms))
+            .map(|payment| (payment.provider, payment.id))
+            .collect();
+        // If one of them is refused, none is forgotten, and the next sweep tries again.
+        let _ = group.carry_out(&Forget {
+            orders: &orders,
+            payments: &payments,
+        })?;
         group.note_time();
-        let changes = group.commit()?.changes;
+        let counts = group.commit()?.counts;
+        self.swept_to = page.next;
         Ok(Swept {
             given_up,
-            unreported,
-            changes,
+            unreported: live.iter().filter(|order| order.is_unreported()).count(),
+            counts,
         })
     }
 }

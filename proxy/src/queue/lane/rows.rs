@@ -7,11 +7,10 @@ use std::{
 };
 
 use super::{Batch, Claimed, Limits};
-use crate::queue::{Class, Destination, Error, disk::Store, row};
+use crate::store::{Error, LaneId, Reader};
 
 pub(super) struct Rows {
-    class: Class,
-    prefix: Vec<u8>,
+    lane: LaneId,
     /// No row before this one waits.
     pub(super) head: u64,
     /// The first row that has not been read.
@@ -26,25 +25,24 @@ pub(super) struct Rows {
 struct Open {
     accepted_at_ms: i64,
     left: u32,
-    marks: Vec<Vec<u8>>,
+    marks: Vec<Range<u32>>,
 }
 
 /// What a settlement changes among the rows.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// Keys of rows, and of their marks, that nothing waits in any more.
-    pub(super) remove: Vec<Vec<u8>>,
-    /// Marks on rows in which something still waits.
-    pub(super) mark: Vec<(Vec<u8>, u32)>,
+    /// Rows in which nothing waits any more, with their marks.
+    pub(super) removed: Vec<(u64, Vec<Range<u32>>)>,
+    /// Rows in which these events are settled and others wait.
+    pub(super) marked: Vec<(u64, Range<u32>)>,
     /// No row before this one waits.
     pub(super) head: u64,
 }
 
 impl Rows {
-    pub(super) fn new(destination: &Destination, class: Class, head: u64) -> Self {
+    pub(super) fn new(lane: LaneId, head: u64) -> Self {
         Self {
-            class,
-            prefix: destination.prefix(class),
+            lane,
             head,
             next: head,
             ahead: VecDeque::new(),
@@ -52,7 +50,11 @@ impl Rows {
         }
     }
 
-    pub(super) fn claim(&mut self, store: &Store, limits: Limits) -> Result<Option<Batch>, Error> {
+    pub(super) fn claim(
+        &mut self,
+        store: &dyn Reader,
+        limits: Limits,
+    ) -> Result<Option<Batch>, Error> {
         let mut events: Vec<Claimed> = Vec::new();
         let mut bytes = 0;
         while events.len() < limits.events && self.any(store, limits.bytes)? {
@@ -69,7 +71,7 @@ impl Rows {
     }
 
     /// Whether an event waits that is not claimed. Where none has been read, about so many bytes are read.
-    pub(super) fn any(&mut self, store: &Store, bytes: usize) -> Result<bool, Error> {
+    pub(super) fn any(&mut self, store: &dyn Reader, bytes: usize) -> Result<bool, Error> {
         while self.ahead.is_empty() {
             if !self.read_ahead(store, bytes)? {
                 return Ok(false);
@@ -78,17 +80,16 @@ impl Rows {
         Ok(true)
     }
 
-    fn read_ahead(&mut self, store: &Store, bytes: usize) -> Result<bool, Error> {
-        let found = store.tables()?.rows(&self.prefix, self.next, bytes)?;
+    fn read_ahead(&mut self, store: &dyn Reader, bytes: usize) -> Result<bool, Error> {
+        let found = store.rows(&self.lane, self.next, bytes)?;
         let any = !found.is_empty();
         for (row, settled) in found {
             self.next = row.sequence + 1;
-            let row_key = row::key(&self.prefix, row.sequence);
             let row = Arc::new(row);
             let before = self.ahead.len();
             let waits = |index: &u32| !settled.iter().any(|range| range.contains(index));
-            let waiting = (0..row.len()).filter(waits).map(|index| Claimed {
-                class: self.class,
+            let waiting = (0..row.events()).filter(waits).map(|index| Claimed {
+                class: self.lane.class,
                 row: Arc::clone(&row),
                 index,
             });
@@ -96,10 +97,7 @@ impl Rows {
             let open = Open {
                 accepted_at_ms: row.accepted_at_ms,
                 left: u32::try_from(self.ahead.len() - before).unwrap_or(u32::MAX),
-                marks: settled
-                    .iter()
-                    .map(|range| row::mark(&row_key, range))
-                    .collect(),
+                marks: settled,
             };
             self.open.insert(row.sequence, open);
         }
@@ -113,17 +111,14 @@ impl Rows {
             let Some(open) = self.open.get_mut(&sequence) else {
                 continue;
             };
-            let key = row::key(&self.prefix, sequence);
             open.left = open.left.saturating_sub(settled.end - settled.start);
             if open.left > 0 {
-                let mark_key = row::mark(&key, &settled);
-                open.marks.push(mark_key.clone());
-                changes.mark.push((mark_key, settled.end));
+                open.marks.push(settled.clone());
+                changes.marked.push((sequence, settled));
             } else if let Some(open) = self.open.remove(&sequence) {
                 // A mark of this very settlement is not written in the first place.
-                changes.mark.retain(|(mark, _)| !mark.starts_with(&key));
-                changes.remove.push(key);
-                changes.remove.extend(open.marks);
+                changes.marked.retain(|(marked, _)| *marked != sequence);
+                changes.removed.push((sequence, open.marks));
             }
         }
         changes.head = self.open.keys().next().copied().unwrap_or(self.next);
@@ -131,7 +126,11 @@ impl Rows {
     }
 
     /// When the oldest event that waits was accepted, in Unix milliseconds. Where none was read, some are.
-    pub(super) fn oldest_ms(&mut self, store: &Store, bytes: usize) -> Result<Option<i64>, Error> {
+    pub(super) fn oldest_ms(
+        &mut self,
+        store: &dyn Reader,
+        bytes: usize,
+    ) -> Result<Option<i64>, Error> {
         if self.open.is_empty() {
             self.read_ahead(store, bytes)?;
         }

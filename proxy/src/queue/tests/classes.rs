@@ -102,12 +102,12 @@ async fn a_position_without_classes_is_of_the_second() {
     {
         let (intake, outlet, _letters) = opened(folder.path());
         intake.enqueue([entry("x")]).await.unwrap();
-        let tables = outlet.store.tables().unwrap();
-        let position = serde_json::to_value(tables.position().unwrap()).unwrap();
+        let tables = &outlet.embedded;
+        let position = serde_json::to_value(tables.writer().position().unwrap()).unwrap();
         let place =
             serde_json::json!({ "destination": { "pixel_id": "P" }, "waiting": 1, "head": 0 });
         assert_eq!(position["places"], serde_json::json!([place]));
-        tables.set_format(4).unwrap();
+        tables.set_format(4);
     }
     let (_intake, mut outlet, _letters) = reopened(folder.path()).await;
     assert_eq!(ids_of(&mut outlet.lane().await, Class::Second), ["x"]);

@@ -243,25 +243,6 @@ fn copy_sparse(from: &Path, to: &Path) {
     copy.set_len(length).unwrap();
 }
 
-#[tokio::test]
-async fn zeros_lie_ahead_of_a_new_journals_end_and_a_found_one_is_written_at_its_end() {
-    let folder = tempfile::tempdir().unwrap();
-    let journal = folder.path().join("0.jnl");
-    {
-        let (intake, _outlet, _letters) = opened(folder.path());
-        intake.enqueue(entries(["a", "b"])).await.unwrap();
-        caught_up(&intake).await;
-        let file = File::open(&journal).unwrap();
-        let data = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)).unwrap();
-        assert!(data >= written(&journal) + ZEROS_BYTES as u64 / 2);
-    }
-    let (intake, outlet, _letters) = reopened(folder.path()).await;
-    intake.enqueue(entries(["c", "d"])).await.unwrap();
-    caught_up(&intake).await;
-    assert_eq!(outlet.depth(), 4);
-    assert_eq!(fs::metadata(&journal).unwrap().len(), written(&journal));
-}
-
 fn keyspaces(folder: &Path) -> BTreeSet<PathBuf> {
     let folders = fs::read_dir(folder.join("keyspaces")).unwrap();
     folders.map(|folder| folder.unwrap().path()).collect()

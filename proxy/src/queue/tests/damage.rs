@@ -36,12 +36,12 @@ async fn a_store_of_the_version_before_is_read_on_and_then_left_alone_by_it() {
         {
             let (intake, outlet, _letters) = opened(folder.path());
             intake.enqueue(vec![entry("a")]).await.unwrap();
-            let tables = outlet.store.tables().unwrap();
-            tables.set_format(older).unwrap();
+            let tables = &outlet.embedded;
+            tables.set_format(older);
         }
         let (_intake, outlet, _letters) = reopened(folder.path()).await;
         assert_eq!(outlet.depth(), 1);
-        let format = outlet.store.tables().unwrap().format().unwrap();
+        let format = outlet.embedded.format();
         assert_eq!(format, Some(5));
     }
 }
@@ -427,7 +427,7 @@ async fn large_tables_are_read_after_the_start_and_their_ends_before() {
     let table = all(&folder.path().join("keyspaces/0/tables"));
     let table = table.first().unwrap();
     let whole = fs::read(table).unwrap();
-    let check = |at_once| manifest::check(folder.path(), None, at_once);
+    let check = |at_once| crate::store::embedded::manifest::check(folder.path(), None, at_once);
     assert!(check(u64::MAX).unwrap().is_empty());
     assert!(!check(0).unwrap().is_empty());
 
@@ -437,9 +437,12 @@ async fn large_tables_are_read_after_the_start_and_their_ends_before() {
     let unread = check(0).unwrap();
     let error = check(whole.len() as u64).err().unwrap().to_string();
     assert!(error.contains(" keyspaces/0/tables/"), "{error}");
-    let found: Vec<_> = manifest::damaged_of(&unread, || true).collect();
+    let found: Vec<_> = crate::store::embedded::manifest::damaged_of(&unread, || true).collect();
     assert_eq!(found, [table]);
-    assert_eq!(manifest::damaged_of(&unread, || false).count(), 0);
+    assert_eq!(
+        crate::store::embedded::manifest::damaged_of(&unread, || false).count(),
+        0
+    );
 
     changed.pop();
     fs::write(table, &changed).unwrap();

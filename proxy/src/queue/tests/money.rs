@@ -5,10 +5,8 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::*;
 use crate::{
-    clock::Times,
     orders::{By, Status, Unregistered},
     payments::{OrderHint, Transfer, memo::Memo},
-    queue::{group::Group, seen::Seen},
 };
 
 mod crashes;
@@ -202,17 +200,13 @@ async fn what_waits_in_vain_is_a_dead_letter_after_72_hours() {
     let (intake, outlet, letters) = opened(folder.path());
     let held = intake.enqueue([page("CompletePayment", Part::Claims)]);
     assert_eq!(held.await.unwrap(), [Enqueued::Held]);
-    let tables = outlet.store.tables().unwrap();
-    let (mut seen, mut position) = (Seen::load(&tables).unwrap(), tables.position().unwrap());
+    let mut state = State::load(outlet.embedded.writer(), 1).unwrap();
     let now = crate::clock::now_ms();
-    let mut given_up = Vec::new();
-    for hours in [71, 73] {
+    let given_up = [71, 73].map(|hours| {
         let times = Times::undoubted(now + hours * HOUR_MS);
-        let mut group = Group::new(&tables, &mut seen, &mut position, times);
-        given_up.push(group.give_up_waiting().unwrap());
-        group.commit().unwrap();
-    }
-    assert_eq!((given_up, position.held), (vec![0, 1], 0));
+        state.sweep(times).unwrap().given_up
+    });
+    assert_eq!((given_up, state.position.held), ([0, 1], 0));
     let [(_, letter)] = letters.newest(10).unwrap().try_into().unwrap();
     assert_eq!(letter.outcome, "unverified");
 }
@@ -225,16 +219,11 @@ async fn orders_and_payments_are_forgotten_in_time() {
     let begun = intake.enqueue([page("InitiateCheckout", Part::Begins)]);
     begun.await.unwrap();
     assert_eq!(became(&intake, "1", 1, "nobody").await, Became::Unmatched);
-    let tables = outlet.store.tables().unwrap();
-    let (mut seen, mut position) = (Seen::load(&tables).unwrap(), tables.position().unwrap());
-    let mut rows = Vec::new();
-    for days in [29, 31, 91] {
+    let mut state = State::load(outlet.embedded.writer(), 1).unwrap();
+    let records = [29, 31, 91].map(|days| {
         let times = Times::undoubted(crate::clock::now_ms() + days * DAY_MS);
-        let mut group = Group::new(&tables, &mut seen, &mut position, times);
-        let (next, _) = group.forget_orders(Vec::new()).unwrap();
-        assert!(next.is_empty());
-        group.commit().unwrap();
-        rows.push(tables.orders.prefix([]).count());
-    }
-    assert_eq!(rows, [3, 1, 0]);
+        state.sweep(times).unwrap();
+        outlet.embedded.records()
+    });
+    assert_eq!(records, [3, 1, 0]);
 }

@@ -1,9 +1,10 @@
 //! What is answered once a commit is done.
 
-use super::{Answer, Answered, Registered, Shared};
+use super::{Answer, Answered, Shared};
 use crate::{
+    decide::{Registered, Taken},
     outcome::Outcome,
-    queue::{Enqueued, Error, Taken},
+    store::Error,
 };
 
 /// Whom to tell that a commit is done, and what.
@@ -20,19 +21,6 @@ pub(super) struct Replies {
 type Reply<T> = (Answer<T>, Result<T, Error>);
 
 impl Replies {
-    /// Yields for each accepted event, held ones included, the state of the Pixel's copy.
-    pub(super) fn accepted(&self) -> impl Iterator<Item = &'static str> {
-        let bundles = self.enqueued.iter();
-        let calls = bundles.flat_map(|(bundle, results)| bundle.calls().zip(results));
-        calls.flat_map(|(entries, result)| {
-            let results = result.as_deref().unwrap_or_default();
-            let taken = entries
-                .zip(results)
-                .filter(|(_, result)| **result != Enqueued::Duplicate);
-            taken.map(|((entry, _), _)| entry.pixel)
-        })
-    }
-
     /// Gives every answer. Whoever asked may have gone; what was done is done all the same.
     pub(super) fn give(self, shared: &Shared) {
         for (answer, count) in self.counted {

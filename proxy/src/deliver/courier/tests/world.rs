@@ -140,7 +140,7 @@ impl World {
                 assert_eq!(self.settling, None, "sent while a settlement is written");
                 let minute = Duration::from_mins(1);
                 assert!(self.throttled.is_none_or(|at| now >= at + minute));
-                let oldest_ms = now_ms - retry::WORTH_DELIVERING_MS;
+                let oldest_ms = now_ms - limits::DELIVERY_MS;
                 assert!(events.iter().all(|event| event.accepted_at_ms >= oldest_ms));
                 assert!(events.len() <= self.most);
                 are_free(events, &self.lane, &self.under_way);

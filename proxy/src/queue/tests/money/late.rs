@@ -1,9 +1,9 @@
 //! Whether a paid order is reported is decided by the order, and never by the deduplication memory.
 
 use super::*;
-use crate::queue::{
-    disk::{Position, Tables},
-    seen::Seen,
+use crate::{
+    decide::{Decision, Pay, Register, Registered, Replay, Taken},
+    store::{Embedded, Source},
 };
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -11,40 +11,55 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// A store at any time, changed as the writer changes it.
 struct Later {
-    tables: Tables,
-    seen: Seen,
-    position: Position,
+    state: State<<Embedded as Source>::Store>,
     now_ms: i64,
 }
 
 impl Later {
     /// `outlet`'s store, whose own writer has nothing to do from now on.
     fn of(outlet: &Outlet) -> Self {
-        let tables = outlet.store.tables().unwrap();
         Self {
-            seen: Seen::load(&tables).unwrap(),
-            position: tables.position().unwrap(),
-            tables,
+            state: State::load(outlet.embedded.writer(), 1).unwrap(),
             now_ms: crate::clock::now_ms(),
         }
     }
 
-    fn after<T>(&mut self, ms: i64, change: impl FnOnce(&mut Group<'_>) -> T) -> T {
+    fn after<'c, D: Decision<'c>>(&mut self, ms: i64, call: &D) -> D::Reply {
         self.now_ms += ms;
-        let (seen, position) = (&mut self.seen, &mut self.position);
         let times = Times::undoubted(self.now_ms);
-        let mut group = Group::new(&self.tables, seen, position, times);
-        let result = change(&mut group);
+        let mut group = Group::new(&mut self.state.store, &mut self.state.position, times);
+        let reply = group.carry_out_durably(call).unwrap().unwrap();
         group.commit().unwrap();
-        result
+        reply
+    }
+
+    /// Gives up what has waited for 72 hours; the number of events.
+    fn gives_up_after(&mut self, ms: i64) -> usize {
+        self.now_ms += ms;
+        let times = Times::undoubted(self.now_ms);
+        self.state.sweep(times).unwrap().given_up
     }
 
     /// Gives up what has waited for 72 hours, and has the order paid.
     fn is_paid_too_late(&mut self) {
-        let given_up = self.after(73 * HOUR_MS, |group| group.give_up_waiting().unwrap());
-        assert_eq!(given_up, 1);
-        let taken = self.after(HOUR_MS, |group| group.pay(&receipt("1", 99_000, ORDER)));
-        assert_eq!(taken.unwrap().payment.became, Became::Paid);
+        assert_eq!(self.gives_up_after(73 * HOUR_MS), 1);
+        assert_eq!(self.is_paid_after(HOUR_MS, "1"), Became::Paid);
+    }
+
+    fn is_paid_after(&mut self, ms: i64, id: &str) -> Became {
+        let taken: Taken = self.after(ms, &Pay(&receipt(id, 99_000, ORDER)));
+        taken.payment.became
+    }
+
+    fn is_registered_after(&mut self, ms: i64) {
+        let registered: Registered = self.after(
+            ms,
+            &Register {
+                order: &registration(99_000),
+                destination: &destination(None),
+            },
+        );
+        assert!(registered.is_ok());
     }
 }
 
@@ -79,11 +94,9 @@ async fn a_payment_after_72_hours_is_reported_with_the_click_of_what_waited() {
     assert_eq!(order.reported()["Subscribe"], id.as_str());
 
     // What waited in vain is a dead letter, and a repeat by now.
-    let [(letter, _)] = letters.newest(10).unwrap().try_into().unwrap();
-    assert_eq!(
-        later.after(HOUR_MS, |group| group.replay(&[letter]).unwrap()),
-        1
-    );
+    let dead = letters.newest(10).unwrap();
+    assert_eq!(later.after(HOUR_MS, &Replay(&dead)), 1);
+    assert_eq!(later.after(HOUR_MS, &Replay(&dead)), 0);
     assert!(letters.newest(10).unwrap().is_empty());
     drop((intake, outlet, letters, later));
     let left = left(folder.path()).await;
@@ -129,12 +142,9 @@ async fn an_order_that_is_forgotten_and_registered_anew_is_reported() {
     let held = intake.enqueue([page("Subscribe", Part::Claims)]);
     assert_eq!(held.await.unwrap(), [Enqueued::Held]);
     let mut later = Later::of(&outlet);
-    later.after(73 * HOUR_MS, |group| group.give_up_waiting().unwrap());
-    later.after(31 * DAY_MS, |group| {
-        let registered = group.register(&registration(99_000), &destination(None));
-        registered.unwrap().unwrap();
-        group.pay(&receipt("1", 99_000, ORDER)).unwrap();
-    });
+    assert_eq!(later.gives_up_after(73 * HOUR_MS), 1);
+    later.is_registered_after(31 * DAY_MS);
+    assert_eq!(later.is_paid_after(0, "1"), Became::Paid);
     drop((intake, outlet, letters, later));
     let left = left(folder.path()).await;
     assert_eq!(left.len(), 1, "{left:#?}");
@@ -151,14 +161,9 @@ async fn what_a_server_reported_is_known_as_long_as_its_id_and_not_reported_agai
     let order = intake.orders().find(ORDER).unwrap().unwrap();
     assert_eq!(order.status(), Status::Unknown);
     let mut later = Later::of(&outlet);
-    let unmatched = later.after(DAY_MS, |group| group.pay(&receipt("1", 99_000, ORDER)));
-    assert_eq!(unmatched.unwrap().payment.became, Became::Unmatched);
-    later.after(60 * DAY_MS, |group| {
-        let registered = group.register(&registration(99_000), &destination(None));
-        registered.unwrap().unwrap();
-        let paid = group.pay(&receipt("2", 99_000, ORDER)).unwrap();
-        assert_eq!(paid.payment.became, Became::Paid);
-    });
+    assert_eq!(later.is_paid_after(DAY_MS, "1"), Became::Unmatched);
+    later.is_registered_after(60 * DAY_MS);
+    assert_eq!(later.is_paid_after(0, "2"), Became::Paid);
     drop((intake, outlet, letters, later));
     let left = left(folder.path()).await;
     assert_eq!(left.len(), 1, "{left:#?}");

@@ -11,7 +11,8 @@ use fjall::{
     Database, Guard, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, UserKey, UserValue,
 };
 
-use super::{Error, contents};
+use super::contents;
+use crate::store::Error;
 
 #[derive(Clone)]
 pub(super) struct Table {

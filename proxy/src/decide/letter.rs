@@ -9,7 +9,7 @@ use super::Destination;
 use crate::outcome::Outcome;
 
 /// An event that ended without being delivered, with the reason.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// How it ended.
     pub outcome: String,
@@ -34,7 +34,7 @@ pub struct DeadLetter {
 
 impl DeadLetter {
     /// Whether it never left the proxy, because its order was not paid.
-    pub(super) fn waited_for_payment(&self) -> bool {
+    pub(crate) fn waited_for_payment(&self) -> bool {
         [Outcome::Unverified, Outcome::Withdrawn]
             .iter()
             .any(|outcome| outcome.label() == self.outcome)
@@ -63,14 +63,14 @@ impl<'a> Named<'a> {
 }
 
 /// Names one dead letter: when it ended, and its place in the queue before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LetterId {
     ended_at_ms: i64,
     sequence: u64,
 }
 
 impl LetterId {
-    pub(super) fn new(ended_at_ms: i64, sequence: u64) -> Self {
+    pub(crate) fn new(ended_at_ms: i64, sequence: u64) -> Self {
         Self {
             ended_at_ms,
             sequence,
@@ -78,17 +78,17 @@ impl LetterId {
     }
 
     /// The event's number in the queue.
-    pub(super) fn sequence(self) -> u64 {
+    pub(crate) fn sequence(self) -> u64 {
         self.sequence
     }
 
     /// Sorts as the letters were written.
-    pub(super) fn to_bytes(self) -> [u8; 16] {
+    pub(crate) fn to_bytes(self) -> [u8; 16] {
         let ended = u128::from(self.ended_at_ms.unsigned_abs());
         (ended << 64 | u128::from(self.sequence)).to_be_bytes()
     }
 
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bits = u128::from_be_bytes(bytes.try_into().ok()?);
         let ended_at_ms = i64::try_from(bits >> 64).ok()?;
         let sequence = u64::try_from(bits & u128::from(u64::MAX)).ok()?;

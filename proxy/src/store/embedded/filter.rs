@@ -3,7 +3,7 @@
 //!
 //! All bits of a key lie in one block of 64 bytes, so that a question costs one look into memory.
 
-use super::DedupKey;
+use crate::decide::DedupKey;
 
 const BLOCK_WORDS: usize = 8;
 const BITS_PER_KEY: usize = 16;

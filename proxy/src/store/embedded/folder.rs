@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::Error;
+use crate::store::Error;
 
 const FOLDER_MODE: u32 = 0o700;
 pub(super) const FILE_MODE: u32 = 0o600;

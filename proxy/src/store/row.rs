@@ -11,9 +11,8 @@
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 use super::Error;
+use crate::decide::{Class, Destination};
 
 /// The fewest events of which a row is packed: one alone hardly becomes smaller.
 const PACKED_FROM: u64 = 4;
@@ -22,65 +21,26 @@ const PACKED: i64 = i64::MIN;
 /// LZ4 makes nothing smaller than this part of it.
 const MOST_PACKED: usize = 256;
 
-/// Where events go: what is said once for all events of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Destination {
-    /// The pixel.
-    pub pixel_id: String,
-    /// The code that makes them test events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test_event_code: Option<String>,
-}
-
-/// How urgent an event is. The first class of a destination is claimed before its second.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Class {
-    /// Money that a bank or the shop's server vouches for, and a few money events a minute of each address.
-    First,
-    /// Everything else.
-    #[default]
-    Second,
-}
-
-impl Class {
-    /// Both, the more urgent one first.
-    pub const ALL: [Self; 2] = [Self::First, Self::Second];
-
-    /// Whether it is the class of rows that were written before there were two.
-    #[allow(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde passes a reference"
-    )]
-    pub(super) fn is_second(&self) -> bool {
-        *self == Self::Second
-    }
-}
-
 /// Stands in front of the keys of rows of the first class. Those of the second begin with a pixel, and so with 1.
 const FIRST: u8 = 2;
 
-impl Destination {
-    /// The first bytes of the keys of its rows of this class, which are no other row's.
-    pub(super) fn prefix(&self, class: Class) -> Vec<u8> {
-        let code = self.test_event_code.as_deref();
-        let mut prefix = match class {
-            Class::First => vec![FIRST],
-            Class::Second => Vec::new(),
-        };
-        for (part, given) in [
-            (self.pixel_id.as_str(), true),
-            (code.unwrap_or_default(), code.is_some()),
-        ] {
-            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-            prefix.push(u8::from(given));
-            prefix.extend_from_slice(&length.to_be_bytes());
-            prefix.extend_from_slice(part.as_bytes());
-        }
-        prefix
+/// The first bytes of the keys of rows of this class of a destination, which are no other row's.
+pub(super) fn prefix(destination: &Destination, class: Class) -> Vec<u8> {
+    let code = destination.test_event_code.as_deref();
+    let mut prefix = match class {
+        Class::First => vec![FIRST],
+        Class::Second => Vec::new(),
+    };
+    for (part, given) in [
+        (destination.pixel_id.as_str(), true),
+        (code.unwrap_or_default(), code.is_some()),
+    ] {
+        let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+        prefix.push(u8::from(given));
+        prefix.extend_from_slice(&length.to_be_bytes());
+        prefix.extend_from_slice(part.as_bytes());
     }
+    prefix
 }
 
 /// The key of the row whose first event has this number.
@@ -107,14 +67,16 @@ pub(super) fn read_key(key: &[u8], prefix: &[u8]) -> Result<(u64, Option<u32>), 
 }
 
 /// A row in the making.
-pub(super) struct Draft {
+#[derive(Debug)]
+pub struct Draft {
     accepted_at_ms: i64,
     text: Vec<u8>,
     events: u64,
 }
 
 impl Draft {
-    pub(super) fn new(accepted_at_ms: i64) -> Self {
+    /// An empty row of events that are accepted at this time, in Unix milliseconds.
+    pub fn new(accepted_at_ms: i64) -> Self {
         Self {
             accepted_at_ms,
             text: Vec::new(),
@@ -122,7 +84,8 @@ impl Draft {
         }
     }
 
-    pub(super) fn push(&mut self, event: &[u8]) {
+    /// Adds an event, as JSON.
+    pub fn push(&mut self, event: &[u8]) {
         // A body has at most 256 KiB, so an event's length fits by far.
         let length = u32::try_from(event.len()).unwrap_or(u32::MAX);
         self.text.extend_from_slice(&length.to_be_bytes());
@@ -130,22 +93,13 @@ impl Draft {
         self.events += 1;
     }
 
-    pub(super) fn events(&self) -> u64 {
+    /// How many events it has.
+    pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// How far it has come.
-    pub(super) fn mark(&self) -> (usize, u64) {
-        (self.text.len(), self.events)
-    }
-
-    /// Takes back what was pushed since `mark`.
-    pub(super) fn go_back(&mut self, (text, events): (usize, u64)) {
-        self.text.truncate(text);
-        self.events = events;
-    }
-
-    pub(super) fn into_value(self) -> Vec<u8> {
+    /// The row as it is stored.
+    pub fn into_value(self) -> Vec<u8> {
         let packed = if self.events < PACKED_FROM {
             None
         } else {
@@ -177,17 +131,21 @@ fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
 
 /// A row that was read.
 #[derive(Debug)]
-pub(super) struct Row {
+pub struct Row {
     /// The number of its first event.
-    pub(super) sequence: u64,
+    pub sequence: u64,
     /// When its events were accepted, in Unix milliseconds.
-    pub(super) accepted_at_ms: i64,
+    pub accepted_at_ms: i64,
     text: Vec<u8>,
     events: Vec<Range<usize>>,
 }
 
 impl Row {
-    pub(super) fn read(sequence: u64, value: &[u8]) -> Result<Self, Error> {
+    /// Reads what [`Draft::into_value`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when it is something else.
+    pub fn read(sequence: u64, value: &[u8]) -> Result<Self, Error> {
         let (accepted, behind) = value.split_first_chunk().ok_or(Error::Corrupt)?;
         let accepted = i64::from_be_bytes(*accepted);
         let text = if accepted & PACKED == 0 {
@@ -215,16 +173,17 @@ impl Row {
     }
 
     /// What it holds in memory.
-    pub(super) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.text.len()
     }
 
     /// How many events stand in it, settled ones included.
-    pub(super) fn len(&self) -> u32 {
+    pub fn events(&self) -> u32 {
         u32::try_from(self.events.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn event(&self, index: u32) -> &[u8] {
+    /// The event at this place; empty where there is none.
+    pub fn event(&self, index: u32) -> &[u8] {
         let range = usize::try_from(index)
             .ok()
             .and_then(|index| self.events.get(index));
@@ -246,7 +205,7 @@ mod tests {
         }
         assert_eq!(draft.events(), 3);
         let row = Row::read(7, &draft.into_value()).unwrap();
-        assert_eq!((row.accepted_at_ms, row.len()), (1_767_323_045_123, 3));
+        assert_eq!((row.accepted_at_ms, row.events()), (1_767_323_045_123, 3));
         assert_eq!(row.event(2), r#"{"name":"đơn\n"}"#.as_bytes());
         assert_eq!(row.event(3), b"");
     }
@@ -263,7 +222,7 @@ mod tests {
         let value = of_events((0..100).map(event));
         assert!(value.len() < 100 * event(10).len() / 3, "{}", value.len());
         let row = Row::read(7, &value).unwrap();
-        assert_eq!((row.accepted_at_ms, row.len()), (1_767_323_045_123, 100));
+        assert_eq!((row.accepted_at_ms, row.events()), (1_767_323_045_123, 100));
         for number in 0..100 {
             assert_eq!(row.event(number), event(number).as_bytes());
         }
@@ -301,7 +260,7 @@ mod tests {
                 pixel_id: pixel_id.to_owned(),
                 test_event_code: code.map(str::to_owned),
             };
-            Class::ALL.map(|class| destination.prefix(class))
+            Class::ALL.map(|class| prefix(&destination, class))
         };
         let all = [
             of("P", None),

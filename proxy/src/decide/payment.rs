@@ -3,11 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How long a payment is on record. Its provider repeats it for hours.
-const KEPT_MS: i64 = 90 * 24 * 60 * 60 * 1000;
+use crate::limits;
 
 /// A transfer and what became of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
     /// Who says that it came.
     pub provider: String,
@@ -78,7 +77,7 @@ impl Became {
 
 impl Payment {
     /// Whether it is forgotten by now.
-    pub(super) fn is_over(&self, now_ms: i64) -> bool {
-        now_ms >= self.at_ms + KEPT_MS
+    pub(crate) fn is_over(&self, now_ms: i64) -> bool {
+        now_ms >= self.at_ms + limits::PAYMENT_MS
     }
 }

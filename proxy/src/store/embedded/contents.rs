@@ -27,13 +27,14 @@ use fjall::{Database, PersistMode};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Error, folder::FILE_MODE, journal, manifest};
+use super::{folder::FILE_MODE, journal, manifest};
+use crate::store::Error;
 
 const NAME: &str = "contents";
 const NEW_NAME: &str = "contents.new";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Contents {
+pub(crate) struct Contents {
     /// The numbers of the keyspaces.
     pub(super) keyspaces: BTreeSet<u64>,
     pub(super) journals: BTreeMap<u64, Journal>,

@@ -1,11 +1,13 @@
 use super::*;
-use crate::queue::disk::Store;
+use crate::store::{Embedded, Source};
 
 const NOW: u32 = 1_800_000_000;
 const RUN: usize = 100;
 
 fn tables(folder: &tempfile::TempDir) -> Tables {
-    Store::open(folder.path()).unwrap().tables().unwrap()
+    let store = Embedded::at(folder.path()).unwrap();
+    drop(store.open().unwrap());
+    store.tables().unwrap()
 }
 
 /// Remembers keys until `until`, in a commit of their own.
@@ -100,8 +102,10 @@ fn orders_are_remembered_for_90_days_and_others_for_48_hours() {
     let tables = tables(&folder);
     let mut seen = Seen::load(&tables).unwrap();
     let (event, order) = (DedupKey::numbered(1), DedupKey::numbered(2));
-    seen.learn(event, Remember::Hours48, NOW);
-    seen.learn(order, Remember::Days90, NOW);
+    let until = |remember: Remember| NOW + u32::try_from(remember.ms() / 1000).unwrap();
+    for (key, remember) in [(event, Remember::Hours48), (order, Remember::Days90)] {
+        seen.learn(key, remember, until(remember));
+    }
     let hour = 60 * 60;
     for (hours, expected) in [
         (47, [true, true]),

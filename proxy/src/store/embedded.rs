@@ -2,11 +2,11 @@
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|
-//! | `waiting` | destination and class, sequence number (see [`row`]) | the events of one commit, and marks on settled ones |
+//! | `waiting` | destination and class, sequence number (see [`row`](super::row)) | the events of one commit, and marks on settled ones |
 //! | `dead` | [`LetterId`], 16 bytes | [`DeadLetter`] as JSON |
-//! | `seen` | shelf, row number (see [`seen`](super::seen)) | keys and until when they are remembered; filters of runs |
+//! | `seen` | shelf, row number (see [`seen`]) | keys and until when they are remembered; filters of runs |
 //! | `runs` | shelf, run, part | the sorted keys of that part |
-//! | `orders` | see [`ledger`](super::ledger) | orders, payments, events that wait for a payment |
+//! | `orders` | see [`records`] | orders, payments, events that wait for a payment |
 //! | `about` | `format` | the store's format, 4 bytes big-endian |
 //! | `about` | `position` | [`Position`] as JSON: the next sequence number, and how much waits where |
 //! | `about` | `probe` | when the store was last asked whether it can be written, ms |
@@ -14,28 +14,34 @@
 use std::{
     fs::{File, TryLockError},
     io,
-    ops::{Bound, Range},
+    ops::Bound,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     thread,
     time::Duration,
 };
 
-use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
-    config::BlockSizePolicy,
-};
-use serde::{Deserialize, Serialize};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, config::BlockSizePolicy};
 
-use super::{
-    Class, Destination, Error,
-    contents::{self, Contents},
-    folder, journal,
-    letter::{DeadLetter, LetterId},
-    manifest,
-    row::{self, Row},
-    table::{Table, sync_names},
+use super::{Error, Found, LaneId, Letters, Most, Position, Reader, Row, Source, row};
+use crate::{
+    decide::{DeadLetter, LetterId, Payment},
+    orders::Order,
 };
+
+mod contents;
+mod filter;
+mod folder;
+mod journal;
+pub(crate) mod manifest;
+mod records;
+mod seen;
+mod table;
+mod writer;
+
+use contents::Contents;
+use table::{Table, sync_names};
+use writer::Writer;
 
 /// The format this version writes, and the oldest one it reads: what has been added since needs no change of what
 /// was there. Format 5 has rows of two classes; an older version would never find those of the first.
@@ -55,76 +61,41 @@ const LOCK: &str = "lock";
 /// How often, and with which pauses, the lock is asked for.
 const LOCK_TRIES: usize = 3;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
-/// How long a dead letter is kept.
-const KEEP_LETTERS_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// The most letters that one sweep clears.
 const SWEEP: usize = 10_000;
 
 /// The store, shared by the writer and those who read. It is empty while the writer opens it anew after the
 /// disk has failed.
 #[derive(Clone)]
-pub(super) struct Store {
+pub struct Embedded {
     folder: Arc<PathBuf>,
     tables: Arc<RwLock<Option<Tables>>>,
 }
 
 #[derive(Clone)]
-pub(super) struct Tables {
-    pub(super) database: Database,
-    pub(super) waiting: Keyspace,
-    pub(super) dead: Table,
-    pub(super) seen: Keyspace,
-    pub(super) runs: Table,
-    pub(super) orders: Table,
+struct Tables {
+    database: Database,
+    waiting: Keyspace,
+    dead: Table,
+    seen: Keyspace,
+    runs: Table,
+    orders: Table,
     about: Keyspace,
 }
 
-/// Where the queue stands; written with every commit that moves it.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Position {
-    /// The number of the next event.
-    pub(super) next: u64,
-    /// Where events wait.
-    pub(super) places: Vec<Place>,
-    /// How many events wait for a payment.
-    #[serde(default)]
-    pub(super) held: u64,
-    /// When a commit last changed it, as far as the clock was not in doubt: see [`clock`](crate::clock).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) written_ms: Option<i64>,
-}
-
-/// One class of one destination.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Place {
-    pub(super) destination: Arc<Destination>,
-    #[serde(default, skip_serializing_if = "Class::is_second")]
-    pub(super) class: Class,
-    /// How many events wait, claimed ones included.
-    pub(super) waiting: u64,
-    /// No row before this one waits.
-    pub(super) head: u64,
-}
-
-/// A row that waits, and which of its events are settled already.
-pub(super) type Found = (Row, Vec<Range<u32>>);
-
-impl Store {
-    pub(super) fn open(folder: &Path) -> Result<Self, Error> {
+impl Embedded {
+    /// The store in `folder`, which is created if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another process has it open, [`Error::Folder`] and [`Error::Unreadable`] when it cannot
+    /// be used.
+    pub fn at(folder: &Path) -> Result<Self, Error> {
+        folder::prepare(folder)?;
+        let unread = alone(folder, || check(folder, AT_START_BYTES))?;
         let store = Self {
             folder: Arc::new(folder.to_owned()),
             tables: Arc::default(),
         };
-        folder::prepare(folder)?;
-        let unread = alone(folder, || check(folder, AT_START_BYTES))?;
-        match store.reopen() {
-            // fjall names no file.
-            Err(Error::Store(error)) => {
-                alone(folder, || check(folder, u64::MAX))?;
-                return Err(Error::Store(error));
-            }
-            opened => opened?,
-        }
         store.check_later(unread)?;
         Ok(store)
     }
@@ -149,31 +120,116 @@ impl Store {
         Ok(())
     }
 
-    /// Lets go of the files and opens them again: after a failed write, what is on disk is the truth.
-    pub(super) fn reopen(&self) -> Result<(), Error> {
-        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        *tables = None;
-        *tables = Some(Tables::open(&self.folder)?);
-        Ok(())
-    }
-
     /// A handle on the files, not to be kept.
     ///
     /// # Errors
     /// [`Error::Stopped`] while they cannot be opened.
-    pub(super) fn tables(&self) -> Result<Tables, Error> {
+    fn tables(&self) -> Result<Tables, Error> {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         tables.clone().ok_or(Error::Stopped)
     }
+}
 
-    /// Lists what has come to the folder. Nobody may commit meanwhile.
-    pub(super) fn list(&self) -> Result<(), Error> {
-        contents::changed(&self.folder, &self.tables()?.database)
+#[cfg(test)]
+impl Embedded {
+    /// A second writer of the open store, beside the first, which has nothing to do from then on.
+    pub(crate) fn writer(&self) -> Writer {
+        Writer::load(self.tables().unwrap(), Arc::clone(&self.folder)).unwrap()
     }
 
-    /// Lists everything for the next start to compare. Nobody may commit any more.
-    pub(super) fn close(&self) -> Result<(), Error> {
-        contents::closed(&self.folder, &self.tables()?.database)
+    pub(crate) fn format(&self) -> Option<u32> {
+        self.tables().unwrap().format().unwrap()
+    }
+
+    pub(crate) fn set_format(&self, format: u32) {
+        self.tables().unwrap().set_format(format).unwrap();
+    }
+
+    pub(crate) fn has_keyspace(&self, name: &str) -> bool {
+        self.tables().unwrap().database.keyspace_exists(name)
+    }
+
+    pub(crate) fn rows_and_marks(&self) -> usize {
+        self.tables().unwrap().waiting.len().unwrap()
+    }
+
+    /// How many orders, payments, held events and entries for finding them there are.
+    pub(crate) fn records(&self) -> usize {
+        self.tables().unwrap().orders.prefix([]).count()
+    }
+}
+
+impl Source for Embedded {
+    type Store = Writer;
+
+    fn open(&self) -> Result<Writer, Error> {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        *tables = None;
+        let opened = match Tables::open(&self.folder) {
+            // fjall names no file.
+            Err(Error::Store(error)) => {
+                alone(&self.folder, || check(&self.folder, u64::MAX))?;
+                return Err(Error::Store(error));
+            }
+            opened => opened?,
+        };
+        *tables = Some(opened.clone());
+        drop(tables);
+        Writer::load(opened, Arc::clone(&self.folder))
+    }
+}
+
+impl Reader for Embedded {
+    fn rows(&self, lane: &LaneId, from: u64, bytes: usize) -> Result<Vec<Found>, Error> {
+        let prefix = row::prefix(&lane.destination, lane.class);
+        self.tables()?.rows(&prefix, from, bytes)
+    }
+
+    fn order(&self, id: &str) -> Result<Option<Order>, Error> {
+        records::order(&self.tables()?.orders, id)
+    }
+
+    fn payments(&self) -> Result<Vec<Payment>, Error> {
+        records::payments(&self.tables()?.orders)
+    }
+
+    fn letters(&self, before: Option<LetterId>, most: Most) -> Result<Letters, Error> {
+        let length = |(_, letter): &(LetterId, DeadLetter)| letter.event.get().len();
+        most.of(self.tables()?.letters(before), length)
+    }
+
+    fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, Error> {
+        self.tables()?.letter(id)
+    }
+
+    fn letter_ids(&self, after: Option<LetterId>, most: Most) -> Result<Vec<LetterId>, Error> {
+        let ids = most.of(self.tables()?.letter_ids(after), |(_, length)| *length)?;
+        Ok(ids.into_iter().map(|(id, _)| id).collect())
+    }
+
+    fn next_number(&self) -> Result<u64, Error> {
+        Ok(self.tables()?.position()?.next)
+    }
+}
+
+impl Most {
+    /// As many of `items` as this allows, each of this length; at least one.
+    fn of<T>(
+        self,
+        items: impl Iterator<Item = Result<T, Error>>,
+        length: impl Fn(&T) -> usize,
+    ) -> Result<Vec<T>, Error> {
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        for item in items.take(self.count) {
+            let item = item?;
+            bytes += length(&item);
+            taken.push(item);
+            if bytes >= self.bytes {
+                break;
+            }
+        }
+        Ok(taken)
     }
 }
 
@@ -203,11 +259,6 @@ impl Tables {
         Ok(tables)
     }
 
-    /// Whether fjall's own threads could do their work: after an error of one of them it takes no more writes.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        Ok(self.database.persist(PersistMode::Buffer)?)
-    }
-
     fn check_format(&self) -> Result<(), Error> {
         match self.format()? {
             Some(FORMAT) => Ok(()),
@@ -219,7 +270,7 @@ impl Tables {
         }
     }
 
-    pub(super) fn format(&self) -> Result<Option<u32>, Error> {
+    fn format(&self) -> Result<Option<u32>, Error> {
         let Some(found) = self.about.get("format")? else {
             return Ok(None);
         };
@@ -228,35 +279,31 @@ impl Tables {
     }
 
     /// It is on disk before whatever is written later: the journal is read back in order, and as far as it is whole.
-    pub(super) fn set_format(&self, format: u32) -> Result<(), Error> {
+    fn set_format(&self, format: u32) -> Result<(), Error> {
         Ok(self.about.insert("format", format.to_be_bytes())?)
     }
 
-    pub(super) fn position(&self) -> Result<Position, Error> {
+    fn position(&self) -> Result<Position, Error> {
         let Some(position) = self.about.get("position")? else {
             return Ok(Position::default());
         };
         serde_json::from_slice(&position).map_err(|_| Error::Corrupt)
     }
 
-    pub(super) fn set_position(
-        &self,
-        batch: &mut OwnedWriteBatch,
-        position: &Position,
-    ) -> Result<(), Error> {
+    fn set_position(&self, batch: &mut OwnedWriteBatch, position: &Position) -> Result<(), Error> {
         let position = serde_json::to_vec(position).map_err(|_| Error::Corrupt)?;
         batch.insert(&self.about, "position", position);
         Ok(())
     }
 
     /// Has a commit write something that nobody reads.
-    pub(super) fn probe(&self, batch: &mut OwnedWriteBatch, now_ms: i64) {
+    fn probe(&self, batch: &mut OwnedWriteBatch, now_ms: i64) {
         batch.insert(&self.about, "probe", now_ms.to_be_bytes());
     }
 
     /// Rows of the destination whose keys begin with `prefix`, from row `from` on, until they hold `bytes`
     /// or more.
-    pub(super) fn rows(&self, prefix: &[u8], from: u64, bytes: usize) -> Result<Vec<Found>, Error> {
+    fn rows(&self, prefix: &[u8], from: u64, bytes: usize) -> Result<Vec<Found>, Error> {
         let mut found: Vec<Found> = Vec::new();
         let mut held = 0;
         for entry in self.waiting.range(row::key(prefix, from)..) {
@@ -293,7 +340,7 @@ impl Tables {
     }
 
     /// The newest letters first: those before `before`, or all.
-    pub(super) fn letters(
+    fn letters(
         &self,
         before: Option<LetterId>,
     ) -> impl Iterator<Item = Result<(LetterId, DeadLetter), Error>> + use<> {
@@ -307,7 +354,7 @@ impl Tables {
     }
 
     /// The ids and sizes of letters, the oldest first: those behind `after`, or all.
-    pub(super) fn letter_ids(
+    fn letter_ids(
         &self,
         after: Option<LetterId>,
     ) -> impl Iterator<Item = Result<(LetterId, usize), Error>> + use<> {
@@ -319,24 +366,21 @@ impl Tables {
         })
     }
 
-    pub(super) fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, Error> {
+    fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, Error> {
         let Some(letter) = self.dead.get(id.to_bytes())? else {
             return Ok(None);
         };
         serde_json::from_slice(&letter).map_err(|_| Error::Corrupt)
     }
 
-    /// Removes the letters that have been kept long enough; the number of them.
-    pub(super) fn sweep(&self, expiry_ms: i64) -> Result<usize, Error> {
-        let oldest_ms = expiry_ms.saturating_sub(KEEP_LETTERS_MS).max(0);
-        let kept = LetterId::new(oldest_ms, 0).to_bytes();
+    /// Removes letters that ended before `ms`, some of them at a time.
+    fn remove_letters(&self, ms: i64) -> Result<(), Error> {
+        let kept = LetterId::new(ms.max(0), 0).to_bytes();
         let mut batch = self.database.batch();
         for row in self.dead.range(..kept).take(SWEEP) {
             self.dead.remove(&mut batch, row.key()?);
         }
-        let swept = batch.len();
-        batch.commit()?;
-        Ok(swept)
+        Ok(batch.commit()?)
     }
 }
 

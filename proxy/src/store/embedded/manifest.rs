@@ -20,7 +20,8 @@ use std::{
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use super::{Error, contents::Contents, folder, journal};
+use super::{contents::Contents, folder, journal};
+use crate::store::Error;
 
 /// What the file `version` says.
 const VERSION: &[u8] = b"FJL\x03";
@@ -31,7 +32,7 @@ const PIECE_BYTES: usize = 256 * 1024;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A table that has not been read as a whole.
-pub(super) struct Unread {
+pub(crate) struct Unread {
     path: PathBuf,
     checksum: u128,
     bytes: u64,
@@ -40,7 +41,7 @@ pub(super) struct Unread {
 /// Whether every file but the journals is whole, and everything is there that `contents` lists. Reads `at_once` bytes of
 /// tables, the smallest first; of the others only where their parts are. fjall compares the checksum of each block that
 /// it reads.
-pub(super) fn check(
+pub(crate) fn check(
     folder: &Path,
     contents: Option<&Contents>,
     at_once: u64,
@@ -83,7 +84,7 @@ pub(super) fn check(
 
 /// The damaged ones of tables that are read while the store is in use, as long as it `is_open`. Those that are gone were
 /// merged into others.
-pub(super) fn damaged_of(
+pub(crate) fn damaged_of(
     tables: &[Unread],
     is_open: impl Fn() -> bool,
 ) -> impl Iterator<Item = &Path> {
@@ -123,7 +124,7 @@ fn check_tables(
 
 /// Removes what a crash has left of a store that was being created: fjall goes on with none. There is no keyspace beside
 /// the empty list of them, so that nothing has been accepted.
-pub(super) fn clear_unfinished(folder: &Path) -> Result<(), Error> {
+pub(crate) fn clear_unfinished(folder: &Path) -> Result<(), Error> {
     let version = read(&folder.join("version"))?.unwrap_or_default();
     if !VERSION.starts_with(&version) || !folder.join("lock").is_file() {
         return Ok(());
@@ -263,7 +264,7 @@ fn checksum_of(path: &Path, pause: impl Fn()) -> Result<Option<u128>, Error> {
 }
 
 /// The bytes of a file; `None` where there is no file.
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     if !path.is_file() {
         return Ok(None);
     }
@@ -271,7 +272,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// An error that says where `path` is in `folder`.
-pub(super) fn damaged<T>(folder: &Path, path: impl AsRef<Path>) -> Result<T, Error> {
+pub(crate) fn damaged<T>(folder: &Path, path: impl AsRef<Path>) -> Result<T, Error> {
     let path = path.as_ref();
     let file: PathBuf = path.strip_prefix(folder).unwrap_or(path).to_owned();
     Err(Error::Unreadable { file })

@@ -17,9 +17,12 @@ use fjall::OwnedWriteBatch;
 use foldhash::fast::RandomState;
 
 use super::{
-    DedupKey, Error,
-    disk::Tables,
+    Tables,
     filter::{Filter, Question},
+};
+use crate::{
+    decide::{DedupKey, Remember},
+    store::Error,
 };
 
 /// How many keys make a run. A map grows, and doubles, when seven eighths of it are full: one commit of many events
@@ -35,24 +38,6 @@ const ENTRY_BYTES: usize = 20;
 const SWEEP: usize = 10_000;
 /// How many rows of sealed keys are cleared by one commit.
 const CLEAR_AT_ONCE: u64 = 64;
-
-/// How long a repeat of an event is recognised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remember {
-    /// As long as TikTok does.
-    Hours48,
-    /// An order's: a thank-you page is opened again weeks later.
-    Days90,
-}
-
-impl Remember {
-    fn seconds(self) -> u32 {
-        match self {
-            Self::Hours48 => 48 * 60 * 60,
-            Self::Days90 => 90 * 24 * 60 * 60,
-        }
-    }
-}
 
 pub(super) struct Seen {
     shelves: [Shelf; 2],
@@ -78,33 +63,12 @@ impl Seen {
         Ok(false)
     }
 
-    /// Remembers a key from now on. It is in the store once [`Seen::write`]'s commit is.
-    pub(super) fn learn(&mut self, key: DedupKey, remember: Remember, now_s: u32) {
+    /// Remembers a key from now on, until `until_s`. It is in the store once [`Seen::write`]'s commit is.
+    pub(super) fn learn(&mut self, key: DedupKey, remember: Remember, until_s: u32) {
         let [short, long] = &mut self.shelves;
-        let place = match remember {
-            Remember::Hours48 => short,
-            Remember::Days90 => long,
-        };
-        place.learn(key, now_s.saturating_add(remember.seconds()));
-    }
-
-    /// How much has been learnt for the commit under way.
-    pub(super) fn mark(&self) -> [usize; 2] {
-        self.shelves.each_ref().map(|shelf| shelf.fresh.len())
-    }
-
-    /// Forgets what was learnt since `mark`.
-    pub(super) fn go_back(&mut self, mark: [usize; 2]) {
-        for (shelf, learnt) in self.shelves.iter_mut().zip(mark) {
-            let (entries, _) = shelf
-                .fresh
-                .get(learnt..)
-                .unwrap_or_default()
-                .as_chunks::<ENTRY_BYTES>();
-            for entry in entries {
-                shelf.young.remove(&read_entry(entry).0);
-            }
-            shelf.fresh.truncate(learnt);
+        match remember {
+            Remember::Hours48 => short.learn(key, until_s),
+            Remember::Days90 => long.learn(key, until_s),
         }
     }
 

@@ -4,11 +4,31 @@ use duet_events::{EventId, EventName};
 use sha2::{Digest, Sha256};
 
 use super::Destination;
+use crate::limits;
 
 /// Pixel, canonical event name and `event_id`, as 16 bytes: two different events share a key about as
 /// often as two random UUIDs are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DedupKey([u8; 16]);
+
+/// How long a repeat of an event is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remember {
+    /// As long as TikTok does.
+    Hours48,
+    /// An order's: a thank-you page is opened again weeks later.
+    Days90,
+}
+
+impl Remember {
+    /// The period in milliseconds.
+    pub fn ms(self) -> i64 {
+        match self {
+            Self::Hours48 => limits::EVENT_ID_MS,
+            Self::Days90 => limits::ORDER_EVENT_ID_MS,
+        }
+    }
+}
 
 impl DedupKey {
     /// The key of an event. A test event code keeps a rehearsal apart from the real thing.
@@ -31,23 +51,23 @@ impl DedupKey {
         Self(key)
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8; 16] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// The first and the last eight bytes as numbers.
-    pub(super) fn halves(&self) -> [u64; 2] {
+    pub(crate) fn halves(&self) -> [u64; 2] {
         let bits = u128::from_be_bytes(self.0);
         #[allow(clippy::cast_possible_truncation, reason = "each takes its 64 bits")]
         [(bits >> 64) as u64, bits as u64]
     }
 
     #[cfg(test)]
-    pub(super) fn numbered(number: u64) -> Self {
+    pub(crate) fn numbered(number: u64) -> Self {
         let digest = Sha256::digest(number.to_be_bytes());
         Self(std::array::from_fn(|index| digest[index]))
     }

@@ -27,7 +27,8 @@ use std::{
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Error, contents::Contents, manifest};
+use super::{contents::Contents, manifest};
+use crate::store::Error;
 
 const TRAILER: &[u8] = b"FJL\x03";
 const START_BYTES: u64 = 1 + 4 + 8;

@@ -1,0 +1,89 @@
+//! What has expired.
+
+use super::{Books, Changes, Decision, HeldId, Reads, transaction::Transaction};
+use crate::{clock::Times, outcome::Outcome};
+
+/// Gives up an event that was held for too long; the reply is whether it was.
+#[derive(Clone, Copy, Debug)]
+pub struct GiveUp<'a> {
+    /// The event.
+    pub id: HeldId,
+    /// Its order.
+    pub order_id: &'a str,
+}
+
+/// Removes orders and payments that have expired, and leaves the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Forget<'a> {
+    /// Orders by their ids.
+    pub orders: &'a [String],
+    /// Payments by provider and id.
+    pub payments: &'a [(String, String)],
+}
+
+impl<'a> Decision<'a> for GiveUp<'_> {
+    type Reply = bool;
+
+    fn reads(&self) -> Reads {
+        let mut reads = Reads::default();
+        reads.order(self.order_id);
+        reads
+    }
+
+    fn decide<B: Books + ?Sized>(
+        &self,
+        books: &B,
+        now: Times,
+    ) -> Result<(Changes<'a>, bool), B::Error> {
+        let mut transaction = Transaction::new(books, now);
+        if self.id.until_ms >= now.expiry_ms {
+            return Ok((transaction.changes, false));
+        }
+        let Some(held) = transaction.release(self.id)? else {
+            return Ok((transaction.changes, false));
+        };
+        if let Some(mut order) = transaction.order(self.order_id)? {
+            order.give_up(self.id.sequence);
+            transaction.keep(order)?;
+        }
+        transaction.bury(&Outcome::Unverified, self.id.sequence, held);
+        Ok((transaction.changes, true))
+    }
+}
+
+impl<'a> Decision<'a> for Forget<'_> {
+    type Reply = ();
+
+    fn reads(&self) -> Reads {
+        let mut reads = Reads {
+            payments: self.payments.iter().cloned().collect(),
+            ..Reads::default()
+        };
+        for id in self.orders {
+            reads.order(id);
+        }
+        reads
+    }
+
+    fn decide<B: Books + ?Sized>(
+        &self,
+        books: &B,
+        now: Times,
+    ) -> Result<(Changes<'a>, ()), B::Error> {
+        let mut transaction = Transaction::new(books, now);
+        for id in self.orders {
+            let order = transaction.books().order(id)?;
+            if order.is_some_and(|order| order.is_over(now.expiry_ms)) {
+                transaction.forget(id)?;
+            }
+        }
+        for key in self.payments {
+            let payment = transaction.books().payment(&key.0, &key.1)?;
+            if payment.is_some_and(|payment| payment.is_over(now.expiry_ms)) {
+                let payments = &mut transaction.changes.records.payments;
+                payments.insert(key.clone(), None);
+            }
+        }
+        Ok((transaction.changes, ()))
+    }
+}

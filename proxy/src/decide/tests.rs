@@ -1,0 +1,1 @@
+//! Rules, decided over books in memory.

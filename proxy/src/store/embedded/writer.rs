@@ -1,0 +1,158 @@
+//! The writer's half of the embedded store.
+
+use std::{path::PathBuf, sync::Arc};
+
+use fjall::PersistMode;
+
+use super::{Tables, contents, records, seen::Seen};
+use crate::{
+    decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Payment},
+    orders::Order,
+    store::{Commit, Error, Page, Position, Store, row},
+};
+
+/// An open store, with what of it is in memory.
+pub struct Writer {
+    folder: Arc<PathBuf>,
+    tables: Tables,
+    seen: Seen,
+    next: u64,
+}
+
+impl Writer {
+    pub(super) fn load(tables: Tables, folder: Arc<PathBuf>) -> Result<Self, Error> {
+        Ok(Self {
+            folder,
+            seen: Seen::load(&tables)?,
+            next: tables.position()?.next,
+            tables,
+        })
+    }
+}
+
+impl Books for Writer {
+    type Error = Error;
+
+    fn order(&self, id: &str) -> Result<Option<Order>, Error> {
+        records::order(&self.tables.orders, id)
+    }
+
+    fn ids_that_read(&self, code: &str) -> Result<Vec<String>, Error> {
+        records::ids_that_read(&self.tables.orders, code)
+    }
+
+    fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, Error> {
+        records::payment(&self.tables.orders, provider, id)
+    }
+
+    fn held(&self, id: HeldId) -> Result<Option<HeldEvent>, Error> {
+        records::held(&self.tables.orders, id)
+    }
+
+    fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, Error> {
+        self.tables.letter(id)
+    }
+
+    fn has_letter(&self, id: LetterId) -> Result<bool, Error> {
+        Ok(self.tables.dead.get(id.to_bytes())?.is_some())
+    }
+
+    fn knows(&self, key: &DedupKey, expiry_ms: i64) -> Result<bool, Error> {
+        self.seen.knows(&self.tables, key, seconds(expiry_ms))
+    }
+
+    fn next_number(&self) -> u64 {
+        self.next
+    }
+}
+
+impl Store for Writer {
+    fn position(&self) -> Result<Position, Error> {
+        self.tables.position()
+    }
+
+    fn write(&mut self, commit: &mut Commit<'_>) -> Result<(), Error> {
+        let tables = &self.tables;
+        let mut batch = tables.database.batch();
+        for new in commit.rows.drain(..) {
+            let prefix = row::prefix(&new.lane.destination, new.lane.class);
+            let key = row::key(&prefix, new.sequence);
+            batch.insert(&tables.waiting, key, new.draft.into_value());
+        }
+        for settled in &commit.settled {
+            let prefix = row::prefix(&settled.lane.destination, settled.lane.class);
+            for (sequence, marks) in &settled.removed {
+                let key = row::key(&prefix, *sequence);
+                for mark in marks {
+                    batch.remove(&tables.waiting, row::mark(&key, mark));
+                }
+                batch.remove(&tables.waiting, key);
+            }
+            for (sequence, range) in &settled.marked {
+                let key = row::mark(&row::key(&prefix, *sequence), range);
+                batch.insert(&tables.waiting, key, range.end.to_be_bytes());
+            }
+        }
+        records::write(&tables.orders, &mut batch, &commit.records)?;
+        for (id, letter) in &commit.records.letters {
+            match letter {
+                Some(letter) => {
+                    let letter = serde_json::to_vec(letter).map_err(|_| Error::Corrupt)?;
+                    tables.dead.insert(&mut batch, id.to_bytes(), letter)?;
+                }
+                None => tables.dead.remove(&mut batch, id.to_bytes()),
+            }
+        }
+        for (key, known) in &commit.records.keys {
+            self.seen
+                .learn(*key, known.remember, seconds(known.until_ms));
+        }
+        self.seen.write(tables, &mut batch);
+        if let Some(now_ms) = commit.probe_ms {
+            tables.probe(&mut batch, now_ms);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        tables.set_position(&mut batch, commit.position)?;
+        self.next = commit.position.next;
+        if commit.sync {
+            batch = batch.durability(Some(PersistMode::SyncData));
+        }
+        Ok(batch.commit()?)
+    }
+
+    /// fjall's own threads may have failed: after that it takes no more writes.
+    fn check(&self) -> Result<(), Error> {
+        Ok(self.tables.database.persist(PersistMode::Buffer)?)
+    }
+
+    fn tidy(&mut self) -> Result<(), Error> {
+        self.seen.seal(&self.tables)
+    }
+
+    fn expire(&mut self, ms: i64, letters_ms: i64) -> Result<(), Error> {
+        self.tables.remove_letters(letters_ms)?;
+        self.seen.expire(&self.tables, seconds(ms))?;
+        if let Err(error) = contents::changed(&self.folder, &self.tables.database) {
+            tracing::warn!(error = ?error, "the list of the store's files could not be written");
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        contents::closed(&self.folder, &self.tables.database)
+    }
+
+    fn held_until(&self, ms: i64, most: usize) -> Result<Vec<(HeldId, String)>, Error> {
+        records::held_until(&self.tables.orders, ms, most)
+    }
+
+    fn page(&self, cursor: &[u8], most: usize) -> Result<Page, Error> {
+        records::page(&self.tables.orders, cursor, most)
+    }
+}
+
+fn seconds(ms: i64) -> u32 {
+    u32::try_from(ms / 1000).unwrap_or_default()
+}
