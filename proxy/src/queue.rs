@@ -63,7 +63,8 @@ pub use intake::{Enqueuing, Entry, Intake};
 pub use lane::{Batch, Claimed, Lane, Limits};
 pub use orders::Orders;
 
-use writer::{Answered, NewLane, Writer};
+use space::Space;
+use writer::{Answered, Call, NewLane, Writer};
 
 /// Opens the store in `folder`, which is created if it is not there. It takes no more events once less than
 /// `reserve_bytes` are free on its disk.
@@ -90,6 +91,39 @@ pub(crate) fn open_by(
     metrics: Arc<Metrics>,
 ) -> Result<(Intake, Outlet, DeadLetters), Error> {
     let source = Embedded::at(folder)?;
+    #[cfg(test)]
+    let embedded = source.clone();
+    let space = Space::new(folder.to_owned(), reserve_bytes);
+    let (core, intake, outlet, letters) = assemble(source, read, space, metrics)?;
+    writer::start(core.writer, core.calls)?;
+    tokio::spawn(hand_out(core.answers));
+    tokio::spawn(intake.writer().sweep_every_minute());
+    let outlet = Outlet {
+        #[cfg(test)]
+        embedded: Some(embedded),
+        ..outlet
+    };
+    Ok((intake, outlet, letters))
+}
+
+/// The queue over any store, by any clocks, without a thread or a task of its own: [`Core`] has to be turned.
+///
+/// # Errors
+/// When the store cannot be opened.
+pub fn over<S: Source>(
+    source: S,
+    read: fn() -> Reading,
+    metrics: Arc<Metrics>,
+) -> Result<(Core<S>, Intake, Outlet, DeadLetters), Error> {
+    assemble(source, read, Space::boundless(), metrics)
+}
+
+fn assemble<S: Source>(
+    source: S,
+    read: fn() -> Reading,
+    space: Space,
+    metrics: Arc<Metrics>,
+) -> Result<(Core<S>, Intake, Outlet, DeadLetters), Error> {
     let store = source.open()?;
     let clock = Clock::start(read, store.position()?.written_ms);
     let waiting = Arc::new(AtomicI64::new(0));
@@ -99,31 +133,66 @@ pub(crate) fn open_by(
         waiting: Arc::clone(&waiting),
         metrics,
         clock: clock.clone(),
-        space: space::Space::new(folder.to_owned(), reserve_bytes),
+        space,
         lanes,
         enqueued,
     };
-    let (writer, calls) = writer::channel();
+    let (handle, calls) = writer::channel();
     let reader: Arc<dyn Reader> = Arc::new(source.clone());
-    #[cfg(test)]
-    let embedded = source.clone();
-    writer::start(Writer::new(source, store, &writer, shared)?, calls)?;
-    tokio::spawn(hand_out(answers));
-    tokio::spawn(writer.clone().sweep_every_minute());
+    let writer = Writer::new(source, store, &handle, shared)?;
     let ends = Arc::default();
     let outlet = Outlet {
         #[cfg(test)]
-        embedded,
+        embedded: None,
         store: Arc::clone(&reader),
-        writer: writer.clone(),
+        writer: handle.clone(),
         waiting: Arc::clone(&waiting),
         new_lanes,
         ends: Arc::clone(&ends),
         clock: clock.clone(),
     };
-    let letters = DeadLetters::new(Arc::clone(&reader), writer.clone());
-    let orders = Orders::new(reader, writer.clone(), clock);
-    Ok((Intake::new(writer, waiting, ends, orders), outlet, letters))
+    let letters = DeadLetters::new(Arc::clone(&reader), handle.clone());
+    let orders = Orders::new(reader, handle.clone(), clock);
+    let intake = Intake::new(handle, waiting, ends, orders);
+    let core = Core {
+        writer,
+        calls,
+        answers,
+    };
+    Ok((core, intake, outlet, letters))
+}
+
+/// The part of the queue that writes, for whoever turns it by hand.
+pub struct Core<S: Source> {
+    writer: Writer<S>,
+    calls: mpsc::Receiver<Call>,
+    answers: mpsc::UnboundedReceiver<Vec<Answered>>,
+}
+
+impl<S: Source> Core<S> {
+    /// Carries out at most `most` of the calls that wait, in one commit, and answers them. With `sweep`, also removes
+    /// what has expired. Whether there was anything to do.
+    pub fn turn(&mut self, most: usize, sweep: bool) -> bool {
+        let mut calls = Vec::new();
+        while calls.len() < most
+            && let Ok(call) = self.calls.try_recv()
+        {
+            calls.push(call);
+        }
+        if sweep {
+            calls.push(Call::Sweep);
+        }
+        if calls.is_empty() {
+            return false;
+        }
+        self.writer.work(&mut calls);
+        while let Ok(answers) = self.answers.try_recv() {
+            for (bundle, results) in answers {
+                bundle.answer(results);
+            }
+        }
+        true
+    }
 }
 
 /// Ends when the writer does.
@@ -138,7 +207,7 @@ async fn hand_out(mut commits: mpsc::UnboundedReceiver<Vec<Answered>>) {
 /// The half that gives events out: one lane for each destination.
 pub struct Outlet {
     #[cfg(test)]
-    embedded: Embedded,
+    embedded: Option<Embedded>,
     store: Arc<dyn Reader>,
     writer: writer::Handle,
     waiting: Arc<AtomicI64>,
@@ -152,15 +221,25 @@ impl Outlet {
     /// one; never again once the store is closed.
     pub async fn lane(&mut self) -> Lane {
         match self.new_lanes.recv().await {
-            Some(new) => Lane::new(
-                new,
-                Arc::clone(&self.store),
-                self.writer.clone(),
-                Arc::clone(&self.ends),
-                self.clock.clone(),
-            ),
+            Some(new) => self.lane_of(new),
             None => std::future::pending().await,
         }
+    }
+
+    /// As [`Outlet::lane`], if there is one already.
+    pub fn lane_now(&mut self) -> Option<Lane> {
+        let new = self.new_lanes.try_recv().ok()?;
+        Some(self.lane_of(new))
+    }
+
+    fn lane_of(&self, new: NewLane) -> Lane {
+        Lane::new(
+            new,
+            Arc::clone(&self.store),
+            self.writer.clone(),
+            Arc::clone(&self.ends),
+            self.clock.clone(),
+        )
     }
 
     /// How many events wait, claimed ones included.

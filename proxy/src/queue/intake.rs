@@ -146,6 +146,10 @@ impl Intake {
         }
     }
 
+    pub(super) fn writer(&self) -> Handle {
+        self.writer.clone()
+    }
+
     /// The orders that events name.
     pub fn orders(&self) -> &Orders {
         &self.orders

@@ -23,9 +23,14 @@ impl Space {
         }
     }
 
+    /// There is always room.
+    pub(super) fn boundless() -> Self {
+        Self::new(PathBuf::new(), 0)
+    }
+
     /// Whether no more may be written.
     pub(super) fn is_short(&mut self) -> bool {
-        if self.asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) {
+        if self.reserve_bytes == 0 || self.asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) {
             return false;
         }
         // Where the file system does not say, its own error has to do.

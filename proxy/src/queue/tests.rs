@@ -58,6 +58,12 @@ fn entries<const N: usize>(ids: [&str; N]) -> [Entry<'static, serde_json::Value>
     ids.map(entry)
 }
 
+impl Outlet {
+    fn embedded(&self) -> &Embedded {
+        self.embedded.as_ref().unwrap()
+    }
+}
+
 const ANY: Limits = Limits {
     events: 1000,
     bytes: usize::MAX,
@@ -198,7 +204,7 @@ async fn events_of_one_commit_are_settled_in_any_order_and_any_parts() {
     }
     let (intake, outlet, _letters) = reopened(folder.path()).await;
     assert_eq!((intake.depth(), outlet.depth()), (0, 0));
-    assert_eq!(outlet.embedded.rows_and_marks(), 0);
+    assert_eq!(outlet.embedded().rows_and_marks(), 0);
 }
 
 #[tokio::test]
@@ -231,7 +237,7 @@ async fn a_keyspace_is_empty_until_its_first_row_creates_it() {
     intake.enqueue(entries(["a"])).await.unwrap();
     assert!(letters.newest(1).unwrap().is_empty());
     assert!(intake.orders().payments().unwrap().is_empty());
-    let exists = |name: &str| outlet.embedded.has_keyspace(name);
+    let exists = |name: &str| outlet.embedded().has_keyspace(name);
     assert!(exists("waiting") && !exists("dead") && !exists("runs") && !exists("orders"));
     let mut lane = outlet.lane().await;
     let claimed = lane.claim_next(ANY).unwrap().unwrap();
@@ -377,7 +383,7 @@ async fn a_dead_letter_is_kept_for_30_days() {
         .await
         .unwrap();
     let days_30 = 30 * 24 * 60 * 60 * 1000;
-    let mut state = State::load(outlet.embedded.writer(), 1).unwrap();
+    let mut state = State::load(outlet.embedded().writer(), 1).unwrap();
     let left = [1_000, 1_001].map(|ended_ms| {
         state.sweep(Times::undoubted(ended_ms + days_30)).unwrap();
         letters.newest(10).unwrap().len()

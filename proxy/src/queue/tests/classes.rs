@@ -102,7 +102,7 @@ async fn a_position_without_classes_is_of_the_second() {
     {
         let (intake, outlet, _letters) = opened(folder.path());
         intake.enqueue([entry("x")]).await.unwrap();
-        let tables = &outlet.embedded;
+        let tables = outlet.embedded();
         let position = serde_json::to_value(tables.writer().position().unwrap()).unwrap();
         let place =
             serde_json::json!({ "destination": { "pixel_id": "P" }, "waiting": 1, "head": 0 });

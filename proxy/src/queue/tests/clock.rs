@@ -177,7 +177,7 @@ async fn an_idle_store_keeps_the_time_once_an_hour() {
     let folder = tempfile::tempdir().unwrap();
     {
         let (intake, outlet, _letters, _) = opened_by(read, folder.path()).await;
-        let written_ms = || outlet.embedded.writer().position().unwrap().written_ms;
+        let written_ms = || outlet.embedded().writer().position().unwrap().written_ms;
         swept(&intake).await;
         let first = written_ms();
         assert!(first.is_some());

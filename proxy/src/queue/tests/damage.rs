@@ -36,12 +36,12 @@ async fn a_store_of_the_version_before_is_read_on_and_then_left_alone_by_it() {
         {
             let (intake, outlet, _letters) = opened(folder.path());
             intake.enqueue(vec![entry("a")]).await.unwrap();
-            let tables = &outlet.embedded;
+            let tables = outlet.embedded();
             tables.set_format(older);
         }
         let (_intake, outlet, _letters) = reopened(folder.path()).await;
         assert_eq!(outlet.depth(), 1);
-        let format = outlet.embedded.format();
+        let format = outlet.embedded().format();
         assert_eq!(format, Some(5));
     }
 }

@@ -200,7 +200,7 @@ async fn what_waits_in_vain_is_a_dead_letter_after_72_hours() {
     let (intake, outlet, letters) = opened(folder.path());
     let held = intake.enqueue([page("CompletePayment", Part::Claims)]);
     assert_eq!(held.await.unwrap(), [Enqueued::Held]);
-    let mut state = State::load(outlet.embedded.writer(), 1).unwrap();
+    let mut state = State::load(outlet.embedded().writer(), 1).unwrap();
     let now = crate::clock::now_ms();
     let given_up = [71, 73].map(|hours| {
         let times = Times::undoubted(now + hours * HOUR_MS);
@@ -219,11 +219,11 @@ async fn orders_and_payments_are_forgotten_in_time() {
     let begun = intake.enqueue([page("InitiateCheckout", Part::Begins)]);
     begun.await.unwrap();
     assert_eq!(became(&intake, "1", 1, "nobody").await, Became::Unmatched);
-    let mut state = State::load(outlet.embedded.writer(), 1).unwrap();
+    let mut state = State::load(outlet.embedded().writer(), 1).unwrap();
     let records = [29, 31, 91].map(|days| {
         let times = Times::undoubted(crate::clock::now_ms() + days * DAY_MS);
         state.sweep(times).unwrap();
-        outlet.embedded.records()
+        outlet.embedded().records()
     });
     assert_eq!(records, [3, 1, 0]);
 }

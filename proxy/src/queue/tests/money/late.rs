@@ -19,7 +19,7 @@ impl Later {
     /// `outlet`'s store, whose own writer has nothing to do from now on.
     fn of(outlet: &Outlet) -> Self {
         Self {
-            state: State::load(outlet.embedded.writer(), 1).unwrap(),
+            state: State::load(outlet.embedded().writer(), 1).unwrap(),
             now_ms: crate::clock::now_ms(),
         }
     }
