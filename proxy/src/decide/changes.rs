@@ -38,7 +38,7 @@ pub struct Arrival<'a> {
 }
 
 /// Records by their keys, each as it is after a change; `None` and an empty list where it is gone.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Records {
     /// Orders by their ids.
     pub orders: BTreeMap<String, Option<Order>>,

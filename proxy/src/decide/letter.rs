@@ -70,7 +70,8 @@ pub struct LetterId {
 }
 
 impl LetterId {
-    pub(crate) fn new(ended_at_ms: i64, sequence: u64) -> Self {
+    /// The letter of the event with this number, which ended at this time in Unix milliseconds.
+    pub fn new(ended_at_ms: i64, sequence: u64) -> Self {
         Self {
             ended_at_ms,
             sequence,

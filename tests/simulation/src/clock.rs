@@ -1,0 +1,54 @@
+//! The clocks of the simulated machine.
+
+use std::cell::Cell;
+
+use duet_proxy::clock::Reading;
+
+/// 2027-01-04, a Monday.
+const START_MS: i64 = 1_799_020_800_000;
+
+thread_local! {
+    static NOW_MS: Cell<i64> = const { Cell::new(0) };
+    static WALL_IS_AHEAD_MS: Cell<i64> = const { Cell::new(0) };
+    static BOOTED_MS: Cell<i64> = const { Cell::new(0) };
+}
+
+/// Sets all clocks to the start of the simulated week.
+pub fn start() {
+    NOW_MS.set(0);
+    WALL_IS_AHEAD_MS.set(0);
+    BOOTED_MS.set(0);
+}
+
+/// What the machine's clocks read.
+pub fn read() -> Reading {
+    Reading {
+        wall_ms: true_ms() + WALL_IS_AHEAD_MS.get(),
+        boot_ms: NOW_MS.get() - BOOTED_MS.get(),
+    }
+}
+
+/// The time it is, in Unix milliseconds, whatever the machine's clock says.
+pub fn true_ms() -> i64 {
+    START_MS + NOW_MS.get()
+}
+
+/// Milliseconds since the start of the week.
+pub fn since_start_ms() -> i64 {
+    NOW_MS.get()
+}
+
+/// Lets time pass.
+pub fn pass(ms: i64) {
+    NOW_MS.set(NOW_MS.get() + ms);
+}
+
+/// Has the machine's time of day be wrong by this much from now on.
+pub fn set_ahead(ms: i64) {
+    WALL_IS_AHEAD_MS.set(ms);
+}
+
+/// The machine starts anew.
+pub fn boot() {
+    BOOTED_MS.set(NOW_MS.get());
+}

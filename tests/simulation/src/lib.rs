@@ -1,0 +1,6 @@
+//! Searches simulated weeks of a shop for lost, doubled and misattributed events.
+
+pub mod clock;
+pub mod sight;
+pub mod store;
+pub mod task;

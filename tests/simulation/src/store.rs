@@ -1,0 +1,437 @@
+//! A store whose disk fails on command.
+//!
+//! A commit is one effect. Effects that are not synced form a tail, of which a power cut leaves any beginning. What is
+//! read is what was written, synced or not, as from the page cache.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use duet_proxy::{
+    decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Payment, Records},
+    orders::Order,
+    store::{
+        Commit, Error, Found, LaneId, Letters, Most, Page, Position, Reader, Row, Source, Store,
+    },
+};
+
+/// A disk with a store on it. Clones are handles on the same one.
+#[derive(Clone, Default)]
+pub struct Disk(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// What survives a power cut.
+    synced: Content,
+    /// What has been written behind that.
+    tail: Vec<Effect>,
+    /// What is read: both together.
+    present: Content,
+    is_open: bool,
+    /// Counts openings: a writer of an earlier one writes nothing any more.
+    opened: u64,
+    /// What happens to the next writes.
+    faults: Vec<Fault>,
+}
+
+/// What happens to one write, or to one opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The sync fails. What was written stays in the page cache, and is written again when the store is opened.
+    SyncKeeps,
+    /// The sync fails, and what was written since the last one is gone.
+    SyncLoses,
+    /// The write fails, or only a part of it is written; the checksum says so.
+    Torn,
+    /// The store cannot be opened.
+    Closed,
+}
+
+/// What one commit changes.
+#[derive(Clone, Debug)]
+struct Effect {
+    rows: Vec<(LaneId, u64, Vec<u8>)>,
+    removed: Vec<(LaneId, u64)>,
+    marked: Vec<(LaneId, u64, Range<u32>)>,
+    records: Records,
+    position: Position,
+    /// Keys and dead letters that have expired are removed: by these times.
+    expired: Option<(i64, i64)>,
+}
+
+/// Everything that is stored.
+#[derive(Clone, Debug, Default)]
+struct Content {
+    lanes: BTreeMap<LaneId, BTreeMap<u64, Stored>>,
+    orders: BTreeMap<String, Order>,
+    codes: BTreeMap<String, Vec<String>>,
+    payments: BTreeMap<(String, String), Payment>,
+    held: BTreeMap<HeldId, HeldEvent>,
+    letters: BTreeMap<LetterId, DeadLetter>,
+    keys: BTreeMap<DedupKey, i64>,
+    position: Position,
+}
+
+#[derive(Clone, Debug)]
+struct Stored {
+    row: Vec<u8>,
+    marks: Vec<Range<u32>>,
+}
+
+impl Disk {
+    /// Has the next writes and openings that are not struck yet meet these faults, in this order.
+    pub fn fails_with(&self, faults: &[Fault]) {
+        self.state().faults.extend(faults.iter().rev());
+    }
+
+    /// The process ends: what it wrote stays in the page cache.
+    pub fn loses_its_process(&self) {
+        self.state().is_open = false;
+    }
+
+    /// The power goes: of what was not synced, the first `kept` commits are left.
+    pub fn loses_power(&self, kept: usize) {
+        let mut state = self.state();
+        state.is_open = false;
+        state.tail.truncate(kept);
+        state.settle();
+    }
+
+    /// How many commits are not synced.
+    pub fn tail(&self) -> usize {
+        self.state().tail.len()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Content) -> T) -> Result<T, Error> {
+        let state = self.state();
+        state
+            .is_open
+            .then(|| read(&state.present))
+            .ok_or(Error::Stopped)
+    }
+}
+
+impl State {
+    fn settle(&mut self) {
+        self.present = self.synced.clone();
+        for effect in &self.tail {
+            self.present.take(effect);
+        }
+    }
+
+    fn sync(&mut self) {
+        for effect in self.tail.drain(..) {
+            self.synced.take(&effect);
+        }
+    }
+
+    fn struck(&mut self) -> Option<Fault> {
+        self.faults.pop()
+    }
+}
+
+impl Content {
+    fn take(&mut self, effect: &Effect) {
+        if let Some((keys_ms, letters_ms)) = effect.expired {
+            self.keys
+                .retain(|_, until_ms| *until_ms / 1000 > keys_ms / 1000);
+            let kept = LetterId::new(letters_ms.max(0), 0);
+            self.letters = self.letters.split_off(&kept);
+        }
+        for (lane, sequence, row) in &effect.rows {
+            let stored = Stored {
+                row: row.clone(),
+                marks: Vec::new(),
+            };
+            let rows = self.lanes.entry(lane.clone()).or_default();
+            rows.insert(*sequence, stored);
+        }
+        for (lane, sequence) in &effect.removed {
+            if let Some(rows) = self.lanes.get_mut(lane) {
+                rows.remove(sequence);
+            }
+        }
+        for (lane, sequence, range) in &effect.marked {
+            let rows = self.lanes.get_mut(lane);
+            if let Some(stored) = rows.and_then(|rows| rows.get_mut(sequence)) {
+                stored.marks.push(range.clone());
+            }
+        }
+        let records = effect.records.clone();
+        replace(&mut self.orders, records.orders);
+        replace(&mut self.payments, records.payments);
+        replace(&mut self.held, records.held);
+        replace(&mut self.letters, records.letters);
+        for (code, ids) in records.codes {
+            if ids.is_empty() {
+                self.codes.remove(&code);
+            } else {
+                self.codes.insert(code, ids);
+            }
+        }
+        for (key, known) in records.keys {
+            self.keys.insert(key, known.until_ms);
+        }
+        self.position = effect.position.clone();
+    }
+}
+
+fn replace<K: Ord, V>(present: &mut BTreeMap<K, V>, changed: BTreeMap<K, Option<V>>) {
+    for (key, value) in changed {
+        match value {
+            Some(value) => present.insert(key, value),
+            None => present.remove(&key),
+        };
+    }
+}
+
+impl Source for Disk {
+    type Store = Writer;
+
+    fn open(&self) -> Result<Writer, Error> {
+        let mut state = self.state();
+        state.is_open = false;
+        if state.faults.last() == Some(&Fault::Closed) {
+            state.faults.pop();
+            return Err(refused());
+        }
+        // Whatever is read from now on is on disk: it is written over itself and synced first.
+        state.sync();
+        state.is_open = true;
+        state.opened += 1;
+        Ok(Writer {
+            disk: self.clone(),
+            opened: state.opened,
+        })
+    }
+}
+
+fn refused() -> Error {
+    Error::Folder(io::Error::other("the disk fails"))
+}
+
+impl Reader for Disk {
+    fn rows(&self, lane: &LaneId, from: u64, bytes: usize) -> Result<Vec<Found>, Error> {
+        self.read(|content| {
+            let mut found = Vec::new();
+            let mut held = 0;
+            let rows = content.lanes.get(lane).into_iter();
+            for (sequence, stored) in rows.flat_map(|rows| rows.range(from..)) {
+                if held >= bytes {
+                    break;
+                }
+                let row = Row::read(*sequence, &stored.row)?;
+                held += row.bytes();
+                found.push((row, stored.marks.clone()));
+            }
+            Ok(found)
+        })?
+    }
+
+    fn order(&self, id: &str) -> Result<Option<Order>, Error> {
+        self.read(|content| content.orders.get(id).cloned())
+    }
+
+    fn payments(&self) -> Result<Vec<Payment>, Error> {
+        self.read(|content| content.payments.values().cloned().collect())
+    }
+
+    fn letters(&self, before: Option<LetterId>, most: Most) -> Result<Letters, Error> {
+        self.read(|content| {
+            let letters = content.letters.iter().rev();
+            letters
+                .filter(|(id, _)| before.is_none_or(|before| **id < before))
+                .map(|(id, letter)| (*id, letter.clone()))
+                .take(most.count)
+                .collect()
+        })
+    }
+
+    fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, Error> {
+        self.read(|content| content.letters.get(&id).cloned())
+    }
+
+    fn letter_ids(&self, after: Option<LetterId>, most: Most) -> Result<Vec<LetterId>, Error> {
+        self.read(|content| {
+            let ids = content.letters.keys().copied();
+            ids.filter(|id| after.is_none_or(|after| *id > after))
+                .take(most.count)
+                .collect()
+        })
+    }
+
+    fn next_number(&self) -> Result<u64, Error> {
+        self.read(|content| content.position.next)
+    }
+}
+
+/// The writer's half.
+pub struct Writer {
+    disk: Disk,
+    opened: u64,
+}
+
+impl Books for Writer {
+    type Error = Error;
+
+    fn order(&self, id: &str) -> Result<Option<Order>, Error> {
+        Reader::order(&self.disk, id)
+    }
+
+    fn ids_that_read(&self, code: &str) -> Result<Vec<String>, Error> {
+        let ids = self.disk.read(|content| content.codes.get(code).cloned())?;
+        Ok(ids.unwrap_or_default())
+    }
+
+    fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, Error> {
+        let key = (provider.to_owned(), id.to_owned());
+        self.disk
+            .read(|content| content.payments.get(&key).cloned())
+    }
+
+    fn held(&self, id: HeldId) -> Result<Option<HeldEvent>, Error> {
+        self.disk.read(|content| content.held.get(&id).cloned())
+    }
+
+    fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, Error> {
+        Reader::letter(&self.disk, id)
+    }
+
+    fn has_letter(&self, id: LetterId) -> Result<bool, Error> {
+        self.disk.read(|content| content.letters.contains_key(&id))
+    }
+
+    fn knows(&self, key: &DedupKey, expiry_ms: i64) -> Result<bool, Error> {
+        // The embedded store counts in seconds.
+        self.disk.read(|content| {
+            let until_ms = content.keys.get(key);
+            until_ms.is_some_and(|until_ms| until_ms / 1000 > expiry_ms / 1000)
+        })
+    }
+
+    fn next_number(&self) -> u64 {
+        self.disk.state().present.position.next
+    }
+}
+
+impl Store for Writer {
+    fn position(&self) -> Result<Position, Error> {
+        self.disk.read(|content| content.position.clone())
+    }
+
+    fn write(&mut self, commit: &mut Commit<'_>) -> Result<(), Error> {
+        let mut removed = Vec::new();
+        let mut marked = Vec::new();
+        for settled in &commit.settled {
+            let lane = || settled.lane.clone();
+            removed.extend(settled.removed.iter().map(|(row, _)| (lane(), *row)));
+            let marks = settled.marked.iter();
+            marked.extend(marks.map(|(row, range)| (lane(), *row, range.clone())));
+        }
+        let rows = commit.rows.drain(..);
+        let effect = Effect {
+            rows: rows
+                .map(|new| (new.lane, new.sequence, new.draft.into_value()))
+                .collect(),
+            removed,
+            marked,
+            records: commit.records.clone(),
+            position: commit.position.clone(),
+            expired: None,
+        };
+        let mut state = self.disk.state();
+        if !state.is_open || state.opened != self.opened {
+            return Err(Error::Stopped);
+        }
+        let fault = state.struck();
+        if matches!(fault, Some(Fault::Torn | Fault::Closed)) {
+            return Err(refused());
+        }
+        state.present.take(&effect);
+        state.tail.push(effect);
+        match fault {
+            Some(Fault::SyncLoses) if commit.sync => {
+                state.tail.clear();
+                state.settle();
+                Err(refused())
+            }
+            Some(_) if commit.sync => Err(refused()),
+            _ if commit.sync => {
+                state.sync();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let state = self.disk.state();
+        let is_ours = state.is_open && state.opened == self.opened;
+        is_ours.then_some(()).ok_or(Error::Stopped)
+    }
+
+    fn tidy(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn expire(&mut self, ms: i64, letters_ms: i64) -> Result<(), Error> {
+        let mut state = self.disk.state();
+        let effect = Effect {
+            rows: Vec::new(),
+            removed: Vec::new(),
+            marked: Vec::new(),
+            records: Records::default(),
+            position: state.present.position.clone(),
+            expired: Some((ms, letters_ms)),
+        };
+        state.present.take(&effect);
+        state.tail.push(effect);
+        Ok(())
+    }
+
+    fn held_until(&self, ms: i64, most: usize) -> Result<Vec<(HeldId, String)>, Error> {
+        self.disk.read(|content| {
+            let held = content.held.iter();
+            held.take_while(|(id, _)| id.until_ms < ms)
+                .take(most)
+                .map(|(id, held)| (*id, held.order_id.clone()))
+                .collect()
+        })
+    }
+
+    fn page(&self, cursor: &[u8], most: usize) -> Result<Page, Error> {
+        self.disk.read(|content| {
+            let mut page = Page::default();
+            let cursor = String::from_utf8_lossy(cursor);
+            let payments_from = cursor.strip_prefix('p');
+            let order_from = cursor.strip_prefix('o').unwrap_or_default();
+            if payments_from.is_none() {
+                for (id, order) in content.orders.range(order_from.to_owned()..) {
+                    if page.orders.len() >= most {
+                        page.next = format!("o{id}").into_bytes();
+                        return page;
+                    }
+                    page.orders.push(order.clone());
+                }
+            }
+            let from = payments_from.and_then(|from| from.split_once('\0'));
+            let (provider, id) = from.unwrap_or_default();
+            let from = (provider.to_owned(), id.to_owned());
+            for ((provider, id), payment) in content.payments.range(from..) {
+                if page.orders.len() + page.payments.len() >= most {
+                    page.next = format!("p{provider}\0{id}").into_bytes();
+                    return page;
+                }
+                page.payments.push(payment.clone());
+            }
+            page
+        })
+    }
+}
