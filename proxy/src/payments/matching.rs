@@ -396,6 +396,16 @@ mod tests {
     }
 
     #[test]
+    fn a_longer_order_that_was_begun_later_does_not_swallow_an_earlier_one() {
+        let glued = "PHO7K3M9Q2XCHUYENTIEN";
+        let memo = "PHO7K3M9Q2X chuyen tien";
+        for (plain_ms, glued_ms, expected) in [(1, 2, PLAIN), (2, 1, glued), (1, 1, glued)] {
+            let known = || vec![Order::begin(PLAIN, plain_ms), Order::begin(glued, glued_ms)];
+            assert_eq!(meant(memo, None, known), expected, "{plain_ms} {glued_ms}");
+        }
+    }
+
+    #[test]
     fn an_order_named_after_a_date_or_an_account_gives_way() {
         for number in ["20260325", "0123499999", "84901234567"] {
             let memo = format!("PHO7K3M9Q2X {number}");

@@ -4,3 +4,6 @@ pub mod clock;
 pub mod sight;
 pub mod store;
 pub mod task;
+
+#[cfg(test)]
+mod stores;

@@ -396,6 +396,10 @@ impl Store for Writer {
         Ok(())
     }
 
+    fn close(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn held_until(&self, ms: i64, most: usize) -> Result<Vec<(HeldId, String)>, Error> {
         self.disk.read(|content| {
             let held = content.held.iter();

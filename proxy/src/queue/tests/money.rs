@@ -227,3 +227,37 @@ async fn orders_and_payments_are_forgotten_in_time() {
     });
     assert_eq!(records, [3, 1, 0]);
 }
+
+#[tokio::test]
+async fn a_strangers_event_does_not_take_the_place_of_the_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, letters) = opened(folder.path());
+    let begun = intake.enqueue([page("InitiateCheckout", Part::Begins)]);
+    begun.await.unwrap();
+    let own = page("Subscribe", Part::Claims);
+    let mut event = own.event.clone();
+    event["event_id"] = json!("strangers");
+    let strangers = Entry {
+        key: DedupKey::numbered(7),
+        event: &event,
+        ..own
+    };
+    let held = intake.enqueue([strangers]).await.unwrap();
+    assert_eq!(held, [Enqueued::Held]);
+    for expected in [Enqueued::Held, Enqueued::Duplicate] {
+        let held = intake.enqueue([page("Subscribe", Part::Claims)]);
+        assert_eq!(held.await.unwrap(), [expected]);
+    }
+    assert_eq!(became(&intake, "1", 99_000, ORDER).await, Became::Paid);
+    let mut lane = outlet.lane().await;
+    let sent = lane.claim(Class::First, ANY).unwrap().unwrap().events;
+    let ids: Vec<_> = sent.iter().map(id_of).collect();
+    let derived = EventId::derive("Subscribe", ORDER);
+    assert_eq!(ids, [derived.as_str()]);
+    let [(_, letter)] = letters.newest(10).unwrap().try_into().unwrap();
+    let named = Named::of(letter.event.get());
+    assert_eq!(
+        (&*named.event_id, &*letter.outcome),
+        ("strangers", "unverified")
+    );
+}

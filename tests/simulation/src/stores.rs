@@ -3,6 +3,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use crate::{clock, sight::sight, store::Disk, task::Task};
 use duet_events::{Country, EventId, EventName, order::Order as Registration};
 use duet_proxy::{
     decide::{Class, DedupKey, Destination, LetterId, Note, Part, Receipt, Remember},
@@ -12,7 +13,6 @@ use duet_proxy::{
     queue::{self, Core, DeadLetters, Entry, Intake, Lane, Limits, Outlet},
     store::{Embedded, Error, Source},
 };
-use duet_simulation::{clock, sight::sight, store::Disk, task::Task};
 use proptest::prelude::*;
 use serde_json::{Value, json, value::RawValue};
 
@@ -217,9 +217,10 @@ impl<S: Source> Queue<S> {
                 let ids: Vec<LetterId> = newest.iter().map(|(id, _)| *id).collect();
                 let removes = matches!(act, Act::Remove);
                 Task::start(async move {
-                    let done = match removes {
-                        true => letters.remove(&ids).await,
-                        false => letters.replay(&ids).await,
+                    let done = if removes {
+                        letters.remove(&ids).await
+                    } else {
+                        letters.replay(&ids).await
                     };
                     format!("{done:?}")
                 })
