@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::FileExt, path::PathBuf};
 
-use super::{contents::Contents, crashes::copy_all, *};
+use super::{crashes::copy_all, *};
 
 #[tokio::test]
 async fn a_second_process_is_told_so() {
@@ -354,25 +354,6 @@ async fn a_folder_of_a_version_without_a_list_gets_one() {
         assert!(list.exists(), "{how}");
         fs::remove_file(folder.path().join("0.jnl")).unwrap();
         assert!(said(folder.path()).contains(" 0.jnl "), "{how}");
-    }
-}
-
-#[tokio::test]
-async fn a_journal_that_fjall_began_is_listed_with_the_next_sweep() {
-    let folder = tempfile::tempdir().unwrap();
-    let (intake, outlet, _letters) = opened(folder.path());
-    intake.enqueue(entries(EVENTS)).await.unwrap();
-    let listed = || Contents::read(folder.path()).unwrap().unwrap();
-    let before = listed();
-    outlet.store.list().unwrap();
-    assert_eq!(listed(), before);
-    let mut start = vec![1, 1, 0, 0, 0];
-    start.extend(700_u64.to_le_bytes());
-    for (begun, first) in [(Vec::new(), None), (start, Some(700))] {
-        fs::write(folder.path().join("1.jnl"), begun).unwrap();
-        outlet.store.list().unwrap();
-        assert_eq!(listed().journals[&1].first, first);
-        assert_eq!(listed().journals[&0], before.journals[&0]);
     }
 }
 

@@ -8,7 +8,7 @@
 //! - when the store has been opened, before the first commit,
 //! - when a keyspace has been created, before its first row,
 //! - within a minute after fjall began another journal,
-//! - and when the store is closed. Until it is opened again, no journal can end in an unfinished write.
+//! - and when the store is closed, so that a damaged end of a journal is no unfinished write then.
 //!
 //! A folder without a list, of an older version, gets one. Not noticed are: the emptying, or a change of the first
 //! batch's number, of a journal that was begun within the last minute before a crash; the loss of the end of a journal
@@ -38,15 +38,13 @@ pub(crate) struct Contents {
     /// The numbers of the keyspaces.
     pub(super) keyspaces: BTreeSet<u64>,
     pub(super) journals: BTreeMap<u64, Journal>,
-    /// Whether nothing has been written since.
-    pub(super) closed: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Journal {
     /// The sequence number of its first batch.
     pub(super) first: Option<u64>,
-    /// How many bytes of it are whole batches, or more.
+    /// So many of its bytes are whole batches, or more.
     pub(super) bytes: u64,
 }
 
@@ -118,16 +116,11 @@ pub(super) fn opened(
     let whole = |number| whole.get(&number).copied().unwrap_or_default();
     let found = Contents::found(folder, whole)?;
     database.persist(PersistMode::SyncAll)?;
-    let Err(error) = found.write(folder) else {
-        return Ok(());
-    };
-    // A full disk shall keep nobody from emptying the queue; but a list of the last close is not true any more.
-    tracing::warn!(error = ?error, "the list of the store's files could not be written");
-    let remove = || match fs::remove_file(folder.join(NAME)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => File::open(folder)?.sync_all(),
-    };
-    remove().map_err(Error::Folder)
+    // A full disk shall keep nobody from emptying the queue, and what was listed before is there as well.
+    if let Err(error) = found.write(folder) {
+        tracing::warn!(error = ?error, "the list of the store's files could not be written");
+    }
+    Ok(())
 }
 
 /// Lists what has come since, if anything has. Nobody may commit meanwhile.
@@ -148,9 +141,33 @@ pub(super) fn changed(folder: &Path, database: &Database) -> Result<(), Error> {
 pub(super) fn closed(folder: &Path, database: &Database) -> Result<(), Error> {
     database.persist(PersistMode::SyncAll)?;
     let whole = journal::whole(folder)?;
-    let found = Contents::found(folder, |number| {
-        whole.get(&number).copied().unwrap_or_default()
-    })?;
-    let closed = true;
-    Contents { closed, ..found }.write(folder)
+    let whole = |number| whole.get(&number).copied().unwrap_or_default();
+    Contents::found(folder, whole)?.write(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Embedded, *};
+    use crate::store::Source;
+
+    #[test]
+    fn a_journal_that_fjall_began_is_listed_when_it_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Embedded::at(folder.path()).unwrap();
+        let _writer = store.open().unwrap();
+        let database = store.tables().unwrap().database;
+        let looked = || {
+            changed(folder.path(), &database).unwrap();
+            Contents::read(folder.path()).unwrap().unwrap()
+        };
+        let before = looked();
+        assert!(before.journals[&0].first.is_some());
+        let mut start = vec![1, 1, 0, 0, 0];
+        start.extend(700_u64.to_le_bytes());
+        for (begun, first) in [(Vec::new(), None), (start, Some(700))] {
+            fs::write(folder.path().join("1.jnl"), begun).unwrap();
+            assert_eq!(looked().journals[&1].first, first);
+            assert_eq!(looked().journals[&0], before.journals[&0]);
+        }
+    }
 }

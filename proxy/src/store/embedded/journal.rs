@@ -59,9 +59,7 @@ pub(super) fn mend(
         }
         let rest = written_behind(&path, walk.bytes).map_err(Error::Folder)?;
         // Whoever writes to a journal has read the older ones, and cut off their ends.
-        let may_be_unfinished = last.is_none_or(|last| *number >= last)
-            && contents.is_none_or(|contents| !contents.closed)
-            && !holds_a_batch(&rest);
+        let may_be_unfinished = last.is_none_or(|last| *number >= last) && !holds_a_batch(&rest);
         if listed.is_some_and(|listed| walk.bytes < listed.bytes)
             || !(rest.is_empty() || may_be_unfinished)
         {
