@@ -8,8 +8,6 @@
 use alloc::{borrow::ToOwned, string::String};
 use core::fmt;
 
-use sha2::{Digest, Sha256};
-
 use crate::{
     Country, Invalid, nobody, phone, plain,
     rule::leave_out::{EMAIL, NOBODY},
@@ -41,23 +39,17 @@ impl Hashed {
         then(str::from_utf8(&digits).unwrap_or_default())
     }
 
-    /// Of an e-mail address that is [plain](plain::email). `None` when it is not one local part, one `@` and
-    /// one domain, or stands for [nobody].
+    /// Of an e-mail address that is [plain](plain::email), or its digest. `None` when it is not one local part, one `@`
+    /// and one domain, or stands for [nobody].
     pub fn of_email(plain: &str) -> Option<Self> {
-        let text = plain.as_bytes();
-        let one_sided = text.starts_with(b"@") || text.ends_with(b"@");
-        let ats = text
-            .iter()
-            .fold(0, |ats, byte| ats + u32::from(*byte == b'@'));
-        let fits = ats == 1 && !one_sided;
-        match Self::already(plain.bytes().map(char::from)) {
+        match Self::already(plain.chars()) {
             Some(digest) => digest.of_somebody(),
-            None => fits.then(|| Self::of(text)),
+            None => Self::of_plain_email(plain),
         }
     }
 
-    /// Of a phone number that is [plain](plain::phone), brought to E.164 first; `country` is for numbers without
-    /// a country code.
+    /// Of a phone number that is [plain](plain::phone), brought to E.164 first, or its digest; `country` is for numbers
+    /// without a country code.
     ///
     /// # Errors
     /// As [`phone::e164`]: a number that cannot be dialled is refused, never hashed as typed.
@@ -65,19 +57,45 @@ impl Hashed {
         plain: impl Iterator<Item = char> + Clone,
         country: Option<Country>,
     ) -> Result<Self, phone::Flaw> {
-        if let Some(digest) = Self::already(plain.clone()) {
-            return digest.of_somebody().ok_or(phone::Flaw::Malformed);
+        match Self::already(plain.clone()) {
+            Some(digest) => digest.of_somebody().ok_or(phone::Flaw::Malformed),
+            None => Self::of_plain_phone(plain, country),
         }
+    }
+
+    /// Of the advertiser's own id of a person, [trimmed](plain::trim), case kept, or its digest. `None` when it stands
+    /// for [nobody].
+    pub fn of_external_id(trimmed: &str) -> Option<Self> {
+        match Self::already(trimmed.chars()) {
+            Some(digest) => digest.of_somebody(),
+            None => (!nobody::is_word(trimmed)).then(|| Self::of_plain_id(trimmed)),
+        }
+    }
+
+    /// Of an e-mail address that is no digest; a page finds digests, and words for [nobody], by itself.
+    pub fn of_plain_email(plain: &str) -> Option<Self> {
+        let text = plain.as_bytes();
+        let one_sided = text.starts_with(b"@") || text.ends_with(b"@");
+        let ats = text
+            .iter()
+            .fold(0, |ats, byte| ats + u32::from(*byte == b'@'));
+        (ats == 1 && !one_sided).then(|| Self::of(text))
+    }
+
+    /// Of a phone number that is no digest, see [`of_phone`](Self::of_phone).
+    ///
+    /// # Errors
+    /// As [`phone::e164`].
+    pub fn of_plain_phone(
+        plain: impl Iterator<Item = char>,
+        country: Option<Country>,
+    ) -> Result<Self, phone::Flaw> {
         phone::e164(plain, country).map(|number| Self::of(number.write(&mut [0; 16])))
     }
 
-    /// Of the advertiser's own id of a person, [trimmed](plain::trim), case kept. `None` when it stands for
-    /// [nobody].
-    pub fn of_external_id(trimmed: &str) -> Option<Self> {
-        match Self::already(trimmed.bytes().map(char::from)) {
-            Some(digest) => digest.of_somebody(),
-            None => (!nobody::is_word(trimmed)).then(|| Self::of(trimmed.as_bytes())),
-        }
+    /// Of the advertiser's own id of a person that is neither a digest nor a word for [nobody].
+    pub fn of_plain_id(trimmed: &str) -> Self {
+        Self::of(trimmed.as_bytes())
     }
 
     /// The digest, unless it is one of nothing.
@@ -86,11 +104,10 @@ impl Hashed {
     }
 
     fn of(normalised: &[u8]) -> Self {
-        Self(sha256(&[normalised]))
+        Self(sha256(normalised))
     }
 
     /// A value that is a digest already.
-    #[inline(never)]
     fn already(value: impl Iterator<Item = char>) -> Option<Self> {
         let mut digest = [0; 32];
         let mut digits = value.map(|c| c.to_digit(16));
@@ -102,14 +119,15 @@ impl Hashed {
     }
 }
 
-/// The SHA-256 of texts in a row.
-#[inline(never)]
-pub(crate) fn sha256(texts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    for text in texts {
-        hasher.update(text);
-    }
-    hasher.finalize().into()
+#[cfg(target_arch = "wasm32")]
+pub(crate) use crate::sha256::sha256;
+
+/// The SHA-256 of a message.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
+    use sha2::Digest as _;
+
+    sha2::Sha256::digest(message).into()
 }
 
 impl fmt::Debug for Hashed {

@@ -1,6 +1,6 @@
 //! The deduplication key that both legs of an event share.
 
-use alloc::{borrow::ToOwned, string::String};
+use alloc::{borrow::ToOwned, format, string::String};
 
 use uuid::Builder;
 
@@ -92,7 +92,7 @@ pub fn is_reserved(id: &str) -> bool {
 /// SHA-256 of `duet/1|<event>|<order_id>`, its first 16 bytes as a version-8 UUID (RFC 9562).
 pub fn of_order(event: &str, order_id: &str) -> [u8; 16] {
     let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
-        sha256(&[b"duet/1|", event.as_bytes(), b"|", order_id.as_bytes()]);
+        sha256(format!("duet/1|{event}|{order_id}").as_bytes());
     Builder::from_custom_bytes(bytes).into_uuid().into_bytes()
 }
 

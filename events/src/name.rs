@@ -126,69 +126,33 @@ pub fn aliases(name: &str) -> impl Iterator<Item = &str> {
 
 /// Why a text is no event name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
+enum Flaw {
     /// TikTok rewrites it.
-    Reserved = 1,
+    Reserved,
     /// It differs from a standard name only in case.
     OtherCase,
     /// It is too long, or holds characters that no name has.
     Malformed,
 }
 
-/// Whether a text is an event name.
-///
-/// # Errors
-/// The rule that it breaks.
-pub fn check(name: &str) -> Result<(), Flaw> {
+/// Whether a text is an event name. `sdk/page/names.js` does the same on a page, and `tests/names.json` holds both.
+fn check(name: &str) -> Result<(), Flaw> {
     let former = FORMER.into_iter().map(|(former, _)| former);
-    let known = STANDARD.into_iter().chain(former).map(str::as_bytes);
-    check_against(RESERVED.into_iter().map(str::as_bytes), known, name)
-}
-
-/// [`check`] against lists that are handed in: a page has them as texts.
-///
-/// # Errors
-/// The rule that it breaks.
-pub fn check_against<'a>(
-    reserved: impl Iterator<Item = &'a [u8]>,
-    known: impl Iterator<Item = &'a [u8]>,
-    name: &str,
-) -> Result<(), Flaw> {
-    let name = name.as_bytes();
-    if likeness(name, reserved) == Likeness::Same {
+    let mut known = STANDARD.into_iter().chain(former);
+    if RESERVED.contains(&name) {
         Err(Flaw::Reserved)
-    } else if likeness(name, known) == Likeness::OtherCase {
+    } else if known.clone().any(|known| known == name) {
+        Ok(())
+    } else if known.any(|known| known.eq_ignore_ascii_case(name)) {
         Err(Flaw::OtherCase)
-    } else if custom(name) {
+    } else if is_custom(name.as_bytes()) {
         Ok(())
     } else {
         Err(Flaw::Malformed)
     }
 }
 
-/// How near a name comes to one of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Likeness {
-    None,
-    OtherCase,
-    Same,
-}
-
-#[inline(never)]
-fn likeness<'a>(name: &[u8], list: impl Iterator<Item = &'a [u8]>) -> Likeness {
-    let mut likeness = Likeness::None;
-    for known in list {
-        if known == name {
-            return Likeness::Same;
-        }
-        if known.eq_ignore_ascii_case(name) {
-            likeness = Likeness::OtherCase;
-        }
-    }
-    likeness
-}
-
-fn custom(name: &[u8]) -> bool {
+fn is_custom(name: &[u8]) -> bool {
     name.len() <= MAX_CUSTOM
         && name.first().is_some_and(u8::is_ascii_alphabetic)
         && name

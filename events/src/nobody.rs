@@ -8,7 +8,7 @@ use crate::hash::sha256;
 const WORDS: [&str; 6] = ["", "undefined", "null", "nan", "none", "[object object]"];
 
 /// The same in the cases in which programs write it, with the first four bytes of its SHA-256.
-static DIGESTS: [(u32, &str); 17] = [
+pub static DIGESTS: [(u32, &str); 17] = [
     (0x0a48_1a8d, "NAN"),
     (0x140b_edbf, "none"),
     (0x36e5_4050, "[OBJECT OBJECT]"),
@@ -38,7 +38,7 @@ pub(crate) fn is_digest(digest: &[u8; 32]) -> bool {
     let [a, b, c, d, ..] = *digest;
     let start = u32::from_be_bytes([a, b, c, d]);
     let mut words = DIGESTS.iter().filter(|(known, _)| *known == start);
-    words.any(|(_, word)| sha256(&[word.as_bytes()]) == *digest)
+    words.any(|(_, word)| sha256(word.as_bytes()) == *digest)
 }
 
 /// Whether a text is a macro of an advertising system that nobody replaced: `__CLICKID__`, `{{x}}`, `%%x%%`.
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn the_digest_of_every_word_is_known() {
         for (start, word) in DIGESTS {
-            let digest = sha256(&[word.as_bytes()]);
+            let digest = sha256(word.as_bytes());
             assert_eq!(digest[..4], start.to_be_bytes(), "{word}");
             assert!(is_digest(&digest) && is_word(word), "{word}");
         }

@@ -54,7 +54,8 @@ pub struct Country(Plan);
 impl Country {
     /// Reads an ISO 3166 code of two letters, in either case.
     pub fn parse(code: &str) -> Option<Self> {
-        Plan::find(0, code.as_bytes()).map(Self)
+        let letters = code.as_bytes().try_into().ok();
+        letters.and_then(|letters| Plan::find(0, letters)).map(Self)
     }
 }
 
@@ -98,7 +99,7 @@ fn international(digits: Digits) -> Result<Number, Flaw> {
     // No calling code is the beginning of another.
     for count in 1..=3 {
         let (code, national) = digits.first(count);
-        if let Some(plan) = Plan::find(code, b"") {
+        if let Some(plan) = Plan::find(code, [0; 2]) {
             return join(plan, without_trunk(plan, national).unwrap_or(national));
         }
     }

@@ -2,11 +2,10 @@
 //!
 //! Unicode's tables would be a fifth of the browser module, and a browser has its own. So a page takes this
 //! step in JavaScript (`sdk/page/plain.js`) and hands over the rest, and `tests/plain.json` holds both
-//! sides to one table. White space is therefore what JavaScript takes for it.
+//! sides to one table. White space is therefore what JavaScript takes for it, and in a browser letters are composed before
+//! a text comes here.
 
 use alloc::{borrow::Cow, string::String};
-
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// What people put between the digits of a phone number, beside white space.
 const SEPARATORS: &str =
@@ -58,12 +57,35 @@ pub fn trim(raw: &str) -> &str {
 
 /// A text in composed letters, without marks that nobody sees.
 fn visible(raw: &str) -> Cow<'_, str> {
-    if raw.is_ascii()
-        || !raw.contains(is_invisible) && is_nfc_quick(raw.chars()) == IsNormalized::Yes
-    {
+    if raw.is_ascii() || !raw.contains(is_invisible) && letters::are_composed(raw) {
         return Cow::Borrowed(raw);
     }
-    Cow::Owned(raw.chars().filter(|c| !is_invisible(*c)).nfc().collect())
+    let visible = raw.chars().filter(|c| !is_invisible(*c));
+    Cow::Owned(letters::composed(visible).collect())
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod letters {
+    use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+    pub(super) fn are_composed(text: &str) -> bool {
+        is_nfc_quick(text.chars()) == IsNormalized::Yes
+    }
+
+    pub(super) fn composed(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+        text.nfc()
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+mod letters {
+    pub(super) fn are_composed(_: &str) -> bool {
+        true
+    }
+
+    pub(super) fn composed(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+        text
+    }
 }
 
 /// Soft hyphens, zero-width characters, marks of direction, byte order marks.

@@ -1,4 +1,4 @@
-//! What is left of what people type: the table that `sdk/tests/plain.test.js` holds a page to as well.
+//! What is left of what people type, and which names events have: the tables that `sdk/tests/` holds a page to as well.
 #![cfg(feature = "serde")]
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +6,7 @@
     reason = "a panic is a failed test"
 )]
 
-use duet_events::{Country, Hashed, Invalid, hash, plain};
+use duet_events::{Country, EventName, Hashed, Invalid, hash, order};
 use serde_json::Value;
 
 fn holds(field: &str, rule: fn(&str) -> Result<Hashed, Invalid>) {
@@ -41,10 +41,20 @@ fn an_external_id_is_trimmed() {
 fn an_order_has_one_id_however_it_is_written() {
     let table: Value = serde_json::from_str(include_str!("plain.json")).unwrap();
     for row in table["order_id"].as_array().unwrap() {
-        assert_eq!(
-            plain::order_id(row[0].as_str().unwrap()),
-            row[1].as_str().unwrap(),
-            "{row}"
-        );
+        let id = order::clean_id(row[0].as_str().unwrap());
+        assert_eq!(id.as_deref(), row[1].as_str(), "{row}");
+    }
+}
+
+#[test]
+fn a_name_is_taken_or_breaks_a_rule() {
+    let table: Value = serde_json::from_str(include_str!("names.json")).unwrap();
+    for (rule, names) in table.as_object().unwrap() {
+        for name in names.as_array().unwrap() {
+            let broken = EventName::parse(name.as_str().unwrap()).err();
+            let broken = broken.map(|broken| broken.rule.into_owned());
+            let broken = broken.unwrap_or_else(|| "taken".to_owned());
+            assert_eq!(&broken, rule, "{name}");
+        }
     }
 }

@@ -440,7 +440,8 @@ export function pending(): number
 export interface DuetError {
   /**
    * For programs: `config`, `invalid`, `full`, `expired`, `too_large` (an event of more than 60 KB), `number` (`NaN` and
-   * the like, left out), `refused` (nothing arrives until a person helps: the address, the origin), `core` (the module has
+   * the like, left out), `order_id` (it names no order, so the event's id is random), `object` (`properties` that are none, left
+   * out), `refused` (nothing arrives until a person helps: the address, the origin), `core` (the module has
    * stopped), or a broken rule's name.
    */
   code: string

@@ -1,4 +1,5 @@
-// Duet on a page: brings the Rust module up, and keeps every exception away from the page.
+// Duet on a page: brings the Rust module up, and keeps every exception away from the page. Where there is no page (a worker, a
+// worklet) no module is brought up, and every call does nothing but answer with an id.
 
 import { open, openLater } from 'source'
 import { attach } from './core.js'
@@ -14,13 +15,13 @@ import { watch } from './orders.js'
 import { events, storedEvents } from './outbox.js'
 import { phase } from './phase.js'
 import { propertiesOf } from './properties.js'
-import { configure, settings } from './requests.js'
+import { configure, settings, withDefaults } from './requests.js'
 import { addPixel, identify, view } from './ttq.js'
 import { forget, learn, remember, reset } from './visitor.js'
 
 /** Fulfilled when the module is there, where it has to be fetched. */
 let ready
-/** What the first `init()` was given. */
+/** What the first `init()` was given, with its defaults. */
 let early
 /** The visitor's choice, of which the last counts and init()'s is the first. */
 let choice
@@ -30,7 +31,7 @@ const fail = (error) => {
   stopped()
   phase.isUp = false
   phase.isComing = true
-  emit('error', { code: 'core', message: 'Duet stopped working on this page: ' + error })
+  emit('error', { code: 'core', message: error + '' })
   // Whatever it had not come to store.
   events.forEach(({ key, stored }) => key && write(key, stored))
   keepEarly()
@@ -85,11 +86,11 @@ const beginning = new Promise((resolve) => {
 })
 
 const begin = (config) => {
-  early ??= config
+  early ??= withDefaults(config)
   choice ??= config.consent ?? 'granted'
   run(() => {
     if (!settings) {
-      configure(config)
+      configure(early)
       if (config.debug) explain().then(({ start }) => start(on, settings)).catch(unexplained)
       listen()
       addPixel(config)
@@ -111,7 +112,7 @@ const init = (config) => {
   } else {
     quiet(() => begin(config))
   }
-  return Promise.resolve(ready).then(() => new Promise(putOff))
+  return Promise.resolve(ready).then(() => new Promise((done) => (phase.isUp ? putOff(done) : done())))
 }
 
 /** A choice by the number Rust has for it. */
@@ -180,7 +181,7 @@ export const browser = {
       step(CONSENT, known(consent))
       replay()
     })
-    if (!phase.isUp && consent == 'denied') clear()
+    if (!phase.isUp && consent == 'denied') quiet(clear)
     keepEarly()
   },
   page() {

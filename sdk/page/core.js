@@ -6,7 +6,6 @@
 // other's, or wasm-bindgen would cross them differently.
 
 import { imports } from './effects.js'
-import { constants } from './sha256.js'
 
 /** `(NAME, ...values) => answer`: an export of the module, called with numbers and texts. */
 export let core
@@ -15,7 +14,7 @@ export const attach = (call) => {
   core = call
 }
 
-// Room for the texts of a call; one that is longer gets more.
+// Room for the text of a call, of which no call has two; one that is longer gets more.
 const ROOM_BYTES = 40_000
 
 /** `core`, over what `instantiate` makes of the module's imports. */
@@ -29,26 +28,18 @@ export const connect = (instantiate) => {
     given = bytes.slice(at, at + length)
   }
   const wasm = instantiate({ [MODULE]: { ...imports(), [GIVE]: give } })
-  new Int32Array(wasm[MEMORY].buffer).set(constants(), CONSTANTS / 4)
   return (name, ...values) => {
-    let at = room
     given = undefined
-    const crossing = []
-    for (const value of values) {
-      if (typeof value == 'string') {
-        // A character is at most three bytes.
-        const most = value.length * 3
-        if (at + most >= bytes.length) {
-          room = at = wasm[ALLOCATE](most + ROOM_BYTES, 1)
-          bytes = new Uint8Array(wasm[MEMORY].buffer)
-        }
-        const { written } = encoder.encodeInto(value, bytes.subarray(at))
-        crossing.push(at, written)
-        at += written
-      } else {
-        crossing.push(value)
+    const crossing = values.flatMap((value) => {
+      if (typeof value != 'string') return value
+      // A character is at most three bytes.
+      const most = value.length * 3
+      if (room + most >= bytes.length) {
+        room = wasm[ALLOCATE](most + ROOM_BYTES, 1)
+        bytes = new Uint8Array(wasm[MEMORY].buffer)
       }
-    }
+      return [room, encoder.encodeInto(value, bytes.subarray(room)).written]
+    })
     const answer = wasm[name](...crossing)
     return given ?? answer
   }

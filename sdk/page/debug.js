@@ -11,8 +11,12 @@ const table = (rows) => console.table(rows, ['field', 'rule', 'message'])
 
 // The page's code has room for the codes alone.
 const SENTENCES = {
+  core: (_field, error) => `Duet stopped working on this page: ${error}`,
+  call: (_field, error) => `the event was not reported: ${error}`,
   config: (field) => `init() cannot use the value of ${field}: its type in index.d.ts says what it takes`,
   event_id: () => 'options.eventId must be 1 to 64 of A-Z a-z 0-9 _ . : -; another id was made',
+  order_id: () => 'an order id must be text of 1 to 128 bytes, all printable, that names one order; the event has a random id',
+  object: (field) => `${field} must be an object; the event goes out without them`,
   full: () => 'the outbox of this browser is full (1,000 events or 1 MiB); the oldest event that names no order was removed',
   expired: () => 'the event waited 7 days for the proxy and was removed',
   refused: () => 'the proxy rejected the event; it will not be sent again',
@@ -22,7 +26,8 @@ const SENTENCES = {
 export const start = (on, settings) => {
   initSync({ module })
   on('call', (event) => {
-    const { errors, warnings } = check(JSON.stringify(event), settings.country ?? '', Date.now())
+    // The module has no tables of Unicode's; the browser has.
+    const { errors, warnings } = check(JSON.stringify(event).normalize(), settings.country ?? '', Date.now())
     if (errors.length) {
       say(`${event.event}: the proxy will refuse it`)
       table(errors)
@@ -40,7 +45,7 @@ export const start = (on, settings) => {
     if (said.length) table(said)
   })
   on('error', ({ code, field, eventId, message }) =>
-    say('error', { code, field, eventId, message: SENTENCES[code]?.(field) ?? message }),
+    say('error', { code, field, eventId, message: SENTENCES[code]?.(field, message) ?? message }),
   )
   return health(String(new URL(settings.endpoint, location.href))).then(({ http, says, rejects }) => {
     if (rejects) say(`the proxy rejects this page's events (HTTP 403): ${rejects}`)

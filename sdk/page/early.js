@@ -6,7 +6,7 @@ import { remove, write } from './host.js'
 import { toJson } from './json.js'
 import { settle } from './listeners.js'
 import { close, events, newKey } from './outbox.js'
-import { SIMPLE, beacon, bodyOf, canOutlive, endpointOf } from './requests.js'
+import { beacon, bodyOf, canOutlive, send } from './requests.js'
 import { remembered } from './visitor.js'
 
 /** Forgets the stored copy of a call: it goes out by itself now, or must not. */
@@ -15,7 +15,7 @@ export const drop = (task) => {
   task.key = undefined
 }
 
-/** Stores the calls that are held, if the visitor has agreed; `config` is what `init()` was given, if it was called. */
+/** Stores the calls that are held, if the visitor has agreed; `config` is what `init()` was given, if it was called, with its defaults. */
 export const keep = (config, consent) => {
   if (consent == 'denied') {
     for (const task of held.splice(0)) {
@@ -40,8 +40,7 @@ export const letGo = (config) => {
   const kept = held.filter((task) => task.key).map(({ copy }) => copy[2])
   const waiting = events.flatMap((event, number) => (event?.body ? [close(number)] : []))
   const body = bodyOf([...kept, ...waiting])
-  const { credentials = 'same-origin' } = config
   if (!kept[0] && !waiting[0]) return
-  if (!canOutlive()) return beacon(endpointOf(config), body)
-  fetch(endpointOf(config), { method: 'POST', body, keepalive: true, credentials, headers: SIMPLE }).catch(() => {})
+  if (canOutlive()) send(config, { body, keepalive: true }).catch(() => {})
+  else beacon(config, body)
 }

@@ -5,11 +5,12 @@ import { drop } from './early.js'
 import { gate } from './effects.js'
 import { hold } from './held.js'
 import { PREFIX, quiet, read, write } from './host.js'
-import { eventId, hex, isReserved } from './ids.js'
+import { eventId, isReserved, ofOrder } from './ids.js'
 import { toJson } from './json.js'
 import { emit, settle, settleInTime, ticket } from './listeners.js'
 import { alias, brokenBy, canonical } from './names.js'
 import { add } from './outbox.js'
+import { withoutPersons } from './personal.js'
 import { phase } from './phase.js'
 import { plainOrder } from './plain.js'
 import { settings } from './requests.js'
@@ -28,20 +29,14 @@ export const seconds = (time) => {
   return Math.floor(number > 1e11 ? number / 1000 : isFinite(number) ? number : Date.now() / 1000)
 }
 
-// The page may change what it handed in before the event goes out.
-const snapshot = (properties, leftOut) => {
-  const text = toJson(properties ?? {}, leftOut)
-  if (text[0] != '{') throw 'properties is not an object'
-  return JSON.parse(text)
-}
-
 /**
  * The properties both legs report: the caller's, with the currency where it is missing and known, and the order that the
- * event's id is derived from: the proxy rejects an id that is another order's.
+ * event's id is derived from: the proxy rejects an id that is another order's. One that cannot name an order is the proxy's
+ * to judge.
  */
 export const complete = (properties, currency, orderId) => {
   if (currency && properties.value != null) properties.currency ??= currency
-  if (orderId) properties.order_id = plainOrder(orderId)
+  if (orderId) properties.order_id = plainOrder(orderId) || orderId
   return properties
 }
 
@@ -55,60 +50,66 @@ const unfired = (mark, wanted) => {
   return wanted & ~before
 }
 
-const derive = (event, order) => core(ID, event, order)
-
 /** `wanted`: the legs it is for, `pixel` and `server`. */
-export const fire = (wanted, event, properties, options) => {
+export const fire = (wanted, called, properties, options) => {
+  const event = quiet(() => (called + '').trim()) ?? ''
   const { number, delivery } = ticket(event)
   const { isUp, isComing } = phase
   let id = ''
   try {
     const { orderId = properties?.order_id, eventId: own, user, eventTime, testEventCode, ...rest } = options ?? {}
-    const ofName = (name, own) => eventId(name, orderId, own, isUp ? derive : undefined)
-    const isOthers = isReserved(own) && ![event, alias(event)].some((name) => name && ofName(name) == own)
-    id = ofName(event, isOthers ? '' : own)
+    const isOthers = isReserved(own) && ![event, alias(event)].some((name) => name && eventId(name, orderId) == own)
+    id = eventId(event, orderId, isOthers ? '' : own)
+    if (!isUp && !isComing) {
+      settle(number, id, 'off')
+      return { eventId: id, delivery }
+    }
     const mistake = (code, field) => emit('error', { code, eventId: id, field })
     const invalid = (rule, field) => {
       mistake(rule, field)
       settle(number, id, 'invalid', { errors: [{ field, rule }] })
     }
     if (own != null && id != own) mistake('event_id', 'eventId')
-    const copy = snapshot(properties, (name) => mistake('number', 'properties.' + name))
+    const order = plainOrder(orderId)
+    if (!order && orderId != null && orderId !== '') mistake('order_id', 'properties.order_id')
+    // The page may change what it handed in before the event goes out.
+    let text = quiet(() => toJson(properties ?? {}, (name) => mistake('number', 'properties.' + name)))
+    if (text?.[0] != '{') {
+      text = '{}'
+      mistake('object', 'properties')
+    }
+    const copy = JSON.parse(text)
     const asked = wanted.pixel && rest.pixel !== false
     // What a page reports before it is shown happens when it is.
     const time = eventTime == null && document.prerendering ? undefined : seconds(eventTime)
-    const made = {
+    const page = { url: location.href.slice(0, 2048), referrer: document.referrer.slice(0, 2048) || undefined }
+    /** The event under the settings of `init()`; `about` are members of its user. */
+    const whole = (config, about) => ({
       event,
+      event_id: id,
+      event_time: time ?? seconds(),
       consent: 'granted',
-      page: { url: location.href.slice(0, 2048), referrer: document.referrer.slice(0, 2048) || undefined },
+      limited_data_use: rest.limitedDataUse === true || navigator.globalPrivacyControl || undefined,
+      page,
+      properties: complete(copy, config?.currency, orderId),
       test_event_code: testEventCode || undefined,
-    }
+      user: { locale: navigator.language || undefined, ...about },
+    })
     const who = userFields(user)
-    const stated = complete({ ...copy }, '', orderId)
-    const called = { ...made, event_id: own, event_time: time ?? seconds(), properties: stated, user: members(who) }
-    emit('call', called)
-    const isTooLarge = new TextEncoder().encode(toJson(called)).length > MOST_BYTES
-    const name = event + ''
-    const order = plainOrder(orderId ?? '')
+    const stated = { ...whole(settings, members(who)), event_id: own }
+    emit('call', stated)
+    const isTooLarge = new TextEncoder().encode(toJson(stated)).length > MOST_BYTES
     const attempt = () => {
       drop(attempt)
-      const rule = brokenBy(name)
+      const rule = brokenBy(event)
       if (rule) invalid(rule, 'event')
       else if (gate == 'denied') settle(number, id, 'consent')
       else if (gate == 'held') hold(attempt)
       else out()
     }
-    const whole = (config, about) => ({
-      ...made,
-      event_id: id,
-      event_time: time ?? seconds(),
-      properties: complete(copy, config?.currency, orderId),
-      limited_data_use: rest.limitedDataUse === true || navigator.globalPrivacyControl || undefined,
-      user: { locale: navigator.language || undefined, ...about },
-    })
     const out = () => {
       const keys = digestsOf(who)
-      const mark = order && PREFIX + 'o:' + hex(derive(canonical(name), order) ?? [])
+      const mark = order && PREFIX + 'o:' + ofOrder(canonical(event), order)
       const legs = unfired(mark, (asked && pixels[0] != null && PIXEL_LEG) | (wanted.server && SERVER_LEG))
       // The module has stopped over this very event, which then is one of those without it.
       if (!phase.isUp) return hold(attempt)
@@ -120,7 +121,7 @@ export const fire = (wanted, event, properties, options) => {
       } else {
         settle(number, id, wanted.server ? 'duplicate' : 'off')
       }
-      if (legs & PIXEL_LEG) report(event, copy, id, keys)
+      if (legs & PIXEL_LEG) report(event, { ...withoutPersons(copy), order_id: order || undefined }, id, keys)
     }
     attempt.number = number
     attempt.id = id
@@ -128,11 +129,10 @@ export const fire = (wanted, event, properties, options) => {
     attempt.early = wanted.server && ((config, about) => [!asked, '', whole(config, about)])
     if (isTooLarge) invalid('too_large', 'properties')
     else if (isUp) attempt()
-    else if (isComing) hold(attempt)
-    else settle(number, id, 'off')
+    else hold(attempt)
   } catch (error) {
-    emit('error', { code: 'call', message: `${event} was not reported: ${error}` })
-    settle(number, (id ||= eventId()), isUp || isComing ? 'dropped' : 'off')
+    emit('error', { code: 'call', message: error + '' })
+    settle(number, (id ||= eventId()), 'dropped')
   }
   settleInTime(number, id)
   return { eventId: id, delivery }

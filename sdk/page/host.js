@@ -1,5 +1,7 @@
 // The page: its storage, its cookies, its address.
 
+import { nothing } from './plain.js'
+
 /** What the keys of all that Duet stores begin with. */
 export const PREFIX = 'duet:'
 
@@ -34,12 +36,14 @@ export const keys = () =>
 
 // TikTok says nothing of the alphabet of its ids; this much fits a cookie, a header and JSON unchanged.
 const fits = /^[!#-+\--:<-[\]-~]{1,1024}$/
-// A macro that nobody has replaced, and what programs write for nothing.
-const nobodys = /^(__.*__|\{\{.*}}|%%.*%%|undefined|null|nan|none|\[object object\])$/i
+// What stands where nobody has replaced it.
+const macro = /^(__.*__|\{\{.*}}|%%.*%%)$/
 
 /** A click id or browser id of TikTok's; empty for what cannot be one, also where somebody has encoded it once more. */
-export const tiktokId = (text) =>
-  fits.test(text ?? '') && !nobodys.test(quiet(() => decodeURIComponent(text)) ?? text) ? text : ''
+export const tiktokId = (text) => {
+  const decoded = quiet(() => decodeURIComponent(text)) ?? text
+  return fits.test(text ?? '') && !macro.test(decoded) && !nothing.test(decoded) ? text : ''
+}
 
 /** An address of the page's, whatever its `<base>` says: that is about its links. */
 export const absolute = (address) =>

@@ -1,18 +1,14 @@
-// Ids where there is no WebAssembly: on a server, and for the moment in which a strict
-// Content-Security-Policy makes the page fetch the translated module. The rules are those of the
-// `duet-events` crate, and the same vectors hold them.
+// Event ids. They are made here and not by the module, since a call answers with one at once, before the module has come and
+// where there is none. The rules are those of the `duet-events` crate, and the same vectors hold them.
 
 import { plainOrder } from './plain.js'
 import { sha256 } from './sha256.js'
 
-/**
- * The caller's own id if it is one, else the order's, by `derive` or in JavaScript, else one of the bytes that `random`
- * gives.
- */
-export const eventId = (event, orderId, own, derive, random = randomBytes) => {
+/** The caller's own id if it is one, else the order's, else one of the bytes that `random` gives. */
+export const eventId = (event, orderId, own, random = randomBytes) => {
   if (/^[\w.:-]{1,64}$/.test(own ?? '')) return own + ''
-  const order = plainOrder(orderId ?? '')
-  return order ? uuid(derive?.(event + '', order) ?? ofOrder(event, order), 0x80) : uuid(random(), 0x40)
+  const order = plainOrder(orderId)
+  return order ? ofOrder(event, order) : uuid(random(), 0x40)
 }
 
 /** Whether an id has the form of an order's, which no other event may have. */
@@ -27,8 +23,8 @@ export const randomBytes = () => {
 export const hex = (bytes) =>
   bytes.toHex?.() ?? bytes.reduce((text, byte) => text + (byte + 256).toString(16).slice(1), '')
 
-// SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID.
-const ofOrder = (event, order) => sha256(`duet/1|${event}|${order}`)
+/** SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID. */
+export const ofOrder = (event, order) => uuid(sha256(`duet/1|${(event + '').trim()}|${order}`), 0x80)
 
 // The first 16 bytes.
 const uuid = (bytes, version) => {

@@ -17,33 +17,39 @@ const KEEPALIVE_BYTES = 60_000
 // What Rust knows a redirect by that has lost the body.
 const MOVED = 300
 
-/** What `init()` was given, with its defaults. */
+/** What `init()` was given, with its defaults; undefined until the module has it too. */
 export let settings
 let token
 let inFlight = 0
 
-/** Where the proxy takes events. */
-export const endpointOf = (config) => absolute(config.endpoint || '/api/analytics/tiktok/track')
+/** What `init()` is given, with its defaults. */
+export const withDefaults = (config) => ({
+  ...config,
+  country: ((config.country ?? '') + '').trim(),
+  credentials: config.credentials || 'same-origin',
+  endpoint: absolute(config.endpoint || '/api/analytics/tiktok/track'),
+})
 
 /** A body for the proxy. */
 export const bodyOf = (events) => toJson({ sent_at: Date.now(), events })
 
-/** With anything else the browser asks the proxy for leave first, and a page that is left cannot. */
-export const SIMPLE = { 'content-type': 'text/plain;charset=UTF-8' }
+/** Posts to the proxy. Of another content type the browser asks the proxy for leave first, and a page that is left cannot. */
+export const send = ({ endpoint, credentials }, request, authorization) =>
+  fetch(endpoint, {
+    ...request,
+    method: 'POST',
+    credentials,
+    headers: { 'content-type': 'text/plain;charset=UTF-8', ...authorization },
+  })
 
 /** Whether requests can outlive their page here. */
 export const canOutlive = () => 'keepalive' in Request.prototype
 
 /** A beacon says nothing of its fate, so the events in it stay until an answer names them. */
-export const beacon = (endpoint, body) => quiet(() => navigator.sendBeacon(endpoint, body))
+export const beacon = ({ endpoint }, body) => quiet(() => navigator.sendBeacon(endpoint, body))
 
 export const configure = (config) => {
-  settings = {
-    ...config,
-    country: ((config.country ?? '') + '').trim(),
-    endpoint: endpointOf(config),
-    credentials: config.credentials || 'same-origin',
-  }
+  settings = config
   if (settings.country && !core(COUNTRY, settings.country)) emit('error', { code: 'config', field: 'country' })
 }
 
@@ -55,7 +61,7 @@ export async function post(number, leaving, batch) {
   const answer = { status: 0, retryAfterMs: 0, results: '' }
   if (keepalive) inFlight += length
   if (leaving && !(keepalive && canOutlive())) {
-    beacon(settings.endpoint, body)
+    beacon(settings, body)
   } else {
     const abort = new AbortController()
     const { signal } = abort
@@ -73,14 +79,9 @@ export async function post(number, leaving, batch) {
 
 // Offline, blocked, patched, cut off or no JSON: what `answer` has got by then is the answer.
 async function ask(request, leaving, batch, answer) {
-  const { endpoint, credentials, getToken } = settings
+  const { getToken } = settings
   if (getToken && !leaving) token = await getToken()
-  const response = await fetch(endpoint, {
-    ...request,
-    method: 'POST',
-    credentials,
-    headers: { ...SIMPLE, ...(token && { authorization: 'Bearer ' + token }) },
-  })
+  const response = await send(settings, request, token && { authorization: 'Bearer ' + token })
   answer.retryAfterMs = milliseconds(response.headers.get('retry-after'))
   const moved = response.redirected && response.ok
   // A 307 or 308 hands the body on; of anything else a GET was made, whose answer settles nothing.

@@ -14,7 +14,7 @@ const unlike = () => {
 }
 
 const fire = (_legs, event, properties, options) => {
-  const id = eventId(event, options?.orderId ?? properties?.order_id, options?.eventId, undefined, unlike)
+  const id = eventId(event, options?.orderId ?? properties?.order_id, options?.eventId, unlike)
   return { eventId: id, delivery: Promise.resolve({ event, eventId: id, status: 'off' }) }
 }
 

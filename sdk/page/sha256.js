@@ -1,7 +1,7 @@
-// SHA-256 where there is no WebAssembly, and its constants for where there is.
+// SHA-256, for ids that are there at once.
 
 /** The first 32 bits of the fractional parts of the square and cube roots of the first primes: 8 and 64. */
-export const constants = () => {
+const constants = () => {
   const primes = []
   for (let n = 2; !primes[63]; n++) if (primes.every((prime) => n % prime)) primes.push(n)
   const roots = [...primes.slice(0, 8).map(Math.sqrt), ...primes.map(Math.cbrt)]
@@ -47,4 +47,4 @@ export const sha256 = (text) => {
 
 // UTF-8, a character for each byte. Test environments and worklets have no TextEncoder. Half a surrogate pair becomes
 // U+FFFD, as there.
-const utf8 = (text) => unescape(encodeURIComponent(text.replace(/[\ud800-\udfff]/gu, '\ufffd')))
+export const utf8 = (text) => unescape(encodeURIComponent(text.replace(/[\ud800-\udfff]/gu, '\ufffd')))

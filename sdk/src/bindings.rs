@@ -5,7 +5,7 @@
 
 use core::panic::PanicInfo;
 
-use duet_events::{Country, Hashed, id, name};
+use duet_events::{Country, Hashed};
 use lol_alloc::LeakingPageAllocator;
 use spin::Mutex;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -198,18 +198,18 @@ pub fn looked() {
     run(&Call::Looked);
 }
 
-/// Gives the digest of a personal value that is [plain](duet_events::plain): 0 for an e-mail address, 1 for a
-/// phone number, 2 for an external id. Nothing for what cannot be one.
+/// Gives the digest of a personal value that is [plain](duet_events::plain) and no digest itself: 0 for an e-mail address, 1
+/// for a phone number, 2 for an external id. Nothing for what cannot be one.
 #[wasm_bindgen]
 pub fn digest(which: u32, plain: &str) {
     let hashed = match which {
-        0 => Hashed::of_email(plain),
-        1 => Hashed::of_phone(
+        0 => Hashed::of_plain_email(plain),
+        1 => Hashed::of_plain_phone(
             plain.bytes().map(char::from),
             COUNTRY.try_lock().and_then(|it| *it),
         )
         .ok(),
-        _ => Hashed::of_external_id(plain),
+        _ => Some(Hashed::of_plain_id(plain)),
     };
     if let Some(hashed) = hashed {
         page::give(hashed.as_bytes());
@@ -224,22 +224,6 @@ pub fn country(code: &str) -> bool {
     };
     *country = Country::parse(code);
     country.is_some()
-}
-
-/// What is wrong with an event's name, by its number in [`Flaw`](name::Flaw); 0 for nothing. The lists of reserved
-/// and known names have spaces between them.
-#[wasm_bindgen]
-pub fn flaw(event: &str, reserved: &str, known: &str) -> u32 {
-    let [reserved, known] =
-        [reserved, known].map(|list| list.as_bytes().split(|byte| *byte == b' '));
-    let checked = name::check_against(reserved, known, event);
-    checked.map_or_else(|flaw| flaw as u32, |()| 0)
-}
-
-/// Gives the id of an order's event.
-#[wasm_bindgen]
-pub fn id(event: &str, order_id: &str) {
-    page::give(&id::of_order(event, order_id));
 }
 
 /// See [`once::believed`].

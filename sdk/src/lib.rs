@@ -13,7 +13,8 @@
 //! | [`outbox`], [`pace`], [`answer`] | what to send, when to try again, what an answer settles |
 //! | [`effect`], [`facts`] | what this module asks of the page, and what it is told |
 //!
-//! Names, ids, digests and phone numbers are [`duet_events`]'. Every page downloads this, so what is
+//! Digests and phone numbers are [`duet_events`]'. Event names and ids, which a call answers with before this module may be
+//! there, are the page's, held to the same tables. Every page downloads this, so what is
 //! written here is written to be small: numbers where only `page/` has words, nothing that allocates, and
 //! no sentences.
 

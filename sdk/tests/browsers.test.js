@@ -21,6 +21,7 @@ const NEEDED = {
   'bulk memory of WebAssembly': [75, 79, 15],
   AbortController: [66, 57, 12.1],
   encodeInto: [74, 61, 14.1],
+  written: [74, 61, 14.1],
   flatMap: [69, 62, 12],
   fromEntries: [73, 63, 12.1],
   globalThis: [71, 65, 12.1],
@@ -40,7 +41,7 @@ const USED_WHERE_THERE = [
 
 /** What browsers had before they had modules. */
 const OLDER = `
-  Array ArrayBuffer BigInt Boolean DataView Date Error Infinity Int32Array JSON Map Math NaN Number Object Promise Proxy Reflect Request
+  Array ArrayBuffer BigInt Boolean DataView Date Error Infinity Int32Array JSON Map Math NaN Number Object Promise Proxy Reflect RegExp Request
   Set String Symbol TextEncoder TypeError URL Uint8Array WeakMap WebAssembly clearTimeout console crypto decodeURIComponent document
   encodeURIComponent fetch isFinite isNaN localStorage location navigator parseFloat parseInt performance sessionStorage setTimeout
   undefined window history
@@ -49,7 +50,7 @@ const OLDER = `
   every exec exports filter find findIndex finally floor for forEach from get getElementsByTagName getInt32 getItem getOwnPropertyDescriptor
   getRandomValues has hash head headers hidden host hostname href includes indexOf info insertBefore instantiate isArray isInteger join json
   keepalive key keys language lastIndexOf length log map match max message min name nonce normalize now ok open origin parentNode parse pathname
-  port pow protocol prototype push querySelector race random readyState redirected reduce referrer removeEventListener removeItem
+  pop port pow protocol prototype push querySelector race random readyState redirected reduce referrer removeEventListener removeItem
   replace request resolve round search searchParams set setInt32 setItem shift signal size slice some sort splice split sqrt src
   startsWith status storage stringify subarray substring test then toFixed toJSON toLowerCase toString toUpperCase trim type unescape unshift
   url userAgent value values visibilityState warn

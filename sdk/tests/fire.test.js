@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import './names.js'
 import { complete, seconds } from '../page/fire.js'
 
 test('the currency and the order are added where they are missing and known', () => {

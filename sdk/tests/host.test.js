@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import './names.js'
 import { clickIn, read, remove, write } from '../page/host.js'
 
 const clickOf = (id) => clickIn('https://shop.example/?ttclid=' + encodeURIComponent(id))

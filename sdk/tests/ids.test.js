@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { eventId, isReserved } from '../page/ids.js'
+import './names.js'
+import { eventId, isReserved, ofOrder } from '../page/ids.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
@@ -24,7 +25,7 @@ test('the digest is SHA-256 at every length around its block', async () => {
     const digest = Buffer.from(await crypto.subtle.digest('SHA-256', bytes)).toString('hex')
     // The version and variant digits of the id are not the digest's.
     const unversioned = (hex) => hex.slice(0, 12) + hex.slice(13, 16) + hex.slice(17, 32)
-    assert.equal(unversioned(eventId('Subscribe', orderId).replaceAll('-', '')), unversioned(digest))
+    assert.equal(unversioned(ofOrder('Subscribe', orderId).replaceAll('-', '')), unversioned(digest))
   }
 })
 
@@ -37,6 +38,14 @@ test('without an order an id is random', () => {
   assert.match(eventId('Search'), UUID)
   assert.match(eventId('Search', ''), UUID)
   assert.notEqual(eventId('Search'), eventId('Search'))
+})
+
+test('an order id that names no order makes no id, and blanks around the name of an event are none of it', () => {
+  for (const orderId of [' ', 'undefined', '[object Object]', 'x'.repeat(129), {}, true]) {
+    assert.match(eventId('Subscribe', orderId), UUID)
+    assert.notEqual(eventId('Subscribe', orderId), eventId('Subscribe', orderId))
+  }
+  assert.equal(eventId(' Subscribe\n', ' PHO7K3M9Q2X '), '8dfcc057-77d8-88a5-b01a-e0d0586f4129')
 })
 
 test('an id of the form of an order\'s is reserved', () => {

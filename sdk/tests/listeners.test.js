@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
+import './names.js'
 import { settle, settleInTime, ticket } from '../page/listeners.js'
 
 test('every call that nobody settles is queued in its own time, whichever calls share its task', async () => {

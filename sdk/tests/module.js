@@ -1,10 +1,8 @@
 // The Rust module as `cargo xtask sdk` built it, under the page's side as it stands in `page/`, on what
 // those tests need of a page.
 
-import { readFileSync } from 'node:fs'
+import { built } from './names.js'
 import { attach, connect } from '../page/core.js'
-
-const built = (file) => readFileSync(new URL('../../target/npm/build/' + file, import.meta.url))
 
 const stored = new Map()
 /** What is stored, by its keys. */
@@ -19,8 +17,6 @@ Object.defineProperty(globalThis, 'localStorage', {
 })
 globalThis.location = { href: 'https://shop.example/', protocol: 'https:' }
 globalThis.document = { cookie: '', addEventListener() {}, referrer: '' }
-
-Object.assign(globalThis, JSON.parse(built('names.json')))
 
 /** Brings it up. */
 export const bringUp = () => {

@@ -6,13 +6,13 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { bringUp } from './module.js'
 import { plainOrder } from '../page/plain.js'
-import { configure } from '../page/requests.js'
+import { configure, withDefaults } from '../page/requests.js'
 import { digestsOf } from '../page/visitor.js'
 
 const table = JSON.parse(readFileSync(new URL('../../events/tests/plain.json', import.meta.url)))
 
 bringUp()
-configure({ country: ' vn ' })
+configure(withDefaults({ country: ' vn ' }))
 
 const digest = (text) =>
   text == null ? '' : /^[0-9a-f]{64}$/.test(text) ? text : createHash('sha256').update(text).digest('hex')
@@ -30,6 +30,7 @@ for (const [which, [field, rows]] of Object.entries(people).entries()) {
 }
 
 test('an order has one id however it is written', () => {
-  for (const [raw, plain] of orders) assert.equal(plainOrder(raw), plain, JSON.stringify(raw))
-  assert.equal(plainOrder(1234), '1234')
+  for (const [raw, plain] of orders) assert.equal(plainOrder(raw), plain ?? '', JSON.stringify(raw))
+  for (const number of [1234, 1234n]) assert.equal(plainOrder(number), '1234')
+  for (const other of [undefined, null, NaN, 1.5, true, {}, ['A1']]) assert.equal(plainOrder(other), '', String(other))
 })

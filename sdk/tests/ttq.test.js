@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
+import './names.js'
 
 const PIXEL = 'C4ABCDEFGHIJ0123456789'
 

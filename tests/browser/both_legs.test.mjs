@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { call, init, report } from './call.mjs';
+import { call, heard, init, report } from './call.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
 import { until } from './until.mjs';
 
@@ -131,6 +131,43 @@ inBrowsers(engines, (scene) => {
         assert.deepEqual([leg.value, leg.currency], [value, currency]);
       }
     }
+  });
+
+  test('an order id that names no order gives a random event id, and both the page and the proxy say so', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    const unusable = [' ', 'undefined', null + '', '[object Object]', 'x'.repeat(129), {}, 'lan@example.com'];
+    const ids = new Set();
+    for (const orderId of unusable) {
+      const { eventId, delivery } = await report(page, 'trackDualEvent', 'ViewContent', {}, { orderId });
+      assert.match(eventId, /^[\da-f]{8}-[\da-f]{4}-4/, JSON.stringify(orderId));
+      assert.equal(delivery.status, 'accepted');
+      assert.ok(delivery.warnings.some(({ field, rule }) => field === 'properties.order_id' && rule === 'order_id'));
+      await stack.bothLegs(eventId);
+      const pixel = stack.pixelEvents().find((sent) => sent.event_id === eventId);
+      assert.equal(pixel.properties.order_id, undefined);
+      ids.add(eventId);
+    }
+    assert.equal(ids.size, unusable.length);
+    const codes = (await heard(page, 'error')).map(({ code }) => code);
+    assert.deepEqual(codes, unusable.map(() => 'order_id'));
+    const { delivery } = await report(page, 'trackDualEvent', 'CompletePayment', { order_id: 'null', value: 99000 });
+    assert.deepEqual(delivery.errors.map(({ rule }) => rule), ['order_id'], 'a money event without its order is rejected');
+  });
+
+  test('blanks around a name are none of it, and properties that are no object cost no event', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    for (const properties of ['text', 7, true, ['a']]) {
+      const { eventId, delivery } = await report(page, 'trackDualEvent', ' Subscribe\n', properties, { orderId: `NET7${typeof properties}` });
+      assert.equal(delivery.status, 'accepted');
+      const [{ signals }] = await stack.bothLegs(eventId);
+      assert.deepEqual(signals.map((signal) => signal.event), ['Subscribe', 'Subscribe']);
+    }
+    const errors = (await heard(page, 'error')).map(({ code, field }) => [code, field]);
+    assert.deepEqual(errors, [1, 2, 3, 4].map(() => ['object', 'properties']));
   });
 
   test('the former trackTikTokServerEvent({event, …}) reports on the server leg alone', async () => {

@@ -60,6 +60,24 @@ inBrowsers(engines, (scene) => {
     assertNone(JSON.stringify(await visitor.context.cookies()), raw, 'a cookie');
   });
 
+  test('personal data among the properties goes on neither leg', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    const { eventId } = await report(page, 'trackDualEvent', 'ViewContent', {
+      customer_email: person.email,
+      customer: { phoneNumber: person.phone, has_phone: true, tier: 'gold' },
+      description: `for ${person.email}`,
+      landing: `https://shop.example/?plan=pro&userId=${person.externalId}`,
+    });
+    const [{ properties }] = await stack.bothLegs(eventId);
+    const pixel = stack.pixelEvents().find((sent) => sent.event_id === eventId);
+    const left = { customer: { has_phone: true, tier: 'gold' }, description: 'for', landing: 'https://shop.example/?plan=pro' };
+    assert.deepEqual(properties, left);
+    for (const [name, value] of Object.entries(left)) assert.deepEqual(pixel.properties[name], value);
+    assertNone(JSON.stringify(pixel), raw, 'what the Pixel sent');
+  });
+
   test('a raw personal value is nowhere on window, in no error and no line of the console', async () => {
     const { stack } = scene;
     const page = await (await scene.visitor()).open(stack.fixture);

@@ -10,7 +10,6 @@
 
 mod boundary;
 mod bundle;
-mod constants;
 mod module;
 mod names;
 mod package;

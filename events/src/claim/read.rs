@@ -11,7 +11,7 @@ use crate::{
     EventId, EventName, Invalid,
     fields::{Fields, Place, Problems, Scalar, Value},
     invalid::MAX_WARNINGS,
-    near, nobody,
+    near, nobody, plain,
     rule::{leave_out, reject, repair},
 };
 
@@ -46,7 +46,7 @@ pub(super) fn name(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<E
         }
         return None;
     };
-    let trimmed = name.trim();
+    let trimmed = plain::trim(&name);
     if trimmed.len() < name.len() {
         problems.warn("event", &repair::BLANKS);
     }

@@ -20,15 +20,15 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The plan of a calling code, or of a country: two letters in either case.
-    pub(super) fn find(wanted: u64, country: &[u8]) -> Option<Self> {
+    pub(super) fn find(wanted: u64, country: [u8; 2]) -> Option<Self> {
+        let country = country.map(|letter| letter.to_ascii_uppercase());
         let mut code = 0;
-        let mut rest: &[u8] = &COUNTRIES;
+        let mut rest = COUNTRIES.as_chunks().0;
         for [step, lengths, kind] in &PLANS {
             code += u64::from(*step);
-            let (countries, next) = rest.split_at_checked(usize::from(kind & 31) * 2)?;
-            let mut countries = countries.chunks(2);
+            let (countries, next) = rest.split_at_checked(usize::from(kind & 31))?;
             let is_it = if wanted == 0 {
-                countries.any(|known| known.eq_ignore_ascii_case(country))
+                countries.contains(&country)
             } else if code > wanted {
                 return None;
             } else {

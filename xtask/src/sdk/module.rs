@@ -5,10 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
 
-use super::{
-    boundary::{self, Names},
-    constants,
-};
+use super::boundary::{self, Names};
 use crate::run::{cargo_target, command, output, root, run};
 
 /// What wasm-opt and wasm2js may take for granted: the features rustc uses by default. Which of them the module has need of in the
@@ -39,9 +36,6 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
     reach.arg(&bound).arg("-o").arg(&needed).args(FEATURES);
     reach.arg("--graph-file").arg(&roots);
     output(reach)?;
-    let mut bytes = fs::read(&needed)?;
-    let constants = constants::cut(&mut bytes)?;
-    fs::write(&needed, bytes)?;
 
     let mut optimise = tool("wasm-opt");
     optimise.arg(&needed).arg("-o").arg(&bound);
@@ -65,9 +59,8 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
     let mut shorten = tool("wasm-opt");
     shorten.arg(&bound).arg("-o").arg(&bound).args(FEATURES);
     shorten.arg("--minify-imports-and-exports-and-modules");
-    let mut names = boundary::names(&output(shorten)?)?;
+    let names = boundary::names(&output(shorten)?)?;
     boundary::check(&names, &root().join("sdk/page"))?;
-    names.push(("CONSTANTS".to_owned(), constants.to_string()));
     Ok(names)
 }
 
