@@ -8,7 +8,7 @@
 //! Each folder in `keyspaces` has a file `current`: the number of the newest manifest (8 bytes), its xxh3 (16 bytes) and
 //! a zero. That manifest, `v` and the number, is an archive whose section `tables` lists levels, runs and tables, each
 //! table with its number (8 bytes), a zero, its xxh3 (16 bytes) and 8 bytes more. Numbers are little-endian. Journals are
-//! looked at by [`journal`](super::journal).
+//! looked at by [`journal`].
 
 use std::{
     fs::{self, File},
