@@ -2,7 +2,7 @@
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|
-//! | `waiting` | destination and class, sequence number (see [`row`](super::row)) | the events of one commit, and marks on settled ones |
+//! | `waiting` | destination and class, sequence number (see [`row`]) | the events of one commit, and marks on settled ones |
 //! | `dead` | [`LetterId`], 16 bytes | [`DeadLetter`] as JSON |
 //! | `seen` | shelf, row number (see [`seen`]) | keys and until when they are remembered; filters of runs |
 //! | `runs` | shelf, run, part | the sorted keys of that part |
