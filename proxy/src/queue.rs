@@ -4,14 +4,14 @@
 //! # Invariants
 //!
 //! 1. **Durable before answered.** When [`Intake::enqueue`] returns `Ok`, every event of that call that
-//!    it reports as [`Enqueued::Accepted`] has been fsynced.
+//!    it reports as [`Enqueued::Accepted`](crate::decide::Enqueued::Accepted) has been fsynced.
 //! 2. **Decided once.** Of any number of events with one key, concurrent or not, before or after a
 //!    restart, exactly one is accepted while the key is remembered. The decision and the write are one
 //!    atomic commit.
 //! 3. **Out when settled.** An event leaves the queue only through [`Lane::settle`], with one outcome. What
 //!    was claimed and not settled when the process ended is claimed again.
-//! 4. **In order, apart, and bounded.** The events of one destination and [`Class`] are claimed in the order in which
-//!    they were accepted, and no destination waits for another. What waits is on disk: the heap holds the
+//! 4. **In order, apart, and bounded.** The events of one destination and [`Class`](crate::decide::Class) are claimed
+//!    in the order in which they were accepted, and no destination waits for another. What waits is on disk: the heap holds the
 //!    calls under way, the batches that were claimed, and the latest deduplication keys.
 //! 5. **On disk or refused.** When a write fails, whoever waits for it is told so, and nothing is taken until
 //!    the store has been opened again and what is on disk has been read anew.
