@@ -1,7 +1,7 @@
 // Loaded with `debug: true` only: tells on the console what Duet does, and what the proxy would say of
 // each call, in its own words.
 
-import module from './debug_bg.wasm'
+import packed from './debug_bg.wasm.gz'
 import { check, health, initSync } from './debug_glue.js'
 
 const title = 'color:#fe2c55;font-weight:bold'
@@ -23,8 +23,9 @@ const SENTENCES = {
 }
 
 /** `on` is the SDK's own, which here also knows of every `call`; `settings` are `init()`'s. */
-export const start = (on, settings) => {
-  initSync({ module })
+export const start = async (on, settings) => {
+  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'))
+  initSync({ module: await new Response(unpacked).arrayBuffer() })
   on('call', (event) => {
     // The module has no tables of Unicode's; the browser has.
     const { errors, warnings } = check(JSON.stringify(event).normalize(), settings.country ?? '', Date.now())

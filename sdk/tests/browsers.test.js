@@ -35,6 +35,8 @@ const USED_WHERE_THERE = [
   'locks', 'sendBeacon', 'globalPrivacyControl', 'trustedTypes', 'createPolicy', 'createScriptURL',
   // A module that is compiled while it arrives; a page that is not shown yet; the navigation's own entry
   'compileStreaming', 'prerendering', 'getEntriesByType',
+  // `debug: true` alone
+  'DecompressionStream', 'Blob', 'Response', 'stream', 'pipeThrough',
   // Digests as text; what makes the ids of a server differ
   'toHex', 'timeOrigin',
 ]

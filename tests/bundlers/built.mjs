@@ -70,9 +70,7 @@ export const builds = {
     const { default: webpack } = await import('webpack')
     const output = { path: folder, filename: 'main.js', publicPath: 'auto' }
     const stats = await new Promise((resolve, reject) => {
-      // webpack warns of the size of debug.js, which only `debug: true` loads; the guide says so.
-      const performance = { assetFilter: (file) => !/^[\da-f]{20}\.js$/.test(file) && !file.endsWith('.map') }
-      webpack({ mode: 'production', context: app, entry: './main.js', output, performance }, (error, stats) =>
+      webpack({ mode: 'production', context: app, entry: './main.js', output }, (error, stats) =>
         error ? reject(error) : resolve(stats),
       )
     })

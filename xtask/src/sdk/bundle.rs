@@ -32,14 +32,14 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
         build,
         package,
         ("debug.js", "debug.js"),
-        &["--loader:.wasm=binary"],
+        &["--loader:.gz=binary"],
         &[],
     )?;
     let server = ["--alias:surroundings=./server.js"];
-    bundle(build, package, ("api.js", "server.js"), &server, &[])?;
+    bundle(build, package, ("api.js", "server.js"), &server, names)?;
     // For Jest and everyone else who still calls `require`.
     let common_js = ["--alias:surroundings=./server.js", "--format=cjs"];
-    bundle(build, package, ("api.js", "server.cjs"), &common_js, &[])
+    bundle(build, package, ("api.js", "server.cjs"), &common_js, names)
 }
 
 /// Puts the module's text behind the code that reads it. In the midst of it, it would spoil how brotli parts

@@ -22,7 +22,13 @@ const FEATURES: [&str; 7] = [
 
 /// Leaves `duet.js` (glue) and `duet_bg.wasm` in `build`; gives back the names the module ends up with.
 pub(crate) fn build(build: &Path) -> Result<Names> {
-    bind(build, "duet-sdk", "duet")?;
+    // At this threshold, which was found by trying, what the compiler joins is smaller than what it leaves apart.
+    bind(
+        build,
+        "duet-sdk",
+        "duet",
+        &["llvm-args=-inline-threshold=60"],
+    )?;
     let glue = fs::read_to_string(build.join("duet.js"))?;
     ensure!(
         glue.contains("passStringToWasm0(plain, wasm.__wbindgen_export, wasm.__wbindgen_export2)"),
@@ -64,19 +70,31 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
     Ok(names)
 }
 
-/// Leaves `debug_glue.js` and `debug_bg.wasm` in `build`.
+/// Leaves `debug_glue.js` and `debug_bg.wasm.gz` in `build`.
 pub(crate) fn build_debug(build: &Path) -> Result<()> {
-    bind(build, "duet-debug", "debug")?;
+    bind(
+        build,
+        "duet-debug",
+        "debug",
+        &["llvm-args=-inline-threshold=5"],
+    )?;
     fs::rename(build.join("debug.js"), build.join("debug_glue.js"))?;
     let bound = build.join("debug_bg.wasm");
     let mut optimise = tool("wasm-opt");
     optimise.arg(&bound).arg("-o").arg(&bound);
     optimise.arg("-Oz").args(FEATURES);
-    run(optimise)
+    run(optimise)?;
+    let script = "\
+        const { readFileSync, writeFileSync } = require('node:fs');\
+        const packed = require('node:zlib').gzipSync(readFileSync(process.argv[1]), { level: 9 });\
+        writeFileSync(process.argv[1] + '.gz', packed)";
+    let mut pack = command("node", ["-e", script], &root());
+    pack.arg(&bound);
+    run(pack)
 }
 
 /// Compiles a crate and leaves `name.js` and `name_bg.wasm` in `build`.
-fn bind(build: &Path, package: &str, name: &str) -> Result<()> {
+fn bind(build: &Path, package: &str, name: &str, codegen: &[&str]) -> Result<()> {
     let profile = "release-wasm";
     let target = "wasm32-unknown-unknown";
     let arguments = ["rustc", "--quiet", "--package", package, "--lib"];
@@ -84,10 +102,11 @@ fn bind(build: &Path, package: &str, name: &str) -> Result<()> {
     // Named here and not in the manifest: beside an rlib, cargo leaves link-time optimisation out.
     cargo.args(["--crate-type", "cdylib"]);
     cargo.args(["--profile", profile, "--target", target]);
-    // With a small stack the addresses of data are shorter. At this threshold, which was found by
-    // trying, what the compiler joins is smaller than what it leaves apart.
+    // With a small stack the addresses of data are shorter.
     cargo.args(["--", "-C", "link-arg=-zstack-size=65536"]);
-    cargo.args(["-C", "llvm-args=-inline-threshold=60"]);
+    for option in codegen {
+        cargo.args(["-C", option]);
+    }
     run(cargo)?;
 
     let module = cargo_target().join(target).join(profile);
