@@ -6,4 +6,4 @@ export const explain = async () =>
   import(/* webpackIgnore: true */ /* @vite-ignore */ new URL('./debug.js', import.meta.url).href)
 
 export const unexplained = (error) =>
-  console.warn('[duet] debug.js must lie beside this script; copy it from the package', error)
+  console.warn('[duet] debug.js must lie beside this script', error)
