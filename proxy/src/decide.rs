@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`Admit`] | which events are new, which are held until their order is paid |
 //! | [`Register`], [`Pay`], [`Withdraw`] | the state of an order, and which events report it |
-//! | [`End`] | what an order learns when its event becomes a dead letter |
+//! | [`TakeBack`] | what an order learns when its event becomes a dead letter |
 //! | [`Replay`], [`Remove`] | which dead letters are sent again or removed |
 //! | [`GiveUp`], [`Forget`] | which held events, orders and payments have expired |
 //!
