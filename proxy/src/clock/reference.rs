@@ -41,7 +41,7 @@ pub struct Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     /// The time of day: what the times of others are compared with, and what others are told. The system's clock, unless
-    /// TikTok has stated another time since that was set.
+    /// it differs from the time that TikTok has stated since the start.
     pub day_ms: i64,
     /// What periods are counted from.
     pub stamp_ms: i64,
@@ -99,6 +99,8 @@ pub struct Reference {
     /// The least offset of the last week, and until when (by the boot clock) it counts.
     least: (i64, i64),
     started_boot_ms: i64,
+    /// Whether TikTok has stated the time since the start.
+    is_tiktoks: bool,
     /// Why the start's time of day is not confirmed yet.
     doubt: Option<Suspect>,
     difference: Difference,
@@ -111,8 +113,6 @@ struct Difference {
     ahead_ms: i64,
     /// Since when, by the boot clock, or when TikTok last confirmed it.
     since_boot_ms: i64,
-    /// It was found by TikTok's time.
-    is_tiktoks: bool,
 }
 
 impl Reference {
@@ -131,6 +131,7 @@ impl Reference {
             offset_ms,
             least: (offset_ms, now.boot_ms),
             started_boot_ms: now.boot_ms,
+            is_tiktoks: false,
             doubt,
             difference: Difference::none(now),
         }
@@ -144,7 +145,7 @@ impl Reference {
         }
         self.compare(now);
         self.difference.since_boot_ms = now.boot_ms;
-        self.difference.is_tiktoks = true;
+        self.is_tiktoks = true;
     }
 
     /// Takes note of what the clocks say.
@@ -156,10 +157,11 @@ impl Reference {
         let steady_ms = now.boot_ms.saturating_sub(self.difference.since_boot_ms);
         if self.difference.ahead_ms != 0 && steady_ms >= STEADY_MS {
             self.anchor(now, now.wall_ms);
+            self.is_tiktoks = false;
             self.difference = Difference::none(now);
         }
         let stamp_ms = self.at(now);
-        let is_wrong = self.difference.is_tiktoks && self.suspect() == Some(Suspect::Differs);
+        let is_wrong = self.is_tiktoks && self.suspect() == Some(Suspect::Differs);
         Times {
             day_ms: if is_wrong { stamp_ms } else { now.wall_ms },
             stamp_ms,
@@ -225,7 +227,6 @@ impl Difference {
         Self {
             ahead_ms: 0,
             since_boot_ms: now.boot_ms,
-            is_tiktoks: false,
         }
     }
 }

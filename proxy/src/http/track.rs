@@ -296,7 +296,7 @@ fn key(admitted: &Admitted, app: &Shared) -> DedupKey {
 }
 
 /// What an event means for the order it names.
-fn note(admitted: &Admitted, caller: Caller, money: MoneyEvents) -> Option<Note> {
+pub fn note(admitted: &Admitted, caller: Caller, money: MoneyEvents) -> Option<Note> {
     let event = &admitted.event;
     let order_id = event.properties.order_id.clone();
     let order_id = order_id.filter(|_| !admitted.is_rehearsal)?;
@@ -313,7 +313,8 @@ fn note(admitted: &Admitted, caller: Caller, money: MoneyEvents) -> Option<Note>
     Some(Note { order_id, by, part })
 }
 
-fn remembered(event: &Event) -> Remember {
+/// How long a repeat of the event is recognised.
+pub fn remembered(event: &Event) -> Remember {
     if event.properties.order_id.is_some() {
         Remember::Days90
     } else {

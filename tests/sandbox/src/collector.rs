@@ -60,6 +60,16 @@ pub(crate) async fn pixel(
     small(code)
 }
 
+/// An event of a script in the same process.
+pub(crate) fn collect_in_process(sandbox: &Sandbox, event: &Map<String, Value>) {
+    let sender = Sender {
+        ip: None,
+        user_agent: None,
+        now_ms: sandbox.clock().now_ms(),
+    };
+    collect(sandbox, event, &sender);
+}
+
 pub(crate) async fn act(State(sandbox): State<Sandbox>) -> Response {
     sandbox.state().totals.interactions += 1;
     sandbox.changed();

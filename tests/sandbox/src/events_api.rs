@@ -68,6 +68,19 @@ pub(crate) async fn track(
     }
 }
 
+/// Judges a request that came without HTTP, and meets no fault; the JSON of the answer.
+pub(crate) fn judge_whole(sandbox: &Sandbox, token: &str, body: &[u8]) -> String {
+    let now_ms = sandbox.clock().now_ms();
+    let json = serde_json::from_slice::<Value>(body).ok();
+    let incoming = Incoming {
+        now_ms,
+        token: Some(token),
+        json: json.as_ref(),
+    };
+    let reply = judge::judge(sandbox, &incoming, Mode::Whole);
+    reply.json(&reply::request_id(now_ms, 0))
+}
+
 struct Answering<'a> {
     sandbox: &'a Sandbox,
     exchange: Exchange<'a>,

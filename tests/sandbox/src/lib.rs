@@ -23,6 +23,7 @@ mod currency;
 mod dedup;
 mod events_api;
 mod faults;
+mod in_process;
 mod names;
 mod network;
 mod options;

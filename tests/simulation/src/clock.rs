@@ -11,6 +11,12 @@ thread_local! {
     static NOW_MS: Cell<i64> = const { Cell::new(0) };
     static WALL_IS_AHEAD_MS: Cell<i64> = const { Cell::new(0) };
     static BOOTED_MS: Cell<i64> = const { Cell::new(0) };
+    static HAS_ONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has periods be counted by the wall clock: a planted fault.
+pub fn plant_one_clock(has_one: bool) {
+    HAS_ONE.set(has_one);
 }
 
 /// Sets all clocks to the start of the simulated week.
@@ -22,9 +28,14 @@ pub fn start() {
 
 /// What the machine's clocks read.
 pub fn read() -> Reading {
+    let wall_ms = true_ms() + WALL_IS_AHEAD_MS.get();
     Reading {
-        wall_ms: true_ms() + WALL_IS_AHEAD_MS.get(),
-        boot_ms: NOW_MS.get() - BOOTED_MS.get(),
+        wall_ms,
+        boot_ms: if HAS_ONE.get() {
+            wall_ms
+        } else {
+            NOW_MS.get() - BOOTED_MS.get()
+        },
     }
 }
 

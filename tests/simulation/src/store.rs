@@ -10,13 +10,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use duet_events::{EventId, EventName};
 use duet_proxy::{
-    decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Payment, Records},
+    decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Named, Payment, Records},
     orders::Order,
     store::{
-        Commit, Error, Found, LaneId, Letters, Most, Page, Position, Reader, Row, Source, Store,
+        Commit, Draft, Error, Found, LaneId, Letters, Most, Page, Position, Reader, Row, Source,
+        Store,
     },
 };
+
+use crate::plant::Plant;
 
 /// A disk with a store on it. Clones are handles on the same one.
 #[derive(Clone, Default)]
@@ -35,6 +39,7 @@ struct State {
     opened: u64,
     /// What happens to the next writes.
     faults: Vec<Fault>,
+    plant: Option<Plant>,
 }
 
 /// What happens to one write, or to one opening.
@@ -82,9 +87,21 @@ struct Stored {
 }
 
 impl Disk {
+    /// A disk with a planted fault.
+    pub fn with(plant: Option<Plant>) -> Self {
+        let disk = Self::default();
+        disk.state().plant = plant;
+        disk
+    }
+
     /// Has the next writes and openings that are not struck yet meet these faults, in this order.
     pub fn fails_with(&self, faults: &[Fault]) {
         self.state().faults.extend(faults.iter().rev());
+    }
+
+    /// Nothing fails any more.
+    pub fn heals(&self) {
+        self.state().faults.clear();
     }
 
     /// The process ends: what it wrote stays in the page cache.
@@ -203,6 +220,9 @@ impl Source for Disk {
             return Err(refused());
         }
         // Whatever is read from now on is on disk: it is written over itself and synced first.
+        if state.plant == Some(Plant::StaleCache) {
+            state.tail.clear();
+        }
         state.sync();
         state.is_open = true;
         state.opened += 1;
@@ -278,6 +298,39 @@ pub struct Writer {
     opened: u64,
 }
 
+impl Writer {
+    /// Leaves out what the deduplication memory knew before, as if that decided.
+    fn drop_known(&self, commit: &mut Commit<'_>) {
+        let state = self.disk.state();
+        for new in &mut commit.rows {
+            let draft = std::mem::replace(&mut new.draft, Draft::new(0)).into_value();
+            let Ok(row) = Row::read(new.sequence, &draft) else {
+                continue;
+            };
+            new.draft = Draft::new(row.accepted_at_ms);
+            for index in 0..row.events() {
+                let text = std::str::from_utf8(row.event(index)).unwrap_or_default();
+                let named = Named::of(text);
+                let name = EventName::parse(&named.name);
+                let id = EventId::parse(&named.event_id);
+                let is_known = name.is_ok_and(|name| {
+                    let key = id.map(|id| DedupKey::of(&new.lane.destination, &name, &id));
+                    key.is_ok_and(|key| state.present.keys.contains_key(&key))
+                });
+                if is_known {
+                    if let Some(place) = commit.position.place(&new.lane) {
+                        place.waiting -= 1;
+                    }
+                } else {
+                    new.draft.push(row.event(index));
+                }
+            }
+        }
+        commit.rows.retain(|new| new.draft.events() > 0);
+        commit.position.places.retain(|place| place.waiting > 0);
+    }
+}
+
 impl Books for Writer {
     type Error = Error;
 
@@ -334,6 +387,9 @@ impl Store for Writer {
             removed.extend(settled.removed.iter().map(|(row, _)| (lane(), *row)));
             let marks = settled.marked.iter();
             marked.extend(marks.map(|(row, range)| (lane(), *row, range.clone())));
+        }
+        if self.disk.state().plant == Some(Plant::KeyDecides) {
+            self.drop_known(commit);
         }
         let rows = commit.rows.drain(..);
         let effect = Effect {

@@ -1,0 +1,453 @@
+//! The proxy's process: the real queue over the simulated disk, turned step by step, and one real courier for each lane.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use duet_events::{
+    Country, Event,
+    claim::PixelLeg,
+    order::Order as Registration,
+    wire::{Body, Text},
+};
+use duet_proxy::{
+    admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit},
+    decide::{Class, DeadLetter, DedupKey, Destination, Enqueued, Receipt, Taken},
+    deliver::{Courier, Do, RequestId, Wait},
+    http::track,
+    metrics::Metrics,
+    orders::{By, Order},
+    queue::{self, Claimed, Core, DeadLetters, Entry, Intake, Lane, Limits, Outlet},
+    store::Error,
+    tiktok::{self, Reply},
+};
+use fastrand::Rng;
+
+use crate::{clock, plant::Plant, store::Disk, task::Task};
+
+/// How long a courier waits after the store has failed.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+const PARALLEL: usize = 4;
+
+/// One process, from its start to its end.
+pub struct Process {
+    core: Core<Disk>,
+    intake: Intake,
+    outlet: Outlet,
+    letters: DeadLetters,
+    metrics: Arc<Metrics>,
+    flights: Vec<(Who, Task<Answer>)>,
+    lanes: Vec<Run>,
+    options: Options,
+}
+
+/// What a process is started with.
+#[derive(Clone)]
+pub struct Options {
+    /// Where events go.
+    pub destination: Arc<Destination>,
+    /// How much travels in one request.
+    pub limits: Limits,
+    /// The fault in it.
+    pub plant: Option<Plant>,
+}
+
+/// A courier on its lane.
+struct Run {
+    courier: Courier<Claimed>,
+    lane: Option<Lane>,
+    settling: Option<Task<(Lane, Result<(), Error>)>>,
+    /// When it is stepped next, whatever arrives.
+    until: Option<Instant>,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A page, with this request.
+    Page {
+        /// The browser.
+        browser: usize,
+        /// Its page.
+        page: usize,
+        /// The request.
+        request: u32,
+    },
+    /// The bank, with this transfer.
+    Bank(usize),
+    /// The shop's server, with this order.
+    Shop(usize),
+    /// Nobody who would notice.
+    Nobody,
+}
+
+/// An event by its name and id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named {
+    /// The name that TikTok counts it under.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// What a call is answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// Of each event what became of it; `None` where it was rejected.
+    Events(Vec<Option<(Named, Enqueued)>>),
+    /// The transfer is on record.
+    Paid(Box<Taken>),
+    /// Whether the order is registered.
+    Registered(bool),
+    /// It is done.
+    Done,
+    /// 503.
+    Unavailable,
+}
+
+/// A request of a courier, on its way to TikTok.
+pub struct Sent {
+    /// The lane.
+    pub lane: usize,
+    /// The request.
+    pub request: RequestId,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// The class of its events.
+    pub class: Class,
+}
+
+impl Process {
+    /// Starts on what is on the disk.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub fn start(disk: &Disk, options: Options) -> Result<Self, Error> {
+        let metrics = Arc::new(Metrics::default());
+        let parts = queue::over(disk.clone(), clock::read, Arc::clone(&metrics))?;
+        let (core, intake, outlet, letters) = parts;
+        Ok(Self {
+            core,
+            intake,
+            outlet,
+            letters,
+            metrics,
+            flights: Vec::new(),
+            lanes: Vec::new(),
+            options,
+        })
+    }
+
+    /// Takes a request for the track route, as `http/track.rs` does.
+    pub fn hear(&mut self, who: Who, body: &[u8], caller: Caller, rng: &mut Rng) -> Option<Answer> {
+        let text = Text::read(body);
+        let Ok(events) = Body::open(&text) else {
+            return Some(Answer::Events(Vec::new()));
+        };
+        let facts = Facts {
+            now_ms: self.intake.clock().day_ms(),
+            sent_at_ms: events.sent_at_ms,
+            caller: match self.options.plant {
+                Some(Plant::OpenIds) => Caller::Server,
+                _ => caller,
+            },
+            visitor: &Visitor::Unknown,
+            ip: None,
+            user_agent: None,
+            referer: None,
+            ttclid: None,
+            ttp: None,
+            country: Country::parse("VN"),
+            pixel_id: &self.options.destination.pixel_id,
+            test_event_code: None,
+            money: MoneyEvents::Verified,
+        };
+        let mut admitted = Vec::new();
+        let mut names = Vec::new();
+        for stated in events.events {
+            let random = rng.u128(..).to_be_bytes();
+            let judged = admit(stated, &facts, || Some(random)).ok();
+            names.push(judged.as_ref().map(|admitted| named(&admitted.event)));
+            admitted.extend(judged);
+        }
+        if admitted.is_empty() {
+            return Some(Answer::Events(names.iter().map(|_| None).collect()));
+        }
+        let (intake, options) = (self.intake.clone(), self.options.clone());
+        let enqueueing = async move {
+            let entries = admitted
+                .iter()
+                .map(|admitted| entry(admitted, caller, &options));
+            let Ok(enqueued) = intake.enqueue(entries).await else {
+                return Answer::Unavailable;
+            };
+            let mut enqueued = enqueued.into_iter();
+            let results = names.into_iter();
+            Answer::Events(
+                results
+                    .map(|named| Some((named?, enqueued.next()?)))
+                    .collect(),
+            )
+        };
+        self.begin(who, enqueueing)
+    }
+
+    /// Takes a transfer.
+    pub fn pay(&mut self, who: Who, receipt: Receipt) -> Option<Answer> {
+        let orders = self.intake.orders().clone();
+        self.begin(who, async move {
+            let taken = orders.pay(receipt).await;
+            taken.map_or(Answer::Unavailable, |taken| Answer::Paid(Box::new(taken)))
+        })
+    }
+
+    /// Takes a registration.
+    pub fn register(&mut self, who: Who, order: Registration) -> Option<Answer> {
+        let orders = self.intake.orders().clone();
+        let destination = Arc::clone(&self.options.destination);
+        self.begin(who, async move {
+            let registered = orders.register(order, destination).await;
+            registered.map_or(Answer::Unavailable, |registered| {
+                Answer::Registered(registered.is_ok())
+            })
+        })
+    }
+
+    /// Forgets an order.
+    pub fn withdraw(&mut self, order_id: String) -> Option<Answer> {
+        let orders = self.intake.orders().clone();
+        self.begin(Who::Nobody, async move {
+            let withdrawn = orders.withdraw(order_id).await;
+            withdrawn.map_or(Answer::Unavailable, |_| Answer::Done)
+        })
+    }
+
+    /// Sends some dead letters again.
+    pub fn replay(&mut self, which: impl Fn(&DeadLetter) -> bool) -> Option<Answer> {
+        let letters = self.dead_letters();
+        let letters = letters.iter().filter(|(_, letter)| which(letter));
+        let ids: Vec<_> = letters.map(|(id, _)| *id).take(100).collect();
+        let letters = self.letters.clone();
+        self.begin(Who::Nobody, async move {
+            let replayed = letters.replay(&ids).await;
+            replayed.map_or(Answer::Unavailable, |_| Answer::Done)
+        })
+    }
+
+    fn begin(&mut self, who: Who, call: impl Future<Output = Answer> + 'static) -> Option<Answer> {
+        match Task::start(call) {
+            Ok(task) => {
+                self.flights.push((who, task));
+                None
+            }
+            Err(answer) => Some(answer),
+        }
+    }
+
+    /// Whether calls wait for the writer.
+    pub fn has_calls(&self) -> bool {
+        !self.flights.is_empty() || self.lanes.iter().any(|run| run.settling.is_some())
+    }
+
+    /// Carries out some of the calls that wait, in one commit; who is answered what.
+    pub fn turn(&mut self, most: usize, sweep: bool) -> Vec<(Who, Answer)> {
+        self.core.turn(most, sweep);
+        let mut answered = Vec::new();
+        self.flights.retain_mut(|(who, task)| match task.reply() {
+            Some(answer) => {
+                answered.push((who.clone(), answer));
+                false
+            }
+            None => true,
+        });
+        while let Some(lane) = self.outlet.lane_now() {
+            self.lanes.push(Run {
+                courier: Courier::new(self.options.limits, PARALLEL),
+                lane: Some(lane),
+                settling: None,
+                until: None,
+            });
+        }
+        answered
+    }
+
+    /// Has every courier do what it can at `now`; the requests it sends.
+    pub fn deliver(&mut self, now: Instant) -> Vec<Sent> {
+        let mut sent = Vec::new();
+        let stretches = self.options.plant == Some(Plant::SharedPauses);
+        for (index, run) in self.lanes.iter_mut().enumerate() {
+            if run.until.is_none_or(|until| until <= now) {
+                run.step(index, now, stretches, &mut sent);
+            }
+        }
+        sent
+    }
+
+    /// When the next courier has something to do, unless something arrives.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.lanes.iter().filter_map(|run| run.until).min()
+    }
+
+    /// Gives a courier TikTok's reply.
+    pub fn replied(
+        &mut self,
+        lane: usize,
+        request: RequestId,
+        reply: Reply,
+        now: Instant,
+        rng: &mut Rng,
+    ) {
+        if let Some(run) = self.lanes.get_mut(lane) {
+            run.courier.answered(request, reply, now, || rng.f64());
+            run.until = None;
+        }
+    }
+
+    /// Takes note of the time that TikTok states.
+    pub fn dated(&self, date_ms: i64) {
+        self.intake.clock().dated(date_ms);
+    }
+
+    /// The order with this id.
+    pub fn order(&self, id: &str) -> Option<Order> {
+        self.intake.orders().find(id).ok().flatten()
+    }
+
+    /// All dead letters.
+    pub fn dead_letters(&self) -> Vec<(duet_proxy::decide::LetterId, DeadLetter)> {
+        self.letters.newest(usize::MAX).unwrap_or_default()
+    }
+
+    /// How many events wait to be delivered.
+    pub fn depth(&self) -> i64 {
+        self.intake.depth()
+    }
+
+    /// Both sides of the balance of events: those that came, and those that ended or are still there.
+    pub fn balance(&self) -> (i64, i64) {
+        let text = self.metrics.text();
+        let sum = |name: &str| -> i64 {
+            let series = text.lines().filter_map(|line| line.rsplit_once(' '));
+            let meant = series.filter(|(series, _)| series.split('{').next() == Some(name));
+            meant
+                .filter_map(|(_, value)| value.parse::<i64>().ok())
+                .sum()
+        };
+        let came = [
+            "duet_events_accepted_total",
+            "duet_events_found",
+            "duet_events_replayed_total",
+        ];
+        let went = [
+            "duet_events_ended_total",
+            "duet_queue_events",
+            "duet_events_held",
+        ];
+        (came.map(sum).iter().sum(), went.map(sum).iter().sum())
+    }
+}
+
+impl Run {
+    fn step(&mut self, index: usize, now: Instant, stretches: bool, sent: &mut Vec<Sent>) {
+        loop {
+            if let Some(settling) = &mut self.settling {
+                let Some((lane, settled)) = settling.reply() else {
+                    return;
+                };
+                self.settling = None;
+                self.lane = Some(lane);
+                match settled {
+                    Ok(()) => self.courier.settled(),
+                    Err(_) => return self.rewind(now),
+                }
+            }
+            let Some(mut lane) = self.lane.take() else {
+                return;
+            };
+            let expiry_ms = lane.clock().times().expiry_ms;
+            let done = self.courier.next(now, expiry_ms, &mut lane, || Ok(()));
+            match done {
+                Ok(Do::Send { request, events }) => {
+                    let destination = lane.destination();
+                    let events_text = events.iter().map(Claimed::event);
+                    sent.push(Sent {
+                        lane: index,
+                        request,
+                        body: tiktok::body(&destination.pixel_id, None, events_text),
+                        class: events.first().map_or(Class::Second, Claimed::class),
+                    });
+                }
+                Ok(Do::Settle { events, outcome }) => {
+                    let (events, outcome) = (events.to_vec(), outcome.clone());
+                    let at_ms = lane.clock().stamp_ms();
+                    let settling = async move {
+                        let settled = lane.settle(&events, &outcome, at_ms).await;
+                        (lane, settled)
+                    };
+                    match Task::start(settling) {
+                        Ok(task) => self.settling = Some(task),
+                        Err((lane, _)) => {
+                            self.lane = Some(lane);
+                            return self.rewind(now);
+                        }
+                    }
+                    continue;
+                }
+                Ok(Do::Wait(wait)) => {
+                    self.lane = Some(lane);
+                    self.until = match wait {
+                        Wait::Until(until) if stretches => Some(now + (until - now) * 8),
+                        Wait::Until(until) => Some(until),
+                        Wait::Arrival(_) | Wait::Reply => None,
+                    };
+                    return;
+                }
+                Err(_) => {
+                    self.lane = Some(lane);
+                    return self.rewind(now);
+                }
+            }
+            self.lane = Some(lane);
+        }
+    }
+
+    fn rewind(&mut self, now: Instant) {
+        self.courier.rewind();
+        if let Some(lane) = &mut self.lane {
+            lane.rewind();
+        }
+        self.until = Some(now + STORE_PAUSE);
+    }
+}
+
+fn entry<'a>(admitted: &'a Admitted, caller: Caller, options: &Options) -> Entry<'a, Event> {
+    let event = &admitted.event;
+    let is_first = event.name.is_money() && caller == Caller::Server;
+    let note = track::note(admitted, caller, MoneyEvents::Verified);
+    Entry {
+        key: DedupKey::of(&options.destination, &event.name, &event.id),
+        remember: track::remembered(event),
+        destination: Arc::clone(&options.destination),
+        class: if is_first {
+            Class::First
+        } else {
+            Class::Second
+        },
+        pixel: admitted.pixel.map_or("unknown", PixelLeg::as_str),
+        note: note.map(|mut note| {
+            if options.plant == Some(Plant::Lookalikes) {
+                note.by = By::Server;
+            }
+            note
+        }),
+        event,
+    }
+}
+
+fn named(event: &Event) -> Named {
+    Named {
+        name: event.name.canonical().to_owned(),
+        id: event.id.as_str().to_owned(),
+    }
+}
