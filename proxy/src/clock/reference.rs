@@ -41,7 +41,8 @@ pub struct Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     /// The time of day: what the times of others are compared with, and what others are told. The system's clock, unless
-    /// it differs from the time that TikTok has stated since the start.
+    /// it differs from the time that TikTok has stated since the start, or by more than a day from a start that followed
+    /// the store's last commit.
     pub day_ms: i64,
     /// What periods are counted from.
     pub stamp_ms: i64,
@@ -101,6 +102,8 @@ pub struct Reference {
     started_boot_ms: i64,
     /// Whether TikTok has stated the time since the start.
     is_tiktoks: bool,
+    /// Whether the start's time of day follows the store's last commit as it should.
+    follows: bool,
     /// Why the start's time of day is not confirmed yet.
     doubt: Option<Suspect>,
     difference: Difference,
@@ -132,6 +135,7 @@ impl Reference {
             least: (offset_ms, now.boot_ms),
             started_boot_ms: now.boot_ms,
             is_tiktoks: false,
+            follows: last_commit_ms.is_some() && doubt.is_none(),
             doubt,
             difference: Difference::none(now),
         }
@@ -158,10 +162,14 @@ impl Reference {
         if self.difference.ahead_ms != 0 && steady_ms >= STEADY_MS {
             self.anchor(now, now.wall_ms);
             self.is_tiktoks = false;
+            self.follows = false;
             self.difference = Difference::none(now);
         }
         let stamp_ms = self.at(now);
-        let is_wrong = self.is_tiktoks && self.suspect() == Some(Suspect::Differs);
+        // A start may be hours off until NTP sets the clock right; a step of days away from what the store says is none.
+        let is_far = self.difference.ahead_ms.abs() > PLAUSIBLE_STOP_MS;
+        let is_known = self.is_tiktoks || self.follows && is_far;
+        let is_wrong = is_known && self.suspect() == Some(Suspect::Differs);
         Times {
             day_ms: if is_wrong { stamp_ms } else { now.wall_ms },
             stamp_ms,

@@ -32,7 +32,9 @@ impl World {
     fn check_contract(&self) -> Result<(), String> {
         let violations = self.tiktok.sandbox().violations();
         match violations.first() {
-            Some(violation) if self.tiktok.sandbox().totals().violations > 0 => {
+            Some(violation)
+                if !self.started_wrong && self.tiktok.sandbox().totals().violations > 0 =>
+            {
                 Err(format!("TikTok objects: {violation:?}"))
             }
             _ => Ok(()),
@@ -68,7 +70,9 @@ impl World {
         let is_sold = |named: &Named| {
             let of_order = |id: &str| {
                 let derived = |name: &&str| EventId::derive(name, id).as_str() == named.id;
-                ["Subscribe", "Purchase", "CompletePayment"].iter().any(derived)
+                ["Subscribe", "Purchase", "CompletePayment"]
+                    .iter()
+                    .any(derived)
             };
             let mut orders = self.orders.iter();
             orders.any(|order| {
@@ -77,7 +81,12 @@ impl World {
         };
         let arrived = |named: &Named| self.tiktok.stored.contains_key(named) || is_sold(named);
         let lost = |named: &&Named| !arrived(named) && !dead.contains(&named.id);
-        match self.promised.iter().find(lost) {
+        match self
+            .promised
+            .keys()
+            .find(lost)
+            .filter(|_| !self.started_wrong)
+        {
             Some(named) => Err(format!(
                 "{} {} was promised, and is nowhere",
                 named.name, named.id
@@ -90,7 +99,7 @@ impl World {
     fn check_pages(&self) -> Result<(), String> {
         let came: BTreeSet<&str> = self
             .promised
-            .iter()
+            .keys()
             .map(|named| named.id.as_str())
             .collect();
         match self.reported.iter().find(|id| !came.contains(id.as_str())) {
@@ -118,7 +127,7 @@ impl World {
                 }
                 continue;
             }
-            if order.is_withdrawn {
+            if order.is_withdrawn || self.started_wrong {
                 continue;
             }
             // The bank's own event is a subscription here where a plan is known, or the page said so.
@@ -162,6 +171,10 @@ impl World {
 
     /// Every transfer of an order that was known when it came is counted for it.
     fn check_payments(&self) -> Result<(), String> {
+        // An hour after such a start, orders may be as old as the clock says.
+        if self.started_wrong {
+            return Ok(());
+        }
         for order in self.orders.iter().filter(|order| !order.is_withdrawn) {
             let of_order = || order.transfers.iter().map(|paying| &self.payings[*paying]);
             if of_order().count() == 0 || !of_order().all(|paying| paying.was_known) {

@@ -27,6 +27,9 @@ pub struct Plan {
     pub loss: u8,
     /// Times at which somebody sets the clock.
     pub clock_steps: u32,
+    /// Whether a process may start while the clock is wrong: then nobody can know the time before TikTok or an hour of
+    /// uptime says so.
+    pub starts_wrong: bool,
     /// What strangers try.
     pub strangers: u32,
     /// Whether one of them sends a flood.
@@ -42,6 +45,7 @@ impl Plan {
             spells: rng.u32(0..5),
             loss: [0, 2, 10, 25][rng.usize(..4)],
             clock_steps: if rng.bool() { rng.u32(0..4) } else { 0 },
+            starts_wrong: rng.u8(..8) == 0,
             strangers: rng.u32(0..10),
             flood: rng.u8(..16) == 0,
         }

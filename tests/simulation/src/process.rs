@@ -60,6 +60,8 @@ struct Run {
     settling: Option<Task<(Lane, Result<(), Error>)>>,
     /// When it is stepped next, whatever arrives.
     until: Option<Instant>,
+    /// When it is stepped next, if nothing arrives.
+    due: Option<Instant>,
 }
 
 /// Who waits for an answer.
@@ -267,6 +269,7 @@ impl Process {
                 lane: Some(lane),
                 settling: None,
                 until: None,
+                due: None,
             });
         }
         answered
@@ -286,7 +289,7 @@ impl Process {
 
     /// When the next courier has something to do, unless something arrives.
     pub fn next_due(&self) -> Option<Instant> {
-        self.lanes.iter().filter_map(|run| run.until).min()
+        self.lanes.iter().filter_map(|run| run.due).min()
     }
 
     /// Gives a courier TikTok's reply.
@@ -396,10 +399,17 @@ impl Run {
                 }
                 Ok(Do::Wait(wait)) => {
                     self.lane = Some(lane);
-                    self.until = match wait {
-                        Wait::Until(until) if stretches => Some(now + (until - now) * 8),
-                        Wait::Until(until) => Some(until),
-                        Wait::Arrival(_) | Wait::Reply => None,
+                    (self.until, self.due) = match wait {
+                        Wait::Until(until) => {
+                            let until = if stretches {
+                                now + (until - now) * 8
+                            } else {
+                                until
+                            };
+                            (Some(until), Some(until))
+                        }
+                        Wait::Arrival(due) => (None, due),
+                        Wait::Reply => (None, None),
                     };
                     return;
                 }
@@ -418,6 +428,7 @@ impl Run {
             lane.rewind();
         }
         self.until = Some(now + STORE_PAUSE);
+        self.due = self.until;
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use duet_proxy::{
     admit::Caller,
-    decide::{Became, Destination, Enqueued},
+    decide::{Became, Destination, Enqueued, LetterId, Named as NamedText},
     deliver::RequestId,
     queue::Limits,
     tiktok::{self, Reply},
@@ -76,6 +76,9 @@ enum What {
     Crash,
     Restart,
     ClockIsSet,
+    ClockStays {
+        set_ms: i64,
+    },
     Spell,
     Stranger,
     Flood,
@@ -96,16 +99,18 @@ pub struct World {
     delivers_at: Option<i64>,
     disk: Disk,
     process: Option<Process>,
-    /// Counts processes.
+    /// Counts processes, and the last one that TikTok has told the time.
     epoch: u64,
+    dated: u64,
+    dated_ms: i64,
     started: Instant,
     pub(crate) tiktok: TikTok,
     pub(crate) browsers: Vec<Browser>,
     pub(crate) orders: Vec<ShopOrder>,
     pub(crate) payings: Vec<Paying>,
     requests: BTreeMap<(usize, usize, u32), Vec<String>>,
-    /// Events that the proxy called accepted, held or a repeat.
-    pub(crate) promised: BTreeSet<Named>,
+    /// Events that the proxy called accepted, held or a repeat, and when it last did.
+    pub(crate) promised: BTreeMap<Named, i64>,
     /// Ids of events that pages reported and nobody cleared away.
     pub(crate) reported: BTreeSet<String>,
     /// Orders that a payment was answered for as paid.
@@ -115,6 +120,10 @@ pub struct World {
     story: Option<Vec<String>>,
     /// The first thing that went wrong.
     pub(crate) wrong: Option<String>,
+    /// Dead letters that were looked at.
+    ended: BTreeSet<LetterId>,
+    /// Whether a process has started while the clock was wrong: then TikTok may refuse the times of its first events.
+    pub(crate) started_wrong: bool,
     /// Since when nothing has been in trouble.
     pub(crate) calm_since_ms: i64,
 }
@@ -142,13 +151,17 @@ impl World {
             disk: Disk::with(plant),
             process: None,
             epoch: 0,
+            dated: 0,
+            dated_ms: -1,
             started: Instant::now(),
             tiktok,
             browsers: Vec::new(),
             orders: Vec::new(),
             payings: Vec::new(),
             requests: BTreeMap::new(),
-            promised: BTreeSet::new(),
+            promised: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            started_wrong: false,
             reported: BTreeSet::new(),
             paid: BTreeMap::new(),
             destination,
@@ -266,7 +279,10 @@ impl World {
                 let most = self.rng.usize(1..8);
                 self.turn(most, false);
             }
-            What::Sweep => self.turn(usize::MAX, true),
+            What::Sweep => {
+                self.turn(usize::MAX, true);
+                self.check_ends();
+            }
             What::Visit => self.visit(),
             What::Order(browser) => self.order(browser),
             What::Thanks { order, page } => self.thanks(order, page),
@@ -294,6 +310,8 @@ impl World {
             What::Crash => self.crash(),
             What::Restart => self.restart(),
             What::ClockIsSet => self.set_clock(),
+            // A day in which TikTok says nothing makes the new time the right one.
+            What::ClockStays { set_ms } => self.started_wrong |= self.dated_ms < set_ms,
             What::Spell => self.spell(),
             What::Stranger => self.stranger(),
             What::Flood => self.flood(),
@@ -441,6 +459,11 @@ impl World {
             plant: self.plant,
         };
         self.is_in_trouble();
+        if !self.plan.starts_wrong {
+            clock::set_ahead(0);
+        }
+        let ahead_ms = clock::read().wall_ms - clock::true_ms();
+        self.started_wrong |= ahead_ms.abs() > MINUTE_MS;
         match Process::start(&self.disk, options) {
             Ok(process) => {
                 self.tell(|| "the proxy starts".to_owned());
@@ -472,7 +495,7 @@ impl World {
             for (named, enqueued) in results.iter().flatten() {
                 let line = format!("{enqueued:?}: {} {}", named.name, named.id);
                 self.tell(|| line);
-                self.promised.insert(named.clone());
+                self.promised.insert(named.clone(), clock::since_start_ms());
             }
         }
         match (who, answer) {
@@ -488,7 +511,7 @@ impl World {
                 let became = taken.payment.became;
                 let order_id = taken.payment.order_id.clone().unwrap_or_default();
                 self.tell(|| format!("transfer {paying} is {} for {order_id}", became.label()));
-                if matches!(became, Became::Paid | Became::Overpaid) && !taken.is_repeat {
+                if matches!(became, Became::Paid | Became::Overpaid) {
                     self.paid.insert(order_id, clock::true_ms());
                 }
                 if self.is_lost() {
@@ -554,7 +577,9 @@ impl World {
     fn ask(&mut self, browser: usize, asks: Vec<Ask>) {
         for ask in asks {
             match ask {
-                Ask::Wake { page, ms } => self.after(i64::from(ms), What::Wake { browser, page }),
+                Ask::Wake { page, ms } => {
+                    self.after(i64::from(ms).max(1), What::Wake { browser, page })
+                }
                 Ask::Post {
                     page,
                     request,
@@ -753,7 +778,8 @@ impl World {
             self.payings[paying].was_begun = is_begun;
         }
         let receipt = self.payings[paying].receipt(&self.destination);
-        self.tell(|| format!("the bank tells of transfer {paying}"));
+        let memo = self.payings[paying].memo.clone();
+        self.tell(|| format!("the bank tells of transfer {paying}: {memo}"));
         if self.is_lost() {
             return self.gives_up(Who::Bank(paying));
         }
@@ -820,6 +846,8 @@ impl World {
         };
         if is_dated && reply.code().is_some() {
             process.dated(clock::true_ms());
+            self.dated = self.epoch;
+            self.dated_ms = clock::since_start_ms();
         }
         process.replied(lane, request, reply, now, &mut self.rng);
         self.deliver();
@@ -888,7 +916,13 @@ impl World {
             _ => 0,
         };
         self.tell(|| format!("somebody sets the clock, {} h ahead", ahead_ms / HOUR_MS));
+        // Before TikTok has stated the time, a few hours may be NTP's work.
+        self.started_wrong |= self.dated != self.epoch && ahead_ms.abs() <= DAY_MS && ahead_ms != 0;
         clock::set_ahead(ahead_ms);
+        if ahead_ms != 0 {
+            let set_ms = clock::since_start_ms();
+            self.after(23 * HOUR_MS, What::ClockStays { set_ms });
+        }
     }
 
     fn operator(&mut self) {
@@ -945,6 +979,38 @@ impl World {
 
     fn is_in_trouble(&mut self) {
         self.calm_since_ms = clock::since_start_ms();
+    }
+
+    /// Nothing was given up before its time, whatever the clock says.
+    fn check_ends(&mut self) {
+        let Some(process) = &self.process else {
+            return;
+        };
+        let now_ms = clock::since_start_ms();
+        let mut early = None;
+        for (id, letter) in process.dead_letters() {
+            let least_ms = match letter.outcome.as_str() {
+                "expired" => 7 * DAY_MS,
+                "unverified" => 3 * DAY_MS,
+                _ => continue,
+            };
+            if !self.ended.insert(id) {
+                continue;
+            }
+            let event_id = NamedText::of(letter.event.get()).event_id.into_owned();
+            let mut promised = self.promised.iter();
+            let at_ms = promised
+                .find(|(named, _)| named.id == event_id)
+                .map(|(_, at_ms)| *at_ms);
+            let is_sold = self.paid.keys().any(|id| letter.event.get().contains(id));
+            if at_ms.is_some_and(|at_ms| now_ms - at_ms < least_ms - HOUR_MS) && !is_sold {
+                early = Some(format!("{event_id} is {} too early", letter.outcome));
+            }
+        }
+        // An hour of uptime confirms the clock that a process started with, however wrong.
+        if let Some(early) = early.filter(|_| !self.started_wrong) {
+            self.fails(early);
+        }
     }
 
     fn check_balance(&mut self) {
