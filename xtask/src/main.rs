@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod run;
 mod sdk;
+mod simulate;
 mod test;
 
 use anyhow::{Result, bail};
@@ -13,6 +14,8 @@ const USAGE: &str = "\
 cargo xtask demo     the shop, the proxy and a stand-in for TikTok, built and running
 cargo xtask test     everything that must pass, browsers included
 cargo xtask sdk      build the npm package into target/npm/
+cargo xtask simulate live a shop's week once for each seed, and look for what is lost or doubled; `--seeds N`, `--from N`,
+                     `--seed S` tells the story of one, `--plant NAME` looks for a planted fault
 cargo xtask bench    sizes, rates, memory, crashes, leaving; `bench NAME [--long]` runs one of them
 ";
 
@@ -22,6 +25,7 @@ fn main() -> Result<()> {
         Some("demo") => demo::show(arguments),
         Some("test") => test::everything(),
         Some("sdk") => sdk::build().map(|_| ()),
+        Some("simulate") => simulate::run(arguments),
         Some("bench") => bench::measure(arguments),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");

@@ -8,7 +8,7 @@
 //! 2. The boot clock is anchored at the time of day of the start, and at TikTok's time whenever an answer states it.
 //! 3. If the time of day at the start lies before the store's last commit or more than a day behind it, nothing expires
 //!    until TikTok's time or an hour of uptime confirms it.
-//! 4. A time of day that has differed by the same amount for a day, without an answer of TikTok, is the new anchor.
+//! 4. A time of day that has differed by the same amount for a day, without an answer of TikTok since, is the new anchor.
 //! 5. Nothing is older than it is because the anchor has moved: for a week after it moved forward, periods end by the
 //!    earlier one.
 
@@ -114,8 +114,10 @@ pub struct Reference {
 struct Difference {
     /// 0 where they are close.
     ahead_ms: i64,
-    /// Since when, by the boot clock, or when TikTok last confirmed it.
+    /// Since when, by the boot clock.
     since_boot_ms: i64,
+    /// Whether TikTok has stated the reference's time meanwhile.
+    is_tiktoks: bool,
 }
 
 impl Reference {
@@ -148,7 +150,7 @@ impl Reference {
             self.anchor(now, date_ms);
         }
         self.compare(now);
-        self.difference.since_boot_ms = now.boot_ms;
+        self.difference.is_tiktoks = true;
         self.is_tiktoks = true;
     }
 
@@ -159,7 +161,8 @@ impl Reference {
         }
         self.compare(now);
         let steady_ms = now.boot_ms.saturating_sub(self.difference.since_boot_ms);
-        if self.difference.ahead_ms != 0 && steady_ms >= STEADY_MS {
+        let is_news = self.difference.ahead_ms != 0 && !self.difference.is_tiktoks;
+        if is_news && steady_ms >= STEADY_MS {
             self.anchor(now, now.wall_ms);
             self.is_tiktoks = false;
             self.follows = false;
@@ -235,6 +238,7 @@ impl Difference {
         Self {
             ahead_ms: 0,
             since_boot_ms: now.boot_ms,
+            is_tiktoks: false,
         }
     }
 }

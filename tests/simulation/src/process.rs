@@ -23,6 +23,7 @@ use duet_proxy::{
     tiktok::{self, Reply},
 };
 use fastrand::Rng;
+use serde_json::Value;
 
 use crate::{clock, plant::Plant, store::Disk, task::Task};
 
@@ -120,6 +121,16 @@ pub struct Sent {
     pub class: Class,
 }
 
+impl Sent {
+    /// The ids of its events.
+    pub fn ids(&self) -> Vec<String> {
+        let request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let events = request["data"].as_array().into_iter().flatten();
+        let ids = events.filter_map(|event| event["event_id"].as_str());
+        ids.map(str::to_owned).collect()
+    }
+}
+
 impl Process {
     /// Starts on what is on the disk.
     ///
@@ -151,7 +162,7 @@ impl Process {
             now_ms: self.intake.clock().day_ms(),
             sent_at_ms: events.sent_at_ms,
             caller: match self.options.plant {
-                Some(Plant::OpenIds) => Caller::Server,
+                Some(Plant::OpenIds) if who == Who::Nobody => Caller::Server,
                 _ => caller,
             },
             visitor: &Visitor::Unknown,

@@ -12,7 +12,9 @@ use std::{
 
 use duet_events::{EventId, EventName};
 use duet_proxy::{
-    decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Named, Payment, Records},
+    decide::{
+        Books, Class, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Named, Payment, Records,
+    },
     orders::Order,
     store::{
         Commit, Draft, Error, Found, LaneId, Letters, Most, Page, Position, Reader, Row, Source,
@@ -331,6 +333,19 @@ impl Writer {
     }
 }
 
+/// Has all events of a commit join the second class.
+fn have_one_class(commit: &mut Commit<'_>) {
+    for new in &mut commit.rows {
+        let events = new.draft.events();
+        if let Some(place) = commit.position.place(&new.lane) {
+            place.waiting -= events;
+        }
+        new.lane.class = Class::Second;
+        commit.position.arrived(&new.lane, new.sequence, events);
+    }
+    commit.position.places.retain(|place| place.waiting > 0);
+}
+
 impl Books for Writer {
     type Error = Error;
 
@@ -390,6 +405,9 @@ impl Store for Writer {
         }
         if self.disk.state().plant == Some(Plant::KeyDecides) {
             self.drop_known(commit);
+        }
+        if self.disk.state().plant == Some(Plant::OneClass) {
+            have_one_class(commit);
         }
         let rows = commit.rows.drain(..);
         let effect = Effect {

@@ -29,6 +29,8 @@ use crate::{
 
 /// The most steps of a week: it would run on for ever otherwise if something sent the same again and again.
 const STEPS: usize = 400_000;
+/// The longest pause of a courier: after TikTok has asked for fewer requests.
+const LONGEST_PAUSE: Duration = Duration::from_secs(75);
 /// How long a page waits for an answer.
 const REQUEST_MS: i64 = 10_000;
 
@@ -109,7 +111,7 @@ pub struct World {
     pub(crate) orders: Vec<ShopOrder>,
     pub(crate) payings: Vec<Paying>,
     requests: BTreeMap<(usize, usize, u32), Vec<String>>,
-    /// Events that the proxy called accepted, held or a repeat, and when it last did.
+    /// Events that the proxy called accepted, held or a repeat, and when it first did.
     pub(crate) promised: BTreeMap<Named, i64>,
     /// Ids of events that pages reported and nobody cleared away.
     pub(crate) reported: BTreeSet<String>,
@@ -353,6 +355,10 @@ impl World {
         };
         let sent = process.deliver(now);
         let due = process.next_due();
+        let waits = due.filter(|due| due.saturating_duration_since(now) > LONGEST_PAUSE);
+        if waits.is_some() {
+            self.fails("a courier waits for longer than any pause may be".to_owned());
+        }
         for sent in sent {
             let (epoch, ms) = (self.epoch, self.rng.i64(5..300));
             if self.is_lost() {
@@ -495,7 +501,8 @@ impl World {
             for (named, enqueued) in results.iter().flatten() {
                 let line = format!("{enqueued:?}: {} {}", named.name, named.id);
                 self.tell(|| line);
-                self.promised.insert(named.clone(), clock::since_start_ms());
+                let promised = self.promised.entry(named.clone());
+                promised.or_insert_with(clock::since_start_ms);
             }
         }
         match (who, answer) {
@@ -804,7 +811,10 @@ impl World {
         if !is_calm {
             self.is_in_trouble();
         }
-        self.tell(|| format!("TikTok hears {:?}, answers {reply:?}", sent.class));
+        self.tell(|| {
+            let ids = sent.ids().join(" ");
+            format!("TikTok hears {:?} {ids}: {}", sent.class, told(&reply))
+        });
         if let Some(wrong) = self.tiktok.is_late(sent, self.calm_since_ms) {
             self.fails(wrong);
         }
@@ -906,6 +916,11 @@ impl World {
             let body = json!({ "events": events }).to_string().into_bytes();
             self.hears(Who::Nobody, &body, Caller::Page);
         }
+        // Somebody pays just now.
+        let unpaid = self.payings.iter().position(|paying| paying.told == 0);
+        if let Some(paying) = unpaid {
+            self.after(1_000, What::BankTells(paying));
+        }
     }
 
     fn set_clock(&mut self) {
@@ -916,8 +931,9 @@ impl World {
             _ => 0,
         };
         self.tell(|| format!("somebody sets the clock, {} h ahead", ahead_ms / HOUR_MS));
-        // Before TikTok has stated the time, a few hours may be NTP's work.
-        self.started_wrong |= self.dated != self.epoch && ahead_ms.abs() <= DAY_MS && ahead_ms != 0;
+        // Before TikTok has stated the time, a few hours may be NTP's work, and a new store knows no time at all.
+        let may_be_right = ahead_ms.abs() <= DAY_MS || self.dated == 0;
+        self.started_wrong |= self.dated != self.epoch && may_be_right && ahead_ms != 0;
         clock::set_ahead(ahead_ms);
         if ahead_ms != 0 {
             let set_ms = clock::since_start_ms();
@@ -1044,6 +1060,14 @@ pub struct Failure {
     pub wrong: String,
     /// What happened before.
     pub story: Vec<String>,
+}
+
+/// A reply in a few words.
+fn told(reply: &Reply) -> String {
+    match reply {
+        Reply::Taken(_) => "OK".to_owned(),
+        other => format!("{other:?}"),
+    }
 }
 
 fn event(name: &str, event_id: &str, order_id: &str, click: &str) -> Vec<u8> {

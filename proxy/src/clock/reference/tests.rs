@@ -86,11 +86,28 @@ fn a_clock_that_is_set_while_the_process_runs_changes_no_period() {
         let now = at(1_000, wrong_ms);
         let times = reference.read(now);
         assert_eq!((times.stamp_ms, times.expiry_ms), (T + 1_000, T + 1_000));
-        // Nobody has said yet which of them is right, and others judge by the time of day.
-        assert_eq!(times.day_ms, now.wall_ms);
+        // A few hours may be NTP's work, which others judge by; days away from the last commit are not.
+        let is_far = wrong_ms.abs() > DAY_MS;
+        let expected_ms = if is_far { T + 1_000 } else { now.wall_ms };
+        assert_eq!(times.day_ms, expected_ms);
         assert_eq!(reference.suspect(), Some(Suspect::Differs));
         reference.dated(at(2_000, wrong_ms), T + 2_000);
         assert_eq!(reference.read(at(3_000, wrong_ms)).day_ms, T + 3_000);
+    }
+}
+
+#[test]
+fn a_time_that_tiktok_has_stated_stays_the_time_of_day_when_the_clock_is_set() {
+    for wrong_ms in [-40 * DAY_MS, -5 * HOUR_MS, 5 * HOUR_MS, 40 * DAY_MS] {
+        let mut reference = Reference::start(at(0, 0), None);
+        reference.dated(at(1_000, 0), T + 1_000);
+        let times = reference.read(at(2_000, wrong_ms));
+        assert_eq!(times.day_ms, T + 2_000);
+        // TikTok contradicts the new time once, and is silent from then on.
+        reference.dated(at(3_000, wrong_ms), T + 3_000);
+        let times = reference.read(at(3_000 + 3 * DAY_MS, wrong_ms));
+        let expected_ms = T + 3_000 + 3 * DAY_MS;
+        assert_eq!((times.day_ms, times.stamp_ms), (expected_ms, expected_ms));
     }
 }
 
