@@ -199,21 +199,13 @@ impl Browser {
         }
     }
 
-    /// A script of the shop clears the site's storage. Whether events were in it that no open page knows.
+    /// A script of the shop clears the site's storage; the ids of the events in it. An open page goes on with the copies in
+    /// its memory, for as long as it is open.
     pub fn clear(&mut self) -> Vec<String> {
-        let mut lost = Vec::new();
-        for (key, text) in std::mem::take(&mut self.storage) {
-            let known = self.pages.iter().flatten();
-            if known
-                .flat_map(|page| &page.events)
-                .any(|event| event.key == key)
-            {
-                continue;
-            }
-            let body: Value = serde_json::from_str(&text).unwrap_or_default();
-            lost.extend(body["event_id"].as_str().map(str::to_owned));
-        }
-        lost
+        let stored = std::mem::take(&mut self.storage).into_values();
+        let bodies = stored.filter_map(|text| serde_json::from_str::<Value>(&text).ok());
+        let ids = bodies.filter_map(|body| Some(body["event_id"].as_str()?.to_owned()));
+        ids.collect()
     }
 
     /// Has the page that wants the lock look at what is stored, if nobody holds it.
@@ -357,8 +349,7 @@ impl Browser {
                     });
                 }
                 Effect::Wake { ms } => asks.push(Ask::Wake { page, ms }),
-                Effect::Adopt => open.wants_the_lock = true,
-                Effect::Gate(_) => open.wants_the_lock = true,
+                Effect::Adopt | Effect::Gate(_) => open.wants_the_lock = true,
                 Effect::Pause { ms } => {
                     let until = clock::true_ms() + i64::from(ms);
                     self.storage.insert("wait".to_owned(), until.to_string());

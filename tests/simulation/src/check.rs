@@ -51,7 +51,7 @@ impl World {
 
     /// What was called accepted, held or a repeat is at TikTok, or a dead letter.
     fn check_promised(&self) -> Result<(), String> {
-        let letters = self.process().map(|process| process.dead_letters());
+        let letters = self.process().map(super::process::Process::dead_letters);
         let letters = letters.unwrap_or_default();
         let dead: BTreeSet<String> = letters
             .iter()
@@ -139,7 +139,7 @@ impl World {
                 return Err(format!("{id} is paid, and nothing was reported"));
             };
             let known = self.process().and_then(|process| process.order(id));
-            let received = known.as_ref().map(|order| order.received());
+            let received = known.as_ref().map(duet_proxy::orders::Order::received);
             let value = sale["properties"]["value"].as_i64();
             if received.is_some() && value > received || value == Some(0) {
                 return Err(format!(

@@ -5,6 +5,11 @@
 //! TikTok. After the week nothing goes wrong any more, and everything has to come to its end. A seed that fails tells its
 //! story, and fails again in the same way.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "every number is one of a list that only grows, and a simulation may panic"
+)]
+
 pub mod browser;
 mod check;
 pub mod clock;
@@ -20,3 +25,5 @@ pub mod world;
 
 #[cfg(test)]
 mod stores;
+#[cfg(test)]
+mod weeks;

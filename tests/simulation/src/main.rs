@@ -117,7 +117,7 @@ impl Options {
                 "--from" => options.first = value.parse()?,
                 "--seed" => options.one = Some(value.parse()?),
                 "--plant" => {
-                    options.plant = Some(Plant::from_str(&value).map_err(anyhow::Error::msg)?)
+                    options.plant = Some(Plant::from_str(&value).map_err(anyhow::Error::msg)?);
                 }
                 _ => bail!("{flag} is unknown; there are --seeds, --from, --seed and --plant"),
             }

@@ -15,6 +15,7 @@ const LETTERS: &[u8] = b"ABCDEFGHJKMNPQRSTVWXYZ";
 const SIGNS: &[u8] = b"ABCDEFGHJKMNPQRSTVWXYZ23456789";
 
 /// One order, and what is known of it for certain.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct ShopOrder {
     /// Its id, which nobody can guess.
     pub id: String,

@@ -342,6 +342,9 @@ fn have_one_class(commit: &mut Commit<'_>) {
         }
         new.lane.class = Class::Second;
         commit.position.arrived(&new.lane, new.sequence, events);
+        if let Some(place) = commit.position.place(&new.lane) {
+            place.head = place.head.min(new.sequence);
+        }
     }
     commit.position.places.retain(|place| place.waiting > 0);
 }

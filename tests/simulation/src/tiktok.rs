@@ -1,6 +1,6 @@
 //! TikTok: the sandbox's rules, and everything that the contract says may go wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use duet_proxy::tiktok::{self, Reply, Trouble};
 use duet_sandbox::{Clock, Options, Pixel, Sandbox, canonical};
@@ -13,9 +13,6 @@ use crate::{
     process::{Named, Sent},
 };
 
-/// How long an event of the first class may take on a calm day.
-const FIRST_CLASS_MS: i64 = 45_000;
-
 /// TikTok, and what it has stored.
 pub struct TikTok {
     sandbox: Sandbox,
@@ -24,7 +21,8 @@ pub struct TikTok {
     spell: Option<(Spell, i64)>,
     /// What servers told of each event: how often, and the last body.
     pub(crate) stored: BTreeMap<Named, (u32, Value)>,
-    is_healed: bool,
+    /// The ids of all events that it has heard of, taken or not.
+    heard: BTreeSet<String>,
 }
 
 /// A time in which TikTok is in trouble.
@@ -53,7 +51,7 @@ impl TikTok {
             clock_ms,
             spell: None,
             stored: BTreeMap::new(),
-            is_healed: false,
+            heard: BTreeSet::new(),
         }
     }
 
@@ -109,7 +107,6 @@ impl TikTok {
     /// Nothing goes wrong any more.
     pub fn heals(&mut self) {
         self.spell = None;
-        self.is_healed = true;
     }
 
     /// A request arrives; the reply, and whether all was well.
@@ -128,11 +125,10 @@ impl TikTok {
             },
             Spell::Throttles => code(40_100, "too frequent"),
             Spell::Bars => code(40_105, "wrong token"),
-            // One event in five, always the same ones.
             Spell::Refuses => {
                 let request: Value = serde_json::from_slice(body).unwrap_or_default();
                 let events = request["data"].as_array().cloned().unwrap_or_default();
-                let bad = |event: &Value| event["event_id"].as_str().is_some_and(is_unlucky);
+                let bad = |event: &Value| self.is_refused(event);
                 match events.iter().position(bad) {
                     Some(index) => code(40_002, &format!("data[{index}].event: no")),
                     None => self.judge(body),
@@ -141,7 +137,7 @@ impl TikTok {
             Spell::InPart => {
                 let request: Value = serde_json::from_slice(body).unwrap_or_default();
                 let events = request["data"].as_array().cloned().unwrap_or_default();
-                let bad = |event: &Value| event["event_id"].as_str().is_some_and(is_unlucky);
+                let bad = |event: &Value| self.is_refused(event);
                 let errors: Vec<Value> = events
                     .iter()
                     .enumerate()
@@ -169,6 +165,13 @@ impl TikTok {
         (reply, false)
     }
 
+    /// One event in five, always the same ones, and none that it has taken before.
+    fn is_refused(&self, event: &Value) -> bool {
+        let id = event["event_id"].as_str().unwrap_or_default();
+        let is_unlucky = id.bytes().map(u32::from).sum::<u32>() % 5 == 0;
+        is_unlucky && !self.stored.keys().any(|named| named.id == id)
+    }
+
     fn judge(&mut self, body: &[u8]) -> Reply {
         let answer = self.sandbox.track(&self.pixel.access_token, body);
         let reply = tiktok::read(200, answer.as_bytes());
@@ -187,24 +190,19 @@ impl TikTok {
         reply
     }
 
-    /// Whether a payment came too late although all was well: what is wrong then.
-    pub fn is_late(&self, sent: &Sent, calm_since_ms: i64) -> Option<String> {
-        if clock::since_start_ms() - calm_since_ms < 5 * MINUTE_MS {
-            return None;
-        }
-        let request: Value = serde_json::from_slice(&sent.body).ok()?;
-        let now_s = clock::true_ms() / 1000;
-        // What a page reported may have waited for its payment; the bank's own event has just been made.
-        let is_banks = |event: &&Value| {
-            event["page"]["url"].is_null() && event["properties"]["order_id"].is_string()
+    /// The events of a request that it has not heard of before.
+    pub fn news(&mut self, sent: &Sent) -> Vec<Value> {
+        let request: Value = serde_json::from_slice(&sent.body).unwrap_or_default();
+        let events = request["data"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+            .into_iter();
+        let is_new = |event: &Value| {
+            let id = event["event_id"].as_str().unwrap_or_default();
+            self.heard.insert(id.to_owned())
         };
-        let banks = request["data"].as_array()?.iter().filter(is_banks);
-        let oldest_s = banks
-            .filter_map(|event| event["event_time"].as_i64())
-            .min()?;
-        let took_ms = (now_s - oldest_s) * 1000;
-        (took_ms > FIRST_CLASS_MS)
-            .then(|| format!("a payment took {took_ms} ms to TikTok on a calm day"))
+        events.filter(is_new).collect()
     }
 }
 
@@ -212,10 +210,6 @@ impl Default for TikTok {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn is_unlucky(id: &str) -> bool {
-    id.bytes().map(u32::from).sum::<u32>() % 5 == 0
 }
 
 fn code(code: i64, message: &str) -> Reply {

@@ -1,0 +1,94 @@
+//! TikTok's end of the wire.
+
+use super::{
+    FIRST_CLASS_MS, MINUTE_MS, Named, Reply, RequestId, Sent, Value, What, World, clock, tiktok,
+    told,
+};
+
+impl World {
+    pub(super) fn tiktok_hears(&mut self, epoch: u64, sent: &Sent) {
+        let (reply, is_calm) = self.tiktok.hears(&sent.body, &mut self.rng);
+        if !is_calm {
+            self.is_in_trouble();
+        }
+        self.tell(|| {
+            let ids = sent.ids().join(" ");
+            format!("TikTok hears {:?} {ids}: {}", sent.class, told(&reply))
+        });
+        for event in self.tiktok.news(sent) {
+            if let Some(wrong) = self.is_late(&event) {
+                self.fails(wrong);
+            }
+        }
+        let is_dated = reply.code().is_some();
+        let (mut ms, mut reply) = (self.rng.i64(5..2_000), reply);
+        if self.is_lost() {
+            self.tell(|| "the answer is lost".to_owned());
+            self.is_in_trouble();
+            reply = Reply::Unreachable(tiktok::Trouble::TimedOut);
+            ms = 15_000;
+        }
+        let (lane, request) = (sent.lane, sent.request);
+        self.after(
+            ms,
+            What::TikTokAnswers {
+                epoch,
+                lane,
+                request,
+                reply,
+                is_dated,
+            },
+        );
+    }
+
+    /// Whether the event of a paid order has taken too long on a calm day: what is wrong then.
+    pub(super) fn is_late(&self, event: &Value) -> Option<String> {
+        let order_id = event["properties"]["order_id"].as_str()?;
+        let paid_ms = *self.paid.get(order_id)? - clock::true_ms() + clock::since_start_ms();
+        let named = Named {
+            name: duet_sandbox::canonical(event["event"].as_str()?).to_owned(),
+            id: event["event_id"].as_str()?.to_owned(),
+        };
+        if !["Subscribe", "Purchase"].contains(&named.name.as_str()) {
+            return None;
+        }
+        let promised_ms = self.promised.get(&named).copied().unwrap_or_default();
+        let since_ms = paid_ms.max(promised_ms);
+        let took_ms = clock::since_start_ms() - since_ms;
+        let is_calm = self.calm_since_ms + 5 * MINUTE_MS < since_ms;
+        (is_calm && took_ms > FIRST_CLASS_MS)
+            .then(|| format!("the sale of {order_id} took {took_ms} ms to TikTok on a calm day"))
+    }
+
+    pub(super) fn tiktok_answers(
+        &mut self,
+        epoch: u64,
+        lane: usize,
+        request: RequestId,
+        reply: Reply,
+        is_dated: bool,
+    ) {
+        let now = self.now();
+        if epoch != self.epoch {
+            return;
+        }
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        if is_dated && reply.code().is_some() {
+            process.dated(clock::true_ms());
+            self.dated = self.epoch;
+            self.dated_ms = clock::since_start_ms();
+        }
+        process.replied(lane, request, reply, now, &mut self.rng);
+        self.deliver();
+    }
+
+    pub(super) fn spell(&mut self) {
+        if !self.is_healed {
+            let line = self.tiktok.falls_ill(&mut self.rng);
+            self.tell(|| line);
+            self.is_in_trouble();
+        }
+    }
+}
