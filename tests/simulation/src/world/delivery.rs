@@ -44,6 +44,10 @@ impl World {
     /// Whether the event of a paid order has taken too long on a calm day: what is wrong then.
     pub(super) fn is_late(&self, event: &Value) -> Option<String> {
         let order_id = event["properties"]["order_id"].as_str()?;
+        let mut orders = self.orders.iter();
+        if orders.any(|order| order.is_withdrawn && order.id == order_id) {
+            return None;
+        }
         let paid_ms = *self.paid.get(order_id)? - clock::true_ms() + clock::since_start_ms();
         let named = Named {
             name: duet_sandbox::canonical(event["event"].as_str()?).to_owned(),
