@@ -14,7 +14,7 @@ use crate::{
 mod read;
 mod time;
 
-pub(crate) use read::GUARDED;
+pub(crate) use read::misspelt;
 pub(crate) use time::sent_at;
 
 /// One event of a request, opened but not judged.

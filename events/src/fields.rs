@@ -159,10 +159,10 @@ impl<'a> Fields<'a> {
         self.unread().map(|(name, _)| name)
     }
 
-    /// Whether a member that nobody asked for is no text, number or boolean.
-    pub(crate) fn holds_others(&self, name: &str) -> bool {
+    /// Whether a member that nobody asked for holds such a value.
+    pub(crate) fn holds(&self, name: &str, is: impl Fn(&Scalar<'_>) -> bool) -> bool {
         let mut unread = self.unread().filter(|(unread, _)| *unread == name);
-        unread.all(|(_, value)| !value.clone().scalar().is_scalar())
+        unread.any(|(_, value)| is(&value.clone().scalar()))
     }
 
     /// Warns of every member nobody asked for, naming the nearest of `known`.

@@ -22,29 +22,29 @@ pub(crate) fn misspelt<'g>(name: &str, guarded: &[&'g str]) -> Option<&'g str> {
 /// The longest name that is compared. The names of fields are shorter.
 const LONGEST: usize = 32;
 
-/// A name without what tells `pixelId`, `pixel-id` and `pixel_id` apart. It lies on the stack: a body may hold
-/// thousands of unknown names.
+/// The letters and digits of a name, without what tells `pixelId`, `pixel-id` and `pixel_id` apart and what nobody sees. It
+/// lies on the stack: a body may hold thousands of unknown names.
 struct Letters {
-    bytes: [u8; LONGEST],
+    letters: [char; LONGEST],
     count: usize,
 }
 
 impl Letters {
     fn of(name: &str) -> Self {
-        let mut bytes = [0; LONGEST];
+        let mut letters = ['\0'; LONGEST];
         let mut count = 0;
-        let letters = name
-            .bytes()
-            .filter(|byte| !matches!(byte, b'_' | b'-' | b' ' | b'.'));
-        for (place, byte) in bytes.iter_mut().zip(letters) {
-            *place = byte.to_ascii_lowercase();
+        for (place, letter) in letters
+            .iter_mut()
+            .zip(name.chars().filter(|c| c.is_alphanumeric()))
+        {
+            *place = letter.to_ascii_lowercase();
             count += 1;
         }
-        Self { bytes, count }
+        Self { letters, count }
     }
 
-    fn iter(&self) -> impl Iterator<Item = u8> {
-        self.bytes.into_iter().take(self.count)
+    fn iter(&self) -> impl Iterator<Item = char> {
+        self.letters.into_iter().take(self.count)
     }
 
     /// How many letters have to be changed, added or removed to make one name of the other; at least the difference
@@ -85,6 +85,8 @@ mod tests {
             ("abc", "abc", 0),
             ("kitten", "sitting", 3),
             ("evnt_time", "event_time", 1),
+            ("c\u{f4}nsent", "consent", 1),
+            ("\u{200b}con\u{ad}sent\u{a0}", "consent", 0),
         ] {
             let distance = Letters::of(from).distance(&Letters::of(to));
             assert_eq!(distance, letters, "{from} {to}");
@@ -102,6 +104,10 @@ mod tests {
             ("pixelId", Some("pixel_id")),
             ("testEventCode", Some("test_event_code")),
             ("tst_event_cod", Some("test_event_code")),
+            ("consent\u{200b}", Some("consent")),
+            ("\u{feff}limited_data_use", Some("limited_data_use")),
+            ("c\u{f4}ns\u{ea}nt", Some("consent")),
+            ("\u{111}\u{1ed3}ng\u{fd}", None),
             ("event_code", None),
             ("pixel_code", None),
             ("conversion", None),

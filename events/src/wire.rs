@@ -7,9 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     Invalid, Rule,
-    claim::{GUARDED, Stated, sent_at},
+    claim::{Stated, misspelt, sent_at},
     fields::{Fields, Kind, Problems},
-    near,
     rule::{reject, repair},
 };
 
@@ -132,7 +131,7 @@ impl<'a> Body<'a> {
 /// A field beside `events` is none of theirs, but one that decides whether and where they may be sent is not overlooked.
 fn beside_events(fields: &Fields<'_>, problems: &mut Problems) {
     for name in fields.unknown() {
-        if near::misspelt(name, &GUARDED).is_none() {
+        if misspelt(fields, name).is_none() {
             fields.warn_of_one(name, &["events", "sent_at"], problems);
         } else if problems.errors.is_empty() {
             problems.reject(fields.path_of(name), &reject::MISPLACED);

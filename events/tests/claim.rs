@@ -189,6 +189,12 @@ fn a_body_is_one_event_or_a_batch_of_up_to_100() {
         Unreadable::NotJson
     );
     assert_eq!(open(r#"{"events":[{}],"token":1,"sent_at":"soon"}"#), Ok(1));
+    for word in [
+        "context", "contents", "content", "contest", "constant", "connect", "kontext",
+    ] {
+        let text = format!(r#"{{"events":[{{}}],"{word}":{{"a":1}}}}"#);
+        assert_eq!(open(&text), Ok(1), "{word}");
+    }
     for (text, field, rule) in [
         ("[]", "", "object"),
         (r#"{"events":{}}"#, "events", "array"),
@@ -204,6 +210,16 @@ fn a_body_is_one_event_or_a_batch_of_up_to_100() {
             "misplaced",
         ),
         (r#"{"events":[{}],"pixelId":"C1"}"#, "pixelId", "misplaced"),
+        (
+            r#"{"events":[{}],"context":"denied"}"#,
+            "context",
+            "misplaced",
+        ),
+        (
+            "{\"events\":[{}],\"consent\u{200b}\":\"denied\"}",
+            "consent_",
+            "misplaced",
+        ),
     ] {
         let Err(Unreadable::Shape(broken)) = Body::open(&Text::read(text.as_bytes())) else {
             panic!("{text} was opened");

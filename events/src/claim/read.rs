@@ -35,8 +35,21 @@ const FIELDS: [&str; 12] = [
 pub(crate) const GUARDED: [&str; 4] =
     ["consent", "limited_data_use", "pixel_id", "test_event_code"];
 
-/// Words of TikTok's own bodies that are nearly `consent`. They hold other values; a word of consent holds none.
-const FOREIGN: [&str; 3] = ["content", "contents", "context"];
+/// Words of other bodies that are nearly `consent`.
+const FOREIGN: [&str; 6] = [
+    "connect", "constant", "content", "contents", "contest", "context",
+];
+
+/// What a consent may be stated as.
+const CONSENTS: [&str; 7] = [
+    "granted",
+    "denied",
+    "pending",
+    "refused",
+    "rejected",
+    "revoked",
+    "withdrawn",
+];
 
 pub(super) fn name(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<EventName> {
     let before = problems.errors.len();
@@ -183,10 +196,24 @@ fn trimmed(text: &str, name: &'static str, problems: &mut Problems) -> String {
     trimmed.to_owned()
 }
 
+/// Which name that decides whether and where an event may be sent an unknown one is nearly. Another word is none, unless it
+/// holds what only a consent does.
+pub(crate) fn misspelt(fields: &Fields<'_>, name: &str) -> Option<&'static str> {
+    let is_foreign = FOREIGN.contains(&name) && !fields.holds(name, is_consent);
+    near::misspelt(name, &GUARDED).filter(|_| !is_foreign)
+}
+
+fn is_consent(stated: &Scalar<'_>) -> bool {
+    match stated {
+        Scalar::Text(word) => near::misspelt(word, &CONSENTS).is_some(),
+        Scalar::Bool(_) => true,
+        Scalar::Number(_) | Scalar::Other(_) => false,
+    }
+}
+
 pub(super) fn unknown(fields: &Fields<'_>, problems: &mut Problems) {
     for name in fields.unknown() {
-        let is_foreign = FOREIGN.contains(&name) && fields.holds_others(name);
-        match near::misspelt(name, &GUARDED).filter(|_| !is_foreign) {
+        match misspelt(fields, name) {
             Some(guarded) if problems.errors.len() < MAX_WARNINGS => {
                 let near = format!(": {guarded}");
                 let broken = Invalid::with(&reject::MISSPELT, fields.path_of(name), &near);

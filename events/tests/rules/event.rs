@@ -195,8 +195,12 @@ fn a_misspelt_name_of_what_decides() {
         rejected(&lead(name, json!("x")), &[(name, "misspelt")]);
         rejected(&lead(name, json!(false)), &[(name, "misspelt")]);
     }
-    // They are nearly `consent`, and words of TikTok's own bodies.
+    // They are nearly `consent`, and words of other bodies.
     for (name, value) in [
+        ("context", json!("checkout")),
+        ("contest", json!("spring")),
+        ("constant", json!(3)),
+        ("connect", json!([])),
         ("context", json!({ "page": {} })),
         ("contents", json!([{ "content_id": "a" }])),
         ("content", json!({})),
@@ -207,7 +211,9 @@ fn a_misspelt_name_of_what_decides() {
             &json!("Lead"),
             &[(name, "unknown_field")],
         );
-        rejected(&lead(name, json!("denied")), &[(name, "misspelt")]);
+        for stated in [json!("denied"), json!("Grantd"), json!(false)] {
+            rejected(&lead(name, stated), &[(name, "misspelt")]);
+        }
     }
 }
 
