@@ -171,7 +171,8 @@ pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
 /// # Errors
 /// `nobody` as [`Hashed::of_external_id`].
 pub fn external_id(raw: &str) -> Result<Hashed, Invalid> {
-    Hashed::of_external_id(plain::trim(raw)).ok_or_else(|| Invalid::of(&NOBODY, "user.external_id"))
+    let hashed = Hashed::of_external_id(plain::trim(raw)).filter(|_| !is_nobody(raw));
+    hashed.ok_or_else(|| Invalid::of(&NOBODY, "user.external_id"))
 }
 
 /// A first or last name: trimmed, lower-cased, inner spaces kept, hashed. `None` when it stands for [nobody].
@@ -191,14 +192,14 @@ pub fn zip_code(raw: &str) -> Option<Hashed> {
 fn lowered(text: &str) -> Option<Hashed> {
     match Hashed::already(text.chars()) {
         Some(digest) => digest.of_somebody(),
-        None => (!nobody::is_word(text)).then(|| Hashed::of(text.to_lowercase().as_bytes())),
+        None => (!is_nobody(text)).then(|| Hashed::of(text.to_lowercase().as_bytes())),
     }
 }
 
 /// Whether a value stands for nobody, as it is or as a digest.
 pub(crate) fn is_nobody(raw: &str) -> bool {
-    let text = plain::trim(raw);
-    nobody::is_word(text)
+    let text = plain::order_id(raw);
+    nobody::is_word(&text)
         || Hashed::already(text.chars()).is_some_and(|digest| digest.of_somebody().is_none())
 }
 

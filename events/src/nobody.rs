@@ -5,18 +5,30 @@
 use crate::hash::sha256;
 
 /// What programs write where they have no value.
-const WORDS: [&str; 6] = ["", "undefined", "null", "nan", "none", "[object object]"];
+const WORDS: [&str; 9] = [
+    "",
+    "undefined",
+    "null",
+    "nan",
+    "none",
+    "true",
+    "false",
+    "0",
+    "[object object]",
+];
 
 /// The same in the cases in which programs write it, with the first four bytes of its SHA-256.
-pub static DIGESTS: [(u32, &str); 17] = [
+pub static DIGESTS: [(u32, &str); 20] = [
     (0x0a48_1a8d, "NAN"),
     (0x140b_edbf, "none"),
     (0x36e5_4050, "[OBJECT OBJECT]"),
     (0x5d47_146e, "Nan"),
+    (0x5fec_eb66, "0"),
     (0x7423_4e98, "null"),
     (0x9b2d_5b46, "nan"),
     (0xb28c_94b2, "[object Object]"),
     (0xb460_b79e, "UNDEFINED"),
+    (0xb5be_a41b, "true"),
     (0xc627_c09c, "NONE"),
     (0xc9a5_60c7, "[object object]"),
     (0xd5b5_92c0, "NaN"),
@@ -26,6 +38,7 @@ pub static DIGESTS: [(u32, &str); 17] = [
     (0xf02d_fb7d, "Undefined"),
     (0xfa1d_2db6, "Null"),
     (0xfb32_9000, "NULL"),
+    (0xfcbc_f165, "false"),
 ];
 
 /// Whether a trimmed text is one of those words.
@@ -41,14 +54,21 @@ pub(crate) fn is_digest(digest: &[u8; 32]) -> bool {
     words.any(|(_, word)| sha256(word.as_bytes()) == *digest)
 }
 
-/// Whether a text is a macro of an advertising system that nobody replaced: `__CLICKID__`, `{{x}}`, `%%x%%`.
+/// Whether a text is a macro of an advertising system that nobody replaced: `__CLICKID__`, `{{x}}`, `${x}`, `[x]`, `<x>`, `%%x%%`.
 pub fn is_macro(text: &str) -> bool {
-    [("__", "__"), ("{{", "}}"), ("%%", "%%")]
-        .into_iter()
-        .any(|(open, close)| {
-            let inner = text.strip_prefix(open);
-            inner.is_some_and(|inner| inner.ends_with(close))
-        })
+    [
+        ("__", "__"),
+        ("%%", "%%"),
+        ("{", "}"),
+        ("${", "}"),
+        ("[", "]"),
+        ("<", ">"),
+    ]
+    .into_iter()
+    .any(|(open, close)| {
+        let inner = text.strip_prefix(open);
+        inner.is_some_and(|inner| inner.ends_with(close))
+    })
 }
 
 #[cfg(test)]
@@ -79,6 +99,10 @@ mod tests {
             "__CLICKID__",
             "{{ttclid}}",
             "{{ click id }}",
+            "{CLICKID}",
+            "${CLICKID}",
+            "[CLICKID]",
+            "<ttclid>",
             "%%CLICK_ID%%",
             "____",
             "%%%%",
@@ -89,7 +113,9 @@ mod tests {
             "E.C.P.abc",
             "__abc",
             "abc__",
-            "{x}",
+            "{x",
+            "x]",
+            "a<b>",
             "",
             "_",
             "__",

@@ -154,9 +154,10 @@ pub(crate) fn read_id(stated: Scalar<'_>, path: &str, problems: &mut Problems) -
             Some(id.into_owned())
         }
         Scalar::Number(number) => {
-            let id = number.integer()?;
+            let id = number.integer()?.to_string();
+            clean_id(&id)?;
             problems.warn(path.to_owned(), &repair::NUMBER_AS_TEXT);
-            Some(id.to_string())
+            Some(id)
         }
         _ => None,
     }

@@ -8,7 +8,8 @@ use crate::{
     address,
     fields::{Fields, Problems},
     personal::percent_decoded,
-    rule::{leave_out, repair},
+    rule::{Rule, leave_out, repair},
+    user::usable_key,
 };
 
 /// The page an event happened on, with full `http` or `https` addresses.
@@ -28,6 +29,14 @@ impl Page {
             url: read("url", &mut fields, problems),
             referrer: read("referrer", &mut fields, problems),
         };
+        for rule in page
+            .url
+            .iter()
+            .flat_map(|url| clicks(url))
+            .filter_map(Result::err)
+        {
+            problems.warn("page.url.ttclid", rule);
+        }
         fields.warn_of_unknown(&["url", "referrer"], problems);
         page
     }
@@ -37,16 +46,20 @@ impl Page {
         self.url.is_none() && self.referrer.is_none()
     }
 
-    /// A parameter of the page's own address, percent-decoded once.
-    pub fn query(&self, name: &str) -> Option<String> {
-        let (_, query) = self.url.as_deref()?.split_once('?')?;
-        let query = query.split_once('#').map_or(query, |(query, _)| query);
-        query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(key, value)| *key == name && !value.is_empty())
-            .map(|(_, value)| percent_decoded(value))
+    /// The first usable click id in the page's own address.
+    pub fn click(&self) -> Option<String> {
+        let url = self.url.as_deref()?;
+        clicks(url).find_map(Result::ok)
     }
+}
+
+/// What the click ids of an address are, decoded once: those of its query, then of its fragment's.
+fn clicks(url: &str) -> impl Iterator<Item = Result<String, &'static Rule>> {
+    let parameters = url.split(['?', '#', '&', ';']).skip(1);
+    parameters
+        .filter_map(|pair| pair.strip_prefix("ttclid="))
+        .filter(|click| !click.is_empty())
+        .map(|click| usable_key(&percent_decoded(click)))
 }
 
 fn read(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
@@ -82,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_click_id_is_read_from_the_address_and_decoded_once() {
+    fn the_first_usable_click_id_of_an_address_is_read_and_decoded_once() {
         for (url, ttclid) in [
             ("https://shop.vn/?ttclid=E.C.P.abc", Some("E.C.P.abc")),
             (
@@ -91,9 +104,21 @@ mod tests {
             ),
             ("https://shop.vn/?ttclid=", None),
             ("https://shop.vn/?my_ttclid=x", None),
-            ("https://shop.vn/#ttclid=x", None),
+            ("https://shop.vn/#ttclid=x", Some("x")),
+            ("https://shop.vn/#/?ttclid=x", Some("x")),
+            (
+                "https://shop.vn/?ttclid=__CLICKID__#/a?b=1&ttclid=x",
+                Some("x"),
+            ),
+            (
+                "https://shop.vn/?ttclid=&ttclid=null&ttclid=x&ttclid=y",
+                Some("x"),
+            ),
+            ("https://shop.vn/?ttclid=%20x%E2%80%8B", Some("x")),
+            ("https://shop.vn/?ttclid=%20__CLICKID__%20", None),
+            ("https://shop.vn/ttclid=x", None),
         ] {
-            assert_eq!(page(url).query("ttclid").as_deref(), ttclid, "{url}");
+            assert_eq!(page(url).click().as_deref(), ttclid, "{url}");
         }
     }
 }

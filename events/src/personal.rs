@@ -147,7 +147,8 @@ pub(crate) fn is_personal_part(part: &str) -> bool {
     })
 }
 
-fn any_decoding(text: &str, is: impl Fn(&str) -> bool) -> bool {
+/// Whether something holds of a text, as it is or after up to three decodings.
+pub(crate) fn any_decoding(text: &str, is: impl Fn(&str) -> bool) -> bool {
     if is(text) {
         return true;
     }

@@ -36,7 +36,7 @@ rules! {
         ARRAY "array" "must be a JSON array" ""
         CONSENT "consent" "must be \"granted\" or absent; an event is sent once consent is granted, not before" ""
         CURRENCY "currency" "must be an ISO 4217 code that TikTok lists, such as VND or USD" ""
-        EVENT_ID "event_id" "must be 1 to 64 characters out of A-Z a-z 0-9 _ . : -" ""
+        EVENT_ID "event_id" "must be 1 to 64 characters out of A-Z a-z 0-9 _ . : -, and no word for nothing such as undefined" ""
         EVENT_NAME "event_name" "must be a standard event in its own case, or at most 50 letters, digits, _ and - that start with a letter" ""
         FORMAT "format" "must be 1 to 64 letters, digits and signs without spaces" ""
         IMPERSONATED "impersonated" "must act for themselves: somebody acts in this user's place, and TikTok is not told of it" ""

@@ -10,10 +10,11 @@ use core::net::IpAddr;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    Country, Hashed, Invalid,
+    Country, Hashed, Invalid, Rule,
     fields::{Fields, Problems, has_controls},
     hash::{self, is_nobody},
     nobody::is_macro,
+    personal::{any_decoding, has_email, is_personal_part},
     plain,
     rule::{leave_out, repair},
 };
@@ -126,8 +127,8 @@ impl User {
             city: place("city", &mut fields, problems),
             state: place("state", &mut fields, problems),
             country: place("country", &mut fields, problems),
-            ttclid: token("ttclid", 1024, &mut fields, problems),
-            ttp: token("ttp", 256, &mut fields, problems),
+            ttclid: key("ttclid", &mut fields, problems),
+            ttp: key("ttp", &mut fields, problems),
             ip: address(&mut fields, problems),
             user_agent: token("user_agent", 1024, &mut fields, problems),
             locale: token("locale", 35, &mut fields, problems),
@@ -209,10 +210,10 @@ fn token(
 ) -> Option<String> {
     let text = fields.text(name, problems)?;
     let text = text.trim();
-    let rule = if is_macro(text) {
-        &leave_out::MACRO
-    } else if is_nobody(text) {
+    let rule = if is_nobody(text) {
         &leave_out::NOBODY
+    } else if has_email(text) {
+        &leave_out::PERSONAL_DATA
     } else if text.len() > longest || has_controls(text) {
         &leave_out::TEXT
     } else {
@@ -222,9 +223,33 @@ fn token(
     None
 }
 
-/// Whether a click or browser id means one click or browser.
-pub fn is_key(text: &str) -> bool {
-    !text.is_empty() && !is_macro(text) && !is_nobody(text)
+fn key(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
+    let text = fields.text(name, problems)?;
+    let usable = usable_key(&text);
+    usable
+        .map_err(|rule| problems.warn(fields.path_of(name), rule))
+        .ok()
+}
+
+/// The id of one click or browser as it travels, from wherever it was read: without blanks around it and what nobody sees.
+///
+/// # Errors
+/// Why it is left out: `macro` and `nobody`, in clear or encoded; `personal_data`; `text`.
+pub fn usable_key(stated: &str) -> Result<String, &'static Rule> {
+    const LONGEST: usize = 1024;
+    let text = plain::order_id(stated);
+    let visible = |text: &str| plain::order_id(text).into_owned();
+    if any_decoding(&text, is_nobody) {
+        Err(&leave_out::NOBODY)
+    } else if any_decoding(&text, |text| is_macro(&visible(text))) {
+        Err(&leave_out::MACRO)
+    } else if is_personal_part(&text) {
+        Err(&leave_out::PERSONAL_DATA)
+    } else if text.len() > LONGEST || has_controls(&text) {
+        Err(&leave_out::TEXT)
+    } else {
+        Ok(text.into_owned())
+    }
 }
 
 fn address(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<IpAddr> {

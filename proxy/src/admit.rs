@@ -8,7 +8,7 @@ use duet_events::{
     claim::{PixelLeg, Refusal, Stated, TestCode},
     invalid::MAX_WARNINGS,
     rule::{leave_out, reject, remark},
-    user::is_key,
+    user::usable_key,
 };
 
 pub use duet_events::user::is_public;
@@ -66,10 +66,10 @@ pub struct Facts<'a> {
     pub user_agent: Option<&'a str>,
     /// The page's address, from the `Referer` header.
     pub referer: Option<&'a str>,
-    /// The `ttclid` cookie.
-    pub ttclid: Option<&'a str>,
-    /// The `_ttp` cookie.
-    pub ttp: Option<&'a str>,
+    /// The `ttclid` cookies; a browser may have one for each path and domain.
+    pub ttclid: Vec<String>,
+    /// The `_ttp` cookies.
+    pub ttp: Vec<&'a str>,
     /// Where phone numbers without a country code belong.
     pub country: Option<Country>,
     /// The pixel events go to.
@@ -195,6 +195,11 @@ fn warn(claim: &mut Claim, field: &'static str, rule: &Rule) {
     }
 }
 
+fn first_usable<T: AsRef<str>>(cookies: &[T]) -> Option<String> {
+    let mut cookies = cookies.iter();
+    cookies.find_map(|cookie| usable_key(cookie.as_ref()).ok())
+}
+
 fn complete(claim: &mut Claim, facts: &Facts<'_>) {
     let owned = |text: Option<&str>| text.map(str::to_owned);
     if claim.page.url.is_none() {
@@ -207,16 +212,9 @@ fn complete(claim: &mut Claim, facts: &Facts<'_>) {
     user.ip = user.ip.or(facts.ip.map(|ip| ip.to_canonical()));
     user.user_agent = user.user_agent.take().or_else(|| owned(facts.user_agent));
     // A macro in the address, or in a cookie that one has left behind, is no click and hides none.
-    user.ttclid = claim
-        .page
-        .query("ttclid")
-        .filter(|click| is_key(click))
-        .or(user.ttclid.take())
-        .or_else(|| owned(facts.ttclid.filter(|click| is_key(click))));
-    user.ttp = user
-        .ttp
-        .take()
-        .or_else(|| owned(facts.ttp.filter(|id| is_key(id))));
+    let click = claim.page.click().or_else(|| user.ttclid.take());
+    user.ttclid = click.or_else(|| first_usable(&facts.ttclid));
+    user.ttp = user.ttp.take().or_else(|| first_usable(&facts.ttp));
 }
 
 #[cfg(test)]

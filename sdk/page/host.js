@@ -34,15 +34,16 @@ export const remove = (key) => {
 export const keys = () =>
   [...new Set([...memory.keys(), ...(quiet(() => Object.keys(localStorage)) ?? [])])].filter((key) => key.startsWith(PREFIX))
 
-// TikTok says nothing of the alphabet of its ids; this much fits a cookie, a header and JSON unchanged.
-const fits = /^[!#-+\--:<-[\]-~]{1,1024}$/
-// What stands where nobody has replaced it.
-const macro = /^(__.*__|\{\{.*}}|%%.*%%)$/
+// TikTok says nothing of the alphabet of its ids; this much fits a cookie, a header and JSON unchanged, and is in no e-mail
+// address and no brackets of a macro.
+const fits = /^[!#-+\--:=?A-Z^-z|~]{1,1024}$/
+// What else stands where nobody has replaced it.
+const macro = /^(__.*__|%%.*%%)$/
 
 /** A click id or browser id of TikTok's; empty for what cannot be one, also where somebody has encoded it once more. */
 export const tiktokId = (text) => {
   const decoded = quiet(() => decodeURIComponent(text)) ?? text
-  return fits.test(text ?? '') && !macro.test(decoded) && !nothing.test(decoded) ? text : ''
+  return fits.test(decoded) && !macro.test(decoded) && !nothing.test(decoded) ? text : ''
 }
 
 /** An address of the page's, whatever its `<base>` says: that is about its links. */

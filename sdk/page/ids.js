@@ -1,12 +1,12 @@
 // Event ids. They are made here and not by the module, since a call answers with one at once, before the module has come and
 // where there is none. The rules are those of the `duet-events` crate, and the same vectors hold them.
 
-import { plainOrder } from './plain.js'
+import { nothing, plainOrder } from './plain.js'
 import { sha256 } from './sha256.js'
 
 /** The caller's own id if it is one, else the order's, else one of the bytes that `random` gives. */
 export const eventId = (event, orderId, own, random = randomBytes) => {
-  if (/^[\w.:-]{1,64}$/.test(own ?? '')) return own + ''
+  if (/^[\w.:-]{1,64}$/.test(own) && !nothing.test(own)) return own + ''
   const order = plainOrder(orderId)
   return order ? ofOrder(event, order) : uuid(random(), 0x40)
 }

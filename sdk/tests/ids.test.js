@@ -31,7 +31,9 @@ test('the digest is SHA-256 at every length around its block', async () => {
 
 test('a caller keeps an id of their own, if it is one', () => {
   assert.equal(eventId('Search', 'A1', 'own:1'), 'own:1')
-  assert.equal(eventId('Search', 'A1', 'two words'), eventId('Search', 'A1'))
+  for (const none of ['two words', 'undefined', 'null', 'NaN', 'None', '0', null]) {
+    assert.equal(eventId('Search', 'A1', none), eventId('Search', 'A1'))
+  }
 })
 
 test('without an order an id is random', () => {

@@ -118,6 +118,9 @@ fn keys_that_stand_for_nobody() {
         "[object Object]",
         "[object object]",
         " null ",
+        "true",
+        "false",
+        "0",
     ];
     let digests = words.iter().map(|word| digest(word.trim()));
     let digests = digests.chain([
@@ -157,7 +160,15 @@ fn keys_that_stand_for_nobody() {
             &[("user.external_id", "nobody")],
         );
     }
-    for click in ["__CLICKID__", "{{ttclid}}", "%%CLICK_ID%%"] {
+    for click in [
+        "__CLICKID__",
+        "{{ttclid}}",
+        "%%CLICK_ID%%",
+        " ${CLICKID}\u{200b}",
+        "%7BCLICKID%7D",
+        "[CLICKID]",
+        "<ttclid>",
+    ] {
         for key in ["ttclid", "ttp"] {
             kept(
                 &about(key, json!(click)),
@@ -167,6 +178,28 @@ fn keys_that_stand_for_nobody() {
             );
         }
     }
+}
+
+#[test]
+fn a_key_that_travels_as_it_is_holds_nobodys_address() {
+    for key in ["ttclid", "ttp", "locale", "user_agent"] {
+        for stated in ["lan@example.com", "x lan%40example.com"] {
+            kept(
+                &about(key, json!(stated)),
+                &format!("/user/{key}"),
+                &GONE,
+                &[(&format!("user.{key}"), "personal_data")],
+            );
+        }
+    }
+    let event =
+        json!({ "event": "Lead", "page": { "url": "https://shop.vn/?ttclid=__CLICKID__" } });
+    kept(
+        &event,
+        "/event",
+        &json!("Lead"),
+        &[("page.url.ttclid", "macro")],
+    );
 }
 
 #[test]

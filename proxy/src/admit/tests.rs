@@ -11,8 +11,8 @@ fn facts() -> Facts<'static> {
         ip: Some([203, 0, 113, 7].into()),
         user_agent: Some("Mozilla/5.0"),
         referer: None,
-        ttclid: None,
-        ttp: None,
+        ttclid: Vec::new(),
+        ttp: Vec::new(),
         country: None,
         pixel_id: "C4A1B2C3D4E5F6G7H8I9",
         test_event_code: None,
@@ -123,8 +123,8 @@ fn what_somebody_does_in_a_users_place_is_refused() {
 fn the_newest_click_wins() {
     let landing = json!({ "url": "https://shop.example/?ttclid=E.C.P.url" });
     let facts = Facts {
-        ttclid: Some("E.C.P.cookie"),
-        ttp: Some("ttp-cookie"),
+        ttclid: vec!["E.C.P.cookie".to_owned()],
+        ttp: vec!["ttp-cookie"],
         ..facts()
     };
     for (event, ttclid) in [
@@ -149,29 +149,42 @@ fn the_newest_click_wins() {
 #[test]
 fn a_macro_or_a_word_for_nothing_is_no_click_and_hides_none() {
     let facts = Facts {
-        ttclid: Some("E.C.P.cookie"),
-        ttp: Some("ttp-cookie"),
+        ttclid: vec![
+            " __CLICKID__ ".to_owned(),
+            "E.C.P.cookie".to_owned(),
+            "E.C.P.other".to_owned(),
+        ],
+        ttp: vec!["lan@example.com", "ttp-cookie"],
         ..facts()
     };
     for click in [
         "__CLICKID__",
         "%7B%7Bttclid%7D%7D",
         "%25%25CLICK%25%25",
+        "%20__CLICKID__%E2%80%8B",
+        "$%7BCLICKID%7D",
+        "{CLICKID}",
+        "[CLICKID]",
+        "%3Cttclid%3E",
+        "0",
+        "+0901%26phone=0901234567",
         "undefined",
         "null",
     ] {
         let event = json!({ "event": "Lead", "page": { "url": format!("https://shop.example/?ttclid={click}") },
             "user": { "ttp": "__TTP__" } });
-        let user = user(&event, &facts);
+        let found = user(&event, &facts);
         assert_eq!(
-            (&user["ttclid"], &user["ttp"]),
+            (&found["ttclid"], &found["ttp"]),
             (&json!("E.C.P.cookie"), &json!("ttp-cookie")),
             "{click}"
         );
+        let real = json!({ "event": "Lead", "page": { "url": format!("https://shop.example/?ttclid={click}#/?ttclid=E.C.P.real") } });
+        assert_eq!(user(&real, &facts)["ttclid"], "E.C.P.real", "{click}");
     }
     let left_behind = Facts {
-        ttclid: Some("__CLICKID__"),
-        ttp: Some("undefined"),
+        ttclid: vec!["__CLICKID__".to_owned(), "\u{200b}${CLICKID}".to_owned()],
+        ttp: vec!["undefined"],
         ..facts
     };
     let user = user(&json!({ "event": "Lead" }), &left_behind);

@@ -51,7 +51,7 @@ impl Clicks {
         }
         let value = encoded(click);
         let new = self.learn(&value);
-        if !new && client::cookie(headers, "ttclid") == Some(&value) {
+        if !new && client::cookies_of(headers, "ttclid").any(|cookie| cookie == value) {
             return None;
         }
         let secure = client::text(headers, header::ORIGIN)

@@ -115,10 +115,10 @@ pub fn any_text(headers: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
     (!text.is_empty()).then_some(text)
 }
 
-/// A cookie's value, as it stands.
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// The values of the cookies of one name, as they stand.
+pub fn cookies_of<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     cookies(headers)
-        .find(|(key, value)| *key == name && !value.is_empty())
+        .filter(move |(key, value)| *key == name && !value.is_empty())
         .map(|(_, value)| value)
 }
 
@@ -253,8 +253,16 @@ mod tests {
             let line = [b"_ttp=t1; ", strange, b"; ttclid=E.C.P.a"].concat();
             let mut headers = HeaderMap::new();
             headers.insert(header::COOKIE, HeaderValue::from_bytes(&line).unwrap());
-            assert_eq!(cookie(&headers, "_ttp"), Some("t1"), "{strange:?}");
-            assert_eq!(cookie(&headers, "ttclid"), Some("E.C.P.a"), "{strange:?}");
+            assert_eq!(
+                cookies_of(&headers, "_ttp").next(),
+                Some("t1"),
+                "{strange:?}"
+            );
+            assert_eq!(
+                cookies_of(&headers, "ttclid").next(),
+                Some("E.C.P.a"),
+                "{strange:?}"
+            );
         }
     }
 
@@ -280,8 +288,8 @@ mod tests {
             HeaderValue::from_static("my_ttp=no; _ttp=abc; ttclid="),
         );
         headers.append(header::COOKIE, HeaderValue::from_static("ttclid=E.C.P.x"));
-        assert_eq!(cookie(&headers, "_ttp"), Some("abc"));
-        assert_eq!(cookie(&headers, "ttclid"), Some("E.C.P.x"));
-        assert_eq!(cookie(&headers, "ttp"), None);
+        assert_eq!(cookies_of(&headers, "_ttp").next(), Some("abc"));
+        assert_eq!(cookies_of(&headers, "ttclid").next(), Some("E.C.P.x"));
+        assert_eq!(cookies_of(&headers, "ttp").next(), None);
     }
 }

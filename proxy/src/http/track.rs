@@ -158,7 +158,6 @@ fn judge(
     if sender.caller == Caller::Page {
         app.rates.check_body(sender.address, events.events.len())?;
     }
-    let ttclid = client::cookie(&headers, "ttclid").map(percent_decoded);
     let browser = sender.caller == Caller::Page;
     let stated = |name| client::any_text(&headers, name).filter(|_| browser);
     let (user_agent, referer) = (stated(header::USER_AGENT), stated(header::REFERER));
@@ -166,7 +165,6 @@ fn judge(
         sent_at_ms: events.sent_at_ms,
         user_agent: user_agent.as_deref(),
         referer: referer.as_deref(),
-        ttclid: ttclid.as_deref(),
         ..facts(app, sender, &headers)
     };
     let events = events.events.into_iter();
@@ -235,8 +233,10 @@ fn facts<'a>(app: &'a Shared, sender: &'a Sender, headers: &'a HeaderMap) -> Fac
         ip: Some(sender.address).filter(|ip| browser && is_public(*ip)),
         user_agent: None,
         referer: None,
-        ttclid: None,
-        ttp: client::cookie(headers, "_ttp"),
+        ttclid: client::cookies_of(headers, "ttclid")
+            .map(percent_decoded)
+            .collect(),
+        ttp: client::cookies_of(headers, "_ttp").collect(),
         country: app.country,
         pixel_id: &app.destination.pixel_id,
         test_event_code: app.test_event_code_at(now_ms),
