@@ -18,12 +18,12 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use tokio::{net::UnixListener, task};
+use tokio::net::UnixListener;
 
 use crate::{
     decide::{DeadLetter, LetterId, Named, Payment},
     orders,
-    queue::{DeadLetters, Error, Interrupted, Orders},
+    queue::{self, DeadLetters, Error, Interrupted, Orders},
 };
 
 /// The longest command, in bytes: more names than a command line takes.
@@ -259,18 +259,15 @@ fn resolve(
 async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, (StatusCode, String)> {
-    let done = task::spawn_blocking(work).await;
-    done.unwrap_or(Err(Error::Stopped))
-        .map_err(|error| refused(&error))
+    let done = queue::blocking(work).await;
+    done.map_err(|error| refused(&error))
 }
 
 async fn show(
     State(known): State<Orders>,
     Json(named): Json<OrderNamed>,
 ) -> Answer<Option<orders::Summary>> {
-    let order = known
-        .find(&named.order_id)
-        .map_err(|error| refused(&error))?;
+    let order = off_the_runtime(move || known.find(&named.order_id)).await?;
     Ok(Json(order.map(orders::Order::summary)))
 }
 

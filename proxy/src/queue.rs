@@ -195,6 +195,17 @@ impl<S: Source> Core<S> {
     }
 }
 
+/// Does on a thread of its own what reads from the disk: the runtime's thread has others to serve.
+///
+/// # Errors
+/// Those of `work`; [`Error::Stopped`] when it panics.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or(Err(Error::Stopped))
+}
+
 /// Ends when the writer does.
 async fn hand_out(mut commits: mpsc::UnboundedReceiver<Vec<Answered>>) {
     while let Some(answers) = commits.recv().await {

@@ -204,7 +204,7 @@ fn events_are_accepted_while_letters_and_payments_are_read() {
         .enumerate()
         {
             let (free, busy) = mpsc::channel::<()>();
-            task::spawn_blocking(move || busy.recv());
+            tokio::task::spawn_blocking(move || busy.recv());
             let mut reading = pin!(router.clone().oneshot(request));
             let id = format!("meanwhile-{number}");
             tokio::select! {

@@ -20,6 +20,7 @@ use crate::{
     admit::Caller,
     app::App,
     orders::{Order, Status, Unregistered},
+    queue,
 };
 
 /// Ids with fewer characters can be guessed one by one; who asks for such may ask less often.
@@ -95,7 +96,9 @@ pub async fn status(
     order_id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let mut response = standing(&app, peer, order_id, &headers).into_response();
+    let mut response = standing(&app, peer, order_id, &headers)
+        .await
+        .into_response();
     let no_store = HeaderValue::from_static("no-store");
     response
         .headers_mut()
@@ -108,7 +111,7 @@ pub async fn status(
 /// # Errors
 /// [`Rejection::NotFound`] for an id that is no text, [`Rejection::WrongServerKey`], [`Rejection::TooMany`], and
 /// [`Rejection::Unavailable`] when the store cannot be read.
-fn standing(
+async fn standing(
     app: &App,
     peer: SocketAddr,
     order_id: Result<Path<String>, PathRejection>,
@@ -126,7 +129,10 @@ fn standing(
         }
     }
     let known = match id {
-        Some(id) => app.intake.orders().find(&id)?,
+        Some(id) => {
+            let (orders, id) = (app.intake.orders().clone(), id.into_owned());
+            queue::blocking(move || orders.find(&id)).await?
+        }
         None => None,
     };
     let mut standing = match &known {

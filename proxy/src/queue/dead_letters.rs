@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use tokio::task;
-
-use super::writer::{Answer, Call, Handle};
+use super::{
+    blocking,
+    writer::{Answer, Call, Handle},
+};
 use crate::{
     decide::{DeadLetter, LetterId},
     store::{Error, Most, Reader},
@@ -152,13 +153,4 @@ impl DeadLetters {
             *done += self.writer.ask(|answer| call(letters, answer)).await?;
         }
     }
-}
-
-/// Does on a thread of its own what reads from the disk for longer than events may wait.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(Error::Stopped))
 }

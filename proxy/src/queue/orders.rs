@@ -32,7 +32,8 @@ impl Orders {
         &self.clock
     }
 
-    /// The order of this id, unless nobody has named it or it is forgotten.
+    /// The order of this id, unless nobody has named it or it is forgotten. Reads from the disk, as
+    /// [`DeadLetters::page`](super::DeadLetters::page).
     ///
     /// # Errors
     /// [`Error::Stopped`] and [`Error::Store`] when the disk refuses.

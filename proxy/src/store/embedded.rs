@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | `waiting` | destination and class, sequence number (see [`row`]) | the events of one commit, and marks on settled ones |
 //! | `dead` | [`LetterId`], 16 bytes | [`DeadLetter`] as JSON |
-//! | `seen` | shelf, row number (see [`seen`]) | keys and until when they are remembered; filters of runs |
-//! | `runs` | shelf, run, part | the sorted keys of that part |
+//! | `seen` | index, row number (see [`seen`]) | keys and until when they are remembered; filters of segments |
+//! | `runs` | index, segment, part | the sorted keys of that part |
 //! | `orders` | see [`records`] | orders, payments, events that wait for a payment |
 //! | `about` | `format` | the store's format, 4 bytes big-endian |
 //! | `about` | `position` | [`Position`] as JSON: the next sequence number, and how much waits where |
@@ -43,10 +43,10 @@ use contents::Contents;
 use table::{Table, sync_names};
 use writer::Writer;
 
-/// The format this version writes, and the oldest one it reads: what has been added since needs no change of what
-/// was there. Format 5 has rows of two classes; an older version would never find those of the first.
+/// The format this version writes, with rows of two classes, and the one before, which it reads: an older version would
+/// never find the rows of the first class.
 const FORMAT: u32 = 5;
-const OLDEST_FORMAT: u32 = 2;
+const FORMER_FORMAT: u32 = 4;
 /// How much written data is held in memory before it goes into a table: of events, and of each of the others.
 const EVENTS_IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
 const OTHERS_IN_MEMORY_BYTES: u64 = 2 * 1024 * 1024;
@@ -78,7 +78,7 @@ struct Tables {
     waiting: Keyspace,
     dead: Table,
     seen: Keyspace,
-    runs: Table,
+    segments: Table,
     orders: Table,
     about: Keyspace,
 }
@@ -249,7 +249,7 @@ impl Tables {
             waiting: database.keyspace("waiting", events)?,
             seen: database.keyspace("seen", others)?,
             dead: Table::open(&database, "dead", others)?,
-            runs: Table::open(&database, "runs", others)?,
+            segments: Table::open(&database, "runs", others)?,
             orders: Table::open(&database, "orders", others)?,
             database,
         };
@@ -262,7 +262,7 @@ impl Tables {
     fn check_format(&self) -> Result<(), Error> {
         match self.format()? {
             Some(FORMAT) => Ok(()),
-            None | Some(OLDEST_FORMAT..FORMAT) => self.set_format(FORMAT),
+            None | Some(FORMER_FORMAT) => self.set_format(FORMAT),
             Some(found) => Err(Error::Format {
                 found,
                 known: FORMAT,

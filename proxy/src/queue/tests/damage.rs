@@ -29,21 +29,43 @@ async fn a_store_of_another_version_is_left_alone() {
     );
 }
 
+/// A folder that the last version with format 4 wrote: `tests/format-4.tar.gz` says in its `about.txt` what is in it.
+fn format_4() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/format-4.tar.gz");
+    let tar = std::process::Command::new("tar")
+        .args(["-xzSf", archive, "-C"])
+        .arg(folder.path())
+        .status();
+    assert!(tar.unwrap().success());
+    folder
+}
+
 #[tokio::test]
-async fn a_store_of_the_version_before_is_read_on_and_then_left_alone_by_it() {
-    for older in [2, 3, 4] {
-        let folder = tempfile::tempdir().unwrap();
-        {
-            let (intake, outlet, _letters) = opened(folder.path());
-            intake.enqueue(vec![entry("a")]).await.unwrap();
-            let tables = outlet.embedded();
-            tables.set_format(older);
-        }
-        let (_intake, outlet, _letters) = reopened(folder.path()).await;
-        assert_eq!(outlet.depth(), 1);
-        let format = outlet.embedded().format();
-        assert_eq!(format, Some(5));
-    }
+async fn a_folder_of_the_format_before_opens_with_everything_in_it() {
+    let folder = format_4();
+    let data = folder.path().join("data");
+    let (intake, mut outlet, letters) = opened(&data);
+    assert_eq!(outlet.embedded().format(), Some(5));
+    assert_eq!(outlet.depth(), 30);
+    assert_eq!(letters.newest(10).unwrap().len(), 2);
+    assert_eq!(intake.orders().payments().unwrap().len(), 2);
+    let paid = intake.orders().find("FORMAT4PAID1").unwrap().unwrap();
+    assert_eq!(paid.status(), crate::orders::Status::Paid);
+    let held = intake.orders().find("FORMAT4HELD1").unwrap().unwrap();
+    assert_eq!(held.summary().events_held, 1);
+    let mut lane = outlet.lane().await;
+    let waiting = ids(lane.claim(Class::Second, ANY).unwrap());
+    assert_eq!((waiting.len(), waiting[0].as_str()), (30, "waits-0"));
+    let again = EventId::parse("waits-7").unwrap();
+    let name = EventName::parse("ViewContent").unwrap();
+    let key = DedupKey::of(lane.destination(), &name, &again);
+    let repeat = Entry {
+        key,
+        destination: Arc::clone(lane.destination()),
+        ..entry("waits-7")
+    };
+    assert_eq!(intake.enqueue([repeat]).await.unwrap(), [Enqueued::Duplicate]);
 }
 
 #[tokio::test]

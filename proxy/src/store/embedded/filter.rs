@@ -1,7 +1,7 @@
 //! A Bloom filter over deduplication keys: says for certain that a key is not among those it was made of,
 //! or that it may be (about once in 500 for others).
 //!
-//! All bits of a key lie in one block of 64 bytes, so that a question costs one look into memory.
+//! All bits of a key lie in one block of 64 bytes, so that a probe costs one look into memory.
 
 use crate::decide::DedupKey;
 
@@ -9,18 +9,18 @@ const BLOCK_WORDS: usize = 8;
 const BITS_PER_KEY: usize = 16;
 const PROBES: u32 = 7;
 
-pub(super) struct Filter(Vec<[u64; BLOCK_WORDS]>);
+pub(super) struct BloomFilter(Vec<[u64; BLOCK_WORDS]>);
 
 /// What a filter is asked about a key. It is worked out once for all filters, so that their blocks come from memory side
 /// by side.
-pub(super) struct Question {
+pub(super) struct Probe {
     /// Picks the block.
     high: u64,
     /// The key's bits in its block.
     bits: [u64; BLOCK_WORDS],
 }
 
-impl Question {
+impl Probe {
     /// A key is a digest: its bits are as good as random.
     pub(super) fn about(key: &DedupKey) -> Self {
         let [high, mut low] = key.halves();
@@ -36,17 +36,17 @@ impl Question {
     }
 }
 
-impl Filter {
+impl BloomFilter {
     pub(super) fn of<'a>(keys: impl ExactSizeIterator<Item = &'a DedupKey>) -> Self {
         let blocks = (keys.len() * BITS_PER_KEY)
             .div_ceil(BLOCK_WORDS * 64)
             .max(1);
         let mut filter = Self(vec![[0; BLOCK_WORDS]; blocks]);
         for key in keys {
-            let question = Question::about(key);
-            let at = filter.block(&question);
+            let probe = Probe::about(key);
+            let at = filter.block(&probe);
             if let Some(block) = filter.0.get_mut(at) {
-                for (word, bits) in block.iter_mut().zip(question.bits) {
+                for (word, bits) in block.iter_mut().zip(probe.bits) {
                     *word |= bits;
                 }
             }
@@ -54,17 +54,17 @@ impl Filter {
         filter
     }
 
-    pub(super) fn may_contain(&self, question: &Question) -> bool {
-        let Some(block) = self.0.get(self.block(question)) else {
+    pub(super) fn may_contain(&self, probe: &Probe) -> bool {
+        let Some(block) = self.0.get(self.block(probe)) else {
             return false;
         };
-        let words = block.iter().zip(question.bits);
+        let words = block.iter().zip(probe.bits);
         // A branch for each word would have the next filter wait for this one's.
         words.fold(0, |missing, (word, bits)| missing | (bits & !word)) == 0
     }
 
-    fn block(&self, question: &Question) -> usize {
-        let scaled = (u128::from(question.high) * self.0.len() as u128) >> 64;
+    fn block(&self, probe: &Probe) -> usize {
+        let scaled = (u128::from(probe.high) * self.0.len() as u128) >> 64;
         usize::try_from(scaled).unwrap_or_default()
     }
 
@@ -76,7 +76,7 @@ impl Filter {
         to.extend(self.0.iter().flatten().flat_map(|word| word.to_be_bytes()));
     }
 
-    /// `None` where this is not what [`Filter::write`] wrote.
+    /// `None` where this is not what [`BloomFilter::write`] wrote.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let (words, rest) = bytes.as_chunks::<8>();
         let words: Vec<u64> = words.iter().map(|word| u64::from_be_bytes(*word)).collect();
@@ -96,16 +96,16 @@ mod tests {
     #[test]
     fn a_key_it_was_made_of_is_always_found_and_another_seldom() {
         let inside = keys(0, 20_000);
-        let filter = Filter::of(inside.iter());
+        let filter = BloomFilter::of(inside.iter());
         assert!(
             inside
                 .iter()
-                .all(|key| filter.may_contain(&Question::about(key)))
+                .all(|key| filter.may_contain(&Probe::about(key)))
         );
         let others = keys(1_000_000, 20_000);
         let found = others
             .iter()
-            .filter(|key| filter.may_contain(&Question::about(key)))
+            .filter(|key| filter.may_contain(&Probe::about(key)))
             .count();
         assert!(found < 20_000 / 300, "{found}");
     }
@@ -114,14 +114,14 @@ mod tests {
     fn it_reads_back() {
         let inside = keys(0, 100);
         let mut bytes = Vec::new();
-        Filter::of(inside.iter()).write(&mut bytes);
-        let filter = Filter::read(&bytes).unwrap();
+        BloomFilter::of(inside.iter()).write(&mut bytes);
+        let filter = BloomFilter::read(&bytes).unwrap();
         assert_eq!(filter.bytes(), bytes.len());
         assert!(
             inside
                 .iter()
-                .all(|key| filter.may_contain(&Question::about(key)))
+                .all(|key| filter.may_contain(&Probe::about(key)))
         );
-        assert!(Filter::read(&bytes[1..]).is_none() && Filter::read(&[]).is_none());
+        assert!(BloomFilter::read(&bytes[1..]).is_none() && BloomFilter::read(&[]).is_none());
     }
 }

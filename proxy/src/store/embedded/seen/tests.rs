@@ -1,8 +1,10 @@
+use std::ops::Range;
+
 use super::*;
 use crate::store::{Embedded, Source};
 
 const NOW: u32 = 1_800_000_000;
-const RUN: usize = 100;
+const SEGMENT: usize = 100;
 
 fn tables(folder: &tempfile::TempDir) -> Tables {
     let store = Embedded::at(folder.path()).unwrap();
@@ -11,22 +13,20 @@ fn tables(folder: &tempfile::TempDir) -> Tables {
 }
 
 /// Remembers keys until `until`, in a commit of their own.
-fn learn(shelf: &mut Shelf, tables: &Tables, keys: Range<u64>, until: u32) {
+fn learn(index: &mut Index, tables: &Tables, keys: Range<u64>, until: u32) {
     for number in keys {
-        shelf.learn(DedupKey::numbered(number), until);
+        index.learn(DedupKey::numbered(number), until);
     }
     let mut batch = tables.database.batch();
-    shelf.write(tables, &mut batch);
+    index.write(tables, &mut batch);
     batch.commit().unwrap();
-    shelf.seal_if_full(tables).unwrap();
+    index.seal_if_full(tables).unwrap();
 }
 
-fn known(shelf: &Shelf, tables: &Tables, keys: Range<u64>, now: u32) -> usize {
+fn known(index: &Index, tables: &Tables, keys: Range<u64>, now: u32) -> usize {
     keys.filter(|number| {
         let key = DedupKey::numbered(*number);
-        shelf
-            .knows(tables, &key, &Question::about(&key), now)
-            .unwrap()
+        index.knows(tables, &key, &Probe::about(&key), now).unwrap()
     })
     .count()
 }
@@ -36,64 +36,64 @@ fn keys_are_known_in_memory_in_runs_and_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     {
         let tables = tables(&folder);
-        let mut shelf = Shelf::load(&tables, b'a', RUN).unwrap();
+        let mut index = Index::load(&tables, b'a', SEGMENT).unwrap();
         for start in (0..1000).step_by(30) {
-            learn(&mut shelf, &tables, start..start + 30, NOW + 100);
+            learn(&mut index, &tables, start..start + 30, NOW + 100);
         }
-        assert!(shelf.young.len() < RUN && shelf.runs.len() == 8);
-        assert_eq!(known(&shelf, &tables, 0..1020, NOW), 1020);
-        assert_eq!(known(&shelf, &tables, 5000..9000, NOW), 0);
+        assert!(index.recent.len() < SEGMENT && index.segments.len() == 8);
+        assert_eq!(known(&index, &tables, 0..1020, NOW), 1020);
+        assert_eq!(known(&index, &tables, 5000..9000, NOW), 0);
     }
     let tables = tables(&folder);
-    let shelf = Shelf::load(&tables, b'a', RUN).unwrap();
-    assert!(shelf.young.len() < RUN && shelf.runs.len() == 8);
-    assert_eq!(known(&shelf, &tables, 0..1020, NOW), 1020);
-    assert_eq!(known(&shelf, &tables, 5000..9000, NOW), 0);
+    let index = Index::load(&tables, b'a', SEGMENT).unwrap();
+    assert!(index.recent.len() < SEGMENT && index.segments.len() == 8);
+    assert_eq!(known(&index, &tables, 0..1020, NOW), 1020);
+    assert_eq!(known(&index, &tables, 5000..9000, NOW), 0);
 }
 
 #[test]
 fn a_key_is_forgotten_when_its_time_is_over_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let tables = tables(&folder);
-    let mut shelf = Shelf::load(&tables, b'a', RUN).unwrap();
-    learn(&mut shelf, &tables, 0..100, NOW + 10);
-    learn(&mut shelf, &tables, 100..150, NOW + 20);
-    learn(&mut shelf, &tables, 150..180, NOW + 30);
-    assert_eq!(known(&shelf, &tables, 0..180, NOW + 9), 180);
-    assert_eq!(known(&shelf, &tables, 0..180, NOW + 10), 80);
-    assert_eq!(shelf.expire(&tables, NOW + 9).unwrap(), 0);
-    assert_eq!(shelf.expire(&tables, NOW + 20).unwrap(), 150);
-    assert_eq!((shelf.young.len(), shelf.runs.len()), (30, 0));
-    assert_eq!(known(&shelf, &tables, 0..180, NOW + 20), 30);
-    assert_eq!(shelf.expire(&tables, NOW + 30).unwrap(), 30);
-    assert_eq!(tables.runs.prefix([]).count(), 0);
+    let mut index = Index::load(&tables, b'a', SEGMENT).unwrap();
+    learn(&mut index, &tables, 0..100, NOW + 10);
+    learn(&mut index, &tables, 100..150, NOW + 20);
+    learn(&mut index, &tables, 150..180, NOW + 30);
+    assert_eq!(known(&index, &tables, 0..180, NOW + 9), 180);
+    assert_eq!(known(&index, &tables, 0..180, NOW + 10), 80);
+    assert_eq!(index.expire(&tables, NOW + 9).unwrap(), 0);
+    assert_eq!(index.expire(&tables, NOW + 20).unwrap(), 150);
+    assert_eq!((index.recent.len(), index.segments.len()), (30, 0));
+    assert_eq!(known(&index, &tables, 0..180, NOW + 20), 30);
+    assert_eq!(index.expire(&tables, NOW + 30).unwrap(), 30);
+    assert_eq!(tables.segments.prefix([]).count(), 0);
     let mut left = tables.database.batch();
-    shelf.write(&tables, &mut left);
+    index.write(&tables, &mut left);
     left.commit().unwrap();
     assert_eq!(tables.seen.len().unwrap(), 0);
     // What comes later is remembered as ever.
-    learn(&mut shelf, &tables, 0..50, NOW + 60);
-    drop(shelf);
-    let shelf = Shelf::load(&tables, b'a', RUN).unwrap();
-    assert_eq!(known(&shelf, &tables, 0..100, NOW + 40), 50);
+    learn(&mut index, &tables, 0..50, NOW + 60);
+    drop(index);
+    let index = Index::load(&tables, b'a', SEGMENT).unwrap();
+    assert_eq!(known(&index, &tables, 0..100, NOW + 40), 50);
 }
 
 #[test]
 fn rows_of_sealed_keys_are_cleared_bit_by_bit() {
     let folder = tempfile::tempdir().unwrap();
     let tables = tables(&folder);
-    let mut shelf = Shelf::load(&tables, b'a', RUN).unwrap();
+    let mut index = Index::load(&tables, b'a', SEGMENT).unwrap();
     for number in 0..300 {
-        learn(&mut shelf, &tables, number..number + 1, NOW + 100);
+        learn(&mut index, &tables, number..number + 1, NOW + 100);
     }
     let rows = || tables.seen.prefix([b'a']).count();
     assert!(
-        rows() < 2 * RUN,
-        "{} rows for {} young keys",
+        rows() < 2 * SEGMENT,
+        "{} rows for {} recent keys",
         rows(),
-        shelf.young.len()
+        index.recent.len()
     );
-    assert_eq!(known(&shelf, &tables, 0..300, NOW), 300);
+    assert_eq!(known(&index, &tables, 0..300, NOW), 300);
 }
 
 #[test]

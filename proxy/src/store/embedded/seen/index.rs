@@ -1,0 +1,208 @@
+//! The keys of one period: the newest in a map, the others in segments.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    mem,
+    ops::Range,
+};
+
+use fjall::OwnedWriteBatch;
+use foldhash::fast::RandomState;
+
+use super::{
+    row_key, row_number,
+    segment::{ENTRY_BYTES, Segment, entries, part_of, write_entry},
+};
+use crate::{
+    decide::DedupKey,
+    store::{
+        Error,
+        embedded::{
+            Tables,
+            filter::{BloomFilter, Probe},
+        },
+    },
+};
+
+/// The most memory for filters, enough for 30 million keys. Beyond it the oldest are forgotten early.
+const FILTER_BYTES: usize = 64 * 1024 * 1024;
+/// The most rows that one sweep clears.
+const SWEEP: usize = 10_000;
+/// How many rows of sealed keys are cleared by one commit.
+const CLEAR_AT_ONCE: u64 = 64;
+
+pub(super) struct Index {
+    /// Names its rows in the store; in upper case, its filters.
+    pub(super) tag: u8,
+    pub(super) segment_keys: usize,
+    pub(super) recent: HashMap<DedupKey, u32, RandomState>,
+    /// The row of the commit under way.
+    pub(super) unwritten: Vec<u8>,
+    /// The rows whose keys are recent.
+    pub(super) rows: Range<u64>,
+    /// Rows before this one are gone from the store.
+    pub(super) cleared: u64,
+    pub(super) segments: VecDeque<Segment>,
+}
+
+impl Index {
+    pub(super) fn load(tables: &Tables, tag: u8, segment_keys: usize) -> Result<Self, Error> {
+        let mut segments = VecDeque::new();
+        for row in tables.seen.prefix([tag.to_ascii_uppercase()]) {
+            let (key, value) = row.into_inner()?;
+            segments.push_back(Segment::read(row_number(&key)?, &value)?);
+        }
+        let covered = segments.back().map_or(0, |segment| segment.number);
+        let mut index = Self {
+            tag,
+            segment_keys,
+            recent: HashMap::default(),
+            unwritten: Vec::new(),
+            rows: covered..covered,
+            cleared: covered,
+            segments,
+        };
+        let mut first = None;
+        for row in tables.seen.prefix([tag]) {
+            let (key, value) = row.into_inner()?;
+            let number = row_number(&key)?;
+            first = first.or(Some(number));
+            if number >= covered {
+                index.recent.extend(entries(&value)?);
+                index.rows.end = number + 1;
+            }
+        }
+        let first = first.unwrap_or(index.rows.end);
+        index.cleared = first.min(covered);
+        index.rows.start = first.max(covered);
+        Ok(index)
+    }
+
+    pub(super) fn knows(
+        &self,
+        tables: &Tables,
+        key: &DedupKey,
+        probe: &Probe,
+        now_s: u32,
+    ) -> Result<bool, Error> {
+        if self.recent.get(key).is_some_and(|until| *until > now_s) {
+            return Ok(true);
+        }
+        for segment in self.segments.iter().rev() {
+            if segment.filter.may_contain(probe)
+                && let Some(until) = segment.until_of(tables, self.tag, key)?
+                && until > now_s
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn learn(&mut self, key: DedupKey, until: u32) {
+        write_entry(&mut self.unwritten, &key, until);
+        self.recent.insert(key, until);
+    }
+
+    pub(super) fn write(&mut self, tables: &Tables, batch: &mut OwnedWriteBatch) {
+        let clear_to = self.rows.start.min(self.cleared + CLEAR_AT_ONCE);
+        for number in self.cleared..clear_to {
+            batch.remove(&tables.seen, row_key(self.tag, number));
+        }
+        self.cleared = clear_to;
+        if !self.unwritten.is_empty() {
+            let row = row_key(self.tag, self.rows.end);
+            batch.insert(&tables.seen, row, mem::take(&mut self.unwritten));
+            self.rows.end += 1;
+        }
+    }
+
+    pub(super) fn seal_if_full(&mut self, tables: &Tables) -> Result<(), Error> {
+        if self.recent.len() < self.segment_keys {
+            return Ok(());
+        }
+        let mut keys: Vec<_> = self.recent.drain().collect();
+        keys.sort_unstable();
+        let segment = Segment {
+            number: self.rows.end,
+            until: keys.iter().map(|(_, until)| *until).max().unwrap_or(0),
+            keys: keys.len(),
+            filter: BloomFilter::of(keys.iter().map(|(key, _)| key)),
+        };
+        let mut batch = tables.database.batch();
+        for part in keys.chunk_by(|(one, _), (next, _)| part_of(one) == part_of(next)) {
+            let mut value = Vec::with_capacity(part.len() * ENTRY_BYTES);
+            for (key, until) in part {
+                write_entry(&mut value, key, *until);
+            }
+            if let Some((first, _)) = part.first() {
+                let key = segment.part_key(self.tag, part_of(first));
+                tables.segments.insert(&mut batch, key, value)?;
+            }
+        }
+        batch.insert(&tables.seen, segment.key(self.tag), segment.header());
+        batch.commit()?;
+        self.rows.start = self.rows.end;
+        self.segments.push_back(segment);
+        let held = |segments: &VecDeque<Segment>| {
+            segments
+                .iter()
+                .map(|segment| segment.filter.bytes())
+                .sum::<usize>()
+        };
+        while held(&self.segments) > FILTER_BYTES {
+            let keys = self.drop_oldest(tables)?;
+            tracing::warn!(
+                keys,
+                "more events than can be remembered; the oldest are forgotten early"
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn expire(&mut self, tables: &Tables, now_s: u32) -> Result<usize, Error> {
+        let mut forgotten = 0;
+        while self
+            .segments
+            .front()
+            .is_some_and(|segment| segment.until <= now_s)
+        {
+            forgotten += self.drop_oldest(tables)?;
+        }
+        let mut batch = tables.database.batch();
+        while !self.rows.is_empty() && batch.len() < SWEEP {
+            let row = row_key(self.tag, self.rows.start);
+            if let Some(value) = tables.seen.get(row)? {
+                // A row that does not read back is forgotten with the rest.
+                let entries: Vec<_> = entries(&value).into_iter().flatten().collect();
+                if entries.iter().any(|(_, until)| *until > now_s) {
+                    break;
+                }
+                for (key, _) in entries {
+                    if self.recent.get(&key).is_some_and(|until| *until <= now_s) {
+                        self.recent.remove(&key);
+                        forgotten += 1;
+                    }
+                }
+            }
+            batch.remove(&tables.seen, row);
+            self.rows.start += 1;
+            self.cleared = self.rows.start;
+        }
+        batch.commit()?;
+        Ok(forgotten)
+    }
+
+    pub(super) fn drop_oldest(&mut self, tables: &Tables) -> Result<usize, Error> {
+        let Some(segment) = self.segments.pop_front() else {
+            return Ok(0);
+        };
+        let mut batch = tables.database.batch();
+        for row in tables.segments.prefix(row_key(self.tag, segment.number)) {
+            tables.segments.remove(&mut batch, row.key()?);
+        }
+        batch.remove(&tables.seen, segment.key(self.tag));
+        batch.commit()?;
+        Ok(segment.keys)
+    }
+}
