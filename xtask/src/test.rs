@@ -5,7 +5,7 @@ mod vocabulary;
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::{
     run::{command, root, run},
@@ -65,16 +65,29 @@ const DOC: [&str; 6] = [
     "--locked",
 ];
 
-/// Runs every check and stops at the first that fails.
-pub(crate) fn everything() -> Result<()> {
+/// Runs the checks whose names contain one of `parts`, or every check, and stops at the first that fails.
+pub(crate) fn run_checks(parts: &[String]) -> Result<()> {
+    let is_meant = |name: &str, part: &String| name.contains(part.as_str());
+    for part in parts {
+        if !CHECKS.iter().any(|(name, _)| is_meant(name, part)) {
+            let names: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
+            bail!("no check is called {part}; there are: {}", names.join(", "));
+        }
+    }
+    let meant = |name: &str| parts.is_empty() || parts.iter().any(|part| is_meant(name, part));
     let started = Instant::now();
-    for (name, check) in CHECKS {
+    for (name, check) in CHECKS.iter().filter(|(name, _)| meant(name)) {
         println!("\n=== {name}");
         let since = Instant::now();
         check().with_context(|| format!("`cargo xtask test`: {name}"))?;
         println!("=== {name}: ok, {} s", since.elapsed().as_secs());
     }
-    println!("\neverything passed in {} s", started.elapsed().as_secs());
+    let passed = if parts.is_empty() {
+        "everything passed".to_owned()
+    } else {
+        format!("{} passed", parts.join(", "))
+    };
+    println!("\n{passed} in {} s", started.elapsed().as_secs());
     Ok(())
 }
 

@@ -65,7 +65,10 @@ async fn a_folder_of_the_format_before_opens_with_everything_in_it() {
         destination: Arc::clone(lane.destination()),
         ..entry("waits-7")
     };
-    assert_eq!(intake.enqueue([repeat]).await.unwrap(), [Enqueued::Duplicate]);
+    assert_eq!(
+        intake.enqueue([repeat]).await.unwrap(),
+        [Enqueued::Duplicate]
+    );
 }
 
 #[tokio::test]
