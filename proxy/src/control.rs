@@ -232,7 +232,8 @@ fn resolve(
     let mut wanted: HashMap<String, bool> = HashMap::new();
     for name in names {
         match name.parse() {
-            Ok(id) if letters.find(id)?.is_some() => ids.push(id),
+            // One that cannot be read is there all the same.
+            Ok(id) if !matches!(letters.find(id), Ok(None)) => ids.push(id),
             _ => {
                 wanted.insert(name, false);
             }

@@ -313,6 +313,12 @@ impl Order {
         held
     }
 
+    /// As [`Order::release`], of the events with this name.
+    pub fn release_named(&mut self, canonical: &str) -> Vec<Held> {
+        let is_named = |held: &mut Held| held.name == canonical;
+        self.held.extract_if(.., is_named).collect()
+    }
+
     /// Gives up one event that waits.
     pub fn give_up(&mut self, sequence: u64) {
         self.held.retain(|held| held.sequence != sequence);

@@ -140,3 +140,29 @@ async fn an_event_that_always_fails_holds_up_no_later_one() -> Result<()> {
     stack.leaves_waiting(1);
     Ok(())
 }
+
+#[tokio::test]
+async fn events_that_tiktok_chokes_on_keep_no_others_for_long() -> Result<()> {
+    let stack = Stack::start(&[("DUET_SEND_LIMIT", "off"), ("DUET_LOG", "info")]).await?;
+    let choke = stack.sandbox.inject(Fault::CodeForEvent {
+        event_id: "bad".to_owned(),
+        code: 50000,
+    });
+    post_views(&stack, &ids("bad-", 5)).await?;
+    let good = ids("good-", 60);
+    for id in &good {
+        post_views(&stack, std::slice::from_ref(id)).await?;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    stack
+        .until("all the others arrive", async |stack| {
+            let conversions = stack.sandbox.conversions();
+            let is_good = |id: &str| id.starts_with("good-");
+            let arrived = conversions.iter().filter_map(|one| one.event_id.as_deref());
+            Ok(arrived.filter(|id| is_good(id)).count() == good.len())
+        })
+        .await?;
+    stack.sandbox.remove_fault(choke);
+    stack.conversions(65).await?;
+    Ok(())
+}

@@ -6,6 +6,7 @@ use super::{
 use crate::{
     clock::Times,
     orders::{By, EventText, Order},
+    outcome::Outcome,
 };
 
 /// Admits the events of one call.
@@ -136,9 +137,11 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         }
         let result = match note.part {
             Part::Claims => self.judge(&mut order, event.destination, &text, event.json)?,
-            Part::Reports if !is_repeat => {
+            Part::Reports if !is_repeat || !is_reported(&order, &text) => {
+                self.end_held(&mut order, &text)?;
                 order.reports(&text.event, &text.event_id);
-                self.take(event, is_repeat)
+                // That its id is known says only that a page has used it, perhaps for an event that is held.
+                self.take(event, false)
             }
             Part::Reports | Part::Begins | Part::Mentions => self.take(event, is_repeat),
         };
@@ -146,6 +149,26 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
             self.keep(order)?;
         }
         Ok(result)
+    }
+
+    /// Ends what pages have reported of an order under the name of a trusted report: the same event goes out with it, and
+    /// TikTok merges the two; another would count again.
+    fn end_held(&mut self, order: &mut Order, text: &EventText<'_>) -> Result<(), B::Error> {
+        let name = text.name().ok_or(Fault::Unwritable)?;
+        for one in order.release_named(name.canonical()) {
+            let Some(held) = self.release(one.id())? else {
+                continue;
+            };
+            let is_same = EventText::of(held.event.get().as_bytes())
+                .is_some_and(|held| held.event_id == text.event_id && held.event == text.event);
+            if is_same {
+                let json = held.event.get().as_bytes().to_vec();
+                self.deliver(&held.destination, Class::First, json);
+            } else {
+                self.bury(&Outcome::Unverified, one.sequence, held);
+            }
+        }
+        Ok(())
     }
 
     /// Whether an event may begin the order it names. A page may not, where the order would read like a live one in a
@@ -157,4 +180,10 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         let code = crate::payments::memo::normalised(&note.order_id);
         Ok(self.orders_that_read(&code)?.is_empty())
     }
+}
+
+/// Whether an event that means the same was reported of the order.
+fn is_reported(order: &Order, text: &EventText<'_>) -> bool {
+    let name = text.name();
+    name.is_some_and(|name| order.has_reported(name.canonical()))
 }

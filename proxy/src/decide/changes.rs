@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Class, DeadLetter, DedupKey, Destination, LetterId, Payment, Remember};
-use crate::orders::Order;
+use crate::orders::{Held, Order};
 
 /// What one call changes, or several calls together.
 #[derive(Debug, Default)]
@@ -70,6 +70,16 @@ pub struct HeldId {
     pub until_ms: i64,
     /// Its number.
     pub sequence: u64,
+}
+
+impl Held {
+    /// The name of the event in the store.
+    pub(super) fn id(&self) -> HeldId {
+        HeldId {
+            until_ms: self.until_ms,
+            sequence: self.sequence,
+        }
+    }
 }
 
 /// An event that is held until its order is paid.

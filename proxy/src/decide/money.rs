@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Became, Books, Changes, Class, Decision, DedupKey, Enqueued, Fault, HeldEvent, HeldId, Payment,
-    Reads, Remember, To, transaction::Transaction,
+    Became, Books, Changes, Class, Decision, DedupKey, Enqueued, Fault, HeldEvent, Payment, Reads,
+    Remember, To, transaction::Transaction,
 };
 use crate::{
     clock::Times,
-    orders::{EventText, Gate, Held, Order, Received, Unregistered, with_payment},
+    orders::{EventText, Gate, Order, Received, Unregistered, with_payment},
     outcome::Outcome,
     payments::{
         OrderHint, Transfer,
@@ -174,7 +174,7 @@ impl<'a> Decision<'a> for Withdraw<'_> {
         };
         let held = order.release();
         for one in &held {
-            let event = transaction.release(id_of(one))?;
+            let event = transaction.release(one.id())?;
             let event = event.ok_or(Fault::Corrupt)?;
             transaction.bury(&Outcome::Withdrawn, one.sequence, event);
         }
@@ -271,7 +271,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         let conversion = order.conversion(self.now.day_ms).ok_or(Fault::Unwritable)?;
         let mut is_told = order.has_reported(conversion.name.canonical());
         for one in order.release() {
-            let Some(held) = self.release(id_of(&one))? else {
+            let Some(held) = self.release(one.id())? else {
                 continue;
             };
             let event = held.event.get().as_bytes();
@@ -302,12 +302,5 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
             order.reports(conversion.name.as_str(), conversion.id.as_str());
         }
         Ok(!conversion.is_attributed)
-    }
-}
-
-fn id_of(held: &Held) -> HeldId {
-    HeldId {
-        until_ms: held.until_ms,
-        sequence: held.sequence,
     }
 }

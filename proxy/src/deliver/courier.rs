@@ -27,6 +27,9 @@ use crate::{
 /// How often a batch may meet trouble while others get through before it is divided, in case one event is to blame.
 const SUSPICIOUS_TROUBLES: u32 = 8;
 
+/// How often a part of such a batch may meet trouble.
+const PART_TROUBLES: u32 = 2;
+
 /// The events of one destination that wait, as a courier sees them.
 pub trait Claims {
     /// A claimed event.
@@ -182,7 +185,7 @@ impl<E> Courier<E> {
     ) -> Result<Do<'_, E>, L::Error> {
         Ok(match self.step(now, expiry_ms, lane, allowance)? {
             Step::Send(load) => {
-                self.in_hand.sends(load.class);
+                self.in_hand.sends(&load);
                 self.started += 1;
                 let request = RequestId(self.started);
                 let ticket = self.pace.started(now);
@@ -325,10 +328,13 @@ impl<E> Courier<E> {
         now: Instant,
         lane: &mut L,
     ) -> Result<Option<Load<E>>, L::Error> {
-        for class in self.in_hand.turns() {
-            let due = self.in_hand.due(class, now);
-            if due.is_some() {
-                return Ok(due);
+        let turns = self.in_hand.turns();
+        for class in turns {
+            let troubled = self.in_hand.is_troubleds_turn();
+            let troubled = troubled.then(|| self.in_hand.troubled_due(class, now));
+            let due = troubled.flatten();
+            if let Some(load) = due.or_else(|| self.in_hand.due(class, now)) {
+                return Ok(Some(load));
             }
             if self.in_hand.has_room(class) {
                 let events = lane.claim(class, self.size.limits())?;
@@ -337,7 +343,8 @@ impl<E> Courier<E> {
                 }
             }
         }
-        Ok(None)
+        let mut turns = turns.into_iter();
+        Ok(turns.find_map(|class| self.in_hand.troubled_due(class, now)))
     }
 
     fn got_through(&mut self, ticket: Ticket, now: Instant) {
@@ -393,7 +400,12 @@ impl<E> Courier<E> {
         let others_get_through = self.taken > load.since;
         let is_suspicious = load.troubles >= SUSPICIOUS_TROUBLES && others_get_through;
         if is_suspicious && load.events.len() > 1 {
-            return self.narrow(load, None, now);
+            // Either part may be what fails; it goes behind others, and is soon divided again.
+            for mut part in load.divide(None, now, self.taken) {
+                part.troubles = SUSPICIOUS_TROUBLES - PART_TROUBLES;
+                self.in_hand.put_last(part);
+            }
+            return;
         }
         load.due = now + backoff(load.troubles, chance);
         // It may have been too much at once.

@@ -12,6 +12,10 @@ use crate::decide::Class;
 /// How many requests of the first class may go before one of the second, where that waits: nothing may expire behind
 /// conversions without end.
 const FIRST_IN_A_ROW: u32 = 9;
+/// How many requests may go before a batch that has met trouble is tried again, where others wait: it may be what fails.
+const UNTROUBLED_IN_A_ROW: u32 = 3;
+/// How many times as many batches may be in hand where some have met trouble.
+const TROUBLED_ROOM: usize = 4;
 
 /// A batch and its history.
 #[derive(Debug)]
@@ -90,6 +94,8 @@ pub(super) struct Hand<E> {
     room: usize,
     /// How many requests of the first class went since the last of the second.
     first_in_a_row: u32,
+    /// How many requests went since the last batch that had met trouble.
+    untroubled_in_a_row: u32,
 }
 
 impl<E> Hand<E> {
@@ -98,6 +104,7 @@ impl<E> Hand<E> {
             loads: VecDeque::new(),
             room,
             first_in_a_row: 0,
+            untroubled_in_a_row: 0,
         }
     }
 
@@ -110,18 +117,36 @@ impl<E> Hand<E> {
         }
     }
 
-    /// Notes that a request of this class goes out.
-    pub(super) fn sends(&mut self, class: Class) {
-        self.first_in_a_row = match class {
+    /// Notes that this batch goes out.
+    pub(super) fn sends(&mut self, load: &Load<E>) {
+        self.first_in_a_row = match load.class {
             Class::First => self.first_in_a_row.saturating_add(1),
             Class::Second => 0,
         };
+        self.untroubled_in_a_row = if load.troubles > 0 {
+            0
+        } else {
+            self.untroubled_in_a_row.saturating_add(1)
+        };
     }
 
-    /// Takes out the first batch of this class that is due.
+    /// Whether a batch that has met trouble goes before those that have not.
+    pub(super) fn is_troubleds_turn(&self) -> bool {
+        self.untroubled_in_a_row >= UNTROUBLED_IN_A_ROW
+    }
+
+    /// Takes out the first batch of this class that is due and has met no trouble.
     pub(super) fn due(&mut self, class: Class, now: Instant) -> Option<Load<E>> {
-        let is_due = |load: &Load<E>| load.class == class && load.due <= now;
-        let at = self.loads.iter().position(is_due)?;
+        self.take(|load| load.class == class && load.due <= now && load.troubles == 0)
+    }
+
+    /// Takes out the first batch of this class that is due and has met trouble.
+    pub(super) fn troubled_due(&mut self, class: Class, now: Instant) -> Option<Load<E>> {
+        self.take(|load| load.class == class && load.due <= now && load.troubles > 0)
+    }
+
+    fn take(&mut self, is_meant: impl Fn(&Load<E>) -> bool) -> Option<Load<E>> {
+        let at = self.loads.iter().position(is_meant)?;
         self.loads.remove(at)
     }
 
@@ -133,8 +158,9 @@ impl<E> Hand<E> {
     /// Whether another batch of this class may be claimed: what failed is held in memory until it is sent again, and
     /// must not become much.
     pub(super) fn has_room(&self, class: Class) -> bool {
-        let held = self.loads.iter().filter(|load| load.class == class);
-        held.count() < self.room
+        let of_class = || self.loads.iter().filter(|load| load.class == class);
+        let untroubled = of_class().filter(|load| load.troubles == 0);
+        untroubled.count() < self.room && of_class().count() < TROUBLED_ROOM * self.room
     }
 
     /// Before anything else of its class.
@@ -178,7 +204,7 @@ mod tests {
         let order: Vec<_> = (0..21)
             .map(|_| {
                 let [class, _] = hand.turns();
-                hand.sends(class);
+                hand.sends(&load(class, Instant::now()));
                 class
             })
             .collect();

@@ -23,8 +23,9 @@ struct Named {
     orders: Vec<Order>,
 }
 
-/// Asks `orders_that_read` for each candidate of a memo, the most certain first, and stops at the first certainty at
-/// which any order is named. A piece of a longer id that is known does not count.
+/// Asks `orders_that_read` for each candidate of a memo, the most certain first, until an order is named that the shop's
+/// server registered. Where there is none, the first certainty at which any order is named counts. A piece of a longer
+/// id that is known does not count.
 ///
 /// # Errors
 /// Those of `orders_that_read`.
@@ -33,36 +34,35 @@ pub fn matched<E>(
     pattern: Option<&OrderPattern>,
     mut orders_that_read: impl FnMut(&str) -> Result<Vec<Order>, E>,
 ) -> Result<Match, E> {
-    let mut named: Vec<Named> = Vec::new();
+    let mut begun: Vec<Named> = Vec::new();
+    let mut registered: Vec<Named> = Vec::new();
     for candidate in memo.candidates(pattern) {
-        if let Some(first) = named.first()
-            && first.candidate.strength != candidate.strength
-        {
+        let is_weaker = |named: &Vec<Named>| {
+            let first = named.first();
+            first.is_some_and(|first| first.candidate.strength != candidate.strength)
+        };
+        if is_weaker(&registered) {
             break;
         }
-        let is_longer = |longer: &Named| candidate.lies_inside(&longer.candidate);
-        let longer: Vec<_> = named.iter().filter(|longer| is_longer(longer)).collect();
-        if longer.iter().any(|longer| longer.is_registered()) {
+        let mut longer = registered.iter();
+        if longer.any(|longer| candidate.lies_inside(&longer.candidate)) {
             continue;
         }
-        let begun_ms = longer.iter().map(|longer| longer.begun_ms()).min();
+        let is_late = is_weaker(&begun);
         let mut orders = orders_that_read(&candidate.text)?;
-        orders.retain(|order| order.is_registered() || could_be_meant(&candidate));
+        orders.retain(|order| order.is_registered() || !is_late && could_be_meant(&candidate));
         let orders = nearest(orders, |id| memo.spells(&candidate, id));
         let found = Named { candidate, orders };
-        if found.orders.is_empty() {
-            continue;
+        if found.is_registered() {
+            registered.push(found);
+        } else if !found.orders.is_empty() {
+            begun.push(found);
         }
-        if let Some(begun_ms) = begun_ms {
-            // A stranger can begin a longer order around the words of somebody's memo, once its id is known.
-            if !found.is_registered() && found.begun_ms() >= begun_ms {
-                continue;
-            }
-            named.retain(|longer| !found.candidate.lies_inside(&longer.candidate));
-        }
-        named.push(found);
     }
-    Ok(meant(named))
+    if registered.is_empty() {
+        registered = undisputed(begun);
+    }
+    Ok(meant(registered))
 }
 
 impl Named {
@@ -75,6 +75,33 @@ impl Named {
         let begun = self.orders.iter().map(Order::begun_ms);
         begun.min().unwrap_or(i64::MAX)
     }
+}
+
+/// Of orders that only pages began, those that no other takes letters of the memo from. Anybody can begin an order whose
+/// id takes some letters of somebody's, or puts words around it; so whole words go first, and of two that are, one
+/// within the other, the one that was begun earlier: a stranger learns an id only then.
+fn undisputed(named: Vec<Named>) -> Vec<Named> {
+    let loses = |one: &Named, other: &Named| {
+        let (one_is_whole, other_is_whole) = (one.candidate.is_whole, other.candidate.is_whole);
+        if !one.candidate.overlaps(&other.candidate) {
+            return false;
+        }
+        let lies_inside = one.candidate.lies_inside(&other.candidate);
+        let holds = other.candidate.lies_inside(&one.candidate);
+        match (one_is_whole, other_is_whole) {
+            (true, false) => false,
+            (false, true) => true,
+            (true, true) if lies_inside => other.begun_ms() <= one.begun_ms(),
+            (true, true) => holds && other.begun_ms() < one.begun_ms(),
+            (false, false) => lies_inside,
+        }
+    };
+    let lost: Vec<bool> = named
+        .iter()
+        .map(|one| named.iter().any(|other| loses(one, other)))
+        .collect();
+    let kept = named.into_iter().zip(lost).filter(|(_, is_lost)| !is_lost);
+    kept.map(|(named, _)| named).collect()
 }
 
 /// Of orders that read alike, those that the shop's server registered, and of these the one that the memo spells
@@ -403,6 +430,61 @@ mod tests {
             let known = || vec![Order::begin(PLAIN, plain_ms), Order::begin(glued, glued_ms)];
             assert_eq!(meant(memo, None, known), expected, "{plain_ms} {glued_ms}");
         }
+    }
+
+    #[test]
+    fn letters_of_somebodys_id_make_no_order_of_its_own() {
+        for (memo, victim, strangers, expected) in [
+            // The shop's prefix, and the first digits of the time; ids that count up.
+            (
+                "PHO_SUB_1762228747088_NTK3U9 chuyen tien",
+                WHOLE,
+                "PHO_SUB_17",
+                WHOLE,
+            ),
+            ("PHOSUB1762228747088NTK3U9", WHOLE, "17622287", WHOLE),
+            (
+                "SHOP10010 chuyen tien",
+                "SHOP10010",
+                "SHOP1001",
+                "SHOP10010",
+            ),
+            // The last letter of an id, and the words that banks put behind it.
+            (
+                "PHO7K3M9Q29 chuyen tien",
+                "PHO7K3M9Q29",
+                "9CHUYENTIEN",
+                "PHO7K3M9Q29",
+            ),
+            (
+                "ND PHO7K3M9Q29 FT1",
+                "PHO7K3M9Q29",
+                "ND PHO7K3M9",
+                "PHO7K3M9Q29",
+            ),
+        ] {
+            let known = || vec![Order::begin(victim, 2), Order::begin(strangers, 1)];
+            assert_eq!(meant(memo, None, known), expected, "{memo}");
+        }
+    }
+
+    #[test]
+    fn a_registered_order_wins_also_where_the_memo_is_less_certain_of_it() {
+        let memo = Memo {
+            code: None,
+            content: "chuyen tien toi TK VCB0123499999".to_owned(),
+            description: "BankAPINotify PHO7K3M9Q2X".to_owned(),
+        };
+        let known = || vec![begun("VCB0123499999"), registered(PLAIN)];
+        let found = matched(&memo, None, |text| {
+            let mut orders = known();
+            orders.retain(|order| normalised(order.id()) == text);
+            Ok::<_, Infallible>(orders)
+        });
+        let Match::One(order) = found.unwrap() else {
+            panic!("none or several");
+        };
+        assert_eq!(order.id(), PLAIN);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Candidate {
     pub strength: Strength,
     /// Where it stands, counted in the letters and digits of the text it was found in.
     pub span: Range<usize>,
+    /// Whether it begins where a word of the text begins, and ends where one ends.
+    pub is_whole: bool,
     /// The id, [`normalised`].
     pub text: String,
     /// The id as the shop's template spells it, where the shop's pattern found it.
@@ -78,6 +80,13 @@ impl Strength {
 }
 
 impl Candidate {
+    /// Whether both have letters of the text in common.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.strength.same_text(other.strength)
+            && self.span.start < other.span.end
+            && other.span.start < self.span.end
+    }
+
     /// Whether this is a piece of `other`: it is found only because it is part of something longer.
     pub fn lies_inside(&self, other: &Self) -> bool {
         self.strength.same_text(other.strength)

@@ -123,16 +123,23 @@ impl<'a, S: Store> Group<'a, S> {
         self.counts.extend(&changes.counts);
     }
 
-    /// The letters with these ids, of those that are there.
+    /// The letters with these ids, of those that are there and can be read.
     ///
     /// # Errors
-    /// When the disk refuses, or one does not read back.
+    /// When the disk refuses.
     pub(super) fn letters(&self, ids: &[LetterId]) -> Result<Vec<(LetterId, DeadLetter)>, Error> {
-        let found = ids.iter().map(|id| {
-            let letter = self.store.letter(*id)?;
-            Ok(letter.map(|letter| (*id, letter)))
-        });
-        found.filter_map(Result::transpose).collect()
+        let mut letters = Vec::with_capacity(ids.len());
+        for id in ids {
+            match self.store.letter(*id) {
+                Ok(letter) => letters.extend(letter.map(|letter| (*id, letter))),
+                Err(error) if error.is_of_the_disk() => return Err(error),
+                Err(_) => tracing::error!(
+                    id = %id,
+                    "a dead letter cannot be read, and is not sent again; `dead-letters drop` removes it"
+                ),
+            }
+        }
+        Ok(letters)
     }
 
     pub(super) fn settle(&mut self, settlement: Settlement) -> Result<(), Error> {

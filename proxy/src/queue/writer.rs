@@ -463,11 +463,8 @@ impl<S: Store> State<S> {
                     replies.done.push(answer);
                 }
                 Call::Replay(ids, answer) => {
-                    let replayed = match group.letters(&ids) {
-                        Ok(letters) => group.carry_out_durably(&Replay(&letters))?,
-                        Err(error) if error.is_of_the_disk() => return Err(error),
-                        Err(error) => Err(error),
-                    };
+                    let letters = group.letters(&ids)?;
+                    let replayed = group.carry_out_durably(&Replay(&letters))?;
                     replies.counted.push((answer, replayed));
                 }
                 Call::Remove(ids, answer) => {

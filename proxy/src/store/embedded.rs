@@ -339,17 +339,28 @@ impl Tables {
         Ok(found)
     }
 
-    /// The newest letters first: those before `before`, or all.
+    /// The newest letters first: those before `before`, or all. One that cannot be read is left out.
     fn letters(
         &self,
         before: Option<LetterId>,
     ) -> impl Iterator<Item = Result<(LetterId, DeadLetter), Error>> + use<> {
         let end = before.map_or(Bound::Unbounded, |id| Bound::Excluded(id.to_bytes()));
-        self.dead.range((Bound::Unbounded, end)).rev().map(|row| {
-            let (key, value) = row.into_inner()?;
-            let id = LetterId::from_bytes(&key).ok_or(Error::Corrupt)?;
-            let letter = serde_json::from_slice(&value).map_err(|_| Error::Corrupt)?;
-            Ok((id, letter))
+        let rows = self.dead.range((Bound::Unbounded, end)).rev();
+        rows.filter_map(|row| {
+            let (key, value) = match row.into_inner() {
+                Ok(row) => row,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let id = LetterId::from_bytes(&key);
+            let letter = serde_json::from_slice(&value).ok();
+            if letter.is_none() {
+                let id = id.map(|id| id.to_string());
+                tracing::error!(
+                    id,
+                    "a dead letter cannot be read; `dead-letters drop` removes it"
+                );
+            }
+            Some(Ok((id?, letter?)))
         })
     }
 

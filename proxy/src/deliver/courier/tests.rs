@@ -273,3 +273,106 @@ fn of_replies_that_failed_together_the_first_one_pauses() {
     assert_eq!(pause(world.answer(first, trouble())), Some(second_long));
     assert_eq!(pause(world.answer(second, trouble())), None);
 }
+
+/// Events that arrived at a time each, and when TikTok took them.
+#[derive(Default)]
+struct Shop {
+    waiting: VecDeque<u64>,
+    arrived: BTreeMap<u64, Instant>,
+}
+
+impl Claims for Shop {
+    type Event = u64;
+    type Error = ();
+
+    fn claim(&mut self, class: Class, limits: Limits) -> Result<Vec<u64>, ()> {
+        let most = limits.events.min(self.waiting.len());
+        let events = self.waiting.drain(..most);
+        Ok(if class == Class::Second {
+            events.collect()
+        } else {
+            Vec::new()
+        })
+    }
+
+    fn any(&mut self, class: Class, _: usize) -> Result<bool, ()> {
+        Ok(class == Class::Second && !self.waiting.is_empty())
+    }
+
+    fn accepted_at_ms(_: &u64) -> i64 {
+        0
+    }
+}
+
+/// TikTok answers 50000 to every request with one of five events, and takes all others.
+#[test]
+fn a_few_events_that_tiktok_chokes_on_keep_the_others_for_seconds_only() {
+    for latency_ms in [10, 100, 500] {
+        for chance in [0.2, 0.5, 0.9] {
+            let slowest = slowest_beside_bad_events(latency_ms, chance);
+            assert!(
+                slowest < Duration::from_secs(20),
+                "{latency_ms} {chance} {slowest:?}"
+            );
+        }
+    }
+}
+
+/// How long the slowest of the others took, with replies after this time and these random numbers.
+fn slowest_beside_bad_events(latency_ms: u64, chance: f64) -> Duration {
+    const BAD: u64 = 5;
+    let start = Instant::now();
+    let at = |ms: u64| start + Duration::from_millis(ms);
+    let mut shop = Shop::default();
+    let mut courier = Courier::<u64>::new(
+        Limits {
+            events: 50,
+            bytes: usize::MAX,
+        },
+        4,
+    );
+    let mut slowest = Duration::ZERO;
+    let mut answers: BTreeMap<u64, Vec<(RequestId, bool)>> = BTreeMap::new();
+    let mut next_id = 0;
+    for ms in (0..300_000).step_by(10) {
+        let now = at(ms);
+        if ms == 0 {
+            shop.waiting.extend(0..BAD);
+            next_id = BAD;
+        } else if ms % 300 == 0 {
+            shop.waiting.push_back(next_id);
+            shop.arrived.insert(next_id, now);
+            next_id += 1;
+        }
+        for (request, is_bad) in answers.remove(&ms).into_iter().flatten() {
+            let reply = if is_bad {
+                Reply::Later(verdict(50000))
+            } else {
+                taken()
+            };
+            courier.answered(request, reply, now, || chance);
+        }
+        loop {
+            match courier.next(now, 0, &mut shop, || Ok(())).unwrap() {
+                Do::Send { request, events } => {
+                    let is_bad = events.iter().any(|event| *event < BAD);
+                    let answers = answers.entry(ms + latency_ms).or_default();
+                    answers.push((request, is_bad));
+                }
+                Do::Settle { events, .. } => {
+                    for event in events {
+                        let took = now - shop.arrived[event];
+                        slowest = slowest.max(took);
+                    }
+                    courier.settled();
+                }
+                Do::Wait(_) => break,
+            }
+        }
+    }
+    let oldest = shop
+        .waiting
+        .front()
+        .map(|id| at(300_000) - shop.arrived[id]);
+    slowest.max(oldest.unwrap_or_default())
+}

@@ -60,6 +60,8 @@ impl OrderPattern {
             .map(|(span, id)| Candidate {
                 strength,
                 span,
+                // The shop's own pattern says where an id begins and ends.
+                is_whole: true,
                 text: normalised(&id),
                 rebuilt: Some(id),
             })

@@ -86,8 +86,11 @@ impl Plain {
             .bare
             .get(span.clone())
             .filter(|text| !text.is_empty())?;
+        let words = || self.words.iter().filter(|word| !word.is_empty());
         Some(Candidate {
             strength,
+            is_whole: words().any(|word| word.start == span.start)
+                && words().any(|word| word.end == span.end),
             text: text.to_owned(),
             span,
             rebuilt: None,

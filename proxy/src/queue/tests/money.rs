@@ -261,3 +261,44 @@ async fn a_strangers_event_does_not_take_the_place_of_the_pages() {
         ("strangers", "unverified")
     );
 }
+
+#[tokio::test]
+async fn what_a_server_reports_is_no_repeat_of_a_pages_held_word_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, letters) = opened(folder.path());
+    let held = intake.enqueue([page("CompletePayment", Part::Claims)]);
+    assert_eq!(held.await.unwrap(), [Enqueued::Held]);
+    let report = || page("CompletePayment", Part::Reports);
+    for expected in [Enqueued::Accepted, Enqueued::Duplicate] {
+        assert_eq!(intake.enqueue([report()]).await.unwrap(), [expected]);
+    }
+    let mut lane = outlet.lane().await;
+    let sent = waiting(&mut lane);
+    assert_eq!(
+        sent,
+        named([("CompletePayment", 1), ("CompletePayment", 1)]),
+        "one id"
+    );
+    let order = intake.orders().find(ORDER).unwrap().unwrap();
+    assert_eq!(order.summary().events_held, 0);
+    assert_eq!(letters.newest(1).unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_strangers_use_of_an_id_keeps_no_servers_report_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, mut outlet, _letters) = opened(folder.path());
+    let own = page_of("STRANGERS1", "CompletePayment", Part::Claims);
+    let key = own.key;
+    assert_eq!(intake.enqueue([own]).await.unwrap(), [Enqueued::Held]);
+    let report = Entry {
+        key,
+        ..page("CompletePayment", Part::Reports)
+    };
+    assert_eq!(
+        intake.enqueue([report]).await.unwrap(),
+        [Enqueued::Accepted]
+    );
+    let mut lane = outlet.lane().await;
+    assert_eq!(waiting(&mut lane), named([("CompletePayment", 1)]));
+}

@@ -193,9 +193,16 @@ fn walk_all(folder: &Path) -> Result<BTreeMap<u64, Walk>, Error> {
         let path = path(folder, number);
         let journal = File::open(&path).map_err(Error::Folder)?;
         let mut journal = BufReader::with_capacity(256 * 1024, journal);
-        let (mut first, mut bytes) = (None, 0);
+        let (mut first, mut bytes, mut checksum) = (None, 0, None);
         while let Some(batch) = read_batch(&mut journal).map_err(Error::Folder)? {
             let sequence = batch.sequence;
+            // A write that fails after all is written again behind itself: the same batch twice is that batch.
+            let is_again = latest == Some(sequence) && checksum == Some(batch.checksum);
+            checksum = Some(batch.checksum);
+            if is_again {
+                bytes += batch.bytes;
+                continue;
+            }
             if latest.is_some_and(|latest| sequence <= latest || sequence - latest > MOST_APART) {
                 return does_not_read_back(&path, bytes);
             }
@@ -276,6 +283,7 @@ fn holds_a_batch(mut bytes: &[u8]) -> bool {
 struct Batch {
     sequence: u64,
     bytes: u64,
+    checksum: u64,
 }
 
 /// Reads one batch; `None` where there is no whole one.
@@ -323,7 +331,11 @@ fn try_batch(input: &mut impl Read) -> io::Result<Option<Batch>> {
     let trailer: [u8; 4] = read(input)?;
     let whole = expected == hash.digest() && trailer == TRAILER;
     bytes += 1 + 8 + 4;
-    Ok(whole.then_some(Batch { sequence, bytes }))
+    Ok(whole.then_some(Batch {
+        sequence,
+        bytes,
+        checksum: expected,
+    }))
 }
 
 fn read<const N: usize>(input: &mut impl Read) -> io::Result<[u8; N]> {
