@@ -62,6 +62,30 @@ pub fn clean(text: &str) -> Option<(String, bool)> {
     Some((clean, is_changed))
 }
 
+/// A text, or the addresses of pages in it, without what is personal there, and without e-mail addresses. `None` where
+/// there is nothing of that.
+pub(crate) fn clean_text(text: &str) -> Option<String> {
+    if !text.contains("://") {
+        return personal::without_email(text);
+    }
+    if let Some((left, is_changed)) = clean(text) {
+        return is_changed.then_some(left);
+    }
+    let mut left = String::with_capacity(text.len());
+    for word in text.split_inclusive(char::is_whitespace) {
+        let lower = word.to_ascii_lowercase();
+        let schemes = ["http://", "https://"].into_iter();
+        let start = schemes.filter_map(|scheme| lower.find(scheme)).min();
+        let (before, address) = word.split_at(start.unwrap_or(word.len()));
+        let bare = address.trim_end();
+        let cleaned = clean(bare).map(|(cleaned, _)| cleaned);
+        left.push_str(before);
+        left.push_str(cleaned.as_deref().unwrap_or(bare));
+        left.push_str(address.get(bare.len()..).unwrap_or_default());
+    }
+    personal::without_email(&left).or((left != text).then_some(left))
+}
+
 /// What is before a sign, and the rest with it.
 fn cut(text: &str, sign: char) -> (&str, &str) {
     text.split_at(text.find(sign).unwrap_or(text.len()))

@@ -9,11 +9,13 @@ use alloc::{
     vec::Vec,
 };
 
+use crate::plain;
+
 /// How often a text may have been percent-encoded.
 const ENCODINGS: usize = 3;
 
 /// Names that stand for a person's data, each written as one word; such a name may end a longer one: `customer_email`,
-/// `billing.phone`, `contactFirstName`.
+/// `billing.phone`, `contactFirstName`. Each may stand in the plural.
 pub const NAMES: [&str; 39] = [
     "emails",
     "mail",
@@ -71,26 +73,37 @@ pub const GLUED: [&str; 8] = [
     "externalid",
 ];
 
-/// What may stand behind such a name, as digits may, without changing what it stands for.
+/// What may stand behind such a name, as digits may, without changing what it stands for: `email_sha256`, `phone_e164`.
 pub const BEHIND: [&str; 12] = [
     "address", "hash", "hashed", "md5", "no", "number", "num", "raw", "sha", "sha256", "value",
     "so",
 ];
 
+/// What the proxy takes for a personal name, and the page has no room for.
+const RARER: [&str; 5] = [
+    "phoneno",
+    "cellphone",
+    "homephone",
+    "mobilephone",
+    "hovaten",
+];
+
+/// The same of what may stand behind one, parted from its digits: `email_md5`, `phone_e164`.
+const RARER_BEHIND: [&str; 2] = ["e", "md"];
+
 /// Whether a name says that a person's data stands under it, in any spelling. `sdk/page/personal.js` does the same for
 /// the Pixel's leg.
 pub(crate) fn is_name(name: &str) -> bool {
-    const LONGEST: usize = 64;
-    if name.len() > LONGEST {
-        return false;
-    }
     let words = words(name);
     let mut words = words.as_slice();
     while !ends_with_name(words) {
         let Some((last, rest)) = words.split_last() else {
             return false;
         };
-        if !BEHIND.contains(&last.as_str()) && !last.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !BEHIND.contains(&last.as_str())
+            && !RARER_BEHIND.contains(&last.as_str())
+            && !last.bytes().all(|byte| byte.is_ascii_digit())
+        {
             return false;
         }
         words = rest;
@@ -99,39 +112,59 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 fn ends_with_name(words: &[String]) -> bool {
-    let end = |at| words.get(at..).unwrap_or_default().concat();
-    let whole = end(0);
-    let without = whole.trim_end_matches(|c: char| c.is_ascii_digit());
-    let without = without.strip_suffix("address").unwrap_or(without);
-    WHOLE.contains(&whole.as_str())
-        || (0..words.len()).any(|at| NAMES.contains(&end(at).as_str()))
-        || GLUED.iter().any(|glued| without.ends_with(glued)) && whole != "voicemail"
-}
-
-/// The words of a name, in lower case: `billing[phoneNumber]` is billing, phone, number.
-fn words(name: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut was_lower = false;
-    for c in name.chars() {
-        let starts = !c.is_alphanumeric() || c.is_uppercase() && was_lower;
-        if starts && !word.is_empty() {
-            words.push(core::mem::take(&mut word));
+    // No name has more letters, whatever is before it.
+    const LONGEST: usize = 32;
+    let mut end = String::new();
+    let mut before = words.iter().rev();
+    for word in before.by_ref() {
+        end.insert_str(0, word);
+        if is_any(&NAMES, &end) || is_any(&RARER, &end) {
+            return true;
         }
-        was_lower = c.is_lowercase();
-        if c.is_alphanumeric() {
-            word.extend(c.to_lowercase());
+        if end.len() > LONGEST {
+            break;
         }
     }
-    if !word.is_empty() {
-        words.push(word);
+    let longer = end
+        .strip_suffix("address")
+        .or_else(|| end.strip_suffix('s'));
+    let one = longer.unwrap_or(&end);
+    let is_whole = before.next().is_none();
+    is_whole && WHOLE.contains(&&*end)
+        || GLUED.iter().any(|glued| one.ends_with(glued)) && end != "voicemail"
+}
+
+fn is_any(names: &[&str], word: &str) -> bool {
+    names.contains(&word)
+        || word
+            .strip_suffix('s')
+            .is_some_and(|one| names.contains(&one))
+}
+
+/// The words and numbers of a name, in lower case: `billing[phoneNumber2]` is billing, phone, number, 2.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut before = ' ';
+    for c in plain::unmarked(name) {
+        if c.is_ascii_alphanumeric() {
+            let starts = !before.is_ascii_alphanumeric()
+                || c.is_ascii_digit() != before.is_ascii_digit()
+                || c.is_ascii_uppercase() && before.is_ascii_lowercase();
+            if starts {
+                words.push(String::new());
+            }
+            if let Some(word) = words.last_mut() {
+                word.push(c.to_ascii_lowercase());
+            }
+        }
+        before = c;
     }
     words
 }
 
 /// Whether something in a text looks like an e-mail address, as it is or after up to three decodings.
 pub(crate) fn has_email(text: &str) -> bool {
-    any_decoding(text, |text| find_email(text).is_some())
+    any_decoding(text, shows_email)
 }
 
 /// Whether a part of an address holds personal data: an e-mail address, or a parameter with a personal name, as it is
@@ -142,8 +175,7 @@ pub(crate) fn is_personal_part(part: &str) -> bool {
         !value.is_empty() && is_name(name.trim_start_matches('/'))
     };
     any_decoding(part, |text| {
-        find_email(text).is_some()
-            || text.contains('=') && text.split(['?', '&', ';', '#']).any(parameter)
+        shows_email(text) || text.contains('=') && text.split(['?', '&', ';', '#']).any(parameter)
     })
 }
 
@@ -171,7 +203,8 @@ pub(crate) fn without_email(text: &str) -> Option<String> {
     if !has_email(text) {
         return None;
     }
-    let mut rest = text;
+    let visible = plain::visible(text);
+    let mut rest = &*visible;
     let mut left = String::new();
     while let Some((start, end)) = find_email(rest) {
         left.push_str(rest.get(..start).unwrap_or_default());
@@ -185,9 +218,16 @@ pub(crate) fn without_email(text: &str) -> Option<String> {
     })
 }
 
+fn shows_email(text: &str) -> bool {
+    text.contains(is_at) && find_email(&plain::visible(text)).is_some()
+}
+
+fn is_at(c: char) -> bool {
+    c == '@' || c == '\u{ff20}'
+}
+
 /// Where the first e-mail address in a text begins and ends.
 fn find_email(text: &str) -> Option<(usize, usize)> {
-    let is_at = |c: char| c == '@' || c == '\u{ff20}';
     text.match_indices(is_at).find_map(|(at, sign)| {
         let behind = at + sign.len();
         let (local, domain) = (text.get(..at)?, text.get(behind..)?);
@@ -205,7 +245,7 @@ fn find_email(text: &str) -> Option<(usize, usize)> {
     })
 }
 
-/// Percent-encoding undone once; a text that is not UTF-8 then stays as it is.
+/// Percent-encoding undone once; what is not UTF-8 then becomes U+FFFD.
 pub fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -220,7 +260,7 @@ pub fn percent_decoded(text: &str) -> String {
             rest = tail;
         }
     }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -238,6 +278,11 @@ mod tests {
             "l%61n%40ex%61mple.com",
             "lan＠example.com",
             "đơn@ví-dụ.vn.",
+            "lan%40example.com+caf%E9",
+            "%E1%BB lan%40example.com",
+            "l\u{200b}an\u{ad}@\u{2060}example\u{200e}.com",
+            "lan%E2%80%8B%40example.com",
+            "le\u{302}@example.com",
         ] {
             assert!(has_email(text), "{text}");
         }
@@ -270,6 +315,10 @@ mod tests {
             ),
             ("lan@example.com", Some("")),
             ("for lan%40example.com", Some("")),
+            (
+                "for la\u{200b}n@example\u{ad}.com, thanks",
+                Some("for , thanks"),
+            ),
             ("phở bò", None),
         ] {
             assert_eq!(without_email(text).as_deref(), left, "{text}");

@@ -56,7 +56,7 @@ pub fn trim(raw: &str) -> &str {
 }
 
 /// A text in composed letters, without marks that nobody sees.
-fn visible(raw: &str) -> Cow<'_, str> {
+pub(crate) fn visible(raw: &str) -> Cow<'_, str> {
     if raw.is_ascii() || !raw.contains(is_invisible) && letters::are_composed(raw) {
         return Cow::Borrowed(raw);
     }
@@ -64,9 +64,21 @@ fn visible(raw: &str) -> Cow<'_, str> {
     Cow::Owned(letters::composed(visible).collect())
 }
 
+/// The letters of a text without their marks, full-width ones as in ASCII, and without what nobody sees.
+pub(crate) fn unmarked(text: &str) -> impl Iterator<Item = char> {
+    let visible = text.chars().filter(|c| !is_invisible(*c));
+    letters::unmarked(visible).map(|c| match c {
+        'đ' => 'd',
+        'Đ' => 'D',
+        c => c,
+    })
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod letters {
-    use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+    use unicode_normalization::{
+        IsNormalized, UnicodeNormalization, char::is_combining_mark, is_nfc_quick,
+    };
 
     pub(super) fn are_composed(text: &str) -> bool {
         is_nfc_quick(text.chars()) == IsNormalized::Yes
@@ -74,6 +86,10 @@ mod letters {
 
     pub(super) fn composed(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
         text.nfc()
+    }
+
+    pub(super) fn unmarked(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+        text.nfkd().filter(|c| !is_combining_mark(*c))
     }
 }
 
@@ -84,6 +100,10 @@ mod letters {
     }
 
     pub(super) fn composed(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+        text
+    }
+
+    pub(super) fn unmarked(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
         text
     }
 }

@@ -9,10 +9,9 @@ use alloc::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
-    Currency, EventName,
+    Currency, EventName, address,
     fields::{Amount, Extra, Fields, Place, Problems, is_whole},
-    order,
-    personal::{self, without_email},
+    order, personal,
     rule::{leave_out, reject, remark, repair},
 };
 
@@ -264,13 +263,18 @@ fn content_type(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Stri
     None
 }
 
-/// A text for people, without e-mail addresses.
+/// A text for people, without e-mail addresses and what is personal in addresses of pages.
 fn words(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
     let text = fields.text(name, problems)?;
-    let Some(left) = without_email(&text) else {
+    let Some(left) = address::clean_text(&text) else {
         return Some(text.into_owned());
     };
-    problems.warn(fields.path_of(name), &repair::EMAIL_IN_TEXT);
+    let rule = if text.contains("://") {
+        &repair::PERSONAL_URL
+    } else {
+        &repair::EMAIL_IN_TEXT
+    };
+    problems.warn(fields.path_of(name), rule);
     (!left.is_empty()).then_some(left)
 }
 

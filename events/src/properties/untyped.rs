@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     address,
     fields::{Extra, Fields, Problems},
-    personal::{has_email, is_name, without_email},
+    personal::{has_email, is_name},
     rule::{leave_out, repair},
 };
 
@@ -80,10 +80,7 @@ fn clean(value: &mut Value) -> bool {
             found
         }
         Value::String(text) => {
-            let left = match address::clean(text) {
-                Some((left, is_changed)) => is_changed.then_some(left),
-                None => without_email(text),
-            };
+            let left = address::clean_text(text);
             let found = left.is_some();
             if let Some(left) = left {
                 *text = left;
