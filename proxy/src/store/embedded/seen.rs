@@ -3,7 +3,7 @@
 //!
 //! There are two indexes, for events that are remembered for 48 hours and those of orders, for 90 days. On
 //! each the newest keys lie in a map in memory; the store has them too, one row for each commit. When the
-//! map is full it is sealed into a segment: its keys, sorted, in the store, and a [`BloomFilter`] over them in memory.
+//! map is full it is sealed into a segment: its keys, sorted, in the store, and a Bloom filter over them in memory.
 //! A key is looked up in the map and in the segments whose filter lets it through. Segments are dropped when all
 //! their keys have had their time.
 
