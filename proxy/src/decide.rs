@@ -34,7 +34,7 @@ mod transaction;
 
 pub use admit::{Admit, Enqueued, Event, Note, Part};
 pub use books::{Books, Layered};
-pub use changes::{Arrival, Changes, Counts, HeldEvent, HeldId, Records, Remembered};
+pub use changes::{Arrival, Changes, Counts, HeldEvent, HeldId, Keys, Records, Remembered};
 pub use destination::{Class, Destination};
 pub use key::{DedupKey, Remember};
 pub use letter::{DeadLetter, LetterId, Named};

@@ -51,7 +51,51 @@ pub struct Records {
     /// Dead letters.
     pub letters: BTreeMap<LetterId, Option<DeadLetter>>,
     /// Keys of accepted events.
-    pub keys: HashMap<DedupKey, Remembered, RandomState>,
+    pub keys: Keys,
+}
+
+/// How many keys are looked through one by one.
+const FEW_KEYS: usize = 8;
+
+/// Keys of accepted events, in the order in which they were accepted.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    list: Vec<(DedupKey, Remembered)>,
+    /// Where each key stands in the list, once there are more than a few: most calls bring one.
+    places: HashMap<DedupKey, usize, RandomState>,
+}
+
+impl Keys {
+    /// Remembers a key.
+    pub fn insert(&mut self, key: DedupKey, known: Remembered) {
+        self.list.push((key, known));
+        if self.list.len() > FEW_KEYS {
+            let missing = self.places.len()..self.list.len();
+            for (place, (key, _)) in missing.clone().zip(self.list.iter().skip(missing.start)) {
+                self.places.insert(*key, place);
+            }
+        }
+    }
+
+    /// How long this key is remembered, by what was inserted last.
+    pub fn get(&self, key: &DedupKey) -> Option<Remembered> {
+        let place = if self.list.len() > FEW_KEYS {
+            *self.places.get(key)?
+        } else {
+            self.list.iter().rposition(|(known, _)| known == key)?
+        };
+        self.list.get(place).map(|(_, known)| *known)
+    }
+
+    /// Every key.
+    pub fn iter(&self) -> impl Iterator<Item = &(DedupKey, Remembered)> {
+        self.list.iter()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
 }
 
 /// How long a key is remembered.
@@ -136,7 +180,9 @@ impl Records {
         self.payments.extend(payments);
         self.held.extend(held);
         self.letters.extend(letters);
-        self.keys.extend(keys);
+        for (key, known) in keys.list {
+            self.keys.insert(key, known);
+        }
     }
 }
 

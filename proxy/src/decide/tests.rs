@@ -1,1 +1,254 @@
-//! Rules, decided over books in memory.
+//! Decisions over books in memory.
+
+use duet_events::{Country, EventId, EventName, order::Order as Registration};
+use serde_json::{json, value::RawValue};
+
+use super::*;
+use crate::{
+    orders::{By, Order},
+    payments::{OrderHint, Transfer, memo::Memo},
+};
+
+const ORDER: &str = "PHO7K3M9Q2X";
+
+/// Books in which nothing is written.
+struct Empty;
+
+impl Books for Empty {
+    type Error = Fault;
+
+    fn order(&self, _: &str) -> Result<Option<Order>, Fault> {
+        Ok(None)
+    }
+
+    fn ids_that_read(&self, _: &str) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
+
+    fn payment(&self, _: &str, _: &str) -> Result<Option<Payment>, Fault> {
+        Ok(None)
+    }
+
+    fn held(&self, _: HeldId) -> Result<Option<HeldEvent>, Fault> {
+        Ok(None)
+    }
+
+    fn letter(&self, _: LetterId) -> Result<Option<DeadLetter>, Fault> {
+        Ok(None)
+    }
+
+    fn has_letter(&self, _: LetterId) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    fn knows(&self, _: &DedupKey, _: i64) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    fn next_number(&self) -> u64 {
+        0
+    }
+}
+
+/// Books in which a call may read what it has named, and nothing else.
+struct Named<'a, B> {
+    books: &'a B,
+    reads: Reads,
+}
+
+impl<B: Books> Named<'_, B> {
+    fn may_read_order(&self, id: &str) {
+        let code = crate::payments::memo::normalised(id);
+        let is_named = self.reads.orders.contains(id) || self.reads.codes.contains(&code);
+        assert!(is_named, "{id} is read and was not named");
+    }
+}
+
+impl<B: Books> Books for Named<'_, B> {
+    type Error = B::Error;
+
+    fn order(&self, id: &str) -> Result<Option<Order>, B::Error> {
+        self.may_read_order(id);
+        self.books.order(id)
+    }
+
+    fn ids_that_read(&self, code: &str) -> Result<Vec<String>, B::Error> {
+        assert!(
+            self.reads.codes.contains(code),
+            "{code} is read and was not named"
+        );
+        self.books.ids_that_read(code)
+    }
+
+    fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, B::Error> {
+        let key = (provider.to_owned(), id.to_owned());
+        assert!(
+            self.reads.payments.contains(&key),
+            "{id} is read and was not named"
+        );
+        self.books.payment(provider, id)
+    }
+
+    fn held(&self, id: HeldId) -> Result<Option<HeldEvent>, B::Error> {
+        let held = self.books.held(id)?;
+        if let Some(held) = &held {
+            self.may_read_order(&held.order_id);
+        }
+        Ok(held)
+    }
+
+    fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, B::Error> {
+        assert!(self.reads.letters.contains(&id));
+        self.books.letter(id)
+    }
+
+    fn has_letter(&self, id: LetterId) -> Result<bool, B::Error> {
+        assert!(self.reads.letters.contains(&id));
+        self.books.has_letter(id)
+    }
+
+    fn knows(&self, key: &DedupKey, expiry_ms: i64) -> Result<bool, B::Error> {
+        assert!(self.reads.keys.contains(key));
+        self.books.knows(key, expiry_ms)
+    }
+
+    fn next_number(&self) -> u64 {
+        self.books.next_number()
+    }
+}
+
+/// What has been decided so far.
+#[derive(Default)]
+struct Shop {
+    records: Records,
+    numbers: u64,
+    arrivals: usize,
+}
+
+impl Shop {
+    /// Decides a call, which reads no more than it names.
+    fn decide<'a, D: Decision<'a>>(&mut self, call: &D, now_ms: i64) -> D::Reply {
+        let books = Layered {
+            below: &Empty,
+            above: &self.records,
+            numbers: self.numbers,
+        };
+        let named = Named {
+            books: &books,
+            reads: call.reads(),
+        };
+        let (changes, reply) = call.decide(&named, Times::undoubted(now_ms)).unwrap();
+        self.arrivals += changes.arrivals.len();
+        self.numbers += changes.numbers;
+        self.records.extend(changes.records);
+        reply
+    }
+}
+
+fn destination() -> To {
+    Arc::new(Destination {
+        pixel_id: "P".to_owned(),
+        test_event_code: None,
+    })
+}
+
+#[test]
+fn every_call_reads_only_what_it_names_in_advance() {
+    let to = destination();
+    let mut shop = Shop::default();
+    let order = json!({ "order_id": ORDER, "amount": 99_000, "currency": "VND", "plan_id": "pro" });
+    let raw = RawValue::from_string(order.to_string()).unwrap();
+    let order = Registration::read(&raw, Country::parse("VN")).unwrap();
+    let register = Register {
+        order: &order,
+        destination: &to,
+    };
+    assert!(shop.decide(&register, 1).is_ok());
+
+    let name = EventName::parse("Subscribe").unwrap();
+    let id = EventId::derive("Subscribe", ORDER);
+    let json = json!({
+        "event": "Subscribe", "event_time": 1, "event_id": id.as_str(), "user": {},
+        "properties": { "order_id": ORDER },
+    })
+    .to_string();
+    let note = Note {
+        order_id: ORDER.to_owned(),
+        by: By::Page,
+        part: Part::Claims,
+    };
+    let event = Event {
+        key: DedupKey::of(&to, &name, &id),
+        remember: Remember::Days90,
+        destination: &to,
+        class: Class::Second,
+        pixel: "fired",
+        note: Some(&note),
+        json: json.as_bytes(),
+    };
+    let admit = Admit([event, event].into_iter());
+    let held = [Enqueued::Held, Enqueued::Duplicate];
+    assert_eq!(shop.decide(&admit, 2), held);
+    let (held_id, _) = shop.records.held.first_key_value().unwrap();
+    let give_up = GiveUp {
+        id: *held_id,
+        order_id: ORDER,
+    };
+    assert!(!shop.decide(&give_up, 3));
+    assert!(shop.decide(&give_up, 4 + crate::limits::HOLD_MS));
+
+    let letters: Vec<_> = shop.records.letters.clone().into_iter().collect();
+    let letters: Vec<_> = letters
+        .into_iter()
+        .filter_map(|(id, letter)| Some((id, letter?)))
+        .collect();
+    assert_eq!(shop.decide(&Replay(&letters), 5), 1);
+    shop.decide(&TakeBack(&letters[0].1), 6);
+    assert_eq!(shop.decide(&Remove(&[letters[0].0]), 7), 0);
+
+    let receipt = Receipt {
+        transfer: Transfer {
+            provider: "sepay",
+            id: "1".to_owned(),
+            amount: 99_000,
+            account: None,
+            reference: None,
+            hint: OrderHint::Memo(Memo {
+                code: None,
+                content: format!("{ORDER} chuyen tien"),
+                description: String::new(),
+            }),
+        },
+        parked: None,
+        pattern: None,
+        destination: Arc::clone(&to),
+    };
+    assert_eq!(shop.decide(&Pay(&receipt), 8).payment.became, Became::Paid);
+    assert_eq!(shop.arrivals, 1);
+    let forget = Forget {
+        orders: &[ORDER.to_owned()],
+        payments: &[("sepay".to_owned(), "1".to_owned())],
+    };
+    shop.decide(&forget, 9);
+    assert_eq!(shop.decide(&Withdraw(ORDER), 10), Some(0));
+}
+
+#[test]
+fn keys_are_found_however_many_there_are() {
+    let mut keys = Keys::default();
+    for number in 0..40 {
+        let until_ms = i64::try_from(number).unwrap();
+        let remember = Remember::Hours48;
+        keys.insert(
+            DedupKey::numbered(number % 30),
+            Remembered { remember, until_ms },
+        );
+        for known in 0..30 {
+            let last = (0..=number).rev().find(|number| number % 30 == known);
+            let found = keys.get(&DedupKey::numbered(known));
+            let until_ms = found.map(|found| found.until_ms);
+            assert_eq!(until_ms, last.map(|last| i64::try_from(last).unwrap()));
+        }
+    }
+    assert_eq!(keys.iter().count(), 40);
+}

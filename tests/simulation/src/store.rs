@@ -195,8 +195,8 @@ impl Content {
                 self.codes.insert(code, ids);
             }
         }
-        for (key, known) in records.keys {
-            self.keys.insert(key, known.until_ms);
+        for (key, known) in records.keys.iter() {
+            self.keys.insert(*key, known.until_ms);
         }
         self.position = effect.position.clone();
     }

@@ -103,7 +103,7 @@ impl Store for Writer {
                 None => tables.dead.remove(&mut batch, id.to_bytes()),
             }
         }
-        for (key, known) in &commit.records.keys {
+        for (key, known) in commit.records.keys.iter() {
             self.seen
                 .learn(*key, known.remember, seconds(known.until_ms));
         }
