@@ -115,7 +115,9 @@ impl RateLimit {
     /// # Errors
     /// A sentence, for the operator.
     pub fn read(text: &str) -> Result<Option<Self>, &'static str> {
-        const RULE: &str = "must be off, or a number per time (s, m or h) such as 1200/1m";
+        const RULE: &str =
+            "must be off, or a number per time (s, m or h, at most a year) such as 1200/1m";
+        const YEAR_S: u64 = 365 * 24 * 60 * 60;
         if text == "off" {
             return Ok(None);
         }
@@ -131,7 +133,7 @@ impl RateLimit {
         let per = Duration::from_secs(
             count
                 .checked_mul(seconds)
-                .filter(|per| *per > 0)
+                .filter(|per| (1..=YEAR_S).contains(per))
                 .ok_or(RULE)?,
         );
         let most: NonZeroU32 = most.parse().map_err(|_| RULE)?;
@@ -145,6 +147,24 @@ mod tests {
 
     fn rates(text: &str) -> Rates {
         Rates::new(RateLimit::read(text).unwrap())
+    }
+
+    #[test]
+    fn a_time_that_no_limiter_can_count_is_refused() {
+        for text in [
+            "1/0s",
+            "1/8761h",
+            "1/999999999999h",
+            "1/99999999999999999999h",
+            "0/1m",
+        ] {
+            assert!(RateLimit::read(text).is_err(), "{text}");
+        }
+        assert!(
+            rates("1/8760h")
+                .check(IpAddr::from([203, 0, 113, 7]))
+                .is_ok()
+        );
     }
 
     #[test]
