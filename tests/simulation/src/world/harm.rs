@@ -4,7 +4,11 @@ use super::{AFTERMATH_MS, Caller, DAY_MS, HOUR_MS, Value, What, Who, World, cloc
 
 impl World {
     pub(super) fn stranger(&mut self) {
-        let Some(order) = self.rng.choice(0..self.orders.len()) else {
+        // Before its page has begun it, a stranger who knows an order's id can: registered orders are safe from that.
+        let known = self.orders.iter().enumerate();
+        let known = known.filter(|(_, order)| order.is_begun || order.is_registered);
+        let known: Vec<usize> = known.map(|(order, _)| order).collect();
+        let Some(order) = self.rng.choice(known) else {
             return;
         };
         let victim = self.orders[order].id.clone();
