@@ -50,7 +50,7 @@ export const tiktokId = (text) => {
 export const absolute = (address) =>
   (quiet(() => new URL(address, location.href)) ?? address) + ''
 
-export const cookie = (name) => tiktokId(quiet(() => document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1]))
+export const cookie = (name) => tiktokId(quiet(() => document.cookie.match(`(?:^| )${name}=([^;]*)`)[1]))
 
 export const setCookie = (name, value, seconds) => {
   const secure = location.protocol == 'https:' ? ';secure' : ''

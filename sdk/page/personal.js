@@ -2,6 +2,7 @@
 // sdk`, and `events/tests/personal.json` holds both sides to one table.
 
 import { toJson } from './json.js'
+import { visible } from './plain.js'
 
 const EMAIL = /[\p{L}\p{N}._+'!#$%*-]+[@\uff20][\p{L}\p{N}.-]+\.\p{L}[\p{L}\p{N}-]*[\p{L}\p{N}]/gu
 
@@ -18,10 +19,10 @@ export const isPersonal = (name) => {
 
 /** Whether something holds of a text, as it is or after up to three decodings. */
 const decoded = (text, holds, times = 3) =>
-  holds(text) || (times > 0 && text.includes('%') && decoded(unescape(text), holds, times - 1))
+  holds(text) || (times && text.includes('%') && decoded(unescape(text), holds, times - 1))
 
 // The search by itself takes long for what is looked for in every text.
-const showsEmail = (text) => /[@\uff20]/.test(text) && text.search(EMAIL) >= 0
+const showsEmail = (text) => /[@\uff20]/.test(text) && visible(text).search(EMAIL) >= 0
 
 /** Whether something in a text looks like an e-mail address. */
 export const hasEmail = (text) => decoded(text, showsEmail)
@@ -34,14 +35,13 @@ const cleaned = (text) => {
   // The address of a page.
   if (/^https?:\/\//i.test(text)) return text.replace(/\/\/[^/?#\\]*@/, '//').replace(/[&;]?[^/?#&;\\]+/g, kept)
   if (!hasEmail(text)) return text
-  const rest = text.replace(EMAIL, '').trim()
+  const rest = visible(text).replace(EMAIL, '').trim()
   return hasEmail(rest) ? '' : rest
 }
 
 /** Properties without personal data. That something is so, or is not, says nothing of anybody. */
 export const withoutPersons = (properties) =>
   JSON.parse(toJson(properties), (name, value) => {
-    const isDatum = value != null && value !== '' && typeof value != 'boolean'
-    if (hasEmail(name) || (isDatum && isPersonal(name))) return undefined
+    if (hasEmail(name) || (isPersonal(name) && !/^(true|false|null|)$/.test(value))) return undefined
     return typeof value == 'string' ? cleaned(value) : value
   })

@@ -5,7 +5,7 @@ import { hasEmail } from './personal.js'
 import { utf8 } from './sha256.js'
 
 // Without soft hyphens, zero-width characters, marks of direction and byte order marks, in composed letters.
-const visible = (text) => text.replace(/[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '').normalize()
+export const visible = (text) => text.replace(/[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '').normalize()
 
 /** What programs write for nothing. */
 export const nothing = /^(undefined|null|nan|none|true|false|0|\[object object\])?$/i
