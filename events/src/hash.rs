@@ -68,7 +68,7 @@ impl Hashed {
     pub fn of_external_id(trimmed: &str) -> Option<Self> {
         match Self::already(trimmed.chars()) {
             Some(digest) => digest.of_somebody(),
-            None => (!nobody::is_word(trimmed)).then(|| Self::of_plain_id(trimmed)),
+            None => (!nobody::is_no_person(trimmed)).then(|| Self::of_plain_id(trimmed)),
         }
     }
 
@@ -199,7 +199,7 @@ fn lowered(text: &str) -> Option<Hashed> {
 /// Whether a value stands for nobody, as it is or as a digest.
 pub(crate) fn is_nobody(raw: &str) -> bool {
     let text = plain::order_id(raw);
-    nobody::is_word(&text)
+    nobody::is_no_person(&text)
         || Hashed::already(text.chars()).is_some_and(|digest| digest.of_somebody().is_none())
 }
 

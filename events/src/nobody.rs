@@ -5,17 +5,17 @@
 use crate::hash::sha256;
 
 /// What programs write where they have no value.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 6] = [
     "",
     "undefined",
     "null",
     "nan",
     "none",
-    "true",
-    "false",
-    "0",
     "[object object]",
 ];
+
+/// What else programs write where nobody is signed in. An event or an order may well be called so.
+const NO_PERSON: [&str; 3] = ["true", "false", "0"];
 
 /// The same in the cases in which programs write it, with the first four bytes of its SHA-256.
 pub static DIGESTS: [(u32, &str); 20] = [
@@ -44,6 +44,12 @@ pub static DIGESTS: [(u32, &str); 20] = [
 /// Whether a trimmed text is one of those words.
 pub fn is_word(trimmed: &str) -> bool {
     WORDS.iter().any(|word| word.eq_ignore_ascii_case(trimmed))
+}
+
+/// Whether a trimmed text is one of those words, or one that is no person.
+pub fn is_no_person(trimmed: &str) -> bool {
+    let mut words = NO_PERSON.iter();
+    is_word(trimmed) || words.any(|word| word.eq_ignore_ascii_case(trimmed))
 }
 
 /// Whether a digest is one of nothing.
@@ -81,9 +87,9 @@ mod tests {
         for (start, word) in DIGESTS {
             let digest = sha256(word.as_bytes());
             assert_eq!(digest[..4], start.to_be_bytes(), "{word}");
-            assert!(is_digest(&digest) && is_word(word), "{word}");
+            assert!(is_digest(&digest) && is_no_person(word), "{word}");
         }
-        for word in WORDS {
+        for word in WORDS.iter().chain(&NO_PERSON) {
             let known = DIGESTS
                 .iter()
                 .filter(|(_, known)| known.eq_ignore_ascii_case(word));

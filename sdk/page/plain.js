@@ -8,7 +8,7 @@ import { utf8 } from './sha256.js'
 export const visible = (text) => text.replace(/[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '').normalize()
 
 /** What programs write for nothing. */
-export const nothing = /^(undefined|null|nan|none|true|false|0|\[object object\])?$/i
+export const nothing = /^(undefined|null|nan|none|\[object object\])?$/i
 
 /** The id of an order, as everybody writes it; empty for what cannot name one. */
 export const plainOrder = (id) => {
@@ -28,5 +28,5 @@ export const plain = [
       .replace(/[\s()./\-\u2010-\u2015\u2212\uff08\uff09\uff0d]/g, '')
       .replace(/[\uff10-\uff19\u0660-\u0669\u06f0-\u06f9]/g, (digit) => digit.charCodeAt() & 15)
       .replace(/\uff0b/, '+'),
-  (text) => (nothing.test(visible(text).trim()) ? '' : text.trim()),
+  (text) => (/^(true|false|0)$/i.test(text) || nothing.test(visible(text).trim()) ? '' : text.trim()),
 ]

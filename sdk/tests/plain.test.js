@@ -36,5 +36,5 @@ test('what is no text is no external id where it says nothing', () => {
 test('an order has one id however it is written', () => {
   for (const [raw, plain] of orders) assert.equal(plainOrder(raw), plain ?? '', JSON.stringify(raw))
   for (const number of [1234, 1234n]) assert.equal(plainOrder(number), '1234')
-  for (const other of [undefined, null, NaN, 0, 1.5, true, {}, ['A1']]) assert.equal(plainOrder(other), '', String(other))
+  for (const other of [undefined, null, NaN, 1.5, true, {}, ['A1']]) assert.equal(plainOrder(other), '', String(other))
 })
