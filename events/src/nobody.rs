@@ -5,14 +5,7 @@
 use crate::hash::sha256;
 
 /// What programs write where they have no value.
-const WORDS: [&str; 6] = [
-    "",
-    "undefined",
-    "null",
-    "nan",
-    "none",
-    "[object object]",
-];
+const WORDS: [&str; 6] = ["", "undefined", "null", "nan", "none", "[object object]"];
 
 /// What else programs write where nobody is signed in. An event or an order may well be called so.
 const NO_PERSON: [&str; 3] = ["true", "false", "0"];
