@@ -65,6 +65,7 @@ pub(crate) fn visible(raw: &str) -> Cow<'_, str> {
 }
 
 /// The letters of a text without their marks, full-width ones as in ASCII, and without what nobody sees.
+#[cfg(feature = "serde")]
 pub(crate) fn unmarked(text: &str) -> impl Iterator<Item = char> {
     let visible = text.chars().filter(|c| !is_invisible(*c));
     letters::unmarked(visible).map(|c| match c {
@@ -76,9 +77,9 @@ pub(crate) fn unmarked(text: &str) -> impl Iterator<Item = char> {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod letters {
-    use unicode_normalization::{
-        IsNormalized, UnicodeNormalization, char::is_combining_mark, is_nfc_quick,
-    };
+    #[cfg(feature = "serde")]
+    use unicode_normalization::char::is_combining_mark;
+    use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
     pub(super) fn are_composed(text: &str) -> bool {
         is_nfc_quick(text.chars()) == IsNormalized::Yes
@@ -88,6 +89,7 @@ mod letters {
         text.nfc()
     }
 
+    #[cfg(feature = "serde")]
     pub(super) fn unmarked(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
         text.nfkd().filter(|c| !is_combining_mark(*c))
     }
@@ -103,6 +105,7 @@ mod letters {
         text
     }
 
+    #[cfg(feature = "serde")]
     pub(super) fn unmarked(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
         text
     }
