@@ -119,8 +119,8 @@ pub struct World {
     pub(crate) orders: Vec<ShopOrder>,
     pub(crate) payings: Vec<Paying>,
     requests: BTreeMap<(usize, usize, u32), Vec<String>>,
-    /// Events that the proxy called accepted, held or a repeat, and when it first did.
-    pub(crate) promised: BTreeMap<Named, i64>,
+    /// Events that the proxy called accepted, held or a repeat, and when.
+    pub(crate) promised: BTreeMap<Named, Promised>,
     /// Ids of events that pages reported and nobody cleared away.
     pub(crate) reported: BTreeSet<String>,
     /// Orders that a payment was answered for as paid.
@@ -360,7 +360,7 @@ impl World {
             let mut promised = self.promised.iter();
             let at_ms = promised
                 .find(|(named, _)| named.id == event_id)
-                .map(|(_, at_ms)| *at_ms);
+                .map(|(_, promised)| promised.first_ms);
             let is_sold = self.paid.keys().any(|id| letter.event.get().contains(id));
             if at_ms.is_some_and(|at_ms| now_ms - at_ms < least_ms - HOUR_MS) && !is_sold {
                 early = Some(format!("{event_id} is {} too early", letter.outcome));
@@ -383,6 +383,13 @@ impl World {
             ));
         }
     }
+}
+
+/// When the proxy first and last called an event accepted, held or a repeat.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Promised {
+    first_ms: i64,
+    last_ms: i64,
 }
 
 /// What a week was like.

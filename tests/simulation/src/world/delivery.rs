@@ -56,7 +56,10 @@ impl World {
         if !["Subscribe", "Purchase"].contains(&named.name.as_str()) {
             return None;
         }
-        let promised_ms = self.promised.get(&named).copied().unwrap_or_default();
+        let promised_ms = self
+            .promised
+            .get(&named)
+            .map_or(0, |promised| promised.last_ms);
         let since_ms = paid_ms.max(promised_ms);
         let took_ms = clock::since_start_ms() - since_ms;
         let is_calm = self.calm_since_ms + 5 * MINUTE_MS < since_ms;

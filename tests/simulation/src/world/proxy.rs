@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Answered, Arc, Became, Caller, Fault, HOUR_MS, LONGEST_PAUSE, Limits, MINUTE_MS,
-    Options, Process, Reply, What, Who, World, clock, tiktok,
+    Options, Process, Promised, Reply, What, Who, World, clock, tiktok,
 };
 
 impl World {
@@ -181,8 +181,11 @@ impl World {
             for (named, enqueued) in results.iter().flatten() {
                 let line = format!("{enqueued:?}: {} {}", named.name, named.id);
                 self.tell(|| line);
+                let last_ms = clock::since_start_ms();
                 let promised = self.promised.entry(named.clone());
-                promised.or_insert_with(clock::since_start_ms);
+                let first_ms = last_ms;
+                let promised = promised.or_insert(Promised { first_ms, last_ms });
+                promised.last_ms = last_ms;
             }
         }
         match (who, answer) {
