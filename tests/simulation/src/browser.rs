@@ -91,14 +91,6 @@ impl Browser {
         }
     }
 
-    /// How many events are stored, or known to an open page.
-    pub fn waiting(&self) -> usize {
-        self.storage
-            .keys()
-            .filter(|key| key.starts_with("e:"))
-            .count()
-    }
-
     /// Whether this tab is open.
     pub fn is_open(&self, page: usize) -> bool {
         self.pages.get(page).is_some_and(Option::is_some)
