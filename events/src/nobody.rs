@@ -39,7 +39,7 @@ pub fn is_word(trimmed: &str) -> bool {
     WORDS.iter().any(|word| word.eq_ignore_ascii_case(trimmed))
 }
 
-/// Whether a trimmed text is one of those words, or one that is no person.
+/// Whether a trimmed text cannot name a person: one of the words for nothing, `true`, `false` or `0`.
 pub fn is_no_person(trimmed: &str) -> bool {
     let mut words = NO_PERSON.iter();
     is_word(trimmed) || words.any(|word| word.eq_ignore_ascii_case(trimmed))

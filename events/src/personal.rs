@@ -112,7 +112,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 fn ends_with_name(words: &[String]) -> bool {
-    // No name has more letters, whatever is before it.
+    // The longest personal name has fewer letters, so earlier words cannot matter.
     const LONGEST: usize = 32;
     let mut end = String::new();
     let mut before = words.iter().rev();

@@ -33,7 +33,7 @@ pub type Registered = Result<Order, Unregistered>;
 #[derive(Clone, Copy, Debug)]
 pub struct Pay<'a>(pub &'a Receipt);
 
-/// Forgets an order. The reply is the number of events that waited for its payment, `None` if there is no such order.
+/// Removes an order and ends its held events. Replies with the number of those events, or `None` for an unknown order.
 #[derive(Clone, Copy, Debug)]
 pub struct Withdraw<'a>(pub &'a str);
 
@@ -42,7 +42,7 @@ pub struct Withdraw<'a>(pub &'a str);
 pub struct Receipt {
     /// The transfer.
     pub transfer: Transfer,
-    /// Why it pays nothing, whatever it names: its provider's word.
+    /// The provider's reason why this transfer must not pay any order; `None` if it may.
     pub parked: Option<&'static str>,
     /// How the shop's order ids look in a memo.
     pub pattern: Option<OrderPattern>,
