@@ -94,44 +94,91 @@ const RARER_BEHIND: [&str; 2] = ["e", "md"];
 /// Whether a name says that a person's data stands under it, in any spelling. `sdk/page/personal.js` does the same for
 /// the Pixel's leg.
 pub(crate) fn is_name(name: &str) -> bool {
-    let words = words(name);
-    let mut words = words.as_slice();
-    while !ends_with_name(words) {
-        let Some((last, rest)) = words.split_last() else {
+    let words = Words::of(name);
+    let mut count = words.starts.len();
+    while !words.end_with_name(count) {
+        let Some(before) = count.checked_sub(1) else {
             return false;
         };
-        if !BEHIND.contains(&last.as_str())
-            && !RARER_BEHIND.contains(&last.as_str())
+        let last = words.from_to(before, count);
+        if !BEHIND.contains(&last)
+            && !RARER_BEHIND.contains(&last)
             && !last.bytes().all(|byte| byte.is_ascii_digit())
         {
             return false;
         }
-        words = rest;
+        count = before;
     }
     true
 }
 
-fn ends_with_name(words: &[String]) -> bool {
-    // The longest personal name has fewer letters, so earlier words cannot matter.
-    const LONGEST: usize = 32;
-    let mut end = String::new();
-    let mut before = words.iter().rev();
-    for word in before.by_ref() {
-        end.insert_str(0, word);
-        if is_any(&NAMES, &end) || is_any(&RARER, &end) {
-            return true;
+/// The words and numbers of a name, in lower case: `billing[phoneNumber2]` is billing, phone, number, 2.
+struct Words {
+    /// All of them, without anything between them.
+    letters: String,
+    /// Where each begins.
+    starts: Vec<usize>,
+}
+
+impl Words {
+    fn of(name: &str) -> Self {
+        let mut words = Self {
+            letters: String::with_capacity(name.len()),
+            starts: Vec::with_capacity(4),
+        };
+        if name.is_ascii() {
+            words.read(name.chars());
+        } else {
+            words.read(plain::unmarked(name));
         }
-        if end.len() > LONGEST {
-            break;
+        words
+    }
+
+    fn read(&mut self, name: impl Iterator<Item = char>) {
+        let mut before = ' ';
+        for c in name {
+            if c.is_ascii_alphanumeric() {
+                let starts = !before.is_ascii_alphanumeric()
+                    || c.is_ascii_digit() != before.is_ascii_digit()
+                    || c.is_ascii_uppercase() && before.is_ascii_lowercase();
+                if starts {
+                    self.starts.push(self.letters.len());
+                }
+                self.letters.push(c.to_ascii_lowercase());
+            }
+            before = c;
         }
     }
-    let longer = end
-        .strip_suffix("address")
-        .or_else(|| end.strip_suffix('s'));
-    let one = longer.unwrap_or(&end);
-    let is_whole = before.next().is_none();
-    is_whole && WHOLE.contains(&&*end)
-        || GLUED.iter().any(|glued| one.ends_with(glued)) && end != "voicemail"
+
+    /// The words from one to before another, as one.
+    fn from_to(&self, from: usize, to: usize) -> &str {
+        let start = |word| self.starts.get(word).copied();
+        let end = start(to).unwrap_or(self.letters.len());
+        let words = start(from).and_then(|start| self.letters.get(start..end));
+        words.unwrap_or_default()
+    }
+
+    /// Whether the first `count` words end with a personal name.
+    fn end_with_name(&self, count: usize) -> bool {
+        // The longest personal name has fewer letters, so earlier words cannot matter.
+        const LONGEST: usize = 32;
+        let mut from = count;
+        let mut end = "";
+        while from > 0 && end.len() <= LONGEST {
+            from -= 1;
+            end = self.from_to(from, count);
+            if is_any(&NAMES, end) || is_any(&RARER, end) {
+                return true;
+            }
+        }
+        let longer = end
+            .strip_suffix("address")
+            .or_else(|| end.strip_suffix('s'));
+        let one = longer.unwrap_or(end);
+        let is_whole = from == 0;
+        is_whole && WHOLE.contains(&end)
+            || GLUED.iter().any(|glued| one.ends_with(glued)) && end != "voicemail"
+    }
 }
 
 fn is_any(names: &[&str], word: &str) -> bool {
@@ -139,27 +186,6 @@ fn is_any(names: &[&str], word: &str) -> bool {
         || word
             .strip_suffix('s')
             .is_some_and(|one| names.contains(&one))
-}
-
-/// The words and numbers of a name, in lower case: `billing[phoneNumber2]` is billing, phone, number, 2.
-fn words(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut before = ' ';
-    for c in plain::unmarked(name) {
-        if c.is_ascii_alphanumeric() {
-            let starts = !before.is_ascii_alphanumeric()
-                || c.is_ascii_digit() != before.is_ascii_digit()
-                || c.is_ascii_uppercase() && before.is_ascii_lowercase();
-            if starts {
-                words.push(String::new());
-            }
-            if let Some(word) = words.last_mut() {
-                word.push(c.to_ascii_lowercase());
-            }
-        }
-        before = c;
-    }
-    words
 }
 
 /// Whether something in a text looks like an e-mail address, as it is or after up to three decodings.
@@ -219,7 +245,7 @@ pub(crate) fn without_email(text: &str) -> Option<String> {
 }
 
 fn shows_email(text: &str) -> bool {
-    text.contains(is_at) && find_email(&plain::visible(text)).is_some()
+    (text.contains('@') || text.contains('\u{ff20}')) && find_email(&plain::visible(text)).is_some()
 }
 
 fn is_at(c: char) -> bool {
@@ -260,7 +286,8 @@ pub fn percent_decoded(text: &str) -> String {
             rest = tail;
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]

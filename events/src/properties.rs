@@ -183,7 +183,7 @@ fn content_ids(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<String> 
     let stated = stated.into_iter().filter(|value| !value.is_null());
     let ids = stated.filter_map(|value| {
         let id = fields.text_of(value, NAME, problems)?;
-        id_without_email(id, fields.path_of(NAME), problems)
+        id_without_email(id, || fields.path_of(NAME), problems)
     });
     ids.collect()
 }
@@ -193,7 +193,7 @@ impl Content {
         let id = fields.text("content_id", problems);
         Self {
             content_id: id
-                .and_then(|id| id_without_email(id, fields.path_of("content_id"), problems)),
+                .and_then(|id| id_without_email(id, || fields.path_of("content_id"), problems)),
             content_name: words("content_name", fields, problems),
             content_category: words("content_category", fields, problems),
             brand: words("brand", fields, problems),
@@ -279,9 +279,13 @@ fn words(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option
 }
 
 /// An id that holds no e-mail address: one that does is another id without it.
-fn id_without_email(id: Cow<'_, str>, path: String, problems: &mut Problems) -> Option<String> {
+fn id_without_email(
+    id: Cow<'_, str>,
+    path: impl FnOnce() -> String,
+    problems: &mut Problems,
+) -> Option<String> {
     if personal::has_email(&id) {
-        problems.warn(path, &leave_out::PERSONAL_DATA);
+        problems.warn(path(), &leave_out::PERSONAL_DATA);
         return None;
     }
     Some(id.into_owned())

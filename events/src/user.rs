@@ -238,10 +238,9 @@ fn key(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<S
 pub fn usable_key(stated: &str) -> Result<String, &'static Rule> {
     const LONGEST: usize = 1024;
     let text = plain::order_id(stated);
-    let visible = |text: &str| plain::order_id(text).into_owned();
     if any_decoding(&text, is_nobody) {
         Err(&leave_out::NOBODY)
-    } else if any_decoding(&text, |text| is_macro(&visible(text))) {
+    } else if any_decoding(&text, |text| is_macro(&plain::order_id(text))) {
         Err(&leave_out::MACRO)
     } else if is_personal_part(&text) {
         Err(&leave_out::PERSONAL_DATA)

@@ -73,16 +73,16 @@ impl Money {
         got: &str,
         problems: &mut Problems,
     ) -> Option<f64> {
-        let path = fields.path_of(name);
+        let path = || fields.path_of(name);
         match (self, stated) {
-            (_, Stated::Negative) => problems.warn(path, &leave_out::NUMBER),
-            (Self::Unusable, _) => problems.warn(path, &leave_out::CURRENCY),
+            (_, Stated::Negative) => problems.warn(path(), &leave_out::NUMBER),
+            (Self::Unusable, _) => problems.warn(path(), &leave_out::CURRENCY),
             (_, Stated::Number(amount)) => return Some(amount),
             (_, Stated::Text(amount)) => {
-                problems.warn(path, &repair::TEXT_AS_NUMBER);
+                problems.warn(path(), &repair::TEXT_AS_NUMBER);
                 return Some(amount);
             }
-            (_, Stated::Unusable) => problems.warn_got(path, &leave_out::NUMBER, got),
+            (_, Stated::Unusable) => problems.warn_got(path(), &leave_out::NUMBER, got),
         }
         None
     }
