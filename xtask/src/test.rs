@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must pass. CI runs exactly this.
 
-mod deny;
+mod dependencies;
 mod vocabulary;
 
 use std::time::Instant;
@@ -45,7 +45,7 @@ const CHECKS: &[Check] = &[
         );
         run(cargo)
     }),
-    ("licences and bans", deny::check),
+    ("licences and bans", dependencies::check),
     ("npm package", || sdk::build().map(|_| ())),
     ("lints of the browser modules", browser_lints),
     ("the page's side of the SDK", || {
