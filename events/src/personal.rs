@@ -100,7 +100,7 @@ pub(crate) fn is_name(name: &str) -> bool {
         let Some(before) = count.checked_sub(1) else {
             return false;
         };
-        let last = words.from_to(before, count);
+        let last = words.joined(before, count);
         if !BEHIND.contains(&last)
             && !RARER_BEHIND.contains(&last)
             && !last.bytes().all(|byte| byte.is_ascii_digit())
@@ -151,7 +151,7 @@ impl Words {
     }
 
     /// The words from one to before another, as one.
-    fn from_to(&self, from: usize, to: usize) -> &str {
+    fn joined(&self, from: usize, to: usize) -> &str {
         let start = |word| self.starts.get(word).copied();
         let end = start(to).unwrap_or(self.letters.len());
         let words = start(from).and_then(|start| self.letters.get(start..end));
@@ -166,7 +166,7 @@ impl Words {
         let mut end = "";
         while from > 0 && end.len() <= LONGEST {
             from -= 1;
-            end = self.from_to(from, count);
+            end = self.joined(from, count);
             if is_any(&NAMES, end) || is_any(&RARER, end) {
                 return true;
             }
