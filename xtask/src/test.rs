@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must pass. CI runs exactly this.
 
 mod dependencies;
+mod links;
 mod vocabulary;
 
 use std::time::Instant;
@@ -17,6 +18,7 @@ type Check = (&'static str, fn() -> Result<()>);
 /// In the order in which a mistake is found soonest.
 const CHECKS: &[Check] = &[
     ("format", || cargo(&["fmt", "--all", "--check"])),
+    ("links", links::check),
     ("what events depends on", vocabulary::check),
     ("lints", || {
         cargo(&[

@@ -1,0 +1,105 @@
+//! Every link from one Markdown file to another file of the repository leads to something: a file, a folder, a heading.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::run::{command, output, root};
+
+pub(super) fn check() -> Result<()> {
+    let arguments = [
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "*.md",
+    ];
+    let files = output(command("git", arguments, &root()))?;
+    let mut broken = Vec::new();
+    for file in files.lines().filter(|file| root().join(file).exists()) {
+        let text = fs::read_to_string(root().join(file)).with_context(|| file.to_owned())?;
+        let links = links(&text).filter(|link| !leads_somewhere(Path::new(file), link));
+        broken
+            .extend(links.map(|link| format!("{file}: {link} must lead to a file and a heading")));
+    }
+    broken.extend(missing_decisions()?);
+    ensure!(broken.is_empty(), "{}", broken.join("\n"));
+    Ok(())
+}
+
+/// The decisions that their index does not list.
+fn missing_decisions() -> Result<Vec<String>> {
+    let folder = root().join("docs/decisions");
+    let index = fs::read_to_string(folder.join("README.md"))?;
+    let listed: BTreeSet<_> = links(&index).collect();
+    let mut missing = Vec::new();
+    for file in fs::read_dir(folder)? {
+        let name = file?.file_name().to_string_lossy().into_owned();
+        if name != "README.md" && !listed.contains(name.as_str()) {
+            missing.push(format!("docs/decisions/README.md must list {name}"));
+        }
+    }
+    Ok(missing)
+}
+
+/// The targets of a text's links, without those to other sites.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1);
+    let targets = targets.filter_map(|rest| Some(rest.split_once(')')?.0));
+    targets.filter(|target| !target.contains("://") && !target.contains(char::is_whitespace))
+}
+
+fn leads_somewhere(file: &Path, link: &str) -> bool {
+    let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let target = match path {
+        "" => root().join(file),
+        path => root().join(folder).join(path),
+    };
+    if heading.is_empty() {
+        return target.exists();
+    }
+    fs::read_to_string(target).is_ok_and(|text| anchors(&text).any(|anchor| anchor == heading))
+}
+
+/// The anchors that GitHub gives to headings.
+fn anchors(text: &str) -> impl Iterator<Item = String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings.map(|heading| {
+        let words = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = words
+            .chars()
+            .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+        kept.map(|letter| if letter == ' ' { '-' } else { letter })
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_to_files_and_headings_are_followed() {
+        let text = "[a](README.md#try-it) [b](https://site.example/) [c](docs/none.md) [d](README.md#none) `f](x y)`";
+        let found: Vec<_> = links(text).collect();
+        assert_eq!(
+            found,
+            ["README.md#try-it", "docs/none.md", "README.md#none"]
+        );
+        let lead = found
+            .iter()
+            .map(|link| leads_somewhere(Path::new("a.md"), link));
+        assert_eq!(lead.collect::<Vec<_>>(), [true, false, false]);
+        assert!(leads_somewhere(
+            Path::new("docs/decisions/a.md"),
+            "../../README.md"
+        ));
+    }
+
+    #[test]
+    fn a_heading_has_the_anchor_that_github_gives_it() {
+        let anchors: Vec<_> = anchors("# A `code`: it's 2\ntext\n## b").collect();
+        assert_eq!(anchors, ["a-code-its-2", "b"]);
+    }
+}
