@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must pass. CI runs exactly this.
+//! `cargo xtask test`: everything that must pass. CI runs exactly this. `cargo xtask check`: the quick part of it.
 
 mod dependencies;
 mod links;
@@ -15,22 +15,24 @@ use crate::{
 
 type Check = (&'static str, fn() -> Result<()>);
 
-/// In the order in which a mistake is found soonest.
+/// `cargo xtask check`: what takes about a minute where everything else is built.
+const QUICK: &[Check] = &[
+    ("format", format),
+    ("links", links::check),
+    ("lints", lints),
+    ("unit tests", || {
+        // The simulation's tests live thousands of weeks.
+        let selection = ["--workspace", "--exclude", "duet-simulation"];
+        cargo(&[&["test", "--quiet"], &selection[..], &["--lib", "--bins"]].concat())
+    }),
+];
+
+/// `cargo xtask test`, in the order in which a mistake is found soonest.
 const CHECKS: &[Check] = &[
-    ("format", || cargo(&["fmt", "--all", "--check"])),
+    ("format", format),
     ("links", links::check),
     ("what events depends on", vocabulary::check),
-    ("lints", || {
-        cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ])
-    }),
+    ("lints", lints),
     ("binaries", || {
         let packages = ["duet-proxy", "duet-sandbox", "duet-faults"];
         let named = packages.iter().flat_map(|package| ["-p", package]);
@@ -48,6 +50,7 @@ const CHECKS: &[Check] = &[
         run(cargo)
     }),
     ("licences and bans", dependencies::check),
+    ("workflows", || node_suite("tests/workflows")),
     ("npm package", || sdk::build().map(|_| ())),
     ("lints of the browser modules", browser_lints),
     ("the page's side of the SDK", || {
@@ -67,30 +70,52 @@ const DOC: [&str; 6] = [
     "--locked",
 ];
 
+/// Runs the quick checks, and stops at the first that fails.
+pub(crate) fn run_quick() -> Result<()> {
+    run_all(QUICK.iter())
+}
+
 /// Runs the checks whose names contain one of `parts`, or every check, and stops at the first that fails.
 pub(crate) fn run_checks(parts: &[String]) -> Result<()> {
     let is_meant = |name: &str, part: &String| name.contains(part.as_str());
     for part in parts {
         if !CHECKS.iter().any(|(name, _)| is_meant(name, part)) {
             let names: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
-            bail!("no check is called {part}; there are: {}", names.join(", "));
+            bail!(
+                "the part must be in the name of a check ({}), got {part}",
+                names.join(", ")
+            );
         }
     }
     let meant = |name: &str| parts.is_empty() || parts.iter().any(|part| is_meant(name, part));
+    run_all(CHECKS.iter().filter(|(name, _)| meant(name)))
+}
+
+/// Runs `checks` one after the other, and prints the time of each as a table that CONTRIBUTING.md can take.
+fn run_all<'a>(checks: impl Iterator<Item = &'a Check>) -> Result<()> {
     let started = Instant::now();
-    for (name, check) in CHECKS.iter().filter(|(name, _)| meant(name)) {
+    let mut times = Vec::new();
+    for (name, check) in checks {
         println!("\n=== {name}");
         let since = Instant::now();
-        check().with_context(|| format!("`cargo xtask test`: {name}"))?;
-        println!("=== {name}: ok, {} s", since.elapsed().as_secs());
+        check().with_context(|| format!("{name} failed"))?;
+        times.push((*name, since.elapsed()));
     }
-    let passed = if parts.is_empty() {
-        "everything passed".to_owned()
-    } else {
-        format!("{} passed", parts.join(", "))
-    };
-    println!("\n{passed} in {} s", started.elapsed().as_secs());
+    times.push(("together", started.elapsed()));
+    println!("\n| Check | Minutes |\n|---|---|");
+    for (name, time) in times {
+        println!("| {name} | {:.1} |", time.as_secs_f64() / 60.0);
+    }
     Ok(())
+}
+
+fn format() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])
+}
+
+fn lints() -> Result<()> {
+    let all = ["clippy", "--workspace", "--all-targets", "--quiet"];
+    cargo(&[&all[..], &["--", "-D", "warnings"]].concat())
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
@@ -116,8 +141,7 @@ fn types() -> Result<()> {
     run(command(&tsc, ["--project", "tests"], &root().join("sdk")))
 }
 
-/// A suite that runs the binaries and the package that were just built. What every common bundler makes of the
-/// package is tried on the browser suite's stack.
+/// Runs a folder's tests in Node. Those of browsers and bundlers run the binaries and the package that were just built.
 fn node_suite(folder: &str) -> Result<()> {
     let folder = root().join(folder);
     let ci = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];

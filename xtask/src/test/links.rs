@@ -1,30 +1,44 @@
 //! Every link from one Markdown file to another file of the repository leads to something: a file, a folder, a heading.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
-use crate::run::{command, output, root};
+use crate::run::root;
+
+/// Folders of files that the repository does not hold.
+const FOREIGN: [&str; 3] = [".git", "node_modules", "target"];
 
 pub(super) fn check() -> Result<()> {
-    let arguments = [
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "*.md",
-    ];
-    let files = output(command("git", arguments, &root()))?;
-    let mut broken = Vec::new();
-    for file in files.lines().filter(|file| root().join(file).exists()) {
-        let text = fs::read_to_string(root().join(file)).with_context(|| file.to_owned())?;
-        let links = links(&text).filter(|link| !leads_somewhere(Path::new(file), link));
+    let mut broken = missing_decisions()?;
+    for file in pages(&root())? {
+        let text = fs::read_to_string(&file)?;
+        let links = links(&text).filter(|link| !leads_somewhere(&file, link));
+        let file = file.strip_prefix(root())?.display();
         broken
             .extend(links.map(|link| format!("{file}: {link} must lead to a file and a heading")));
     }
-    broken.extend(missing_decisions()?);
     ensure!(broken.is_empty(), "{}", broken.join("\n"));
     Ok(())
+}
+
+/// Every Markdown file in `folder` and the folders in it.
+fn pages(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_foreign = FOREIGN.iter().any(|name| path.ends_with(name));
+        if path.is_dir() && !is_foreign {
+            pages.extend(self::pages(&path)?);
+        } else if path.extension().is_some_and(|ending| ending == "md") {
+            pages.push(path);
+        }
+    }
+    Ok(pages)
 }
 
 /// The decisions that their index does not list.
@@ -53,8 +67,8 @@ fn leads_somewhere(file: &Path, link: &str) -> bool {
     let (path, heading) = link.split_once('#').unwrap_or((link, ""));
     let folder = file.parent().unwrap_or(Path::new(""));
     let target = match path {
-        "" => root().join(file),
-        path => root().join(folder).join(path),
+        "" => file.to_owned(),
+        path => folder.join(path),
     };
     if heading.is_empty() {
         return target.exists();
@@ -89,10 +103,10 @@ mod tests {
         );
         let lead = found
             .iter()
-            .map(|link| leads_somewhere(Path::new("a.md"), link));
+            .map(|link| leads_somewhere(&root().join("a.md"), link));
         assert_eq!(lead.collect::<Vec<_>>(), [true, false, false]);
         assert!(leads_somewhere(
-            Path::new("docs/decisions/a.md"),
+            &root().join("docs/decisions/a.md"),
             "../../README.md"
         ));
     }
