@@ -293,9 +293,12 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
             }
             order.reports(&text.event, &text.event_id);
         }
-        if !is_told {
-            let key = DedupKey::of(destination, &conversion.name, &conversion.id);
+        // The shop's server may report the same sale later, under the name and id that it derives.
+        for id in conversion.other_id.iter().chain([&conversion.id]) {
+            let key = DedupKey::of(destination, &conversion.name, id);
             self.learn(key, Remember::Days90);
+        }
+        if !is_told {
             self.deliver(destination, Class::First, conversion.json);
             // No browser sent it.
             self.changes.counts.accepted("off", 1);

@@ -152,6 +152,26 @@ fn destination() -> To {
     })
 }
 
+fn receipt(to: &To) -> Receipt {
+    Receipt {
+        transfer: Transfer {
+            provider: "sepay",
+            id: "1".to_owned(),
+            amount: 99_000,
+            account: None,
+            reference: None,
+            hint: OrderHint::Memo(Memo {
+                code: None,
+                content: format!("{ORDER} chuyen tien"),
+                description: String::new(),
+            }),
+        },
+        parked: None,
+        pattern: None,
+        destination: Arc::clone(to),
+    }
+}
+
 #[test]
 fn every_call_reads_only_what_it_names_in_advance() {
     let to = destination();
@@ -206,23 +226,7 @@ fn every_call_reads_only_what_it_names_in_advance() {
     shop.decide(&TakeBack(&letters[0].1), 6);
     assert_eq!(shop.decide(&Remove(&[letters[0].0]), 7), 0);
 
-    let receipt = Receipt {
-        transfer: Transfer {
-            provider: "sepay",
-            id: "1".to_owned(),
-            amount: 99_000,
-            account: None,
-            reference: None,
-            hint: OrderHint::Memo(Memo {
-                code: None,
-                content: format!("{ORDER} chuyen tien"),
-                description: String::new(),
-            }),
-        },
-        parked: None,
-        pattern: None,
-        destination: Arc::clone(&to),
-    };
+    let receipt = receipt(&to);
     assert_eq!(shop.decide(&Pay(&receipt), 8).payment.became, Became::Paid);
     assert_eq!(shop.arrivals, 1);
     let forget = Forget {
@@ -231,6 +235,60 @@ fn every_call_reads_only_what_it_names_in_advance() {
     };
     shop.decide(&forget, 9);
     assert_eq!(shop.decide(&Withdraw(ORDER), 10), Some(0));
+}
+
+#[test]
+fn a_sale_counts_once_whoever_reports_it_after_the_bank() {
+    let to = destination();
+    let mut shop = Shop::default();
+    let event = |name: &str, note: &Note| {
+        let id = EventId::derive(name, ORDER);
+        let json = json!({
+            "event": name, "event_time": 1, "event_id": id.as_str(), "user": { "ttclid": "c" },
+            "properties": { "order_id": ORDER },
+        });
+        let key = DedupKey::of(&to, &EventName::parse(name).unwrap(), &id);
+        (key, json.to_string(), note.clone())
+    };
+    let note = |by, part| Note {
+        order_id: ORDER.to_owned(),
+        by,
+        part,
+    };
+    let admit = |shop: &mut Shop, (key, json, note): (DedupKey, String, Note)| {
+        let event = Event {
+            key,
+            remember: Remember::Days90,
+            destination: &to,
+            class: Class::Second,
+            pixel: "fired",
+            note: Some(&note),
+            json: json.as_bytes(),
+        };
+        shop.decide(&Admit([event].into_iter()), 1)[0]
+    };
+    let begins = event("InitiateCheckout", &note(By::Page, Part::Begins));
+    assert_eq!(admit(&mut shop, begins), Enqueued::Accepted);
+    let receipt = receipt(&to);
+    assert_eq!(shop.decide(&Pay(&receipt), 2).payment.became, Became::Paid);
+    let order = shop.records.orders[ORDER].clone().unwrap();
+    let id = EventId::derive("CompletePayment", ORDER);
+    assert_eq!(
+        order.reported()["Purchase"],
+        id.as_str(),
+        "as the Pixel has it"
+    );
+    for name in ["CompletePayment", "Purchase"] {
+        for (by, part) in [(By::Page, Part::Claims), (By::Server, Part::Reports)] {
+            let again = event(name, &note(by, part));
+            assert_eq!(
+                admit(&mut shop, again),
+                Enqueued::Duplicate,
+                "{name} {by:?}"
+            );
+        }
+    }
+    assert_eq!(shop.arrivals, 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use duet_events::{EventId, EventName};
+use duet_events::{EventId, EventName, name::aliases};
 use serde_json::{json, value::RawValue};
 
 use super::{EventText, Order, Plan};
@@ -14,6 +14,8 @@ pub struct Conversion {
     pub name: EventName,
     /// The order's own id of it: the same in every page, webhook and process.
     pub id: EventId,
+    /// The id under which somebody else may report the same sale.
+    pub other_id: Option<EventId>,
     /// Whether anything is known of who paid.
     pub is_attributed: bool,
     /// What TikTok gets.
@@ -29,7 +31,15 @@ impl Order {
             "Purchase"
         };
         let name = EventName::parse(name).ok()?;
-        let id = EventId::derive(name.as_str(), &self.id);
+        let mut id = EventId::derive(name.as_str(), &self.id);
+        let mut other_id = None;
+        if let Some(alias) = aliases(name.as_str()).nth(1) {
+            let mut other = EventId::derive(alias, &self.id);
+            if self.is_named_by_page() {
+                std::mem::swap(&mut id, &mut other);
+            }
+            other_id = Some(other);
+        }
         let user = self.visitor.user();
         let mut properties = paid(self.received);
         if let Some(contents) = self.contents() {
@@ -51,8 +61,15 @@ impl Order {
             is_attributed: !event.user.is_empty(),
             json,
             id,
+            other_id,
             name,
         })
+    }
+
+    /// Whether a page has named it. Such a page reports the sale as `CompletePayment`, under the id derived from that
+    /// name: TikTok counts a `Purchase` with the same id once with it, and one with another id twice.
+    fn is_named_by_page(&self) -> bool {
+        self.bill.is_none() || self.visitor.is_of_page()
     }
 
     /// What was bought: the server's word, where it registered the order.

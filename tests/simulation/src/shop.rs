@@ -91,9 +91,10 @@ impl ShopOrder {
 
     /// What the shop's server says of it.
     pub fn registration(&self) -> Option<Registration> {
-        let order = json!({
-            "order_id": self.id, "amount": self.amount, "currency": "VND", "plan_id": "pro",
-        });
+        let mut order = json!({ "order_id": self.id, "amount": self.amount, "currency": "VND" });
+        if self.id.ends_with(['2', '4', '6', '8']) {
+            order["plan_id"] = "pro".into();
+        }
         let raw = RawValue::from_string(order.to_string()).ok()?;
         Registration::read(&raw, None).ok()
     }
