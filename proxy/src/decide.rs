@@ -1,7 +1,7 @@
 //! Decisions: what a call changes, and what it is answered. Pure.
 //!
 //! A [`Decision`] is made from the call, from what [`Books`] contains, and from the time. It returns [`Changes`] and a
-//! reply, and touches nothing: no clock, no disk, no process. A store writes the changes of several calls in one commit;
+//! reply, and touches nothing: no clock, no disk, no process, no log. A store writes the changes of several calls in one commit;
 //! [`Layered`] lets the later calls read what the earlier ones have changed. So the same calls in the same order lead to
 //! the same state, however they are grouped into commits and however often the process restarts.
 //!
@@ -34,7 +34,7 @@ mod transaction;
 
 pub use admit::{Admit, Enqueued, Event, Note, Part};
 pub use books::{Books, Layered};
-pub use changes::{Arrival, Changes, Counts, HeldEvent, HeldId, Keys, Records, Remembered};
+pub use changes::{Arrival, Changes, Counts, HeldEvent, HeldId, Keys, Notice, Records, Remembered};
 pub use destination::{Class, Destination};
 pub use key::{DedupKey, Remember};
 pub use letter::{DeadLetter, LetterId, Named};

@@ -24,6 +24,27 @@ pub struct Changes<'a> {
     pub numbers: u64,
     /// What is counted once the changes are written.
     pub counts: Counts,
+    /// What an operator is told once the changes are written.
+    pub notices: Vec<Notice>,
+}
+
+/// What an operator should know of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// An order is paid, and TikTok does not have its event.
+    Unreported {
+        /// The order.
+        order_id: String,
+        /// How its event ended.
+        outcome: String,
+    },
+    /// A dead letter was replayed whose order is reported already.
+    NotSentAgain {
+        /// The order.
+        order_id: String,
+        /// The event.
+        event_id: String,
+    },
 }
 
 /// An event that joins a lane.

@@ -1,7 +1,7 @@
 //! Dead letters: what an order learns of them, and which are sent again.
 
 use super::{
-    Books, Changes, Class, DeadLetter, Decision, Enqueued, Fault, LetterId, Reads,
+    Books, Changes, Class, DeadLetter, Decision, Enqueued, Fault, LetterId, Notice, Reads,
     transaction::Transaction,
 };
 use crate::{
@@ -44,11 +44,10 @@ impl<'a> Decision<'a> for TakeBack<'_> {
         {
             if order.is_unreported() {
                 transaction.changes.counts.unreported += 1;
-                tracing::error!(
+                transaction.changes.notices.push(Notice::Unreported {
                     order_id,
-                    outcome = self.0.outcome,
-                    "a paid order is not reported: TikTok does not have its event; see `duet-proxy dead-letters`"
-                );
+                    outcome: self.0.outcome.clone(),
+                });
             }
             transaction.keep(order)?;
         }
@@ -143,11 +142,10 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         if is_sent {
             self.changes.counts.replayed += 1;
         } else {
-            tracing::warn!(
+            self.changes.notices.push(Notice::NotSentAgain {
                 order_id,
-                event_id = &*text.event_id,
-                "a dead letter is not sent again: its order is reported"
-            );
+                event_id: text.event_id.clone().into_owned(),
+            });
         }
         if was_unreported && !order.is_unreported() {
             self.changes.counts.unreported -= 1;

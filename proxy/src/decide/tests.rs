@@ -123,6 +123,7 @@ struct Shop {
     records: Records,
     numbers: u64,
     arrivals: usize,
+    notices: Vec<Notice>,
 }
 
 impl Shop {
@@ -139,6 +140,7 @@ impl Shop {
         };
         let (changes, reply) = call.decide(&named, Times::undoubted(now_ms)).unwrap();
         self.arrivals += changes.arrivals.len();
+        self.notices.extend(changes.notices);
         self.numbers += changes.numbers;
         self.records.extend(changes.records);
         reply
@@ -289,6 +291,47 @@ fn a_sale_counts_once_whoever_reports_it_after_the_bank() {
         }
     }
     assert_eq!(shop.arrivals, 2);
+}
+
+#[test]
+fn an_operator_is_told_what_becomes_of_a_paid_orders_event() {
+    let to = destination();
+    let mut shop = Shop::default();
+    let mut order = Order::begin(ORDER, 0);
+    order.receive(99_000, 1);
+    order.reports("Subscribe", "s");
+    shop.records.orders.insert(ORDER.to_owned(), Some(order));
+    let event = json!({
+        "event": "Subscribe", "event_time": 1, "event_id": "s", "user": {},
+        "properties": { "order_id": ORDER },
+    });
+    let letter = DeadLetter {
+        outcome: "refused".to_owned(),
+        ended_at_ms: 2,
+        code: None,
+        message: None,
+        request_id: None,
+        accepted_at_ms: 1,
+        destination: to,
+        event: RawValue::from_string(event.to_string()).unwrap(),
+    };
+    let letters = [7, 8].map(|sequence| (LetterId::new(2, sequence), letter.clone()));
+    for (id, letter) in &letters {
+        shop.records.letters.insert(*id, Some(letter.clone()));
+    }
+    shop.decide(&TakeBack(&letter), 3);
+    shop.decide(&TakeBack(&letter), 4);
+    shop.decide(&Replay(&letters), 5);
+    let order_id = ORDER.to_owned();
+    let unreported = Notice::Unreported {
+        order_id: order_id.clone(),
+        outcome: "refused".to_owned(),
+    };
+    let not_sent_again = Notice::NotSentAgain {
+        order_id,
+        event_id: "s".to_owned(),
+    };
+    assert_eq!(shop.notices, [unreported, not_sent_again]);
 }
 
 #[test]

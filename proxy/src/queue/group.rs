@@ -5,7 +5,8 @@ use std::{ops::Range, sync::Arc};
 use crate::{
     clock::Times,
     decide::{
-        Changes, Counts, DeadLetter, Decision, Destination, Layered, LetterId, Records, TakeBack,
+        Changes, Counts, DeadLetter, Decision, Destination, Layered, LetterId, Notice, Records,
+        TakeBack,
     },
     limits,
     store::{Commit, Draft, Error, LaneId, NewRow, Position, Settled, Store},
@@ -41,6 +42,7 @@ pub(super) struct Group<'a, S> {
     records: Records,
     numbers: u64,
     counts: Counts,
+    notices: Vec<Notice>,
     probes: bool,
     sync: bool,
 }
@@ -66,6 +68,7 @@ impl<'a, S: Store> Group<'a, S> {
             records: Records::default(),
             numbers: 0,
             counts: Counts::default(),
+            notices: Vec::new(),
             probes: false,
             sync: false,
         }
@@ -121,6 +124,7 @@ impl<'a, S: Store> Group<'a, S> {
         self.records.extend(changes.records);
         self.numbers += changes.numbers;
         self.counts.extend(&changes.counts);
+        self.notices.extend(changes.notices);
     }
 
     /// The letters with these ids, of those that are there and can be read.
@@ -218,6 +222,7 @@ impl<'a, S: Store> Group<'a, S> {
             commit.position.written_ms = confirmed_ms.or(commit.position.written_ms);
             self.store.write(&mut commit)?;
         }
+        self.notices.iter().for_each(log);
         Ok(Committed {
             synced: self.sync && !is_empty,
             arrivals,
@@ -237,5 +242,20 @@ impl<'a, S: Store> Group<'a, S> {
         });
         #[allow(clippy::indexing_slicing, reason = "found or pushed just above")]
         &mut self.drafts[at].1
+    }
+}
+
+fn log(notice: &Notice) {
+    match notice {
+        Notice::Unreported { order_id, outcome } => tracing::error!(
+            order_id,
+            outcome,
+            "a paid order is not reported: TikTok does not have its event; see `duet-proxy dead-letters`"
+        ),
+        Notice::NotSentAgain { order_id, event_id } => tracing::warn!(
+            order_id,
+            event_id,
+            "a dead letter is not sent again: its order is reported"
+        ),
     }
 }
