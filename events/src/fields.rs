@@ -11,7 +11,12 @@ use alloc::{
 
 use serde_json::value::RawValue;
 
-use crate::{Invalid, Rule, invalid::MAX_WARNINGS, near, rule::leave_out};
+use crate::{
+    Invalid, Rule,
+    invalid::MAX_WARNINGS,
+    near,
+    rule::{leave_out, remark, repair},
+};
 
 mod amount;
 mod read;
@@ -20,7 +25,7 @@ mod value;
 pub(crate) use amount::{Amount, Stated, is_whole};
 pub(crate) use read::digits;
 use value::Member;
-pub(crate) use value::{Kind, Scalar, Value};
+pub(crate) use value::{Kind, Number, Scalar, Value};
 
 /// What rejects the event, and what was repaired, left out or looks odd while it goes on.
 #[derive(Debug, Default)]
@@ -47,6 +52,21 @@ impl Problems {
 
     pub(crate) fn warn_got(&mut self, field: String, rule: &Rule, got: &str) {
         self.warn_of(|| Invalid::with(rule, field, &format!(", got {got}")));
+    }
+
+    /// Warns of a number that became text, and that it may have been another one.
+    pub(crate) fn warn_of_number(&mut self, field: &str, number: Number) {
+        self.warn(field.to_owned(), &repair::NUMBER_AS_TEXT);
+        if number.may_be_rounded() {
+            self.warn(field.to_owned(), &remark::LARGE_INTEGER);
+        }
+    }
+
+    /// Warns of a text that was mended.
+    pub(crate) fn warn_of_mended(&mut self, text: &str, field: impl FnOnce() -> String) {
+        if self.is_mended && text.contains(char::REPLACEMENT_CHARACTER) {
+            self.warn(field(), &repair::UNICODE);
+        }
     }
 
     /// One event brings back so many warnings and no more.
@@ -83,7 +103,7 @@ impl Place {
     }
 }
 
-/// An object's members that have not been read yet; `null` counts as absent.
+/// An object's members that have not been read yet; `null` counts as absent, but for numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {
     place: Place,

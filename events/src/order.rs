@@ -148,6 +148,7 @@ pub(crate) fn read_id(stated: Scalar<'_>, path: &str, problems: &mut Problems) -
     match stated {
         Scalar::Text(text) => {
             let id = clean_id(&text)?;
+            problems.warn_of_mended(&text, || path.to_owned());
             if id != text {
                 problems.warn(path.to_owned(), &repair::PLAIN);
             }
@@ -156,7 +157,7 @@ pub(crate) fn read_id(stated: Scalar<'_>, path: &str, problems: &mut Problems) -
         Scalar::Number(number) => {
             let id = number.integer()?.to_string();
             clean_id(&id)?;
-            problems.warn(path.to_owned(), &repair::NUMBER_AS_TEXT);
+            problems.warn_of_number(path, number);
             Some(id)
         }
         _ => None,

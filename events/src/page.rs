@@ -1,6 +1,6 @@
 //! Where an event happened.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use serde::Serialize;
 
@@ -29,14 +29,6 @@ impl Page {
             url: read("url", &mut fields, problems),
             referrer: read("referrer", &mut fields, problems),
         };
-        for rule in page
-            .url
-            .iter()
-            .flat_map(|url| clicks(url))
-            .filter_map(Result::err)
-        {
-            problems.warn("page.url.ttclid", rule);
-        }
         fields.warn_of_unknown(&["url", "referrer"], problems);
         page
     }
@@ -56,10 +48,35 @@ impl Page {
 /// What the click ids of an address are, decoded once: those of its query, then of its fragment's.
 fn clicks(url: &str) -> impl Iterator<Item = Result<String, &'static Rule>> {
     let parameters = url.split(['?', '#', '&', ';']).skip(1);
-    parameters
-        .filter_map(|pair| pair.strip_prefix("ttclid="))
-        .filter(|click| !click.is_empty())
-        .map(|click| usable_key(&percent_decoded(click)))
+    parameters.filter_map(click_of)
+}
+
+/// What the click id of a parameter is, if the parameter names one.
+fn click_of(parameter: &str) -> Option<Result<String, &'static Rule>> {
+    let click = parameter.strip_prefix("ttclid=")?;
+    (!click.is_empty()).then(|| usable_key(&percent_decoded(click)))
+}
+
+/// An address without the parameters whose click id is unusable, and the rules they break: TikTok looks there, too.
+fn with_usable_clicks(url: &str) -> (String, Vec<&'static Rule>) {
+    const SIGNS: [char; 4] = ['?', '#', '&', ';'];
+    let mut left = String::with_capacity(url.len());
+    let mut broken = Vec::new();
+    for part in url.split_inclusive(SIGNS) {
+        let parameter = part.strip_suffix(SIGNS).unwrap_or(part);
+        let Some(Err(rule)) = click_of(parameter).filter(|_| !left.is_empty()) else {
+            left.push_str(part);
+            continue;
+        };
+        broken.push(rule);
+        let sign = part.get(parameter.len()..).unwrap_or_default();
+        // The sign before it stands before the next parameter, if there is one.
+        if !matches!(sign, "&" | ";") {
+            left.pop();
+            left.push_str(sign);
+        }
+    }
+    (left, broken)
 }
 
 fn read(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
@@ -78,7 +95,14 @@ fn read(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<
     if is_changed {
         problems.warn(fields.path_of(name), &repair::PERSONAL_URL);
     }
-    Some(clean)
+    if !clean.contains("ttclid=") {
+        return Some(clean);
+    }
+    let (left, broken) = with_usable_clicks(&clean);
+    for rule in broken {
+        problems.warn(fields.path_of(name) + ".ttclid", rule);
+    }
+    Some(left)
 }
 
 #[cfg(test)]
@@ -116,9 +140,56 @@ mod tests {
             ),
             ("https://shop.vn/?ttclid=%20x%E2%80%8B", Some("x")),
             ("https://shop.vn/?ttclid=%20__CLICKID__%20", None),
+            ("https://shop.vn/?ttclid=+__CLICKID__+&ttclid=x", Some("x")),
+            ("https://shop.vn/?ttclid=%2B__CLICKID__", None),
+            ("https://shop.vn/?ttclid=+", Some("+")),
+            ("https://shop.vn/?ttclid=a+b", Some("a+b")),
             ("https://shop.vn/ttclid=x", None),
         ] {
             assert_eq!(page(url).click().as_deref(), ttclid, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_keeps_all_but_its_unusable_click_ids() {
+        for (url, left) in [
+            ("https://shop.vn/?ttclid=__CLICKID__", "https://shop.vn/"),
+            (
+                "https://shop.vn/?ttclid=__CLICKID__#a",
+                "https://shop.vn/#a",
+            ),
+            (
+                "https://shop.vn/?ttclid=+__CLICKID__&b=1",
+                "https://shop.vn/?b=1",
+            ),
+            (
+                "https://shop.vn/?a=1&ttclid=null&b=2",
+                "https://shop.vn/?a=1&b=2",
+            ),
+            ("https://shop.vn/?a=1;ttclid={x}", "https://shop.vn/?a=1"),
+            (
+                "https://shop.vn/?ttclid=null&ttclid=x",
+                "https://shop.vn/?ttclid=x",
+            ),
+            (
+                "https://shop.vn/?ttclid=x&ttclid=%25%25c%25%25",
+                "https://shop.vn/?ttclid=x",
+            ),
+            (
+                "https://shop.vn/?a=1#ttclid=__CLICKID__",
+                "https://shop.vn/?a=1",
+            ),
+            (
+                "https://shop.vn/#/a?ttclid=__CLICKID__",
+                "https://shop.vn/#/a",
+            ),
+            ("https://shop.vn/?ttclid=&a", "https://shop.vn/?ttclid=&a"),
+            (
+                "https://shop.vn/?my_ttclid=__CLICKID__",
+                "https://shop.vn/?my_ttclid=__CLICKID__",
+            ),
+        ] {
+            assert_eq!(with_usable_clicks(url).0, left);
         }
     }
 }

@@ -257,17 +257,19 @@ fn find_email(text: &str) -> Option<(usize, usize)> {
     text.match_indices(is_at).find_map(|(at, sign)| {
         let behind = at + sign.len();
         let (local, domain) = (text.get(..at)?, text.get(behind..)?);
-        let local = local
-            .char_indices()
-            .rev()
-            .take_while(|(_, c)| c.is_alphanumeric() || "._+-'!#$%*".contains(*c))
-            .last()?;
+        let start = if let Some(quoted) = local.strip_suffix('"') {
+            quoted.rfind('"')?
+        } else {
+            let letters = local.char_indices().rev();
+            let is_local = |c: char| c.is_alphanumeric() || "._+-'!#$%*".contains(c);
+            letters.take_while(|(_, c)| is_local(*c)).last()?.0
+        };
         let is_domain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-');
         let end = domain.find(|c| !is_domain(c)).unwrap_or(domain.len());
         let domain = domain.get(..end)?.trim_end_matches(['.', '-']);
         let (name, top) = domain.rsplit_once('.')?;
         let is_top = top.chars().count() > 1 && top.starts_with(char::is_alphabetic);
-        (is_top && !name.is_empty()).then_some((local.0, behind + domain.len()))
+        (is_top && !name.is_empty()).then_some((start, behind + domain.len()))
     })
 }
 
@@ -310,6 +312,9 @@ mod tests {
             "l\u{200b}an\u{ad}@\u{2060}example\u{200e}.com",
             "lan%E2%80%8B%40example.com",
             "le\u{302}@example.com",
+            "\"lan\"@example.com",
+            "for \"lan nguyen\"@example.com",
+            "%22lan%22%40example.com",
         ] {
             assert!(has_email(text), "{text}");
         }
@@ -328,6 +333,8 @@ mod tests {
             "%",
             "%4",
             "2@2",
+            "\"@example.com",
+            "\"5\" @ 3.20",
         ] {
             assert!(!has_email(text), "{text}");
         }
@@ -341,6 +348,10 @@ mod tests {
                 Some("for  and , thanks"),
             ),
             ("lan@example.com", Some("")),
+            (
+                "for \"lan nguyen\"@example.com, thanks",
+                Some("for , thanks"),
+            ),
             ("for lan%40example.com", Some("")),
             (
                 "for la\u{200b}n@example\u{ad}.com, thanks",

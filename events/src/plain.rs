@@ -11,8 +11,8 @@ use alloc::{borrow::Cow, string::String};
 const SEPARATORS: &str =
     "()-./\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2015}\u{2212}\u{ff08}\u{ff09}\u{ff0d}";
 
-/// An e-mail address: composed letters in lower case, without marks that nobody sees, blanks around it, `mailto:` and
-/// a final dot. `None` with white space inside.
+/// An e-mail address: composed letters in lower case, without marks that nobody sees, blanks around it, `mailto:`, quotes
+/// and a final dot. `None` with white space inside.
 pub fn email(raw: &str) -> Option<String> {
     let visible = visible(raw);
     let text = trim(&visible);
@@ -21,12 +21,18 @@ pub fn email(raw: &str) -> Option<String> {
         _ => text,
     };
     let text = text.strip_suffix('.').unwrap_or(text);
-    (!text.contains(is_space)).then(|| text.to_lowercase())
+    (!text.contains(is_space)).then(|| text.replace('"', "").to_lowercase())
 }
 
-/// A phone number: its digits, `+` and what does not belong there.
+/// A phone number: its digits, `+` and what does not belong there, without `tel:`.
 pub fn phone(raw: &str) -> impl Iterator<Item = char> + Clone {
-    raw.chars()
+    let number = raw.trim_start_matches(|c| is_space(c) || is_invisible(c));
+    let number = match number.split_at_checked("tel:".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("tel:") => rest,
+        _ => raw,
+    };
+    number
+        .chars()
         .filter(|c| {
             c.is_ascii_digit() || !is_space(*c) && !is_invisible(*c) && !SEPARATORS.contains(*c)
         })

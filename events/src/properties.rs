@@ -75,13 +75,15 @@ impl Properties {
     ) -> Self {
         let is_money = name.is_some_and(EventName::is_money);
         let money = Money::read(&mut fields, problems);
-        let (mut contents, nested_type) = contents(&mut fields, money, problems);
+        let content_type = content_type(&mut fields, problems);
+        let (mut contents, content_type) = contents(&mut fields, content_type, money, problems);
         // The Pixel takes a single item's fields beside the others; the Events API wants them as contents.
         let single = Content::read(&mut fields, money, problems);
         if contents.is_empty() && !single.is_empty() {
             contents.push(single);
+        } else {
+            single.warn_of_loss(&fields, problems);
         }
-        let content_type = content_type(&mut fields, problems).or(nested_type);
         let mut properties = Self {
             contents,
             content_type,
@@ -203,22 +205,39 @@ impl Content {
         }
     }
 
+    /// Whether it names nothing.
     fn is_empty(&self) -> bool {
         self.content_id.is_none() && self.content_name.is_none() && self.price.is_none()
     }
+
+    /// Warns of each field of an item that is none of `contents`.
+    fn warn_of_loss(&self, fields: &Fields<'_>, problems: &mut Problems) {
+        for (name, is_lost) in [
+            ("content_id", self.content_id.is_some()),
+            ("content_name", self.content_name.is_some()),
+            ("content_category", self.content_category.is_some()),
+            ("brand", self.brand.is_some()),
+            ("price", self.price.is_some()),
+            ("quantity", self.quantity.is_some()),
+        ] {
+            if is_lost {
+                problems.warn(fields.path_of(name), &leave_out::ITEM);
+            }
+        }
+    }
 }
 
-/// The items, and the `content_type` that older senders put into each of them.
+/// The items, and the `content_type` of all of them, which older senders put into each: the first one, if `kind` is none.
 fn contents(
     fields: &mut Fields<'_>,
+    mut kind: Option<String>,
     money: Money,
     problems: &mut Problems,
 ) -> (Vec<Content>, Option<String>) {
     const NAME: &str = "properties.contents";
     let mut contents = Vec::new();
-    let mut nested_type = None;
     let Some(stated) = fields.take("contents") else {
-        return (contents, nested_type);
+        return (contents, kind);
     };
     let items = match stated.array() {
         Ok(items) => items,
@@ -231,7 +250,7 @@ fn contents(
             if !scalar.is_empty_text() {
                 problems.warn_got(NAME.to_owned(), &leave_out::ARRAY, scalar.got());
             }
-            return (contents, nested_type);
+            return (contents, kind);
         }
     };
     for (index, item) in items.into_iter().enumerate() {
@@ -244,14 +263,18 @@ fn contents(
             }
         };
         let mut content = Content::read(&mut item, money, problems);
-        nested_type = nested_type.or(content_type(&mut item, problems));
+        let own = content_type(&mut item, problems);
+        if own.is_some() && kind.is_some() && own != kind {
+            problems.warn(item.path_of("content_type"), &leave_out::MIXED);
+        }
+        kind = kind.or(own);
         if let Some(text) = words("description", &mut item, problems) {
             content.extra.put("description", &text);
         }
         untyped::add(&item, &mut content.extra, problems);
         contents.push(content);
     }
-    (contents, nested_type)
+    (contents, kind)
 }
 
 fn content_type(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {

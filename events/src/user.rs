@@ -5,7 +5,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use serde::{Serialize, Serializer};
 
@@ -158,12 +158,15 @@ fn digests(
 fn warn_of_marks(field: &'static str, raw: &[Cow<'_, str>], problems: &mut Problems) {
     let is_odd = |raw: &Cow<'_, str>| {
         let text = plain::trim(raw);
+        let starts = |scheme: &str| {
+            let start = text.get(..scheme.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        };
         plain::is_odd(raw)
-            || field == "user.email"
-                && (text.ends_with('.')
-                    || text
-                        .get(..7)
-                        .is_some_and(|s| s.eq_ignore_ascii_case("mailto:")))
+            || match field {
+                "user.email" => text.contains('"') || text.ends_with('.') || starts("mailto:"),
+                _ => starts("tel:"),
+            }
     };
     if raw.iter().any(is_odd) {
         problems.warn(field, &repair::PLAIN);
@@ -240,7 +243,9 @@ pub fn usable_key(stated: &str) -> Result<String, &'static Rule> {
     let text = plain::order_id(stated);
     if any_decoding(&text, is_nobody) {
         Err(&leave_out::NOBODY)
-    } else if any_decoding(&text, |text| is_macro(&plain::order_id(text))) {
+    } else if any_decoding(&text, |text| {
+        is_macro(plain::order_id(text).trim_matches(is_form_blank))
+    }) {
         Err(&leave_out::MACRO)
     } else if is_personal_part(&text) {
         Err(&leave_out::PERSONAL_DATA)
@@ -251,9 +256,16 @@ pub fn usable_key(stated: &str) -> Result<String, &'static Rule> {
     }
 }
 
+/// Blanks, also as forms encode them.
+fn is_form_blank(c: char) -> bool {
+    c == '+' || c.is_whitespace()
+}
+
 fn address(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<IpAddr> {
     let text = fields.text("ip", problems)?;
-    let Ok(stated) = text.trim().parse::<IpAddr>() else {
+    let text = text.trim();
+    let bare = text.parse::<IpAddr>().ok();
+    let Some(stated) = bare.or_else(|| without_port(text)) else {
         problems.warn("user.ip", &leave_out::IP);
         return None;
     };
@@ -262,10 +274,24 @@ fn address(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<IpAddr> {
         problems.warn("user.ip", &leave_out::PRIVATE_IP);
         return None;
     }
+    if bare.is_none() {
+        problems.warn("user.ip", &repair::IP_PORT);
+    }
     if address != stated {
         problems.warn("user.ip", &repair::MAPPED_IP);
     }
     Some(address)
+}
+
+/// The address of `203.0.113.7:443`, `[2001:db8::1]:443` and `[2001:db8::1]`, as servers' own libraries name a peer.
+fn without_port(text: &str) -> Option<IpAddr> {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    match inner {
+        Some(inner) => inner.parse().ok().map(IpAddr::V6),
+        None => text.parse::<SocketAddr>().ok().map(|peer| peer.ip()),
+    }
 }
 
 /// Whether an address means anything to somebody outside the network it is used in.

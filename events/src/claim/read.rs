@@ -73,7 +73,10 @@ pub(super) fn event_id(fields: &mut Fields<'_>, problems: &mut Problems) -> Opti
     let text = match stated {
         Scalar::Text(text) if text.is_empty() => return None,
         Scalar::Text(text) => Some(text.into_owned()),
-        Scalar::Number(number) => number.integer().map(|integer| integer.to_string()),
+        Scalar::Number(number) => number.integer().map(|integer| {
+            problems.warn_of_number("event_id", number);
+            integer.to_string()
+        }),
         _ => None,
     };
     let Some(text) = text else {
@@ -83,9 +86,6 @@ pub(super) fn event_id(fields: &mut Fields<'_>, problems: &mut Problems) -> Opti
     if nobody::is_word(&text) {
         problems.reject("event_id", &reject::EVENT_ID);
         return None;
-    }
-    if got != "text" {
-        problems.warn("event_id", &repair::NUMBER_AS_TEXT);
     }
     problems.keep(EventId::parse(&text))
 }

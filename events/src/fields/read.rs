@@ -31,9 +31,15 @@ impl<'a> Fields<'a> {
     ) -> Option<Cow<'a, str>> {
         match value.scalar() {
             Scalar::Text(text) => self.plain(text, name, problems),
-            Scalar::Number(number) if number.value.is_finite() => {
-                problems.warn(self.path_of(name), &repair::NUMBER_AS_TEXT);
-                Some(Cow::Owned(written(number)))
+            Scalar::Number(number) => {
+                let text = written(number);
+                if text.is_some() {
+                    problems.warn_of_number(&self.path_of(name), number);
+                } else {
+                    let got = "a number with more digits than can be read";
+                    problems.warn_got(self.path_of(name), &leave_out::STRING, got);
+                }
+                text.map(Cow::Owned)
             }
             other => {
                 problems.warn_got(self.path_of(name), &leave_out::STRING, other.got());
@@ -69,9 +75,9 @@ impl<'a> Fields<'a> {
             .collect()
     }
 
-    /// A whole number of at least 0: 2.0 and `"2"` are 2.
+    /// A whole number of at least 0: 2.0 and `"2"` are 2. `null` is no absent one: JSON has it for NaN.
     pub(crate) fn integer(&mut self, name: &str, problems: &mut Problems) -> Option<i64> {
-        let scalar = self.take(name)?.scalar();
+        let scalar = self.take_even_null(name)?.scalar();
         let (number, repaired) = match &scalar {
             Scalar::Number(number) => (number.integer(), number.is_fractional()),
             Scalar::Text(text) => (digits(text.trim()), true),
@@ -109,9 +115,7 @@ impl<'a> Fields<'a> {
         name: &str,
         problems: &mut Problems,
     ) -> Option<Cow<'a, str>> {
-        if problems.is_mended && text.contains(char::REPLACEMENT_CHARACTER) {
-            problems.warn(self.path_of(name), &repair::UNICODE);
-        }
+        problems.warn_of_mended(&text, || self.path_of(name));
         let text = if text.starts_with(BYTE_ORDER_MARK) {
             problems.warn(self.path_of(name), &repair::BYTE_ORDER_MARK);
             Cow::Owned(text.trim_start_matches(BYTE_ORDER_MARK).to_owned())
@@ -122,11 +126,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A number as text: an integer by its digits.
-fn written(number: Number) -> String {
+/// A number as text: an integer by its digits. `None` where its digits are not known.
+fn written(number: Number) -> Option<String> {
     match number.integer() {
-        Some(integer) => integer.to_string(),
-        None => format!("{}", number.value),
+        Some(integer) => Some(integer.to_string()),
+        None if number.may_be_rounded() => None,
+        None => Some(format!("{}", number.value)),
     }
 }
 

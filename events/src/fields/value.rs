@@ -41,6 +41,11 @@ impl Number {
         Some(Self { value, integer })
     }
 
+    /// Whether a program that has floating-point numbers alone may have rounded it.
+    pub(crate) fn may_be_rounded(self) -> bool {
+        self.value.abs() >= Self::EXACT
+    }
+
     /// Whether it is written with a fraction or an exponent.
     pub(crate) fn is_fractional(self) -> bool {
         self.integer.is_none()
@@ -48,9 +53,9 @@ impl Number {
 
     /// The integer it is: 7.0 is 7.
     pub(crate) fn integer(self) -> Option<i128> {
-        #[allow(clippy::cast_possible_truncation, reason = "it is at most 2^53")]
+        #[allow(clippy::cast_possible_truncation, reason = "it is below 2^53")]
         let whole = || {
-            let is_whole = self.value.abs() <= Self::EXACT && self.value % 1.0 == 0.0;
+            let is_whole = !self.may_be_rounded() && self.value % 1.0 == 0.0;
             is_whole.then_some(self.value as i128)
         };
         self.integer.or_else(whole)

@@ -47,14 +47,15 @@ impl Money {
         }
     }
 
-    /// An amount. What is below zero, is no amount, or has an unusable currency is left out.
+    /// An amount. What is below zero, is no amount, or has an unusable currency is left out. `null` is no absent amount:
+    /// JSON has it for NaN.
     pub(super) fn amount(
         self,
         name: &str,
         fields: &mut Fields<'_>,
         problems: &mut Problems,
     ) -> Option<f64> {
-        let stated = fields.take(name)?;
+        let stated = fields.take_even_null(name)?;
         let got = stated.clone().scalar().got();
         self.settle(
             Stated::read(stated, self.currency()),
@@ -94,7 +95,7 @@ impl Money {
         is_money: bool,
         problems: &mut Problems,
     ) -> Option<f64> {
-        let stated = fields.take("value")?;
+        let stated = fields.take_even_null("value")?;
         let got = stated.clone().scalar().got();
         let read = Stated::read(stated, self.currency());
         if read == Stated::Negative && is_money {

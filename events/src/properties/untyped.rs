@@ -19,8 +19,12 @@ pub(super) fn add(fields: &Fields<'_>, extra: &mut Extra, problems: &mut Problem
             problems.warn(path(), &leave_out::PERSONAL_DATA);
             continue;
         }
-        if problems.is_mended && has_replacement(raw.get()) {
+        if problems.is_mended && (has_replacement(name) || has_replacement(raw.get())) {
             problems.warn(path(), &repair::UNICODE);
+        }
+        if is_deep(raw.get()) {
+            problems.warn(path(), &leave_out::DEPTH);
+            continue;
         }
         if !may_be_personal(raw.get()) {
             extra.add(name.to_owned(), raw);
@@ -37,6 +41,23 @@ pub(super) fn add(fields: &Fields<'_>, extra: &mut Extra, problems: &mut Problem
             extra.add(name.to_owned(), raw);
         }
     }
+}
+
+/// Whether a value is nested deeper than programs read JSON: many stop at 128 levels, of which the event has some.
+fn is_deep(raw: &str) -> bool {
+    const MOST_LEVELS: usize = 100;
+    let (mut levels, mut is_text, mut is_escaped) = (0_usize, false, false);
+    raw.bytes().any(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => levels += 1,
+            b']' | b'}' if !is_text => levels = levels.saturating_sub(1),
+            _ => {}
+        }
+        levels > MOST_LEVELS
+    })
 }
 
 fn has_replacement(raw: &str) -> bool {

@@ -23,6 +23,21 @@ fn order_id() {
         (json!("A\u{200b}-1\u{200e}"), "A-1", &["plain"]),
         (json!("\u{feff}A-1"), "A-1", &["plain"]),
         (json!("d\u{31b}o\u{31b}n"), "d\u{31b}ơn", &["plain"]),
+        (
+            json!(9_007_199_254_740_991_i64),
+            "9007199254740991",
+            &["number_as_text"],
+        ),
+        (
+            json!(9_007_199_254_740_993_i64),
+            "9007199254740993",
+            &["number_as_text", "large_integer"],
+        ),
+        (
+            json!(u64::MAX),
+            "18446744073709551615",
+            &["number_as_text", "large_integer"],
+        ),
     ] {
         let rules: Vec<_> = rules.iter().map(|rule| (PATH.1, *rule)).collect();
         kept(
@@ -36,6 +51,8 @@ fn order_id() {
     for stated in [
         json!(true),
         json!(1.5),
+        json!(9_007_199_254_740_993.0),
+        json!(1e22),
         json!({}),
         json!(["A"]),
         json!("A\u{7}B"),
@@ -80,7 +97,7 @@ fn value_and_price() {
         (json!({}), "USD", GONE, &["number"]),
         (json!(1e16), "USD", GONE, &["number"]),
         (json!(-1), "USD", GONE, &["number"]),
-        (json!(null), "USD", GONE, &[]),
+        (json!(null), "USD", GONE, &["number"]),
     ] {
         let properties = json!({ "value": stated, "currency": currency });
         let said = |path| rules.iter().map(|rule| (path, *rule)).collect::<Vec<_>>();
@@ -257,6 +274,13 @@ fn ids_of_goods_and_shops() {
             json!("40812345678901"),
             &["number_as_text"],
         ),
+        (
+            json!(-9_007_199_254_740_993_i64),
+            json!("-9007199254740993"),
+            &["number_as_text", "large_integer"],
+        ),
+        (json!(1e22), GONE, &["string"]),
+        (json!(9_007_199_254_740_993.0), GONE, &["string"]),
         (json!(true), GONE, &["string"]),
         (json!(["a"]), GONE, &["string"]),
         (json!({}), GONE, &["string"]),
@@ -318,6 +342,85 @@ fn content_type() {
 }
 
 #[test]
+fn one_content_type_for_all_items() {
+    const AT: &str = "/properties/content_type";
+    let items = |kinds: &[&str]| -> Vec<_> {
+        let items = kinds.iter();
+        items
+            .map(|kind| json!({ "content_id": "a", "content_type": kind }))
+            .collect()
+    };
+    for (beside, kinds, sent, mixed) in [
+        (GONE, &["product", "product"][..], "product", &[][..]),
+        (json!("product"), &["product"], "product", &[]),
+        (
+            GONE,
+            &["product", "product_group", "product"],
+            "product",
+            &[1],
+        ),
+        (
+            GONE,
+            &["product_group", "product", "product"],
+            "product_group",
+            &[1, 2],
+        ),
+        (json!("product_group"), &["product"], "product_group", &[0]),
+    ] {
+        let event = lead(
+            "properties",
+            json!({ "content_type": beside, "contents": items(kinds) }),
+        );
+        let paths: Vec<_> = mixed
+            .iter()
+            .map(|at| format!("properties.contents.{at}.content_type"))
+            .collect();
+        let said: Vec<_> = paths.iter().map(|path| (path.as_str(), "mixed")).collect();
+        kept(&event, AT, &json!(sent), &said);
+    }
+}
+
+#[test]
+fn one_items_fields_beside_properties() {
+    let fields = json!({ "content_id": "a", "content_name": "n", "content_category": "c", "brand": "b",
+        "price": 5, "quantity": 2 });
+    for contents in [GONE, json!([])] {
+        let mut properties = fields.clone();
+        properties["contents"] = contents;
+        kept(
+            &lead("properties", properties),
+            "/properties/contents/0",
+            &fields,
+            &[],
+        );
+    }
+    for (name, value) in fields.as_object().unwrap() {
+        let path = format!("properties.{name}");
+        let item = json!({ "content_id": "x" });
+        kept(
+            &lead("properties", json!({ "contents": [item], name: value })),
+            "/properties",
+            &json!({ "contents": [item] }),
+            &[(&path, "item")],
+        );
+    }
+    // These alone name nothing.
+    for (name, value) in [
+        ("quantity", json!(2)),
+        ("brand", json!("b")),
+        ("content_category", json!("c")),
+    ] {
+        let path = format!("properties.{name}");
+        kept(
+            &of(name, value),
+            "/properties/contents",
+            &GONE,
+            &[(&path, "item")],
+        );
+    }
+}
+
+#[test]
 fn quantity_and_num_items() {
     for (stated, sent, rules) in [
         (json!(2), json!(2), &[][..]),
@@ -330,6 +433,7 @@ fn quantity_and_num_items() {
         (json!("2.0"), GONE, &["integer"]),
         (json!(true), GONE, &["integer"]),
         (json!([]), GONE, &["integer"]),
+        (json!(null), GONE, &["integer"]),
     ] {
         let said = |path| rules.iter().map(|rule| (path, *rule)).collect::<Vec<_>>();
         let event = of(

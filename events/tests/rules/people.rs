@@ -27,6 +27,12 @@ fn external_id() {
         ),
         (json!(["a", {}, true]), digest("a"), &["string", "string"]),
         (json!(true), GONE, &["string"]),
+        (
+            json!(9_007_199_254_740_993_i64),
+            digest("9007199254740993"),
+            &["number_as_text", "large_integer"],
+        ),
+        (json!(1e22), GONE, &["string"]),
         (json!({}), GONE, &["string"]),
         (json!(""), GONE, &[]),
     ] {
@@ -63,6 +69,13 @@ fn email_and_phone() {
         (json!("mailto:lan@example.com"), &email, &["plain"]),
         (json!("MailTo:Lan@example.com"), &email, &["plain"]),
         (json!("lan@example.com."), &email, &["plain"]),
+        (json!("\"lan\"@example.com"), &email, &["plain"]),
+        (json!(" \"Lan@example.com\""), &email, &["plain"]),
+        (
+            json!("\"lan nguyen\"@example.com"),
+            &GONE,
+            &["plain", "email"],
+        ),
         (
             json!("pho\u{31b}\u{309}@example.com"),
             &composed,
@@ -83,6 +96,9 @@ fn email_and_phone() {
         (json!("0901 234 567"), &phone, &[][..]),
         (json!("\u{202a}+84901234567\u{202c}"), &phone, &["plain"]),
         (json!("0901\u{200b}234567"), &phone, &["plain"]),
+        (json!("tel:+84-901-234-567"), &phone, &["plain"]),
+        (json!(" TEL: 0901 234 567"), &phone, &["plain"]),
+        (json!("tel:"), &GONE, &["plain", "phone"]),
         (json!(84_901_234_567_i64), &phone, &["number_as_text"]),
         (json!(["12345", "0901234567"]), &phone, &["phone"]),
         (json!("call me"), &GONE, &["phone"]),
@@ -196,9 +212,19 @@ fn a_key_that_travels_as_it_is_holds_nobodys_address() {
         json!({ "event": "Lead", "page": { "url": "https://shop.vn/?ttclid=__CLICKID__" } });
     kept(
         &event,
-        "/event",
-        &json!("Lead"),
+        "/page/url",
+        &json!("https://shop.vn/"),
         &[("page.url.ttclid", "macro")],
+    );
+    let url = "https://shop.vn/?ttclid=+__CLICKID__&plan=pro";
+    kept(
+        &lead("page", json!({ "url": url, "referrer": url })),
+        "/page",
+        &json!({ "url": "https://shop.vn/?plan=pro", "referrer": "https://shop.vn/?plan=pro" }),
+        &[
+            ("page.url.ttclid", "macro"),
+            ("page.referrer.ttclid", "macro"),
+        ],
     );
 }
 
@@ -216,6 +242,29 @@ fn ip() {
             json!("2001:4860:4860::8888"),
             &[],
         ),
+        (
+            json!("93.184.216.34:443"),
+            json!("93.184.216.34"),
+            &["ip_port"],
+        ),
+        (
+            json!("[2001:4860:4860::8888]:443"),
+            json!("2001:4860:4860::8888"),
+            &["ip_port"],
+        ),
+        (
+            json!("[2001:4860:4860::8888]"),
+            json!("2001:4860:4860::8888"),
+            &["ip_port"],
+        ),
+        (
+            json!("[::ffff:93.184.216.34]:443"),
+            json!("93.184.216.34"),
+            &["ip_port", "mapped_ip"],
+        ),
+        (json!("10.0.0.1:443"), GONE, &["private_ip"]),
+        (json!("93.184.216.34:"), GONE, &["ip"]),
+        (json!("93.184.216.34:70000"), GONE, &["ip"]),
         (json!("10.0.0.1"), GONE, &["private_ip"]),
         (json!("::ffff:10.0.0.1"), GONE, &["private_ip"]),
         (json!("127.0.0.1"), GONE, &["private_ip"]),

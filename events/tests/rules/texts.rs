@@ -38,6 +38,25 @@ fn any_text() {
         "{said:?}"
     );
 
+    // So are names, and an order's id, which a money event keeps.
+    let body = r#"{"event":"Purchase","properties":{"order_id":"A-\ud83c","currency":"VND","g\udf5c":1,
+        "contents":[{"content_id":"a","\ud83cx":[]}]}}"#;
+    let (sent, said) = reading::of_body(body.as_bytes());
+    assert_eq!(
+        sent["properties"],
+        json!({ "order_id": "A-\u{fffd}", "currency": "VND", "g\u{fffd}": 1,
+            "contents": [{ "content_id": "a", "\u{fffd}x": [] }] })
+    );
+    let unicode = [
+        "properties.contents.0._x",
+        "properties.order_id",
+        "properties.g_",
+    ];
+    assert_eq!(
+        said,
+        unicode.map(|path| (path.to_owned(), "unicode".to_owned()))
+    );
+
     let (sent, said) = reading::of_body(b"\xef\xbb\xbf{\"event\":\"Lead\"}");
     assert_eq!(
         (&sent["event"], said),
@@ -169,6 +188,44 @@ fn personal_data_outside_user() {
         "page",
         json!({ "url": "https://shop.example/orders/0901234567?id=84901234567" }),
     ));
+}
+
+#[test]
+fn deep_values() {
+    let nested = |levels: usize| {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        format!(r#"{open}"[{{\"",{{"a":1}}{close}"#)
+    };
+    let event = |note: &str| format!(r#"{{"event":"Lead","properties":{{"note":{note}}}}}"#);
+    let (sent, said) = reading::of_body(event(&nested(99)).as_bytes());
+    assert!(
+        said.is_empty() && sent["properties"]["note"].is_array(),
+        "{said:?}"
+    );
+    for levels in [100, 126, 127, 128, 100_000] {
+        let (sent, said) = reading::of_body(event(&nested(levels)).as_bytes());
+        let deep = ("properties.note".to_owned(), "depth".to_owned());
+        assert_eq!((&sent["properties"], said), (&GONE, vec![deep]), "{levels}");
+    }
+    for (place, field, rule) in [
+        (r#""user":{"email":?}"#, "user.email", "string"),
+        (r#""user":?"#, "user", "object"),
+        (r#""page":{"url":?}"#, "page.url", "string"),
+        (r#""properties":{"value":?}"#, "properties.value", "number"),
+        (
+            r#""properties":{"contents":[?]}"#,
+            "properties.contents.0",
+            "object",
+        ),
+        (r#""other":?"#, "other", "unknown_field"),
+    ] {
+        for levels in [126, 127, 128, 100_000] {
+            let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+            let place = place.replace('?', &(open + &close));
+            let (_, said) = reading::of_body(format!(r#"{{"event":"Lead",{place}}}"#).as_bytes());
+            assert_eq!(said, [(field.to_owned(), rule.to_owned())], "{levels}");
+        }
+    }
 }
 
 #[test]
