@@ -84,7 +84,7 @@ impl EventName {
             Err(Flaw::OtherCase) => Err(Invalid::with(
                 &reject::EVENT_NAME,
                 "event",
-                ": this is a standard event in the wrong case; TikTok would count it as a custom event",
+                ", got a standard event in another case, which TikTok would count as a custom one",
             )),
             Err(Flaw::Malformed) => Err(Invalid::of(&reject::EVENT_NAME, "event")),
         }

@@ -36,6 +36,7 @@ pub use delivery::{Delivery, FIRST_CLASS, FIRST_EVENTS};
 pub use origin::Origin;
 use payments::Payments;
 use reader::Reader;
+use spelling::Names;
 
 /// Everything the proxy is told from outside.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct Config {
     pub disk_reserve_bytes: u64,
     /// Variables that are set and that this version does not act on.
     pub without_effect: Vec<&'static str>,
+    /// Variables that are set, are no setting, and resemble one; each with the nearest setting.
+    pub unknown: Vec<Problem>,
     /// What this version does otherwise than the one before with the settings in use, in sentences.
     pub changes: Vec<&'static str>,
     /// `DUET_MONEY_EVENTS`.
@@ -202,12 +205,14 @@ impl Config {
         lookup: impl Fn(&str) -> Option<String>,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, Vec<Problem>> {
-        let misspelt = spelling::problems(names);
+        let Names { misspelt, unknown } = spelling::judge(names);
         match Self::read(lookup) {
-            Ok(config) if misspelt.is_empty() => Ok(config),
-            Ok(_) => Err(misspelt),
-            Err(mut problems) => {
+            Ok(config) if misspelt.is_empty() => Ok(Self { unknown, ..config }),
+            read => {
+                let mut problems = read.err().unwrap_or_default();
                 problems.extend(misspelt);
+                // What is missing may be what such a variable was meant to hold.
+                problems.extend(unknown);
                 Err(problems)
             }
         }
@@ -301,6 +306,7 @@ impl Config {
                 data_dir: data_dir?,
                 disk_reserve_bytes: disk_reserve_bytes?,
                 without_effect,
+                unknown: Vec::new(),
                 changes,
                 money,
                 country,

@@ -59,7 +59,7 @@ async fn every_line_is_json_with_its_time_its_level_and_its_words() -> Result<()
         ),
         (
             "WARN",
-            "this version does not act",
+            "has no effect in this version yet",
             json!({ "variable": "DUET_CONSOLE_TOKEN" }),
         ),
         ("WARN", "TikTok took nothing", json!({ "attempts": 1 })),

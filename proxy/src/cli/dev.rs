@@ -118,7 +118,7 @@ fn own_address(lookup: impl Fn(&str) -> Option<String>) -> Result<SocketAddr> {
     let address: SocketAddr = text
         .context("DUET_LISTEN has a default")?
         .parse()
-        .context("DUET_LISTEN: this is an address and a port, such as 127.0.0.1:8787")?;
+        .context("DUET_LISTEN: must be an address and a port, such as 127.0.0.1:8787")?;
     ensure!(
         address.ip().is_loopback(),
         "DUET_LISTEN: dev listens on loopback only"

@@ -29,7 +29,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
     let listen = lookup(LISTEN).or_else(|| default_of(LISTEN).map(str::to_owned));
     let address = listen.unwrap_or_default().parse().with_context(|| {
-        format!("{LISTEN}: this is an address and a port, such as 127.0.0.1:8787")
+        format!("{LISTEN}: must be an address and a port, such as 127.0.0.1:8787")
     })?;
     ask(reachable(address))
 }

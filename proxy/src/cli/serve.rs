@@ -22,8 +22,11 @@ pub(super) fn run(config: &Config) -> Result<()> {
         for name in &config.without_effect {
             tracing::warn!(
                 variable = name,
-                "this version does not act on a variable that is set"
+                "a variable is set that has no effect in this version yet"
             );
+        }
+        for problem in &config.unknown {
+            tracing::warn!(nearest = problem.setting, "{}", problem.message);
         }
         tracing::info!("changed since 0.1.0: {}", config.changes.join("; "));
         let delay = config.delivery.first_class_delay(config.server.rate_limit);

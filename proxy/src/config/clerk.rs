@@ -57,27 +57,27 @@ pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Optio
         let text = text.trim_end_matches('/');
         safe_url(text)
             .map(|_| text.to_owned())
-            .ok_or("this is https:// and a host, such as https://clerk.shop.example")
+            .ok_or("must be https:// and a host, such as https://clerk.shop.example")
     });
     let jwks_url = reader.optional("CLERK_JWKS_URL", |text| {
-        safe_url(text).ok_or("this is an https URL; http only on loopback")
+        safe_url(text).ok_or("must be an https URL, or http on loopback")
     });
     let jwt_key = reader.secret(
         "CLERK_JWT_KEY",
         |text| PublicKey::from_pem(text).ok(),
-        "this is the JWKS public key from Clerk's dashboard, RSA of at least 2048 bits: PEM, or its base64 alone",
+        "must be the JWKS public key from Clerk's dashboard, RSA of at least 2048 bits: PEM, or its base64 alone",
     );
     let parties = reader.list("CLERK_AUTHORIZED_PARTIES", str::parse);
     let missing_azp = reader.parsed("CLERK_ALLOW_MISSING_AZP", |text| match text {
         "true" => Ok(MissingAzp::Allowed),
         "false" => Ok(MissingAzp::Refused),
-        _ => Err("this is true or false"),
+        _ => Err("must be true or false"),
     });
     let audience = reader.optional("CLERK_AUDIENCE", |text| Ok(text.trim().to_owned()));
     let skew_s = reader.parsed("CLERK_CLOCK_SKEW_S", |text| {
         let skew = text.parse().ok();
         skew.filter(|skew| (0..=60).contains(skew))
-            .ok_or("this is a number of seconds from 0 to 60")
+            .ok_or("must be a number of seconds from 0 to 60")
     });
     let derived = publishable.as_ref().map(|key| key.issuer.clone());
     let Some(issuer) = issuer.or(derived) else {
@@ -101,7 +101,7 @@ pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Optio
         (Some(_), Some(_)) => {
             reader.problem(
                 "CLERK_JWT_KEY",
-                "with this no CLERK_JWKS_URL is asked; set one of them",
+                "must not stand beside CLERK_JWKS_URL: set one of them",
             );
             return None;
         }
@@ -130,7 +130,7 @@ struct Publishable {
 
 impl Publishable {
     fn read(text: &str) -> Result<Self, &'static str> {
-        const RULE: &str = "this is the publishable key from Clerk's dashboard, such as pk_live_Y2xlcmsuc2hvcC5leGFtcGxlJA";
+        const RULE: &str = "must be the publishable key from Clerk's dashboard, such as pk_live_Y2xlcmsuc2hvcC5leGFtcGxlJA";
         const LENIENT: GeneralPurpose = GeneralPurpose::new(
             &alphabet::STANDARD,
             GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

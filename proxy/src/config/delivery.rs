@@ -58,18 +58,18 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
             .ok_or(rule)
     };
     let batch_events = reader.parsed("DUET_BATCH_EVENTS", |text| {
-        number(text, 1, 1000, "this is a number from 1 to 1000")
+        number(text, 1, 1000, "must be a number from 1 to 1000")
     });
     let batch_bytes = reader.parsed("DUET_BATCH_BYTES", |text| {
         number(
             text,
             1000,
             5_000_000,
-            "this is a number of bytes from 1000 to 5000000",
+            "must be a number of bytes from 1000 to 5000000",
         )
     });
     let parallel = reader.parsed("DUET_SEND_PARALLEL", |text| {
-        number(text, 1, 32, "this is a number from 1 to 32")
+        number(text, 1, 32, "must be a number from 1 to 32")
     });
     let send_limit = reader.parsed("DUET_SEND_LIMIT", RateLimit::read);
     Some(Delivery {

@@ -20,12 +20,12 @@ pub struct Payments {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Payments> {
-    const NOT_EMPTY: &str = "a secret is not empty";
+    const NOT_EMPTY: &str = "must not be empty";
     let webhook_secret = reader.secret("SEPAY_WEBHOOK_SECRET", SharedSecret::new, NOT_EMPTY);
     let auth = reader.optional("SEPAY_WEBHOOK_AUTH", |text| match text.trim() {
         "apikey" => Ok(Auth::ApiKey),
         "hmac" => Ok(Auth::Hmac),
-        _ => Err("this is apikey or hmac"),
+        _ => Err("must be apikey or hmac"),
     });
     let form_key = reader.secret("SEPAY_SECRET_KEY", SharedSecret::new, NOT_EMPTY);
     let accounts = reader.list("SEPAY_ACCOUNTS", account);
@@ -40,7 +40,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Payments> {
             if reader.is_set(setting) {
                 reader.problem(
                     setting,
-                    "without SEPAY_WEBHOOK_SECRET there is no webhook that this could belong to",
+                    "must come with SEPAY_WEBHOOK_SECRET: without it there is no webhook",
                 );
             }
         }
@@ -65,11 +65,11 @@ fn order_pattern(reader: &mut Reader<'_>) -> Option<OrderPattern> {
             .ok(),
         (None, None) => None,
         (Some(_), None) => {
-            reader.problem("SEPAY_ORDER_PATTERN", "this needs SEPAY_ORDER_TEMPLATE");
+            reader.problem("SEPAY_ORDER_PATTERN", "must come with SEPAY_ORDER_TEMPLATE");
             None
         }
         (None, Some(_)) => {
-            reader.problem("SEPAY_ORDER_TEMPLATE", "this needs SEPAY_ORDER_PATTERN");
+            reader.problem("SEPAY_ORDER_TEMPLATE", "must come with SEPAY_ORDER_PATTERN");
             None
         }
     }
@@ -79,7 +79,7 @@ fn order_pattern(reader: &mut Reader<'_>) -> Option<OrderPattern> {
 fn account(text: &str) -> Result<String, &'static str> {
     let plain = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let account = plain.then(|| text.to_owned());
-    account.ok_or("an account number is at most 64 letters and digits, without spaces")
+    account.ok_or("must be account numbers of at most 64 letters and digits, without spaces")
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
             self.missing(setting);
             return None;
         };
-        self.keep(setting, text.parse())
+        self.keep(setting, &text, text.parse())
     }
 
     /// A setting that has a default.
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
         let text = self
             .text(setting, setting)
             .or_else(|| settings::default_of(setting).map(str::to_owned))?;
-        self.keep(setting, parse(&text))
+        self.keep(setting, &text, parse(&text))
     }
 
     /// A setting that may be absent.
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
         parse: impl Fn(&str) -> Result<T, &'static str>,
     ) -> Option<T> {
         let text = self.text(setting, setting)?;
-        self.keep(setting, parse(&text))
+        self.keep(setting, &text, parse(&text))
     }
 
     /// Values with commas between them.
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
             .map(str::trim)
             .filter(|item| !item.is_empty());
         items
-            .filter_map(|item| self.keep(setting, parse(item)))
+            .filter_map(|item| self.keep(setting, item, parse(item)))
             .collect()
     }
 
@@ -126,7 +126,18 @@ impl<'a> Reader<'a> {
             },
             (text, None) => text?,
         };
-        self.keep(setting, parse(&text).ok_or(rule))
+        if let Some(end) = quoted_end(&text) {
+            self.problem(
+                setting,
+                format!("must be written without quotes, got one at its {end} alone"),
+            );
+            return None;
+        }
+        let read = parse(&text);
+        if read.is_none() {
+            self.problem(setting, rule);
+        }
+        read
     }
 
     /// What is given under `name` for a setting. An empty variable is an absent one: that is how compose files leave
@@ -153,15 +164,47 @@ impl<'a> Reader<'a> {
         Some(text.to_owned())
     }
 
-    fn keep<T>(&mut self, setting: &'static str, result: Result<T, &'static str>) -> Option<T> {
+    fn keep<T>(
+        &mut self,
+        setting: &'static str,
+        text: &str,
+        result: Result<T, &'static str>,
+    ) -> Option<T> {
         result
-            .map_err(|message| self.problem(setting, message))
+            .map_err(|message| self.problem(setting, format!("{message}, got {}", shown(text))))
             .ok()
+    }
+}
+
+/// A value as a problem may repeat it: a number, an address, a word. Anything else may be a secret in the wrong place.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 24;
+    let is_number = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b".:/-".contains(&byte));
+    let is_word = text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if text.len() <= LONGEST && (is_number || is_word) {
+        text.to_owned()
+    } else {
+        format!("{} characters", text.chars().count())
     }
 }
 
 fn is_given(text: &str) -> bool {
     !text.trim().is_empty()
+}
+
+/// At which end of a value a quote stands that has no other: half of what its author wrote is lost.
+fn quoted_end(text: &str) -> Option<&'static str> {
+    const QUOTES: &str = "\"'`“”„‘’‚«»";
+    let is_single = |quote: &char| QUOTES.contains(*quote) && text.matches(*quote).count() % 2 == 1;
+    if text.chars().next().as_ref().is_some_and(is_single) {
+        Some("beginning")
+    } else if text.chars().next_back().as_ref().is_some_and(is_single) {
+        Some("end")
+    } else {
+        None
+    }
 }
 
 /// Whether quotes that a shell would take away, or a text program put there, are still around a value.

@@ -225,19 +225,34 @@ pub const SETTINGS: &[Setting] = &[
 pub const WITHOUT_EFFECT: &[&str] = &[
     "DUET_PIXELS_FILE",
     "DUET_CONSOLE_TOKEN",
+    "DUET_CONSOLE_TOKEN_FILE",
+    "DUET_CONSOLE_LISTEN",
+    "DUET_CONSOLE_HOST",
+    "DUET_ALERT_URL",
+    "DUET_ALERT_SECRET",
+    "DUET_ALERT_SECRET_FILE",
+    "DUET_QUEUE_PASSWORD",
+    "DUET_QUEUE_PASSWORD_FILE",
+    "DUET_RENEWALS",
+    "POLAR_WEBHOOK_SECRET",
+    "STRIPE_WEBHOOK_SECRET",
+    "PAYOS_CHECKSUM_KEY",
+    "VNPAY_TMN_CODE",
+    "VNPAY_HASH_SECRET",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
 /// Another name of `TIKTOK_PIXEL_ID`, which the implementation that Duet replaces reads.
 pub const PIXEL_ID_ALIAS: &str = "NEXT_PUBLIC_TIKTOK_PIXEL_ID";
 
-/// Every variable that is read, with its setting.
+/// Every variable that is read or will be, with its setting. What other programs have beside Duet is none of its names.
 pub fn variables() -> impl Iterator<Item = (&'static str, String)> {
     let files = SETTINGS.iter().filter(|setting| setting.secret);
     let files = files.map(|setting| (setting.name, format!("{}_FILE", setting.name)));
     let others = WITHOUT_EFFECT
         .iter()
-        .map(|name| (*name, (*name).to_owned()));
+        .filter(|name| name.starts_with("DUET_"));
+    let others = others.map(|name| (*name, (*name).to_owned()));
     SETTINGS
         .iter()
         .map(|setting| (setting.name, setting.name.to_owned()))

@@ -10,10 +10,54 @@ const LONG: usize = 12;
 /// What the names of settings begin with.
 const PREFIXES: [&str; 5] = ["DUET_", "TIKTOK_", "SEPAY_", "CLERK_", "NEXT_PUBLIC_"];
 
-/// A problem for each of the variables `names` that is no setting and nearly one.
-pub(super) fn problems<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Problem> {
-    let names = names.into_iter().filter(|name| !is_container_link(name));
-    names.filter_map(problem).collect()
+/// What front ends' build tools let through to pages. Another program's public variables are nobody's settings, save the
+/// one of the replaced Next.js app.
+const FRONT_ENDS: [&str; 7] = [
+    "EXPO_PUBLIC_",
+    "GATSBY_",
+    "NUXT_",
+    "PUBLIC_",
+    "REACT_APP_",
+    "VITE_",
+    "VUE_APP_",
+];
+
+/// What variables of the environment are, beside settings.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    /// Those that are nearly a setting's: a start is refused.
+    pub(super) misspelt: Vec<Problem>,
+    /// Those that begin as Duet's do, or are made of the words of a setting's: without effect, and said so.
+    pub(super) unknown: Vec<Problem>,
+}
+
+/// Judges the names of all variables that are set.
+pub(super) fn judge<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
+    let mut judged = Names::default();
+    for name in names {
+        let upper = name.to_ascii_uppercase();
+        let is_other = FRONT_ENDS.iter().any(|prefix| upper.starts_with(prefix));
+        if is_other
+            || is_container_link(name)
+            || settings::variables().any(|(_, known)| known == name)
+        {
+            continue;
+        }
+        if let Some((setting, known)) = misspelt(&upper) {
+            judged.misspelt.push(Problem {
+                setting,
+                message: format!("{name} is set, but no setting has this name; is {known} meant?"),
+            });
+        } else if let Some((setting, known)) = similar(&upper) {
+            judged.unknown.push(Problem {
+                setting,
+                message: format!(
+                    "{name} is set, but no setting has this name, so it has no effect; the nearest one is {known}"
+                ),
+            });
+        }
+    }
+    judged
 }
 
 /// Container engines set such variables for every neighbour, whatever it is called.
@@ -21,34 +65,39 @@ fn is_container_link(name: &str) -> bool {
     name.contains("_SERVICE_") || name.contains("_PORT")
 }
 
-fn problem(name: &str) -> Option<Problem> {
-    let upper = name.to_ascii_uppercase();
-    if upper.len() < LONG && !PREFIXES.iter().any(|prefix| upper.starts_with(prefix)) {
+/// A setting and the variable that holds it.
+type Known = (&'static str, String);
+
+fn misspelt(name: &str) -> Option<Known> {
+    if name.len() < LONG && !PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return None;
     }
-    let mut nearest: Option<(usize, &'static str, String)> = None;
-    for (setting, known) in settings::variables() {
-        if known == name {
-            return None;
-        }
-        let distance = distance(&upper, &known);
-        let limit = nearest.as_ref().map_or(NEAR + 1, |(best, ..)| *best);
-        if distance < limit {
-            nearest = Some((distance, setting, known));
-        }
-    }
-    let (_, setting, known) = nearest?;
-    Some(Problem {
-        setting,
-        message: format!("{name} is set, but no setting has this name; is {known} meant?"),
-    })
+    let lengths = name.len().saturating_sub(NEAR)..=name.len() + NEAR;
+    nearest(name, |known| lengths.contains(&known.len()))
+        .filter(|(_, known)| distance(name, known) <= NEAR)
+}
+
+/// The setting that a name resembles: `DUET_TRUSTED_PROXY`, `TIKTOK_TOKEN`.
+fn similar(name: &str) -> Option<Known> {
+    let is_ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let longer = nearest(name, |known| is_ours && has_words(known, name));
+    longer.or_else(|| nearest(name, |_| name.starts_with("DUET_")))
+}
+
+fn nearest(name: &str, may_be: impl Fn(&str) -> bool) -> Option<Known> {
+    let known = settings::variables().filter(|(_, known)| may_be(known));
+    known.min_by_key(|(_, known)| distance(name, known))
+}
+
+/// Whether all words of `name`, of which there are several, are words of `known`, in the same order.
+fn has_words(known: &str, name: &str) -> bool {
+    let mut known = known.split('_');
+    let mut words = name.split('_');
+    name.contains('_') && words.all(|word| known.any(|known| known == word))
 }
 
 /// How many letters have to be changed, added or taken away to make `right` of `left`.
 fn distance(left: &str, right: &str) -> usize {
-    if left.len().abs_diff(right.len()) > NEAR {
-        return usize::MAX;
-    }
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (done, a) in left.bytes().enumerate() {
         let mut diagonal = done;
@@ -84,18 +133,43 @@ mod tests {
             ("CLERK_AUTHORISED_PARTIES", "CLERK_AUTHORIZED_PARTIES"),
             ("DUET_PIXEL_FILE", "DUET_PIXELS_FILE"),
         ] {
-            let found = problems([name]);
-            let found: Vec<_> = found.iter().map(|problem| &problem.message).collect();
-            assert_eq!(found.len(), 1, "{name}");
-            assert!(found[0].contains(&format!("is {meant} meant")), "{found:?}");
-            assert!(found[0].starts_with(name));
+            let Names { misspelt, unknown } = judge([name]);
+            assert_eq!((misspelt.len(), unknown.len()), (1, 0), "{name}");
+            let message = &misspelt[0].message;
+            assert!(message.contains(&format!("is {meant} meant")), "{message}");
+            assert!(message.starts_with(name));
+        }
+    }
+
+    #[test]
+    fn a_variable_that_resembles_a_setting_is_named_with_the_nearest_one() {
+        for (name, nearest) in [
+            ("DUET_TRUSTED_PROXY", "DUET_TRUSTED_PROXIES"),
+            ("DUET_PROXIES", "DUET_TRUSTED_PROXIES"),
+            ("DUET_ORIGINS", "DUET_ALLOWED_ORIGINS"),
+            ("DUET_TIKTOK_ACCESS_TOKEN", "TIKTOK_ACCESS_TOKEN"),
+            ("duet_data_directory", "DUET_DATA_DIR"),
+            ("DUET_ALERT", "DUET_ALERT_URL"),
+            ("TIKTOK_TOKEN", "TIKTOK_ACCESS_TOKEN"),
+            ("TIKTOK_PIXEL", "TIKTOK_PIXEL_ID"),
+            ("TIKTOK_TEST_CODE", "TIKTOK_TEST_EVENT_CODE"),
+            ("SEPAY_SECRET", "SEPAY_SECRET_KEY"),
+            ("CLERK_PARTIES", "CLERK_AUTHORIZED_PARTIES"),
+        ] {
+            let Names { misspelt, unknown } = judge([name]);
+            assert_eq!((misspelt.len(), unknown.len()), (0, 1), "{name}");
+            let message = &unknown[0].message;
+            assert!(
+                message.starts_with(name) && message.ends_with(nearest),
+                "{message}"
+            );
         }
     }
 
     #[test]
     fn other_variables_are_nobodys_business() {
         for name in settings::variables().map(|(_, name)| name) {
-            assert_eq!(problems([name.as_str()]), [], "{name}");
+            assert_eq!(judge([name.as_str()]), Names::default(), "{name}");
         }
         let others = [
             "PATH",
@@ -111,10 +185,18 @@ mod tests {
             "CLERK_API_URL",
             "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY",
             "SEPAY_API_KEY",
-            "DUET_RELEASE",
+            "CLERK",
+            "TIKTOK_",
+            "NUXT_PUBLIC_TIKTOK_PIXEL_ID",
+            "NUXT_TIKTOK_ACCESS_TOKEN",
+            "VITE_TIKTOK_PIXEL_ID",
+            "PUBLIC_TIKTOK_PIXEL_ID",
+            "EXPO_PUBLIC_DUET_TRACK_PATH",
+            "NEXT_PUBLIC_SITE_URL",
+            "STRIPE_WEBHOOK_SECRET_2",
             "",
         ];
-        assert_eq!(problems(others), []);
+        assert_eq!(judge(others), Names::default());
     }
 
     #[test]

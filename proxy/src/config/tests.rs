@@ -1,4 +1,7 @@
-use std::{collections::HashMap, fs};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+};
 
 use super::*;
 
@@ -176,6 +179,138 @@ fn a_start_names_variables_that_are_nearly_settings_beside_every_other_problem()
 fn what_is_set_and_has_no_effect_is_known() {
     let config = with(&[("DUET_PIXELS_FILE", "x"), ("CLERK_ISSUER", " ")]).unwrap();
     assert_eq!(config.without_effect, ["DUET_PIXELS_FILE"]);
+    let planned = [
+        "DUET_CONSOLE_TOKEN",
+        "DUET_CONSOLE_LISTEN",
+        "DUET_CONSOLE_HOST",
+        "DUET_ALERT_URL",
+        "DUET_ALERT_SECRET",
+        "DUET_ALERT_SECRET_FILE",
+        "STRIPE_WEBHOOK_SECRET",
+    ];
+    let pairs = planned.map(|name| (name, "x"));
+    let lookup = |name: &str| {
+        let mut pairs = pairs.iter().chain(&MINIMAL);
+        let pair = pairs.find(|(known, _)| *known == name)?;
+        Some(pair.1.to_owned())
+    };
+    let config = Config::start(lookup, planned).unwrap();
+    let said: BTreeSet<_> = config.without_effect.into_iter().collect();
+    assert_eq!(said, BTreeSet::from(planned));
+    assert_eq!(config.unknown, []);
+}
+
+#[test]
+fn a_variable_that_resembles_a_setting_is_named_whether_the_start_succeeds_or_not() {
+    let lookup = |name: &str| {
+        let pair = MINIMAL.iter().find(|(known, _)| *known == name);
+        pair.map(|(_, value)| (*value).to_owned())
+    };
+    let config = Config::start(lookup, ["DUET_TRUSTED_PROXY", "PATH"]).unwrap();
+    let named: Vec<_> = config
+        .unknown
+        .iter()
+        .map(|problem| problem.setting)
+        .collect();
+    assert_eq!(named, ["DUET_TRUSTED_PROXIES"]);
+    let problems = Config::start(
+        |name| lookup(name).filter(|_| name == "TIKTOK_PIXEL_ID"),
+        ["TIKTOK_TOKEN"],
+    );
+    let named: Vec<_> = problems
+        .unwrap_err()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(named.len(), 2);
+    assert!(
+        named[0].contains("TIKTOK_ACCESS_TOKEN: is required"),
+        "{named:?}"
+    );
+    assert!(named[1].contains("TIKTOK_TOKEN is set"), "{named:?}");
+}
+
+#[test]
+fn a_secret_has_no_quote_at_one_end() {
+    for (token, end) in [
+        ("\"canary-token", Some("beginning")),
+        ("canary-token\"", Some("end")),
+        ("'canary-token", Some("beginning")),
+        ("canary-token'\n", Some("end")),
+        ("“canary-token", Some("beginning")),
+        ("canary-token»", Some("end")),
+        ("canary-'token'", None),
+        ("canary\"token", None),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, token).unwrap();
+        let file = ("TIKTOK_ACCESS_TOKEN_FILE", path.to_str().unwrap());
+        for given in [("TIKTOK_ACCESS_TOKEN", token), file] {
+            let read = read(&[MINIMAL[0], given]);
+            let Some(end) = end else {
+                assert!(read.is_ok(), "{token}");
+                continue;
+            };
+            let problems = read.unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            let message = &problems[0].message;
+            assert!(
+                message.contains("quote") && message.contains(end),
+                "{message}"
+            );
+            assert!(!message.contains("canary"));
+        }
+    }
+}
+
+#[test]
+fn a_problem_says_what_must_hold_and_what_came() {
+    for (setting, value, said) in [
+        (
+            "DUET_BATCH_EVENTS",
+            "1001",
+            "must be a number from 1 to 1000, got 1001",
+        ),
+        (
+            "DUET_LISTEN",
+            "8787",
+            "must be an address and a port, such as 127.0.0.1:8787, got 8787",
+        ),
+        (
+            "DUET_MONEY_EVENTS",
+            "sometimes",
+            "must be verified or open, got sometimes",
+        ),
+        ("CLERK_ALLOW_MISSING_AZP", "", ""),
+        (
+            "CLERK_ALLOW_MISSING_AZP",
+            "yes",
+            "must be true or false, got yes",
+        ),
+        (
+            "CLERK_CLOCK_SKEW_S",
+            "61",
+            "must be a number of seconds from 0 to 60, got 61",
+        ),
+        // It may be a secret in the wrong place.
+        (
+            "DUET_COUNTRY",
+            "hunter2-hunter2",
+            "must be an ISO 3166 code of two letters, such as VN, got 15 characters",
+        ),
+    ] {
+        let problems = with(&[(setting, value)]).err().unwrap_or_default();
+        let messages: Vec<_> = problems.iter().map(|problem| &problem.message).collect();
+        let expected = [said.to_owned()];
+        assert_eq!(
+            messages,
+            expected
+                .iter()
+                .filter(|said| !said.is_empty())
+                .collect::<Vec<_>>()
+        );
+    }
 }
 
 #[test]

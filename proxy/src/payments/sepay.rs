@@ -105,7 +105,7 @@ fn unknown_format() -> Refused {
     Refused::Invalid(vec![Invalid::new(
         "transferType",
         "format",
-        "this is a bank transfer (transferType, transferAmount), a gateway's notification (notification_type) or a signed form (orderId, signature)",
+        "the body must be a bank transfer (transferType, transferAmount), a gateway's notification (notification_type) or a signed form (orderId, signature)",
     )])
 }
 

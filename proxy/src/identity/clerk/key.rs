@@ -26,7 +26,7 @@ impl PublicKey {
     /// What such a key looks like.
     pub fn from_pem(text: &str) -> Result<Self, &'static str> {
         const RULE: &str =
-            "this is the JWKS public key from Clerk's dashboard: PEM, or its base64 alone";
+            "must be the JWKS public key from Clerk's dashboard: PEM, or its base64 alone";
         let body = text.split("-----").nth(2).unwrap_or(text);
         let body: String = body.replace("\\n", "").split_ascii_whitespace().collect();
         let der = general_purpose::STANDARD.decode(body).map_err(|_| RULE)?;
@@ -38,7 +38,7 @@ impl PublicKey {
             .unwrap_or(&der);
         let key = RsaPublicKeyRef::try_from(key).map_err(|_| RULE)?;
         Self::of(key.modulus.as_bytes(), key.public_exponent.as_bytes())
-            .ok_or("this key has fewer than 2048 bits or more than 8192")
+            .ok_or("must be a key of 2048 to 8192 bits")
     }
 
     /// A key of a set, if it is one that signs sessions, with its id.

@@ -32,7 +32,7 @@ impl OrderPattern {
             .case_insensitive(true)
             .size_limit(1 << 20)
             .build()
-            .map_err(|_| "this is not a regular expression")?;
+            .map_err(|_| "must be a regular expression")?;
         let template = parts(template)
             .ok_or("a $ in SEPAY_ORDER_TEMPLATE is followed by a group's number, {number} or $")?;
         let exists = |part: &Part| match part {

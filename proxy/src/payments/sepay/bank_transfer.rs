@@ -15,7 +15,11 @@ pub(super) fn read(fields: &Fields<'_>, accounts: &[String]) -> Result<Notificat
     }
     let mut problems = Vec::new();
     if !fields.is("transferType", "in") {
-        problems.push(Invalid::new("transferType", "one_of", "this is in or out"));
+        problems.push(Invalid::new(
+            "transferType",
+            "one_of",
+            "transferType must be in or out",
+        ));
     }
     let id = transaction_id(fields.0.get("id"), &mut problems);
     let amount = fields.amount(&["transferAmount"], &mut problems);
@@ -63,7 +67,7 @@ fn transaction_id(value: Option<&Value>, problems: &mut Vec<Invalid>) -> Option<
         problems.push(Invalid::new(
             "id",
             "transaction_id",
-            "this is SePay's number of the transaction, at most 32 digits",
+            "id must be SePay's number of the transaction, at most 32 digits",
         ));
         return None;
     }

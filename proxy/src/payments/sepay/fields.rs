@@ -61,7 +61,7 @@ impl<'a> Fields<'a> {
         names: &[&'static str],
         problems: &mut Vec<Invalid>,
     ) -> Option<String> {
-        let rule = "this is 1 to 100 printable characters";
+        let rule = "the transaction's id must be 1 to 100 printable characters";
         self.id(names, MAX_TRANSACTION, rule, problems)
     }
 
@@ -94,7 +94,7 @@ impl<'a> Fields<'a> {
             problems.push(Invalid::new(
                 names.first().copied().unwrap_or_default(),
                 "amount",
-                "this is a whole number of dong, at least 0, without thousands separators",
+                "the amount must be a whole number of dong, at least 0, without thousands separators",
             ));
         }
         dong

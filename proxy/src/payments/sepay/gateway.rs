@@ -1,6 +1,6 @@
 //! Format B: a notification of SePay's payment gateway.
 
-use duet_events::Invalid;
+use duet_events::{Invalid, rule::reject};
 
 use super::{PROVIDER, fields::Fields};
 use crate::payments::{Notification, OrderHint, Refused, Transfer};
@@ -17,7 +17,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
     let transaction = fields.object("transaction");
     for (name, object) in [("order", &order), ("transaction", &transaction)] {
         if object.is_none() {
-            problems.push(Invalid::new(name, "object", "this is an object"));
+            problems.push(Invalid::of(&reject::OBJECT, name));
         }
     }
     let (Some(order), Some(transaction)) = (order, transaction) else {

@@ -17,11 +17,11 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
     }
     let mut problems = Vec::new();
     if !fields.is("status", "success") {
-        let message = "this is success, failed or pending";
+        let message = "status must be success, failed or pending";
         problems.push(Invalid::new("status", "one_of", message));
     }
     if !fields.is("currency", "VND") {
-        problems.push(Invalid::new("currency", "one_of", "this is VND"));
+        problems.push(Invalid::new("currency", "one_of", "currency must be VND"));
     }
     let order = fields.order_id(&["orderId", "order_id"], &mut problems);
     let transaction = fields.transaction_id(&["transactionId", "transaction_id"], &mut problems);
