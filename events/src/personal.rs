@@ -182,10 +182,8 @@ impl Words {
 }
 
 fn is_any(names: &[&str], word: &str) -> bool {
-    names.contains(&word)
-        || word
-            .strip_suffix('s')
-            .is_some_and(|one| names.contains(&one))
+    let one = word.strip_suffix('s').unwrap_or(word);
+    names.iter().any(|name| *name == word || *name == one)
 }
 
 /// Whether something in a text looks like an e-mail address, as it is or after up to three decodings.

@@ -28,10 +28,14 @@ impl<'a> Text<'a> {
     /// an escape, which a page has where it cuts a text in the middle of an emoji.
     pub fn read(bytes: &'a [u8]) -> Self {
         let unmarked = bytes.strip_prefix(b"\xef\xbb\xbf");
-        let text = String::from_utf8_lossy(unmarked.unwrap_or(bytes));
+        let has_mark = unmarked.is_some();
+        let bytes = unmarked.unwrap_or(bytes);
+        // To check alone is quicker than to look for what has to be replaced.
+        let text = core::str::from_utf8(bytes)
+            .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let mended = with_whole_pairs(&text);
         Self {
-            has_mark: unmarked.is_some(),
+            has_mark,
             is_mended: mended.is_some() || matches!(text, Cow::Owned(_)),
             content: mended.map_or(text, Cow::Owned),
         }
