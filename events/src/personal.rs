@@ -94,96 +94,85 @@ const RARER_BEHIND: [&str; 2] = ["e", "md"];
 /// Whether a name says that a person's data stands under it, in any spelling. `sdk/page/personal.js` does the same for
 /// the Pixel's leg.
 pub(crate) fn is_name(name: &str) -> bool {
-    let words = Words::of(name);
-    let mut count = words.starts.len();
-    while !words.end_with_name(count) {
-        let Some(before) = count.checked_sub(1) else {
+    let plain: Cow<'_, str> = if name.is_ascii() {
+        name.into()
+    } else {
+        plain::unmarked(name).collect()
+    };
+    let mut name = &*plain;
+    while !ends_with_name(name) {
+        let Some(start) = word_starts(name).next() else {
             return false;
         };
-        let last = words.joined(before, count);
-        if !BEHIND.contains(&last)
-            && !RARER_BEHIND.contains(&last)
-            && !last.bytes().all(|byte| byte.is_ascii_digit())
-        {
+        let (before, last) = name.split_at(start);
+        let mut behind = BEHIND.iter().chain(&RARER_BEHIND);
+        if !behind.any(|word| is_word(last, word)) && !letters(last).all(|c| c.is_ascii_digit()) {
             return false;
         }
-        count = before;
+        name = before;
     }
     true
 }
 
-/// The words and numbers of a name, in lower case: `billing[phoneNumber2]` is billing, phone, number, 2.
-struct Words {
-    /// All of them, without anything between them.
-    letters: String,
-    /// Where each begins.
-    starts: Vec<usize>,
+fn ends_with_name(name: &str) -> bool {
+    // The longest personal name has fewer letters, so earlier words cannot matter.
+    const LONGEST: usize = 64;
+    for start in word_starts(name) {
+        let end = name.get(start..).unwrap_or_default();
+        let mut names = NAMES.iter().chain(&RARER);
+        if names.any(|name| is_one_or_many(end, name)) {
+            return true;
+        }
+        if end.len() > LONGEST {
+            break;
+        }
+    }
+    let all = letters(name).rev();
+    let one = without_end(&all, "address").or_else(|| without_end(&all, "s"));
+    let one = one.unwrap_or(all);
+    WHOLE.iter().any(|whole| is_word(name, whole))
+        || GLUED.iter().any(|glued| without_end(&one, glued).is_some())
+            && !is_word(name, "voicemail")
 }
 
-impl Words {
-    fn of(name: &str) -> Self {
-        let mut words = Self {
-            letters: String::with_capacity(name.len()),
-            starts: Vec::with_capacity(4),
-        };
-        if name.is_ascii() {
-            words.read(name.chars());
-        } else {
-            words.read(plain::unmarked(name));
-        }
-        words
-    }
-
-    fn read(&mut self, name: impl Iterator<Item = char>) {
-        let mut before = ' ';
-        for c in name {
-            if c.is_ascii_alphanumeric() {
-                let starts = !before.is_ascii_alphanumeric()
-                    || c.is_ascii_digit() != before.is_ascii_digit()
-                    || c.is_ascii_uppercase() && before.is_ascii_lowercase();
-                if starts {
-                    self.starts.push(self.letters.len());
-                }
-                self.letters.push(c.to_ascii_lowercase());
-            }
-            before = c;
-        }
-    }
-
-    /// The words from one to before another, as one.
-    fn joined(&self, from: usize, to: usize) -> &str {
-        let start = |word| self.starts.get(word).copied();
-        let end = start(to).unwrap_or(self.letters.len());
-        let words = start(from).and_then(|start| self.letters.get(start..end));
-        words.unwrap_or_default()
-    }
-
-    /// Whether the first `count` words end with a personal name.
-    fn end_with_name(&self, count: usize) -> bool {
-        // The longest personal name has fewer letters, so earlier words cannot matter.
-        const LONGEST: usize = 32;
-        let mut from = count;
-        let mut end = "";
-        while from > 0 && end.len() <= LONGEST {
-            from -= 1;
-            end = self.joined(from, count);
-            if is_any(&NAMES, end) || is_any(&RARER, end) {
-                return true;
-            }
-        }
-        let longer = end
-            .strip_suffix("address")
-            .or_else(|| end.strip_suffix('s'));
-        let one = longer.unwrap_or(end);
-        let is_whole = from == 0;
-        is_whole && WHOLE.contains(&end)
-            || GLUED.iter().any(|glued| one.ends_with(glued)) && end != "voicemail"
-    }
+/// Where the words and numbers of a name begin, the last one first: `billing[phoneNumber2]` is billing, phone, number, 2.
+fn word_starts(name: &str) -> impl Iterator<Item = usize> {
+    let bytes = name.as_bytes();
+    let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
+    (0..bytes.len()).rev().filter(move |at| {
+        let (before, first) = (at.checked_sub(1).map_or(b' ', byte), byte(*at));
+        first.is_ascii_alphanumeric()
+            && (!before.is_ascii_alphanumeric()
+                || first.is_ascii_digit() != before.is_ascii_digit()
+                || first.is_ascii_uppercase() && before.is_ascii_lowercase())
+    })
 }
 
-fn is_any(names: &[&str], word: &str) -> bool {
-    let one = word.strip_suffix('s').unwrap_or(word);
-    names.iter().any(|name| *name == word || *name == one)
+/// The letters and digits of a name, in lower case.
+fn letters(name: &str) -> impl DoubleEndedIterator<Item = u8> + Clone {
+    let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    letters.map(|letter| letter.to_ascii_lowercase())
+}
+
+fn is_word(name: &str, word: &str) -> bool {
+    letters(name).eq(word.bytes())
+}
+
+fn is_one_or_many(name: &str, one: &str) -> bool {
+    let mut letters = letters(name);
+    one.bytes().all(|letter| letters.next() == Some(letter))
+        && matches!(
+            (letters.next(), letters.next()),
+            (None, _) | (Some(b's'), None)
+        )
+}
+
+/// What is left of letters that are read from their end, without that end.
+fn without_end<I: Iterator<Item = u8> + Clone>(letters: &I, end: &str) -> Option<I> {
+    let mut rest = letters.clone();
+    let mut end = end.bytes().rev();
+    end.all(|letter| rest.next() == Some(letter))
+        .then_some(rest)
 }
 
 /// Whether something in a text looks like an e-mail address, as it is or after up to three decodings.
@@ -243,7 +232,8 @@ pub(crate) fn without_email(text: &str) -> Option<String> {
 }
 
 fn shows_email(text: &str) -> bool {
-    (text.contains('@') || text.contains('\u{ff20}')) && find_email(&plain::visible(text)).is_some()
+    let has_at = text.contains('@') || !text.is_ascii() && text.contains(is_at);
+    has_at && find_email(&plain::visible(text)).is_some()
 }
 
 fn is_at(c: char) -> bool {
