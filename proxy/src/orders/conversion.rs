@@ -31,15 +31,9 @@ impl Order {
             "Purchase"
         };
         let name = EventName::parse(name).ok()?;
-        let mut id = EventId::derive(name.as_str(), &self.id);
-        let mut other_id = None;
-        if let Some(alias) = aliases(name.as_str()).nth(1) {
-            let mut other = EventId::derive(alias, &self.id);
-            if self.is_named_by_page() {
-                std::mem::swap(&mut id, &mut other);
-            }
-            other_id = Some(other);
-        }
+        let id = EventId::derive(name.as_str(), &self.id);
+        let alias = aliases(name.as_str()).nth(1);
+        let other_id = alias.map(|alias| EventId::derive(alias, &self.id));
         let user = self.visitor.user();
         let mut properties = paid(self.received);
         if let Some(contents) = self.contents() {
@@ -64,12 +58,6 @@ impl Order {
             other_id,
             name,
         })
-    }
-
-    /// Whether a page has named it. Such a page reports the sale as `CompletePayment`, under the id derived from that
-    /// name: TikTok counts a `Purchase` with the same id once with it, and one with another id twice.
-    fn is_named_by_page(&self) -> bool {
-        self.bill.is_none() || self.visitor.is_of_page()
     }
 
     /// What was bought: the server's word, where it registered the order.

@@ -185,29 +185,8 @@ fn without_a_plan_it_is_a_purchase() {
     order.receive(50_000, 2);
     let sent = order.conversion(0).unwrap();
     assert_eq!(sent.name.as_str(), "Purchase");
+    assert_eq!(sent.id, EventId::derive("Purchase", "PHO7K3M9Q2X"));
     assert!(!sent.is_attributed);
-}
-
-#[test]
-fn a_purchase_has_the_id_under_which_a_page_reports_it() {
-    let mut order = begun();
-    let without_plan = json!({ "order_id": order.id(), "amount": 50_000, "currency": "VND" });
-    let raw = RawValue::from_string(without_plan.to_string()).unwrap();
-    let registration = duet_events::order::Order::read(&raw, None).unwrap();
-    let id = |order: &Order| order.conversion(0).unwrap().id;
-    let [derived, pages] =
-        ["Purchase", "CompletePayment"].map(|name| EventId::derive(name, order.id()));
-    assert_eq!(id(&order), pages, "only a page can have begun it");
-    order.register(&registration, 1).unwrap();
-    assert_eq!(id(&order), derived, "no page knows of it");
-    let text = event(&json!({
-        "event": "InitiateCheckout", "event_time": 1, "event_id": "e", "user": { "ttclid": "c" },
-    }));
-    let text = EventText::of(text.as_bytes()).unwrap();
-    order.is_named_by(&text, By::Server, 1);
-    assert_eq!(id(&order), derived, "the shop's own server named it");
-    order.is_named_by(&text, By::Page, 1);
-    assert_eq!(id(&order), pages);
 }
 
 #[test]

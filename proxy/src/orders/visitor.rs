@@ -70,11 +70,6 @@ impl Visitor {
         self.by_server.extend(keys.unwrap_or_default());
     }
 
-    /// Whether a page said anything.
-    pub(super) fn is_of_page(&self) -> bool {
-        !self.by_page.is_empty()
-    }
-
     /// The match keys of a payment.
     pub(super) fn user(&self) -> BTreeMap<Cow<'_, str>, Cow<'_, RawValue>> {
         self.by_page

@@ -6,7 +6,7 @@ use duet_events::EventId;
 use duet_proxy::{decide::Named as NamedText, orders::Status};
 use duet_sandbox::Channel;
 
-use crate::{process::Named, shop::ShopOrder, world::World};
+use crate::{process::Named, world::World};
 
 /// Names that report a payment, as TikTok counts them.
 const SALES: [&str; 2] = ["Subscribe", "Purchase"];
@@ -153,7 +153,6 @@ impl World {
             if click.is_none() && order.is_begun_before_payment(self) {
                 return Err(format!("{id} is reported without its click"));
             }
-            self.check_sale(order)?;
             for name in ["Subscribe", "Purchase", "CompletePayment"] {
                 let event_id = EventId::derive(name, id);
                 let conversions = self.tiktok.sandbox().conversions_of(event_id.as_str());
@@ -169,23 +168,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    /// A sale has one id, whichever name each leg has for it: TikTok counts two ids twice.
-    fn check_sale(&self, order: &ShopOrder) -> Result<(), String> {
-        // Nothing tells the proxy that pages report an order which no page has named before it was paid.
-        if order.registers && !order.is_begun_before_payment(self) {
-            return Ok(());
-        }
-        let ids = ["Purchase", "CompletePayment"].map(|name| EventId::derive(name, &order.id));
-        let counts = |id: &&EventId| {
-            let conversions = self.tiktok.sandbox().conversions_of(id.as_str());
-            !conversions.is_empty()
-        };
-        match ids.iter().filter(counts).count() {
-            0 | 1 => Ok(()),
-            sales => Err(format!("{} counts as {sales} sales", order.id)),
-        }
     }
 
     /// Every transfer of an order that was known when it came is counted for it.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use duet_events::{
-    Country, Event, EventId,
+    Country, Event,
     claim::PixelLeg,
     order::Order as Registration,
     wire::{Body, Text},
@@ -458,9 +458,7 @@ fn entry<'a>(admitted: &'a Admitted, caller: Caller, options: &Options) -> Entry
         },
         pixel: admitted.pixel.map_or("unknown", PixelLeg::as_str),
         note: note.map(|mut note| {
-            // A page's own events have ids that are derived from their orders.
-            let is_own = EventId::derive(event.name.as_str(), &note.order_id) == event.id;
-            if options.plant == Some(Plant::Lookalikes) && !is_own {
+            if options.plant == Some(Plant::Lookalikes) {
                 note.by = By::Server;
             }
             note
