@@ -29,6 +29,26 @@ impl Consent {
     }
 }
 
+/// What may become of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It may go out.
+    Open,
+    /// It is to be made again after the next `init` or change of consent.
+    Held,
+    /// Nothing goes out and nothing is kept.
+    Denied,
+}
+
+impl Gate {
+    /// All of them, with what the page's side calls them, as their numbers count them.
+    pub const ALL: [(Self, &str); 3] = [
+        (Self::Open, "open"),
+        (Self::Held, "held"),
+        (Self::Denied, "denied"),
+    ];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@
 
 use crate::{
     answer::Answer,
-    consent::Consent,
+    consent::{Consent, Gate},
     effect::{Effect, Effects, Word},
     facts::Facts,
     outbox::{Outbox, Stored, Which},
@@ -48,26 +48,6 @@ pub enum Call<'a> {
     Find(Stored),
     /// All that is stored was told.
     Looked,
-}
-
-/// What may become of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
-    /// It may go out.
-    Open,
-    /// It is to be made again after the next `init` or change of consent.
-    Held,
-    /// Nothing goes out and nothing is kept.
-    Denied,
-}
-
-impl Gate {
-    /// All of them, with what the page's side calls them, as their numbers count them.
-    pub const ALL: [(Self, &str); 3] = [
-        (Self::Open, "open"),
-        (Self::Held, "held"),
-        (Self::Denied, "denied"),
-    ];
 }
 
 /// The state of one page.

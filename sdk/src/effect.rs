@@ -7,7 +7,7 @@
 //! The page knows the words and the texts: an effect has numbers only. On a page each goes to
 //! [`bindings`](crate) at once, which has the page note it down; anywhere else they stay here.
 
-use crate::duet::Gate;
+use crate::consent::Gate;
 
 /// Effects in the order they are to happen.
 #[derive(Debug, Default)]

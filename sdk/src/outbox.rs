@@ -13,7 +13,7 @@ use crate::{
     answer::{self, Answer, Reading},
     effect::{Effect, Effects, Word},
     facts::Facts,
-    pace::{Pace, SLOW_MS},
+    pace::{Pace, SLOW_MS, later},
 };
 
 /// How long a new event is left to the page that made it.
@@ -453,9 +453,4 @@ impl Outbox {
         }
         (next_ms < f64::INFINITY).then(|| later(next_ms, earliest_ms) - now_ms)
     }
-}
-
-/// The greater of two times; `f64::max` has to think of what is no number.
-pub(crate) fn later(one: f64, other: f64) -> f64 {
-    if one > other { one } else { other }
 }

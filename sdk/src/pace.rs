@@ -3,7 +3,6 @@
 use crate::{
     effect::{Effect, Effects},
     facts::Facts,
-    outbox::later,
 };
 
 const FIRST_MS: u32 = 1000;
@@ -95,6 +94,11 @@ impl Pace {
 )]
 pub(crate) fn whole(wait_ms: f64) -> u32 {
     wait_ms as u32
+}
+
+/// The greater of two times; `f64::max` has to think of what is no number.
+pub(crate) fn later(one: f64, other: f64) -> f64 {
+    if one > other { one } else { other }
 }
 
 #[cfg(test)]

@@ -5,8 +5,11 @@ mod page;
 use page::{Browser, Event, PLAIN, Page};
 
 use crate::{
-    consent::Consent::{Denied as DENIED, Granted as GRANTED, Pending as PENDING},
-    duet::{Call, Gate},
+    consent::{
+        Consent::{Denied as DENIED, Granted as GRANTED, Pending as PENDING},
+        Gate,
+    },
+    duet::Call,
     effect::{Effect, Word},
     outbox::{LEASE_MS, MAX_AGE_MS, VERDICT_MS},
     pace::SLOW_MS,

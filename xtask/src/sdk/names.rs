@@ -5,7 +5,11 @@ use duet_events::{
     name::{FORMER, RESERVED, STANDARD},
     nobody, personal,
 };
-use duet_sdk::{consent::Consent, duet::Gate, effect::Word, once};
+use duet_sdk::{
+    consent::{Consent, Gate},
+    effect::Word,
+    once,
+};
 
 /// What the page's side calls each, and what it is.
 pub(crate) fn lists() -> [(String, String); 13] {

@@ -4,8 +4,8 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
     answer::Answer,
-    consent::Consent,
-    duet::{Call, Duet, Gate},
+    consent::{Consent, Gate},
+    duet::{Call, Duet},
     effect::{Effect, Effects, Word},
     facts::Facts,
     outbox::Stored,
