@@ -105,53 +105,11 @@ pub fn admit(
     random: impl FnOnce() -> Option<[u8; 16]>,
 ) -> Result<Admitted, Refusal> {
     let mut claim = Claim::read(stated, facts.country)?;
-    let refuse = |claim: &Claim, broken| Refusal {
+    let decided = decide(&mut claim, facts, random);
+    let (time, own_code, id) = decided.map_err(|broken| Refusal {
         event_id: claim.id.as_ref().map(|id| id.as_str().to_owned()),
         errors: vec![broken],
-    };
-    let reject = |claim: &Claim, field, rule: &Rule| refuse(claim, Invalid::of(rule, field));
-    let time = claim
-        .happened_at(facts.sent_at_ms, facts.now_ms)
-        .map_err(|broken| refuse(&claim, broken))?;
-    if claim
-        .pixel_id
-        .as_deref()
-        .is_some_and(|wanted| wanted != facts.pixel_id)
-    {
-        return Err(reject(&claim, "pixel_id", &reject::UNKNOWN_PIXEL));
-    }
-    match facts.visitor {
-        Visitor::Unknown => {}
-        Visitor::User(user) => believe_the_session(&mut claim, user),
-        Visitor::Impersonated => return Err(reject(&claim, "user", &reject::IMPERSONATED)),
-    }
-    if facts.caller == Caller::Page {
-        claim.check_id().map_err(|broken| refuse(&claim, broken))?;
-        believe_the_request_only(&mut claim);
-    }
-    let own_code = match claim.test_event_code.take() {
-        None => None,
-        Some(TestCode::Text(code)) if is_code(&code) => Some(code),
-        Some(TestCode::Text(_)) => {
-            return Err(reject(&claim, "test_event_code", &reject::FORMAT));
-        }
-        Some(TestCode::Unusable(broken)) => return Err(refuse(&claim, broken)),
-    };
-    if facts.money.holds(&claim.name, facts.caller) && claim.properties.order_id.is_none() {
-        return Err(reject(&claim, "properties.order_id", &reject::REQUIRED));
-    }
-    complete(&mut claim, facts);
-    if !claim.user.is_matchable() {
-        warn(&mut claim, "user", &remark::MATCH_KEYS);
-    }
-    let id = match (claim.id.take(), &claim.properties.order_id) {
-        (Some(id), _) => id,
-        (None, Some(order_id)) => EventId::derive(claim.name.as_str(), order_id),
-        (None, None) => {
-            let id = random().map(EventId::from_random);
-            id.ok_or_else(|| reject(&claim, "event_id", &reject::RANDOM))?
-        }
-    };
+    })?;
     Ok(Admitted {
         is_rehearsal: own_code
             .as_deref()
@@ -161,6 +119,64 @@ pub fn admit(
         warnings: std::mem::take(&mut claim.warnings),
         event: claim.into_event(id, time),
     })
+}
+
+/// The event's time in Unix seconds, its own test event code and its id. Completes the claim with the request's facts.
+fn decide(
+    claim: &mut Claim,
+    facts: &Facts<'_>,
+    random: impl FnOnce() -> Option<[u8; 16]>,
+) -> Result<(i64, Option<String>, EventId), Invalid> {
+    let time = claim.happened_at(facts.sent_at_ms, facts.now_ms)?;
+    let pixel_id = claim.pixel_id.as_deref();
+    if pixel_id.is_some_and(|stated| stated != facts.pixel_id) {
+        return Err(Invalid::of(&reject::UNKNOWN_PIXEL, "pixel_id"));
+    }
+    apply_caller(claim, facts)?;
+    let own_code = own_code(claim)?;
+    if facts.money.holds(&claim.name, facts.caller) && claim.properties.order_id.is_none() {
+        return Err(Invalid::of(&reject::REQUIRED, "properties.order_id"));
+    }
+    complete(claim, facts);
+    if !claim.user.is_matchable() {
+        warn(claim, "user", &remark::MATCH_KEYS);
+    }
+    Ok((time, own_code, id(claim, random)?))
+}
+
+/// Applies what is proven of the caller: a session outranks what a page states, and a page may not state everything.
+fn apply_caller(claim: &mut Claim, facts: &Facts<'_>) -> Result<(), Invalid> {
+    match facts.visitor {
+        Visitor::Unknown => {}
+        Visitor::User(user) => believe_the_session(claim, user),
+        Visitor::Impersonated => return Err(Invalid::of(&reject::IMPERSONATED, "user")),
+    }
+    if facts.caller == Caller::Page {
+        claim.check_id()?;
+        believe_the_request_only(claim);
+    }
+    Ok(())
+}
+
+fn own_code(claim: &mut Claim) -> Result<Option<String>, Invalid> {
+    match claim.test_event_code.take() {
+        None => Ok(None),
+        Some(TestCode::Text(code)) if is_code(&code) => Ok(Some(code)),
+        Some(TestCode::Text(_)) => Err(Invalid::of(&reject::FORMAT, "test_event_code")),
+        Some(TestCode::Unusable(broken)) => Err(broken),
+    }
+}
+
+/// The event's own id, its order's, or a random one.
+fn id(claim: &mut Claim, random: impl FnOnce() -> Option<[u8; 16]>) -> Result<EventId, Invalid> {
+    match (claim.id.take(), &claim.properties.order_id) {
+        (Some(id), _) => Ok(id),
+        (None, Some(order_id)) => Ok(EventId::derive(claim.name.as_str(), order_id)),
+        (None, None) => {
+            let id = random().map(EventId::from_random);
+            id.ok_or_else(|| Invalid::of(&reject::RANDOM, "event_id"))
+        }
+    }
 }
 
 /// Whether TikTok can have given this test event code.

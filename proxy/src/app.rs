@@ -1,19 +1,19 @@
 //! What handlers share.
 
-use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use axum::http::HeaderMap;
 use duet_events::Country;
 
 use crate::{
-    admit::{Caller, MoneyEvents},
+    admit::MoneyEvents,
+    clicks::Clicks,
     config::{Config, FIRST_CLASS, RateLimit, Server, TestMode, payments::Payments},
     decide::Destination,
     health::Health,
-    http::{click_cookie::Clicks, rate::Rates, rejection::Rejection},
-    identity::{clerk::Clerk, server_key},
+    identity::clerk::Clerk,
     metrics::Metrics,
     queue::Intake,
+    rates::Rates,
 };
 
 /// How often one client may guess: ask for orders whose ids can be guessed, or bring a key that is wrong. No setting
@@ -92,18 +92,6 @@ impl Shared {
             country: config.country,
             clerk,
         }
-    }
-
-    /// Who a request from `address` is from.
-    ///
-    /// # Errors
-    /// [`Rejection::WrongServerKey`], and [`Rejection::TooMany`] once that happens too often.
-    pub fn caller(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Rejection> {
-        let caller = server_key::caller(headers, self.server.server_key.as_ref());
-        if caller.is_err() {
-            self.key_guesses.check(address)?;
-        }
-        caller
     }
 
     /// The code while all traffic is test traffic.

@@ -7,10 +7,8 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    num::NonZeroU32,
     path::PathBuf,
     str::FromStr,
-    time::Duration,
 };
 
 use duet_events::Country;
@@ -18,14 +16,15 @@ use ipnet::IpNet;
 
 use crate::{
     admit::{MoneyEvents, is_code},
+    origin,
     secret::{AccessToken, ServerKey},
     telemetry,
 };
+pub use crate::{origin::Origin, rates::RateLimit};
 
 mod changes;
 pub mod clerk;
 mod delivery;
-mod origin;
 pub mod payments;
 mod reader;
 pub mod settings;
@@ -33,7 +32,6 @@ mod spelling;
 mod track_path;
 
 pub use delivery::{Delivery, FIRST_CLASS, FIRST_EVENTS};
-pub use origin::Origin;
 use payments::Payments;
 use reader::Reader;
 use spelling::Names;
@@ -154,15 +152,6 @@ impl Server {
     }
 }
 
-/// How much may be done: `most` at once, which come back evenly over `per`.
-#[derive(Clone, Copy, Debug)]
-pub struct RateLimit {
-    /// The most at once.
-    pub most: NonZeroU32,
-    /// How long until all of them are allowed again.
-    pub per: Duration,
-}
-
 /// Addresses and networks whose forwarding headers are believed.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
@@ -224,34 +213,9 @@ impl Config {
     /// All problems at once: what is missing, malformed or contradictory.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(&lookup);
-        let pixel_id = reader.required_from("TIKTOK_PIXEL_ID", &[settings::PIXEL_ID_ALIAS]);
-        let access_token = reader.secret(
-            "TIKTOK_ACCESS_TOKEN",
-            AccessToken::new,
-            "must be printable ASCII without spaces",
-        );
-        if access_token.is_none() {
-            reader.missing("TIKTOK_ACCESS_TOKEN");
-        }
-        let api_base = reader.parsed("TIKTOK_API_BASE", api_base);
-        let test = test_mode(&mut reader);
+        let tiktok = TikTok::read(&mut reader);
         let delivery = delivery::read(&mut reader);
-        let listen = reader.parsed("DUET_LISTEN", |text| {
-            text.parse()
-                .map_err(|_| "must be an address and a port, such as 127.0.0.1:8787")
-        });
-        let track_path = reader.parsed("DUET_TRACK_PATH", track_path::read);
-        let allowed_origins = reader.list("DUET_ALLOWED_ORIGINS", str::parse);
-        let trusted_proxies = reader
-            .list("DUET_TRUSTED_PROXIES", network)
-            .into_iter()
-            .collect();
-        let rate_limit = reader.parsed("DUET_RATE_LIMIT", RateLimit::read);
-        let server_key = reader.secret(
-            "DUET_SERVER_KEY",
-            ServerKey::new,
-            "must have at least 16 characters",
-        );
+        let (server, allowed_origins) = Server::read(&mut reader);
         let payments = payments::read(&mut reader);
         let data_dir = reader.parsed("DUET_DATA_DIR", |text| Ok(PathBuf::from(text)));
         let disk_reserve_bytes = reader.parsed("DUET_DISK_RESERVE_MB", disk_reserve_bytes);
@@ -262,52 +226,28 @@ impl Config {
             "disk" => Ok(()),
             _ => Err("must be disk: this version has no other"),
         });
-        let money = reader.optional("DUET_MONEY_EVENTS", |text| match text {
-            "open" => Ok(MoneyEvents::Open),
-            "verified" => Ok(MoneyEvents::Verified),
-            _ => Err("must be verified or open"),
-        });
-        let money = money.unwrap_or(match payments {
-            Some(_) => MoneyEvents::Verified,
-            None => MoneyEvents::Open,
-        });
+        let money = money(&mut reader, payments.is_some());
         let clerk = clerk::read(&mut reader, &allowed_origins);
+        // `main` reads both once more, to log what follows.
         reader.parsed("DUET_LOG", |text| telemetry::filter(text).map(drop));
         reader.parsed("DUET_LOG_FORMAT", |text| {
             telemetry::Format::read(text).map(drop)
         });
         reader.finish()?;
         let is_set = |name: &&'static str| lookup(name).is_some_and(|text| !text.trim().is_empty());
-        let changes = changes::changes(|name| is_set(&name));
-        let without_effect = settings::WITHOUT_EFFECT
-            .iter()
-            .copied()
-            .filter(is_set)
-            .collect();
+        let without_effect = settings::WITHOUT_EFFECT.iter().copied().filter(is_set);
         // Every `None` below has left a problem behind, so that `finish` has returned.
         let complete = || {
             Some(Self {
-                tiktok: TikTok {
-                    pixel_id: pixel_id?,
-                    access_token: access_token?,
-                    api_base: api_base?,
-                    test,
-                },
-                server: Server {
-                    listen: listen?,
-                    track_path: track_path?,
-                    allowed_origins,
-                    trusted_proxies,
-                    rate_limit: rate_limit?,
-                    server_key,
-                },
+                tiktok: tiktok?,
                 delivery: delivery?,
+                server: server?,
                 payments,
                 data_dir: data_dir?,
                 disk_reserve_bytes: disk_reserve_bytes?,
-                without_effect,
+                without_effect: without_effect.collect(),
                 unknown: Vec::new(),
-                changes,
+                changes: changes::changes(|name| is_set(&name)),
                 money,
                 country,
                 clerk,
@@ -315,6 +255,73 @@ impl Config {
         };
         complete().ok_or_else(Vec::new)
     }
+}
+
+impl TikTok {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let pixel_id = reader.required_from("TIKTOK_PIXEL_ID", &[settings::PIXEL_ID_ALIAS]);
+        let access_token = reader.secret(
+            "TIKTOK_ACCESS_TOKEN",
+            AccessToken::new,
+            "must be printable ASCII without spaces",
+        );
+        if access_token.is_none() {
+            reader.missing("TIKTOK_ACCESS_TOKEN");
+        }
+        let api_base = reader.parsed("TIKTOK_API_BASE", api_base);
+        let test = test_mode(reader);
+        Some(Self {
+            pixel_id: pixel_id?,
+            access_token: access_token?,
+            api_base: api_base?,
+            test,
+        })
+    }
+}
+
+impl Server {
+    /// Returns the listed origins also where another setting is wrong: Clerk's settings build on them.
+    fn read(reader: &mut Reader<'_>) -> (Option<Self>, Vec<Origin>) {
+        let listen = reader.parsed("DUET_LISTEN", |text| {
+            text.parse()
+                .map_err(|_| "must be an address and a port, such as 127.0.0.1:8787")
+        });
+        let track_path = reader.parsed("DUET_TRACK_PATH", track_path::read);
+        let allowed_origins = reader.list("DUET_ALLOWED_ORIGINS", str::parse);
+        let trusted_proxies = reader.list("DUET_TRUSTED_PROXIES", network);
+        let rate_limit = reader.parsed("DUET_RATE_LIMIT", RateLimit::read);
+        let server_key = reader.secret(
+            "DUET_SERVER_KEY",
+            ServerKey::new,
+            "must have at least 16 characters",
+        );
+        let complete = || {
+            Some(Self {
+                listen: listen?,
+                track_path: track_path?,
+                allowed_origins: allowed_origins.clone(),
+                trusted_proxies: trusted_proxies.into_iter().collect(),
+                rate_limit: rate_limit?,
+                server_key,
+            })
+        };
+        (complete(), allowed_origins)
+    }
+}
+
+/// Reads `DUET_MONEY_EVENTS`. With a payment webhook, a payment reported by a page waits for the bank unless the setting says
+/// otherwise.
+fn money(reader: &mut Reader<'_>, has_payments: bool) -> MoneyEvents {
+    let money = reader.optional("DUET_MONEY_EVENTS", |text| match text {
+        "open" => Ok(MoneyEvents::Open),
+        "verified" => Ok(MoneyEvents::Verified),
+        _ => Err("must be verified or open"),
+    });
+    money.unwrap_or(if has_payments {
+        MoneyEvents::Verified
+    } else {
+        MoneyEvents::Open
+    })
 }
 
 fn test_mode(reader: &mut Reader<'_>) -> Option<TestMode> {

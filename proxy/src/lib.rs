@@ -17,20 +17,24 @@
 
 pub mod admit;
 pub mod app;
+pub mod clicks;
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod decide;
 pub mod deliver;
+pub mod headers;
 pub mod health;
 pub mod http;
 pub mod identity;
 pub mod limits;
 pub mod metrics;
 pub mod orders;
+pub mod origin;
 pub mod outcome;
 pub mod payments;
 pub mod queue;
+pub mod rates;
 pub mod retry;
 pub mod router;
 pub mod secret;

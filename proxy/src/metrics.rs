@@ -158,7 +158,8 @@ impl Default for Metrics {
         };
         metrics.register_counts();
         metrics.register_money();
-        metrics.register_times_and_states();
+        metrics.register_times();
+        metrics.register_states();
         metrics
     }
 }
@@ -287,7 +288,7 @@ impl Metrics {
         );
     }
 
-    fn register_times_and_states(&mut self) {
+    fn register_times(&mut self) {
         let registry = &mut self.registry;
         let seconds = Unit::Seconds;
         registry.register_with_unit(
@@ -305,9 +306,13 @@ impl Metrics {
         registry.register_with_unit(
             "commit",
             "One commit with its fsync",
-            seconds.clone(),
+            seconds,
             self.commit_seconds.clone(),
         );
+    }
+
+    fn register_states(&mut self) {
+        let registry = &mut self.registry;
         registry.register(
             "batch_events",
             "Events in one request to TikTok",
@@ -321,7 +326,7 @@ impl Metrics {
         registry.register_with_unit(
             "queue_oldest",
             "Age of the oldest waiting event",
-            seconds,
+            Unit::Seconds,
             self.queue_oldest_seconds.clone(),
         );
         registry.register(

@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod links;
+mod rooms;
 mod vocabulary;
 
 use std::time::Instant;
@@ -19,6 +20,7 @@ type Check = (&'static str, fn() -> Result<()>);
 const QUICK: &[Check] = &[
     ("format", format),
     ("links", links::check),
+    ("rooms", rooms::check),
     ("lints", lints),
     ("unit tests", || {
         // The simulation's tests live thousands of weeks.
@@ -32,6 +34,7 @@ const CHECKS: &[Check] = &[
     ("format", format),
     ("links", links::check),
     ("what events depends on", vocabulary::check),
+    ("rooms", rooms::check),
     ("lints", lints),
     ("binaries", || {
         let packages = ["duet-proxy", "duet-sandbox", "duet-faults"];

@@ -6,11 +6,14 @@ use base64::{
         DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD,
     },
 };
-use reqwest::Url;
 use ring::digest;
 
-use super::{Origin, origin::safe_url, reader::Reader};
-use crate::identity::clerk::{PublicKey, Rules};
+use super::reader::Reader;
+pub use crate::identity::clerk::{KeySource, MissingAzp, Settings as Clerk};
+use crate::{
+    identity::clerk::{PublicKey, Rules},
+    origin::{Origin, safe_url},
+};
 
 /// Settings that mean nothing without an instance.
 const DETAILS: [&str; 4] = [
@@ -19,36 +22,6 @@ const DETAILS: [&str; 4] = [
     "CLERK_AUTHORIZED_PARTIES",
     "CLERK_AUDIENCE",
 ];
-
-/// A Clerk instance.
-#[derive(Clone, Debug)]
-pub struct Clerk {
-    /// What its tokens have to agree with.
-    pub rules: Rules,
-    /// Where its keys come from.
-    pub keys: KeySource,
-    /// What `__session_` ends with in its cookies. Known from the publishable key.
-    pub cookie_suffix: Option<String>,
-}
-
-/// Where public keys come from.
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// `CLERK_JWT_KEY`: one key, and nothing is fetched.
-    Fixed(PublicKey),
-    /// `CLERK_JWKS_URL`, or the issuer's own address.
-    Url(Url),
-}
-
-/// `CLERK_ALLOW_MISSING_AZP`: what becomes of a token in the header that names no page. In a cookie it is refused
-/// in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MissingAzp {
-    /// It is refused.
-    Refused,
-    /// It is taken: tokens of native apps have none.
-    Allowed,
-}
 
 /// Reads the settings; `None` where no instance is named.
 pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Option<Clerk> {

@@ -16,7 +16,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::{runtime::Handle, time};
 
-use super::{client, rejection::Rejection};
+use super::rejection::Rejection;
+use crate::headers::text;
 
 /// The largest body that is read.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -103,7 +104,7 @@ pub fn ends_connection(headers: &HeaderMap) -> bool {
 
 /// The length that a request states.
 fn announced(headers: &HeaderMap) -> Option<u64> {
-    client::text(headers, header::CONTENT_LENGTH)?.parse().ok()
+    text(headers, header::CONTENT_LENGTH)?.parse().ok()
 }
 
 /// Reads the whole body.

@@ -1,67 +1,38 @@
 //! Keeps a click id in a cookie for 30 days. A script's own cookies are capped at 7 days in some
 //! browsers; a server's are not.
 
-use std::{
-    collections::HashSet,
-    fmt::Write,
-    hash::{BuildHasher, RandomState},
-    mem,
-    sync::{Mutex, PoisonError},
-};
+use std::fmt::Write;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use super::client;
+use crate::{
+    clicks::Clicks,
+    headers::{cookies_of, text},
+};
 
 const DAYS_30_S: u32 = 30 * 24 * 60 * 60;
 
-/// How many clicks are remembered at least, in 8 bytes each. A click that was forgotten is set once more.
-const REMEMBERED: usize = 65_536;
-
-/// The clicks whose cookie this process has set. A request does not say whether a script or a server set its
-/// cookie, and the SDK's script sets one before any request, so each click's first request gets the server's.
-/// It is not set again and again: that would keep it for longer than 30 days.
-#[derive(Default)]
-pub struct Clicks {
-    hasher: RandomState,
-    /// The newest ones, and those before them.
-    seen: Mutex<[HashSet<u64>; 2]>,
-}
-
-impl Clicks {
-    /// Remembers a click; returns whether it is new.
-    fn learn(&self, click: &str) -> bool {
-        let click = self.hasher.hash_one(click);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let [newest, before] = &mut *seen;
-        if newest.contains(&click) {
-            return false;
-        }
-        if newest.len() >= REMEMBERED {
-            *before = mem::take(newest);
-        }
-        newest.insert(click);
-        !before.contains(&click)
+/// The `Set-Cookie` for a click that a server has not set in the browser yet, on a call that may set cookies.
+pub fn cookie(
+    clicks: &Clicks,
+    headers: &HeaderMap,
+    click: &str,
+    allowed: bool,
+) -> Option<HeaderValue> {
+    if !allowed {
+        return None;
     }
-
-    /// The `Set-Cookie` for a click that a server has not set in the browser yet, on a call that may set cookies.
-    pub fn cookie(&self, headers: &HeaderMap, click: &str, allowed: bool) -> Option<HeaderValue> {
-        if !allowed {
-            return None;
-        }
-        let value = encoded(click);
-        let new = self.learn(&value);
-        if !new && client::cookies_of(headers, "ttclid").any(|cookie| cookie == value) {
-            return None;
-        }
-        let secure = client::text(headers, header::ORIGIN)
-            .is_some_and(|origin| origin.starts_with("https:"));
-        let secure = if secure { "; Secure" } else { "" };
-        HeaderValue::from_str(&format!(
-            "ttclid={value}; Max-Age={DAYS_30_S}; Path=/; SameSite=Lax{secure}"
-        ))
-        .ok()
+    let value = encoded(click);
+    let new = clicks.learn(&value);
+    if !new && cookies_of(headers, "ttclid").any(|cookie| cookie == value) {
+        return None;
     }
+    let secure = text(headers, header::ORIGIN).is_some_and(|origin| origin.starts_with("https:"));
+    let secure = if secure { "; Secure" } else { "" };
+    HeaderValue::from_str(&format!(
+        "ttclid={value}; Max-Age={DAYS_30_S}; Path=/; SameSite=Lax{secure}"
+    ))
+    .ok()
 }
 
 /// RFC 6265 leaves no room for quotes, commas, semicolons, backslashes and blanks in a value.
@@ -85,7 +56,7 @@ mod tests {
 
     fn set(
         clicks: &Clicks,
-        cookie: Option<&'static str>,
+        remembered: Option<&'static str>,
         click: &str,
         same_site: bool,
     ) -> Option<String> {
@@ -94,10 +65,10 @@ mod tests {
             header::ORIGIN,
             HeaderValue::from_static("https://shop.example"),
         );
-        if let Some(cookie) = cookie {
+        if let Some(cookie) = remembered {
             headers.insert(header::COOKIE, HeaderValue::from_static(cookie));
         }
-        let value = clicks.cookie(&headers, click, same_site);
+        let value = cookie(clicks, &headers, click, same_site);
         value.map(|value| value.to_str().unwrap().to_owned())
     }
 
@@ -120,18 +91,6 @@ mod tests {
         let scripts = Some("ttclid=E.C.P.x");
         assert!(set(&clicks, scripts, "E.C.P.x", true).is_some());
         assert_eq!(set(&clicks, scripts, "E.C.P.x", true), None);
-    }
-
-    #[test]
-    fn memory_of_clicks_is_bounded_and_forgets_the_oldest() {
-        let clicks = Clicks::default();
-        for click in 0..3 * REMEMBERED {
-            assert!(clicks.learn(&click.to_string()));
-        }
-        assert!(!clicks.learn(&(2 * REMEMBERED).to_string()));
-        assert!(clicks.learn("0"));
-        let seen = clicks.seen.lock().unwrap();
-        assert!(seen.iter().all(|some| some.len() <= REMEMBERED));
     }
 
     #[test]

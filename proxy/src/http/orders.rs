@@ -15,7 +15,7 @@ use duet_events::{
 use serde::Serialize;
 use serde_json::{Number, value::RawValue};
 
-use super::{body, client, rejection::Rejection};
+use super::{body, caller, client, rejection::Rejection};
 use crate::{
     admit::Caller,
     app::App,
@@ -69,7 +69,7 @@ pub async fn register(
 ) -> Result<Json<Registered>, Rejection> {
     let (Parts { headers, .. }, body) = request.into_parts();
     let address = client::address(peer, &headers, &app.server.trusted_proxies);
-    if app.caller(&headers, address)? != Caller::Server {
+    if caller::of(&app, &headers, address)? != Caller::Server {
         return Err(Rejection::WrongServerKey);
     }
     let bytes = body::read(&headers, body).await?;
@@ -119,7 +119,7 @@ async fn standing(
 ) -> Result<Json<Standing>, Rejection> {
     let Path(order_id) = order_id.map_err(|_| Rejection::NotFound)?;
     let address = client::address(peer, headers, &app.server.trusted_proxies);
-    let caller = app.caller(headers, address)?;
+    let caller = caller::of(app, headers, address)?;
     let id = order::clean_id(&order_id);
     if caller == Caller::Page {
         app.status_rates.check(address)?;

@@ -8,10 +8,7 @@ use axum::{
 };
 
 use super::client;
-use crate::{
-    app::Shared,
-    config::{Origin, Server},
-};
+use crate::{app::Shared, config::Server, headers::text, origin::Origin};
 
 /// How long a browser may remember the answer to a preflight: a day, in seconds.
 const REMEMBERED_S: HeaderValue = HeaderValue::from_static("86400");
@@ -109,7 +106,7 @@ pub fn may_set_cookies(app: &Shared, peer: SocketAddr, headers: &HeaderMap) -> b
 }
 
 fn fetch_site(headers: &HeaderMap) -> Option<&str> {
-    client::text(headers, HeaderName::from_static("sec-fetch-site"))
+    text(headers, HeaderName::from_static("sec-fetch-site"))
 }
 
 /// This origin as the operator listed it.

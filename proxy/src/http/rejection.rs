@@ -11,7 +11,11 @@ use duet_events::{
 };
 use serde::Serialize;
 
-use crate::queue;
+use crate::{
+    identity::{clerk::Unverified, server_key::WrongKey},
+    queue,
+    rates::TooMany,
+};
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +146,27 @@ impl Rejection {
             Self::NoSessionKeys => Some(10),
             Self::DiskFull | Self::Unavailable => Some(30),
             _ => None,
+        }
+    }
+}
+
+impl From<TooMany> for Rejection {
+    fn from(TooMany { retry_after_s }: TooMany) -> Self {
+        Self::TooMany { retry_after_s }
+    }
+}
+
+impl From<WrongKey> for Rejection {
+    fn from(WrongKey: WrongKey) -> Self {
+        Self::WrongServerKey
+    }
+}
+
+impl From<Unverified> for Rejection {
+    fn from(unverified: Unverified) -> Self {
+        match unverified {
+            Unverified::Invalid => Self::InvalidSession,
+            Unverified::NoKeys => Self::NoSessionKeys,
         }
     }
 }

@@ -10,23 +10,25 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use duet_events::{
-    Event, EventId, EventName, Invalid,
-    claim::{PixelLeg, Refusal},
+    claim::Refusal,
     personal::percent_decoded,
-    wire::{Answer, Body as Events, EventResult, Status, Text, Unreadable},
+    wire::{Answer, Body as Events, Text, Unreadable},
 };
 use serde::Serialize;
 
-use super::{body, client, origin, rejection::Rejection, wait::Wait};
+mod entry;
+mod result;
+
+pub use entry::{note, remembered};
+
+use super::{body, caller, click_cookie, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
-    admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit, is_public},
+    admit::{Admitted, Caller, Facts, Visitor, admit, is_public},
     app::{App, Shared},
-    decide::{Class, DedupKey, Enqueued, Note, Part, Remember},
-    metrics::{Metrics, RuleLabel},
-    orders::By,
-    queue::{Entry, Waiter},
-    telemetry::WARNINGS,
+    headers::{any_text, cookies_of},
 };
+use entry::{entry, waiters};
+use result::{Taken, refused_result, taken_result};
 
 /// `GET`: somebody wants to know whether this is the place.
 #[derive(Serialize)]
@@ -71,7 +73,7 @@ where
 {
     let (Parts { headers, uri, .. }, body) = request.into_parts();
     let address = client::address(peer, &headers, &app.server.trusted_proxies);
-    let caller = app.caller(&headers, address)?;
+    let caller = caller::of(app, &headers, address)?;
     if caller == Caller::Page {
         app.rates.check(address)?;
     }
@@ -124,23 +126,6 @@ struct Sender {
 
 type Judged = Vec<Result<Admitted, Refusal>>;
 
-/// What is still to be said of an event that is taken, while it is written.
-struct Taken {
-    name: EventName,
-    event_id: EventId,
-    warnings: Vec<Invalid>,
-}
-
-impl From<Admitted> for Taken {
-    fn from(admitted: Admitted) -> Self {
-        Self {
-            name: admitted.event.name,
-            event_id: admitted.event.id,
-            warnings: admitted.warnings,
-        }
-    }
-}
-
 /// What is made of the events of a request. Nothing is kept of the request itself: while its events are written,
 /// the memory it was read into takes the connection's next one.
 #[allow(
@@ -159,7 +144,7 @@ fn judge(
         app.rates.check_body(sender.address, events.events.len())?;
     }
     let browser = sender.caller == Caller::Page;
-    let stated = |name| client::any_text(&headers, name).filter(|_| browser);
+    let stated = |name| any_text(&headers, name).filter(|_| browser);
     let (user_agent, referer) = (stated(header::USER_AGENT), stated(header::REFERER));
     let facts = Facts {
         sent_at_ms: events.sent_at_ms,
@@ -169,12 +154,12 @@ fn judge(
     };
     let events = events.events.into_iter();
     let judged: Judged = events.map(|stated| admit(stated, &facts, random)).collect();
-    let cookie = click_cookie(app, sender, &headers, &judged);
+    let cookie = cookie(app, sender, &headers, &judged);
     Ok((judged, cookie))
 }
 
 /// The cookie for a click that this browser brought and does not remember.
-fn click_cookie(
+fn cookie(
     app: &Shared,
     sender: &Sender,
     headers: &HeaderMap,
@@ -184,42 +169,7 @@ fn click_cookie(
     let click = taken.find_map(|admitted| admitted.event.user.ttclid.as_deref())?;
     let allowed =
         sender.caller == Caller::Page && origin::may_set_cookies(app, sender.peer, headers);
-    app.clicks.cookie(headers, click, allowed)
-}
-
-fn taken_result(taken: Taken, enqueued: Option<Enqueued>, metrics: &Metrics) -> EventResult {
-    let status = match enqueued {
-        Some(Enqueued::Duplicate) => Status::Duplicate,
-        Some(Enqueued::Held) => Status::Held,
-        Some(Enqueued::Accepted) | None => Status::Accepted,
-    };
-    if status == Status::Duplicate {
-        metrics.duplicate.inc();
-    }
-    metrics.warned(&taken.warnings);
-    for Invalid { rule, message, .. } in &taken.warnings {
-        let (event, event_id) = (taken.name.as_str(), taken.event_id.as_str());
-        tracing::warn!(target: WARNINGS, event, event_id, %rule, "{message}");
-    }
-    EventResult {
-        event_id: Some(taken.event_id.into()),
-        status,
-        errors: Vec::new(),
-        warnings: taken.warnings,
-    }
-}
-
-fn refused_result(refusal: Refusal, metrics: &Metrics) -> EventResult {
-    if let Some(first) = refusal.errors.first() {
-        let rule = first.rule.to_string();
-        metrics.invalid.get_or_create(&RuleLabel { rule }).inc();
-    }
-    EventResult {
-        event_id: refusal.event_id,
-        status: Status::Invalid,
-        errors: refusal.errors,
-        warnings: Vec::new(),
-    }
+    click_cookie::cookie(&app.clicks, headers, click, allowed)
 }
 
 fn facts<'a>(app: &'a Shared, sender: &'a Sender, headers: &'a HeaderMap) -> Facts<'a> {
@@ -233,92 +183,12 @@ fn facts<'a>(app: &'a Shared, sender: &'a Sender, headers: &'a HeaderMap) -> Fac
         ip: Some(sender.address).filter(|ip| browser && is_public(*ip)),
         user_agent: None,
         referer: None,
-        ttclid: client::cookies_of(headers, "ttclid")
-            .map(percent_decoded)
-            .collect(),
-        ttp: client::cookies_of(headers, "_ttp").collect(),
+        ttclid: cookies_of(headers, "ttclid").map(percent_decoded).collect(),
+        ttp: cookies_of(headers, "_ttp").collect(),
         country: app.country,
         pixel_id: &app.destination.pixel_id,
         test_event_code: app.test_event_code_at(now_ms),
         money: app.money,
-    }
-}
-
-fn entry<'a>(
-    admitted: &'a Admitted,
-    caller: Caller,
-    address: IpAddr,
-    app: &Shared,
-) -> Entry<'a, Event> {
-    let event = &admitted.event;
-    let destination = app.destination(admitted.test_event_code.as_deref());
-    Entry {
-        key: DedupKey::of(&destination, &event.name, &event.id),
-        remember: remembered(event),
-        destination,
-        class: class(&event.name, caller, app, address),
-        pixel: admitted.pixel.map_or("unknown", PixelLeg::as_str),
-        note: note(admitted, caller, app.money),
-        event,
-    }
-}
-
-/// Money goes first: all of it that the shop's servers state, and so much of each address that no stranger can fill the
-/// first class. An event that waits for its payment goes first once that is there.
-fn class(name: &EventName, caller: Caller, app: &Shared, address: IpAddr) -> Class {
-    let is_first = name.is_money()
-        && match caller {
-            Caller::Server => true,
-            Caller::Page => !app.money.holds(name, caller) && app.first_class.has_one(address),
-        };
-    if is_first {
-        Class::First
-    } else {
-        Class::Second
-    }
-}
-
-/// For every event that was taken, somebody who waits for its end; nobody where the caller does not.
-fn waiters(wait: Wait, judged: &[Result<Admitted, Refusal>], app: &Shared) -> Vec<Waiter> {
-    match wait {
-        Wait::Not | Wait::Ignored => Vec::new(),
-        Wait::For(_) => judged
-            .iter()
-            .flatten()
-            .map(|admitted| app.intake.waiter(key(admitted, app)))
-            .collect(),
-    }
-}
-
-fn key(admitted: &Admitted, app: &Shared) -> DedupKey {
-    let destination = app.destination(admitted.test_event_code.as_deref());
-    DedupKey::of(&destination, &admitted.event.name, &admitted.event.id)
-}
-
-/// What an event means for the order it names.
-pub fn note(admitted: &Admitted, caller: Caller, money: MoneyEvents) -> Option<Note> {
-    let event = &admitted.event;
-    let order_id = event.properties.order_id.clone();
-    let order_id = order_id.filter(|_| !admitted.is_rehearsal)?;
-    let part = match event.name.as_str() {
-        _ if money.holds(&event.name, caller) => Part::Claims,
-        "InitiateCheckout" | "AddPaymentInfo" | "PlaceAnOrder" => Part::Begins,
-        _ if event.name.is_money() => Part::Reports,
-        _ => Part::Mentions,
-    };
-    let by = match caller {
-        Caller::Page => By::Page,
-        Caller::Server => By::Server,
-    };
-    Some(Note { order_id, by, part })
-}
-
-/// How long a repeat of the event is recognised.
-pub fn remembered(event: &Event) -> Remember {
-    if event.properties.order_id.is_some() {
-        Remember::Days90
-    } else {
-        Remember::Hours48
     }
 }
 
@@ -333,24 +203,4 @@ fn random() -> Option<[u8; 16]> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;
     Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use duet_events::Claim;
-    use serde_json::value::RawValue;
-
-    use super::*;
-
-    #[test]
-    fn a_repeat_is_recognised_for_48_hours_and_for_90_days_with_an_order() {
-        let of = |text: &str| {
-            let raw = RawValue::from_string(text.to_owned()).unwrap();
-            let claim = Claim::read((&*raw).into(), None).unwrap();
-            remembered(&claim.into_event(EventId::parse("a").unwrap(), 1))
-        };
-        assert_eq!(of(r#"{"event":"Lead"}"#), Remember::Hours48);
-        let order = r#"{"event":"Lead","properties":{"order_id":"A"}}"#;
-        assert_eq!(of(order), Remember::Days90);
-    }
 }

@@ -12,17 +12,17 @@ mod cache;
 mod carrier;
 mod jwks;
 mod key;
+mod settings;
 mod token;
 
 pub use jwks::NotLoaded;
 pub use key::PublicKey;
+pub use settings::{KeySource, MissingAzp, Settings};
 pub use token::Rules;
 
 use crate::{
     admit::Visitor,
     clock::{self, Reading},
-    config::{self, clerk::KeySource},
-    http::rejection::Rejection,
     metrics::{Metrics, ResultLabel},
 };
 use carrier::Presented;
@@ -107,6 +107,15 @@ impl Refused {
     }
 }
 
+/// Why a request with a session token in its header is rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unverified {
+    /// The token does not hold.
+    Invalid,
+    /// The issuer's keys are not loaded, so no token can be verified.
+    NoKeys,
+}
+
 /// Verifies the sessions of one Clerk instance.
 pub struct Clerk {
     rules: Rules,
@@ -130,9 +139,9 @@ impl Clerk {
     ///
     /// # Errors
     /// [`SetUp`] when TLS cannot be initialised.
-    pub fn new(config: &config::clerk::Clerk, metrics: Arc<Metrics>) -> Result<Self, SetUp> {
+    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Result<Self, SetUp> {
         key::install_ring();
-        let keys = match &config.keys {
+        let keys = match &settings.keys {
             KeySource::Fixed(key) => Keys::Fixed(key.clone()),
             KeySource::Url(url) => {
                 let jwks = Jwks::new(url.clone(), Arc::clone(&metrics)).map_err(SetUp)?;
@@ -140,8 +149,8 @@ impl Clerk {
             }
         };
         Ok(Self {
-            rules: config.rules.clone(),
-            cookie_suffix: config.cookie_suffix.clone(),
+            rules: settings.rules.clone(),
+            cookie_suffix: settings.cookie_suffix.clone(),
             keys,
             metrics,
         })
@@ -152,8 +161,8 @@ impl Clerk {
     /// leaves the visitor unknown, and the event is not lost.
     ///
     /// # Errors
-    /// [`Rejection::InvalidSession`], or [`Rejection::NoSessionKeys`] while the issuer's keys are not there.
-    pub async fn visitor(&self, headers: &HeaderMap, now: Reading) -> Result<Visitor, Rejection> {
+    /// [`Unverified`], for a token in the header.
+    pub async fn visitor(&self, headers: &HeaderMap, now: Reading) -> Result<Visitor, Unverified> {
         let suffix = self.cookie_suffix.as_deref();
         let (token, carrier, verified) =
             match carrier::presented(headers, &self.rules.issuer, suffix) {
@@ -177,8 +186,8 @@ impl Clerk {
         self.note(refused, token);
         match (carrier, refused) {
             (Carrier::Cookie, _) => Ok(Visitor::Unknown),
-            (Carrier::Header, Refused::KeysUnavailable) => Err(Rejection::NoSessionKeys),
-            (Carrier::Header, _) => Err(Rejection::InvalidSession),
+            (Carrier::Header, Refused::KeysUnavailable) => Err(Unverified::NoKeys),
+            (Carrier::Header, _) => Err(Unverified::Invalid),
         }
     }
 

@@ -2,13 +2,17 @@
 
 use axum::http::HeaderMap;
 
-use crate::{admit::Caller, http::rejection::Rejection, secret::ServerKey};
+use crate::{admit::Caller, secret::ServerKey};
+
+/// A bearer token that is neither the server key nor a session.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WrongKey;
 
 /// Who a request is from. A JSON Web Token is a person's session, not a key.
 ///
 /// # Errors
-/// [`Rejection::WrongServerKey`] for any other bearer token that is not the key.
-pub fn caller(headers: &HeaderMap, key: Option<&ServerKey>) -> Result<Caller, Rejection> {
+/// [`WrongKey`] for any other bearer token that is not the key.
+pub fn caller(headers: &HeaderMap, key: Option<&ServerKey>) -> Result<Caller, WrongKey> {
     let Some(bearer) = super::bearer(headers) else {
         return Ok(Caller::Page);
     };
@@ -20,7 +24,7 @@ pub fn caller(headers: &HeaderMap, key: Option<&ServerKey>) -> Result<Caller, Re
     if session {
         Ok(Caller::Page)
     } else {
-        Err(Rejection::WrongServerKey)
+        Err(WrongKey)
     }
 }
 

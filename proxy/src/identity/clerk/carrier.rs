@@ -3,7 +3,10 @@
 use axum::http::{HeaderMap, header};
 
 use super::{Carrier, Refused, token};
-use crate::{http::client, identity};
+use crate::{
+    headers::{cookies, text},
+    identity,
+};
 
 /// The most session cookies of the issuer that are looked at.
 const MOST_COOKIES: usize = 8;
@@ -33,7 +36,7 @@ pub(super) fn presented<'a>(
     if is_bare_token(headers) {
         return Presented::Refused(Refused::Malformed, Carrier::Header);
     }
-    let sessions = client::cookies(headers).filter_map(|(name, token)| {
+    let sessions = cookies(headers).filter_map(|(name, token)| {
         let end = name.strip_prefix("__session")?;
         let known = match end.strip_prefix('_') {
             None => end.is_empty(),
@@ -73,7 +76,7 @@ pub(super) fn presented<'a>(
 
 /// Whether `Authorization` is a token without its scheme.
 fn is_bare_token(headers: &HeaderMap) -> bool {
-    client::text(headers, header::AUTHORIZATION).is_some_and(|text| text.starts_with("eyJ"))
+    text(headers, header::AUTHORIZATION).is_some_and(|token| token.starts_with("eyJ"))
 }
 
 /// Whether the cookies beside a session's say that the browser signed out, or in anew, after its token was made.
@@ -99,7 +102,7 @@ fn is_signed_out(headers: &HeaderMap, end: &str, suffix: Option<&str>, issued_at
 
 /// The times of the cookies `__client_uat` with this end, 0 for signed out.
 fn updates(headers: &HeaderMap, end: &str) -> Vec<i64> {
-    client::cookies(headers)
+    cookies(headers)
         .filter(|(name, _)| name.strip_prefix("__client_uat") == Some(end))
         .filter_map(|(_, updated)| updated.parse().ok())
         .collect()

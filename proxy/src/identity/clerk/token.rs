@@ -4,11 +4,8 @@ use duet_events::hash;
 use jsonwebtoken::{Algorithm, Validation, dangerous, decode, decode_header};
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Carrier, PublicKey, Refused};
-use crate::{
-    admit::Visitor,
-    config::{Origin, clerk::MissingAzp},
-};
+use super::{Carrier, MissingAzp, PublicKey, Refused};
+use crate::{admit::Visitor, origin::Origin};
 
 /// Far above what fits into a cookie.
 const LONGEST_BYTES: usize = 8 * 1024;

@@ -15,9 +15,7 @@ use super::*;
 use crate::{
     admit::Visitor,
     clock::Reading,
-    config::clerk::{self, KeySource, MissingAzp},
-    http::rejection::Rejection,
-    identity::clerk::{Clerk, Rules},
+    identity::clerk::{Clerk, KeySource, MissingAzp, Rules, Settings, Unverified},
 };
 
 const NOW_S: i64 = 1_767_323_045;
@@ -45,7 +43,7 @@ impl Instance {
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let never = std::future::pending();
         tokio::spawn(duet_sandbox::serve(listener, sandbox.clone(), never));
-        let config = clerk::Clerk {
+        let settings = Settings {
             rules: Rules {
                 issuer: issuer.clone(),
                 authorized_parties: vec!["http://localhost:3000".parse().unwrap()],
@@ -57,7 +55,7 @@ impl Instance {
             cookie_suffix: None,
         };
         let metrics = Arc::new(Metrics::default());
-        let clerk = Clerk::new(&config, Arc::clone(&metrics)).unwrap();
+        let clerk = Clerk::new(&settings, Arc::clone(&metrics)).unwrap();
         Self {
             sandbox,
             issuer,
@@ -101,8 +99,8 @@ async fn seen(clerk: &Clerk, name: header::HeaderName, value: &str, at_s: i64) -
     match clerk.visitor(&headers, now).await {
         Ok(Visitor::User(_)) => Seen::User,
         Ok(Visitor::Unknown) => Seen::Unknown,
-        Err(Rejection::InvalidSession) => Seen::Invalid,
-        Err(Rejection::NoSessionKeys) => Seen::NoKeys,
+        Err(Unverified::Invalid) => Seen::Invalid,
+        Err(Unverified::NoKeys) => Seen::NoKeys,
         other => panic!("{other:?}"),
     }
 }

@@ -12,11 +12,24 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
-use super::rejection::Rejection;
-use crate::config::RateLimit;
-
 /// How many questions pass between two clear-outs of clients that have not been seen lately.
 const SWEEP_EVERY: usize = 4096;
+
+/// How much may be done: `most` at once, which come back evenly over `per`.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimit {
+    /// The most at once.
+    pub most: NonZeroU32,
+    /// How long until all of them are allowed again.
+    pub per: Duration,
+}
+
+/// The client has no units left.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooMany {
+    /// When the next request may come, in whole seconds.
+    pub retry_after_s: u64,
+}
 
 /// Counts what each client address asks for, in units: events or requests.
 pub struct Rates {
@@ -37,21 +50,21 @@ impl Rates {
         }
     }
 
-    /// Takes one unit of the client's, or says when there is one.
+    /// Takes one unit of the client's.
     ///
     /// # Errors
-    /// [`Rejection::TooMany`].
-    pub fn check(&self, client: IpAddr) -> Result<(), Rejection> {
-        self.take(client, NonZeroU32::MIN).map_err(too_many)
+    /// [`TooMany`], when the client has no unit left.
+    pub fn check(&self, client: IpAddr) -> Result<(), TooMany> {
+        self.take(client, NonZeroU32::MIN).map_err(TooMany::after)
     }
 
     /// Takes the units of a body with so many events, of which [`Rates::check`] has taken the first before the body was
     /// read. A body larger than the burst costs the burst.
     ///
     /// # Errors
-    /// [`Rejection::TooMany`]: then nothing more is taken, and the whole body may come again once there is enough for
+    /// [`TooMany`]: then nothing more is taken, and the whole body may come again once there is enough for
     /// all of it.
-    pub fn check_body(&self, client: IpAddr, events: usize) -> Result<(), Rejection> {
+    pub fn check_body(&self, client: IpAddr, events: usize) -> Result<(), TooMany> {
         let Some(limit) = self.limit else {
             return Ok(());
         };
@@ -63,7 +76,7 @@ impl Rates {
         // The next try takes a first unit too.
         let first = limit.per / limit.most.get();
         self.take(client, others)
-            .map_err(|wait| too_many(wait + first))
+            .map_err(|wait| TooMany::after(wait + first))
     }
 
     /// Whether the client had a unit left, which is taken.
@@ -89,9 +102,11 @@ impl Rates {
     }
 }
 
-fn too_many(wait: Duration) -> Rejection {
-    Rejection::TooMany {
-        retry_after_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+impl TooMany {
+    fn after(wait: Duration) -> Self {
+        Self {
+            retry_after_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+        }
     }
 }
 
@@ -177,7 +192,7 @@ mod tests {
         for _ in 0..3 {
             assert!(rates.check(a).is_ok());
         }
-        let Err(Rejection::TooMany { retry_after_s }) = rates.check(a) else {
+        let Err(TooMany { retry_after_s }) = rates.check(a) else {
             panic!("the fourth request passed");
         };
         assert!((1100..=1200).contains(&retry_after_s), "{retry_after_s}");
@@ -221,7 +236,7 @@ mod tests {
             rates.check(client).unwrap();
         }
         rates.check(client).unwrap();
-        let Err(Rejection::TooMany { retry_after_s }) = rates.check_body(client, 5) else {
+        let Err(TooMany { retry_after_s }) = rates.check_body(client, 5) else {
             panic!("a body passed for which too little is left");
         };
         // One unit is left, a body of five costs five, and each comes back within 360 s.

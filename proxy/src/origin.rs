@@ -48,7 +48,7 @@ impl FromStr for Origin {
 }
 
 /// An address that is read over TLS, or does not leave the machine.
-pub(super) fn safe_url(text: &str) -> Option<Url> {
+pub(crate) fn safe_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let host = url.host_str()?;
     let address = host.trim_start_matches('[').trim_end_matches(']').parse();

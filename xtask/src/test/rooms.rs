@@ -1,0 +1,260 @@
+//! Who may know whom inside a crate: no circle between its modules, and no import that a rule excludes. A room is a module of
+//! the crate's root with the folder of the same name.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use syn::{
+    Attribute, File, Item, ItemMod, Meta, UseTree,
+    visit::{self, Visit},
+};
+
+use crate::run::root;
+
+/// What a room of the proxy may import from the crate; other rooms may import anything that makes no circle.
+const ONLY: &[(&str, &[&str])] = &[
+    ("admit", &[]),
+    (
+        "decide",
+        &["clock", "limits", "orders", "outcome", "payments"],
+    ),
+    ("limits", &[]),
+    ("orders", &["limits"]),
+    ("outcome", &["tiktok"]),
+    ("payments", &["orders", "secret"]),
+    ("retry", &["outcome", "tiktok"]),
+    ("store", &["decide", "orders"]),
+    ("tiktok", &["secret"]),
+];
+/// Imports that a room of the proxy may not have.
+const NEVER: &[(&str, &[&str])] = &[
+    ("http", &["deliver", "retry", "store", "tiktok"]),
+    ("deliver", &["app", "http", "identity", "router", "server"]),
+    ("queue", &["app", "deliver", "http", "tiktok"]),
+];
+
+pub(super) fn check() -> Result<()> {
+    let proxy = Imports::read(&root().join("proxy/src"))?;
+    let mut sdk = Imports::read(&root().join("sdk/src"))?;
+    // On a page, an effect is a call of an import at once, and not an entry of a list.
+    sdk.forget("effect", "bindings");
+    let mut events = Imports::read(&root().join("events/src"))?;
+    // The digests of words for nobody are computed, and no digest of one is kept.
+    events.forget("nobody", "hash");
+    let mut wrong = [proxy.circles(), sdk.circles(), events.circles()].concat();
+    for (room, allowed) in ONLY {
+        wrong.extend(proxy.wrong(room, |other| !allowed.contains(&other)));
+    }
+    for (room, excluded) in NEVER {
+        wrong.extend(proxy.wrong(room, |other| excluded.contains(&other)));
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// For each room the rooms it imports from, with the file that does. Tests do not count.
+#[derive(Default)]
+struct Imports(BTreeMap<String, BTreeMap<String, String>>);
+
+impl Imports {
+    fn read(crate_folder: &Path) -> Result<Self> {
+        let mut imports = Self::default();
+        imports.add_folder(crate_folder, &[])?;
+        Ok(imports)
+    }
+
+    fn add_folder(&mut self, folder: &Path, module: &[String]) -> Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let name = path.file_stem().context("a file has a name")?;
+            let module = [module, &[name.to_string_lossy().into_owned()]].concat();
+            if path.is_dir() {
+                self.add_folder(&path, &module)?;
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let file = path.strip_prefix(root())?.display().to_string();
+                let code = syn::parse_file(&fs::read_to_string(&path)?);
+                self.add_file(&file, &module, &code.with_context(|| file.clone())?);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, file: &str, module: &[String], code: &File) {
+        let Some(room) = module.first() else { return };
+        // The root and the command line know all, and `tests.rs` is a test.
+        if ["lib", "main", "cli"].contains(&room.as_str())
+            || module.iter().any(|name| name == "tests")
+        {
+            return;
+        }
+        let mut paths = Paths::default();
+        paths.visit_file(code);
+        for path in paths.0 {
+            let known = self.0.entry(room.clone()).or_default();
+            if let Some(other) = resolve(module, &path).filter(|other| other != room) {
+                known.entry(other).or_insert_with(|| file.to_owned());
+            }
+        }
+    }
+
+    /// Allows an import.
+    fn forget(&mut self, room: &str, other: &str) {
+        self.0.get_mut(room).and_then(|known| known.remove(other));
+    }
+
+    /// Every import that is part of a circle of rooms.
+    fn circles(&self) -> Vec<String> {
+        let imports = self
+            .0
+            .iter()
+            .flat_map(|(room, known)| known.iter().map(move |(other, file)| (room, other, file)));
+        imports
+            .filter(|(room, other, _)| self.reached(other).contains(*room))
+            .map(|(room, other, file)| {
+                format!("{room} and {other} must not know each other: {file} imports {other}, which leads back")
+            })
+            .collect()
+    }
+
+    /// The rooms that `room` knows, itself or through others.
+    fn reached(&self, room: &str) -> BTreeSet<String> {
+        let mut reached = BTreeSet::new();
+        let mut next = vec![room.to_owned()];
+        while let Some(room) = next.pop() {
+            for other in self.0.get(&room).into_iter().flat_map(BTreeMap::keys) {
+                if reached.insert(other.clone()) {
+                    next.push(other.clone());
+                }
+            }
+        }
+        reached
+    }
+
+    fn wrong(&self, room: &str, is_excluded: impl Fn(&str) -> bool) -> Vec<String> {
+        let known = self.0.get(room).into_iter().flatten();
+        known
+            .filter(|(other, _)| is_excluded(other))
+            .map(|(other, file)| format!("{room} must not know {other}: {file} imports it"))
+            .collect()
+    }
+}
+
+/// The room that a path leads to, seen from `module`; `None` for a path into another crate.
+fn resolve(module: &[String], path: &[String]) -> Option<String> {
+    let up = path.iter().take_while(|name| *name == "super").count();
+    let base = match path.first()?.as_str() {
+        "crate" => return path.get(1).cloned(),
+        "super" => module.len().checked_sub(up)?,
+        _ => return None,
+    };
+    let mut names = module.iter().take(base).chain(path.iter().skip(up));
+    names.next().cloned()
+}
+
+/// Every path in a file's imports and code that begins with `crate` or `super`, without the parts that only tests have.
+#[derive(Default)]
+struct Paths(Vec<Vec<String>>);
+
+impl Paths {
+    fn add_tree(&mut self, before: &[String], tree: &UseTree) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            UseTree::Path(path) => self.add_tree(&with(&path.ident), &path.tree),
+            UseTree::Group(group) => {
+                for tree in &group.items {
+                    self.add_tree(before, tree);
+                }
+            }
+            UseTree::Name(name) => self.0.push(with(&name.ident)),
+            UseTree::Rename(rename) => self.0.push(with(&rename.ident)),
+            UseTree::Glob(_) => self.0.push(before.to_vec()),
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Paths {
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.add_tree(&[], &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let names = path.segments.iter();
+        self.0
+            .push(names.map(|name| name.ident.to_string()).collect());
+        visit::visit_path(self, path);
+    }
+
+    fn visit_item(&mut self, item: &'ast Item) {
+        let attributes = match item {
+            Item::Mod(ItemMod { attrs, .. }) => attrs.as_slice(),
+            Item::Fn(function) => &function.attrs,
+            _ => &[],
+        };
+        if !attributes.iter().any(is_test) {
+            visit::visit_item(self, item);
+        }
+    }
+}
+
+fn is_test(attribute: &Attribute) -> bool {
+    let list = match &attribute.meta {
+        Meta::List(list) if list.path.is_ident("cfg") => list.tokens.to_string(),
+        _ => return false,
+    };
+    list == "test"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn imports(files: &[(&str, &str)]) -> Imports {
+        let mut imports = Imports::default();
+        for (module, code) in files {
+            let path: Vec<_> = module.split("::").map(str::to_owned).collect();
+            imports.add_file(module, &path, &syn::parse_file(code).unwrap());
+        }
+        imports
+    }
+
+    #[test]
+    fn a_circle_between_rooms_is_found_through_others_and_through_code() {
+        let circle = imports(&[
+            (
+                "app",
+                "use crate::{config::Config, http::{rate::Rates, wait}};",
+            ),
+            ("config", "fn read() { crate::identity::key(); }"),
+            (
+                "identity::clerk",
+                "use super::super::http; use super::bearer;",
+            ),
+            ("http::track", "use crate::admit; use super::rejection;"),
+            ("http::client", "use crate::app::App;"),
+        ]);
+        let found = circle.circles();
+        assert_eq!(found.len(), 5, "{found:?}");
+        assert!(found[0].starts_with("app and config"));
+        let straight = imports(&[
+            ("app", "use crate::config;"),
+            (
+                "config",
+                "#[cfg(test)] mod tests { use crate::app; } use std::app;",
+            ),
+            ("config::tests", "use crate::app;"),
+        ]);
+        assert!(straight.circles().is_empty());
+    }
+
+    #[test]
+    fn an_import_that_a_rule_excludes_is_found() {
+        let imports = imports(&[("http::track", "pub use crate::tiktok::Client as Sender;")]);
+        let wrong = imports.wrong("http", |other| other == "tiktok");
+        assert_eq!(wrong, ["http must not know tiktok: http::track imports it"]);
+        assert!(imports.wrong("http", |other| other == "queue").is_empty());
+    }
+}
