@@ -16,6 +16,9 @@ use duet_proxy::{
 use proptest::prelude::*;
 use serde_json::{Value, json, value::RawValue};
 
+#[cfg(target_os = "linux")]
+mod failing;
+
 const ORDERS: [&str; 5] = [
     "PHO7K3M9Q2X",
     "pho-7k3m9q2x",
@@ -24,6 +27,18 @@ const ORDERS: [&str; 5] = [
     "ORDER00003",
 ];
 const HOUR_MS: i64 = 60 * 60 * 1000;
+
+/// What happens to the disk while a commit is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only there"))]
+enum Harm {
+    /// A sync fails, and its data is still read.
+    SyncKeeps,
+    /// A sync fails, and everything behind the last one is gone.
+    SyncLoses,
+    /// A write fails once; the journal, when it is closed, writes what it still holds.
+    WriteFails,
+}
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -249,6 +264,8 @@ impl<S: Source> Queue<S> {
         let Some(mut lane) = self.lane.take() else {
             return Vec::new();
         };
+        // The store may have been opened again since.
+        lane.rewind();
         let limits = Limits {
             events: most,
             bytes: usize::MAX,
@@ -290,6 +307,20 @@ impl<S: Source> Queue<S> {
         ended
     }
 
+    /// Opens the store again if its disk has failed, as often as it takes.
+    fn recover(&mut self) {
+        loop {
+            let intake = self.parts().1.clone();
+            let Ok(mut task) = Task::start(async move { intake.is_writable().await }) else {
+                return;
+            };
+            self.parts().0.turn(usize::MAX, false);
+            if task.reply() == Some(true) {
+                return;
+            }
+        }
+    }
+
     fn sweep(&mut self) {
         self.parts().0.turn(usize::MAX, true);
     }
@@ -312,7 +343,19 @@ fn delivered() -> Outcome {
 
 /// Does the acts one by one, or in groups of these sizes with a start in between where a size is even.
 fn replies<S: Source>(queue: &mut Queue<S>, acts: &[Act], groups: &[usize]) -> Vec<String> {
+    replies_on(queue, acts, groups, &[None], &|_| {})
+}
+
+/// As [`replies`], on a disk that is struck before a commit as `harms` say, and heals after it.
+fn replies_on<S: Source>(
+    queue: &mut Queue<S>,
+    acts: &[Act],
+    groups: &[usize],
+    harms: &[Option<Harm>],
+    strike: &dyn Fn(Option<Harm>),
+) -> Vec<String> {
     clock::start();
+    let mut harms = harms.iter().cycle().copied();
     let mut replies = Vec::new();
     let mut groups = groups.iter().cycle();
     let mut rest = acts;
@@ -334,7 +377,13 @@ fn replies<S: Source>(queue: &mut Queue<S>, acts: &[Act], groups: &[usize]) -> V
                 clock::pass(hours * HOUR_MS);
                 queue.sweep();
             }
-            _ => replies.extend(queue.together(now)),
+            _ => {
+                let harm = harms.next().flatten();
+                strike(harm);
+                replies.extend(queue.together(now));
+                strike(None);
+                queue.recover();
+            }
         }
         if size % 2 == 0 {
             queue.restart();
