@@ -72,8 +72,8 @@ impl Hashed {
         }
     }
 
-    /// Of an e-mail address that is no digest; a page finds digests, and words for [nobody], by itself.
-    pub fn of_plain_email(plain: &str) -> Option<Self> {
+    /// Of an e-mail address that is no digest.
+    fn of_plain_email(plain: &str) -> Option<Self> {
         let text = plain.as_bytes();
         let one_sided = text.starts_with(b"@") || text.ends_with(b"@");
         let ats = text
@@ -86,7 +86,7 @@ impl Hashed {
     ///
     /// # Errors
     /// As [`phone::e164`].
-    pub fn of_plain_phone(
+    fn of_plain_phone(
         plain: impl Iterator<Item = char>,
         country: Option<Country>,
     ) -> Result<Self, phone::Flaw> {
@@ -94,7 +94,7 @@ impl Hashed {
     }
 
     /// Of the advertiser's own id of a person that is neither a digest nor a word for [nobody].
-    pub fn of_plain_id(trimmed: &str) -> Self {
+    fn of_plain_id(trimmed: &str) -> Self {
         Self::of(trimmed.as_bytes())
     }
 
@@ -119,11 +119,7 @@ impl Hashed {
     }
 }
 
-#[cfg(target_arch = "wasm32")]
-pub(crate) use crate::sha256::sha256;
-
 /// The SHA-256 of a message.
-#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
     use sha2::Digest as _;
 

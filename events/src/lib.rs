@@ -34,8 +34,6 @@ pub mod nobody;
 pub mod phone;
 pub mod plain;
 pub mod rule;
-#[cfg(any(target_arch = "wasm32", test))]
-mod sha256;
 
 #[cfg(feature = "serde")]
 pub mod address;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::{
     Router,
     extract::ConnectInfo,
-    http::{HeaderValue, Method, Request, header},
+    http::{HeaderValue, Method, Request, StatusCode, header},
     middleware,
     response::Response,
     routing::{MethodRouter, get, post},
@@ -47,11 +47,17 @@ impl Surface {
 
     async fn routed(&self, peer: SocketAddr, mut request: Request<RequestBody>) -> Response {
         let app = &*self.app;
-        if request.method() == Method::POST && app.server.is_track_path(request.uri().path()) {
+        let is_track_path = app.server.is_track_path(request.uri().path());
+        if is_track_path && request.method() == Method::POST {
             return gate::pass(app, peer, request, |events| track::post(app, peer, events)).await;
         }
         request.extensions_mut().insert(ConnectInfo(peer));
-        let Ok(response) = self.routes.clone().oneshot(request).await;
+        let Ok(mut response) = self.routes.clone().oneshot(request).await;
+        if is_track_path && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            // The router knows of no POST here.
+            let methods = HeaderValue::from_static("GET,HEAD,POST,OPTIONS");
+            response.headers_mut().insert(header::ALLOW, methods);
+        }
         response
     }
 }

@@ -99,7 +99,7 @@ export interface User {
  * Remembers who is here, for this and later events and for 30 days on this browser. What is missing is
  * kept from before, unless `externalId` says that this is someone else.
  */
-export function identify(user: User): void
+export function identify(user: User | null | undefined): void
 
 /** Forgets who is here. Call it when they log out. */
 export function reset(): void
@@ -440,9 +440,9 @@ export function pending(): number
 export interface DuetError {
   /**
    * For programs: `config`, `invalid`, `full`, `expired`, `too_large` (an event of more than 60 KB), `number` (`NaN` and
-   * the like, left out), `order_id` (it names no order, so the event's id is random), `object` (`properties` that are none, left
-   * out), `refused` (nothing arrives until a person helps: the address, the origin), `core` (the module has
-   * stopped), or a broken rule's name.
+   * the like, left out), `property` (a property that could not be read, or that JSON has no form for, left out), `order_id` (it
+   * names no order, so the event's id is random), `object` (`properties` that are none, left out),
+   * `refused` (nothing arrives until a person helps: the address, the origin), `core` (the module has stopped), or a broken rule's name.
    */
   code: string
   /** For people. Never a personal value. */

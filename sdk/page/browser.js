@@ -8,7 +8,7 @@ import { keep, letGo } from './early.js'
 import { explain, unexplained } from './explain.js'
 import { fire, userFields } from './fire.js'
 import { held, hold, replay } from './held.js'
-import { quiet, write } from './host.js'
+import { ofDocument, quiet, write } from './host.js'
 import { eventId } from './ids.js'
 import { emit, on } from './listeners.js'
 import { watch } from './orders.js'
@@ -107,8 +107,8 @@ const begin = (config) => {
 
 const init = (config) => {
   // A page that is made ready before anybody sees it begins when it is shown, and may never be.
-  if (globalThis.document?.prerendering) {
-    document.addEventListener('prerenderingchange', () => quiet(() => begin(config)), { once: true })
+  if (ofDocument('prerendering')) {
+    addEventListener('prerenderingchange', () => quiet(() => begin(config)), { once: true, capture: true })
   } else {
     quiet(() => begin(config))
   }
@@ -132,7 +132,8 @@ const listen = () => {
     forget()
     happened(FORGET)
   })
-  document.addEventListener('visibilitychange', () => (document.hidden ? happened(LEAVE) : happened(WAKE)))
+  // The document's own events are caught on their way to it: a form may be called like the method that listens there.
+  addEventListener('visibilitychange', () => (ofDocument('hidden') ? happened(LEAVE) : happened(WAKE)), true)
 }
 
 const watchOrder = (orderId, options) => {

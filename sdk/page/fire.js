@@ -4,9 +4,9 @@ import { core } from './core.js'
 import { drop } from './early.js'
 import { gate } from './effects.js'
 import { hold } from './held.js'
-import { PREFIX, quiet, read, write } from './host.js'
+import { PREFIX, here, ofDocument, quiet, read, write } from './host.js'
 import { eventId, isReserved, ofOrder } from './ids.js'
-import { toJson } from './json.js'
+import { copyOf, toJson } from './json.js'
 import { emit, settle, settleInTime, ticket } from './listeners.js'
 import { alias, brokenBy, canonical } from './names.js'
 import { add } from './outbox.js'
@@ -52,12 +52,12 @@ const unfired = (mark, wanted) => {
 
 /** `wanted`: the legs it is for, `pixel` and `server`. */
 export const fire = (wanted, called, properties, options) => {
-  const event = quiet(() => (called + '').trim()) ?? ''
+  const event = quiet(() => ((called ?? '') + '').trim()) ?? ''
   const { number, delivery } = ticket(event)
   const { isUp, isComing } = phase
   let id = ''
   try {
-    const { orderId = properties?.order_id, eventId: own, user, eventTime, testEventCode, ...rest } = options ?? {}
+    const { orderId = quiet(() => properties.order_id), eventId: own, user, eventTime, testEventCode, ...rest } = options ?? {}
     const isOthers = isReserved(own) && ![event, alias(event)].some((name) => name && eventId(name, orderId) == own)
     id = eventId(event, orderId, isOthers ? '' : own)
     if (!isUp && !isComing) {
@@ -72,17 +72,12 @@ export const fire = (wanted, called, properties, options) => {
     if (own != null && id != own) mistake('event_id', 'eventId')
     const order = plainOrder(orderId)
     if (!order && orderId != null && orderId !== '') mistake('order_id', 'properties.order_id')
-    // The page may change what it handed in before the event goes out.
-    let text = quiet(() => toJson(properties ?? {}, (name) => mistake('number', 'properties.' + name)))
-    if (text?.[0] != '{') {
-      text = '{}'
-      mistake('object', 'properties')
-    }
-    const copy = JSON.parse(text)
+    const copy =
+      copyOf(properties ?? {}, (name, rule = 'property') => mistake(rule, 'properties.' + name)) || (mistake('object', 'properties'), {})
     const asked = wanted.pixel && rest.pixel !== false
     // What a page reports before it is shown happens when it is.
-    const time = eventTime == null && document.prerendering ? undefined : seconds(eventTime)
-    const page = { url: location.href.slice(0, 2048), referrer: document.referrer.slice(0, 2048) || undefined }
+    const time = eventTime == null && ofDocument('prerendering') ? undefined : seconds(eventTime)
+    const page = { url: here().slice(0, 2048), referrer: ofDocument('referrer').slice(0, 2048) || undefined }
     /** The event under the settings of `init()`; `about` are members of its user. */
     const whole = (config, about) => ({
       event,

@@ -38,19 +38,32 @@ export const keys = () =>
 // address and no brackets of a macro.
 const fits = /^[!#-+\--:=?A-Z^-z|~]{1,1024}$/
 // What else stands where nobody has replaced it.
-const macro = /^(__.*__|%%.*%%)$/
+const macro = /^\+*(__.*__|%%.*%%)\+*$/
 
-/** A click id or browser id of TikTok's; empty for what cannot be one, also where somebody has encoded it once more. */
-export const tiktokId = (text) => {
+const isId = (text) => {
   const decoded = quiet(() => decodeURIComponent(text)) ?? text
-  return fits.test(decoded) && !macro.test(decoded) && !nothing.test(decoded) ? text : ''
+  return fits.test(decoded) && !macro.test(decoded) && !nothing.test(decoded)
 }
 
-/** An address of the page's, whatever its `<base>` says: that is about its links. */
-export const absolute = (address) =>
-  (quiet(() => new URL(address, location.href)) ?? address) + ''
+/**
+ * The first that can be one of click ids or browser ids of TikTok's, also where somebody has encoded it once more; empty for none.
+ */
+export const tiktokId = (ids) => quiet(() => ids().find(isId)) ?? ''
 
-export const cookie = (name) => tiktokId(quiet(() => document.cookie.match(`(?:^| )${name}=([^;]*)`)[1]))
+/** A member of the document, whatever the forms and images on the page are called: it shows them under their names. */
+export const ofDocument = (name) => {
+  const member = globalThis.document?.[name]
+  return typeof member == 'object' || member?.nodeType ? Reflect.get(Document.prototype, name, document) : member
+}
+
+/** The page's address. A page that a script has made of text has that of its maker. */
+export const here = () => location.href.replace(/^blob:/, '')
+
+/** An address of the page's, whatever its `<base>` says: that is about its links. */
+export const absolute = (address) => (quiet(() => new URL(address, here())) ?? address) + ''
+
+export const cookie = (name) =>
+  tiktokId(() => ofDocument('cookie').split('; ').map((pair) => pair.split(RegExp(`^${name}=`))[1]))
 
 export const setCookie = (name, value, seconds) => {
   const secure = location.protocol == 'https:' ? ';secure' : ''
@@ -58,8 +71,8 @@ export const setCookie = (name, value, seconds) => {
 }
 
 /** The click id in an address; empty for none. */
-export const clickIn = (address) => tiktokId(quiet(() => new URL(address).searchParams.get('ttclid')))
+export const clickIn = (address) => tiktokId(() => new URL(address).searchParams.getAll('ttclid'))
 
 // A router may have taken the click id out of the address, but not out of the navigation's own entry.
 export const clicked = () =>
-  clickIn(location.href) || clickIn(quiet(() => performance.getEntriesByType('navigation')[0].name))
+  clickIn(here()) || clickIn(quiet(() => performance.getEntriesByType('navigation')[0].name))

@@ -1,6 +1,6 @@
 // Waiting for an order to be paid.
 
-import { quiet } from './host.js'
+import { ofDocument, quiet } from './host.js'
 import { settings } from './requests.js'
 
 const LONGEST_MS = 30_000
@@ -15,8 +15,8 @@ export const watch = (beginning, orderId, intervalMs, timeoutMs, paid) => {
   let timer
   const look = async () => {
     clearTimeout(timer)
-    if (Date.now() > end) return document.removeEventListener('visibilitychange', look)
-    if (document.hidden) return
+    if (Date.now() > end) return removeEventListener('visibilitychange', look, true)
+    if (ofDocument('hidden')) return
     try {
       const { endpoint, credentials } = settings
       const url = new URL('/api/orders/' + encodeURIComponent(orderId), endpoint)
@@ -34,7 +34,7 @@ export const watch = (beginning, orderId, intervalMs, timeoutMs, paid) => {
   }
   beginning.then(() => {
     end ??= Date.now() + timeoutMs
-    document.addEventListener('visibilitychange', look)
+    addEventListener('visibilitychange', look, true)
     look()
   })
   return () => {

@@ -1,7 +1,7 @@
 // The events that wait, as texts. Rust knows them by their numbers, and what becomes of them.
 
 import { happened, numberOf, step } from './effects.js'
-import { PREFIX, cookie, keys, quiet, read, remove, write } from './host.js'
+import { PREFIX, cookie, keys, ofDocument, quiet, read, remove, write } from './host.js'
 import { toJson } from './json.js'
 import { settle } from './listeners.js'
 import { verdict } from './ttq.js'
@@ -41,7 +41,7 @@ const tell = (call, key, stored, ticket) => {
 export const add = (ticket, off, mark, body) => {
   tell(ADD, newKey(), toJson([off, mark, body]), ticket)
   // Nothing says of a hidden page that it is being left, and its timers are late.
-  if (document.hidden) happened(WAKE)
+  if (ofDocument('hidden')) happened(WAKE)
 }
 
 /**

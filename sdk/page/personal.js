@@ -4,7 +4,7 @@
 import { toJson } from './json.js'
 import { visible } from './plain.js'
 
-const EMAIL = /[\p{L}\p{N}._+'!#$%*-]+[@\uff20][\p{L}\p{N}.-]+\.\p{L}[\p{L}\p{N}-]*[\p{L}\p{N}]/gu
+const EMAIL = /("[^"]*"|[\p{L}\p{N}._+'!#$%*-]+)[@\uff20][\p{L}\p{N}.-]+\.\p{L}[\p{L}\p{N}-]*[\p{L}\p{N}]/gu
 
 const NAME = RegExp(`^(?!voicemail)((${WHOLE_NAMES}|_?(${PERSONAL_NAMES}))|.*(${GLUED_NAMES})(address)?\\d*)$`)
 const BEHIND = RegExp(`^(${BEHIND_NAMES}|\\d+)$`)

@@ -1,12 +1,16 @@
-// SHA-256, for ids that are there at once.
+// SHA-256, for ids that are there at once and for digests of persons.
 
 /** The first 32 bits of the fractional parts of the square and cube roots of the first primes: 8 and 64. */
 const constants = () => {
   const primes = []
   for (let n = 2; !primes[63]; n++) if (primes.every((prime) => n % prime)) primes.push(n)
   const roots = [...primes.slice(0, 8).map(Math.sqrt), ...primes.map(Math.cbrt)]
-  return roots.map((root) => ((root % 1) * 2 ** 32) | 0)
+  return Int32Array.from(roots, (root) => ((root % 1) * 2 ** 32) | 0)
 }
+
+let known
+
+const rotate = (x, by) => (x >>> by) | (x << (32 - by))
 
 /** The digest of a text; of the bytes given back only the first 32 are it. */
 export const sha256 = (text) => {
@@ -14,34 +18,38 @@ export const sha256 = (text) => {
   const { length } = message
   const bytes = new Uint8Array(((length + 72) >> 6) << 6)
   const words = new DataView(bytes.buffer)
-  bytes.set(Array.from(message, (character) => character.charCodeAt()))
+  for (let i = 0; i < length; i++) bytes[i] = message.charCodeAt(i)
   bytes[length] = 128
   words.setInt32(bytes.length - 4, length * 8)
-  const rotate = (x, by) => (x >>> by) | (x << (32 - by))
-  const rotates = (x, one, two, three) => rotate(x, one) ^ rotate(x, two) ^ rotate(x, three)
-  const k = constants()
-  let h = k.splice(0, 8)
+  known ??= constants()
+  const hash = known.slice(0, 8)
+  const w = new Int32Array(64)
   for (let block = 0; block < bytes.length; block += 64) {
-    const w = []
-    let state = h
+    let [a, b, c, d, e, f, g, h] = hash
     for (let i = 0; i < 64; i++) {
-      const [a, b, c, d, e, f, g, last] = state
-      const [x, y] = [w[i - 15], w[i - 2]]
+      const x = w[i - 15]
+      const y = w[i - 2]
       w[i] =
         i < 16
           ? words.getInt32(block + i * 4)
-          : (w[i - 16] +
-              (rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3)) +
-              w[i - 7] +
-              (rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10))) |
-            0
-      const first = last + rotates(e, 6, 11, 25) + (g ^ (e & (f ^ g))) + k[i] + w[i]
-      const second = rotates(a, 2, 13, 22) + ((a & b) ^ (c & (a ^ b)))
-      state = [(first + second) | 0, a, b, c, (d + first) | 0, e, f, g]
+          : w[i - 16] +
+            (rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3)) +
+            w[i - 7] +
+            (rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10))
+      const first = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) + known[i + 8] + w[i]
+      const second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (c & (a ^ b)))
+      h = g
+      g = f
+      f = e
+      e = (d + first) | 0
+      d = c
+      c = b
+      b = a
+      a = (first + second) | 0
     }
-    h = h.map((word, i) => (word + state[i]) | 0)
+    ;[a, b, c, d, e, f, g, h].forEach((word, i) => (hash[i] += word))
   }
-  h.forEach((word, i) => words.setInt32(i * 4, word))
+  hash.forEach((word, i) => words.setInt32(i * 4, word))
   return bytes
 }
 

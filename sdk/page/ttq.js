@@ -6,7 +6,7 @@
 // same pixel: then one of the two loads it, and one page view is reported.
 
 import { happened } from './effects.js'
-import { absolute, quiet } from './host.js'
+import { absolute, here, ofDocument, quiet } from './host.js'
 import { toJson } from './json.js'
 import { emit } from './listeners.js'
 
@@ -43,7 +43,7 @@ export const addPixel = ({ pixelId: id = '', pixel, pixelScriptUrl, autoPage, no
   const start = () => {
     if (existing) {
       // Base code of the page's own reports the first page view itself.
-      viewed ??= location.href
+      viewed ??= here()
       return watch(id)
     }
     const ttq = base(script, nonce)
@@ -58,7 +58,7 @@ export const addPixel = ({ pixelId: id = '', pixel, pixelScriptUrl, autoPage, no
     watch(id)
     // As in TikTok's own base code, this is the first page view.
     if (!isViewed) tell(id, 'page')
-    viewed = location.href
+    viewed = here()
   }
   starts.push(start)
   if (isOpen) quiet(start)
@@ -113,8 +113,8 @@ export const report = (event, properties, eventId, keys) => {
 
 /** Reports a page view, once per address. */
 export const view = () => {
-  if (!isOpen || viewed == location.href) return
-  viewed = location.href
+  if (!isOpen || viewed == here()) return
+  viewed = here()
   // A pixel that watches the address itself has seen it.
   pixels.forEach((id) => watchesAddress(id) || quiet(() => tell(id, 'page')))
 }
@@ -142,7 +142,7 @@ const watch = (id) => {
   if (!ttq) return found('absent')
   quiet(() => ttq.ready(() => found('fired')))
   setTimeout(found, PATIENCE_MS, 'blocked')
-  const element = id && document.querySelector(`script[src*="sdkid=${id}"]`)
+  const element = id && ofDocument('querySelector').call(document, `script[src*="sdkid=${id}"]`)
   if (!element) return
   element.addEventListener('error', () => found('blocked'))
   element.addEventListener('load', () => setTimeout(found, IDLE_MS, 'blocked'))
@@ -184,13 +184,13 @@ const base = (script, nonce) => {
     ttq._t[id] = Date.now()
     ttq._o ??= {}
     ttq._o[id] = options
-    const element = document.createElement('script')
+    const element = ofDocument('createElement').call(document, 'script')
     if (nonce) element.nonce = nonce
     // Under Trusted Types a page has to name this policy in its own.
     policy ??= window.trustedTypes?.createPolicy('duet', { createScriptURL: (url) => url })
     const url = `${source}?sdkid=${id}&lib=ttq`
     element.src = policy?.createScriptURL(url) ?? url
-    document.head.append(element)
+    ofDocument('head').append(element)
   }
   return guarded(ttq)
 }

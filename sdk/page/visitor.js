@@ -24,21 +24,31 @@ const stored = (name) => {
   return Date.now() - at > MAX_AGE_SECONDS * 1000 ? [] : values
 }
 
+const digestOf = (text) => hex(sha256(text)).slice(0, 64)
+
 // The digests of what programs write for nothing; made once there is a digest to compare with them.
 let ofNobody
 
 const ofSomebody = (digest) => {
-  ofNobody ??= NOBODY.split(',').map((word) => hex(sha256(word)).slice(0, 64))
+  ofNobody ??= NOBODY.split(',').map((word) => digestOf(word))
   return ofNobody.includes(digest) ? '' : digest
 }
+
+// What is hashed of a plain e-mail address, phone number and external id; nothing of what cannot be one.
+const hashed = [
+  (text) => /^[^@]+@[^@]+$/.test(text) && text,
+  (text) => text && String.fromCharCode(...(core(DIALLED, text) ?? [])),
+  (text) => text,
+]
 
 // What cannot be one is reported and left out: a wrong key matches nobody, or the wrong person.
 const digests = (raw) =>
   raw.map((value, which) => {
     if (value == null || value === '') return
     const text = plain[which](value + '')
-    const digest = /^[\da-f]{64}$/i.test(text) ? ofSomebody(text.toLowerCase()) : text && hex(core(DIGEST, which, text) ?? [])
-    if (digest) return digest
+    const isDigest = /^[\da-f]{64}$/i.test(text)
+    const person = isDigest ? ofSomebody(text.toLowerCase()) : hashed[which](text)
+    if (person) return isDigest ? person : digestOf(person)
     emit('error', { code: NAMES[which], field: 'user.' + NAMES[which] })
     return ''
   })
@@ -76,7 +86,7 @@ export const recall = () => {
     if (cookie('ttclid') != ttclid) setCookie('ttclid', ttclid, MAX_AGE_SECONDS)
     store('ttclid', ttclid)
   } else {
-    ttclid = cookie('ttclid') || tiktokId(stored('ttclid')[0])
+    ttclid = cookie('ttclid') || tiktokId(() => stored('ttclid'))
   }
   return known
 }

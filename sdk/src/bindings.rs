@@ -5,7 +5,7 @@
 
 use core::panic::PanicInfo;
 
-use duet_events::{Country, Hashed};
+use duet_events::{Country, phone};
 use lol_alloc::LeakingPageAllocator;
 use spin::Mutex;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -198,21 +198,12 @@ pub fn looked() {
     run(&Call::Looked);
 }
 
-/// Gives the digest of a personal value that is [plain](duet_events::plain) and no digest itself: 0 for an e-mail address, 1
-/// for a phone number, 2 for an external id. Nothing for what cannot be one.
+/// Gives the E.164 text of a phone number that is [plain](duet_events::plain::phone). Nothing for what cannot be dialled.
 #[wasm_bindgen]
-pub fn digest(which: u32, plain: &str) {
-    let hashed = match which {
-        0 => Hashed::of_plain_email(plain),
-        1 => Hashed::of_plain_phone(
-            plain.bytes().map(char::from),
-            COUNTRY.try_lock().and_then(|it| *it),
-        )
-        .ok(),
-        _ => Some(Hashed::of_plain_id(plain)),
-    };
-    if let Some(hashed) = hashed {
-        page::give(hashed.as_bytes());
+pub fn dialled(plain: &str) {
+    let country = COUNTRY.try_lock().and_then(|it| *it);
+    if let Ok(number) = phone::e164(plain.bytes().map(char::from), country) {
+        page::give(number.write(&mut [0; 16]));
     }
 }
 

@@ -43,15 +43,15 @@ const USED_WHERE_THERE = [
 
 /** What browsers had before they had modules. */
 const OLDER = `
-  Array ArrayBuffer BigInt Boolean DataView Date Error Infinity Int32Array JSON Map Math NaN Number Object Promise Proxy Reflect RegExp Request
+  Array ArrayBuffer BigInt Boolean DataView Date Document Error Infinity Int32Array JSON Map Math NaN Number Object Promise Proxy Reflect RegExp Request
   Set String Symbol TextEncoder TypeError URL Uint8Array WeakMap WebAssembly clearTimeout console crypto decodeURIComponent document
   encodeURIComponent fetch isFinite isNaN localStorage location navigator parseFloat parseInt performance sessionStorage setTimeout
   undefined window history
   Instance Module abort add addEventListener append apply arrayBuffer assign baseURI bind body buffer call catch cbrt charCodeAt
   compile concat configurable cookie createElement credentials defineProperty delete done documentElement encode endsWith entries enumerable
-  every exec exports filter find findIndex finally floor for forEach from get getElementsByTagName getInt32 getItem getOwnPropertyDescriptor
-  getRandomValues has hash head headers hidden host hostname href includes indexOf info insertBefore instantiate isArray isInteger join json
-  keepalive key keys language lastIndexOf length log map match max message min name nonce normalize now ok open origin parentNode parse pathname
+  every exec exports filter find findIndex finally floor for forEach from fromCharCode get getAll getElementsByTagName getInt32 getItem getOwnPropertyDescriptor
+  getRandomValues has hash head headers hidden host hostname href includes indexOf info insertBefore instantiate isArray isInteger isSafeInteger join json
+  keepalive key keys language lastIndexOf length log map match max message min name nodeType nonce normalize now ok open origin parentNode parse pathname
   pop port pow protocol prototype push querySelector race random readyState redirected reduce referrer removeEventListener removeItem
   replace request resolve round search searchParams set setInt32 setItem shift signal size slice some sort splice split sqrt src
   startsWith status storage stringify subarray substring test then toFixed toJSON toLowerCase toString toUpperCase trim type unescape unshift

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import './names.js'
-import { clickIn, read, remove, write } from '../page/host.js'
+import { absolute, clickIn, cookie, here, ofDocument, read, remove, write } from '../page/host.js'
 
 const clickOf = (id) => clickIn('https://shop.example/?ttclid=' + encodeURIComponent(id))
 
@@ -24,6 +24,74 @@ test('a macro that nobody replaced, and what programs write for nothing, is no c
     assert.equal(clickOf(id), '', id)
   }
   for (const id of ['E.C.P.__CLICKID__', 'nullable', '_x_', '__']) assert.equal(clickOf(id), id)
+})
+
+test('of several click ids the first usable one counts, and a blank hides no macro', () => {
+  for (const [query, click] of [
+    ['ttclid=__CLICKID__&ttclid=x', 'x'],
+    ['ttclid=&ttclid=null&ttclid=x&ttclid=y', 'x'],
+    ['ttclid=+__CLICKID__', ''],
+    ['ttclid=%2B__CLICKID__%2B', ''],
+    ['ttclid=%2520__CLICKID__&ttclid=y', 'y'],
+  ]) {
+    assert.equal(clickIn('https://shop.example/?' + query), click, query)
+  }
+  for (const [cookies, click] of [
+    ['ttclid=x', 'x'],
+    ['a=1; ttclid=__CLICKID__; ttclid=x; ttclid=y', 'x'],
+    ['ttclid=+__CLICKID__; my_ttclid=y', ''],
+    ['ttclid=; ttclid=a=b', 'a=b'],
+    ['', ''],
+  ]) {
+    globalThis.document = { cookie: cookies }
+    assert.equal(cookie('ttclid'), click, cookies)
+  }
+})
+
+test('a form that is called like a member of the document hides nothing', () => {
+  class Document {
+    cookie = 'ttclid=x'
+    get referrer() {
+      return 'https://a.example/'
+    }
+    get hidden() {
+      return false
+    }
+    get head() {
+      return 'the head'
+    }
+    createElement(kind) {
+      return [this, kind]
+    }
+  }
+  globalThis.Document = Document
+  const plain = new Document()
+  const form = { nodeType: 1, name: 'x' }
+  const object = Object.assign(() => {}, { nodeType: 1 })
+  for (const named of [undefined, form, [form, form], object]) {
+    globalThis.document = plain
+    if (named) {
+      globalThis.document = Object.create(plain, {})
+      for (const name of ['referrer', 'hidden', 'head', 'createElement']) Object.defineProperty(document, name, { value: named })
+    }
+    assert.equal(ofDocument('referrer'), 'https://a.example/')
+    assert.equal(ofDocument('hidden'), false)
+    assert.equal(ofDocument('head'), 'the head')
+    assert.deepEqual(ofDocument('createElement').call(document, 'script'), [document, 'script'])
+    assert.equal(ofDocument('prerendering'), undefined)
+    assert.equal(cookie('ttclid'), 'x')
+  }
+  // What a consent tool has put in the place of one is asked.
+  globalThis.document = Object.create(plain, { cookie: { value: 'ttclid=asked' } })
+  assert.equal(cookie('ttclid'), 'asked')
+})
+
+test('a page that a script has made of text has the address of its maker', () => {
+  globalThis.location = { href: 'blob:https://shop.example/6f1c' }
+  assert.equal(here(), 'https://shop.example/6f1c')
+  assert.equal(absolute('/api/track'), 'https://shop.example/api/track')
+  globalThis.location = { href: 'https://shop.example/?next=blob:x' }
+  assert.equal(here(), location.href)
 })
 
 test('what is for this page outlives that its storage is cleared', () => {

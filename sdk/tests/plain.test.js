@@ -36,5 +36,6 @@ test('what is no text is no external id where it says nothing', () => {
 test('an order has one id however it is written', () => {
   for (const [raw, plain] of orders) assert.equal(plainOrder(raw), plain ?? '', JSON.stringify(raw))
   for (const number of [1234, 1234n]) assert.equal(plainOrder(number), '1234')
-  for (const other of [undefined, null, NaN, 1.5, true, {}, ['A1']]) assert.equal(plainOrder(other), '', String(other))
+  assert.equal(plainOrder(9007199254740993n), '9007199254740993')
+  for (const other of [undefined, null, NaN, 1.5, 2 ** 53, 1e22, true, {}, ['A1']]) assert.equal(plainOrder(other), '', String(other))
 })

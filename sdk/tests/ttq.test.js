@@ -19,6 +19,7 @@ beforeEach(async () => {
     head: { append() {} },
     querySelector: () => null,
   }
+  globalThis.Document = { prototype: document }
   // The give-up timers of the last test must not keep the program running.
   globalThis.setTimeout = () => {}
   ttq = await import(`../page/ttq.js?${++loads}`)

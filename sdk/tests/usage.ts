@@ -39,6 +39,8 @@ init({ pixelId: 'C4ABCDEFGHIJ0123456789', endPoint: '/track' })
 
 identify({ email: 'an@example.com', phone: 84901234567, externalId: null })
 identify({ userId: 42 })
+identify(undefined)
+identify(null)
 identify({ email: variable, phone: undefined, externalId: variable })
 // @ts-expect-error no such key
 identify({ mail: 'an@example.com' })

@@ -66,6 +66,54 @@ inBrowsers(engines, (scene) => {
     });
   }
 
+  test('the server leg arrives where forms and images are called like members of the document', async () => {
+    const page = await (await scene.visitor()).page();
+    await page.goto(scene.stack.fixture);
+    await sdkOn(page);
+    await page.evaluate(() => {
+      const names = ['cookie', 'createElement', 'currentScript', 'head', 'hidden', 'location', 'prerendering', 'querySelector',
+        'referrer', 'URL', 'visibilityState'];
+      const forms = names.map((name, at) => `<form name="${name}"></form>` + (at % 2 ? `<img name="${name}">` : ''));
+      document.body.insertAdjacentHTML('beforeend', forms.join(''));
+      if (typeof document.referrer === 'string' || typeof document.cookie === 'string') throw new Error('nothing is hidden');
+    });
+    await init(page, scene.stack.config);
+    await call(page, 'identify', { email: 'lan@example.com' });
+    const { eventId, delivery } = await report(page, 'trackDualEvent', 'Search', { query: 'phở' });
+    assert.equal(delivery.status, 'accepted');
+    // What the Pixel's own script makes of such a page is not Duet's to say; it is put in place.
+    const [{ signals }] = await scene.stack.serverLeg(eventId);
+    for (const { match_keys: keys } of signals) assert.ok(keys.includes('email'));
+    assert.ok(await page.evaluate(() => window.ttq._i && performance.getEntriesByType('resource').some(({ name }) => name.includes('sdkid='))));
+  });
+
+  test('a property that cannot be read costs itself alone, and an event without a name is said to have none', async () => {
+    const page = await openAfter(() => {});
+    const { errors, named, unnamed } = await page.evaluate(async () => {
+      const errors = [];
+      window.duet.on('error', ({ code, field }) => errors.push(`${code} ${field}`));
+      const circle = {};
+      circle.circle = circle;
+      const { eventId, delivery } = window.duet.trackDualEvent('Search', {
+        query: 'phở',
+        circle,
+        get thrown() { throw new Error('no'); },
+        value: NaN,
+        options: new Map([['a', 1]]),
+      });
+      const named = { eventId, status: (await delivery).status };
+      const unnamed = await window.duet.trackDualEvent(undefined).delivery;
+      return { errors, named, unnamed };
+    });
+    assert.equal(named.status, 'accepted');
+    assert.deepEqual(errors.sort(), [
+      'event_name event', 'number properties.value', 'property properties.circle', 'property properties.options',
+      'property properties.thrown',
+    ]);
+    assert.equal(unnamed.status, 'invalid');
+    await scene.stack.bothLegs(named.eventId);
+  });
+
   test('the server leg arrives where ttq is something else altogether', async () => {
     const page = await openAfter(() => { window.ttq = { load: 'not a function' }; });
     const { eventId, delivery } = await report(page, 'trackDualEvent', 'ViewContent');

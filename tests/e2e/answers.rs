@@ -66,6 +66,24 @@ async fn every_no_has_a_status_a_code_and_a_sentence() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_method_that_a_path_does_not_take_is_answered_with_those_that_it_takes() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let track = "/api/analytics/tiktok/track";
+    let with_slash = format!("{track}/");
+    for (path, allowed) in [
+        (track, "GET,HEAD,POST,OPTIONS"),
+        (with_slash.as_str(), "GET,HEAD,POST,OPTIONS"),
+        ("/healthz", "GET,HEAD"),
+        ("/api/orders", "POST"),
+    ] {
+        let answer = stack.request("DELETE", path)?.send().await?;
+        assert_eq!(answer.status().as_u16(), 405, "{path}");
+        assert_eq!(answer.headers()["allow"], allowed, "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn refused_events_say_which_field_broke_which_rule() -> Result<()> {
     let stack = Stack::start(&[]).await?;
     let answer = Answer::to(stack.track(
