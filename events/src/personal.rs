@@ -6,8 +6,9 @@
 use alloc::{
     borrow::{Cow, ToOwned},
     string::String,
-    vec::Vec,
 };
+
+use percent_encoding::percent_decode_str;
 
 use crate::plain;
 
@@ -263,26 +264,25 @@ fn find_email(text: &str) -> Option<(usize, usize)> {
 
 /// Percent-encoding undone once; what is not UTF-8 then becomes U+FFFD.
 pub fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|hex| core::str::from_utf8(hex).ok());
-        let decoded = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        if let Some(decoded) = decoded.filter(|_| byte == b'%') {
-            bytes.push(decoded);
-            rest = tail.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(byte);
-            rest = tail;
-        }
-    }
-    String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percent_encoding_is_two_hexadecimal_digits_behind_each_sign() {
+        for (encoded, decoded) in [
+            ("%41%c4%91", "Ađ"),
+            ("100%", "100%"),
+            ("%4", "%4"),
+            ("%+1%-1% 1", "%+1%-1% 1"),
+            ("%ff", "\u{fffd}"),
+        ] {
+            assert_eq!(percent_decoded(encoded), decoded);
+        }
+    }
 
     #[test]
     fn an_email_is_seen_in_any_text_and_a_handle_is_none() {

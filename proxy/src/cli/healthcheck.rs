@@ -2,20 +2,26 @@
 //! that could ask.
 
 use std::{
-    io::{Read, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use clap::Command;
 use duet_proxy::config::settings::{SETTINGS, default_of};
+use http_body_util::Empty;
+use hyper::{
+    Request, StatusCode,
+    body::Bytes,
+    client::conn::http1,
+    header::{CONNECTION, HOST},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, runtime, time};
 
 const LISTEN: &str = "DUET_LISTEN";
-/// How long each step may take.
+/// How long the proxy may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-const OK: &[u8] = b"HTTP/1.1 200 ";
 
 /// The command, with the one setting it needs.
 pub(super) fn command() -> Command {
@@ -31,24 +37,45 @@ pub(super) fn run(lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
     let address = listen.unwrap_or_default().parse().with_context(|| {
         format!("{LISTEN}: must be an address and a port, such as 127.0.0.1:8787")
     })?;
-    ask(reachable(address))
+    let address = reachable(address);
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let answered = time::timeout(PATIENCE, ask(address)).await;
+        answered.with_context(|| {
+            format!(
+                "{address} must answer within {} s, got nothing",
+                PATIENCE.as_secs()
+            )
+        })?
+    })
 }
 
-fn ask(address: SocketAddr) -> Result<()> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
+async fn ask(address: SocketAddr) -> Result<()> {
+    let stream = TcpStream::connect(address)
+        .await
         .with_context(|| format!("nobody listens on {address}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut answer = [0; OK.len()];
-    let answered = stream
-        .write_all(REQUEST)
-        .and_then(|()| stream.read_exact(&mut answer));
-    answered.with_context(|| format!("{address} does not answer"))?;
-    ensure!(answer == OK, "{address} answers, and not with 200");
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let request = Request::get("/healthz")
+        .header(HOST, "localhost")
+        .header(CONNECTION, "close")
+        .body(Empty::<Bytes>::new())?;
+    let answer = sender.send_request(request).await;
+    connection.abort();
+    let status = answer
+        .with_context(|| format!("{address} must answer in HTTP"))?
+        .status();
+    ensure!(
+        status == StatusCode::OK,
+        "{address} must answer with 200, got {}",
+        status.as_u16()
+    );
     Ok(())
 }
 
-/// Who listens on every address is asked on this machine's own.
+/// The loopback address for one that stands for all addresses of the machine.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

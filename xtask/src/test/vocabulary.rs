@@ -16,6 +16,7 @@ const PAGE: &[&str] = &[
     "duet-events",
     "hybrid-array",
     "libc",
+    "percent-encoding",
     "sha2",
     "tinyvec",
     "typenum",

@@ -77,15 +77,8 @@ fn signature(header: &str) -> Option<[u8; 32]> {
 /// Exactly `N` bytes in hexadecimal digits of either case.
 pub(super) fn hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()?;
-    }
-    Some(bytes)
+    let decoded = base16ct::mixed::decode(digits, &mut bytes).ok()?;
+    (decoded.len() == N).then_some(bytes)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
