@@ -21,31 +21,31 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
     /// The body is not JSON.
-    #[error("the body is not JSON in UTF-8")]
+    #[error("the body must be JSON in UTF-8")]
     NotJson,
     /// No event of the request can be taken.
-    #[error("no event of this request can be taken; see results")]
+    #[error("every event of this request breaks a rule; results names it")]
     Invalid(Vec<EventResult>),
     /// The key in `Authorization` is not the server key.
-    #[error("this needs the server key, as Authorization: Bearer; what came is not it")]
+    #[error("Authorization must be Bearer and the server key, got another token or none")]
     WrongServerKey,
     /// The session token in `Authorization` does not hold.
-    #[error("the session in the Authorization header is not valid; get a new token and try again")]
+    #[error("the session token in Authorization must be valid; get a new token and try again")]
     InvalidSession,
     /// A session token cannot be verified yet.
     #[error("sessions cannot be verified at the moment; try again later")]
     NoSessionKeys,
     /// The request does not prove that it comes from the payment provider.
-    #[error("this request does not prove that it comes from the payment provider")]
+    #[error("the request must carry the payment provider's key or signature")]
     NotTheProvider,
     /// No webhook is set up.
     #[error("no payment webhook is set up here; the operator sets SEPAY_WEBHOOK_SECRET")]
     NoWebhook,
     /// The order cannot be changed any more.
-    #[error("this order is paid; it cannot be registered anew")]
+    #[error("a paid order cannot be registered again")]
     OrderPaid,
     /// An old registration came again.
-    #[error("a later registration of this order has replaced this one")]
+    #[error("the order has a later registration; this one is not applied")]
     OrderReplaced,
     /// Pages of this origin may not send events.
     #[error(
@@ -53,7 +53,7 @@ pub enum Rejection {
     )]
     OriginNotAllowed,
     /// There is nothing at this path.
-    #[error("there is nothing at this path")]
+    #[error("no route has this path")]
     NotFound,
     /// The path does not take this method.
     #[error("this path does not take this method")]
@@ -65,13 +65,13 @@ pub enum Rejection {
         retry_after_s: u64,
     },
     /// The body did not come in time.
-    #[error("the body did not come in time")]
+    #[error("the body must arrive within 10 s")]
     TooSlow,
     /// The body broke off.
-    #[error("the body broke off")]
+    #[error("the connection closed before the whole body arrived")]
     Incomplete,
     /// The body is too large.
-    #[error("a body has at most 256 KiB")]
+    #[error("a body must have at most 256 KiB")]
     TooLarge,
     /// More wants in than the disk takes.
     #[error("too many events at once; try again shortly")]
@@ -203,9 +203,9 @@ impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let status = self.status();
         if status.is_server_error() {
-            tracing::error!(code = self.code(), "a request was turned away");
+            tracing::error!(code = self.code(), "request rejected with a server error");
         } else {
-            tracing::debug!(code = self.code(), "a request was refused");
+            tracing::debug!(code = self.code(), "request rejected");
         }
         let (code, error, retry_after) = (self.code(), self.to_string(), self.retry_after_s());
         let results = match self {
