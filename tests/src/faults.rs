@@ -89,18 +89,6 @@ impl Faults {
         })
     }
 
-    /// Commands the disk of this process, if the library was loaded into it.
-    pub fn of_this_process() -> Result<Option<Self>> {
-        let Some(control) = std::env::var_os("FAULTS_CONTROL") else {
-            return Ok(None);
-        };
-        let control = File::options().read(true).write(true).open(control)?;
-        Ok(Some(Self {
-            control,
-            variables: Vec::new(),
-        }))
-    }
-
     /// What loads the library into a process.
     pub fn variables(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
         self.variables.iter().cloned()

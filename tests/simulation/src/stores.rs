@@ -16,9 +16,6 @@ use duet_proxy::{
 use proptest::prelude::*;
 use serde_json::{Value, json, value::RawValue};
 
-#[cfg(target_os = "linux")]
-mod failing;
-
 const ORDERS: [&str; 5] = [
     "PHO7K3M9Q2X",
     "pho-7k3m9q2x",
@@ -27,18 +24,6 @@ const ORDERS: [&str; 5] = [
     "ORDER00003",
 ];
 const HOUR_MS: i64 = 60 * 60 * 1000;
-
-/// What happens to the disk while a commit is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only there"))]
-enum Harm {
-    /// A sync fails, and its data is still read.
-    SyncKeeps,
-    /// A sync fails, and everything behind the last one is gone.
-    SyncLoses,
-    /// A write fails once; the journal, when it is closed, writes what it still holds.
-    WriteFails,
-}
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -264,8 +249,6 @@ impl<S: Source> Queue<S> {
         let Some(mut lane) = self.lane.take() else {
             return Vec::new();
         };
-        // The store may have been opened again since.
-        lane.rewind();
         let limits = Limits {
             events: most,
             bytes: usize::MAX,
@@ -307,20 +290,6 @@ impl<S: Source> Queue<S> {
         ended
     }
 
-    /// Opens the store again if its disk has failed, as often as it takes.
-    fn recover(&mut self) {
-        loop {
-            let intake = self.parts().1.clone();
-            let Ok(mut task) = Task::start(async move { intake.is_writable().await }) else {
-                return;
-            };
-            self.parts().0.turn(usize::MAX, false);
-            if task.reply() == Some(true) {
-                return;
-            }
-        }
-    }
-
     fn sweep(&mut self) {
         self.parts().0.turn(usize::MAX, true);
     }
@@ -343,19 +312,7 @@ fn delivered() -> Outcome {
 
 /// Does the acts one by one, or in groups of these sizes with a start in between where a size is even.
 fn replies<S: Source>(queue: &mut Queue<S>, acts: &[Act], groups: &[usize]) -> Vec<String> {
-    replies_on(queue, acts, groups, &[None], &|_| {})
-}
-
-/// As [`replies`], on a disk that is struck before a commit as `harms` say, and heals after it.
-fn replies_on<S: Source>(
-    queue: &mut Queue<S>,
-    acts: &[Act],
-    groups: &[usize],
-    harms: &[Option<Harm>],
-    strike: &dyn Fn(Option<Harm>),
-) -> Vec<String> {
     clock::start();
-    let mut harms = harms.iter().cycle().copied();
     let mut replies = Vec::new();
     let mut groups = groups.iter().cycle();
     let mut rest = acts;
@@ -377,13 +334,7 @@ fn replies_on<S: Source>(
                 clock::pass(hours * HOUR_MS);
                 queue.sweep();
             }
-            _ => {
-                let harm = harms.next().flatten();
-                strike(harm);
-                replies.extend(queue.together(now));
-                strike(None);
-                queue.recover();
-            }
+            _ => replies.extend(queue.together(now)),
         }
         if size % 2 == 0 {
             queue.restart();
