@@ -29,7 +29,7 @@ inBrowsers(engines, (scene) => {
     await said('the proxy is well');
     await call(page, 'trackDualEvent', 'viewcontent');
     await said('viewcontent: the proxy will refuse it');
-    await said('a standard event in the wrong case; TikTok would count it as a custom event');
+    await said('a standard event in another case, which TikTok would count as a custom one');
     const { eventId } = await report(page, 'trackDualEvent', 'Search', { search_string: 'x' }, { user: { phone: '0901234567' } });
     const warning = await said('a phone number starts with + and the country code');
     assert.ok(!warning.includes('0901'), 'no personal value');
