@@ -10,8 +10,6 @@ use toml::{Table, Value};
 
 use crate::run::{command, output, root};
 
-const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
-
 /// `deny.toml` without its two lists. A rule that is written there and not applied here fails the check.
 const APPLIED: &str = "\
 [graph]
@@ -75,6 +73,8 @@ struct Dependency {
     name: String,
     req: String,
     path: Option<String>,
+    /// `None` for cargo's own.
+    registry: Option<String>,
 }
 
 impl Policy {
@@ -97,6 +97,7 @@ impl Policy {
             violations.extend(violation.map(|error| format!("{}: {error:#}", package.name)));
             violations.extend(self.ban(package));
             violations.extend(source(package));
+            violations.extend(registries(package));
             violations.extend(wildcards(package));
         }
         let unused = self.allowed.difference(&used);
@@ -142,9 +143,18 @@ fn source(package: &Package) -> Option<String> {
     let source = package
         .source
         .as_ref()
-        .filter(|source| *source != REGISTRY)?;
+        .filter(|source| !source.starts_with("registry+"))?;
     let name = &package.name;
-    Some(format!("{name} must come from crates.io, got {source}"))
+    Some(format!("{name} must come from a registry, got {source}"))
+}
+
+fn registries(package: &Package) -> impl Iterator<Item = String> {
+    package.dependencies.iter().filter_map(|dependency| {
+        let (of, registry) = (&dependency.name, dependency.registry.as_ref()?);
+        Some(format!(
+            "{of} must come from cargo's own registry, got {registry}"
+        ))
+    })
 }
 
 /// A version that is not stated can change. A crate of this repository may name another by its path alone.
@@ -183,7 +193,7 @@ mod tests {
 
     fn package(changed: &Value) -> Package {
         let mut package = json!({
-            "name": "a", "license": "MIT AND Apache-2.0", "source": REGISTRY,
+            "name": "a", "license": "MIT AND Apache-2.0", "source": "registry+https://registry.example/a",
             "dependencies": [{ "name": "b", "req": "^1", "path": null }],
         });
         let changed = changed.as_object().unwrap().clone();
@@ -220,7 +230,11 @@ mod tests {
             ),
             (
                 json!({ "source": "git+https://git.example/a" }),
-                Some("must come from crates.io"),
+                Some("must come from a registry"),
+            ),
+            (
+                json!({ "dependencies": [{ "name": "b", "req": "^1", "registry": "https://other.example" }] }),
+                Some("b must come from cargo's own registry"),
             ),
             (
                 json!({ "source": null, "dependencies": wildcard(Some("b")) }),
