@@ -72,7 +72,7 @@ impl Hashed {
         }
     }
 
-    /// Of an e-mail address that is no digest.
+    /// The digest of an e-mail address in clear text.
     fn of_plain_email(plain: &str) -> Option<Self> {
         let text = plain.as_bytes();
         let one_sided = text.starts_with(b"@") || text.ends_with(b"@");

@@ -50,13 +50,13 @@ const isId = (text) => {
  */
 export const tiktokId = (ids) => quiet(() => ids().find(isId)) ?? ''
 
-/** A member of the document, whatever the forms and images on the page are called: it shows them under their names. */
+/** Reads a member of the document. A form or an image with the same `name` hides it: then the prototype has it. */
 export const ofDocument = (name) => {
   const member = globalThis.document?.[name]
   return typeof member == 'object' || member?.nodeType ? Reflect.get(Document.prototype, name, document) : member
 }
 
-/** The page's address. A page that a script has made of text has that of its maker. */
+/** The page's address. A `blob:` page has the address of the page that made it. */
 export const here = () => location.href.replace(/^blob:/, '')
 
 /** An address of the page's, whatever its `<base>` says: that is about its links. */

@@ -21,7 +21,7 @@ export const toJson = (value, leftOut) =>
 
 /**
  * A copy of an object, as JSON has it: the page may change its own. A member that cannot be read (a getter that throws, a circle)
- * is left out alone. False for what is no object.
+ * is left out alone. Returns false if `object` is not a plain object.
  */
 export const copyOf = (object, leftOut) =>
   Object.prototype.toString.call(object) == '[object Object]' &&

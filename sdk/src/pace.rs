@@ -96,7 +96,7 @@ pub(crate) fn whole(wait_ms: f64) -> u32 {
     wait_ms as u32
 }
 
-/// The greater of two times; `f64::max` has to think of what is no number.
+/// The greater of two times. `f64::max` also handles NaN, which makes the module larger.
 pub(crate) fn later(one: f64, other: f64) -> f64 {
     if one > other { one } else { other }
 }

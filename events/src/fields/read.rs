@@ -75,7 +75,7 @@ impl<'a> Fields<'a> {
             .collect()
     }
 
-    /// A whole number of at least 0: 2.0 and `"2"` are 2. `null` is no absent one: JSON has it for NaN.
+    /// A whole number of at least 0: 2.0 and `"2"` are 2. `null` gets a warning, because JavaScript writes it for NaN.
     pub(crate) fn integer(&mut self, name: &str, problems: &mut Problems) -> Option<i64> {
         let scalar = self.take_even_null(name)?.scalar();
         let (number, repaired) = match &scalar {

@@ -47,8 +47,8 @@ impl Money {
         }
     }
 
-    /// An amount. What is below zero, is no amount, or has an unusable currency is left out. `null` is no absent amount:
-    /// JSON has it for NaN.
+    /// An amount. One that is below zero, is not a number, or has an unusable currency is left out. `null` gets a warning,
+    /// because JavaScript writes it for NaN.
     pub(super) fn amount(
         self,
         name: &str,

@@ -40,7 +40,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Payments> {
             if reader.is_set(setting) {
                 reader.problem(
                     setting,
-                    "must come with SEPAY_WEBHOOK_SECRET: without it there is no webhook",
+                    "must come with SEPAY_WEBHOOK_SECRET, which opens the webhook's route",
                 );
             }
         }

@@ -21,7 +21,7 @@ use crate::{
 const WAITING: usize = 2048;
 pub(in crate::queue) type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
-/// Whatever changes the store, and the question whether it can be changed.
+/// A call to the writer: a change of the store, or `Probe`, which asks whether the store takes writes.
 pub(in crate::queue) enum Call {
     Enqueue(Bundle),
     Settle(Settlement, Answer<()>),
@@ -33,7 +33,7 @@ pub(in crate::queue) enum Call {
         Answer<Registered>,
     ),
     Pay(Box<Receipt>, Answer<Taken>),
-    /// Answered with the number of events that waited; `None` where there is no such order.
+    /// The answer is the number of events that waited, or `None` if no order has this id.
     Withdraw(String, Answer<Option<usize>>),
     Probe(Answer<()>),
     /// Clears old letters, keys and orders, behind the commit.

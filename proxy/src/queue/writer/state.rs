@@ -151,6 +151,6 @@ impl<S: Store> State<S> {
 }
 
 fn refuse<T>(answer: Answer<T>) {
-    // Whoever asked may have gone.
+    // The caller may have stopped waiting.
     let _ = answer.send(Err(Error::DiskFull));
 }
