@@ -154,6 +154,18 @@ fn destination() -> To {
     })
 }
 
+fn event<'a>(to: &'a To, key: DedupKey, note: &'a Note, json: &'a str) -> Event<'a> {
+    Event {
+        key,
+        remember: Remember::Days90,
+        destination: to,
+        class: Class::Second,
+        pixel: "fired",
+        note: Some(note),
+        json: json.as_bytes(),
+    }
+}
+
 fn receipt(to: &To) -> Receipt {
     Receipt {
         transfer: Transfer {
@@ -199,15 +211,7 @@ fn every_call_reads_only_what_it_names_in_advance() {
         by: By::Page,
         part: Part::Claims,
     };
-    let event = Event {
-        key: DedupKey::of(&to, &name, &id),
-        remember: Remember::Days90,
-        destination: &to,
-        class: Class::Second,
-        pixel: "fired",
-        note: Some(&note),
-        json: json.as_bytes(),
-    };
+    let event = event(&to, DedupKey::of(&to, &name, &id), &note, &json);
     let admit = Admit([event, event].into_iter());
     let held = [Enqueued::Held, Enqueued::Duplicate];
     assert_eq!(shop.decide(&admit, 2), held);
@@ -243,7 +247,7 @@ fn every_call_reads_only_what_it_names_in_advance() {
 fn a_sale_counts_once_whoever_reports_it_after_the_bank() {
     let to = destination();
     let mut shop = Shop::default();
-    let event = |name: &str, note: &Note| {
+    let stated = |name: &str, note: &Note| {
         let id = EventId::derive(name, ORDER);
         let json = json!({
             "event": name, "event_time": 1, "event_id": id.as_str(), "user": { "ttclid": "c" },
@@ -258,24 +262,16 @@ fn a_sale_counts_once_whoever_reports_it_after_the_bank() {
         part,
     };
     let admit = |shop: &mut Shop, (key, json, note): (DedupKey, String, Note)| {
-        let event = Event {
-            key,
-            remember: Remember::Days90,
-            destination: &to,
-            class: Class::Second,
-            pixel: "fired",
-            note: Some(&note),
-            json: json.as_bytes(),
-        };
+        let event = event(&to, key, &note, &json);
         shop.decide(&Admit([event].into_iter()), 1)[0]
     };
-    let begins = event("InitiateCheckout", &note(By::Page, Part::Begins));
+    let begins = stated("InitiateCheckout", &note(By::Page, Part::Begins));
     assert_eq!(admit(&mut shop, begins), Enqueued::Accepted);
     let receipt = receipt(&to);
     assert_eq!(shop.decide(&Pay(&receipt), 2).payment.became, Became::Paid);
     for name in ["CompletePayment", "Purchase"] {
         for (by, part) in [(By::Page, Part::Claims), (By::Server, Part::Reports)] {
-            let again = event(name, &note(by, part));
+            let again = stated(name, &note(by, part));
             assert_eq!(
                 admit(&mut shop, again),
                 Enqueued::Duplicate,
