@@ -1,5 +1,5 @@
-// The live box: each event with its two legs, and what TikTok's stand-in made of them. It belongs to the
-// demo, not to the shop: it only listens to Duet and reads the stand-in.
+// The live box shows each event with its two legs, and how the demo's replacement for TikTok counted them. The box belongs
+// to the demo, not to the shop. The box only listens to Duet and reads from the replacement.
 
 import { on, pending } from 'duet-sdk';
 import { settings } from './settings.js';
@@ -22,7 +22,7 @@ const answers = {
   dropped: ['bad', 'dropped'],
 };
 
-/** What this page has heard about its own events, by event_id. */
+/** The data that this page has received about its own events, by event_id. */
 const heard = new Map();
 let verdict;
 

@@ -1,9 +1,10 @@
-// The shop's orders. A real shop's server draws the code, knows the price and registers the order with the proxy; here
-// the page asks the demo's desk (/duet-dev/orders) for the last of these, since only a server may hold the server key.
+// The shop's orders. A real shop's server creates the code, knows the price and registers the order with the proxy. In the
+// demo the page sends the registration to /duet-dev/orders, because only a server may have the server key.
 
 import { planOf } from './plans.js';
 
-// Without 0 O 1 I L: the code is read from a screen and typed into a banking app. One block: banks drop signs.
+// The code has no 0, O, 1, I or L, because people read it from a screen and type it into a banking app. The code is one
+// block, because banks remove punctuation.
 const letters = '23456789ABCDEFGHJKMNPQRSTUVWXYZ';
 const prefix = 'NET';
 const length = 10;
@@ -13,16 +14,16 @@ const key = (id) => `net:order:${id}`;
 function orderId() {
   let id = prefix;
   while (id.length < prefix.length + length) {
-    // Values past the alphabet are thrown away, or some letters would come up more often.
+    // Skip values outside the alphabet. Otherwise some letters would be more frequent.
     const letter = letters[crypto.getRandomValues(new Uint8Array(1))[0] & 31];
     if (letter) id += letter;
   }
   return id;
 }
 
-/** An order of a plan, for an amount in dong: that is what a bank transfer moves. */
-export async function createOrder({ plan, billing, amount }) {
-  const order = { id: orderId(), planId: plan.id, billing, amount, currency: 'VND' };
+/** An order of a plan. Dong are paid by bank transfer, dollars by card. */
+export async function createOrder({ plan, billing, amount, currency }) {
+  const order = { id: orderId(), planId: plan.id, billing, amount, currency };
   localStorage.setItem(key(order.id), JSON.stringify(order));
   await register(order, plan);
   return order;
@@ -37,7 +38,7 @@ export function orderOf(id) {
   }
 }
 
-/** `pending`, `partial` or `paid`, as the bank's webhook told the proxy; nothing while it cannot be asked. */
+/** Returns `pending`, `partial` or `paid`, as the proxy knows it from webhooks. Returns nothing if the proxy does not answer. */
 export async function statusOf(id) {
   try {
     return (await (await fetch(`/api/orders/${id}`)).json()).status;
@@ -46,7 +47,8 @@ export async function statusOf(id) {
   }
 }
 
-// Without it the order is known by its InitiateCheckout alone, and paid by whatever comes first.
+// Registers the order. Without a registration the proxy knows the order only by its InitiateCheckout, and any first payment
+// pays it.
 async function register(order, plan) {
   const body = JSON.stringify({
     order_id: order.id,
@@ -59,6 +61,6 @@ async function register(order, plan) {
   try {
     await fetch('/duet-dev/orders', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
   } catch {
-    // The customer can pay all the same.
+    // The customer can still pay.
   }
 }

@@ -1,4 +1,5 @@
-// The box that asks for a transfer: a VietQR's place, the four lines that a banking app wants, and the way to the bank.
+// The box with the payment details. For dong it shows a picture in place of a VietQR code, the four lines for a banking app
+// and a link to the bank. For dollars it shows a link to the checkout at Polar.
 
 import { money } from './plans.js';
 
@@ -29,7 +30,7 @@ function line(name, value, copied) {
   return element('div', {}, element('dt', {}, name), shown);
 }
 
-// It looks like a QR code and is none on purpose: a real one would name somebody's real account.
+// Draws a picture that only looks like a QR code. A real QR code would contain a person's real account.
 function picture(order) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   svg.setAttribute('viewBox', `-2 -2 ${modules + 4} ${modules + 4}`);
@@ -48,7 +49,7 @@ function picture(order) {
   return svg;
 }
 
-/** Whether a module of one of the three corners is dark; nothing elsewhere. */
+/** Returns whether a module in one of the three corners is dark. Returns nothing for other modules. */
 function isDark(x, y) {
   const [left, top] = [x, y].map((at) => (at > modules / 2 ? modules - 1 - at : at));
   if (left > finder || top > finder || (x > modules / 2 && y > modules / 2)) return undefined;
@@ -56,21 +57,38 @@ function isDark(x, y) {
   return ring !== 2 && ring !== 4;
 }
 
-/** The bank's page with this payment filled in. */
-function bankLink(order, bankUrl) {
+/** Returns a link to the bank's page with the payment's data. The demo's bank also acts as Polar and then counts in cents. */
+function bankLink(order, bankUrl, text) {
   const url = new URL(bankUrl);
-  url.search = new URLSearchParams({ order_id: order.id, amount: order.amount });
+  const card = { provider: 'polar', currency: order.currency, amount: Math.round(order.amount * 100) };
+  const paid = isByCard(order) ? card : { amount: order.amount };
+  url.search = new URLSearchParams({ order_id: order.id, ...paid });
   const words = element('span', { className: 'unseen' }, ' (opens in a new tab)');
-  return element('a', { className: 'button', href: url.href, target: '_blank', rel: 'noopener' }, 'Pay at the fake bank', words);
+  return element('a', { className: 'button', href: url.href, target: '_blank', rel: 'noopener' }, text, words);
 }
 
+const isByCard = (order) => order.currency !== 'VND';
+
 export function paymentBox(order, bankUrl) {
-  const amount = money(order.amount, order.currency);
   const code = element('code', {}, order.id);
   code.dataset.order = '';
   const way = element('p', { className: 'row' });
   way.dataset.bank = '';
-  if (bankUrl) way.append(bankLink(order, bankUrl));
+  if (bankUrl) way.append(bankLink(order, bankUrl, isByCard(order) ? 'Pay by card at the fake Polar' : 'Pay at the fake bank'));
+  const amount = element('span', { className: 'amount' }, money(order.amount, order.currency));
+  return isByCard(order) ? cardBox(amount, code, way) : transferBox(order, amount, code, way);
+}
+
+/** A real shop's server creates the checkout at Polar and writes the order's id into the checkout's metadata. */
+function cardBox(amount, code, way) {
+  return element('section', {},
+    element('h2', {}, 'Your card'),
+    element('dl', {}, line('Amount', amount), line('Order', code)),
+    element('p', { className: 'note' }, 'Polar takes the card. Its webhook names your order, so there is nothing to type.'),
+    way);
+}
+
+function transferBox(order, amount, code, way) {
   return element('section', { className: 'transfer' },
     element('h2', {}, 'Your transfer'),
     element('figure', { className: 'qr' }, picture(order), element('figcaption', {}, 'A drawing, not a VietQR')),
@@ -78,7 +96,7 @@ export function paymentBox(order, bankUrl) {
       element('dl', {},
         line('Bank', account.bank),
         line('Account', account.number, account.number),
-        line('Amount', element('span', { className: 'amount' }, amount), String(order.amount)),
+        line('Amount', amount, String(order.amount)),
         line('Message', code, order.id)),
       element('p', { className: 'note' }, 'Put the message in as it stands: it is how we find your order.'),
       way));

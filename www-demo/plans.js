@@ -1,4 +1,4 @@
-// What the shop sells, and how a price is written.
+// The plans that the shop sells, and the format of prices.
 
 export const plans = [
   {
@@ -21,7 +21,7 @@ export const plans = [
     name: 'Family',
     for: 'For up to four learners',
     features: ['Everything in Exam, times four', 'A weekly letter to parents', 'One bill'],
-    monthly: { VND: 349000, USD: 16.99 },
+    monthly: { VND: 349000, USD: 29 },
   },
 ];
 
@@ -29,7 +29,7 @@ const monthsPaidPerYear = 10;
 
 export const planOf = (id) => plans.find((plan) => plan.id === id);
 
-// Cents are counted in whole numbers, so that ten times 4.99 is 49.90 and not 49.900000000000006.
+// Calculates in whole cents. Otherwise ten times 4.99 would be 49.900000000000006 and not 49.90.
 export function priceOf(plan, currency, billing) {
   const cents = Math.round(plan.monthly[currency] * 100);
   return (billing === 'yearly' ? cents * monthsPaidPerYear : cents) / 100;

@@ -1,6 +1,6 @@
-// Who is signed in. In a real shop this is Clerk's own script: it keeps a session token, good for a minute, in the
-// cookie __session. Here the demo's stand-in for Clerk gives the token. Nothing of it is said to Duet: the cookie
-// goes to the proxy with every event, and the proxy proves it.
+// The signed-in customer. In a real shop, Clerk's own script stores a session token in the cookie __session. The token is
+// valid for a minute. In the demo a replacement for Clerk returns the token. The page does not pass the token to Duet. The
+// browser sends the cookie to the proxy with every event, and the proxy verifies it.
 
 const renewalMs = 45_000;
 const key = 'net:user';
@@ -16,12 +16,12 @@ async function renew(clerkUrl) {
     const answer = await fetch(`${clerkUrl}/clerk/sign-in`, { method: 'POST', body: JSON.stringify({ user_id: user }) });
     document.cookie = cookie((await answer.json()).token);
   } catch {
-    // Signed out for now; the shop works all the same.
+    // The customer counts as signed out for now. The shop still works.
   }
   renewal = setTimeout(renew, renewalMs, clerkUrl);
 }
 
-/** Goes on with the session of an earlier page, if there is one. */
+/** Continues the session of an earlier page, if there is one. */
 export const resumeSession = renew;
 
 export function startSession(clerkUrl, user) {

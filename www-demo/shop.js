@@ -1,5 +1,5 @@
-// The shop. Everything Duet needs is in the first half: it starts, it is told who signed in and what they
-// allow, and it hears about three moments: the plans are looked at, a plan is chosen, the money is there.
+// The shop. The first half has all calls to Duet: the start, the signed-in customer, the consent and three events.
+// A customer views the plans, chooses a plan and has paid.
 
 import {
   identify,
@@ -16,7 +16,7 @@ import { money, period, planOf, plans, priceOf } from './plans.js';
 import { endSession, resumeSession, startSession } from './session.js';
 import { settings } from './settings.js';
 
-// In your shop: init({ pixelId: 'C…', country: 'VN' }). Calls made before it is done are kept.
+// In your shop: init({ pixelId: 'C…', country: 'VN' }). Duet keeps calls that come before init is done.
 settings.then(async (demo) => {
   if (!demo) return;
   await resumeSession(demo.sandbox_url);
@@ -32,7 +32,8 @@ settings.then(async (demo) => {
 const reportPlansViewed = () =>
   trackServerViewContent({ contentId: 'plans', contentName: 'Plans', category: 'plan' });
 
-// The order's id makes the event's id, so each moment of an order is one event whoever reports it, and how often.
+// Duet derives the event's id from the order's id. So each step of an order is one event, even if several senders report it
+// several times.
 const reportOrderViewed = (order, plan) =>
   trackServerViewContent(
     { contentId: plan.id, contentName: plan.name, category: 'plan', value: order.amount, currency: order.currency },
@@ -49,8 +50,8 @@ const reportCheckout = (order, plan) =>
     orderId: order.id,
   });
 
-// Asks the proxy whether the bank's webhook has told of the money. CompletePayment goes out once, then; on a page
-// that is loaded again, or opened when all is paid, nothing is added.
+// Asks the proxy whether a webhook of the bank or of Polar has reported the payment. Then CompletePayment is sent once.
+// Loading the page again, or opening it after the payment, sends no further event.
 const reportPaymentOnceThere = (order, plan, onPaid) =>
   watchOrder(order.id, {
     onPaid,
@@ -120,7 +121,8 @@ function showPrices() {
 
 async function choosePlan(plan, button) {
   button.disabled = true;
-  const order = await createOrder({ plan, billing: billing(), amount: priceOf(plan, 'VND', billing()) });
+  const amount = priceOf(plan, currency(), billing());
+  const order = await createOrder({ plan, billing: billing(), amount, currency: currency() });
   button.disabled = false;
   reportCheckout(order, plan);
   await showPayment(order, plan);
@@ -128,15 +130,14 @@ async function choosePlan(plan, button) {
 
 async function showPayment(order, plan) {
   find('payment-title').textContent = `Pay for ${plan.name}`;
-  const inDong = currency() === order.currency ? '' : ' Bank transfers are made in dong.';
-  find('payment-summary').textContent = summaryOf(order, plan) + inDong;
+  find('payment-summary').textContent = summaryOf(order, plan);
   find('payment-box').replaceChildren(paymentBox(order, (await settings)?.bank_url));
   find('waiting-link').href = `/waiting.html?order=${order.id}`;
   showStep('payment');
   find('payment-title').focus();
 }
 
-/** `plans` or `payment`: one of the two steps of the pricing page. */
+/** Shows one of the two steps of the pricing page: `plans` or `payment`. */
 function showStep(step) {
   for (const part of document.querySelectorAll('[data-choosing]')) part.hidden = step !== 'plans';
   find('payment').hidden = step !== 'payment';
@@ -177,7 +178,7 @@ function wireAccount(form) {
 /* The waiting page */
 
 const words = {
-  pending: 'Waiting for your transfer.',
+  pending: 'Waiting for your payment.',
   partial: 'Part of the amount has arrived. Please transfer the rest, with the same message.',
 };
 
@@ -196,12 +197,12 @@ async function showOrder(id) {
   find('payment-box').replaceChildren(paymentBox(order, (await settings)?.bank_url));
   find('waiting').hidden = false;
   await followUntilPaid(order);
-  // A watch asks less often from time to time; a new one asks at once.
+  // A running watch asks less and less often. A new watch asks at once.
   stopWatching();
   watch();
 }
 
-// What is shown while the money has not come; the shop's own business, of which Duet is told nothing.
+// Updates the page until the payment has come. The display belongs to the shop. Duet receives no data about the display.
 async function followUntilPaid(order) {
   for (;;) {
     const status = document.hidden ? undefined : await statusOf(order.id);

@@ -1,20 +1,20 @@
-// `cargo xtask bench leave [ROUNDS [WORD…]]`: visitors call and leave the page at once, in every way or those with one of the
-// words in their names, with the proxy near and far, in three browsers; 1,000 rounds unless told otherwise. Prints how each event
-// arrived, and fails where one did not.
+// `cargo xtask bench leave [ROUNDS [WORD…]]`: visitors make a call and leave the page at once. Visitors leave in every way,
+// or only in ways whose names contain one of the words. The proxy is near or far, and three browsers are used. The default
+// is 1,000 rounds. Prints how each event arrived, and fails if an event did not arrive.
 
 import { engines, launch, sdkOn, visitor } from '../../tests/browser/browser.mjs';
 import { endpoints, leave, surroundings, ways } from '../../tests/browser/leaving.mjs';
 import { startStack } from '../../tests/browser/stack.mjs';
 
 const means = ['keepalive', 'beacon', 'next visit', 'lost'];
-// Each of them has a browser context and so an outbox of their own.
+// Each visitor has a browser context and so a separate outbox.
 const sideBySide = 6;
 
 const [all = 1_000, ...words] = process.argv.slice(2);
 const chosen = Object.keys(ways).filter((way) => words.length === 0 || words.some((word) => way.includes(word)));
 const rounds = Math.ceil(all / (engines.length * endpoints.length * chosen.length));
 
-/** Opens pages for a visitor, in the tab there is if it was not closed. */
+/** Opens pages for a visitor, in the existing tab if it was not closed. */
 function tab(one) {
   let page;
   const opened = async (url) => {
@@ -28,14 +28,14 @@ function tab(one) {
       try {
         return await opened(url);
       } catch (error) {
-        // Firefox may refuse to open a tab in the moment in which another one is closed.
+        // Firefox can refuse to open a tab at the moment when another tab is closed.
         if (left === 0 || !/browsingContext\.create/.test(error.message)) throw error;
       }
     }
   };
 }
 
-/** Has visitors leave in one way until there were enough rounds; gives back how many events came by which means. */
+/** Lets visitors leave in one way until there were enough rounds. Returns the number of events for each means of arrival. */
 async function measure(scene, way, endpoint) {
   const counted = Object.fromEntries(means.map((name) => [name, 0]));
   let begun = 0;
@@ -66,7 +66,7 @@ for (const name of engines) {
   try {
     for (const way of chosen) {
       for (const endpoint of endpoints) {
-        // A stack of its own: its taps remember every request, and are asked again and again.
+        // Use a separate stack, because the taps of a stack remember every request and are read again and again.
         const stack = await startStack((site) => ({ DUET_ALLOWED_ORIGINS: `http://127.0.0.1:${site.port}` }));
         const places = await surroundings(stack);
         try {

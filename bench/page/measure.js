@@ -1,15 +1,15 @@
-// Runs inside of a page: what the SDK costs its main thread.
+// Runs inside a page and measures the SDK's cost on the main thread.
 
 const user = { email: ' Someone@Example.com', phone: '0901 234 567', externalId: 'user_2abcDEF' }
 const properties = { value: 99000, currency: 'VND', contents: [{ content_id: 'pro', content_name: 'Pro', price: 99000, quantity: 1 }] }
 
-// How long the event of these is in the outbox.
+// The length of the event of these calls in the outbox.
 const EVENT_CHARACTERS = 560
 
 const quantile = (times, share) => times.sort((a, b) => a - b)[Math.floor((times.length - 1) * share)]
 const figures = (times) => ({ best: quantile(times, 0), median: quantile(times, 0.5), p99: quantile(times, 0.99) })
 
-/** Microseconds of each of many calls; `settle` is what happens between bundles of them. */
+/** Makes many calls and returns the microseconds of each call. `settle` runs between groups of calls. */
 async function calls(track, settle, count) {
   const times = []
   for (let bundle = 0; times.length < count; bundle += 1) {
@@ -23,7 +23,7 @@ async function calls(track, settle, count) {
   return figures(times)
 }
 
-/** Microseconds of compiling and instantiating the module. */
+/** Returns the microseconds to compile and instantiate the module. */
 export async function starting(count) {
   const bytes = await (await fetch('/sdk/duet.wasm')).arrayBuffer()
   const times = []
@@ -39,8 +39,8 @@ export async function starting(count) {
 }
 
 /**
- * Microseconds from the script's first statement to a call that may be made, and to all that `init()` does, which it puts off
- * until its task is over; once a page.
+ * Returns the microseconds from the script's first statement until a call is possible, and until everything in `init()` is
+ * done. A part of `init()` is delayed until its task is over. Each page can measure its start only once.
  */
 export async function usable(script, config) {
   const { init } = await import(script)
@@ -53,8 +53,8 @@ export async function usable(script, config) {
 }
 
 /**
- * A call, with the network stubbed and without; the same in plain JavaScript; and of it the one write to storage that neither
- * can do without. Turn by turn.
+ * Measures in turn a call with a stubbed network, a call with the real network, and the same in plain JavaScript. Also
+ * measures the one write to storage that all of them need.
  */
 export async function tracking(config, count) {
   const duet = await import('/sdk/timed.js')

@@ -1,5 +1,6 @@
-// `cargo xtask bench page`: what the SDK costs the main thread of a real browser, beside the same logic in plain JavaScript,
-// and its digests alone in Node. Pages are cross-origin isolated, so that their clock has steps of 5 µs (Firefox: 20).
+// `cargo xtask bench page`: measures the SDK's cost on the main thread of a real browser, beside the same logic in plain
+// JavaScript. The digests alone are measured in Node. Pages are cross-origin isolated, so their clock has steps of 5 µs
+// (Firefox: 20).
 
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -76,12 +77,13 @@ async function measure(name, throttle) {
   }
 }
 
-/** Three digests and the event as JSON: microseconds each, the best round of many. */
+/** Returns the microseconds for three digests and for writing the event as JSON. The best of many rounds counts. */
 async function core() {
   Object.assign(globalThis, JSON.parse(built('build/names.json')));
   const { attach, connect } = await import('../../sdk/page/core.js');
+  const { imports } = await import('../../sdk/page/effects.js');
   const module = new WebAssembly.Module(built('duet-sdk/duet.wasm'));
-  const call = connect((imports) => new WebAssembly.Instance(module, imports).exports);
+  const call = connect((all) => new WebAssembly.Instance(module, all).exports, imports());
   attach(call);
   call(COUNTRY, config.country);
   const { digestsOf, members } = await import('../../sdk/page/visitor.js');

@@ -1,4 +1,4 @@
-// What the SDK does inside of a call, in plain JavaScript without its promises: the yardstick.
+// The reference for the SDK: the same work inside a call, in plain JavaScript and without the SDK's guarantees.
 
 const k = []
 const start = []
@@ -43,14 +43,14 @@ function sha256(text) {
   return Array.from(h, (word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
 }
 
-/** Three digests of one person, as `user` of an event has them. */
+/** Three digests of one person, in the form of `user` in an event. */
 export const digests = ({ email, phone, externalId }) => ({
   email: sha256(email.trim().toLowerCase()),
   phone: sha256('+84' + phone.replace(/\D/g, '').replace(/^0/, '')),
   external_id: sha256(externalId.trim()),
 })
 
-/** What `init()` does: who is here, the click that brought them, TikTok's base code with its script, what is left behind. */
+/** Does the work of `init()`: the identity, the click id, TikTok's base code with its script, and waiting events. */
 export function init({ pixelId, pixelScriptUrl }) {
   const user = localStorage.getItem('plain-user')?.split(',') ?? []
   const clicked = new URL(location.href).searchParams.get('ttclid')
@@ -73,7 +73,7 @@ export function init({ pixelId, pixelScriptUrl }) {
   return Promise.resolve({ user, ttclid, left })
 }
 
-/** Reports an event on both legs; the proxy's copy is stored and goes out after the task. */
+/** Reports an event on both legs. The proxy's copy is stored, and sent after the task. */
 export function trackDualEvent(event, properties, { user }) {
   const eventId = crypto.randomUUID()
   const ttclid = document.cookie.match(/(?:^|; )ttclid=([^;]*)/)?.[1]

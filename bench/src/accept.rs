@@ -1,4 +1,4 @@
-//! How many events a second are accepted, and at what cost: beside nginx, a bare handler, and the two
+//! Measures how many events per second are accepted, and at what cost. The references are nginx, a bare handler, and the two
 //! implementations that Duet replaces.
 
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::{
 
 const TURNS: usize = 5;
 const WARM_UP: Load = load(64, 1);
-/// Next.js compiles and optimises for a while.
+/// Next.js compiles and optimises for some time.
 const NEXT_WARM_UP: Load = load(64, 20);
 const TURN: Load = load(64, 4);
 const CONNECTIONS: [u32; 5] = [1, 8, 64, 256, 1000];
@@ -36,7 +36,7 @@ const fn load(connections: u32, seconds: u32) -> Load {
     }
 }
 
-/// Runs all, turn by turn. `long` adds Next.js and other numbers of connections.
+/// Runs all servers in turn. `long` adds Next.js and other numbers of connections.
 pub(crate) fn measure(binary: &Path, long: bool) -> Result<()> {
     let sink = references::sink()?;
     let next = long.then(|| references::next(sink.address)).transpose()?;
@@ -91,7 +91,7 @@ fn turn(server: &Server, load: Load) -> Result<Turn> {
     load.run(server)
 }
 
-/// A turn of the proxy with a fresh store, which says loudly where not every event was accepted.
+/// Runs the proxy once with a new store. Prints a clear warning if not every event was accepted.
 fn proxy_turn(proxy: &Proxy, load: Load) -> Result<Turn> {
     let folder = proxy.folder()?;
     let server = proxy.start(folder.path())?;
@@ -111,7 +111,7 @@ fn delivering_turn(proxy: &Proxy, sink: &Server) -> Result<(Turn, f64)> {
     Ok((turn, delivered))
 }
 
-/// Says loudly where the proxy did not accept everything: the figures are then worth nothing.
+/// Prints a clear warning if the proxy did not accept everything, because the figures then have no value.
 pub(crate) fn check(server: &Server, turn: &Turn) -> Result<()> {
     if turn.refused + turn.broken > 0.0 {
         println!(
@@ -166,7 +166,7 @@ fn by_connections(proxy: &Proxy) -> Result<()> {
     Ok(())
 }
 
-/// The turns of each server, in the order in which servers came.
+/// The turns of each server, in the order of the servers.
 #[derive(Default)]
 struct Results(Vec<(&'static str, Vec<Turn>)>);
 

@@ -1,4 +1,4 @@
-//! The floor under the proxy: axum on one thread, reading the body and answering 202.
+//! The lower limit for the proxy's cost: axum on one thread, which reads the body and answers 202.
 
 use anyhow::Result;
 use axum::{Router, body::Bytes, http::StatusCode};

@@ -1,4 +1,4 @@
-//! How many events a second are accepted when they come a hundred a request.
+//! Measures how many events per second are accepted with a hundred events per request.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ const LOAD: Load = Load {
     events: 100,
 };
 
-/// Runs the proxy and a bare handler, turn by turn.
+/// Runs the proxy and a bare handler in turn.
 pub(crate) fn measure(binary: &Path) -> Result<()> {
     let proxy = Proxy::new(binary)?;
     let (mut ours, mut bare) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! A client that keeps its connections, for load that wrk cannot make.
+//! A client that keeps its connections open, for load that wrk cannot make.
 
 use anyhow::Result;
 use http_body_util::{BodyExt, Full};

@@ -1,8 +1,8 @@
-//! Kills the proxy at random moments under load, with outages mixed in, and counts: what was accepted and did not
-//! arrive, and what arrived twice and why.
+//! Kills the proxy at random moments under load, with outages. Counts the accepted events that did not arrive, and the events
+//! that arrived twice, with the reasons.
 //!
-//! SIGKILL leaves the kernel's page cache alone. That a sync comes before the 202 is shown by `growth`'s count of
-//! syncs; what an unsynced write costs, by the queue's own tests.
+//! SIGKILL does not change the kernel's page cache. The benchmark `growth` counts syncs, which shows that a sync comes before
+//! the 202. The queue's own tests show the effect of a write without a sync.
 
 mod books;
 mod clients;
@@ -28,10 +28,10 @@ use books::Books;
 
 const CLIENTS: usize = 16;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How long the last proxy may take to deliver what is left.
+/// The longest time for the last proxy to deliver all remaining events.
 const PATIENCE: Duration = Duration::from_mins(20);
 
-/// Runs `rounds` lives of one store, and one more to its end.
+/// Runs `rounds` lives of one store, and one more life to its end.
 pub(crate) async fn measure(binary: &Path, rounds: u32) -> Result<()> {
     let sink = Sink::new(true);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -39,7 +39,7 @@ pub(crate) async fn measure(binary: &Path, rounds: u32) -> Result<()> {
     let books = Arc::new(Books::default());
     let started = Instant::now();
 
-    // What is spawned here ends when it is dropped.
+    // Dropping this ends the spawned tasks.
     let mut surroundings = JoinSet::new();
     surroundings.spawn(Arc::clone(&sink).serve(listener));
     let weather = surroundings.spawn(weather(Arc::clone(&sink)));
@@ -63,7 +63,7 @@ pub(crate) async fn measure(binary: &Path, rounds: u32) -> Result<()> {
     sink.behave(Mode::Up);
     let drained = stage.drain(rounds + 1).await?;
     println!(
-        "crash: {rounds} rounds of load and SIGKILL in {:.0} s, what was left delivered in {:.1} s",
+        "crash: {rounds} rounds of load and SIGKILL in {:.0} s, the rest delivered in {:.1} s",
         started.elapsed().as_secs_f64(),
         drained.as_secs_f64()
     );
@@ -71,7 +71,7 @@ pub(crate) async fn measure(binary: &Path, rounds: u32) -> Result<()> {
     Ok(())
 }
 
-/// Where it all happens: one store and one address, life after life.
+/// The surroundings of all lives: one store and one address.
 struct Stage {
     proxy: Proxy,
     address: SocketAddr,
@@ -96,7 +96,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Opening a store after a crash can crash too.
+    /// Kills the proxy while it opens the store, because opening can crash too.
     async fn kill_while_opening(&self, life: u32) -> Result<()> {
         let proxy = self.proxy.clone().in_life(life);
         let mut command: Command = bound(proxy.binary());
@@ -123,7 +123,7 @@ impl Stage {
     }
 }
 
-/// TikTok is well most of the time.
+/// Sets TikTok's state; most of the time it works.
 async fn weather(sink: Arc<Sink>) -> Result<()> {
     loop {
         sink.behave(match fastrand::u8(..100) {

@@ -1,5 +1,5 @@
-//! How fast a store full of events is emptied, and at what cost: beside a client that posts bodies of the same
-//! size which it has in memory.
+//! Measures how fast a full store is emptied, and at what cost. The reference is a client that posts bodies of the same size
+//! from memory.
 
 use std::{
     path::Path,
@@ -24,23 +24,23 @@ use crate::{
 
 const TURNS: usize = 5;
 const BATCHES: [usize; 2] = [50, 1000];
-/// As many as the proxy has.
+/// The same number as in the proxy.
 const AT_ONCE: usize = 4;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_mins(30);
 
-/// How a store was emptied.
+/// The result of emptying a store.
 pub(crate) struct Drain {
-    /// From the sink's being up to the first event it got.
+    /// The time from the sink's start to its first event.
     pub(crate) until_first_s: f64,
-    /// From then on until nothing waited.
+    /// The time from the first event until no event waited.
     pub(crate) took_s: f64,
     pub(crate) rate: f64,
     pub(crate) cpu_us: f64,
     pub(crate) sink_cpu_us: f64,
 }
 
-/// Empties a store of 200,000 events or, if `long`, a million, with small and with large batches.
+/// Empties a store of 200,000 events, or of a million if `long`, with small and with large batches.
 pub(crate) async fn measure(binary: &Path, long: bool) -> Result<()> {
     let events = if long { 1_000_000 } else { 200_000 };
     let mut turns: Vec<(String, Vec<Drain>)> = Vec::new();
@@ -104,14 +104,14 @@ async fn from_store(binary: &Path, events: u64, batch: usize) -> Result<Drain> {
     let server = proxy.start(folder.path())?;
     fill::fill(server.address, 0..events).await?;
     let waits = waiting(server.address)?;
-    // The event that asked whether the proxy answers waits too.
+    // The event of the readiness probe waits too.
     if waits < count(events) {
         println!("!! of {events} accepted events only {waits} wait");
     }
     drain(&server, &sink, events).await
 }
 
-/// Lets the sink answer, and waits until nothing waits.
+/// Lets the sink answer, and waits until no event waits.
 pub(crate) async fn drain(server: &Server, sink: &Server, events: u64) -> Result<Drain> {
     let (cpu, sink_cpu) = (server.cpu_us()?, sink.cpu_us()?);
     sink::behave(sink, Mode::Up)?;
@@ -140,7 +140,7 @@ pub(crate) async fn drain(server: &Server, sink: &Server, events: u64) -> Result
     })
 }
 
-/// The floor: the same requests, without a store.
+/// Measures the lower limit: the same requests without a store.
 async fn from_memory(events: u64, batch: usize) -> Result<Drain> {
     let sink = references::sink()?;
     let url = format!("http://{}/open_api/v1.3/event/track/", sink.address);

@@ -1,30 +1,30 @@
-//! The event that is posted: about 670 bytes, an id and three personal values of its own.
+//! The event that all benchmarks post: about 670 bytes, with its own id and three personal values.
 
 use std::fmt::Write;
 
-/// The event with [`ID`] for an id and [`PERSON`] in each personal value. `wrk/events.lua` reads the same file.
+/// The event, with [`ID`] for its id and [`PERSON`] in each personal value. `wrk/events.lua` reads the same file.
 const EVENT: &str = include_str!("../event.json");
 const ID: &str = "00000000000000000000000000000000";
 const PERSON: &str = "0000000";
 
-/// The file of the event, for wrk.
+/// The path of the event's file, for wrk.
 pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/event.json");
-/// Where events are posted.
+/// The path for events.
 pub(crate) const TRACK: &str = "/api/analytics/tiktok/track";
 
-/// How many bytes of JSON one event is.
+/// Returns the number of bytes of one event as JSON.
 pub(crate) fn bytes() -> usize {
     EVENT.trim_end().len()
 }
 
-/// One event. `number` is its id, and that of the person it is about.
+/// Returns one event. `number` is its id and the id of its person.
 pub(crate) fn one(number: u64) -> String {
     let mut event = String::with_capacity(bytes());
     write(&mut event, number);
     event
 }
 
-/// A body with the events `numbers`.
+/// Returns a body with the events `numbers`.
 pub(crate) fn many(numbers: impl IntoIterator<Item = u64>) -> String {
     let mut body = String::from(r#"{"events":["#);
     for (place, number) in numbers.into_iter().enumerate() {

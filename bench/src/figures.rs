@@ -1,13 +1,13 @@
-//! Medians, and tables of them.
+//! Medians, and tables of medians.
 
-/// The middle of `values`.
+/// Returns the median of `values`.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// A count as a figure to reckon with. Nothing counted here comes near 2^52.
+/// Converts a count to a floating-point number. No count here is near 2^52.
 #[allow(
     clippy::cast_precision_loss,
     reason = "nothing counted here comes near 2^52"
@@ -16,7 +16,7 @@ pub(crate) fn count(events: u64) -> f64 {
     events as f64
 }
 
-/// With a comma before every third digit, as people read it.
+/// Formats a number with a comma before every third digit.
 pub(crate) fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Posts a known number of events, a hundred a request, and sees to it that each is accepted.
+//! Posts a known number of events, a hundred per request, and checks that each is accepted.
 
 use std::{net::SocketAddr, ops::Range, time::Duration};
 
@@ -9,10 +9,10 @@ use tokio::{task::JoinSet, time::sleep};
 
 use crate::{client::Client, event};
 
-/// As many events as a request may hold.
+/// The largest number of events in a request.
 const A_REQUEST: u64 = 100;
 const AT_ONCE: usize = 8;
-/// What a busy proxy asks for is longer; it is bounded here, so that a bench ends.
+/// The wait if the proxy is busy. The proxy asks for a longer wait, but a benchmark must end.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 const BUSY_AT_MOST: usize = 3000;
 
@@ -80,7 +80,7 @@ fn body_events(numbers: &Range<u64>) -> usize {
     usize::try_from(numbers.end - numbers.start).unwrap_or(usize::MAX)
 }
 
-/// The numbers of all events in the range, added up as the sink does it.
+/// Returns the sum of all event numbers in the range, computed like the sink's sum.
 pub(crate) fn sum(numbers: Range<u64>) -> u64 {
     numbers.fold(0, u64::wrapping_add)
 }

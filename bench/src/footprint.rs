@@ -1,5 +1,4 @@
-//! How large the proxy is, how soon it answers, how much memory it holds: beside a Node server that does
-//! nothing but answer.
+//! Measures the proxy's size, start time and memory. The reference is a Node server that only answers.
 
 use std::{fs, path::Path, process::Command};
 
@@ -14,7 +13,7 @@ use crate::{
 const RUNS: usize = 11;
 const NODE: &str = "require('http').createServer((q, a) => { q.resume(); q.on('end', () => { a.statusCode = 202; a.end('{}') }) }).listen(process.env.PORT, '127.0.0.1')";
 
-/// Runs both, turn by turn, and prints medians.
+/// Runs the proxy and the Node server in turn and prints medians.
 pub(crate) fn measure(binary: &Path) -> Result<()> {
     let mut ours = Vec::new();
     let mut node = Vec::new();
@@ -39,7 +38,7 @@ struct Run {
     resident_mib: f64,
 }
 
-/// Nothing stands between the start and the program, since the time between them is measured.
+/// Starts the program directly, because the time from the start is measured.
 fn run_proxy(binary: &Path) -> Result<Run> {
     let proxy = Proxy::new(binary)?;
     let (folder, address) = (proxy.folder()?, free_address()?);

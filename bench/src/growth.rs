@@ -1,5 +1,5 @@
-//! What changes as the queue grows: the rate, memory, disk, and the time to open the store again. TikTok is down
-//! all the time.
+//! Measures the effect of a growing queue on the rate, memory, disk, and the time to reopen the store. TikTok is down the
+//! whole time.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ const TURN: Load = Load {
 };
 const READY_WITHIN: Duration = Duration::from_mins(5);
 
-/// What one size of the queue showed.
+/// The results for one size of the queue.
 struct Level {
     waiting: f64,
     resident_mib: f64,
@@ -38,11 +38,11 @@ struct Level {
     ours: Vec<Turn>,
     bare: Vec<Turn>,
     written_bytes: Vec<f64>,
-    /// Seconds from the start of a process, after a kill, to its first 202 and to its readiness.
+    /// Two times in seconds after the restart of a killed process: until its first 202, and until it is ready.
     reopened: Vec<(f64, f64)>,
 }
 
-/// Measures with an empty queue, with a million events and, if `long`, with ten.
+/// Measures with an empty queue, with a million events and, if `long`, with ten million.
 pub(crate) async fn measure(binary: &Path, long: bool) -> Result<()> {
     let proxy = Proxy::new(binary)?;
     let folder = proxy.folder()?;
@@ -109,7 +109,7 @@ fn load(level: &mut Level, server: &Server, folder: &Path) -> Result<()> {
 }
 
 fn reopen(level: &mut Level, server: Server, proxy: &Proxy, folder: &Path) -> Result<Server> {
-    // The end of a `Server` is a SIGKILL.
+    // Dropping a `Server` sends SIGKILL.
     drop(server);
     let started = Instant::now();
     let server = proxy.start(folder)?;
@@ -127,7 +127,7 @@ fn reopen(level: &mut Level, server: Server, proxy: &Proxy, folder: &Path) -> Re
     Ok(server)
 }
 
-/// What the files of a folder take on the disk.
+/// Returns the disk space of the files in a folder.
 fn disk_bytes(folder: &Path) -> Result<f64> {
     let mut bytes = 0.0;
     for entry in fs::read_dir(folder)? {

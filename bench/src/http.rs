@@ -1,4 +1,4 @@
-//! One request over one connection: for probes and orders, never for load.
+//! Sends one request over one connection, for probes and commands but not for load.
 
 use std::{
     io::{Read, Write},
@@ -10,14 +10,14 @@ use anyhow::{Context, Result};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What came back.
+/// The answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
 }
 
 impl Answer {
-    /// Whether the status is one of 2xx.
+    /// Returns whether the status is 2xx.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }

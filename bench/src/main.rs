@@ -1,13 +1,14 @@
-//! Measures Duet and prints what it found, each figure beside a reference that ran in the same minutes.
+//! Measures Duet and prints the results. Each figure has a reference that ran in the same minutes.
 //!
-//! `cargo xtask bench` builds the release binary and runs this. Nothing is asserted: the figures belong
-//! into `docs/benchmarks.md`, with the command that makes them.
+//! `cargo xtask bench` builds the release binary and runs this program. The program asserts nothing. The figures belong in
+//! `docs/benchmarks.md`, with the command that produces them.
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 mod accept;
 mod bare;
 mod batches;
 mod client;
+mod console;
 mod crash;
 mod deliver;
 mod event;
@@ -23,6 +24,7 @@ mod server;
 mod sink;
 mod syncs;
 mod usage;
+mod why;
 mod wrk;
 
 use std::{future::Future, path::Path};
@@ -33,7 +35,7 @@ use tokio::{net::TcpListener, runtime};
 const USAGE: &str = "\
 duet-bench PATH-OF-DUET-PROXY [NAME] [--long] [--rounds N]
 duet-bench serve bare|sink ADDRESS";
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     "footprint",
     "accept",
     "batches",
@@ -41,13 +43,15 @@ const NAMES: [&str; 7] = [
     "growth",
     "crash",
     "outage",
+    "why",
+    "console",
 ];
 
-/// How much is measured.
+/// The amount of measurements.
 #[derive(Clone, Copy, Default)]
 struct Extent {
     long: bool,
-    /// Of `crash`.
+    /// The rounds of `crash`.
     rounds: Option<u32>,
 }
 
@@ -88,6 +92,8 @@ fn measure(proxy: &Path, name: &str, Extent { long, rounds }: Extent) -> Result<
             on_this_thread(crash::measure(proxy, rounds))
         }
         "outage" => on_this_thread(outage::measure(proxy, long)),
+        "console" => console::measure(proxy),
+        "why" => on_this_thread(why::measure(proxy)),
         _ => bail!("there is no bench called {name}, only {}", NAMES.join(", ")),
     }
 }
@@ -103,7 +109,7 @@ async fn serve(what: &str, address: &str) -> Result<()> {
     }
 }
 
-/// One thread, as the proxy has.
+/// Runs work on one thread, as the proxy does.
 fn on_this_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,5 +1,5 @@
-//! An hour without TikTok at 200 events a second, in fewer minutes: the same 720,000 events come as fast as they
-//! are accepted. Then TikTok is back.
+//! Simulates an hour without TikTok at 200 events per second in fewer minutes: the same 720,000 events are posted as fast as
+//! the proxy accepts them. After the hour, TikTok works again.
 
 use std::{path::Path, time::Instant};
 
@@ -17,11 +17,11 @@ use crate::{
 };
 
 const EVENTS: u64 = 200 * 60 * 60;
-/// The hour is looked at six times.
+/// The hour is measured in six parts.
 const PARTS: u64 = 6;
 const FIRST_SECONDS: usize = 5;
 
-/// Runs the hour with delivery as fast as it can and, if `long`, with the settings nobody changed.
+/// Runs the hour with the fastest delivery and, if `long`, with default settings.
 pub(crate) async fn measure(binary: &Path, long: bool) -> Result<()> {
     println!(
         "outage: {} events, an hour at 200 a second, time-compressed",

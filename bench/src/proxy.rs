@@ -1,4 +1,4 @@
-//! The proxy, as it is measured: its release binary, a store of its own, no rate limit.
+//! The measured proxy: its release binary, a separate store, no rate limit.
 
 use std::{
     net::SocketAddr,
@@ -14,25 +14,28 @@ use crate::{
     server::{Server, bound, free_address},
 };
 
-/// How the proxy is run.
+/// The settings of the proxy.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     binary: PathBuf,
-    /// Where TikTok's stand-in listens, or nobody.
+    /// The address of the fake TikTok. Possibly no server listens there.
     tiktok: SocketAddr,
-    /// The most events in one request, where delivery is as fast as it can be.
+    /// The largest number of events in one request, for the fastest delivery.
     batch_events: Option<usize>,
     life: u32,
+    /// The address and the token of the console, if it is served.
+    console: Option<(SocketAddr, &'static str)>,
 }
 
 impl Proxy {
-    /// The proxy with nobody where TikTok should be.
+    /// Makes a proxy whose TikTok address has no server.
     pub(crate) fn new(binary: &Path) -> Result<Self> {
         Ok(Self {
             binary: binary.to_owned(),
             tiktok: free_address()?,
             batch_events: Some(1000),
             life: 0,
+            console: None,
         })
     }
 
@@ -48,36 +51,42 @@ impl Proxy {
         self
     }
 
-    /// Sends as an operator's proxy does who changed nothing.
+    /// Sends with the default settings.
     pub(crate) fn with_default_delivery(mut self) -> Self {
         self.batch_events = None;
         self
     }
 
-    /// Shows TikTok this number as its token, so that the processes of one store can be told apart.
+    /// Sends this number as TikTok's token, so the processes of one store can be told apart.
     pub(crate) fn in_life(mut self, life: u32) -> Self {
         self.life = life;
         self
     }
 
-    /// The release binary.
+    /// Serves the console at `address`.
+    pub(crate) fn with_console(mut self, address: SocketAddr, token: &'static str) -> Self {
+        self.console = Some((address, token));
+        self
+    }
+
+    /// Returns the path of the release binary.
     pub(crate) fn binary(&self) -> &Path {
         &self.binary
     }
 
-    /// Runs with the store in `folder`.
+    /// Starts the proxy with the store in `folder`.
     pub(crate) fn start(&self, folder: &Path) -> Result<Server> {
         self.start_at(free_address()?, folder)
     }
 
-    /// Runs at `address`, with the store in `folder`.
+    /// Starts the proxy at `address`, with the store in `folder`.
     pub(crate) fn start_at(&self, address: SocketAddr, folder: &Path) -> Result<Server> {
         let mut command = bound(&self.binary);
         self.configure(&mut command, address, folder);
         Server::start(command, address)
     }
 
-    /// The settings of every measurement.
+    /// Adds the settings of every measurement.
     pub(crate) fn configure(&self, command: &mut Command, address: SocketAddr, folder: &Path) {
         command
             .arg("serve")
@@ -90,6 +99,11 @@ impl Proxy {
             .env("TIKTOK_PIXEL_ID", "CDUETBENCH0000000001")
             .env("TIKTOK_ACCESS_TOKEN", format!("life-{}", self.life))
             .env("TIKTOK_API_BASE", format!("http://{}", self.tiktok));
+        if let Some((address, token)) = self.console {
+            command
+                .env("DUET_CONSOLE_LISTEN", address.to_string())
+                .env("DUET_CONSOLE_TOKEN", token);
+        }
         if let Some(events) = self.batch_events {
             command
                 .env("DUET_BATCH_EVENTS", events.to_string())
@@ -99,8 +113,8 @@ impl Proxy {
         }
     }
 
-    /// A folder for a store, on the disk that the binary is on: a temporary folder may be in memory, where
-    /// a sync costs nothing.
+    /// Makes a folder for a store on the disk of the binary. A temporary folder may be in memory, where a sync costs
+    /// nothing.
     pub(crate) fn folder(&self) -> Result<TempDir> {
         let beside = self.binary.parent().context("the binary has no folder")?;
         Ok(tempfile::Builder::new()
@@ -109,7 +123,7 @@ impl Proxy {
     }
 }
 
-/// A figure of `GET /metrics`, summed over its labels; 0 where it was never counted.
+/// Returns a figure of `GET /metrics`, summed over its labels. Returns 0 if it was never counted.
 pub(crate) fn metric(address: SocketAddr, name: &str) -> Result<f64> {
     let text = http::request(address, "GET", "/metrics", "")?.body;
     let values = text
@@ -120,7 +134,7 @@ pub(crate) fn metric(address: SocketAddr, name: &str) -> Result<f64> {
     Ok(values.sum())
 }
 
-/// How many events wait.
+/// Returns the number of waiting events.
 pub(crate) fn waiting(address: SocketAddr) -> Result<f64> {
     metric(address, "duet_queue_events")
 }

@@ -1,4 +1,4 @@
-//! What the proxy is measured against: each its own process, answering the same POST.
+//! The references for the proxy. Each reference is a separate process that answers the same POST.
 
 use std::{fs, net::SocketAddr, path::Path, process::Command};
 
@@ -9,7 +9,7 @@ use crate::server::{Server, bound, free_address};
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// nginx with one worker, answering 204. The folder holds its configuration.
+/// Starts nginx with one worker that answers 204. The folder contains its configuration.
 pub(crate) fn nginx(folder: &TempDir) -> Result<Server> {
     let address = free_address()?;
     let configuration = folder.path().join("nginx.conf");
@@ -35,12 +35,12 @@ fn nginx_configuration(address: SocketAddr) -> String {
     )
 }
 
-/// An axum handler that reads the body and answers 202.
+/// Starts an axum handler that reads the body and answers 202.
 pub(crate) fn bare() -> Result<Server> {
     serve("bare")
 }
 
-/// TikTok's stand-in.
+/// Starts the fake TikTok.
 pub(crate) fn sink() -> Result<Server> {
     serve("sink")
 }
@@ -52,7 +52,7 @@ fn serve(what: &str) -> Result<Server> {
     Server::start(command, address)
 }
 
-/// Plain Node: one request to `sink` an event.
+/// Starts plain Node, which sends one request to `sink` per event.
 pub(crate) fn node(sink: SocketAddr) -> Result<Server> {
     let address = free_address()?;
     let mut command = bound("node");
@@ -63,7 +63,7 @@ pub(crate) fn node(sink: SocketAddr) -> Result<Server> {
     Server::start(command, address)
 }
 
-/// A Next.js route in production: one request to `sink` an event. Builds it first.
+/// Builds and starts a Next.js route in production mode, which sends one request to `sink` per event.
 pub(crate) fn next(sink: SocketAddr) -> Result<Server> {
     let folder = Path::new(HERE).join("next");
     for arguments in [&["ci", "--no-audit", "--no-fund"][..], &["run", "build"]] {

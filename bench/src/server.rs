@@ -1,4 +1,4 @@
-//! A server process that is started for a measurement and ends with it.
+//! A server process that runs for one measurement.
 
 use std::{
     ffi::OsStr,
@@ -16,26 +16,26 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A running server.
 pub(crate) struct Server {
     process: Child,
-    /// Where it listens.
+    /// The address of the server.
     pub(crate) address: SocketAddr,
-    /// From the start of the process to its first answer to an event.
+    /// The time from the start of the process to its first answer to an event.
     pub(crate) first_answer: Duration,
 }
 
-/// A program that does not outlive this one, however this one ends.
+/// Prepares a program that ends when this program ends, for any reason.
 pub(crate) fn bound(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
 }
 
-/// An address of this machine where nobody listens.
+/// Returns a free address of this machine.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 impl Server {
-    /// Starts `command`, which listens at `address`, and posts one event to it as soon as that is possible.
+    /// Starts `command`, which listens at `address`, and posts one event as soon as possible.
     pub(crate) fn start(mut command: Command, address: SocketAddr) -> Result<Self> {
         let started = Instant::now();
         let process = command
@@ -63,17 +63,17 @@ impl Server {
         anyhow::bail!("{command:?} did not answer in time")
     }
 
-    /// The process, as the kernel knows it.
+    /// Returns the process id.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// CPU time so far, in microseconds.
+    /// Returns the CPU time until now, in microseconds.
     pub(crate) fn cpu_us(&self) -> Result<f64> {
         usage::cpu_us(self.id())
     }
 
-    /// Resident memory in MiB: all of it, the program's own pages included.
+    /// Returns the resident memory in MiB, including the pages of the program itself.
     pub(crate) fn resident_mib(&self) -> Result<f64> {
         Ok(usage::status_kib(self.id(), "VmRSS")? / 1024.0)
     }
@@ -81,7 +81,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only when the process has ended already.
+        // Both calls fail only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

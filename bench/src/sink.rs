@@ -1,7 +1,7 @@
-//! A stand-in for TikTok that is faster than what it measures: it reads the body, counts the events in it and
-//! answers. It judges nothing; the sandbox does that.
+//! A fake TikTok that is faster than the measured servers. The sink reads the body, counts its events and answers. The sink
+//! checks nothing; the sandbox does.
 //!
-//! `PUT /mode/…` says how it behaves, `GET /count` what it has got since.
+//! `PUT /mode/…` sets the sink's behaviour, and `GET /count` returns the counts since then.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -28,19 +28,19 @@ const OK: &str =
     r#"{"code":0,"message":"OK","request_id":"202611231200000102030405060708","data":{}}"#;
 const GATEWAY: &str = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>";
 const SLOW: Duration = Duration::from_millis(100);
-/// Numbers from here on belong to the events that only ask whether a server answers; they are not counted.
+/// From this number on, events only test whether a server answers. Such events are not counted.
 pub(crate) const PROBES: u64 = 1 << 63;
 
-/// How the sink behaves.
+/// The behaviour of the sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Takes everything at once.
+    /// Accepts everything at once.
     Up,
-    /// Takes everything after a tenth of a second.
+    /// Accepts everything after a tenth of a second.
     Slow,
-    /// Takes nothing: a gateway's page of HTML.
+    /// Accepts nothing: answers with a gateway's HTML page.
     Down,
-    /// Takes everything and closes the connection without a word.
+    /// Accepts everything and closes the connection without an answer.
     Cut,
 }
 
@@ -51,27 +51,27 @@ const MODES: [(&str, Mode); 4] = [
     ("cut", Mode::Cut),
 ];
 
-/// What came since the mode was set.
+/// The counts since the mode was set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Count {
     pub(crate) requests: u64,
     pub(crate) events: u64,
-    /// The numbers of all events, added up without regard to overflow.
+    /// The sum of all event numbers, with wrapping overflow.
     pub(crate) sum: u64,
-    /// When the first event came, and the last, after the mode was set.
+    /// When the first and the last event arrived after the mode was set.
     pub(crate) first_ms: Option<u64>,
     pub(crate) last_ms: u64,
-    /// Requests in the first second, the second, and so on.
+    /// The number of requests in the first second, the second, and so on.
     pub(crate) by_second: Vec<u64>,
 }
 
-/// One event that was stored.
+/// A stored event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Receipt {
     pub(crate) number: u64,
-    /// From which life of the proxy: the number that is its token.
+    /// The life of the proxy that sent the event: the number in the proxy's token.
     pub(crate) life: u32,
-    /// Whether the sender was left without an answer.
+    /// Whether the sender got no answer.
     pub(crate) cut: bool,
 }
 
@@ -82,19 +82,19 @@ impl Mode {
     }
 }
 
-/// Tells a sink in a process of its own how to behave. It counts anew.
+/// Sets the behaviour of a sink in a separate process, and resets its counts.
 pub(crate) fn behave(sink: &Server, mode: Mode) -> Result<()> {
     http::request(sink.address, "PUT", &format!("/mode/{}", mode.word()), "")?;
     Ok(())
 }
 
-/// Asks a sink in a process of its own what it has got.
+/// Returns the counts of a sink in a separate process.
 pub(crate) fn count(sink: &Server) -> Result<Count> {
     let answer = http::request(sink.address, "GET", "/count", "")?;
-    serde_json::from_str(&answer.body).context("the sink does not say what it has got")
+    serde_json::from_str(&answer.body).context("the sink must return its counts")
 }
 
-/// The sink's memory.
+/// The sink with its state.
 pub(crate) struct Sink(Mutex<State>);
 
 struct State {
@@ -105,7 +105,7 @@ struct State {
 }
 
 impl Sink {
-    /// A sink that is up and remembers every event where `receipts` says so.
+    /// Makes a sink that accepts everything. With `receipts` it remembers every event.
     pub(crate) fn new(receipts: bool) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             mode: Mode::Up,
@@ -115,7 +115,7 @@ impl Sink {
         })))
     }
 
-    /// Behaves differently and counts anew.
+    /// Sets the behaviour and resets the counts.
     pub(crate) fn behave(&self, mode: Mode) {
         self.with(|state| {
             state.mode = mode;
@@ -124,7 +124,7 @@ impl Sink {
         });
     }
 
-    /// Every event that was stored, in the order of arrival.
+    /// Returns every stored event, in the order of arrival.
     pub(crate) fn receipts(&self) -> Vec<Receipt> {
         self.with(|state| state.receipts.take()).unwrap_or_default()
     }
@@ -136,7 +136,7 @@ impl Sink {
             let sink = Arc::clone(&self);
             tokio::spawn(async move {
                 let answer = service_fn(|request| sink.answer(request));
-                // A connection that breaks is the other end's affair.
+                // A broken connection is not an error of the sink.
                 let _ = http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), answer)
                     .await;
@@ -160,7 +160,7 @@ impl Sink {
                     GATEWAY,
                 ));
             }
-            // hyper closes a connection whose service failed.
+            // hyper closes a connection if its service fails.
             Mode::Cut => bail!("cut"),
         }
         Ok(response(StatusCode::OK, "application/json", OK))
@@ -235,7 +235,7 @@ struct Event<'a> {
     event_id: &'a str,
 }
 
-/// The numbers at the end of the events' ids. What is not TikTok's JSON holds none.
+/// Returns the numbers at the end of the events' ids. Returns none if the body is not TikTok's JSON.
 fn numbers(body: &[u8]) -> Vec<u64> {
     let events = serde_json::from_slice::<Body<'_>>(body).map_or(Vec::new(), |body| body.data);
     let number = |event: &Event<'_>| {

@@ -1,5 +1,4 @@
-//! How often the proxy has the disk sync: counted by the kernel's eyes (strace), beside the proxy's own count of
-//! commits.
+//! Counts the proxy's disk syncs with strace, beside the proxy's own count of commits.
 
 use std::{
     fs,
@@ -20,7 +19,7 @@ use crate::{
 const CALLS: [&str; 4] = ["fsync", "fdatasync", "sync_file_range", "pwrite64"];
 const SUMMARY_WITHIN: Duration = Duration::from_secs(10);
 
-/// Loads a proxy under strace and prints the calls. Rates under strace mean nothing.
+/// Runs a proxy under strace, sends it many requests, and prints the proxy's system calls. Rates under strace have no meaning.
 pub(crate) fn count(proxy: &Proxy, load: Load) -> Result<()> {
     if Command::new("strace")
         .arg("-V")
@@ -33,7 +32,7 @@ pub(crate) fn count(proxy: &Proxy, load: Load) -> Result<()> {
     }
     let folder = proxy.folder()?;
     let (summary, address) = (folder.path().join("strace"), free_address()?);
-    // With -D the proxy is our child, and strace its own: it writes its summary when the proxy has ended.
+    // With -D the proxy is our child, and strace is the proxy's child. strace writes its summary when the proxy has ended.
     let mut command = bound("strace");
     command
         .args(["-D", "-f", "-c", "-e"])
@@ -62,7 +61,7 @@ pub(crate) fn count(proxy: &Proxy, load: Load) -> Result<()> {
     Ok(())
 }
 
-/// The summary's calls and how often each was made.
+/// Returns the system calls in the summary with their counts.
 fn read(summary: &Path) -> Result<Vec<(String, f64)>> {
     let started = Instant::now();
     while started.elapsed() < SUMMARY_WITHIN {

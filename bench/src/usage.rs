@@ -1,4 +1,4 @@
-//! What the kernel says a process has used. From `/proc` and `/sys`, which are Linux's.
+//! Reads the resource use of a process from the kernel, in `/proc` and `/sys` of Linux.
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
@@ -7,22 +7,22 @@ use anyhow::{Context, Result};
 /// The kernel counts CPU time in hundredths of a second, on every architecture.
 const TICK_US: f64 = 10_000.0;
 
-/// CPU time of a process so far, user and system, in microseconds.
+/// Returns the CPU time of a process until now, user and system, in microseconds.
 pub(crate) fn cpu_us(process: u32) -> Result<f64> {
     Ok(ticks(&format!("/proc/{process}/stat"), &[UTIME, STIME])? * TICK_US)
 }
 
-/// CPU time of this process so far, in microseconds.
+/// Returns the CPU time of this process until now, in microseconds.
 pub(crate) fn own_cpu_us() -> Result<f64> {
     Ok(ticks("/proc/self/stat", &[UTIME, STIME])? * TICK_US)
 }
 
-/// CPU time of this process's children that have ended, in microseconds.
+/// Returns the CPU time of this process's ended children, in microseconds.
 pub(crate) fn ended_children_cpu_us() -> Result<f64> {
     Ok(ticks("/proc/self/stat", &[CUTIME, CSTIME])? * TICK_US)
 }
 
-/// CPU time of everything on this machine since it started, in microseconds.
+/// Returns the CPU time of the whole machine since its start, in microseconds.
 pub(crate) fn machine_cpu_us() -> Result<f64> {
     let text = fs::read_to_string("/proc/stat").context("no /proc/stat")?;
     let line = text.lines().next().unwrap_or_default();
@@ -31,18 +31,18 @@ pub(crate) fn machine_cpu_us() -> Result<f64> {
         .skip(1)
         .filter_map(|n| n.parse().ok())
         .collect();
-    // user, nice, system, idle, iowait, irq, softirq, steal; what follows is counted in user already.
+    // user, nice, system, idle, iowait, irq, softirq, steal. The remaining columns are already part of user.
     let idle: f64 = columns.iter().skip(3).take(2).sum();
     Ok((columns.iter().take(8).sum::<f64>() - idle) * TICK_US)
 }
 
-/// A line of `/proc/PID/status`, such as `VmRSS`, in KiB.
+/// Returns a line of `/proc/PID/status`, such as `VmRSS`, in KiB.
 pub(crate) fn status_kib(process: u32, name: &str) -> Result<f64> {
     figure(&format!("/proc/{process}/status"), name)
 }
 
-/// How many bytes were written to the device that holds `folder`, by whomever. What a process has had written
-/// (`write_bytes` in `/proc/PID/io`) is counted by whole folios, of which the device gets only the blocks that changed.
+/// Returns the bytes that all processes wrote to the device of `folder`. The bytes of one process (`write_bytes` in
+/// `/proc/PID/io`) are counted in whole folios, but the device gets only the changed blocks.
 pub(crate) fn device_written_bytes(folder: &Path) -> Result<f64> {
     let device = fs::metadata(folder)?.dev();
     let major = (device >> 8) & 0xfff;
@@ -56,7 +56,7 @@ pub(crate) fn device_written_bytes(folder: &Path) -> Result<f64> {
     Ok(sectors * 512.0)
 }
 
-// Places in /proc/PID/stat, counted from the field behind the program's name.
+// Positions in /proc/PID/stat, counted from the field after the program's name.
 const UTIME: usize = 11;
 const STIME: usize = 12;
 const CUTIME: usize = 13;

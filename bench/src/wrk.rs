@@ -1,4 +1,4 @@
-//! One turn of load by wrk, which shares the machine with the server it loads.
+//! One turn of load by wrk. wrk and the loaded server share the machine.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ use crate::{
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wrk/events.lua");
 
-/// What wrk is told.
+/// The settings of wrk.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) connections: u32,
@@ -21,24 +21,24 @@ pub(crate) struct Load {
     pub(crate) events: u32,
 }
 
-/// What one turn showed.
+/// The results of one turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Turn {
-    /// Events a second.
+    /// Events per second.
     pub(crate) rate: f64,
-    /// Events that were answered.
+    /// Answered events.
     pub(crate) events: f64,
-    /// CPU of the server for one event, in microseconds.
+    /// The server's CPU time per event, in microseconds.
     pub(crate) cpu_us: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
-    /// Requests whose answer was no success.
+    /// Requests whose answer was not a success.
     pub(crate) refused: f64,
     /// Requests without an answer.
     pub(crate) broken: f64,
-    /// How many cores wrk had. It has one thread: near 1, it was wrk that could do no more.
+    /// The number of cores that wrk used. wrk has one thread. A number near 1 means that wrk itself was the limit.
     pub(crate) wrk: f64,
-    /// How many cores were busy with neither the server nor wrk: the sink, and all that disturbs.
+    /// The number of cores that neither the server nor wrk used: the sink, and other programs.
     pub(crate) others: f64,
 }
 
@@ -72,7 +72,7 @@ impl Load {
     }
 
     fn wrk(&self, server: &Server) -> Result<String> {
-        // A second thread would take the server's core away.
+        // A second thread would use the server's core.
         let output = bound("wrk")
             .args(["-t", "1", "-s", SCRIPT, "-c", &self.connections.to_string()])
             .args(["-d", &self.seconds.to_string(), "--timeout", "10"])
@@ -91,7 +91,7 @@ impl Load {
     }
 }
 
-/// So that no turn repeats the events of another.
+/// Returns a prefix that makes the events of each turn different.
 fn prefix() -> String {
     std::iter::repeat_with(fastrand::lowercase)
         .take(8)

@@ -1,4 +1,4 @@
--- Posts events with ids and people of their own. Arguments: the event's file, the run's prefix (8 characters), events a
+-- Posts events with different ids and persons. Arguments: the event's file, the run's prefix (8 characters), events per
 -- request.
 local ID = string.rep("0", 32)
 local PERSON = string.rep("0", 7)

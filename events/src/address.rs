@@ -1,4 +1,4 @@
-//! The address of a page without what it says of a person.
+//! Removes personal data from page addresses.
 //!
 //! Shops put e-mail addresses and phone numbers into paths, parameters and fragments, often encoded more than once.
 
@@ -9,11 +9,11 @@ use crate::{
     personal::{self, is_personal_part},
 };
 
-/// Longer addresses are left out: TikTok states no limit, and a page address has no use for one.
+/// The longest page address that is sent, in bytes. TikTok states no limit, but no page needs a longer address.
 const MAX_LENGTH: usize = 4096;
 
-/// A page's address as it may travel, and whether something personal was removed from it. `None` for
-/// what is no full `http` or `https` URL of at most 4096 bytes.
+/// Returns a page's address without personal data, and whether something was removed. Returns `None` if the text is not a
+/// full `http` or `https` URL of at most 4096 bytes.
 pub fn clean(text: &str) -> Option<(String, bool)> {
     let scheme = ["http://", "https://"].into_iter().find(|scheme| {
         let start = text.get(..scheme.len());
@@ -41,7 +41,7 @@ pub fn clean(text: &str) -> Option<(String, bool)> {
     if let Some(fragment) = fragment.strip_prefix('#') {
         let (path, query) = cut(fragment, '?');
         let start = clean.len();
-        // `#token=…&email=…` has parameters without a question mark.
+        // A fragment such as `#token=…&email=…` has parameters without a question mark.
         if path.contains('=') {
             push_pairs(path, "", &mut clean);
         } else {
@@ -53,7 +53,7 @@ pub fn clean(text: &str) -> Option<(String, bool)> {
         }
     }
     let is_changed = clean.len() != text.len();
-    // What no part shows may still show in the whole.
+    // The whole address can show personal data that no single part shows.
     let path_start = scheme.len() + host.len();
     if personal::has_email(clean.get(path_start..).unwrap_or_default()) {
         clean.truncate(path_start);
@@ -62,8 +62,8 @@ pub fn clean(text: &str) -> Option<(String, bool)> {
     Some((clean, is_changed))
 }
 
-/// A text, or the addresses of pages in it, without what is personal there, and without e-mail addresses. `None` where
-/// there is nothing of that.
+/// Removes e-mail addresses and personal data from a text and from the page addresses in the text. Returns `None` if there
+/// is nothing to remove.
 pub(crate) fn clean_text(text: &str) -> Option<String> {
     if !text.contains("://") {
         return personal::without_email(text);
@@ -86,7 +86,7 @@ pub(crate) fn clean_text(text: &str) -> Option<String> {
     personal::without_email(&left).or((left != text).then_some(left))
 }
 
-/// What is before a sign, and the rest with it.
+/// Splits a text before the first `sign`. The second part starts with the sign.
 fn cut(text: &str, sign: char) -> (&str, &str) {
     text.split_at(text.find(sign).unwrap_or(text.len()))
 }
@@ -106,7 +106,7 @@ fn push_query(query: &str, clean: &mut String) {
     }
 }
 
-/// Pushes what may travel of parameters, and `before` if there is something.
+/// Appends the parameters that are not personal to `clean`, with `before` in front of them.
 fn push_pairs<'a>(pairs: &'a str, mut before: &'a str, clean: &mut String) {
     if pairs.is_empty() {
         clean.push_str(before);
@@ -119,7 +119,7 @@ fn push_pairs<'a>(pairs: &'a str, mut before: &'a str, clean: &mut String) {
             before = pair.get(word.len()..).unwrap_or_default();
         }
     }
-    // A sign at the very end stays where it was.
+    // Keep a separator at the very end of the parameters.
     if pairs.ends_with(['&', ';']) && clean.ends_with(|c| c != '?') && before != "?" {
         clean.push_str(before);
     }

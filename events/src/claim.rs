@@ -1,4 +1,4 @@
-//! One event as its sender states it: every field checked, none believed yet.
+//! One event as its sender states it. Every field is checked, but no field is trusted yet.
 
 use alloc::{string::String, vec::Vec};
 
@@ -17,18 +17,18 @@ mod time;
 pub(crate) use read::misspelt;
 pub(crate) use time::sent_at;
 
-/// One event of a request, opened but not judged.
+/// One event of a request, parsed but not checked.
 #[derive(Clone, Debug)]
 pub struct Stated<'a> {
     fields: Option<Fields<'a>>,
-    /// The body it came in held malformed Unicode.
+    /// The body of this event contained malformed Unicode.
     pub(crate) is_mended: bool,
-    /// What is to be said of the body it came in.
+    /// The warnings about the body of this event.
     pub(crate) warnings: Vec<Invalid>,
 }
 
 impl<'a> Stated<'a> {
-    /// Of one member of `events`.
+    /// Wraps one member of `events`.
     pub(crate) fn of(value: Value<'a>) -> Self {
         Self::new(Fields::read(value, Place::Outermost).ok())
     }
@@ -52,64 +52,65 @@ impl<'a> From<&'a RawValue> for Stated<'a> {
     }
 }
 
-/// What a sender says of one event.
+/// The content of one event, as its sender states it.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// What happened.
+    /// The event's name.
     pub name: EventName,
-    /// The sender's own id, if it has one.
+    /// The sender's own event id, if the sender gave an id.
     pub id: Option<EventId>,
-    /// When it happened by the sender's clock, in Unix seconds.
+    /// The time of the event by the sender's clock, in Unix seconds.
     pub time: Option<i64>,
-    /// When it was sent by the same clock, in Unix milliseconds.
+    /// The time of sending by the same clock, in Unix milliseconds.
     pub sent_at_ms: Option<i64>,
-    /// Who it is about. `ip` and `user_agent` are what the sender says they are.
+    /// The person. The sender states `ip` and `user_agent`, so they are not verified.
     pub user: User,
-    /// Where it happened.
+    /// The page of the event.
     pub page: Page,
-    /// What it was about.
+    /// The event's properties.
     pub properties: Properties,
-    /// Limited Data Use was asked for.
+    /// The sender asked for Limited Data Use.
     pub limited_data_use: bool,
-    /// What became of the Pixel's copy.
+    /// The result of the Pixel's copy of the event.
     pub pixel: Option<PixelLeg>,
-    /// Which pixel it is for, where there are several.
+    /// The pixel that receives the event, if there are several pixels.
     pub pixel_id: Option<String>,
-    /// The code that makes it a test event.
+    /// The code that makes this a test event.
     pub test_event_code: Option<TestCode>,
-    /// What was repaired, left out or looks odd.
+    /// Warnings about fields that were repaired, left out or look odd.
     pub warnings: Vec<Invalid>,
 }
 
-/// What became of the Pixel's copy of an event.
+/// The result of the Pixel's copy of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PixelLeg {
-    /// The Pixel took it.
+    /// The Pixel accepted the event.
     Fired,
     /// The Pixel's script could not load.
     Blocked,
     /// The page has no Pixel.
     Absent,
-    /// The page did not ask for it.
+    /// The page turned the Pixel's copy off.
     Off,
 }
 
-/// A test event code as its sender states it. Only a server may; so only a server's can be wrong.
+/// A test event code as its sender states it. Only a server can send a test event code, so a page cannot break the rule for
+/// the code.
 #[derive(Clone, Debug)]
 pub enum TestCode {
-    /// Text, without blanks around it.
+    /// Text without blanks around it.
     Text(String),
-    /// It is something else.
+    /// A value that is not a test event code.
     Unusable(Invalid),
 }
 
-/// An event that is not taken, and why.
+/// A rejected event and the reasons.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// The sender's own id, as far as it could be read.
+    /// The sender's own event id, if it is readable.
     pub event_id: Option<String>,
-    /// Every rule it broke; at least one.
+    /// Every rule that the event breaks; at least one.
     pub errors: Vec<Invalid>,
 }
 
@@ -117,8 +118,8 @@ impl Claim {
     /// Reads one event of a request. `country` is for phone numbers without a country code.
     ///
     /// # Errors
-    /// Everything at once for which it is rejected: it cannot be reported, or that might be against somebody's will
-    /// or money. Anything else is repaired or left out, and a warning says so.
+    /// Returns every reason for a rejection at once. An event is rejected if it cannot be reported, or if reporting it might
+    /// be against a person's will or cost money. Any other wrong field is repaired or left out with a warning.
     pub fn read(stated: Stated<'_>, country: Option<Country>) -> Result<Self, Refusal> {
         let mut problems = Problems {
             is_mended: stated.is_mended,
@@ -174,7 +175,7 @@ impl Claim {
         }
     }
 
-    /// The event, under the id and the time the proxy settled on.
+    /// Builds the event with the id and the time that the proxy chose.
     pub fn into_event(self, id: EventId, time: i64) -> Event {
         Event {
             name: self.name,
@@ -187,10 +188,10 @@ impl Claim {
         }
     }
 
-    /// Checks that a page may use the id it gives, see [`EventId::check_reserved`].
+    /// Checks that a page is allowed to use its event id, see [`EventId::check_reserved`].
     ///
     /// # Errors
-    /// `reserved_id` on `event_id`.
+    /// Returns `reserved_id` on `event_id`.
     pub fn check_id(&self) -> Result<(), Invalid> {
         let order_id = self.properties.order_id.as_deref();
         match &self.id {
@@ -201,7 +202,7 @@ impl Claim {
 }
 
 impl PixelLeg {
-    /// The word on the wire.
+    /// Returns the name in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fired => "fired",

@@ -1,26 +1,25 @@
-//! One event, complete and correct, as TikTok gets it.
+//! One complete and valid event, in the form for TikTok.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{EventId, EventName, Page, Properties, User};
 
-/// An event that cannot be wrong any more. It serialises to an element of `data` in TikTok's
-/// Events API 2.0.
+/// An event that has passed every check. The event serialises to an element of `data` in TikTok's Events API 2.0.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// What happened.
+    /// The event's name.
     pub name: EventName,
-    /// The key both legs share.
+    /// The deduplication key of both legs.
     pub id: EventId,
-    /// When it happened, in Unix seconds.
+    /// The time of the event, in Unix seconds.
     pub time: i64,
-    /// Who it is about.
+    /// The person.
     pub user: User,
-    /// Where it happened.
+    /// The page of the event.
     pub page: Page,
-    /// What it was about.
+    /// The event's properties.
     pub properties: Properties,
-    /// Limited Data Use was asked for.
+    /// The sender asked for Limited Data Use.
     pub limited_data_use: bool,
 }
 

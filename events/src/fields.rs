@@ -1,5 +1,5 @@
-//! Reads the members of a JSON object one by one, each against its rule, and collects every problem
-//! instead of stopping at the first.
+//! Reads the members of a JSON object one by one and checks each against its rule. The reader collects every problem instead
+//! of stopping at the first.
 
 use alloc::{
     borrow::{Cow, ToOwned},
@@ -27,12 +27,12 @@ pub(crate) use read::digits;
 use value::Member;
 pub(crate) use value::{Kind, Number, Scalar, Value};
 
-/// What rejects the event, and what was repaired, left out or looks odd while it goes on.
+/// The problems of an event. Errors reject the event. Warnings report fields that were repaired, left out or look odd.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     pub(crate) errors: Vec<Invalid>,
     pub(crate) warnings: Vec<Invalid>,
-    /// The body held malformed Unicode, which is U+FFFD now.
+    /// The body contained malformed Unicode, which was replaced by U+FFFD.
     pub(crate) is_mended: bool,
 }
 
@@ -54,7 +54,7 @@ impl Problems {
         self.warn_of(|| Invalid::with(rule, field, &format!(", got {got}")));
     }
 
-    /// Warns of a number that became text, and that it may have been another one.
+    /// Warns that a number became text, and warns if the number might have been rounded before.
     pub(crate) fn warn_of_number(&mut self, field: &str, number: Number) {
         self.warn(field.to_owned(), &repair::NUMBER_AS_TEXT);
         if number.may_be_rounded() {
@@ -62,34 +62,34 @@ impl Problems {
         }
     }
 
-    /// Warns of a text that was mended.
+    /// Warns about a text in which malformed Unicode was replaced.
     pub(crate) fn warn_of_mended(&mut self, text: &str, field: impl FnOnce() -> String) {
         if self.is_mended && text.contains(char::REPLACEMENT_CHARACTER) {
             self.warn(field(), &repair::UNICODE);
         }
     }
 
-    /// One event brings back so many warnings and no more.
+    /// Adds a warning, unless the event already has the maximum number of warnings.
     pub(crate) fn warn_of(&mut self, warning: impl FnOnce() -> Invalid) {
         if self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(warning());
         }
     }
 
-    /// Keeps the value, or files its rejection as an error.
+    /// Returns the value, or records its rejection as an error.
     pub(crate) fn keep<T>(&mut self, result: Result<T, Invalid>) -> Option<T> {
         result.map_err(|broken| self.errors.push(broken)).ok()
     }
 }
 
-/// Where an object stands in the body. It is written out only where something is wrong.
+/// The place of an object in the body. The path is written as text only if something is wrong.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place {
-    /// It is the event or the batch.
+    /// The object is the event or the batch.
     Outermost,
-    /// It is the member of that name.
+    /// The object is the member with this name.
     Member(&'static str),
-    /// It is an element of the array of that name.
+    /// The object is an element of the array with this name.
     Element(&'static str, usize),
 }
 
@@ -103,7 +103,7 @@ impl Place {
     }
 }
 
-/// An object's members that have not been read yet; `null` counts as absent, but for numbers.
+/// The unread members of an object. `null` counts as absent, except for numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {
     place: Place,
@@ -112,14 +112,14 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Opens the text of an object that is outermost; `None` when it is something else.
+    /// Parses the text of the outermost object. Returns `None` if the text is not an object.
     pub(crate) fn outermost(text: &'a str, kind: Kind) -> Option<Self> {
         let members = value::open(text, kind).ok()?;
         Some(Self::of(members, Place::Outermost))
     }
 
     /// # Errors
-    /// What it is instead, in words, when `value` is no object.
+    /// Returns the actual type in words if `value` is not an object.
     pub(crate) fn read(value: Value<'a>, place: Place) -> Result<Self, &'static str> {
         let members = match value {
             Value::Object(members) => members,
@@ -146,12 +146,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A member; `null` counts as absent.
+    /// Takes a member. `null` counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value<'a>> {
         self.take_even_null(name).filter(|value| !value.is_null())
     }
 
-    /// Where the same member is given twice, the last one counts, as it does in a browser.
+    /// Takes a member, `null` too. If the member is given twice, the last one counts, as in a browser.
     pub(crate) fn take_even_null(&mut self, name: &str) -> Option<Value<'a>> {
         if self.left == 0 {
             return None;
@@ -166,7 +166,7 @@ impl<'a> Fields<'a> {
         found
     }
 
-    /// What nobody asked for, the way it was written.
+    /// Returns the members that were not read, as they were written.
     pub(crate) fn rest(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.unread().filter_map(|(name, value)| match value {
             Value::Raw(raw) if !value.is_null() => Some((name, *raw)),
@@ -174,18 +174,18 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The names nobody asked for.
+    /// Returns the names of the members that were not read.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &str> {
         self.unread().map(|(name, _)| name)
     }
 
-    /// Whether a member that nobody asked for holds such a value.
+    /// Returns whether an unread member has a value for which `is` is true.
     pub(crate) fn holds(&self, name: &str, is: impl Fn(&Scalar<'_>) -> bool) -> bool {
         let mut unread = self.unread().filter(|(unread, _)| *unread == name);
         unread.any(|(_, value)| is(&value.clone().scalar()))
     }
 
-    /// Warns of every member nobody asked for, naming the nearest of `known`.
+    /// Warns about every unread member, and names the nearest of `known`.
     pub(crate) fn warn_of_unknown(&self, known: &[&str], problems: &mut Problems) {
         for name in self.unknown() {
             self.warn_of_one(name, known, problems);
@@ -195,7 +195,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn warn_of_one(&self, name: &str, known: &[&str], problems: &mut Problems) {
         problems.warn_of(|| {
             let near = near::nearest(name, known);
-            let detail = format!("; the nearest one is {near}");
+            let detail = format!("; the nearest known field is {near}");
             Invalid::with(&leave_out::UNKNOWN_FIELD, self.path_of(name), &detail)
         });
     }
@@ -206,7 +206,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Members that travel on as they came.
+/// Members that are passed on unchanged.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extra(Vec<(Cow<'static, str>, Box<RawValue>)>);
 
@@ -215,7 +215,7 @@ impl Extra {
         self.0.push((name.into(), raw.to_owned()));
     }
 
-    /// Adds what was read of a member, as JSON.
+    /// Adds a member's value as JSON.
     pub(crate) fn put(&mut self, name: impl Into<Cow<'static, str>>, read: &impl serde::Serialize) {
         if let Ok(raw) = serde_json::value::to_raw_value(read) {
             self.0.push((name.into(), raw));
@@ -233,9 +233,9 @@ impl Extra {
     }
 }
 
-/// Whether there is a control character in a text.
+/// Returns whether a text contains a control character.
 pub(crate) fn has_controls(text: &str) -> bool {
-    // To look at all bytes is quicker than to stop at the first that is not plain.
+    // Checking all bytes is faster than stopping at the first byte that is not plain.
     let is_plain = text
         .bytes()
         .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));

@@ -1,9 +1,8 @@
-//! Personal values: normalised, then SHA-256. The only place a [`Hashed`] is made.
+//! Normalises personal values and hashes them with SHA-256. A [`Hashed`] is made only here.
 //!
-//! The rules are TikTok's own where it states them, and the safe reading where senders disagree: an
-//! e-mail address is trimmed and lower-cased and nothing else (dots and `+tags` stay); a phone number
-//! is hashed as E.164 with its `+`; an external id keeps its case. A value that already is a digest
-//! passes, in lower case.
+//! The rules are TikTok's own rules if TikTok states them. If senders disagree, Duet changes less. An e-mail address is only
+//! trimmed and lower-cased; its dots and `+tags` stay. A phone number is hashed as E.164 with its `+`. An external id keeps
+//! its case. A value that is already a digest is kept, in lower case.
 
 use alloc::{borrow::ToOwned, string::String};
 use core::fmt;
@@ -15,17 +14,17 @@ use crate::{
 
 /// The SHA-256 of a normalised personal value.
 ///
-/// It prints as `[hashed]`, since a digest still tells two people apart.
+/// A digest prints as `[hashed]`, because it still identifies a person.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hashed([u8; 32]);
 
 impl Hashed {
-    /// The digest.
+    /// Returns the bytes of the digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The digest as it travels: 64 lower-case hex digits.
+    /// Returns the digest in the form for sending: 64 lower-case hex digits.
     pub fn to_hex(&self) -> String {
         self.hex(str::to_owned)
     }
@@ -39,8 +38,8 @@ impl Hashed {
         then(str::from_utf8(&digits).unwrap_or_default())
     }
 
-    /// Of an e-mail address that is [plain](plain::email), or its digest. `None` when it is not one local part, one `@`
-    /// and one domain, or stands for [nobody].
+    /// Hashes an e-mail address that is [plain](plain::email), or keeps its digest. Returns `None` unless the address is one
+    /// local part, one `@` and one domain. Also returns `None` if the address stands for [nobody].
     pub fn of_email(plain: &str) -> Option<Self> {
         match Self::already(plain.chars()) {
             Some(digest) => digest.of_somebody(),
@@ -48,11 +47,11 @@ impl Hashed {
         }
     }
 
-    /// Of a phone number that is [plain](plain::phone), brought to E.164 first, or its digest; `country` is for numbers
-    /// without a country code.
+    /// Hashes a phone number that is [plain](plain::phone), after bringing it to E.164, or keeps its digest. `country` is
+    /// for numbers without a country code.
     ///
     /// # Errors
-    /// As [`phone::e164`]: a number that cannot be dialled is refused, never hashed as typed.
+    /// Returns the error of [`phone::e164`]. A number that cannot be dialled is rejected and never hashed as typed.
     pub fn of_phone(
         plain: impl Iterator<Item = char> + Clone,
         country: Option<Country>,
@@ -63,8 +62,8 @@ impl Hashed {
         }
     }
 
-    /// Of the advertiser's own id of a person, [trimmed](plain::trim), case kept, or its digest. `None` when it stands
-    /// for [nobody].
+    /// Hashes the advertiser's own id of a person, or keeps its digest. The id must be [trimmed](plain::trim), and its case
+    /// is kept. Returns `None` if the id stands for [nobody].
     pub fn of_external_id(trimmed: &str) -> Option<Self> {
         match Self::already(trimmed.chars()) {
             Some(digest) => digest.of_somebody(),
@@ -72,7 +71,7 @@ impl Hashed {
         }
     }
 
-    /// The digest of an e-mail address in clear text.
+    /// Hashes an e-mail address in clear text.
     fn of_plain_email(plain: &str) -> Option<Self> {
         let text = plain.as_bytes();
         let one_sided = text.starts_with(b"@") || text.ends_with(b"@");
@@ -82,10 +81,10 @@ impl Hashed {
         (ats == 1 && !one_sided).then(|| Self::of(text))
     }
 
-    /// Of a phone number that is no digest, see [`of_phone`](Self::of_phone).
+    /// Hashes a phone number that is not a digest, see [`of_phone`](Self::of_phone).
     ///
     /// # Errors
-    /// As [`phone::e164`].
+    /// Returns the error of [`phone::e164`].
     fn of_plain_phone(
         plain: impl Iterator<Item = char>,
         country: Option<Country>,
@@ -93,12 +92,12 @@ impl Hashed {
         phone::e164(plain, country).map(|number| Self::of(number.write(&mut [0; 16])))
     }
 
-    /// Of the advertiser's own id of a person that is neither a digest nor a word for [nobody].
+    /// Hashes the advertiser's own id of a person. The id is neither a digest nor a word for [nobody].
     fn of_plain_id(trimmed: &str) -> Self {
         Self::of(trimmed.as_bytes())
     }
 
-    /// The digest, unless it is one of nothing.
+    /// Returns the digest, or `None` if it is the digest of a word for nobody.
     fn of_somebody(self) -> Option<Self> {
         (!nobody::is_digest(&self.0)).then_some(self)
     }
@@ -107,7 +106,7 @@ impl Hashed {
         Self(sha256(normalised))
     }
 
-    /// A value that is a digest already.
+    /// Reads a value that is already a digest.
     fn already(value: impl Iterator<Item = char>) -> Option<Self> {
         let mut digest = [0; 32];
         let mut digits = value.map(|c| c.to_digit(16));
@@ -119,7 +118,7 @@ impl Hashed {
     }
 }
 
-/// The SHA-256 of a message.
+/// Returns the SHA-256 of a message.
 pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
     use sha2::Digest as _;
 
@@ -139,19 +138,19 @@ impl serde::Serialize for Hashed {
     }
 }
 
-/// An e-mail address, [plain](plain::email) and hashed.
+/// Makes an e-mail address [plain](plain::email) and hashes it.
 ///
 /// # Errors
-/// `email` as [`Hashed::of_email`], `nobody`.
+/// Returns `email` in the cases of [`Hashed::of_email`], or `nobody`.
 pub fn email(raw: &str) -> Result<Hashed, Invalid> {
     let hashed = plain::email(raw).and_then(|plain| Hashed::of_email(&plain));
     hashed.ok_or_else(|| Invalid::of(if is_nobody(raw) { &NOBODY } else { &EMAIL }, "user.email"))
 }
 
-/// A phone number, brought to E.164 and hashed.
+/// Brings a phone number to E.164 and hashes it.
 ///
 /// # Errors
-/// `phone` as [`Hashed::of_phone`], `nobody`.
+/// Returns `phone` in the cases of [`Hashed::of_phone`], or `nobody`.
 pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
     Hashed::of_phone(plain::phone(raw), country).map_err(|flaw| {
         if is_nobody(raw) {
@@ -162,21 +161,22 @@ pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
     })
 }
 
-/// The advertiser's own id of a person: trimmed, case kept, hashed.
+/// Trims the advertiser's own id of a person, keeps its case, and hashes it.
 ///
 /// # Errors
-/// `nobody` as [`Hashed::of_external_id`].
+/// Returns `nobody` in the cases of [`Hashed::of_external_id`].
 pub fn external_id(raw: &str) -> Result<Hashed, Invalid> {
     let hashed = Hashed::of_external_id(plain::trim(raw)).filter(|_| !is_nobody(raw));
     hashed.ok_or_else(|| Invalid::of(&NOBODY, "user.external_id"))
 }
 
-/// A first or last name: trimmed, lower-cased, inner spaces kept, hashed. `None` when it stands for [nobody].
+/// Trims, lower-cases and hashes a first or last name. Inner spaces are kept. Returns `None` if the name stands for
+/// [nobody].
 pub fn person_name(raw: &str) -> Option<Hashed> {
     lowered(raw.trim())
 }
 
-/// A postal code: lower-cased, without spaces and dashes, hashed. `None` when it stands for [nobody].
+/// Lower-cases a postal code, removes spaces and dashes, and hashes it. Returns `None` if the code stands for [nobody].
 pub fn zip_code(raw: &str) -> Option<Hashed> {
     let joined: String = raw
         .chars()
@@ -192,7 +192,7 @@ fn lowered(text: &str) -> Option<Hashed> {
     }
 }
 
-/// Whether a value stands for nobody, as it is or as a digest.
+/// Returns whether a value, in clear text or as a digest, stands for nobody.
 pub(crate) fn is_nobody(raw: &str) -> bool {
     let text = plain::order_id(raw);
     nobody::is_no_person(&text)

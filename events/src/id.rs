@@ -1,4 +1,4 @@
-//! The deduplication key that both legs of an event share.
+//! The deduplication key of an event. Both legs send the same key.
 
 use alloc::{borrow::ToOwned, format, string::String};
 
@@ -6,19 +6,19 @@ use uuid::Builder;
 
 use crate::{Invalid, hash::sha256, name::aliases, rule::reject};
 
-/// The longest id TikTok is known to keep apart.
+/// The longest id that TikTok is known to compare in full.
 pub const MAX_LENGTH: usize = 64;
 
-/// An event's id: 1 to 64 of `A-Z a-z 0-9 _ . : -`.
+/// An event's id: 1 to 64 characters of `A-Z a-z 0-9 _ . : -`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct EventId(String);
 
 impl EventId {
-    /// Takes the caller's own id.
+    /// Checks the caller's own id.
     ///
     /// # Errors
-    /// `event_id` when it is empty, too long or holds another character.
+    /// Returns `event_id` if the id is empty, too long or contains another character.
     pub fn parse(id: &str) -> Result<Self, Invalid> {
         if is_id(id) {
             return Ok(Self(id.to_owned()));
@@ -26,17 +26,17 @@ impl EventId {
         Err(Invalid::of(&reject::EVENT_ID, "event_id"))
     }
 
-    /// The id of `event` for an order, see [`of_order`].
+    /// Derives the id of `event` from an order, see [`of_order`].
     pub fn derive(event: &str, order_id: &str) -> Self {
         Self::uuid(of_order(event, order_id))
     }
 
-    /// Checks that `event` of `order_id` may have this id. An id that has the form of a derived one is reserved: it
-    /// must be derived from this order, and from this event's name or an alias of it. Otherwise anybody could spend
-    /// the id of another order's conversion.
+    /// Checks that `event` of `order_id` is allowed to have this id. An id in the form of a derived id is reserved. A
+    /// reserved id must be derived from this order, and from this event's name or an alias of the name. Otherwise a sender
+    /// could use up the id of another order's conversion.
     ///
     /// # Errors
-    /// `reserved_id` when it is reserved for another event or another order.
+    /// Returns `reserved_id` if the id is reserved for another event or another order.
     pub fn check_reserved(&self, event: &str, order_id: Option<&str>) -> Result<(), Invalid> {
         let is_own = |order_id| aliases(event).any(|name| Self::derive(name, order_id) == *self);
         if !is_reserved(&self.0) || order_id.is_some_and(is_own) {
@@ -45,12 +45,12 @@ impl EventId {
         Err(Invalid::of(&reject::RESERVED_ID, "event_id"))
     }
 
-    /// A fresh id out of 16 random bytes, see [`of_chance`].
+    /// Makes a new id from 16 random bytes, see [`of_chance`].
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self::uuid(of_chance(bytes))
     }
 
-    /// The id as it travels.
+    /// Returns the id as it is sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -68,14 +68,14 @@ impl From<EventId> for String {
     }
 }
 
-/// Whether a text is an id.
+/// Returns whether a text is an id.
 pub fn is_id(id: &str) -> bool {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
     (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(plain)
 }
 
-/// Whether an id has the form of one that is derived from an order: a lower-case UUID of version 8.
+/// Returns whether an id has the form of an id derived from an order: a lower-case UUID of version 8.
 pub fn is_reserved(id: &str) -> bool {
     let fits = |(place, byte): (usize, u8)| match place {
         8 | 13 | 18 | 23 => byte == b'-',
@@ -86,17 +86,17 @@ pub fn is_reserved(id: &str) -> bool {
     id.len() == uuid::fmt::Hyphenated::LENGTH && id.bytes().enumerate().all(fits)
 }
 
-/// The id of `event` for an order, as the bytes of a UUID: the same on every page, in every webhook,
+/// Derives the id of `event` from an order, as the bytes of a UUID. The id is the same on every page, in every webhook and
 /// after every restart.
 ///
-/// SHA-256 of `duet/1|<event>|<order_id>`, its first 16 bytes as a version-8 UUID (RFC 9562).
+/// The id is the first 16 bytes of the SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID (RFC 9562).
 pub fn of_order(event: &str, order_id: &str) -> [u8; 16] {
     let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
         sha256(format!("duet/1|{event}|{order_id}").as_bytes());
     Builder::from_custom_bytes(bytes).into_uuid().into_bytes()
 }
 
-/// A fresh id, as the bytes of a version-4 UUID, out of 16 random bytes.
+/// Makes the bytes of a version-4 UUID from 16 random bytes.
 pub fn of_chance(bytes: [u8; 16]) -> [u8; 16] {
     Builder::from_random_bytes(bytes).into_uuid().into_bytes()
 }

@@ -1,31 +1,31 @@
-//! What was wrong with a value, in words a page author understands.
+//! Describes a wrong value in words that a page author understands.
 
 use alloc::{borrow::Cow, format, string::String};
 
 use crate::Rule;
 
-/// The most warnings that one event brings back.
+/// The largest number of warnings for one event.
 pub const MAX_WARNINGS: usize = 20;
 /// The longest path of a field, in characters.
 const MAX_PATH: usize = 64;
 
-/// One broken rule. Fields of a body are known only when it is read, so its texts may be owned; the page,
-/// which has no room for sentences, goes by the rules' own types.
+/// One broken rule. The texts can be owned, because some field names come from the body. The page has no room for sentences
+/// and uses the rules' own types instead.
 ///
-/// `message` never repeats the offending value: it may be personal.
+/// `message` never repeats the wrong value, because the value may be personal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Invalid {
-    /// The field as it stands in the body, dotted: `properties.contents.0.content_id`.
+    /// The path of the field in the body, with dots: `properties.contents.0.content_id`.
     pub field: Cow<'static, str>,
-    /// A stable name for the rule, for programs: `unknown_field`, `e164`, `too_old` ...
+    /// A stable name of the rule, for programs: `unknown_field`, `e164`, `too_old` ...
     pub rule: Cow<'static, str>,
     /// The rule as a sentence, for people.
     pub message: Cow<'static, str>,
 }
 
 impl Invalid {
-    /// `field` broke `rule`; `message` says what would have been right.
+    /// Reports that `field` broke `rule`. `message` states the correct form.
     pub const fn new(field: &'static str, rule: &'static str, message: &'static str) -> Self {
         Self {
             field: Cow::Borrowed(field),
@@ -34,12 +34,12 @@ impl Invalid {
         }
     }
 
-    /// `field` broke `rule`, which says itself what must hold and what was done.
+    /// Reports that `field` broke `rule`. The rule states what must hold and what was done.
     pub fn of(rule: &Rule, field: impl Into<Cow<'static, str>>) -> Self {
         Self::with(rule, field, "")
     }
 
-    /// As [`Invalid::of`], with a few words between the rule and what was done: `, got a number`.
+    /// Does what [`Invalid::of`] does, and adds a detail such as `, got a number` before the text of what was done.
     pub fn with(rule: &Rule, field: impl Into<Cow<'static, str>>, detail: &str) -> Self {
         let field = printable(field.into());
         let Rule { name, must, done } = *rule;
@@ -56,18 +56,18 @@ impl Invalid {
         }
     }
 
-    /// The rule's name.
+    /// Returns the rule's name.
     pub fn rule(&self) -> &str {
         &self.rule
     }
 
-    /// The field's name.
+    /// Returns the field's name.
     pub fn field(&self) -> &str {
         &self.field
     }
 }
 
-/// A path as it may be repeated: its sender's own names in it are printable, short, and no e-mail address.
+/// Makes a path safe to repeat: printable, short and not an e-mail address. A path can contain names from the sender.
 fn printable(path: Cow<'static, str>) -> Cow<'static, str> {
     let plain = |c: char| c.is_ascii_graphic() && c != '@';
     if path.len() <= MAX_PATH && path.chars().all(plain) {

@@ -1,22 +1,21 @@
-//! The vocabulary of Duet: what an event is, on the page and in the proxy alike.
+//! The vocabulary of Duet: the definition of an event for the page and for the proxy.
 //!
-//! Both legs of Duet use this crate, so that a name, an id, a phone number or a digest cannot differ
-//! between them. It does no I/O and knows no clock, no randomness and no JavaScript: what a rule needs
-//! from the world comes in as an argument.
+//! Both legs of Duet use this crate. So a name, an id, a phone number or a digest cannot differ between the legs. The crate
+//! does no I/O and uses no clock, no randomness and no JavaScript. A rule that needs outside data gets it as an argument.
 //!
 //! | Module | Holds |
 //! |---|---|
 //! | [`name`] | event names: standard, former, reserved, custom |
 //! | [`id`] | the deduplication key, random or derived from an order |
-//! | [`plain`] | what people type, without what only looks different |
-//! | [`hash`] | SHA-256 of what is normalised; the only place a [`Hashed`] is made |
-//! | [`phone`] | any way of writing a phone number -> E.164 |
-//! | [`nobody`] | keys that stand for nobody |
-//! | [`currency`] | the currencies TikTok takes |
-//! | [`rule`] | every rule of an event, with what happens where it is broken |
+//! | [`plain`] | removes differences between typed texts that only look different |
+//! | [`hash`] | SHA-256 of normalised values; a [`Hashed`] is made only here |
+//! | [`phone`] | brings a phone number in any notation to E.164 |
+//! | [`nobody`] | values that stand for nobody |
+//! | [`currency`] | the currencies that TikTok accepts |
+//! | [`rule`] | every rule of an event, and what happens if it is broken |
 //! | [`invalid`] | which field broke which rule |
-//! | `event`, `user`, `page`, `properties` | one event, as TikTok gets it (feature `serde`) |
-//! | `address`, `personal` | personal data outside `user`, and how it is removed (feature `serde`) |
+//! | `event`, `user`, `page`, `properties` | one event, as it is sent to TikTok (feature `serde`) |
+//! | `address`, `personal` | removes personal data outside `user` (feature `serde`) |
 //! | `order` | an order as the shop's server registers it (feature `serde`) |
 //! | `claim`, `wire` | one event as its sender states it; the bodies of requests and answers (feature `serde`) |
 #![no_std]
@@ -58,7 +57,7 @@ pub mod user;
 #[cfg(feature = "serde")]
 pub mod wire;
 
-pub use currency::Currency;
+pub use currency::{Currency, MAX_MINOR, Unreadable, minor_units};
 pub use hash::Hashed;
 pub use id::EventId;
 pub use invalid::Invalid;

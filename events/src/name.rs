@@ -1,14 +1,14 @@
-//! Event names, as TikTok's web events know them (the list of May 2025).
+//! Event names of TikTok's web events (the list of May 2025).
 //!
-//! A name travels exactly as its caller wrote it, on both legs: whether TikTok would match
-//! `CompletePayment` on one with `Purchase` on the other is not documented. Only Duet's own memory
-//! compares names by their [canonical](EventName::canonical) form.
+//! Both legs send a name exactly as the caller wrote it. TikTok does not document whether `CompletePayment` on one leg
+//! matches `Purchase` on the other leg. Only Duet's own memory compares names by their [canonical](EventName::canonical)
+//! form.
 
 use alloc::{borrow::ToOwned, string::String};
 
 use crate::{Invalid, rule::reject};
 
-/// The names TikTok optimises for today.
+/// The names that TikTok optimises for today.
 pub const STANDARD: [&str; 18] = [
     "AddPaymentInfo",
     "AddToCart",
@@ -30,8 +30,8 @@ pub const STANDARD: [&str; 18] = [
     "ViewContent",
 ];
 
-/// Former standard names, still taken by TikTok, and what they are called now (themselves where they
-/// have no successor). `Pageview` is what the Pixel's `page()` reports; servers also write `PageView`.
+/// Former standard names that TikTok still accepts, each with its current name. A name without a successor has itself as its
+/// current name. The Pixel's `page()` reports `Pageview`; servers also write `PageView`.
 pub const FORMER: [(&str, &str); 6] = [
     ("ClickButton", "ClickButton"),
     ("CompletePayment", "Purchase"),
@@ -41,8 +41,8 @@ pub const FORMER: [(&str, &str); 6] = [
     ("SubmitForm", "Lead"),
 ];
 
-/// Names TikTok rewrites on arrival. They cannot be custom events, and the two legs could be rewritten
-/// differently, so they are refused.
+/// Names that TikTok rewrites when it receives them. Such names are rejected. A reserved name cannot be a custom event, and
+/// TikTok could rewrite the two legs differently.
 pub const RESERVED: [&str; 13] = [
     "AddBilling",
     "Browse",
@@ -61,20 +61,20 @@ pub const RESERVED: [&str; 13] = [
 
 const MAX_CUSTOM: usize = 50;
 
-/// The name of an event: a standard one, a former one, or a well-formed custom one.
+/// The name of an event: a standard name, a former name, or a well-formed custom name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct EventName(String);
 
 impl EventName {
-    /// Reads a name, case and all.
+    /// Checks a name. The case of its letters matters.
     ///
     /// # Errors
-    /// `reserved_name` for a name TikTok rewrites; `event_name` for one that differs from a standard
-    /// name only in case, is longer than 50 characters, does not start with a letter, or holds
-    /// anything but letters, digits, `_` and `-`.
+    /// Returns `reserved_name` for a name that TikTok rewrites. Returns `event_name` for a name that differs from a standard
+    /// name only in case, is longer than 50 characters, or does not start with a letter. Also returns `event_name` for a
+    /// name with other characters than letters, digits, `_` and `-`.
     pub fn parse(name: &str) -> Result<Self, Invalid> {
-        // Most are: to find that out here is quicker than by the text that a page has.
+        // Most names are standard. Comparing with the standard names is faster than `check`.
         if STANDARD.contains(&name) {
             return Ok(Self(name.to_owned()));
         }
@@ -84,29 +84,29 @@ impl EventName {
             Err(Flaw::OtherCase) => Err(Invalid::with(
                 &reject::EVENT_NAME,
                 "event",
-                ", got a standard event in another case, which TikTok would count as a custom one",
+                ", got a standard name in another case, which TikTok would count as a custom event",
             )),
             Err(Flaw::Malformed) => Err(Invalid::of(&reject::EVENT_NAME, "event")),
         }
     }
 
-    /// The name as its caller wrote it.
+    /// Returns the name as its caller wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it says that somebody has paid, or is about to.
+    /// Returns whether the event reports a payment or a coming payment.
     pub fn is_money(&self) -> bool {
         matches!(self.canonical(), "Purchase" | "Subscribe" | "PlaceAnOrder")
     }
 
-    /// The name under which a repeat is recognised, see [`canonical`].
+    /// Returns the name under which repeats are found, see [`canonical`].
     pub fn canonical(&self) -> &str {
         canonical(&self.0)
     }
 }
 
-/// The name under which a repeat is recognised: `CompletePayment` and `Purchase` are one event.
+/// Returns the name under which repeats are found. `CompletePayment` and `Purchase` have the same one.
 pub fn canonical(name: &str) -> &str {
     match name {
         "CompletePayment" => "Purchase",
@@ -116,7 +116,7 @@ pub fn canonical(name: &str) -> &str {
     }
 }
 
-/// The names that share one entry in Duet's memory with `name`, itself first.
+/// Returns the names that share one entry in Duet's memory with `name`, `name` first.
 pub fn aliases(name: &str) -> impl Iterator<Item = &str> {
     let former = FORMER.into_iter().map(|(former, _)| former);
     let known = STANDARD.into_iter().chain(former);
@@ -124,18 +124,18 @@ pub fn aliases(name: &str) -> impl Iterator<Item = &str> {
     core::iter::once(name).chain(others)
 }
 
-/// Why a text is no event name.
+/// The reason why a text is not an event name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
-    /// TikTok rewrites it.
+    /// TikTok rewrites the name.
     Reserved,
-    /// It differs from a standard name only in case.
+    /// The name differs from a standard name only in case.
     OtherCase,
-    /// It is too long, or holds characters that no name has.
+    /// The name is too long or contains a forbidden character.
     Malformed,
 }
 
-/// Whether a text is an event name. `sdk/page/names.js` does the same on a page, and `tests/names.json` holds both.
+/// Checks whether a text is an event name. `sdk/page/names.js` does the same on a page, and `tests/names.json` tests both.
 fn check(name: &str) -> Result<(), Flaw> {
     let former = FORMER.into_iter().map(|(former, _)| former);
     let mut known = STANDARD.into_iter().chain(former);

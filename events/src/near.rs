@@ -1,9 +1,9 @@
-//! Which known name an unknown one is nearly.
+//! Finds the known name that an unknown name probably means.
 
-/// The most letters that a misspelt name differs in.
+/// The largest number of wrong letters in a misspelt name.
 const MISSPELT: usize = 2;
 
-/// The nearest of `known`, however far.
+/// Returns the nearest of `known`, at any distance.
 pub(crate) fn nearest<'k>(name: &str, known: &[&'k str]) -> &'k str {
     let name = Letters::of(name);
     let nearest = known
@@ -12,18 +12,18 @@ pub(crate) fn nearest<'k>(name: &str, known: &[&'k str]) -> &'k str {
     nearest.copied().unwrap_or_default()
 }
 
-/// Which of `guarded` a name is, written in another case or with at most two letters wrong.
+/// Returns the name in `guarded` that differs from `name` only in case or in at most two letters.
 pub(crate) fn misspelt<'g>(name: &str, guarded: &[&'g str]) -> Option<&'g str> {
     let name = Letters::of(name);
     let is_near = |guarded: &&&str| name.distance(&Letters::of(guarded)) <= MISSPELT;
     guarded.iter().find(is_near).copied()
 }
 
-/// The longest name that is compared. The names of fields are shorter.
+/// The longest name that is compared. All field names are shorter.
 const LONGEST: usize = 32;
 
-/// The letters and digits of a name, without what tells `pixelId`, `pixel-id` and `pixel_id` apart and what nobody sees. It
-/// lies on the stack: a body may hold thousands of unknown names.
+/// The letters and digits of a name. Invisible characters and the differences between `pixelId`, `pixel-id` and `pixel_id`
+/// are removed. The letters are stored on the stack, because a body can contain thousands of unknown names.
 struct Letters {
     letters: [char; LONGEST],
     count: usize,
@@ -47,8 +47,8 @@ impl Letters {
         self.letters.into_iter().take(self.count)
     }
 
-    /// How many letters have to be changed, added or removed to make one name of the other; at least the difference
-    /// in length.
+    /// Returns the number of letters to change, add or remove to turn one name into the other. The number is at least the
+    /// difference in length.
     fn distance(&self, other: &Self) -> usize {
         let difference = self.count.abs_diff(other.count);
         if difference > MISSPELT * 4 {

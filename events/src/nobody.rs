@@ -1,16 +1,16 @@
-//! Keys that stand for nobody: what programs write where they have no value, and the digest of each.
+//! Values that stand for nobody: the words that programs write for a missing value, and the digest of each.
 //!
-//! Every visitor without an id would be one person to TikTok.
+//! If Duet sent such values, TikTok would see all visitors without an id as one person.
 
 use crate::hash::sha256;
 
-/// What programs write where they have no value.
+/// The words that programs write for a missing value.
 const WORDS: [&str; 6] = ["", "undefined", "null", "nan", "none", "[object object]"];
 
-/// What else programs write where nobody is signed in. An event or an order may well be called so.
+/// More words that programs write if nobody is signed in. An event or an order can have such a name.
 const NO_PERSON: [&str; 3] = ["true", "false", "0"];
 
-/// The same in the cases in which programs write it, with the first four bytes of its SHA-256.
+/// The same words in the cases that programs write, with the first four bytes of their SHA-256.
 pub static DIGESTS: [(u32, &str); 20] = [
     (0x0a48_1a8d, "NAN"),
     (0x140b_edbf, "none"),
@@ -34,18 +34,18 @@ pub static DIGESTS: [(u32, &str); 20] = [
     (0xfcbc_f165, "false"),
 ];
 
-/// Whether a trimmed text is one of those words.
+/// Returns whether a trimmed text is one of `WORDS`.
 pub fn is_word(trimmed: &str) -> bool {
     WORDS.iter().any(|word| word.eq_ignore_ascii_case(trimmed))
 }
 
-/// Whether a trimmed text cannot name a person: one of the words for nothing, `true`, `false` or `0`.
+/// Returns whether a trimmed text cannot name a person: a word for a missing value, `true`, `false` or `0`.
 pub fn is_no_person(trimmed: &str) -> bool {
     let mut words = NO_PERSON.iter();
     is_word(trimmed) || words.any(|word| word.eq_ignore_ascii_case(trimmed))
 }
 
-/// Whether a digest is one of nothing.
+/// Returns whether a digest is the digest of a word for nobody.
 pub(crate) fn is_digest(digest: &[u8; 32]) -> bool {
     let [a, b, c, d, ..] = *digest;
     let start = u32::from_be_bytes([a, b, c, d]);
@@ -53,7 +53,8 @@ pub(crate) fn is_digest(digest: &[u8; 32]) -> bool {
     words.any(|(_, word)| sha256(word.as_bytes()) == *digest)
 }
 
-/// Whether a text is a macro of an advertising system that nobody replaced: `__CLICKID__`, `{{x}}`, `${x}`, `[x]`, `<x>`, `%%x%%`.
+/// Returns whether a text is an unreplaced macro of an advertising system: `__CLICKID__`, `{{x}}`, `${x}`, `[x]`, `<x>`,
+/// `%%x%%`.
 pub fn is_macro(text: &str) -> bool {
     [
         ("__", "__"),

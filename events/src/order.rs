@@ -1,7 +1,8 @@
-//! An order as a shop's own server registers it, before it is paid.
+//! An order as a shop's own server registers it before the payment.
 
 use alloc::{
     borrow::{Cow, ToOwned},
+    collections::BTreeMap,
     string::{String, ToString},
     vec::Vec,
 };
@@ -9,42 +10,50 @@ use alloc::{
 use serde_json::value::RawValue;
 
 use crate::{
-    Country, Currency, Invalid, User,
-    fields::{Fields, Kind, Place, Problems, Scalar, Stated, Value, has_controls, is_whole},
-    nobody, personal, plain,
+    Country, Currency, Invalid, Unreadable, User,
+    fields::{Fields, Kind, Place, Problems, Scalar, Value, has_controls},
+    minor_units, nobody, personal, plain,
     rule::{reject, repair},
 };
 
-/// The smallest order in dong: no bank in Vietnam moves less.
-const SMALLEST_VND: f64 = 1000.0;
+/// The smallest order in dong that is not free. No bank in Vietnam transfers less.
+const SMALLEST_VND: i64 = 1000;
+/// The largest number of payment providers with their own id for one order, and the longest such id in bytes.
+const MOST_REFERENCES: usize = 8;
+const LONGEST_REFERENCE: usize = 128;
 
-/// What a server says of an order.
+/// The content of an order registration, as a server states it.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// The shop's own id of it, as the page and the memo of the transfer name it.
+    /// The shop's own id of the order. The page and the memo of the transfer contain the same id.
     pub order_id: String,
-    /// What is to be paid, in major units.
-    pub amount: f64,
-    /// The currency of `amount`.
+    /// The amount to pay, in minor units of `currency`.
+    pub amount_minor: i64,
+    /// The currency of the amount.
     pub currency: Currency,
-    /// The plan that is bought.
+    /// The ids of the order at payment providers, by provider name.
+    pub references: BTreeMap<String, String>,
+    /// The plan that the customer buys.
     pub plan_id: Option<String>,
-    /// What the shop calls it.
+    /// The shop's name of the plan.
     pub plan_name: Option<String>,
-    /// How often it is paid, such as `monthly`.
+    /// The payment interval, such as `monthly`.
     pub billing_cycle: Option<String>,
-    /// Who buys it, hashed. `ip` and `user_agent` are what the server says they are.
+    /// The buyer, hashed. The server states `ip` and `user_agent`, so they are not verified.
     pub user: User,
-    /// What was left out.
+    /// The pixels that receive the payment if no event of a page names a pixel.
+    pub pixel_ids: Vec<String>,
+    /// Warnings about fields that were left out.
     pub warnings: Vec<Invalid>,
 }
 
 impl Order {
-    /// Reads a registration: `{order_id, amount, currency, plan_id?, plan_name?, billing_cycle?, user?}`. `country`
-    /// is for phone numbers without a country code.
+    /// Reads a registration: `{order_id, amount, currency, references?, plan_id?, plan_name?, billing_cycle?, pixel_ids?,
+    /// user?}`. `amount` is in major units and is read from its digits. `country` is for phone numbers without a country
+    /// code.
     ///
     /// # Errors
-    /// Everything that is wrong with it at once.
+    /// Returns everything that is wrong with the registration at once.
     pub fn read(raw: &RawValue, country: Option<Country>) -> Result<Self, Vec<Invalid>> {
         let mut problems = Problems::default();
         let mut fields = Fields::outermost(raw.get(), Kind::Sealed)
@@ -61,9 +70,12 @@ impl Order {
         let amount = required(amount, "amount", &mut problems);
         let currency = currency(&mut fields, &mut problems);
         let currency = required(currency, "currency", &mut problems);
+        let references = fields.take("references");
+        let references = references.map(|stated| references_of(stated, &mut problems));
         let mut text = |name| fields.strict_text(name, &mut problems).map(Cow::into_owned);
         let (plan_id, plan_name, billing_cycle) =
             (text("plan_id"), text("plan_name"), text("billing_cycle"));
+        let pixel_ids = pixel_ids(&mut fields, &mut problems);
         let user = fields.take("user").and_then(|user| {
             let read = Fields::read(user, Place::Member("user"));
             read.map_err(|got| problems.reject_got("user".into(), &reject::OBJECT, got))
@@ -73,20 +85,22 @@ impl Order {
         for name in fields.unknown() {
             problems.reject(fields.path_of(name), &reject::UNKNOWN_FIELD);
         }
-        if let (Some(amount), Some(currency)) = (amount, currency) {
-            check(amount, currency, &mut problems);
-        }
+        let amount_minor = amount
+            .zip(currency)
+            .and_then(|(token, currency)| minor(token, currency, &mut problems));
         let Problems {
             errors, warnings, ..
         } = problems;
-        match (order_id, amount, currency) {
-            (Some(order_id), Some(amount), Some(currency)) if errors.is_empty() => Ok(Self {
+        match (order_id, amount_minor, currency) {
+            (Some(order_id), Some(amount_minor), Some(currency)) if errors.is_empty() => Ok(Self {
                 order_id,
-                amount,
+                amount_minor,
                 currency,
+                references: references.unwrap_or_default(),
                 plan_id,
                 plan_name,
                 billing_cycle,
+                pixel_ids,
                 user: user.unwrap_or_default(),
                 warnings,
             }),
@@ -95,19 +109,81 @@ impl Order {
     }
 }
 
-fn amount(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<f64> {
-    let (stated, got) = match fields.take("amount")? {
-        value @ (Value::Raw(_) | Value::Number(_)) => {
-            (Stated::read(value.clone(), None), value.scalar().got())
-        }
-        other => (Stated::Unusable, other.scalar().got()),
-    };
+/// Returns the digits of the amount, as they were written.
+fn amount<'a>(fields: &mut Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
+    let stated = fields.take("amount")?;
+    let got = stated.clone().scalar().got();
     match stated {
-        Stated::Number(amount) => return Some(amount),
-        _ if got == "a number" => problems.reject("amount", &reject::RANGE),
-        _ => problems.reject_got("amount".into(), &reject::NUMBER, got),
+        Value::Raw(raw) if got == "a number" => Some(raw.get()),
+        _ => {
+            problems.reject_got("amount".into(), &reject::NUMBER, got);
+            None
+        }
     }
+}
+
+/// Converts the amount to minor units. Money must be exact. So an amount that only causes a warning in an event is an error
+/// in an order.
+fn minor(token: &str, currency: Currency, problems: &mut Problems) -> Option<i64> {
+    let broken = match minor_units(token, currency.decimals()) {
+        // A free trial costs nothing at first.
+        Ok(0) => return Some(0),
+        Ok(minor) if currency.as_str() == "VND" && minor < SMALLEST_VND => &reject::MINIMUM,
+        Ok(minor) => return Some(minor),
+        Err(Unreadable::Range) => &reject::RANGE,
+        Err(Unreadable::Decimals) => &reject::MINOR_UNITS,
+        Err(Unreadable::Number) => {
+            let got = "a number with an exponent";
+            problems.reject_got("amount".into(), &reject::NUMBER, got);
+            return None;
+        }
+    };
+    problems.reject("amount", broken);
     None
+}
+
+/// Reads the ids of an order at payment providers. Each id is an integer or a text.
+fn references_of(stated: Value<'_>, problems: &mut Problems) -> BTreeMap<String, String> {
+    let place = Place::Member("references");
+    let read = Fields::read(stated, place).ok().and_then(|fields| {
+        let references = fields.rest().map(|(provider, id)| {
+            let is_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+            let is_provider = (1..=32).contains(&provider.len()) && provider.bytes().all(is_name);
+            let id = match Value::Raw(id).scalar() {
+                Scalar::Text(text) => text.into_owned(),
+                Scalar::Number(number) if !number.is_fractional() => number.integer()?.to_string(),
+                _ => return None,
+            };
+            let fits = (1..=LONGEST_REFERENCE).contains(&id.len()) && !has_controls(&id);
+            (is_provider && fits).then(|| (provider.to_owned(), id))
+        });
+        let references = references.collect::<Option<BTreeMap<_, _>>>()?;
+        (references.len() <= MOST_REFERENCES).then_some(references)
+    });
+    read.unwrap_or_else(|| {
+        problems.reject("references", &reject::REFERENCES);
+        BTreeMap::new()
+    })
+}
+
+fn pixel_ids(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<String> {
+    let mut pixel_ids: Vec<String> = Vec::new();
+    let list = fields.take("pixel_ids").map(Value::array);
+    match list.transpose() {
+        Ok(list) => {
+            for id in list.unwrap_or_default() {
+                match id.scalar() {
+                    Scalar::Text(id) if pixel_ids.iter().any(|known| known == id.trim()) => {}
+                    Scalar::Text(id) => pixel_ids.push(id.trim().to_owned()),
+                    other => problems.reject_got("pixel_ids".into(), &reject::STRING, other.got()),
+                }
+            }
+        }
+        Err(other) => {
+            problems.reject_got("pixel_ids".into(), &reject::ARRAY, other.scalar().got());
+        }
+    }
+    pixel_ids
 }
 
 fn currency(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Currency> {
@@ -116,25 +192,9 @@ fn currency(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Currency
     problems.keep(read)
 }
 
-/// Money has to be exact: what TikTok would merely wonder about is an error here.
-fn check(amount: f64, currency: Currency, problems: &mut Problems) {
-    let broken = if amount <= 0.0 {
-        Some(&reject::RANGE)
-    } else if currency.whole() && !is_whole(amount) {
-        Some(&reject::MINOR_UNITS)
-    } else if currency.as_str() == "VND" && amount < SMALLEST_VND {
-        Some(&reject::MINIMUM)
-    } else {
-        None
-    };
-    if let Some(rule) = broken {
-        problems.reject("amount", rule);
-    }
-}
-
-/// The id of an order as everybody writes it: composed letters, no invisible characters, no blanks around it; 1 to 128
-/// bytes, all printable. `None` for what cannot name one order: a word for nothing, or what holds an e-mail address.
-/// Events, registrations, webhooks and questions for an order's status all read its id with this.
+/// Normalises an order id: composes letters and removes invisible characters and blanks around it. The id must have 1 to 128
+/// printable bytes. Returns `None` if the text cannot name one order: a word for a missing value, or a text with an e-mail
+/// address. Events, registrations, webhooks and status requests all read an order id with this function.
 pub fn clean_id(raw: &str) -> Option<Cow<'_, str>> {
     const LONGEST: usize = 128;
     let id = plain::order_id(raw);
@@ -142,8 +202,7 @@ pub fn clean_id(raw: &str) -> Option<Cow<'_, str>> {
     (fits && !nobody::is_word(&id) && !personal::has_email(&id)).then_some(id)
 }
 
-/// Reads a member as an order's id; an integer becomes text. Says what it repaired, and leaves to the caller what
-/// follows from one that is unusable.
+/// Reads a member as an order id. An integer becomes text. Reports repairs; the caller decides about an unusable id.
 pub(crate) fn read_id(stated: Scalar<'_>, path: &str, problems: &mut Problems) -> Option<String> {
     match stated {
         Scalar::Text(text) => {
@@ -192,15 +251,51 @@ mod tests {
     fn an_order_is_read_whole() {
         let order = read(
             r#"{"order_id":"PHO7K3M9Q2X","amount":99000,"currency":"vnd","plan_id":"pro","plan_name":"Pro",
-                "billing_cycle":"monthly","user":{"email":"lan@example.com","userId":"user_2abcDEF"}}"#,
+                "billing_cycle":"monthly","pixel_ids":["P1"," P2","P1"],"user":{"email":"lan@example.com","userId":"user_2abcDEF"}}"#,
         )
         .unwrap();
         assert_eq!(order.order_id, "PHO7K3M9Q2X");
+        assert_eq!(order.amount_minor, 99_000);
         assert_eq!(order.currency.as_str(), "VND");
         assert_eq!(order.billing_cycle.as_deref(), Some("monthly"));
+        assert_eq!(order.pixel_ids, ["P1", "P2"]);
         assert_eq!(
             (order.user.email.len(), order.user.external_id.len()),
             (1, 1)
+        );
+    }
+
+    #[test]
+    fn an_amount_is_read_from_its_digits() {
+        for (amount, currency, minor) in [
+            ("99000", "VND", 99_000),
+            ("99000.0", "VND", 99_000),
+            ("29.00", "USD", 2_900),
+            ("29", "usd", 2_900),
+            ("0.07", "USD", 7),
+            ("0", "USD", 0),
+            ("0", "VND", 0),
+            ("1.005", "KWD", 1_005),
+        ] {
+            let text =
+                alloc::format!(r#"{{"order_id":"A","amount":{amount},"currency":"{currency}"}}"#);
+            assert_eq!(read(&text).unwrap().amount_minor, minor, "{text}");
+        }
+    }
+
+    #[test]
+    fn providers_know_an_order_by_integers_and_texts() {
+        let order = read(
+            r#"{"order_id":"A","amount":1000,"currency":"VND","references":{"payos":92704,"vnpay":"T-1"}}"#,
+        );
+        let references = order.unwrap().references;
+        let references: Vec<_> = references.iter().collect();
+        assert_eq!(
+            references,
+            [
+                (&"payos".to_string(), &"92704".to_string()),
+                (&"vnpay".to_string(), &"T-1".to_string())
+            ]
         );
     }
 
@@ -216,6 +311,38 @@ mod tests {
                 ][..],
             ),
             (
+                r#"{"order_id":"A","amount":29.999,"currency":"USD"}"#,
+                &[("amount", "minor_units")],
+            ),
+            (
+                r#"{"order_id":"A","amount":2.9e1,"currency":"USD"}"#,
+                &[("amount", "number")],
+            ),
+            (
+                r#"{"order_id":"A","amount":1e400,"currency":"USD"}"#,
+                &[("amount", "number")],
+            ),
+            (
+                r#"{"order_id":"A","amount":10000000000000,"currency":"USD"}"#,
+                &[("amount", "range")],
+            ),
+            (
+                r#"{"order_id":"A","amount":1000,"currency":"VND","references":92704}"#,
+                &[("references", "references")],
+            ),
+            (
+                r#"{"order_id":"A","amount":1000,"currency":"VND","references":{"payos":1.5}}"#,
+                &[("references", "references")],
+            ),
+            (
+                r#"{"order_id":"A","amount":1000,"currency":"VND","references":{"PayOS":1}}"#,
+                &[("references", "references")],
+            ),
+            (
+                r#"{"order_id":"A","amount":1000,"currency":"VND","references":{"payos":""}}"#,
+                &[("references", "references")],
+            ),
+            (
                 r#"{"order_id":"A","amount":"99000","currency":"XXX","paid":true}"#,
                 &[
                     ("amount", "number"),
@@ -224,8 +351,12 @@ mod tests {
                 ],
             ),
             (
-                r#"{"order_id":"A","amount":0,"currency":"USD"}"#,
-                &[("amount", "range")],
+                r#"{"order_id":"A","amount":1,"currency":"USD","pixel_ids":"P1"}"#,
+                &[("pixel_ids", "array")],
+            ),
+            (
+                r#"{"order_id":"A","amount":1,"currency":"USD","pixel_ids":["P1",5]}"#,
+                &[("pixel_ids", "string")],
             ),
             (
                 r#"{"order_id":"A","amount":-1,"currency":"USD"}"#,

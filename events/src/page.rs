@@ -1,4 +1,4 @@
-//! Where an event happened.
+//! The page of an event.
 
 use alloc::{string::String, vec::Vec};
 
@@ -12,13 +12,13 @@ use crate::{
     user::usable_key,
 };
 
-/// The page an event happened on, with full `http` or `https` addresses.
+/// The page of an event, with full `http` or `https` addresses.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Page {
-    /// The page's own address, `ttclid` and all.
+    /// The page's own address, with its `ttclid`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The page before it.
+    /// The address of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referrer: Option<String>,
 }
@@ -33,31 +33,32 @@ impl Page {
         page
     }
 
-    /// Whether nothing is known of the page.
+    /// Returns whether no address is known.
     pub fn is_empty(&self) -> bool {
         self.url.is_none() && self.referrer.is_none()
     }
 
-    /// The first usable click id in the page's own address.
+    /// Returns the first usable click id in the page's own address.
     pub fn click(&self) -> Option<String> {
         let url = self.url.as_deref()?;
         clicks(url).find_map(Result::ok)
     }
 }
 
-/// What the click ids of an address are, decoded once: those of its query, then of its fragment's.
+/// Reads the click ids of an address, decoded once. The ids of the query come first, then the ids of the fragment.
 fn clicks(url: &str) -> impl Iterator<Item = Result<String, &'static Rule>> {
     let parameters = url.split(['?', '#', '&', ';']).skip(1);
     parameters.filter_map(click_of)
 }
 
-/// What the click id of a parameter is, if the parameter names one.
+/// Reads the click id of a parameter. Returns `None` if the parameter does not name a click id.
 fn click_of(parameter: &str) -> Option<Result<String, &'static Rule>> {
     let click = parameter.strip_prefix("ttclid=")?;
     (!click.is_empty()).then(|| usable_key(&percent_decoded(click)))
 }
 
-/// An address without the parameters whose click id is unusable, and the rules they break: TikTok looks there, too.
+/// Removes parameters with an unusable click id from an address, because TikTok reads the address too. Also returns the
+/// broken rules.
 fn with_usable_clicks(url: &str) -> (String, Vec<&'static Rule>) {
     const SIGNS: [char; 4] = ['?', '#', '&', ';'];
     let mut left = String::with_capacity(url.len());
@@ -70,7 +71,7 @@ fn with_usable_clicks(url: &str) -> (String, Vec<&'static Rule>) {
         };
         broken.push(rule);
         let sign = part.get(parameter.len()..).unwrap_or_default();
-        // The sign before it stands before the next parameter, if there is one.
+        // The next parameter, if there is one, takes over the separator.
         if !matches!(sign, "&" | ";") {
             left.pop();
             left.push_str(sign);

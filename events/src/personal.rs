@@ -1,27 +1,29 @@
-//! Personal data where none belongs: what looks like an e-mail address, and names that stand for a person's data.
+//! Finds personal data in the wrong fields: texts that look like e-mail addresses, and names of personal data.
 //!
-//! Digits are no sign of a phone number: order ids, prices and times are digits too. A phone number is looked for only
-//! under a name that says that it is one.
+//! Digits alone do not identify a phone number, because order ids, prices and times are digits too. A phone number is
+//! recognised only by the name of its field.
 
 use alloc::{
     borrow::{Cow, ToOwned},
     string::String,
+    vec::Vec,
 };
 
 use percent_encoding::percent_decode_str;
 
 use crate::plain;
 
-/// How often a text may have been percent-encoded.
+/// The most letters of a word in [`NAMES`], in the plural.
+const LONGEST: usize = 16;
+
+/// The largest number of times that a text is percent-decoded.
 const ENCODINGS: usize = 3;
 
-/// Names that stand for a person's data, each written as one word; such a name may end a longer one: `customer_email`,
-/// `billing.phone`, `contactFirstName`. Each may stand in the plural.
-pub const NAMES: [&str; 39] = [
-    "emails",
+/// Names of personal data, each written as one word. A longer name can end with such a name: `customer_email`,
+/// `billing.phone`, `contactFirstName`. Each name can also be plural.
+pub const NAMES: [&str; 42] = [
     "mail",
     "phone",
-    "phones",
     "mobile",
     "tel",
     "telephone",
@@ -57,12 +59,17 @@ pub const NAMES: [&str; 39] = [
     "homeaddress",
     "shippingaddress",
     "streetaddress",
+    "phoneno",
+    "cellphone",
+    "homephone",
+    "mobilephone",
+    "hovaten",
 ];
 
-/// Names that are short for one of those, and mean something else at the end of a longer name.
+/// Short names of personal data. Such a short name has another meaning at the end of a longer name.
 pub const WHOLE: [&str; 4] = ["em", "fn", "ln", "ph"];
 
-/// Names that do so even where no sign parts the words: `customeremail`, `userfirstname`.
+/// Personal names that can end a longer name even without a separator: `customeremail`, `userfirstname`.
 pub const GLUED: [&str; 8] = [
     "email",
     "firstname",
@@ -74,115 +81,83 @@ pub const GLUED: [&str; 8] = [
     "externalid",
 ];
 
-/// What may stand behind such a name, as digits may, without changing what it stands for: `email_sha256`, `phone_e164`.
+/// Words that can follow a personal name without changing its meaning: `email_sha256`. Digits can follow too: `phone2`.
 pub const BEHIND: [&str; 12] = [
-    "address", "hash", "hashed", "md5", "no", "number", "num", "raw", "sha", "sha256", "value",
-    "so",
+    "address", "e", "hash", "hashed", "md", "no", "num", "number", "raw", "sha", "so", "value",
 ];
 
-/// What the proxy takes for a personal name, and the page has no room for.
-const RARER: [&str; 5] = [
-    "phoneno",
-    "cellphone",
-    "homephone",
-    "mobilephone",
-    "hovaten",
-];
-
-/// The same of what may stand behind one, parted from its digits: `email_md5`, `phone_e164`.
-const RARER_BEHIND: [&str; 2] = ["e", "md"];
-
-/// Whether a name says that a person's data stands under it, in any spelling. `sdk/page/personal.js` does the same for
-/// the Pixel's leg.
+/// Returns whether a name in any spelling names personal data. `sdk/page/personal.js` does the same for the Pixel's leg.
 pub(crate) fn is_name(name: &str) -> bool {
     let plain: Cow<'_, str> = if name.is_ascii() {
         name.into()
     } else {
         plain::unmarked(name).collect()
     };
-    let mut name = &*plain;
-    while !ends_with_name(name) {
-        let Some(start) = word_starts(name).next() else {
+    let (letters, starts) = words(&plain);
+    let (mut letters, mut starts) = (&*letters, &*starts);
+    while !ends_with_name(letters, starts) {
+        let Some((last, before)) = starts.split_last() else {
             return false;
         };
-        let (before, last) = name.split_at(start);
-        let mut behind = BEHIND.iter().chain(&RARER_BEHIND);
-        if !behind.any(|word| is_word(last, word)) && !letters(last).all(|c| c.is_ascii_digit()) {
+        let (start, end) = letters.split_at(*last);
+        if !BEHIND.contains(&end) && !end.bytes().all(|c| c.is_ascii_digit()) {
             return false;
         }
-        name = before;
+        (letters, starts) = (start, before);
     }
     true
 }
 
-fn ends_with_name(name: &str) -> bool {
-    // The longest personal name has fewer letters, so earlier words cannot matter.
-    const LONGEST: usize = 64;
-    for start in word_starts(name) {
-        let end = name.get(start..).unwrap_or_default();
-        let mut names = NAMES.iter().chain(&RARER);
-        if names.any(|name| is_one_or_many(end, name)) {
-            return true;
+fn ends_with_name(letters: &str, starts: &[usize]) -> bool {
+    let mut ends = starts
+        .iter()
+        .rev()
+        .map(|start| letters.get(*start..).unwrap_or_default())
+        .take_while(|end| end.len() <= LONGEST && !end.starts_with(|c: char| c.is_ascii_digit()));
+    let last = letters.strip_suffix("address");
+    let last = last.or_else(|| letters.strip_suffix('s'));
+    let last = last.unwrap_or(letters);
+    ends.any(is_one_or_many)
+        || WHOLE.contains(&letters)
+        || GLUED.iter().any(|glued| last.ends_with(glued)) && letters != "voicemail"
+}
+
+fn is_one_or_many(word: &str) -> bool {
+    let first = |name: &str| name.bytes().next();
+    let one = word.strip_suffix('s').unwrap_or(word);
+    // Most words do not have the same first letter as a personal name.
+    NAMES
+        .iter()
+        .any(|name| first(name) == first(word) && (*name == word || *name == one))
+}
+
+/// Returns the letters and digits of a name in lower case, and where its words and numbers begin among them:
+/// `billing[phoneNumber2]` is `billingphonenumber2`, with 0, 7, 12 and 18.
+fn words(name: &str) -> (String, Vec<usize>) {
+    let (mut letters, mut starts) = (String::with_capacity(name.len()), Vec::new());
+    let mut before = b' ';
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            if !before.is_ascii_alphanumeric()
+                || byte.is_ascii_digit() != before.is_ascii_digit()
+                || byte.is_ascii_uppercase() && before.is_ascii_lowercase()
+            {
+                starts.push(letters.len());
+            }
+            letters.push(char::from(byte.to_ascii_lowercase()));
         }
-        if end.len() > LONGEST {
-            break;
-        }
+        before = byte;
     }
-    let all = letters(name).rev();
-    let one = without_end(&all, "address").or_else(|| without_end(&all, "s"));
-    let one = one.unwrap_or(all);
-    WHOLE.iter().any(|whole| is_word(name, whole))
-        || GLUED.iter().any(|glued| without_end(&one, glued).is_some())
-            && !is_word(name, "voicemail")
+    (letters, starts)
 }
 
-/// Where the words and numbers of a name begin, the last one first: `billing[phoneNumber2]` is billing, phone, number, 2.
-fn word_starts(name: &str) -> impl Iterator<Item = usize> {
-    let bytes = name.as_bytes();
-    let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
-    (0..bytes.len()).rev().filter(move |at| {
-        let (before, first) = (at.checked_sub(1).map_or(b' ', byte), byte(*at));
-        first.is_ascii_alphanumeric()
-            && (!before.is_ascii_alphanumeric()
-                || first.is_ascii_digit() != before.is_ascii_digit()
-                || first.is_ascii_uppercase() && before.is_ascii_lowercase())
-    })
-}
-
-/// The letters and digits of a name, in lower case.
-fn letters(name: &str) -> impl DoubleEndedIterator<Item = u8> + Clone {
-    let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
-    letters.map(|letter| letter.to_ascii_lowercase())
-}
-
-fn is_word(name: &str, word: &str) -> bool {
-    letters(name).eq(word.bytes())
-}
-
-fn is_one_or_many(name: &str, one: &str) -> bool {
-    let mut letters = letters(name);
-    one.bytes().all(|letter| letters.next() == Some(letter))
-        && matches!(
-            (letters.next(), letters.next()),
-            (None, _) | (Some(b's'), None)
-        )
-}
-
-/// What is left of letters that are read from their end, without that end.
-fn without_end<I: Iterator<Item = u8> + Clone>(letters: &I, end: &str) -> Option<I> {
-    let mut rest = letters.clone();
-    let mut end = end.bytes().rev();
-    end.all(|letter| rest.next() == Some(letter))
-        .then_some(rest)
-}
-
-/// Whether something in a text looks like an e-mail address, as it is or after up to three decodings.
+/// Returns whether a text contains something like an e-mail address, in clear text or after up to three decodings.
 pub(crate) fn has_email(text: &str) -> bool {
     any_decoding(text, shows_email)
 }
 
-/// Whether a part of an address holds personal data: an e-mail address, or a parameter with a personal name, as it is
-/// or after up to three decodings.
+/// Returns whether a part of an address contains personal data: an e-mail address, or a parameter with a personal name. The
+/// part is checked in clear text and after up to three decodings.
 pub(crate) fn is_personal_part(part: &str) -> bool {
     let parameter = |piece: &str| {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
@@ -193,7 +168,7 @@ pub(crate) fn is_personal_part(part: &str) -> bool {
     })
 }
 
-/// Whether something holds of a text, as it is or after up to three decodings.
+/// Returns whether `is` is true for a text, in clear text or after up to three decodings.
 pub(crate) fn any_decoding(text: &str, is: impl Fn(&str) -> bool) -> bool {
     if is(text) {
         return true;
@@ -211,8 +186,8 @@ pub(crate) fn any_decoding(text: &str, is: impl Fn(&str) -> bool) -> bool {
     false
 }
 
-/// What is left of a text without its e-mail addresses. `None` when it has none; empty where they are encoded, and
-/// so stand nowhere in it as such.
+/// Removes e-mail addresses from a text. Returns `None` if the text has no e-mail address. Returns an empty text if the
+/// addresses are encoded, because encoded addresses cannot be cut out.
 pub(crate) fn without_email(text: &str) -> Option<String> {
     if !has_email(text) {
         return None;
@@ -241,7 +216,7 @@ fn is_at(c: char) -> bool {
     c == '@' || c == '\u{ff20}'
 }
 
-/// Where the first e-mail address in a text begins and ends.
+/// Returns where the first e-mail address in a text begins and ends.
 fn find_email(text: &str) -> Option<(usize, usize)> {
     text.match_indices(is_at).find_map(|(at, sign)| {
         let behind = at + sign.len();
@@ -262,7 +237,7 @@ fn find_email(text: &str) -> Option<(usize, usize)> {
     })
 }
 
-/// Percent-encoding undone once; what is not UTF-8 then becomes U+FFFD.
+/// Decodes percent-encoding once. Bytes that are not UTF-8 become U+FFFD.
 pub fn percent_decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
@@ -270,6 +245,24 @@ pub fn percent_decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_personal_names_are_short_and_without_digits() {
+        assert!(NAMES.iter().all(|name| name.len() < LONGEST));
+        assert!(
+            NAMES
+                .iter()
+                .flat_map(|name| name.bytes())
+                .all(|c| c.is_ascii_lowercase())
+        );
+    }
+
+    #[test]
+    fn a_name_of_many_numbers_is_read_in_time() {
+        let numbers = "_e1".repeat(50_000);
+        assert!(is_name(&["email", &numbers].concat()));
+        assert!(!is_name(&["plan", &numbers].concat()));
+    }
 
     #[test]
     fn percent_encoding_is_two_hexadecimal_digits_behind_each_sign() {

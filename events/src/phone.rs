@@ -1,13 +1,13 @@
-//! Any way of writing a phone number -> E.164: `+`, country code, national number.
+//! Brings a phone number in any notation to E.164: `+`, country code, national number.
 //!
-//! TikTok matches phone numbers by the digest of this form, so one misplaced zero is a lost match. A
-//! number that cannot be dialled is refused rather than guessed at. `0901 234 567` (with a country),
-//! `84901234567`, `+84 (0)90 123 4567`, `0084…` and full-width digits all become `+84901234567`.
+//! TikTok matches phone numbers by the digest of this form, so one wrong zero prevents the match. A number that cannot be
+//! dialled is rejected. Duet does not guess. `0901 234 567` (with a country), `84901234567`, `+84 (0)90 123 4567`, `0084…`
+//! and full-width digits all become `+84901234567`.
 //!
-//! `phone/regions.txt` holds one row a calling code: the code, its trunk prefix (`-` for none), the
-//! shortest and the longest national number of its fixed and mobile lines, and the countries that
-//! share it. The figures are libphonenumber's, and a test compares every row with a port of it. The
-//! compiler packs the rows into bytes, since a page downloads them.
+//! `phone/regions.txt` has one row for each calling code. A row starts with the code and its trunk prefix (`-` for none).
+//! After that come the lengths of the shortest and the longest national number of fixed and mobile lines. The row ends with
+//! the countries that share the code. The figures come from libphonenumber, and a test compares every row with a port of that
+//! library. The compiler packs the rows into bytes, because a page downloads them.
 
 mod digits;
 mod pack;
@@ -20,16 +20,16 @@ use plan::Plan;
 
 use crate::{Invalid, rule::leave_out::PHONE};
 
-/// Why a text is no phone number.
+/// The reason why a text is not a phone number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// It holds something else than digits and what people put between them.
+    /// The text contains other characters than digits and separators.
     Malformed,
-    /// It has no country code, and no country is given.
+    /// The number has no country code, and no country is given.
     NoCountry,
-    /// No country has its calling code.
+    /// The number's calling code does not exist.
     NoCode,
-    /// It is too short or too long for its country.
+    /// The number is too short or too long for its country.
     Length,
 }
 
@@ -47,12 +47,12 @@ impl From<Flaw> for Invalid {
     }
 }
 
-/// Where a phone number without a country code belongs.
+/// The country of a phone number without a country code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Country(Plan);
 
 impl Country {
-    /// Reads an ISO 3166 code of two letters, in either case.
+    /// Reads an ISO 3166 code of two letters in upper or lower case.
     pub fn parse(code: &str) -> Option<Self> {
         let letters = code.as_bytes().try_into().ok();
         letters.and_then(|letters| Plan::find(0, letters)).map(Self)
@@ -62,7 +62,7 @@ impl Country {
 /// Brings a number that is [plain](crate::plain::phone) to E.164.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns what is wrong with the number.
 pub fn e164(text: impl Iterator<Item = char>, country: Option<Country>) -> Result<Number, Flaw> {
     let (plus, digits) = read(text)?;
     let plan = country.map(|Country(plan)| plan);
@@ -79,7 +79,7 @@ pub fn e164(text: impl Iterator<Item = char>, country: Option<Country>) -> Resul
     }
 }
 
-/// Whether a `+` came first, and the digits.
+/// Returns whether the text starts with `+`, and its digits.
 fn read(text: impl Iterator<Item = char>) -> Result<(bool, Digits), Flaw> {
     let mut plus = false;
     let mut digits = Digits::NONE;
@@ -96,7 +96,7 @@ fn read(text: impl Iterator<Item = char>) -> Result<(bool, Digits), Flaw> {
 }
 
 fn international(digits: Digits) -> Result<Number, Flaw> {
-    // No calling code is the beginning of another.
+    // No calling code is the start of another calling code.
     for count in 1..=3 {
         let (code, national) = digits.first(count);
         if let Some(plan) = Plan::find(code, [0; 2]) {
@@ -118,8 +118,8 @@ fn national(digits: Digits, plan: Plan) -> Result<Number, Flaw> {
     join(plan, coded.filter(|_| !as_typed).unwrap_or(digits))
 }
 
-/// Whether a national number may begin with the digits of its own country's calling code: 48 is an area of Poland, and
-/// mobile numbers of Italy begin with 39, but with no 0 behind it. Elsewhere that is the calling code.
+/// Returns whether a national number can begin with its own country's calling code. In Poland 48 is an area code. In Italy
+/// mobile numbers begin with 39 that no 0 follows. In other countries these digits are the calling code.
 fn begins_with_its_code(plan: Plan, digits: Digits) -> bool {
     const LONGEST: u8 = 10;
     let behind = digits.behind(plan.code_digits());
@@ -127,8 +127,8 @@ fn begins_with_its_code(plan: Plan, digits: Digits) -> bool {
     matches!(plan.code(), 39 | 48) && digits.count() <= LONGEST && is_area
 }
 
-/// The number behind the trunk prefix, if it has one and is a number without it. No number starts
-/// with a trunk `0` or `1`; with others (the 8 of Russia) the length decides.
+/// Removes the trunk prefix, if the number has one and is valid without it. No number starts with a trunk `0` or `1`. For
+/// other trunk prefixes, such as the 8 of Russia, the length decides.
 #[inline(never)]
 fn without_trunk(plan: Plan, national: Digits) -> Option<Digits> {
     let trunk = plan.trunk();

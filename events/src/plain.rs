@@ -1,18 +1,17 @@
-//! What people type, without what only looks different: the first step of every rule about a person.
+//! Normalises typed texts that look different but mean the same. Every rule about a person starts with this step.
 //!
-//! Unicode's tables would be a fifth of the browser module, and a browser has its own. So a page takes this
-//! step in JavaScript (`sdk/page/plain.js`) and hands over the rest, and `tests/plain.json` holds both
-//! sides to one table. White space is therefore what JavaScript takes for it, and in a browser letters are composed before
-//! a text comes here.
+//! Unicode's tables would be a fifth of the browser module, and a browser has its own tables. So a page does this step in
+//! JavaScript (`sdk/page/plain.js`) and passes the result on. `tests/plain.json` tests both implementations. White space has
+//! therefore JavaScript's definition. In a browser, letters are already composed before a text reaches this module.
 
 use alloc::{borrow::Cow, string::String};
 
-/// What people put between the digits of a phone number, beside white space.
+/// The characters besides white space that people put between the digits of a phone number.
 const SEPARATORS: &str =
     "()-./\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2015}\u{2212}\u{ff08}\u{ff09}\u{ff0d}";
 
-/// An e-mail address: composed letters in lower case, without marks that nobody sees, blanks around it, `mailto:`, quotes
-/// and a final dot. `None` with white space inside.
+/// Makes an e-mail address plain: composed letters in lower case. Removes invisible marks, blanks around the address,
+/// `mailto:`, quotes and a final dot. Returns `None` if there is white space inside the address.
 pub fn email(raw: &str) -> Option<String> {
     let visible = visible(raw);
     let text = trim(&visible);
@@ -24,7 +23,7 @@ pub fn email(raw: &str) -> Option<String> {
     (!text.contains(is_space)).then(|| text.replace('"', "").to_lowercase())
 }
 
-/// A phone number: its digits, `+` and what does not belong there, without `tel:`.
+/// Makes a phone number plain: its digits, `+` and any characters that are not allowed, without `tel:`.
 pub fn phone(raw: &str) -> impl Iterator<Item = char> + Clone {
     let number = raw.trim_start_matches(|c| is_space(c) || is_invisible(c));
     let number = match number.split_at_checked("tel:".len()) {
@@ -43,7 +42,7 @@ pub fn phone(raw: &str) -> impl Iterator<Item = char> + Clone {
         })
 }
 
-/// The id of an order: composed letters, without marks that nobody sees and blanks around it.
+/// Makes an order id plain: composed letters, without invisible marks and blanks around the id.
 pub fn order_id(raw: &str) -> Cow<'_, str> {
     match visible(raw) {
         Cow::Borrowed(visible) => Cow::Borrowed(trim(visible)),
@@ -51,17 +50,17 @@ pub fn order_id(raw: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether there is something in a text that nobody sees, or letters are not composed.
+/// Returns whether a text contains invisible characters or letters that are not composed.
 pub fn is_odd(raw: &str) -> bool {
     matches!(visible(raw), Cow::Owned(_))
 }
 
-/// Any text without white space at its ends.
+/// Removes white space at both ends of a text.
 pub fn trim(raw: &str) -> &str {
     raw.trim_matches(is_space)
 }
 
-/// A text in composed letters, without marks that nobody sees.
+/// Returns a text with composed letters and without invisible marks.
 pub(crate) fn visible(raw: &str) -> Cow<'_, str> {
     if raw.is_ascii() || !raw.contains(is_invisible) && letters::are_composed(raw) {
         return Cow::Borrowed(raw);
@@ -70,7 +69,7 @@ pub(crate) fn visible(raw: &str) -> Cow<'_, str> {
     Cow::Owned(letters::composed(visible).collect())
 }
 
-/// The letters of a text without their marks, full-width ones as in ASCII, and without what nobody sees.
+/// Returns the letters of a text without their marks. Full-width letters become ASCII, and invisible characters are removed.
 #[cfg(feature = "serde")]
 pub(crate) fn unmarked(text: &str) -> impl Iterator<Item = char> {
     let visible = text.chars().filter(|c| !is_invisible(*c));
@@ -117,7 +116,7 @@ mod letters {
     }
 }
 
-/// Soft hyphens, zero-width characters, marks of direction, byte order marks.
+/// Returns whether a character is a soft hyphen, a zero-width character, a direction mark or a byte order mark.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -129,7 +128,7 @@ fn is_space(c: char) -> bool {
     c == '\u{feff}' || c != '\u{85}' && c.is_whitespace()
 }
 
-/// Full-width, Arabic-Indic and extended Arabic-Indic digits as they are in ASCII.
+/// Converts a full-width, Arabic-Indic or extended Arabic-Indic digit to ASCII.
 fn digit(c: char) -> Option<char> {
     let zeros = ['\u{ff10}', '\u{660}', '\u{6f0}'];
     let values = zeros.map(|zero| u32::from(c).wrapping_sub(u32::from(zero)));

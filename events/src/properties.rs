@@ -1,4 +1,4 @@
-//! What an event was about: the goods, their price, the order.
+//! The properties of an event: the goods, their price, the order.
 
 use alloc::{
     borrow::{Cow, ToOwned},
@@ -20,19 +20,13 @@ mod untyped;
 
 use money::Money;
 
-/// Texts by TikTok's contract, which Duet does not look into further.
-const TEXTS: [&str; 8] = [
-    "query",
-    "search_string",
-    "description",
-    "status",
-    "shop_id",
-    "delivery_category",
-    "event_trigger_source",
-    "gtm_version",
-];
+/// Fields that are texts in TikTok's contract. Duet does not check their content further.
+pub const TEXTS: [&str; 5] = ["query", "search_string", "description", "status", "shop_id"];
 
-/// An event's properties. What TikTok types is typed; everything else passes through untouched.
+/// More such fields. TikTok's template for a tag manager writes them, and pages do not.
+const TEMPLATE_TEXTS: [&str; 3] = ["delivery_category", "event_trigger_source", "gtm_version"];
+
+/// An event's properties. A field with a type in TikTok's contract has that type. All other fields pass through unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct Properties {
     /// The goods.
@@ -48,26 +42,26 @@ pub struct Properties {
     extra: Extra,
 }
 
-/// One kind of goods.
+/// One item of `contents`.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
-    /// The shop's own id of it.
+    /// The shop's own id of the item.
     pub content_id: Option<String>,
-    /// What the shop calls it.
+    /// The shop's name of the item.
     pub content_name: Option<String>,
-    /// What kind of thing it is.
+    /// The category of the item.
     pub content_category: Option<String>,
-    /// Who makes it.
+    /// The brand of the item.
     pub brand: Option<String>,
-    /// The price of one, in major units.
+    /// The price of one piece, in major units.
     pub price: Option<f64>,
-    /// How many.
+    /// The number of pieces.
     pub quantity: Option<i64>,
     extra: Extra,
 }
 
 impl Properties {
-    /// Reads the properties of an event of this name.
+    /// Reads the properties of an event with this name.
     pub(crate) fn read(
         mut fields: Fields<'_>,
         name: Option<&EventName>,
@@ -77,7 +71,7 @@ impl Properties {
         let money = Money::read(&mut fields, problems);
         let content_type = content_type(&mut fields, problems);
         let (mut contents, content_type) = contents(&mut fields, content_type, money, problems);
-        // The Pixel takes a single item's fields beside the others; the Events API wants them as contents.
+        // The Pixel accepts a single item's fields directly in the properties. The Events API expects them in `contents`.
         let single = Content::read(&mut fields, money, problems);
         if contents.is_empty() && !single.is_empty() {
             contents.push(single);
@@ -97,7 +91,7 @@ impl Properties {
         properties
     }
 
-    /// Whether there is nothing to say.
+    /// Returns whether there are no properties.
     pub fn is_empty(&self) -> bool {
         self.contents.is_empty()
             && self.content_type.is_none()
@@ -120,7 +114,7 @@ impl Properties {
     }
 
     fn pass_through(&mut self, mut fields: Fields<'_>, money: Money, problems: &mut Problems) {
-        for name in TEXTS {
+        for name in TEXTS.into_iter().chain(TEMPLATE_TEXTS) {
             if let Some(text) = words(name, &mut fields, problems) {
                 self.extra.put(name, &text);
             }
@@ -159,7 +153,8 @@ fn order_id(fields: &mut Fields<'_>, is_money: bool, problems: &mut Problems) ->
     id
 }
 
-/// Ids beside `contents`: a list of texts. Several in one text might be one id with commas in it.
+/// Reads the ids in `content_ids`: a list of texts. Several ids in one text are not split, because one id can contain
+/// commas.
 fn content_ids(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<String> {
     const NAME: &str = "content_ids";
     let Some(stated) = fields.take(NAME) else {
@@ -205,12 +200,12 @@ impl Content {
         }
     }
 
-    /// Whether it names nothing.
+    /// Returns whether the item has no fields.
     fn is_empty(&self) -> bool {
         self.content_id.is_none() && self.content_name.is_none() && self.price.is_none()
     }
 
-    /// Warns of each field of an item that is none of `contents`.
+    /// Warns about each field of an item that does not belong in `contents`.
     fn warn_of_loss(&self, fields: &Fields<'_>, problems: &mut Problems) {
         for (name, is_lost) in [
             ("content_id", self.content_id.is_some()),
@@ -227,7 +222,8 @@ impl Content {
     }
 }
 
-/// The items, and the `content_type` of all of them, which older senders put into each: the first one, if `kind` is none.
+/// Reads the items and the `content_type` of all of them. Older senders put the type into each item. If `kind` is `None`,
+/// the first item's type counts.
 fn contents(
     fields: &mut Fields<'_>,
     mut kind: Option<String>,
@@ -286,7 +282,7 @@ fn content_type(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Stri
     None
 }
 
-/// A text for people, without e-mail addresses and what is personal in addresses of pages.
+/// Reads a text for people, without e-mail addresses and without the personal parts of page addresses.
 fn words(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
     let text = fields.text(name, problems)?;
     let Some(left) = address::clean_text(&text) else {
@@ -301,7 +297,7 @@ fn words(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option
     (!left.is_empty()).then_some(left)
 }
 
-/// An id that holds no e-mail address: one that does is another id without it.
+/// Reads an id and rejects one that contains an e-mail address: without the address it would be another id.
 fn id_without_email(
     id: Cow<'_, str>,
     path: impl FnOnce() -> String,

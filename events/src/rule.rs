@@ -1,17 +1,16 @@
-//! Every rule of an event: its name, what must hold, and what Duet does where it does not. `docs/rules.md` prints this
-//! list, and a test compares both.
+//! Every rule of an event: its name, what must hold, and what Duet does if the rule is broken. `docs/rules.md` prints this
+//! list, and a test compares the two.
 //!
-//! A name stands once in a group. The same name may reject in one place and leave a field out in another, where less
-//! depends on it.
+//! A group contains a name only once. The same name can reject an event in one group and only leave out a field in another.
 
 /// One rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// A stable name, for programs.
     pub name: &'static str,
-    /// The rule as a predicate: the field's name goes before it.
+    /// The rule as a predicate. The message puts the field's name in front of the predicate.
     pub must: &'static str,
-    /// What Duet did instead; empty where it rejects the event.
+    /// What Duet did instead. The text is empty if the rule rejects the event.
     pub done: &'static str,
 }
 
@@ -31,32 +30,34 @@ macro_rules! rules {
 }
 
 rules! {
-    /// The event is rejected: it cannot be reported, or that might be against somebody's will or money.
+    /// The event is rejected: it cannot be reported, or reporting it might be against a person's will or cost money.
     reject {
         ARRAY "array" "must be a JSON array" ""
-        CONSENT "consent" "must be \"granted\" or absent; an event is sent once consent is granted, not before" ""
+        CONSENT "consent" "must be \"granted\" or absent; send an event only after consent is granted" ""
         CURRENCY "currency" "must be an ISO 4217 code that TikTok lists, such as VND or USD" ""
-        EVENT_ID "event_id" "must be 1 to 64 characters out of A-Z a-z 0-9 _ . : -, and no word for nothing such as undefined" ""
-        EVENT_NAME "event_name" "must be a standard event in its own case, or at most 50 letters, digits, _ and - that start with a letter" ""
-        FORMAT "format" "must be 1 to 64 letters, digits and signs without spaces" ""
-        IMPERSONATED "impersonated" "must act for themselves: somebody acts in this user's place, and TikTok is not told of it" ""
+        EVENT_ID "event_id" "must be 1 to 64 characters of A-Z a-z 0-9 _ . : - and must not be a placeholder such as undefined" ""
+        EVENT_NAME "event_name" "must be a standard event name in its exact case, or a custom name of at most 50 letters, digits, _ and - that starts with a letter" ""
+        FORMAT "format" "must be 1 to 64 printable ASCII characters without spaces" ""
+        IMPERSONATED "impersonated" "must be the signed-in person; another person acts as this user, so the event is not sent to TikTok" ""
         JSON "json" "must be a JSON object" ""
-        MAX_EVENTS "max_events" "must hold 1 to 100 events" ""
+        MAX_EVENTS "max_events" "must contain 1 to 100 events" ""
         MAX_MS "max_ms" "must be a whole number of milliseconds, at most 30000" ""
-        MINIMUM "minimum" "must be at least 1000 in VND" ""
-        MINOR_UNITS "minor_units" "must have no decimals in this currency; an amount is in major units" ""
-        MISPLACED "misplaced" "must stand in each event, not beside events" ""
-        MISSPELT "misspelt" "must be spelt as the field it is nearly named after, which decides whether an event may be sent, and where" ""
+        MINIMUM "minimum" "must be 0 or at least 1000 in VND" ""
+        MINOR_UNITS "minor_units" "must be in major units, with no more decimals than its currency" ""
+        MISPLACED "misplaced" "must be a field of each event, not a field beside events" ""
+        MISSPELT "misspelt" "must be spelt exactly like the similar field that decides whether and where an event is sent" ""
         NUMBER "number" "must be a JSON number" ""
         OBJECT "object" "must be a JSON object" ""
-        ORDER_ID "order_id" "must be text of 1 to 128 bytes, all printable, that names one order" ""
-        RANDOM "random" "must be given: the proxy's system has no random numbers" ""
+        ORDER_ID "order_id" "must be printable text of 1 to 128 bytes that names one order" ""
+        PIXEL_ORIGIN "pixel_origin" "must be a pixel that lists the origin of this page; add the origin to the pixel in DUET_PIXELS_FILE" ""
+        RANDOM "random" "must be given, because the proxy's system cannot make random numbers" ""
         RANGE "range" "must be a number from 0 to 10^15" ""
+        REFERENCES "references" "must name at most 8 providers in lower case, such as payos; each id must be an integer or a text of at most 128 printable characters" ""
         REQUIRED "required" "is required" ""
-        RESERVED_ID "reserved_id" "must be derived from this event's name and its properties.order_id where it is a lower-case version 8 UUID; use eventIdFor, or an id of another form" ""
-        RESERVED_NAME "reserved_name" "must not be a name that TikTok rewrites; use the standard event it stands for" ""
+        RESERVED_ID "reserved_id" "must not be a lower-case version 8 UUID, unless it is derived from this event's name and its properties.order_id; use eventIdFor, or an id of another form" ""
+        RESERVED_NAME "reserved_name" "must not be a name that TikTok rewrites; use the name of a standard event" ""
         STRING "string" "must be text" ""
-        TOO_NEW "too_new" "must be at most 10 minutes ahead" ""
+        TOO_NEW "too_new" "must be at most 10 minutes in the future" ""
         TOO_OLD "too_old" "must be within the last 7 days" ""
         UNIX_SECONDS "unix_seconds" "must be Unix seconds" ""
         UNKNOWN_FIELD "unknown_field" "must be a known field" ""
@@ -65,55 +66,55 @@ rules! {
 }
 
 rules! {
-    /// The meaning is certain: the value is read as it was meant.
+    /// The meaning is certain: Duet reads the value as the sender meant it.
     repair {
-        BESIDE "beside" "must stand beside properties, not among them" "it was read there"
+        BESIDE "beside" "must be a field beside properties, not a field of properties" "it was read from properties"
         BLANKS "blanks" "must not begin or end with blanks" "they were removed"
         BOOLEAN "boolean" "must be true or false" "false, 0 and their texts count as false, everything else as true"
         BYTE_ORDER_MARK "byte_order_mark" "must not begin with a byte order mark" "it was removed"
-        CURRENCY_CODE "currency_code" "must be an ISO 4217 code in upper case" "it was written as one"
-        EMAIL_IN_TEXT "email_in_text" "must not hold an e-mail address" "the address was removed"
+        CURRENCY_CODE "currency_code" "must be an ISO 4217 code in upper case" "it was replaced by the code"
+        EMAIL_IN_TEXT "email_in_text" "must not contain an e-mail address" "the address was removed"
         IP_PORT "ip_port" "must be an address without a port or brackets" "they were removed"
         LIST "list" "must be a JSON array" "the single value became a list of one"
-        MAPPED_IP "mapped_ip" "must be an IPv4 address without ::ffff:" "it was written as one"
+        MAPPED_IP "mapped_ip" "must be an IPv4 address without ::ffff:" "the prefix was removed"
         MILLISECONDS "milliseconds" "must be in seconds" "milliseconds became seconds"
         NUMBER_AS_TEXT "number_as_text" "must be text" "the number became text"
-        PERSONAL_PARTS "personal_parts" "must not hold personal data" "the parts that are personal were removed"
-        PERSONAL_URL "personal_url" "must not hold personal data" "e-mail addresses, personal parameters and user information were removed"
-        PLAIN "plain" "must be composed letters without blanks, invisible marks, quotes, mailto:, tel: or a final dot" "it was read so"
+        PERSONAL_PARTS "personal_parts" "must not contain personal data" "the personal parts were removed"
+        PERSONAL_URL "personal_url" "must not contain personal data" "e-mail addresses, personal parameters and user information were removed"
+        PLAIN "plain" "must be composed letters without blanks, invisible marks, quotes, mailto:, tel: or a final dot" "it was changed to this form"
         SECONDS "seconds" "must be in milliseconds" "seconds became milliseconds"
-        TEXT_AS_NUMBER "text_as_number" "must be a number" "the text became one"
+        TEXT_AS_NUMBER "text_as_number" "must be a number" "the text became a number"
         UNICODE "unicode" "must be well-formed Unicode" "malformed parts became U+FFFD"
-        WHOLE_NUMBER "whole_number" "must be a whole number" "it was read as one"
+        WHOLE_NUMBER "whole_number" "must be a whole number" "it was read as a whole number"
     }
 }
 
 rules! {
-    /// The field goes, the event stays.
+    /// The field is left out, and the event is sent.
     leave_out {
         ARRAY "array" "must be a JSON array" "it was left out"
         COMMAS "commas" "must be a JSON array, not ids with commas between them" "it was left out"
         CONTENT_TYPE "content_type" "must be product or product_group" "it was left out"
-        CONTENTS "contents" "must not stand beside contents, which says the same" "it was left out"
-        CURRENCY "currency" "must be in a currency that TikTok lists, such as VND or USD" "it was left out, as all amounts are without one"
+        CONTENTS "contents" "must not be given together with contents, which has the same meaning" "it was left out"
+        CURRENCY "currency" "must be in a currency that TikTok lists, such as VND or USD" "it was left out; amounts in other currencies are left out too"
         DEPTH "depth" "must be nested at most 100 levels deep" "it was left out"
         EMAIL "email" "must have one @ with something on both sides and no spaces" "it was left out"
         INTEGER "integer" "must be a whole number of at least 0" "it was left out"
         IP "ip" "must be an IPv4 or IPv6 address" "it was left out"
-        ITEM "item" "must stand in an item of contents" "it was left out"
-        MACRO "macro" "must not be a macro that nobody replaced" "it was left out"
-        MIXED "mixed" "must be the same in properties and in every item: TikTok takes one for all" "it was left out, and the first one counts"
-        NOBODY "nobody" "must stand for somebody, not for undefined, null or an empty text" "it was left out"
+        ITEM "item" "must be a field of an item of contents" "it was left out"
+        MACRO "macro" "must be a value, not a macro that was not replaced" "it was left out"
+        MIXED "mixed" "must be the same in properties and in every item, because TikTok accepts only one" "it was left out, and the first value counts"
+        NOBODY "nobody" "must be a real value, not undefined, null or an empty text" "it was left out"
         NUMBER "number" "must be a number from 0 to 10^15" "it was left out"
         OBJECT "object" "must be a JSON object" "it was left out"
-        ORDER_ID "order_id" "must be text of 1 to 128 bytes, all printable, that names one order" "it was left out"
-        PERSONAL_DATA "personal_data" "must not hold personal data; user is the place, where it is hashed" "it was left out"
+        ORDER_ID "order_id" "must be printable text of 1 to 128 bytes that names one order" "it was left out"
+        PERSONAL_DATA "personal_data" "must not contain personal data; put personal data into user, where it is hashed" "it was left out"
         PHONE "phone" "must be a phone number that can be dialled" "it was left out"
         PIXEL "pixel" "must be fired, blocked, absent or off" "it was left out"
         PRIVATE_IP "private_ip" "must be a public address" "it was left out"
         SENT_AT "sent_at" "must be Unix milliseconds" "it was left out"
         SERVER_KEY "server_key" "must come with the server key" "it was ignored"
-        SESSION "session" "must be the id of the verified session" "another id was left out"
+        SESSION "session" "must be the id of the verified session" "any other id was left out"
         STRING "string" "must be text" "it was left out"
         TEXT "text" "must be printable and not too long" "it was left out"
         UNKNOWN_FIELD "unknown_field" "is not a known field" "it was left out"
@@ -122,12 +123,13 @@ rules! {
 }
 
 rules! {
-    /// The event goes as it is, but looks odd.
+    /// The event is sent unchanged, but looks odd.
     remark {
-        CURRENCY_MISSING "currency_missing" "should stand beside a value; none is guessed" "the value was kept"
-        LARGE_INTEGER "large_integer" "should be text: programs round JSON numbers beyond 2^53" "it was kept as it came"
-        MATCH_KEYS "match_keys" "should hold a click id, a _ttp, a digest or a public address" "TikTok can match this event with nobody"
-        MINOR_UNITS "minor_units" "should have no decimals in this currency; an amount is in major units" "it was kept"
+        CURRENCY_MISSING "currency_missing" "should be given with every value; Duet does not guess a currency" "the value was kept"
+        LARGE_INTEGER "large_integer" "should be text, because programs round JSON numbers above 2^53" "it was kept unchanged"
+        MATCH_KEYS "match_keys" "should contain a click id, a _ttp, a digest or a public IP address" "TikTok cannot match this event with a person"
+        MINOR_UNITS "minor_units" "should have no decimals in this currency; amounts are in major units" "it was kept"
+        REFERENCE "reference" "should name a provider whose webhook is set up and that names orders by ids of its own: payos or vnpay" "it was kept, but no webhook uses it"
     }
 }
 

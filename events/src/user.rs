@@ -1,4 +1,4 @@
-//! Who an event is about: the match keys.
+//! The person of an event: the match keys.
 
 use alloc::{
     borrow::Cow,
@@ -19,7 +19,7 @@ use crate::{
     rule::{leave_out, repair},
 };
 
-/// The keys a sender may give.
+/// The match keys that a sender can give.
 const KEYS: [&str; 15] = [
     "email",
     "phone",
@@ -38,9 +38,9 @@ const KEYS: [&str; 15] = [
     "locale",
 ];
 
-/// The match keys of one event, hashed where TikTok wants a digest.
+/// The match keys of one event, hashed if TikTok wants a digest.
 ///
-/// Raw e-mail addresses, phone numbers and ids have no place in this type. It does not print.
+/// This type cannot hold raw e-mail addresses, phone numbers or ids. Printing a user shows no values.
 #[derive(Clone, Default, Serialize)]
 pub struct User {
     /// E-mail addresses.
@@ -61,28 +61,28 @@ pub struct User {
     /// Postal code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zip_code: Option<Hashed>,
-    /// City, lower-case letters and digits, not hashed.
+    /// City: lower-case letters and digits, not hashed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub city: Option<String>,
-    /// State or province, as `city`.
+    /// State or province, in the form of `city`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// Country, as `city`.
+    /// Country, in the form of `city`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
-    /// The click that brought this browser here.
+    /// The id of the ad click that brought this browser to the shop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttclid: Option<String>,
-    /// The browser id in the Pixel's `_ttp` cookie; never invented.
+    /// The browser id from the Pixel's `_ttp` cookie. Duet never generates one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttp: Option<String>,
-    /// The browser's public address.
+    /// The browser's public IP address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
-    /// The browser's user agent, as it is.
+    /// The browser's user agent, unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// BCP 47, such as `vi-VN`.
+    /// The language as BCP 47, such as `vi-VN`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
 }
@@ -94,8 +94,8 @@ impl core::fmt::Debug for User {
 }
 
 impl User {
-    /// Whether TikTok could match this event with anybody: a click id, a browser id, a digest, or an
-    /// address together with a user agent.
+    /// Returns whether TikTok could match this event with a person. A match needs a click id, a browser id, a digest, or an
+    /// IP address together with a user agent.
     pub fn is_matchable(&self) -> bool {
         self.ttclid.is_some()
             || self.ttp.is_some()
@@ -105,7 +105,7 @@ impl User {
             || (self.ip.is_some() && self.user_agent.is_some())
     }
 
-    /// A key that breaks its rule is left out and said so; the event goes on without it.
+    /// Reads the match keys. A key that breaks its rule is left out with a warning, and the event is still sent.
     pub(crate) fn read(
         mut fields: Fields<'_>,
         country: Option<Country>,
@@ -154,7 +154,7 @@ fn digests(
     digests
 }
 
-/// Warns where something other than blanks and case has to be taken off an e-mail address or a phone number.
+/// Warns if an e-mail address or a phone number needs more repair than trimming blanks and lower-casing.
 fn warn_of_marks(field: &'static str, raw: &[Cow<'_, str>], problems: &mut Problems) {
     let is_odd = |raw: &Cow<'_, str>| {
         let text = plain::trim(raw);
@@ -189,7 +189,7 @@ fn name(
     hashed
 }
 
-/// Lower-case letters and digits of any script: `Hồ Chí Minh` -> `hồchíminh`.
+/// Reads a place name as lower-case letters and digits of any script: `Hồ Chí Minh` -> `hồchíminh`.
 fn place(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
     let text = fields.text(name, problems)?;
     if is_nobody(&text) {
@@ -204,7 +204,7 @@ fn place(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option
     (!plain.is_empty()).then_some(plain)
 }
 
-/// A value that travels as it is: printable, of a bounded length, and no word for nothing.
+/// Reads a value that is sent unchanged. The value must be printable, not too long, and not a word for a missing value.
 fn token(
     name: &str,
     longest: usize,
@@ -234,10 +234,10 @@ fn key(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<S
         .ok()
 }
 
-/// The id of one click or browser as it travels, from wherever it was read: without blanks around it and what nobody sees.
+/// Normalises the id of one click or browser from any source: removes blanks around it and invisible characters.
 ///
 /// # Errors
-/// Why it is left out: `macro` and `nobody`, in clear or encoded; `personal_data`; `text`.
+/// Returns the reason to leave the id out: `macro` and `nobody`, in clear text or encoded; `personal_data`; `text`.
 pub fn usable_key(stated: &str) -> Result<String, &'static Rule> {
     const LONGEST: usize = 1024;
     let text = plain::order_id(stated);
@@ -256,7 +256,7 @@ pub fn usable_key(stated: &str) -> Result<String, &'static Rule> {
     }
 }
 
-/// Blanks, also as forms encode them.
+/// Returns whether a character is a blank, or a blank as forms encode it.
 fn is_form_blank(c: char) -> bool {
     c == '+' || c.is_whitespace()
 }
@@ -283,7 +283,7 @@ fn address(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<IpAddr> {
     Some(address)
 }
 
-/// The address of `203.0.113.7:443`, `[2001:db8::1]:443` and `[2001:db8::1]`, as servers' own libraries name a peer.
+/// Returns the address of `203.0.113.7:443`, `[2001:db8::1]:443` and `[2001:db8::1]`. Server libraries write a peer's address in this form.
 fn without_port(text: &str) -> Option<IpAddr> {
     let inner = text
         .strip_prefix('[')
@@ -294,7 +294,7 @@ fn without_port(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// Whether an address means anything to somebody outside the network it is used in.
+/// Returns whether an address is public, so not private, loopback, link-local or multicast.
 pub fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {

@@ -1,4 +1,4 @@
-//! What travels between a sender and the proxy: the body of a request, the body of its answer.
+//! The bodies that a sender and the proxy exchange: the body of a request and the body of its answer.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 
@@ -12,10 +12,10 @@ use crate::{
     rule::{reject, repair},
 };
 
-/// The most events of one request.
+/// The largest number of events in one request.
 pub const MAX_EVENTS: usize = 100;
 
-/// A request's body as text, whatever its sender wrote it with.
+/// A request's body as text.
 #[derive(Debug)]
 pub struct Text<'a> {
     content: Cow<'a, str>,
@@ -24,13 +24,13 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// Reads bytes as UTF-8. A byte order mark goes, and what is malformed becomes U+FFFD: also half a surrogate pair in
-    /// an escape, which a page has where it cuts a text in the middle of an emoji.
+    /// Reads bytes as UTF-8. A byte order mark is removed, and malformed parts become U+FFFD. Half a surrogate pair in an
+    /// escape is malformed too. A page produces half a pair by cutting a text in the middle of an emoji.
     pub fn read(bytes: &'a [u8]) -> Self {
         let unmarked = bytes.strip_prefix(b"\xef\xbb\xbf");
         let has_mark = unmarked.is_some();
         let bytes = unmarked.unwrap_or(bytes);
-        // To check alone is quicker than to look for what has to be replaced.
+        // Checking alone is faster than searching for parts to replace.
         let text = core::str::from_utf8(bytes)
             .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let mended = with_whole_pairs(&text);
@@ -42,8 +42,8 @@ impl<'a> Text<'a> {
     }
 }
 
-/// A JSON text in which every half of a surrogate pair is replaced; `None` where there is none. An escape stands
-/// nowhere but in a string.
+/// Replaces every half of a surrogate pair in a JSON text. Returns `None` if there is none. An escape can only be in a
+/// string.
 fn with_whole_pairs(text: &str) -> Option<String> {
     let mut mended: Option<String> = None;
     let mut copied = 0;
@@ -73,29 +73,29 @@ fn with_whole_pairs(text: &str) -> Option<String> {
     mended
 }
 
-/// A request's body, opened but not read: one event, or a batch of them.
+/// A request's body, parsed but not checked: one event, or a batch of events.
 #[derive(Debug)]
 pub struct Body<'a> {
     /// The events.
     pub events: Vec<Stated<'a>>,
-    /// When a batch was sent by its sender's clock, in Unix milliseconds.
+    /// The time at which a batch was sent, by its sender's clock, in Unix milliseconds.
     pub sent_at_ms: Option<i64>,
 }
 
-/// A body that holds no events at all.
+/// A body without any events.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is not JSON.
+    /// The body is not JSON.
     NotJson,
-    /// It is JSON of the wrong shape.
+    /// The body is JSON, but has the wrong shape.
     Shape(Vec<Invalid>),
 }
 
 impl<'a> Body<'a> {
-    /// Opens a body: an event, or `{"events": [...], "sent_at": ms}` with up to 100 of them.
+    /// Parses a body: an event, or `{"events": [...], "sent_at": ms}` with up to 100 events.
     ///
     /// # Errors
-    /// [`Unreadable`], when there is nothing in it that could be answered event by event.
+    /// Returns [`Unreadable`] if the body contains nothing that can be answered event by event.
     pub fn open(text: &'a Text<'_>) -> Result<Self, Unreadable> {
         let mut problems = Problems::default();
         if text.has_mark {
@@ -124,7 +124,7 @@ impl<'a> Body<'a> {
         for event in &mut events {
             event.is_mended = text.is_mended;
         }
-        // What is to be said of the whole is said with its first event.
+        // The first event carries the warnings about the whole body.
         if let Some(first) = events.first_mut() {
             first.warnings = problems.warnings;
         }
@@ -132,7 +132,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// A field beside `events` is none of theirs, but one that decides whether and where they may be sent is not overlooked.
+/// Warns about a field beside `events`. A field that decides whether and where events are sent is an error in this place.
 fn beside_events(fields: &Fields<'_>, problems: &mut Problems) {
     for name in fields.unknown() {
         if misspelt(fields, name).is_none() {
@@ -154,55 +154,55 @@ fn shape(field: &'static str, rule: &Rule) -> Unreadable {
     Unreadable::Shape(Vec::from([Invalid::of(rule, field)]))
 }
 
-/// What the proxy made of one event.
+/// The proxy's result for one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It is durable and will be delivered.
+    /// The event is stored and will be delivered.
     Accepted,
-    /// It was accepted before.
+    /// The event was accepted before.
     Duplicate,
-    /// It is durable and waits for its payment.
+    /// The event is stored and waits for its payment.
     Held,
-    /// It breaks a rule and is not taken.
+    /// The event breaks a rule and is not stored.
     Invalid,
 }
 
-/// One event's part of an answer.
+/// The part of an answer about one event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EventResult {
-    /// The event's id; the proxy's own where the sender gave none.
+    /// The event's id. The proxy generates one if the sender gave none.
     pub event_id: Option<String>,
-    /// What became of it.
+    /// The result for the event.
     pub status: Status,
-    /// The rules it broke.
+    /// The rules that the event broke.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Invalid>,
-    /// What was repaired, left out or looks odd.
+    /// Warnings about fields that were repaired, left out or look odd.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Invalid>,
 }
 
-/// The answer to a request of which at least one event was taken.
+/// The answer to a request with at least one accepted event.
 ///
-/// The fields beside `results` repeat the first event that was taken, for senders of one.
+/// The fields beside `results` repeat the first accepted event, for senders of one event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answer {
     /// Always true.
     pub success: bool,
-    /// The id of the first event that was taken.
+    /// The id of the first accepted event.
     pub event_id: Option<String>,
-    /// Its status.
+    /// The status of the first accepted event.
     pub status: Status,
-    /// Its warnings, and those of the others.
+    /// The warnings of all events of the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Invalid>,
-    /// One entry an event, in the order of the request.
+    /// One entry for each event, in the order of the request.
     pub results: Vec<EventResult>,
 }
 
 impl Answer {
-    /// The answer, unless no event was taken: then the results come back.
+    /// Builds the answer. If no event was accepted, returns the results as the error.
     pub fn to(results: Vec<EventResult>) -> Result<Self, Vec<EventResult>> {
         let Some(first) = results
             .iter()

@@ -1,5 +1,4 @@
-//! Personal data among the properties: the table that `sdk/tests/personal.test.js` holds a page to as well, but for
-//! what only the proxy finds.
+//! Personal data among the properties: the table that `sdk/tests/personal.test.js` holds a page to as well.
 #![cfg(feature = "serde")]
 #![allow(
     clippy::unwrap_used,
@@ -24,11 +23,7 @@ fn left(properties: &Value) -> Value {
 
 #[test]
 fn a_property_with_a_personal_name_goes_in_any_spelling() {
-    for (kind, is_personal) in [
-        ("personal", true),
-        ("personal_to_the_proxy", true),
-        ("others", false),
-    ] {
+    for (kind, is_personal) in [("personal", true), ("others", false)] {
         for name in table()[kind].as_array().unwrap() {
             let properties = json!({ "inside": { name.as_str().unwrap(): "Lan" } });
             let is_gone = left(&properties)["inside"] == json!({});
@@ -39,9 +34,7 @@ fn a_property_with_a_personal_name_goes_in_any_spelling() {
 
 #[test]
 fn properties_lose_what_is_personal_and_nothing_else() {
-    for kind in ["properties", "properties_to_the_proxy"] {
-        for row in table()[kind].as_array().unwrap() {
-            assert_eq!(left(&row[0]), row[1], "{row}");
-        }
+    for row in table()["properties"].as_array().unwrap() {
+        assert_eq!(left(&row[0]), row[1], "{row}");
     }
 }

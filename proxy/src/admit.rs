@@ -1,5 +1,6 @@
-//! Decides: an event as its sender states it, and what the request itself shows -> an event that is
-//! taken, or the rules it breaks. Pure: time, randomness and the request come in as arguments.
+//! Decides whether an event is accepted. The input is the event as its sender states it and the facts of its request. The
+//! result is an accepted event, or the rules that the event breaks. The decision is pure: time, random bytes and facts are
+//! arguments.
 
 use std::net::IpAddr;
 
@@ -13,52 +14,63 @@ use duet_events::{
 
 pub use duet_events::user::is_public;
 
-/// Who sends an event.
+/// The sender of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// A browser, or anybody who says so.
+    /// A browser, or any other client without the server key.
     Page,
-    /// One of the shop's own servers, which proved it with the server key.
+    /// One of the shop's own servers. It proved this with the server key.
     Server,
 }
 
-/// Whether a page's word for a payment is taken.
+/// Whether the proxy accepts a payment that only a page reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoneyEvents {
-    /// It is taken as it is.
+    /// The proxy accepts and sends the event at once.
     Open,
-    /// It waits until its order is paid.
+    /// The proxy holds the event until its order is paid.
     Verified,
 }
 
 impl MoneyEvents {
-    /// Whether such an event of such a caller waits until its order is paid.
+    /// Returns whether an event with this name from this caller is held until its order is paid.
     pub fn holds(self, name: &EventName, caller: Caller) -> bool {
         self == Self::Verified && caller == Caller::Page && name.is_money()
     }
 }
 
-/// Whom a page's request is proven to come from.
+/// The visitor whom a page's request is proven to come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Visitor {
-    /// Nothing is proven.
+    /// No proof came with the request.
     Unknown,
-    /// A user who is signed in, by the digest of the id.
+    /// A user who is signed in. The value is the digest of the user's id.
     User(Hashed),
-    /// One of the shop's own people, looking at it as a user sees it.
+    /// A member of the shop's staff who is signed in as another user.
     Impersonated,
 }
 
-/// What the proxy knows without asking the sender.
+/// A pixel of the shop, and whether the events of one request can go to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pixel<'a> {
+    /// The pixel code.
+    pub id: &'a str,
+    /// The test event code, if all events of this pixel are test events.
+    pub test_event_code: Option<&'a str>,
+    /// Whether events of this request are allowed to name this pixel.
+    pub is_open: bool,
+}
+
+/// The facts of a request that the proxy knows without trusting the sender.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
-    /// When the request came, in Unix milliseconds.
+    /// When the request arrived, in Unix milliseconds.
     pub now_ms: i64,
-    /// When the batch was sent by its sender's clock.
+    /// When the sender sent the batch, by the sender's own clock.
     pub sent_at_ms: Option<i64>,
-    /// Who sends it.
+    /// The sender of the request.
     pub caller: Caller,
-    /// Who is signed in there.
+    /// The user who is signed in.
     pub visitor: &'a Visitor,
     /// The browser's public address.
     pub ip: Option<IpAddr>,
@@ -66,39 +78,39 @@ pub struct Facts<'a> {
     pub user_agent: Option<&'a str>,
     /// The page's address, from the `Referer` header.
     pub referer: Option<&'a str>,
-    /// The `ttclid` cookies; a browser may have one for each path and domain.
+    /// The values of all `ttclid` cookies. A browser can have one for each path and domain.
     pub ttclid: Vec<String>,
-    /// The `_ttp` cookies.
+    /// The values of all `_ttp` cookies.
     pub ttp: Vec<&'a str>,
-    /// Where phone numbers without a country code belong.
+    /// The country of phone numbers without a country code.
     pub country: Option<Country>,
-    /// The pixel events go to.
-    pub pixel_id: &'a str,
-    /// The code while all traffic is test traffic.
-    pub test_event_code: Option<&'a str>,
-    /// Whether a page's word for a payment is taken.
+    /// The pixels of the shop. Events without a `pixel_id` go to the first.
+    pub pixels: &'a [Pixel<'a>],
+    /// Whether the proxy accepts a payment that only a page reports.
     pub money: MoneyEvents,
 }
 
-/// An event that is taken.
+/// An accepted event.
 #[derive(Debug)]
 pub struct Admitted {
-    /// The event, complete.
+    /// The complete event.
     pub event: Event,
-    /// What became of the Pixel's copy.
+    /// The code of the pixel that receives the event.
+    pub pixel_id: String,
+    /// What happened to the Pixel's copy of the event.
     pub pixel: Option<PixelLeg>,
-    /// The code that makes it a test event.
+    /// The test event code. `None` means that this is not a test event.
     pub test_event_code: Option<String>,
-    /// Its caller alone calls it a test: it says nothing of real orders.
+    /// Only the caller calls this event a test. Such an event does not change an order.
     pub is_rehearsal: bool,
-    /// What was repaired, left out or looks odd.
+    /// The parts of the event that were repaired, left out or look wrong.
     pub warnings: Vec<Invalid>,
 }
 
-/// Judges one event. `random` makes its id where neither the sender nor an order gives one.
+/// Decides about one event. `random` is used for the id if neither the sender nor an order gives one.
 ///
 /// # Errors
-/// Every rule it breaks.
+/// Every rule that the event breaks.
 pub fn admit(
     stated: Stated<'_>,
     facts: &Facts<'_>,
@@ -106,32 +118,44 @@ pub fn admit(
 ) -> Result<Admitted, Refusal> {
     let mut claim = Claim::read(stated, facts.country)?;
     let decided = decide(&mut claim, facts, random);
-    let (time, own_code, id) = decided.map_err(|broken| Refusal {
+    let Decided {
+        time,
+        pixel,
+        own_code,
+        id,
+    } = decided.map_err(|broken| Refusal {
         event_id: claim.id.as_ref().map(|id| id.as_str().to_owned()),
         errors: vec![broken],
     })?;
     Ok(Admitted {
         is_rehearsal: own_code
             .as_deref()
-            .is_some_and(|code| facts.test_event_code != Some(code)),
+            .is_some_and(|code| pixel.test_event_code != Some(code)),
+        pixel_id: pixel.id.to_owned(),
         pixel: claim.pixel,
-        test_event_code: own_code.or_else(|| facts.test_event_code.map(str::to_owned)),
+        test_event_code: own_code.or_else(|| pixel.test_event_code.map(str::to_owned)),
         warnings: std::mem::take(&mut claim.warnings),
         event: claim.into_event(id, time),
     })
 }
 
-/// The event's time in Unix seconds, its own test event code and its id. Completes the claim with the request's facts.
-fn decide(
+/// The decisions about an event.
+struct Decided<'a> {
+    /// When the event happened, in Unix seconds.
+    time: i64,
+    pixel: Pixel<'a>,
+    own_code: Option<String>,
+    id: EventId,
+}
+
+/// Adds the facts of the request to the claim.
+fn decide<'a>(
     claim: &mut Claim,
-    facts: &Facts<'_>,
+    facts: &Facts<'a>,
     random: impl FnOnce() -> Option<[u8; 16]>,
-) -> Result<(i64, Option<String>, EventId), Invalid> {
+) -> Result<Decided<'a>, Invalid> {
     let time = claim.happened_at(facts.sent_at_ms, facts.now_ms)?;
-    let pixel_id = claim.pixel_id.as_deref();
-    if pixel_id.is_some_and(|stated| stated != facts.pixel_id) {
-        return Err(Invalid::of(&reject::UNKNOWN_PIXEL, "pixel_id"));
-    }
+    let pixel = pixel(claim, facts.pixels)?;
     apply_caller(claim, facts)?;
     let own_code = own_code(claim)?;
     if facts.money.holds(&claim.name, facts.caller) && claim.properties.order_id.is_none() {
@@ -141,10 +165,28 @@ fn decide(
     if !claim.user.is_matchable() {
         warn(claim, "user", &remark::MATCH_KEYS);
     }
-    Ok((time, own_code, id(claim, random)?))
+    Ok(Decided {
+        time,
+        pixel,
+        own_code,
+        id: id(claim, random)?,
+    })
 }
 
-/// Applies what is proven of the caller: a session outranks what a page states, and a page may not state everything.
+/// Returns the pixel that an event names, or the default pixel if the event names none.
+fn pixel<'a>(claim: &Claim, pixels: &[Pixel<'a>]) -> Result<Pixel<'a>, Invalid> {
+    let pixel = match claim.pixel_id.as_deref() {
+        None => pixels.first(),
+        Some(stated) => pixels.iter().find(|pixel| pixel.id == stated),
+    };
+    let unknown = || Invalid::of(&reject::UNKNOWN_PIXEL, "pixel_id");
+    let pixel = pixel.ok_or_else(unknown)?;
+    let closed = || Invalid::of(&reject::PIXEL_ORIGIN, "pixel_id");
+    pixel.is_open.then_some(*pixel).ok_or_else(closed)
+}
+
+/// Applies what is proven about the caller. A session is preferred to the user id of a page. Some fields are accepted only from
+/// servers.
 fn apply_caller(claim: &mut Claim, facts: &Facts<'_>) -> Result<(), Invalid> {
     match facts.visitor {
         Visitor::Unknown => {}
@@ -167,7 +209,7 @@ fn own_code(claim: &mut Claim) -> Result<Option<String>, Invalid> {
     }
 }
 
-/// The event's own id, its order's, or a random one.
+/// Returns the event's own id, the id derived from its order, or a random id.
 fn id(claim: &mut Claim, random: impl FnOnce() -> Option<[u8; 16]>) -> Result<EventId, Invalid> {
     match (claim.id.take(), &claim.properties.order_id) {
         (Some(id), _) => Ok(id),
@@ -179,12 +221,12 @@ fn id(claim: &mut Claim, random: impl FnOnce() -> Option<[u8; 16]>) -> Result<Ev
     }
 }
 
-/// Whether TikTok can have given this test event code.
+/// Returns whether this text has the form of a TikTok test event code.
 pub fn is_code(code: &str) -> bool {
     (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// A page cannot say whose address it has, nor turn real traffic into a test.
+/// Removes fields that a page is not allowed to state: an address, a user agent, a test event code.
 fn believe_the_request_only(claim: &mut Claim) {
     if claim.user.ip.take().is_some() {
         warn(claim, "user.ip", &leave_out::SERVER_KEY);
@@ -197,7 +239,7 @@ fn believe_the_request_only(claim: &mut Claim) {
     }
 }
 
-/// Who is signed in is proven; whatever else the page says about it is not.
+/// Uses the id of the signed-in user instead of the user id in the event.
 fn believe_the_session(claim: &mut Claim, user: &Hashed) {
     let stated = std::mem::replace(&mut claim.user.external_id, vec![user.clone()]);
     if stated.iter().any(|stated| stated != user) {
@@ -227,7 +269,7 @@ fn complete(claim: &mut Claim, facts: &Facts<'_>) {
     let user = &mut claim.user;
     user.ip = user.ip.or(facts.ip.map(|ip| ip.to_canonical()));
     user.user_agent = user.user_agent.take().or_else(|| owned(facts.user_agent));
-    // A macro in the address, or in a cookie that one has left behind, is no click and hides none.
+    // An unreplaced macro in the address or in a cookie is not a click id. A real click id from another source is then used.
     let click = claim.page.click().or_else(|| user.ttclid.take());
     user.ttclid = click.or_else(|| first_usable(&facts.ttclid));
     user.ttp = user.ttp.take().or_else(|| first_usable(&facts.ttp));

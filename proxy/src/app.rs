@@ -1,4 +1,4 @@
-//! What handlers share.
+//! The data that all handlers share.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -7,65 +7,66 @@ use duet_events::Country;
 use crate::{
     admit::MoneyEvents,
     clicks::Clicks,
-    config::{Config, FIRST_CLASS, RateLimit, Server, TestMode, payments::Payments},
-    decide::Destination,
+    config::{Config, FIRST_CLASS, RateLimit, Server, payments::Payments},
     health::Health,
     identity::clerk::Clerk,
     metrics::Metrics,
+    pixels::Pixels,
     queue::Intake,
     rates::Rates,
+    recent::Recent,
 };
 
-/// How often one client may guess: ask for orders whose ids can be guessed, or bring a key that is wrong. No setting
-/// switches this off.
+/// How often one client can ask for orders whose ids can be guessed, or send a wrong key. No setting disables this limit.
 const GUESSES: RateLimit = RateLimit {
     most: NonZeroU32::new(30).unwrap(),
     per: Duration::from_mins(1),
 };
 
-/// Handed to every handler.
+/// The shared data, as every handler receives it.
 pub type App = Arc<Shared>;
 
-/// What they share.
+/// The data that all handlers share.
 pub struct Shared {
-    /// Takes events in.
+    /// Accepts events into the queue.
     pub intake: Intake,
-    /// What the delivery worker knows.
+    /// The state of delivery, for the health routes.
     pub health: Arc<Health>,
-    /// What is counted.
+    /// The metrics of the process.
     pub metrics: Arc<Metrics>,
-    /// How requests are taken.
+    /// The settings for incoming requests.
     pub server: Server,
-    /// How many events each client has sent.
+    /// Counts the events of each client.
     pub rates: Rates,
-    /// How many of them went to the first class because they are about money.
+    /// Counts the events of each client that are first class because they are about money.
     pub first_class: Rates,
-    /// How much each client has asked for the status of orders.
+    /// Counts the requests of each client for the status of orders.
     pub status_rates: Rates,
-    /// How often one client may ask for orders whose ids can be guessed.
+    /// Limits how often one client can ask for orders whose ids can be guessed.
     pub guesses: Rates,
-    /// How often one client may bring a key that is wrong.
+    /// Limits how often one client can send a wrong key.
     pub key_guesses: Rates,
-    /// The clicks that browsers were given back in a cookie.
+    /// The click ids that the proxy has set in browsers' cookies.
     pub clicks: Clicks,
-    /// Whether a page's word for a payment is taken.
+    /// Whether the proxy accepts a payment that only a page reports.
     pub money: MoneyEvents,
-    /// How payments are heard of; `None` while nobody tells of them.
+    /// The payment providers. `None` if none is set up.
     pub payments: Option<Payments>,
-    /// Where live events go.
-    pub destination: Arc<Destination>,
-    /// The time in which everything is a test.
-    pub test: Option<TestMode>,
-    /// Where phone numbers without a country code belong.
+    /// The pixels that receive the events.
+    pub pixels: Arc<Pixels>,
+    /// The country of phone numbers without a country code.
     pub country: Option<Country>,
-    /// Says who is signed in.
+    /// Remembers recent requests that leave nothing in the store.
+    pub recent: Recent,
+    /// Verifies who is signed in. `None` if Clerk is not set up.
     pub clerk: Option<Arc<Clerk>>,
 }
 
 impl Shared {
-    /// What of `config` handlers need, and the queue they fill.
+    /// Collects what handlers need from `config`, and the queue that they fill.
     pub fn new(
         config: &Config,
+        pixels: Arc<Pixels>,
         intake: Intake,
         health: Arc<Health>,
         metrics: Arc<Metrics>,
@@ -84,34 +85,10 @@ impl Shared {
             clicks: Clicks::default(),
             money: config.money,
             payments: config.payments.clone(),
-            destination: Arc::new(Destination {
-                pixel_id: config.tiktok.pixel_id.as_str().to_owned(),
-                test_event_code: None,
-            }),
-            test: config.tiktok.test.clone(),
+            pixels,
             country: config.country,
+            recent: Recent::default(),
             clerk,
-        }
-    }
-
-    /// The code while all traffic is test traffic.
-    pub fn test_event_code_at(&self, now_ms: i64) -> Option<&str> {
-        self.test.as_ref()?.code_at(now_ms)
-    }
-
-    /// Where the proxy's own events go.
-    pub fn destination_at(&self, now_ms: i64) -> Arc<Destination> {
-        self.destination(self.test_event_code_at(now_ms))
-    }
-
-    /// Where events go, live or under a test code.
-    pub fn destination(&self, test_event_code: Option<&str>) -> Arc<Destination> {
-        match test_event_code {
-            None => Arc::clone(&self.destination),
-            Some(code) => Arc::new(Destination {
-                pixel_id: self.destination.pixel_id.clone(),
-                test_event_code: Some(code.to_owned()),
-            }),
         }
     }
 }

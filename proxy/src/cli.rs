@@ -1,6 +1,6 @@
-//! The commands. Every setting is a variable and a flag; a flag wins.
+//! The commands of the binary. Every setting is a variable and a flag. The flag takes precedence.
 
-use std::{collections::BTreeMap, ffi::OsString};
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
 use clap::{Arg, ArgMatches, Command, builder::NonEmptyStringValueParser};
 use duet_proxy::{
@@ -17,16 +17,26 @@ mod dead_letters;
 mod dev;
 mod doctor;
 mod healthcheck;
+#[cfg(feature = "manual")]
+mod manual;
 mod openapi;
 mod orders;
+#[cfg(target_os = "linux")]
+mod owner;
 mod payments;
 mod serve;
+mod version;
+mod why;
 
-/// Why a command did not do what it was asked.
+/// The commands that do not open the data directory.
+#[cfg(target_os = "linux")]
+const WITHOUT_STORE: [&str; 3] = ["healthcheck", "manual", "openapi"];
+
+/// Why a command failed.
 pub(crate) enum Failure {
-    /// The words on the command line are off.
+    /// The command line has an error.
     Usage(clap::Error),
-    /// Anything else, one line each.
+    /// Any other error, with one line for each problem.
     Said(Vec<String>),
 }
 
@@ -42,10 +52,10 @@ impl From<Vec<Problem>> for Failure {
     }
 }
 
-/// Runs the command that `args` ask for, with the variables of `environment`.
+/// Runs the command in `args`, with the variables in `environment`.
 ///
 /// # Errors
-/// [`Failure`], to be printed by the caller.
+/// [`Failure`], which the caller prints.
 pub(crate) fn run(
     args: impl IntoIterator<Item = OsString>,
     environment: &BTreeMap<String, String>,
@@ -56,18 +66,22 @@ pub(crate) fn run(
     let Some((name, matches)) = matches.subcommand() else {
         return Ok(());
     };
-    // An empty variable is an absent one, and every command reads one value alike.
+    // An empty variable counts as not set. Every command treats a value the same way.
     let lookup = |name: &str| {
         let text = flag(matches, name).or_else(|| environment.get(name).cloned())?;
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
     };
     let names = || environment.keys().map(String::as_str);
+    #[cfg(target_os = "linux")]
+    if !WITHOUT_STORE.contains(&name) {
+        owner::act_as_owner(Path::new(&given(lookup, "DUET_DATA_DIR")))?;
+    }
     match name {
         "serve" => {
             let config = Config::start(lookup, names())?;
             log(name, lookup)?;
-            Ok(serve::run(&config)?)
+            Ok(serve::run(&config, lookup)?)
         }
         "doctor" => {
             let config = Config::start(lookup, names());
@@ -81,6 +95,8 @@ pub(crate) fn run(
             log(name, lookup)?;
             dev::run(matches, lookup, names())
         }
+        #[cfg(feature = "manual")]
+        "manual" => Ok(manual::run(matches)?),
         _ => {
             log(name, lookup)?;
             Ok(match name {
@@ -89,22 +105,26 @@ pub(crate) fn run(
                 "dead-letters" => dead_letters::run(matches, lookup),
                 "orders" => orders::run(matches, lookup),
                 "payments" => payments::run(matches, lookup),
+                "why" => why::run(matches, lookup),
                 _ => Ok(()),
             }?)
         }
     }
 }
 
-/// Starts logging as the settings say, for the command `name`.
+/// Returns a setting's value or its default.
+fn given(lookup: impl Fn(&str) -> Option<String>, name: &str) -> String {
+    let usual = || default_of(name).map(str::to_owned);
+    lookup(name).or_else(usual).unwrap_or_default()
+}
+
+/// Starts logging for the command `name`, as the settings say.
 fn log(name: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<(), Failure> {
-    let given = |name| {
-        let usual = || default_of(name).map(str::to_owned);
-        lookup(name).or_else(usual).unwrap_or_default()
-    };
+    let given = |name| given(&lookup, name);
     let problem =
         |setting| move |message: &str| Failure::Said(vec![format!("{setting}: {message}")]);
     let mut filter = given("DUET_LOG");
-    // While a site is developed, each warning of an event is read; in service they are counted.
+    // `dev` logs each warning about an event, because a developer reads the log. `serve` only counts the warnings.
     if name != "dev" && !filter.contains(WARNINGS) {
         filter = format!("{filter},{WARNINGS}=off");
     }
@@ -116,12 +136,21 @@ fn log(name: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<(), Failur
 }
 
 fn command() -> Command {
+    let of_few_builds: &[fn() -> Command] = &[
+        #[cfg(feature = "manual")]
+        manual::command,
+    ];
+    public_command().subcommands(of_few_builds.iter().map(|command| command()))
+}
+
+/// Returns the command of every build.
+fn public_command() -> Command {
     let serve = Command::new("serve")
-        .about("Takes events and delivers them to TikTok")
+        .about("Accepts events and delivers them to TikTok")
         .args(SETTINGS.iter().map(argument));
     let command = Command::new("duet-proxy")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("Takes events from pages and servers, keeps them on disk, delivers them to TikTok's Events API")
+        .version(version::version())
+        .about("Accepts events from pages and servers, stores them on disk, and delivers them to TikTok's Events API")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve)
@@ -129,6 +158,7 @@ fn command() -> Command {
         .subcommand(dead_letters::command())
         .subcommand(orders::command())
         .subcommand(payments::command())
+        .subcommand(why::command())
         .subcommand(healthcheck::command())
         .subcommand(openapi::command());
     #[cfg(feature = "dev")]
@@ -136,8 +166,7 @@ fn command() -> Command {
     command
 }
 
-/// The flag of a setting. That of a secret names its file: the words of a command line are for every user of the
-/// machine to read.
+/// Returns the flag of a setting. The flag of a secret names a file, because every user of the machine can read a command line.
 fn argument(setting: &'static Setting) -> Arg {
     let default = setting
         .default
@@ -146,7 +175,7 @@ fn argument(setting: &'static Setting) -> Arg {
     let (name, help) = if setting.secret {
         let name = format!("{}_FILE", setting.name);
         let help = format!(
-            "The file that holds it: {} [variable: {name}, or the secret itself in {}]",
+            "The file that contains the secret: {} [variable: {name}, or the secret itself in {}]",
             setting.help, setting.name
         );
         (name, help)
@@ -162,7 +191,7 @@ fn argument(setting: &'static Setting) -> Arg {
         .help(help)
 }
 
-/// Asks by name, of which the command line may know more or less than the settings do.
+/// Reads a flag by the name of its setting. A command can lack a flag that the settings have.
 fn flag(matches: &ArgMatches, name: &str) -> Option<String> {
     matches.try_get_one::<String>(name).ok().flatten().cloned()
 }

@@ -1,4 +1,4 @@
-//! Remembers the clicks whose cookie this process has set, in bounded memory.
+//! Remembers the click ids whose cookie this process has set, in bounded memory.
 
 use std::{
     collections::HashSet,
@@ -7,21 +7,21 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// How many clicks are remembered at least, in 8 bytes each. A click that was forgotten is set once more.
+/// How many click ids are remembered at least, in 8 bytes each. The cookie of a forgotten click id is set once more.
 const REMEMBERED: usize = 65_536;
 
-/// The clicks whose cookie this process has set. A request does not say whether a script or a server set its
-/// cookie, and the SDK's script sets one before any request, so each click's first request gets the server's.
-/// It is not set again and again: that would keep it for longer than 30 days.
+/// The click ids whose cookie this process has set. A request does not show whether a script or a server set its cookie. The
+/// SDK's script sets a cookie before any request, so the first request of each click id gets the server's cookie. The proxy
+/// does not set it again: otherwise the cookie would live longer than 30 days.
 #[derive(Default)]
 pub struct Clicks {
     hasher: RandomState,
-    /// The newest ones, and those before them.
+    /// The newest click ids, and the older ones.
     seen: Mutex<[HashSet<u64>; 2]>,
 }
 
 impl Clicks {
-    /// Remembers a click; returns whether it is new.
+    /// Remembers a click id, and returns whether it is new.
     pub fn learn(&self, click: &str) -> bool {
         let click = self.hasher.hash_one(click);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

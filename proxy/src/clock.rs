@@ -1,4 +1,4 @@
-//! The clocks. Three times follow from them, see [`Times`]; what decides is [`Reference`], which is pure.
+//! The clocks of the proxy. [`Times`] lists the three times that they give. [`Reference`] decides about them and is pure.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,13 +11,14 @@ mod reference;
 
 pub use reference::{Reading, Reference, Suspect, Times};
 
-/// What counts the time since the machine started, its sleep included, and is never set.
+/// The clock that counts the time since the machine started, including its sleep. Nobody can set it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const BOOT: ClockId = ClockId::Boottime;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const BOOT: ClockId = ClockId::Monotonic;
 
-/// The system's time of day in Unix milliseconds, which anybody may set. A running proxy asks its [`Clock`] instead.
+/// Returns the system's time of day in Unix milliseconds. Anybody can set this time, so a running proxy uses its [`Clock`]
+/// instead.
 pub fn now_ms() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -25,7 +26,7 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Milliseconds since the machine started: for periods within the process.
+/// Returns the milliseconds since the machine started, for periods within the process.
 pub fn boot_ms() -> i64 {
     let now = clock_gettime(BOOT);
     now.tv_sec
@@ -33,7 +34,7 @@ pub fn boot_ms() -> i64 {
         .saturating_add(now.tv_nsec / 1_000_000)
 }
 
-/// What both say at this moment.
+/// Returns the current readings of both clocks.
 pub fn reading() -> Reading {
     Reading {
         wall_ms: now_ms(),
@@ -41,7 +42,7 @@ pub fn reading() -> Reading {
     }
 }
 
-/// The reference of one store, shared by all who need a time.
+/// The clock of one store. All users of the store share it.
 #[derive(Clone)]
 pub struct Clock(Arc<Shared>);
 
@@ -52,12 +53,13 @@ struct Shared {
 
 struct State {
     reference: Reference,
-    /// What the log was told last.
+    /// The state that was logged last.
     told: Option<Suspect>,
 }
 
 impl Clock {
-    /// Starts with what the store says of its last commit. `read` gives the clocks' readings.
+    /// Starts the clock. `last_commit_ms` is the time of the store's last commit. `read` returns the readings of the system's
+    /// clocks.
     pub fn start(read: fn() -> Reading, last_commit_ms: Option<i64>) -> Self {
         let mut state = State {
             reference: Reference::start(read(), last_commit_ms),
@@ -68,7 +70,7 @@ impl Clock {
         Self(Arc::new(Shared { read, state }))
     }
 
-    /// The times of this moment.
+    /// Returns the current times.
     pub fn times(&self) -> Times {
         let mut state = self.state();
         let times = state.reference.read((self.0.read)());
@@ -76,7 +78,7 @@ impl Clock {
         times
     }
 
-    /// The time of day and the boot clock.
+    /// Returns the time of day and the boot clock.
     pub fn reading(&self) -> Reading {
         let (day_ms, boot_ms) = (self.day_ms(), (self.0.read)().boot_ms);
         Reading {
@@ -85,24 +87,24 @@ impl Clock {
         }
     }
 
-    /// The time of day: what times of others are compared with.
+    /// Returns the time of day, to compare with times that others state.
     pub fn day_ms(&self) -> i64 {
         self.times().day_ms
     }
 
-    /// What periods are counted from.
+    /// Returns the time from which new periods are counted.
     pub fn stamp_ms(&self) -> i64 {
         self.times().stamp_ms
     }
 
-    /// Takes note of the time that TikTok stated in an answer that has just come.
+    /// Applies the time that TikTok stated in an answer that has just arrived.
     pub fn dated(&self, date_ms: i64) {
         let mut state = self.state();
         state.reference.dated((self.0.read)(), date_ms);
         state.tell();
     }
 
-    /// Why the system's clock is suspect.
+    /// Returns why the system's clock is suspect, or `None` if it is not.
     pub fn suspect(&self) -> Option<Suspect> {
         self.times();
         self.state().reference.suspect()
@@ -114,7 +116,7 @@ impl Clock {
 }
 
 impl State {
-    /// Logs what has changed.
+    /// Logs a change of the state.
     fn tell(&mut self) {
         let suspect = self.reference.suspect();
         if suspect == self.told {
@@ -123,14 +125,14 @@ impl State {
         let ahead_s = self.reference.ahead_ms() / 1000;
         match suspect {
             Some(Suspect::Behind) => tracing::warn!(
-                "the system's clock reads a time before the store's last commit; nothing expires until TikTok's time or an hour of uptime confirms it"
+                "the system's clock is before the store's last commit; nothing expires until TikTok's time or an hour of uptime confirms the clock"
             ),
             Some(Suspect::Ahead) => tracing::warn!(
-                "the system's clock reads a time more than a day after the store's last commit; nothing expires until TikTok's time or an hour of uptime confirms it"
+                "the system's clock is more than a day after the store's last commit; nothing expires until TikTok's time or an hour of uptime confirms the clock"
             ),
             Some(Suspect::Differs) => tracing::warn!(
                 ahead_s,
-                "the system's clock is wrong or was set; what is kept expires by the time since the start or TikTok's"
+                "the system's clock is wrong or was set; stored entries expire by the time since the start, or by TikTok's time"
             ),
             None => tracing::info!("the system's clock is confirmed"),
         }

@@ -1,14 +1,12 @@
-//! The settings, parsed once at start.
+//! The settings, parsed once at the start.
 //!
-//! They are read through a lookup function, so that tests hand in a map and only `main` touches the
-//! environment. Every problem is found in one pass. [`settings`] lists what there is; the command
-//! line's flags, `--help` and `.env.example` all come from that list.
+//! A lookup function returns the values, so that tests can pass a map. Only `main` reads the environment. All problems are
+//! found in one pass. [`settings`] lists all settings. The flags, `--help` and `.env.example` are made from this list.
 
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
-    str::FromStr,
 };
 
 use duet_events::Country;
@@ -17,147 +15,124 @@ use ipnet::IpNet;
 use crate::{
     admit::{MoneyEvents, is_code},
     origin,
-    secret::{AccessToken, ServerKey},
+    secret::ServerKey,
+    store::Database,
     telemetry,
 };
 pub use crate::{origin::Origin, rates::RateLimit};
 
+mod alerts;
 mod changes;
 pub mod clerk;
+pub mod console;
 mod delivery;
 pub mod payments;
+mod pixels;
 mod reader;
 pub mod settings;
 mod spelling;
 mod track_path;
 
+pub use alerts::{AlertUrl, Alerts};
+use console::Console;
 pub use delivery::{Delivery, FIRST_CLASS, FIRST_EVENTS};
 use payments::Payments;
+pub use pixels::{Origins, Pixel, PixelId, Pixels};
 use reader::Reader;
 use spelling::Names;
 
-/// Everything the proxy is told from outside.
+/// All settings of the proxy.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where events go.
+    /// The pixels that receive the events, and TikTok's address.
     pub tiktok: TikTok,
-    /// How they are sent there.
+    /// How events are sent.
     pub delivery: Delivery,
-    /// How requests are taken.
+    /// How requests are received.
     pub server: Server,
-    /// Who may say that money came; `None` without a payment webhook.
+    /// The payment webhooks. `None` if none is set up.
     pub payments: Option<Payments>,
     /// `DUET_DATA_DIR`: the folder of the embedded store.
     pub data_dir: PathBuf,
-    /// `DUET_DISK_RESERVE_MB`, in bytes: how much of the disk stays free.
+    /// `DUET_DISK_RESERVE_MB`, in bytes: how much space on the disk must stay free.
     pub disk_reserve_bytes: u64,
-    /// Variables that are set and that this version does not act on.
+    /// `DUET_QUEUE`: the database of the queue. `None` means the embedded store.
+    pub database: Option<Box<Database>>,
+    /// Variables that are set but have no effect in this version.
     pub without_effect: Vec<&'static str>,
-    /// Variables that are set, are no setting, and resemble one; each with the nearest setting.
+    /// Variables that are set and have nearly the name of a setting. Each is listed with the nearest setting.
     pub unknown: Vec<Problem>,
-    /// What this version does otherwise than the one before with the settings in use, in sentences.
+    /// Sentences about changed behaviour of the settings in use, compared with the version before.
     pub changes: Vec<&'static str>,
     /// `DUET_MONEY_EVENTS`.
     pub money: MoneyEvents,
-    /// `DUET_COUNTRY`: where phone numbers without a country code belong.
+    /// `DUET_COUNTRY`: the country of phone numbers without a country code.
     pub country: Option<Country>,
-    /// `CLERK_*`: whose sessions say who a visitor is.
+    /// `CLERK_*`: the Clerk instance whose sessions identify visitors.
     pub clerk: Option<clerk::Clerk>,
+    /// `DUET_ALERT_*`: the receiver of alarms. `None` without an address.
+    pub alerts: Option<Alerts>,
+    /// `DUET_CONSOLE_*`: the console. `None` without a token.
+    pub console: Option<Console>,
 }
 
-/// Where events go.
+/// The pixels that receive the events, and TikTok's address.
 #[derive(Clone, Debug)]
 pub struct TikTok {
-    /// `TIKTOK_PIXEL_ID`: the pixel code.
-    pub pixel_id: PixelId,
-    /// `TIKTOK_ACCESS_TOKEN`.
-    pub access_token: AccessToken,
+    /// The pixels of the shop.
+    pub pixels: Pixels,
     /// `TIKTOK_API_BASE`, without a slash at its end.
     pub api_base: String,
-    /// `TIKTOK_TEST_EVENT_CODE`: all traffic is test traffic.
-    pub test: Option<TestMode>,
 }
 
-/// A pixel code: 10 to 40 capital letters and digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct PixelId(String);
-
-impl PixelId {
-    /// The code as TikTok knows it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for PixelId {
-    type Err = &'static str;
-
-    fn from_str(code: &str) -> Result<Self, Self::Err> {
-        let fits = (10..=40).contains(&code.len());
-        let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-        if !fits || !code.bytes().all(plain) {
-            return Err(
-                "must be the pixel code: 10 to 40 capital letters and digits, such as C4A1B2C3D4E5F6G7H8I9",
-            );
-        }
-        // Events Manager and the address of its pages show a number too, which the Events API does not know.
-        if code.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(
-                "must be the pixel code, such as C4A1B2C3D4E5F6G7H8I9, not the number of the pixel: Events Manager shows the code under the pixel's name",
-            );
-        }
-        Ok(Self(code.to_owned()))
-    }
-}
-
-/// A time in which everything is a test.
+/// A period in which all events are test events.
 #[derive(Clone, Debug)]
 pub struct TestMode {
-    /// The code from Events Manager.
+    /// The code from Events Manager: `TIKTOK_TEST_EVENT_CODE`, or the pixel's own in `DUET_PIXELS_FILE`.
     pub code: String,
     /// `TIKTOK_TEST_EVENT_UNTIL`, in Unix milliseconds.
     pub until_ms: Option<i64>,
 }
 
 impl TestMode {
-    /// The code, while it holds.
+    /// Returns the test event code, if the period has not ended.
     pub fn code_at(&self, now_ms: i64) -> Option<&str> {
         let over = self.until_ms.is_some_and(|until| now_ms >= until);
         (!over).then_some(self.code.as_str())
     }
 }
 
-/// How requests are taken.
+/// How requests are received.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// `DUET_LISTEN`.
     pub listen: SocketAddr,
     /// `DUET_TRACK_PATH`, with a slash in front.
     pub track_path: String,
-    /// `DUET_ALLOWED_ORIGINS`: origins beside the proxy's own.
+    /// `DUET_ALLOWED_ORIGINS`: allowed origins besides the proxy's own.
     pub allowed_origins: Vec<Origin>,
-    /// `DUET_TRUSTED_PROXIES`: whose forwarding headers are believed.
+    /// `DUET_TRUSTED_PROXIES`: web servers whose forwarding headers are trusted.
     pub trusted_proxies: TrustedProxies,
-    /// `DUET_RATE_LIMIT`: events per client address.
+    /// `DUET_RATE_LIMIT`: the events of one client address per time.
     pub rate_limit: Option<RateLimit>,
     /// `DUET_SERVER_KEY`.
     pub server_key: Option<ServerKey>,
 }
 
 impl Server {
-    /// Whether this path takes events: the track path, also with one slash behind it.
+    /// Returns whether this path accepts events: the track path, with or without a slash at its end.
     pub fn is_track_path(&self, path: &str) -> bool {
         let track_path = self.track_path.as_str();
         path == track_path || path.strip_suffix('/') == Some(track_path)
     }
 }
 
-/// Addresses and networks whose forwarding headers are believed.
+/// Addresses and networks of web servers whose forwarding headers are trusted.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Whether `address` is one of them.
+    /// Returns whether `address` is one of them.
     pub fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
@@ -169,12 +144,12 @@ impl FromIterator<IpNet> for TrustedProxies {
     }
 }
 
-/// One thing that is wrong with the settings.
+/// One problem in the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The setting's name.
     pub setting: &'static str,
-    /// What to do about it.
+    /// The rule that the setting breaks, or what to do about it.
     pub message: String,
 }
 
@@ -185,8 +160,8 @@ impl fmt::Display for Problem {
 }
 
 impl Config {
-    /// Reads the settings of a proxy that starts, as [`Config::read`]. Of the variables that are set, `names`, none may
-    /// be nearly a setting's.
+    /// Reads the settings at the start of the proxy, as [`Config::read`] does. Also rejects a variable in `names` whose name is
+    /// nearly that of a setting.
     ///
     /// # Errors
     /// All problems at once.
@@ -200,35 +175,36 @@ impl Config {
             read => {
                 let mut problems = read.err().unwrap_or_default();
                 problems.extend(misspelt);
-                // What is missing may be what such a variable was meant to hold.
+                // A missing setting may be the one that the misspelt variable was meant to set.
                 problems.extend(unknown);
                 Err(problems)
             }
         }
     }
 
-    /// Reads every setting through `lookup`, which gives a variable's or flag's value by name.
+    /// Reads every setting through `lookup`, which returns the value of a variable or flag by name.
     ///
     /// # Errors
-    /// All problems at once: what is missing, malformed or contradictory.
+    /// All problems at once: missing, malformed and contradictory settings.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(&lookup);
         let tiktok = TikTok::read(&mut reader);
         let delivery = delivery::read(&mut reader);
-        let (server, allowed_origins) = Server::read(&mut reader);
+        let (server, mut allowed_origins) = Server::read(&mut reader);
+        let listed = tiktok.iter().flat_map(|tiktok| tiktok.pixels.origins());
+        allowed_origins.extend(listed.cloned());
         let payments = payments::read(&mut reader);
         let data_dir = reader.parsed("DUET_DATA_DIR", |text| Ok(PathBuf::from(text)));
         let disk_reserve_bytes = reader.parsed("DUET_DISK_RESERVE_MB", disk_reserve_bytes);
         let country = reader.optional("DUET_COUNTRY", |text| {
             Country::parse(text.trim()).ok_or("must be an ISO 3166 code of two letters, such as VN")
         });
-        reader.parsed("DUET_QUEUE", |text| match text {
-            "disk" => Ok(()),
-            _ => Err("must be disk: this version has no other"),
-        });
+        let database = database(&mut reader);
         let money = money(&mut reader, payments.is_some());
         let clerk = clerk::read(&mut reader, &allowed_origins);
-        // `main` reads both once more, to log what follows.
+        let alerts = alerts::read(&mut reader);
+        let console = console::read(&mut reader, server.as_ref().map(|server| server.listen));
+        // `main` has already used both settings for logging. They are checked again here.
         reader.parsed("DUET_LOG", |text| telemetry::filter(text).map(drop));
         reader.parsed("DUET_LOG_FORMAT", |text| {
             telemetry::Format::read(text).map(drop)
@@ -236,7 +212,7 @@ impl Config {
         reader.finish()?;
         let is_set = |name: &&'static str| lookup(name).is_some_and(|text| !text.trim().is_empty());
         let without_effect = settings::WITHOUT_EFFECT.iter().copied().filter(is_set);
-        // Every `None` below has left a problem behind, so that `finish` has returned.
+        // Each `None` below has reported a problem, so `finish` has already returned an error.
         let complete = || {
             Some(Self {
                 tiktok: tiktok?,
@@ -245,12 +221,15 @@ impl Config {
                 payments,
                 data_dir: data_dir?,
                 disk_reserve_bytes: disk_reserve_bytes?,
+                database,
                 without_effect: without_effect.collect(),
                 unknown: Vec::new(),
                 changes: changes::changes(|name| is_set(&name)),
                 money,
                 country,
                 clerk,
+                alerts,
+                console,
             })
         };
         complete().ok_or_else(Vec::new)
@@ -258,29 +237,30 @@ impl Config {
 }
 
 impl TikTok {
+    /// Reads only the pixels, for a running proxy. The files of the pixels may have changed.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn reload(lookup: impl Fn(&str) -> Option<String>) -> Result<Pixels, Vec<Problem>> {
+        let mut reader = Reader::new(&lookup);
+        let tiktok = Self::read(&mut reader);
+        reader.finish()?;
+        tiktok.map(|tiktok| tiktok.pixels).ok_or_else(Vec::new)
+    }
+
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let pixel_id = reader.required_from("TIKTOK_PIXEL_ID", &[settings::PIXEL_ID_ALIAS]);
-        let access_token = reader.secret(
-            "TIKTOK_ACCESS_TOKEN",
-            AccessToken::new,
-            "must be printable ASCII without spaces",
-        );
-        if access_token.is_none() {
-            reader.missing("TIKTOK_ACCESS_TOKEN");
-        }
+        let stated = pixels::Stated::read(reader);
         let api_base = reader.parsed("TIKTOK_API_BASE", api_base);
         let test = test_mode(reader);
         Some(Self {
-            pixel_id: pixel_id?,
-            access_token: access_token?,
+            pixels: stated.together(test.as_ref())?,
             api_base: api_base?,
-            test,
         })
     }
 }
 
 impl Server {
-    /// Returns the listed origins also where another setting is wrong: Clerk's settings build on them.
+    /// Reads the settings. Returns the listed origins even if another setting is wrong, because Clerk's settings need them.
     fn read(reader: &mut Reader<'_>) -> (Option<Self>, Vec<Origin>) {
         let listen = reader.parsed("DUET_LISTEN", |text| {
             text.parse()
@@ -307,6 +287,38 @@ impl Server {
         };
         (complete(), allowed_origins)
     }
+}
+
+/// Reads the database of the queue. Returns `None` for the embedded store, and after a problem.
+fn database(reader: &mut Reader<'_>) -> Option<Box<Database>> {
+    let password = reader.secret("DUET_QUEUE_PASSWORD", |text| Some(text.to_owned()), "");
+    let database = reader.parsed("DUET_QUEUE", |text| match text {
+        "disk" => Ok(None),
+        _ => text.parse::<Database>().map(Some),
+    });
+    if matches!(database, Some(None)) && password.is_some() {
+        reader.problem(
+            "DUET_QUEUE_PASSWORD",
+            "must be set only together with a database in DUET_QUEUE",
+        );
+    }
+    database.flatten().map(|database| match password {
+        Some(password) => Box::new(database.with_password(&password)),
+        None => Box::new(database),
+    })
+}
+
+/// Reads the database of the queue for a command about the stored data. Returns `None` for the embedded store.
+///
+/// # Errors
+/// All problems at once.
+pub fn queue_database(
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Option<Box<Database>>, Vec<Problem>> {
+    let mut reader = Reader::new(&lookup);
+    let database = database(&mut reader);
+    reader.finish()?;
+    Ok(database)
 }
 
 /// Reads `DUET_MONEY_EVENTS`. With a payment webhook, a payment reported by a page waits for the bank unless the setting says
@@ -338,7 +350,7 @@ fn test_mode(reader: &mut Reader<'_>) -> Option<TestMode> {
     if code.is_none() && until.is_some() {
         reader.problem(
             "TIKTOK_TEST_EVENT_UNTIL",
-            "needs a TIKTOK_TEST_EVENT_CODE that it ends",
+            "must be set only together with TIKTOK_TEST_EVENT_CODE",
         );
     }
     code.map(|code| TestMode {
@@ -347,10 +359,10 @@ fn test_mode(reader: &mut Reader<'_>) -> Option<TestMode> {
     })
 }
 
-/// Reads `DUET_DISK_RESERVE_MB`.
+/// Parses `DUET_DISK_RESERVE_MB`.
 ///
 /// # Errors
-/// A sentence, for the operator.
+/// A message for the operator.
 pub fn disk_reserve_bytes(text: &str) -> Result<u64, &'static str> {
     let megabytes: Option<u64> = text.parse().ok();
     let bytes = megabytes.and_then(|megabytes| megabytes.checked_mul(1_000_000));

@@ -1,14 +1,15 @@
-//! How an operator's commands reach a running proxy: over a Unix socket in the data directory, which
-//! nobody but the proxy's own user can open: the process has a umask by which nothing it makes is open to others.
+//! Receives an operator's commands in a running proxy, over a Unix socket in the data directory. Only the proxy's own user can
+//! open the socket: the umask of the process makes every new file private.
 //!
-//! A store has one process at a time. So a command asks the proxy that has it, and opens the store itself
-//! only where no proxy runs.
+//! Only one process at a time can open a store. A command therefore asks the running proxy. It opens the store itself only if
+//! no proxy runs.
 
 use std::{
     collections::HashMap,
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use axum::{
@@ -21,15 +22,27 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::{
+    app::Shared,
     decide::{DeadLetter, LetterId, Named, Payment},
+    evidence,
+    health::Health,
     orders,
-    queue::{self, DeadLetters, Error, Interrupted, Orders},
+    queue::{self, DeadLetters, Error, Intake, Interrupted, Orders},
+    why::Chain,
 };
 
-/// The longest command, in bytes: more names than a command line takes.
+/// The longest command, in bytes. It is longer than any command line.
 const LONGEST_COMMAND: usize = 16 * 1024 * 1024;
 
-/// Where the socket of the store in `data_dir` is.
+/// The path at which a running proxy names the pixels that have pending events.
+pub const WAITING: &str = "/waiting";
+
+/// The path at which a running proxy states the format of its store.
+pub const FORMAT: &str = "/format";
+/// The path at which an id is explained.
+pub const WHY: &str = "/why";
+
+/// Returns the path of the socket of the store in `data_dir`.
 pub fn socket(data_dir: &Path) -> PathBuf {
     data_dir.join("control.sock")
 }
@@ -37,28 +50,43 @@ pub fn socket(data_dir: &Path) -> PathBuf {
 /// Answers commands until the future is dropped.
 ///
 /// # Errors
-/// When the socket cannot be made.
-pub async fn serve(data_dir: &Path, letters: DeadLetters, orders: Orders) -> io::Result<()> {
+/// An error if the socket cannot be created.
+pub async fn serve(data_dir: &Path, letters: DeadLetters, app: Arc<Shared>) -> io::Result<()> {
     let path = socket(data_dir);
-    // A process that was killed leaves its socket behind, and the store's lock says that it is gone.
+    // A killed process leaves its socket behind. The lock of the store shows that this process has ended.
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let listener = UnixListener::bind(&path)?;
-    // Without the right to execute, which the umask leaves.
+    // The socket needs no right to execute, which the umask leaves.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    axum::serve(listener, router(letters, orders)).await
+    let waiting = Router::new()
+        .route(WAITING, get(waiting))
+        .route(FORMAT, get(async || Json(queue::FORMAT)))
+        .with_state(Arc::clone(&app.health));
+    let commands = router(letters, app.intake.orders().clone());
+    let why = Router::new().route(WHY, post(why)).with_state(app);
+    axum::serve(listener, commands.merge(waiting).merge(why)).await
 }
 
-/// Takes the socket away, so that commands see that no proxy runs.
+/// Removes the socket, so that commands see that no proxy runs.
 pub fn close(data_dir: &Path) {
     if let Err(error) = fs::remove_file(socket(data_dir)) {
-        tracing::debug!(error = %error, "there was no socket to remove");
+        tracing::debug!(error = %error, "the control socket could not be removed");
     }
 }
 
-/// The commands.
+/// Returns the route that explains an id without a running proxy.
+pub fn why_stopped(intake: Intake) -> Router {
+    let route = async |State(intake): State<Intake>, Json(Asked { id }): Json<Asked>| {
+        let chain = evidence::why_stopped(&intake, id).await;
+        chain.map(Json).map_err(|error| refused(&error))
+    };
+    Router::new().route(WHY, post(route)).with_state(intake)
+}
+
+/// Returns the routes of the commands.
 pub fn router(letters: DeadLetters, orders: Orders) -> Router {
     let letters = Router::new()
         .route("/dead-letters", get(page))
@@ -75,80 +103,106 @@ pub fn router(letters: DeadLetters, orders: Orders) -> Router {
     letters.merge(orders)
 }
 
-/// Which page of letters is asked for.
+/// The page of letters that is requested.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PageBefore {
-    /// The last id of the page before; without it, the first page.
+    /// The last id of the page before. `None` requests the first page.
     pub before: Option<String>,
 }
 
-/// One letter and its name.
+/// One letter and its id.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Letter {
-    /// As [`LetterId`] prints.
+    /// The id, in the form of [`LetterId`].
     pub id: String,
     /// The letter.
     #[serde(flatten)]
     pub letter: Summary,
 }
 
-/// A letter as it is shown.
+/// The contents of a letter, as they are shown to the operator.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// How the event ended.
     pub outcome: String,
-    /// When, in Unix milliseconds.
+    /// When the event ended, in Unix milliseconds.
     pub ended_at_ms: i64,
     /// TikTok's code.
     pub code: Option<i64>,
-    /// TikTok's words.
+    /// TikTok's message.
     pub message: Option<String>,
-    /// TikTok's name for the request.
+    /// TikTok's id for the request.
     pub request_id: Option<String>,
-    /// What happened.
+    /// The code of the pixel that the event was for.
+    #[serde(default)]
+    pub pixel_id: String,
+    /// The test event code. `None` means that the event was not a test event.
+    #[serde(default)]
+    pub test_event_code: Option<String>,
+    /// The name of the event.
     pub name: String,
-    /// The key both legs share.
+    /// The event id, which both legs share.
     pub event_id: String,
-    /// The event as TikTok would get it, as JSON text.
+    /// The event as TikTok would receive it, as JSON text.
     pub event: String,
 }
 
-/// Which letters a command is about.
+/// The letters that a command is about.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Chosen {
-    /// As [`LetterId`] prints, or event ids.
+    /// Letters with these ids, or with these event ids.
     Named(Vec<String>),
-    /// Every one that is there.
+    /// All letters.
     All,
+    /// All letters of the pixel with this code.
+    OfPixel(String),
 }
 
-/// The letters of some names.
+/// The letters that were found by name.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Found {
     /// The letters.
     pub letters: Vec<Letter>,
-    /// Names that no letter has.
+    /// Names without a letter.
     pub unknown: Vec<String>,
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Done {
-    /// How many letters it replayed or removed.
+    /// How many letters the command replayed or removed.
     pub letters: usize,
-    /// Names that no letter has.
+    /// Names without a letter.
     pub unknown: Vec<String>,
 }
 
-/// Which order a command is about.
+/// The id that is to be explained.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Asked {
+    /// The id of an order, an event, a request to TikTok or a transfer.
+    pub id: String,
+}
+
+/// The order that a command is about.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct OrderNamed {
-    /// The shop's own id of it.
+    /// The shop's own id of the order.
     pub order_id: String,
 }
 
 type Answer<T> = Result<Json<T>, (StatusCode, String)>;
+
+async fn waiting(State(health): State<Arc<Health>>) -> Json<Vec<String>> {
+    let pixels = health.pixels().into_iter();
+    let waiting = pixels.filter(|(_, pixel)| pixel.oldest_ms.is_some());
+    Json(waiting.map(|(id, _)| id).collect())
+}
+
+async fn why(State(app): State<Arc<Shared>>, Json(Asked { id }): Json<Asked>) -> Answer<Chain> {
+    let chain = evidence::why(&app, id).await;
+    chain.map(Json).map_err(|error| refused(&error))
+}
 
 async fn page(
     State(letters): State<DeadLetters>,
@@ -178,7 +232,8 @@ async fn read(State(letters): State<DeadLetters>, Json(names): Json<Vec<String>>
 
 async fn replay(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) -> Answer<Done> {
     let (done, unknown) = match chosen {
-        Chosen::All => (letters.replay_all().await, Vec::new()),
+        Chosen::All => (letters.replay_all(None).await, Vec::new()),
+        Chosen::OfPixel(pixel_id) => (letters.replay_all(Some(pixel_id)).await, Vec::new()),
         Chosen::Named(names) => {
             let (ids, unknown) = named(&letters, names).await?;
             (letters.replay(&ids).await, unknown)
@@ -189,7 +244,8 @@ async fn replay(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) 
 
 async fn remove(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) -> Answer<Done> {
     let (done, unknown) = match chosen {
-        Chosen::All => (letters.remove_all().await, Vec::new()),
+        Chosen::All => (letters.remove_all(None).await, Vec::new()),
+        Chosen::OfPixel(pixel_id) => (letters.remove_all(Some(pixel_id)).await, Vec::new()),
         Chosen::Named(names) => {
             let (ids, unknown) = named(&letters, names).await?;
             (letters.remove(&ids).await, unknown)
@@ -204,7 +260,7 @@ fn tell(did: &'static str, done: Result<usize, Interrupted>, unknown: Vec<String
             tracing::info!(
                 letters,
                 did,
-                "an operator's command about dead letters is done"
+                "operator's command about dead letters completed"
             );
             Ok(Json(Done { letters, unknown }))
         }
@@ -223,7 +279,7 @@ async fn named(
     off_the_runtime(move || resolve(&letters, names)).await
 }
 
-/// The letters that are called so, by their own ids or their events'; and the names that no letter has.
+/// Returns the letters with these names, and the names without a letter. A name is the id of a letter or of its event.
 fn resolve(
     letters: &DeadLetters,
     names: Vec<String>,
@@ -232,7 +288,7 @@ fn resolve(
     let mut wanted: HashMap<String, bool> = HashMap::new();
     for name in names {
         match name.parse() {
-            // One that cannot be read is there all the same.
+            // A letter that cannot be read still exists.
             Ok(id) if !matches!(letters.find(id), Ok(None)) => ids.push(id),
             _ => {
                 wanted.insert(name, false);
@@ -256,7 +312,7 @@ fn resolve(
     Ok((ids, wanted.into_keys().collect()))
 }
 
-/// Does on a thread of its own what reads from the disk for longer than events may wait.
+/// Runs work on a thread of its own if its disk reads take longer than events are allowed to wait.
 async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, (StatusCode, String)> {
@@ -299,6 +355,8 @@ impl Summary {
         Self {
             name: named.name.into_owned(),
             event_id: named.event_id.into_owned(),
+            pixel_id: letter.destination.pixel_id.clone(),
+            test_event_code: letter.destination.test_event_code.clone(),
             outcome: letter.outcome,
             ended_at_ms: letter.ended_at_ms,
             code: letter.code,
@@ -310,7 +368,7 @@ impl Summary {
 }
 
 fn refused(error: &Error) -> (StatusCode, String) {
-    tracing::error!(error = ?error, "an operator's command failed");
+    tracing::error!(error = ?error, "operator's command failed");
     let status = match error {
         Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,

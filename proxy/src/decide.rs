@@ -1,60 +1,74 @@
-//! Decisions: what a call changes, and what it is answered. Pure.
+//! Decisions: which changes a call makes, and which answer it gets. They are pure.
 //!
-//! A [`Decision`] is made from the call, from what [`Books`] contains, and from the time. It returns [`Changes`] and a
-//! reply, and touches nothing: no clock, no disk, no process, no log. A store writes the changes of several calls in one commit;
-//! [`Layered`] lets the later calls read what the earlier ones have changed. So the same calls in the same order lead to
-//! the same state, however they are grouped into commits and however often the process restarts.
+//! A [`Decision`] is made from the call, the contents of [`Books`] and the time. It returns [`Changes`] and a reply. It uses no
+//! clock, disk, process or log. A store writes the changes of several calls in one commit. [`Layered`] lets later calls read
+//! the changes of earlier calls. The same calls in the same order therefore lead to the same state, in any grouping of commits
+//! and with any number of restarts.
 //!
 //! | Call | Decides |
 //! |---|---|
 //! | [`Admit`] | which events are new, which are held until their order is paid |
 //! | [`Register`], [`Pay`], [`Withdraw`] | the state of an order, and which events report it |
-//! | [`TakeBack`] | what an order learns when its event becomes a dead letter |
+//!
+//!  [`TakeBack`]
+//!  how an order changes when its event becomes a dead letter
+//!
 //! | [`Replay`], [`Remove`] | which dead letters are sent again or removed |
 //! | [`GiveUp`], [`Forget`] | which held events, orders and payments have expired |
 //!
-//! [`Decision::reads`] names every record that a call can read, from the call alone: a database can lock and load them
-//! before the decision.
+//! [`Decision::reads`] names every record that a call can read. It needs only the call, so a database can lock and load the
+//! records before the decision.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use crate::clock::Times;
 
 mod admit;
+mod back;
 mod books;
 mod changes;
 mod destination;
 mod key;
 mod letter;
 mod letters;
+mod lookup;
 mod money;
+mod pay;
 mod payment;
+mod reads;
+mod returned;
 mod sweep;
 mod transaction;
+mod waiting;
 
 pub use admit::{Admit, Enqueued, Event, Note, Part};
 pub use books::{Books, Layered};
 pub use changes::{Arrival, Changes, Counts, HeldEvent, HeldId, Keys, Notice, Records, Remembered};
-pub use destination::{Class, Destination};
+pub use destination::{Class, Destination, Destinations};
 pub use key::{DedupKey, Remember};
 pub use letter::{DeadLetter, LetterId, Named};
 pub use letters::{Remove, Replay, TakeBack};
-pub use money::{Pay, Receipt, Register, Registered, Taken, Withdraw};
+pub use lookup::Lookup;
+pub use money::{Register, Registered, Reports, Withdraw};
+pub use pay::{Pay, Receipt, Taken};
 pub use payment::{Became, Payment};
+pub use reads::Reads;
 pub use sweep::{Forget, GiveUp};
 
-/// One call that changes what is stored.
+pub use crate::payments::Name;
+
+/// One call that changes stored data.
 pub trait Decision<'a> {
-    /// What the caller is answered.
+    /// The answer for the caller.
     type Reply;
 
-    /// The records that [`Decision::decide`] may read.
+    /// Returns the records that [`Decision::decide`] can read.
     fn reads(&self) -> Reads;
 
-    /// Decides.
+    /// Decides about the call.
     ///
     /// # Errors
-    /// Those of the books, and a [`Fault`] of the call or of a record. Then nothing is changed.
+    /// The errors of the books, and a [`Fault`] of the call or of a record. Nothing is changed then.
     fn decide<B: Books + ?Sized>(
         &self,
         books: &B,
@@ -62,30 +76,7 @@ pub trait Decision<'a> {
     ) -> Result<(Changes<'a>, Self::Reply), B::Error>;
 }
 
-/// The records that a call may read, known before it is decided. An order is read with its held events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reads {
-    /// Orders by their ids.
-    pub orders: BTreeSet<String>,
-    /// Normalized order ids as [`Books::ids_that_read`] takes them; the orders they name are read too.
-    pub codes: BTreeSet<String>,
-    /// Payments by provider and id.
-    pub payments: BTreeSet<(String, String)>,
-    /// Deduplication keys.
-    pub keys: BTreeSet<DedupKey>,
-    /// Dead letters.
-    pub letters: BTreeSet<LetterId>,
-}
-
-impl Reads {
-    /// An order, and the orders whose ids read like its id in a memo.
-    fn order(&mut self, id: &str) {
-        self.orders.insert(id.to_owned());
-        self.codes.insert(crate::payments::memo::normalised(id));
-    }
-}
-
-/// Why a call cannot be decided. It is rejected alone.
+/// Why a call cannot be decided. Only this call is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The call's own data cannot be written.
@@ -96,7 +87,7 @@ pub enum Fault {
     Corrupt,
 }
 
-/// Where the events of a call go.
+/// The destination of the events of a call.
 type To = Arc<Destination>;
 
 #[cfg(test)]

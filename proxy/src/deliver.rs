@@ -1,7 +1,7 @@
-//! Delivery: one courier for each destination, so that none waits for another.
+//! Delivers events. Each destination has its own courier, so that no destination waits for another.
 //!
-//! A [`Courier`] decides what is sent and settled, and does no I/O. A step of its driver does one unit of
-//! what it asks for; [`run`] adds only waiting and stopping.
+//! A [`Courier`] decides which events are sent and settled, and does no I/O. A step of its driver does one unit of this work.
+//! [`run`] adds waiting and stopping.
 
 use std::{
     sync::Arc,
@@ -9,7 +9,7 @@ use std::{
 };
 
 use governor::{
-    DefaultDirectRateLimiter, RateLimiter,
+    DefaultKeyedRateLimiter, RateLimiter,
     clock::{Clock, DefaultClock},
 };
 use tokio::{sync::watch, task::JoinSet, time};
@@ -18,7 +18,9 @@ use crate::{
     config::{Delivery, RateLimit},
     health::Health,
     metrics::Metrics,
+    pixels::Pixels,
     queue::{Lane, Limits, Outlet},
+    secret::AccessToken,
     tiktok::Client,
 };
 
@@ -33,23 +35,28 @@ pub use courier::{Claims, Courier, Do, RequestId, Wait, Way};
 
 use driver::{Driver, Step};
 
-/// How long what waits is still delivered after the signal to stop. The rest stays on disk.
+/// After which time a courier checks again whether its pixel has a token.
+const WITHOUT_TOKEN: Duration = Duration::from_secs(5);
+/// How long pending events are still delivered after the signal to stop. The other events stay on disk.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// What all couriers share: the way to TikTok, and what is told of it.
+/// What all couriers share: the client for TikTok, and the places that report its state.
 pub struct Link {
     client: Client,
+    pixels: Arc<Pixels>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     limits: Limits,
     parallel: usize,
-    requests: Option<DefaultDirectRateLimiter>,
+    /// Limits how many requests of each pixel can start.
+    requests: Option<DefaultKeyedRateLimiter<String>>,
 }
 
 impl Link {
-    /// A link that sends as `delivery` says.
+    /// Returns a link with the limits of `delivery`.
     pub fn new(
         client: Client,
+        pixels: Arc<Pixels>,
         health: Arc<Health>,
         metrics: Arc<Metrics>,
         delivery: &Delivery,
@@ -57,6 +64,7 @@ impl Link {
         let quota = delivery.send_limit.and_then(RateLimit::quota);
         Self {
             client,
+            pixels,
             health,
             metrics,
             limits: Limits {
@@ -64,22 +72,32 @@ impl Link {
                 bytes: delivery.batch_bytes,
             },
             parallel: delivery.parallel,
-            requests: quota.map(RateLimiter::direct),
+            requests: quota.map(RateLimiter::keyed),
         }
     }
 
-    /// Takes a request from the allowance, or says when there is one to take.
-    fn allowance(&self, now: Instant) -> Result<(), Instant> {
+    /// Returns the token of a pixel. Returns `None` if the pixel has not been configured since the start.
+    fn token(&self, pixel_id: &str) -> Option<AccessToken> {
+        self.pixels.now().token(pixel_id).cloned()
+    }
+
+    /// Takes one request from the pixel's allowance. If the allowance is used up, returns when the next request is allowed.
+    fn allowance(&self, pixel_id: &String, now: Instant) -> Result<(), Instant> {
+        if self.token(pixel_id).is_none() {
+            return Err(now + WITHOUT_TOKEN);
+        }
         let Some(requests) = &self.requests else {
             return Ok(());
         };
-        requests.check().map_err(|not_yet: governor::NotUntil<_>| {
-            now + not_yet.wait_time_from(DefaultClock::default().now())
-        })
+        requests
+            .check_key(pixel_id)
+            .map_err(|not_yet: governor::NotUntil<_>| {
+                now + not_yet.wait_time_from(DefaultClock::default().now())
+            })
     }
 }
 
-/// Delivers until `stop` changes, then for at most ten seconds more.
+/// Delivers until `stop` changes, and then for at most ten more seconds.
 pub async fn run(mut outlet: Outlet, link: Link, mut stop: watch::Receiver<bool>) {
     let link = Arc::new(link);
     let mut couriers = JoinSet::new();
@@ -95,15 +113,15 @@ pub async fn run(mut outlet: Outlet, link: Link, mut stop: watch::Receiver<bool>
         while couriers.join_next().await.is_some() {}
     });
     match (drained.await, outlet.depth()) {
-        (Ok(()), 0) => tracing::info!("everything that was accepted is delivered"),
+        (Ok(()), 0) => tracing::info!("all accepted events are delivered"),
         (_, left) => tracing::info!(
             events = left,
-            "stopping; what is not delivered stays on disk"
+            "stopping; events that are not delivered stay on disk"
         ),
     }
 }
 
-/// Delivers the events of one lane until `stop` changes, and then what still gets through at once.
+/// Delivers the events of one lane until `stop` changes. Then delivers the events that can be sent without a pause.
 async fn serve(lane: Lane, link: Arc<Link>, mut stop: watch::Receiver<bool>) {
     let mut driver = Driver::new(lane, link);
     loop {

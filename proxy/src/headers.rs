@@ -1,20 +1,20 @@
 //! Reads the text and the cookies of a request's headers.
 //!
-//! A header is bytes. Browsers and web servers send letters beyond ASCII in some of them, so no header is dropped for one such
-//! letter.
+//! A header consists of bytes. Browsers and web servers send non-ASCII letters in some headers. The proxy does not drop a
+//! header because of such a letter.
 
 use std::{borrow::Cow, str};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// A header as text. One that is not UTF-8 counts as absent.
+/// Returns a header as text. A header that is not UTF-8 counts as absent.
 pub fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     str::from_utf8(headers.get(name)?.as_bytes())
         .ok()
         .filter(|text| !text.is_empty())
 }
 
-/// A header that is passed on as text: UTF-8, else Latin-1, as which every byte is a letter.
+/// Returns a header that the proxy passes on as text. Reads it as UTF-8, or else as Latin-1, in which every byte is a letter.
 pub fn any_text(headers: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
     let bytes = headers.get(name).map(HeaderValue::as_bytes)?;
     let text = str::from_utf8(bytes).map_or_else(
@@ -24,14 +24,14 @@ pub fn any_text(headers: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The values of the cookies of one name, as they stand.
+/// Returns the values of all cookies of one name, unchanged.
 pub fn cookies_of<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     cookies(headers)
         .filter(move |(key, value)| *key == name && !value.is_empty())
         .map(|(_, value)| value)
 }
 
-/// All cookies, by name and value. One that is not UTF-8 is left out, and only that one.
+/// Returns the name and value of every cookie. Leaves out only a cookie that is not UTF-8.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(header::COOKIE)

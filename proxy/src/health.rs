@@ -1,53 +1,92 @@
-//! What delivery knows and `/readyz` tells.
+//! The state of delivery, for `/readyz`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::decide::Destination;
 
-/// An event that waits longer than this means that the queue is stuck.
+/// If an event is pending for longer than this, the queue is stuck.
 const STUCK_AFTER_MS: i64 = 15 * 60 * 1000;
 
-/// The state of delivery, written by couriers and read by handlers.
+/// The state of delivery. Couriers write it, and handlers read it.
 #[derive(Debug, Default)]
 pub struct Health {
     destinations: Mutex<HashMap<Arc<Destination>, State>>,
+}
+
+/// The state of one pixel's delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OfPixel {
+    /// Whether TikTok refuses the token, or the token's right to the pixel.
+    pub barred: bool,
+    /// Since when the pixel's oldest event has been pending, in Unix milliseconds.
+    pub oldest_ms: Option<i64>,
+    /// Whether TikTok did not give the last answer.
+    pub is_down: bool,
+    /// The code of the last answer.
+    pub last_code: Option<i64>,
+}
+
+impl OfPixel {
+    /// Returns how long the pixel's oldest event has been pending, in milliseconds.
+    pub fn waits_ms(&self, now_ms: i64) -> i64 {
+        self.oldest_ms.map_or(0, |oldest| (now_ms - oldest).max(0))
+    }
+
+    /// Returns whether an event has been pending for more than 15 minutes.
+    pub fn is_stuck(&self, now_ms: i64) -> bool {
+        self.waits_ms(now_ms) > STUCK_AFTER_MS
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     barred: bool,
     oldest_ms: Option<i64>,
+    is_down: bool,
+    last_code: Option<i64>,
 }
 
 impl Health {
-    /// TikTok refuses the token or its right to the pixel, or no longer does.
+    /// Stores whether TikTok refuses the token, or the token's right to the pixel.
     pub fn barred(&self, destination: &Arc<Destination>, barred: bool) {
         self.state(destination, |state| state.barred = barred);
     }
 
-    /// Since when the destination's oldest event waits, in Unix milliseconds.
+    /// Stores the code of an answer. `None` means that TikTok did not give the answer.
+    pub fn answered(&self, destination: &Arc<Destination>, code: Option<i64>) {
+        self.state(destination, |state| {
+            state.is_down = code.is_none();
+            state.last_code = code;
+        });
+    }
+
+    /// Stores since when the destination's oldest event has been pending, in Unix milliseconds.
     pub fn waiting_since(&self, destination: &Arc<Destination>, oldest_ms: Option<i64>) {
         self.state(destination, |state| state.oldest_ms = oldest_ms);
     }
 
-    /// Whether TikTok refuses the token or its right to a pixel.
-    pub fn is_barred(&self) -> bool {
-        self.lock().values().any(|state| state.barred)
+    /// Returns the state of each pixel that had events since the start.
+    pub fn pixels(&self) -> BTreeMap<String, OfPixel> {
+        let mut pixels: BTreeMap<String, OfPixel> = BTreeMap::new();
+        for (destination, state) in &*self.lock() {
+            let pixel = pixels.entry(destination.pixel_id.clone()).or_default();
+            pixel.barred |= state.barred;
+            pixel.is_down |= state.is_down;
+            pixel.last_code = state.last_code.or(pixel.last_code);
+            let oldest = pixel.oldest_ms.into_iter().chain(state.oldest_ms);
+            pixel.oldest_ms = oldest.min();
+        }
+        pixels
     }
 
-    /// How long the oldest event has been waiting, in milliseconds.
+    /// Returns how long the oldest event has been pending, in milliseconds.
     pub fn oldest_waits_ms(&self, now_ms: i64) -> i64 {
         let destinations = self.lock();
         let oldest = destinations.values().filter_map(|state| state.oldest_ms);
         oldest.min().map_or(0, |oldest| (now_ms - oldest).max(0))
-    }
-
-    /// Whether an event has been waiting for more than 15 minutes.
-    pub fn is_stuck(&self, now_ms: i64) -> bool {
-        self.oldest_waits_ms(now_ms) > STUCK_AFTER_MS
     }
 
     fn state(&self, destination: &Arc<Destination>, change: impl FnOnce(&mut State)) {
@@ -78,24 +117,41 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_is_stuck_when_its_oldest_event_waits_for_a_quarter_of_an_hour() {
+    fn a_pixel_is_stuck_when_its_oldest_event_waits_for_a_quarter_of_an_hour() {
         let health = Health::default();
-        assert!(!health.is_stuck(i64::MAX / 2));
+        let stuck = |now_ms| {
+            let pixels = health.pixels().into_iter();
+            let stuck = pixels.filter(|(_, pixel)| pixel.is_stuck(now_ms));
+            stuck.map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        assert!(stuck(i64::MAX / 2).is_empty());
         health.waiting_since(&destination("P"), Some(1_000));
         health.waiting_since(&destination("Q"), Some(2_000));
-        assert!(!health.is_stuck(1_000 + STUCK_AFTER_MS));
-        assert!(health.is_stuck(1_001 + STUCK_AFTER_MS));
+        assert!(stuck(1_000 + STUCK_AFTER_MS).is_empty());
+        assert_eq!(stuck(1_001 + STUCK_AFTER_MS), ["P"]);
         health.waiting_since(&destination("P"), None);
-        assert!(!health.is_stuck(1_001 + STUCK_AFTER_MS));
+        assert!(stuck(1_001 + STUCK_AFTER_MS).is_empty());
     }
 
     #[test]
-    fn one_barred_pixel_is_enough_to_say_so() {
+    fn a_pixel_is_barred_where_one_of_its_destinations_is() {
         let health = Health::default();
-        health.barred(&destination("P"), true);
-        health.barred(&destination("Q"), false);
-        assert!(health.is_barred());
+        let test = Arc::new(Destination {
+            pixel_id: "P".to_owned(),
+            test_event_code: Some("TEST1".to_owned()),
+        });
         health.barred(&destination("P"), false);
-        assert!(!health.is_barred());
+        health.barred(&destination("Q"), false);
+        health.barred(&test, true);
+        let barred = || {
+            health
+                .pixels()
+                .into_values()
+                .map(|pixel| pixel.barred)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(barred(), [true, false]);
+        health.barred(&test, false);
+        assert_eq!(barred(), [false, false]);
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP on the proxy's own side: one concern a file.
+//! The HTTP server of the proxy. Each file has one concern.
 
 pub mod body;
 pub mod caller;
@@ -8,7 +8,7 @@ pub mod gate;
 pub mod health;
 pub mod orders;
 pub mod origin;
+pub mod payments;
 pub mod rejection;
-pub mod sepay;
 pub mod track;
 pub mod wait;

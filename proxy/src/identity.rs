@@ -1,4 +1,4 @@
-//! Who is calling.
+//! Determines who sends a request.
 
 use axum::http::{HeaderMap, header};
 
@@ -7,9 +7,9 @@ pub mod server_key;
 
 const SCHEME: &[u8] = b"bearer";
 
-/// The token of `Authorization: Bearer`; other schemes are none of ours. A token that is no text is empty, which
-/// matches no key and no session.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// Returns the token of `Authorization: Bearer`, or `None` for another scheme. A token that is not text counts as empty. An
+/// empty token matches no key and no session.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = authorization.split_at_checked(SCHEME.len())?;
     let token = token.strip_prefix(b" ")?;

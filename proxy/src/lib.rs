@@ -1,40 +1,47 @@
-//! Duet's proxy: takes events from pages and servers, and sees them to TikTok.
+//! Duet's proxy accepts events from pages and servers, stores them, and delivers them to TikTok.
 //!
 //! # The life of an event
 //!
-//! 1. A request comes in ([`router`] shows all that can). Its origin is checked, its body read within
-//!    bounds.
-//! 2. [`admit`] decides about each event in it, with nothing but the event, the request's facts, the
-//!    time and sixteen random bytes: taken, or every rule it breaks.
-//! 3. [`queue::Intake`] writes what was taken to disk, repeats excepted. After the fsync, and not before,
-//!    the request is answered with 202.
-//! 4. [`deliver`] has a courier for each [`queue::Lane`]: it claims events and sends them through
-//!    [`tiktok::Client`]. [`retry`] reads TikTok's answer.
-//! 5. Every event comes to one [`outcome::Outcome`]; those that TikTok did not take are kept as dead
-//!    letters.
+//! 1. A request arrives. [`router`] lists every route. The proxy checks the origin and reads the body, within limits of size
+//!    and time.
+//! 2. [`admit`] decides about each event: it accepts the event, or names every broken rule. It uses only the event, the facts
+//!    of the request, the time and sixteen random bytes.
+//! 3. [`queue::Intake`] writes the accepted events to disk, except repeats. The proxy answers 202 only after the fsync.
+//! 4. [`deliver`] runs one courier for each [`queue::Lane`]. The courier claims events and sends them through
+//!    [`tiktok::Client`]. [`retry`] decides by TikTok's answer.
+//! 5. Every event ends in one [`outcome::Outcome`]. An event that was not delivered is kept as a dead letter.
 //!
-//! Nothing calls back up: handlers do not know TikTok, couriers do not know HTTP.
+//! No layer calls a layer above it: handlers do not know TikTok, and couriers do not know HTTP.
 
 pub mod admit;
+pub mod alarms;
 pub mod app;
 pub mod clicks;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod control;
 pub mod decide;
 pub mod deliver;
+pub mod evidence;
 pub mod headers;
 pub mod health;
+pub mod history;
 pub mod http;
 pub mod identity;
 pub mod limits;
+pub mod live;
 pub mod metrics;
+pub mod money;
 pub mod orders;
 pub mod origin;
 pub mod outcome;
+pub mod paid;
 pub mod payments;
+pub mod pixels;
 pub mod queue;
 pub mod rates;
+pub mod recent;
 pub mod retry;
 pub mod router;
 pub mod secret;
@@ -42,17 +49,21 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod tiktok;
+pub mod why;
 
 use std::{future::Future, sync::Arc};
 
 use tokio::{net::TcpListener, sync::watch};
 
+use alarms::Alarms;
 use app::Shared;
 use config::Config;
+use console::Console;
 use deliver::Link;
 use health::Health;
 use identity::clerk::Clerk;
 use metrics::Metrics;
+use pixels::Pixels;
 use router::Surface;
 
 /// Why the proxy could not run.
@@ -67,77 +78,133 @@ pub enum Error {
     /// HTTPS to Clerk could not be set up.
     #[error(transparent)]
     Clerk(#[from] identity::clerk::SetUp),
-    /// Delivery ended by itself.
+    /// HTTPS to the receiver of alarms could not be set up.
+    #[error(transparent)]
+    Alarms(#[from] alarms::SetUp),
+    /// Delivery stopped without a signal to stop.
     #[error("delivery ended unexpectedly")]
     Delivery,
+    /// The console stopped without a signal to stop.
+    #[error("the console ended unexpectedly")]
+    Console,
 }
 
-/// Runs the proxy on `listener` until `shutdown` resolves. Then it takes no new connections, answers
-/// what it has begun, and delivers for a few seconds more; what is left stays on disk.
+/// The open sockets of the proxy.
+pub struct Listeners {
+    /// Accepts events.
+    pub events: TcpListener,
+    /// Serves the console, if it is set up.
+    pub console: Option<TcpListener>,
+}
+
+/// Runs the proxy on `listeners` until `shutdown` resolves. The caller can replace `pixels` while the proxy runs.
+///
+/// After `shutdown` the proxy accepts no new connections. It answers the open requests and delivers for a few seconds more.
+/// Events that are not delivered by then stay on disk.
 ///
 /// # Errors
 /// [`Error`] when it cannot start.
 pub async fn run(
     config: &Config,
-    listener: TcpListener,
+    pixels: Arc<Pixels>,
+    listeners: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    run_with(config, listener, shutdown, |router| router).await
+    run_with(config, pixels, listeners, shutdown, |router| router).await
 }
 
-/// [`run`], with more routes beside the proxy's own.
+/// Does what [`run`] does, with more routes beside the proxy's own.
 ///
 /// # Errors
-/// As [`run`].
+/// The same as those of [`run`].
 pub async fn run_with(
     config: &Config,
-    listener: TcpListener,
+    pixels: Arc<Pixels>,
+    listeners: Listeners,
     shutdown: impl Future<Output = ()>,
     extend: impl FnOnce(axum::Router) -> axum::Router,
 ) -> Result<(), Error> {
     let metrics = Arc::new(Metrics::default());
-    let (intake, outlet, letters) = queue::open(
-        &config.data_dir,
-        config.disk_reserve_bytes,
-        Arc::clone(&metrics),
-    )?;
-    let client = tiktok::Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
+    let (intake, outlet, letters) = match &config.database {
+        None => queue::open(
+            &config.data_dir,
+            config.disk_reserve_bytes,
+            Arc::clone(&metrics),
+        )?,
+        Some(database) => queue::open_shared(database, true, Arc::clone(&metrics))?,
+    };
+    let client = tiktok::Client::new(&config.tiktok.api_base)?;
     let health = Arc::new(Health::default());
     let clerk = config.clerk.as_ref();
     let clerk = clerk.map(|clerk| Clerk::new(clerk, Arc::clone(&metrics)));
     let clerk = clerk.transpose()?.map(Arc::new);
     let keys = clerk.clone().map(|clerk| tokio::spawn(clerk.keep()));
-    let orders = intake.orders().clone();
     let app = Shared::new(
         config,
+        Arc::clone(&pixels),
         intake,
         Arc::clone(&health),
         Arc::clone(&metrics),
         clerk,
     );
-    let link = Link::new(client, health, metrics, &config.delivery);
+    let link = Link::new(client, pixels, health, metrics, &config.delivery);
 
+    let app = Arc::new(app);
+    let (close, closed) = watch::channel(false);
+    let console = config.console.clone().zip(listeners.console);
+    let console = console.map(|(settings, listener)| {
+        let console = Console::new(settings, config, Arc::clone(&app), letters.clone(), closed);
+        tokio::spawn(console.serve(listener))
+    });
+
+    let alarms = config.alerts.as_ref().map(|settings| {
+        let folder = config.data_dir.clone();
+        Alarms::new(
+            settings,
+            folder,
+            config.disk_reserve_bytes,
+            Arc::clone(&app),
+        )
+    });
+    let alarms = alarms.transpose()?.map(|alarms| tokio::spawn(alarms.run()));
+
+    // Commands open a database themselves.
+    let has_folder = config.database.is_none();
     let data_dir = config.data_dir.clone();
-    let control = tokio::spawn(async move {
-        if let Err(error) = control::serve(&data_dir, letters, orders).await {
-            tracing::warn!(error = %error, "operators' commands cannot reach this process");
-        }
+    let of_control = Arc::clone(&app);
+    let control = has_folder.then(|| {
+        tokio::spawn(async move {
+            if let Err(error) = control::serve(&data_dir, letters, of_control).await {
+                tracing::warn!(error = %error, "operators' commands cannot reach this process");
+            }
+        })
     });
     let (stop, stopped) = watch::channel(false);
     let delivery = tokio::spawn(deliver::run(outlet, link, stopped));
-    let app = Arc::new(app);
-    let surface = Surface {
+    let surface = Arc::new(Surface {
         routes: extend(router::router(Arc::clone(&app))),
         app: Arc::clone(&app),
+    });
+    let answer = move |peer, request| {
+        let surface = Arc::clone(&surface);
+        async move { surface.answer(peer, request).await }
     };
-    server::serve(listener, surface, shutdown).await;
+    let shutdown = async {
+        shutdown.await;
+        close.send_replace(true);
+    };
+    server::serve(listeners.events, server::CONNECTIONS, answer, shutdown).await;
+    if let Some(console) = console {
+        console.await.map_err(|_| Error::Console)?;
+    }
     stop.send_replace(true);
     let ended = delivery.await.map_err(|_| Error::Delivery);
-    control.abort();
-    if let Some(keys) = keys {
-        keys.abort();
+    for task in keys.into_iter().chain(alarms).chain(control) {
+        task.abort();
     }
-    control::close(&config.data_dir);
+    if has_folder {
+        control::close(&config.data_dir);
+    }
     app.intake.close().await;
     ended
 }

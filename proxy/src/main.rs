@@ -9,9 +9,9 @@ mod cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Whatever it writes is its own user's alone, from the moment it is there: folders, files, the control socket.
+    // Files, folders and the control socket must be readable by the process's own user only, from the moment they are created.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    // A variable that is not UTF-8 is not absent: what it sets is then said to be no text.
+    // A variable that is not UTF-8 must not look absent. It is kept, and reported as invalid.
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
     match cli::run(std::env::args_os(), &environment.collect()) {

@@ -1,4 +1,4 @@
-//! What is counted, in Prometheus' words. `GET /metrics` prints it.
+//! The metrics, in Prometheus' format. `GET /metrics` returns them.
 
 use std::{fmt::Write, sync::Mutex};
 
@@ -14,65 +14,73 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-mod balance;
+use crate::money::{Currency, Kind};
 
-/// Everything that is counted. Handlers, the writer and the worker share one.
+mod balance;
+mod pixels;
+
+/// All metrics of the process. The handlers, the writer and the couriers share them.
 pub struct Metrics {
     registry: Registry,
     balance: Mutex<()>,
-    /// Events that are on disk, by what became of the Pixel's copy.
+    /// Events that are on disk, by the state of the Pixel's copy.
     pub accepted: Family<PixelLabel, Counter>,
-    /// Repeats.
+    /// Repeats of events.
     pub duplicate: Counter,
-    /// Events that were not taken, by the first rule they broke.
+    /// Events that were rejected, by the first broken rule.
     pub invalid: Family<RuleLabel, Counter>,
     /// Warnings in answers, by rule.
     pub warnings: Family<RuleLabel, Counter>,
-    /// Events that the store contained when it was opened, and that nothing else counts.
+    /// Events that the store contained when it was opened. No other counter includes them.
     pub found: Gauge,
-    /// Dead letters that were put back.
+    /// Dead letters that were put back into the queue.
     pub replayed: Counter,
-    /// Accepted events that came to their end.
+    /// Accepted events that have ended.
     pub ended: Family<OutcomeLabel, Counter>,
-    /// Transfers by what became of them.
+    /// Transfers, by their result.
     pub payments: Family<PaymentLabel, Counter>,
-    /// Paid orders of which nothing is known that TikTok could match with anybody.
+    /// Amounts that were paid or given back for orders, in minor units.
+    pub money: Family<MoneyLabel, Counter>,
+    /// Paid orders without any data by which TikTok could match a person.
     pub unattributed: Counter,
-    /// Paid orders that report nothing: TikTok does not have their events.
+    /// Paid orders that were not reported. TikTok does not have their events.
     pub paid_unreported: Gauge,
-    /// Events that wait for a payment.
+    /// Events that are held until a payment arrives.
     pub events_held: Gauge,
-    /// Answers of TikTok by code; `none` where no verdict came.
+    /// TikTok's answers by code. The code is `none` if no verdict arrived.
     pub answers: Family<CodeLabel, Counter>,
-    /// Requests by route and status.
+    /// The metrics of each pixel.
+    pixels: pixels::OfPixels,
+    /// Requests to the routes for pages, by status.
     pub requests: Family<StatusLabel, Counter>,
-    /// From the first byte of a request to its answer.
+    /// The time from the first byte of a request to its answer.
     pub request_seconds: Histogram,
-    /// From acceptance to TikTok's answer. Alert past 300: TikTok merges the two legs for 5 minutes.
+    /// The time from the acceptance of an event to TikTok's answer. Set an alert above 300: TikTok merges the two legs for 5
+    /// minutes.
     pub delivery_seconds: Histogram,
-    /// Live events that TikTok got after it had stopped to merge the two legs.
+    /// Live events that reached TikTok too late to be merged.
     pub merge_window_missed: Counter,
-    /// One commit with its fsync.
+    /// The time of one commit with its fsync.
     pub commit_seconds: Histogram,
-    /// Events in one request to TikTok.
+    /// The number of events in one request to TikTok.
     pub batch_events: Histogram,
-    /// Events that wait.
+    /// Pending events.
     pub queue_events: Gauge,
-    /// How long the oldest event has been waiting.
+    /// How long the oldest event has been pending.
     pub queue_oldest_seconds: Gauge,
-    /// Session tokens that came, by what became of them.
+    /// Session tokens, by their result.
     pub clerk_sessions: Family<ResultLabel, Counter>,
-    /// Questions for Clerk's keys.
+    /// Requests for Clerk's keys, by their result.
     pub clerk_key_fetches: Family<ResultLabel, Counter>,
     /// 1 while the proxy can do its work.
     pub ready: Gauge,
-    /// 1 while all traffic is test traffic.
+    /// 1 while all events are test events.
     pub test_mode: Gauge,
     /// 1 while the system's clock is suspect.
     pub clock_suspect: Gauge,
 }
 
-/// What became of the Pixel's copy.
+/// The state of the Pixel's copy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PixelLabel {
     /// `fired`, `blocked`, `absent`, `off` or `unknown`.
@@ -82,41 +90,50 @@ pub struct PixelLabel {
 /// A rule of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RuleLabel {
-    /// As in the answer.
+    /// The rule's name, as in the answer.
     pub rule: String,
 }
 
-/// An event's end.
+/// The outcome of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
-    /// As in the closed list.
+    /// The name of the outcome.
     pub outcome: &'static str,
 }
 
-/// A transfer.
+/// The result of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PaymentLabel {
-    /// Who said that it came.
+    /// The payment provider that reported the transfer.
     pub provider: &'static str,
-    /// What became of it, or its provider's word; `repeat` and `ignored` are not on record.
+    /// The result of the transfer, or the provider's own word. Transfers with `repeat` and `ignored` are not stored.
     pub became: String,
+}
+
+/// The labels of an amount.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MoneyLabel {
+    /// The kind of payment: `first`, `renewal`, `refund`, `chargeback` or `void`.
+    pub kind: &'static str,
+    /// The currency of the amount.
+    pub currency: &'static str,
 }
 
 /// TikTok's code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CodeLabel {
-    /// The number, or `none`.
+    /// The code as a number, or `none`.
     pub code: String,
 }
 
-/// What became of something.
+/// The result of an action.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ResultLabel {
-    /// One word.
+    /// The result, in one word.
     pub result: &'static str,
 }
 
-/// How a request was answered.
+/// The status of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StatusLabel {
     /// The HTTP status.
@@ -137,13 +154,15 @@ impl Default for Metrics {
             replayed: Counter::default(),
             ended: Family::default(),
             payments: Family::default(),
+            money: Family::default(),
             unattributed: Counter::default(),
             paid_unreported: Gauge::default(),
             events_held: Gauge::default(),
             answers: Family::default(),
+            pixels: pixels::OfPixels::default(),
             requests: Family::default(),
             request_seconds: seconds(),
-            // To about 72 hours: an outage is part of it.
+            // The buckets reach about 72 hours, because an outage delays events.
             delivery_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 28)),
             merge_window_missed: Counter::default(),
             commit_seconds: seconds(),
@@ -156,16 +175,19 @@ impl Default for Metrics {
             test_mode: Gauge::default(),
             clock_suspect: Gauge::default(),
         };
+        // A family without any series is missing in a reading.
+        metrics.money_in(Kind::First, Currency::VND, 0);
         metrics.register_counts();
         metrics.register_money();
         metrics.register_times();
         metrics.register_states();
+        metrics.register_pixels();
         metrics
     }
 }
 
 impl Metrics {
-    /// The text that Prometheus reads.
+    /// Returns the metrics as the text that Prometheus reads.
     pub fn text(&self) -> String {
         let _whole = self.whole();
         let mut text = String::new();
@@ -175,7 +197,7 @@ impl Metrics {
         text
     }
 
-    /// An answer says what was repaired, left out or looks odd.
+    /// Counts the warnings of an answer.
     pub fn warned(&self, warnings: &[Invalid]) {
         for warning in warnings {
             let rule = warning.rule.to_string();
@@ -183,26 +205,36 @@ impl Metrics {
         }
     }
 
-    /// A provider told of a transfer, and this became of it.
+    /// Counts a transfer that a provider reported, by its result.
     pub fn heard_of_payment(&self, provider: &'static str, became: &str) {
         let became = became.to_owned();
         let label = PaymentLabel { provider, became };
         self.payments.get_or_create(&label).inc();
     }
 
-    /// A request with so many events is sent to TikTok.
+    /// Counts money that moved for orders, in minor units.
+    fn money_in(&self, kind: Kind, currency: Currency, minor: u64) {
+        let label = MoneyLabel {
+            kind: kind.label(),
+            currency: currency.as_str(),
+        };
+        self.money.get_or_create(&label).inc_by(minor);
+    }
+
+    /// Counts a request to TikTok with this number of events.
     pub fn sending(&self, events: usize) {
         #[allow(clippy::cast_precision_loss, reason = "at most 1000")]
         self.batch_events.observe(events as f64);
     }
 
-    /// TikTok answered with this code, or with none.
-    pub fn answered(&self, code: Option<i64>) {
+    /// Counts TikTok's answer to a request of this pixel. `None` means that no verdict arrived.
+    pub fn answered(&self, pixel_id: &str, code: Option<i64>) {
         let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        self.pixels.answered(pixel_id, &code);
         self.answers.get_or_create(&CodeLabel { code }).inc();
     }
 
-    /// TikTok took events, so many milliseconds after they were accepted.
+    /// Records for accepted events how many milliseconds they had waited.
     pub fn delivered(&self, waited_ms: impl Iterator<Item = i64>) {
         for waited_ms in waited_ms {
             #[allow(
@@ -218,22 +250,27 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register(
             "payments",
-            "Transfers that providers told of",
+            "Transfers that payment providers reported",
             self.payments.clone(),
         );
         registry.register(
+            "money_minor_units",
+            "Amounts paid or given back for orders, in minor units: cents of USD, whole VND",
+            self.money.clone(),
+        );
+        registry.register(
             "payments_unattributed",
-            "Paid orders of which nothing is known that could be matched",
+            "Paid orders without data that TikTok could match",
             self.unattributed.clone(),
         );
         registry.register(
             "paid_unreported",
-            "Paid orders that report nothing",
+            "Paid orders that were not reported to TikTok",
             self.paid_unreported.clone(),
         );
         registry.register(
             "events_held",
-            "Events that wait for a payment",
+            "Events held until a payment arrives",
             self.events_held.clone(),
         );
     }
@@ -242,22 +279,18 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register(
             "events_accepted",
-            "Events that are on disk",
+            "Accepted events, which are on disk",
             self.accepted.clone(),
         );
         registry.register(
             "events_duplicate",
-            "Events that were accepted before",
+            "Repeats of events that were accepted before",
             self.duplicate.clone(),
         );
-        registry.register(
-            "events_invalid",
-            "Events that were not taken",
-            self.invalid.clone(),
-        );
+        registry.register("events_invalid", "Rejected events", self.invalid.clone());
         registry.register(
             "warnings",
-            "Fields that were repaired, left out or look odd, by rule",
+            "Fields that were repaired, left out or look wrong, by rule",
             self.warnings.clone(),
         );
         registry.register(
@@ -267,15 +300,19 @@ impl Metrics {
         );
         registry.register(
             "events_replayed",
-            "Dead letters that were put back",
+            "Dead letters that were put back into the queue",
             self.replayed.clone(),
         );
         registry.register(
             "events_ended",
-            "Accepted events that came to an end",
+            "Accepted events that have ended, by outcome",
             self.ended.clone(),
         );
-        registry.register("tiktok_answers", "Answers of TikTok", self.answers.clone());
+        registry.register(
+            "tiktok_answers",
+            "Answers from TikTok, by code",
+            self.answers.clone(),
+        );
         registry.register(
             "requests",
             "Requests to the track route",
@@ -293,13 +330,13 @@ impl Metrics {
         let seconds = Unit::Seconds;
         registry.register_with_unit(
             "request",
-            "To the answer of a request",
+            "Time from the first byte of a request to its answer",
             seconds.clone(),
             self.request_seconds.clone(),
         );
         registry.register_with_unit(
             "delivery",
-            "From acceptance to TikTok",
+            "Time from the acceptance of an event to TikTok's answer",
             seconds.clone(),
             self.delivery_seconds.clone(),
         );
@@ -318,25 +355,21 @@ impl Metrics {
             "Events in one request to TikTok",
             self.batch_events.clone(),
         );
-        registry.register(
-            "queue_events",
-            "Events that wait",
-            self.queue_events.clone(),
-        );
+        registry.register("queue_events", "Pending events", self.queue_events.clone());
         registry.register_with_unit(
             "queue_oldest",
-            "Age of the oldest waiting event",
+            "Age of the oldest pending event",
             Unit::Seconds,
             self.queue_oldest_seconds.clone(),
         );
         registry.register(
             "clerk_sessions",
-            "Session tokens of Clerk, by what became of them",
+            "Session tokens of Clerk, by result",
             self.clerk_sessions.clone(),
         );
         registry.register(
             "clerk_key_fetches",
-            "Questions for Clerk's public keys",
+            "Requests for Clerk's public keys, by result",
             self.clerk_key_fetches.clone(),
         );
         registry.register(
@@ -346,7 +379,7 @@ impl Metrics {
         );
         registry.register(
             "test_mode",
-            "1 while all traffic is test traffic",
+            "1 while all events are test events",
             self.test_mode.clone(),
         );
         registry.register(

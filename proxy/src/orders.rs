@@ -1,81 +1,109 @@
-//! What an order remembers: what is to be paid, what has been, who began it, and what was reported of it. Pure:
-//! time comes in as an argument, and what follows goes out as a value.
+//! An order stores the amount to pay, the received money, the visitor who began it, and the events that were reported. This
+//! module is pure: callers pass the time as an argument, and functions return their results as values.
 //!
-//! An order is registered by the shop's server, or begun by the page's own events. It is paid by transfers, and by
-//! nothing else. Money here is whole dong: that is what every provider moves.
+//! The shop's server registers an order, or a page's events begin it. Only transfers can pay an order.
 //!
-//! Whether a paid order is reported to TikTok is decided by the order alone, from what it remembers as reported. The
-//! queue's deduplication memory has no say: it knows an event's id long after the event was given up.
+//! The order alone decides whether a payment is reported to TikTok. An order has its own list of reported events. An order does
+//! not use the queue's deduplication memory, because this memory still contains an event's id long after the event has expired.
 
 use std::collections::BTreeMap;
 
 use duet_events::{EventId, EventName};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{PAID_ORDER_MS, UNPAID_ORDER_MS};
+use crate::{
+    limits::{PAID_ORDER_MS, UNPAID_ORDER_MS},
+    money::Money,
+};
 
 mod bill;
 mod conversion;
 mod event_text;
+mod ledger;
+mod pixels;
 mod summary;
 mod visitor;
 
 use bill::Bill;
 pub use bill::Unregistered;
-pub use conversion::{Conversion, with_payment};
+pub use conversion::{Conversion, Renewal, with_payment};
 pub use event_text::EventText;
-pub use summary::Summary;
+use ledger::FirstPayment;
+pub use ledger::{Received, Sum};
+use pixels::Pixels;
+pub use summary::{Moved, Summary};
 pub use visitor::{By, Visitor};
 
-/// The names that report a payment, as [`EventName::canonical`] gives them.
-const SALES: [&str; 2] = ["Purchase", "Subscribe"];
-
-/// One order.
+/// An order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
     id: String,
-    /// When it was last heard of, in Unix milliseconds.
+    /// When the order last changed or was named, in Unix milliseconds.
     touched_ms: i64,
-    /// An event names it, but it is not begun: no transfer can pay it.
+    /// Whether an event names the order without beginning it. No transfer can pay such an order.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     only_noted: bool,
-    /// When it was begun, in Unix milliseconds; `None` also for orders that an older version began.
+    /// When the order was begun, in Unix milliseconds. `None` also for orders that an older version began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     begun_ms: Option<i64>,
-    /// What the shop's server registered; `None` while only pages named it.
+    /// The registration by the shop's server. `None` while only pages have named the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bill: Option<Bill>,
-    /// Digests of the registrations that the present one replaced, newest last.
+    /// Digests of the registrations that the current one replaced, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     former: Vec<String>,
+    /// The payment providers' ids of the order, by provider.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    references: BTreeMap<String, String>,
     #[serde(default)]
     plan: Plan,
     #[serde(default)]
     visitor: Visitor,
-    /// What has come so far, in dong.
-    #[serde(default)]
-    received: i64,
-    /// When it was paid, in Unix milliseconds.
+    /// The money that has come for the sale so far.
+    #[serde(default, deserialize_with = "ledger::received")]
+    received: Option<Money>,
+    /// All other money: later payments, and money that went back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sums: Vec<Sum>,
+    /// The money of second payments of the sale, which the shop owes to the payer. `None` also for orders of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owed: Option<Money>,
+    /// The first payment of a subscription, if it did not pay the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<FirstPayment>,
+    /// When an event last described the visitor, in Unix milliseconds. `None` for orders of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    named_ms: Option<i64>,
+    /// When the order was paid, in Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     paid_ms: Option<i64>,
-    /// Where its events wait that are reported once it is paid.
+    /// Whether all money of the paid order went back, and less than the amount to pay has come since then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_reopened: bool,
+    /// The events that wait for the payment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     held: Vec<Held>,
-    /// What was reported of it: the id under each event's name.
+    /// The names of the events that were reported to any pixel, each with the event's id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     reported: BTreeMap<String, String>,
+    /// The pixels that received these events, and the pixels for the payment's event.
+    #[serde(default, skip_serializing_if = "Pixels::is_empty")]
+    pixels: Pixels,
+    /// The ids of the order's withdrawn events. An event that was already sent is not withdrawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    withdrawn: Vec<String>,
 }
 
-/// What is bought, where it is a plan.
+/// The plan that the order buys, if any.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Plan {
-    /// The shop's own id of it.
+    /// The shop's own id of the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What the shop calls it.
+    /// The shop's name for the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// How often it is paid.
+    /// How often the plan is paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_cycle: Option<String>,
 }
@@ -83,63 +111,51 @@ pub struct Plan {
 /// An event that waits for the payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// Its name in TikTok's memory.
+    /// The event's name as TikTok deduplicates it.
     pub name: String,
-    /// When it is given up, in Unix milliseconds.
+    /// When the event expires, in Unix milliseconds.
     pub until_ms: i64,
-    /// Its number in the queue.
+    /// The event's number in the queue.
     pub sequence: u64,
-    /// Whether it has the id that is derived from the order, which the Pixel's copy has unless a page chose another.
+    /// Whether the event has the id that is derived from the order. The Pixel's copy has this id too, unless a page chose
+    /// another.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_derived: bool,
+    /// The event's pixel. An older version did not store the pixel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixel_id: Option<String>,
 }
 
-/// How far an order is.
+/// The payment status of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Nobody has named it.
+    /// No request has named the order.
     Unknown,
-    /// Nothing has come.
+    /// No money has come.
     Pending,
-    /// Less has come than is to be paid.
+    /// Some money has come, but less than the amount to pay.
     Partial,
-    /// It is paid.
+    /// The order is paid.
     Paid,
 }
 
-/// What a transfer does to its order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
-    /// The order is paid by it; `over` dong too much have come.
-    Paid {
-        /// In dong.
-        over: i64,
-    },
-    /// More has to come.
-    Partial,
-    /// The order was paid before: somebody is owed this money.
-    PaidBefore,
-    /// The order is in another currency.
-    OtherCurrency,
-}
-
-/// What becomes of a page's word for a payment.
+/// How to handle a page's event that reports a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// It waits for the payment.
+    /// The event waits for the payment.
     Hold,
-    /// The order is paid: it goes out, with the bank's amount.
+    /// The order is paid. The event is sent with the provider's amount.
     Pass {
-        /// In dong.
-        received: i64,
+        /// The money that has come.
+        received: Money,
     },
-    /// This order has such an event already.
+    /// The order already has such an event.
     Repeat,
 }
 
 impl Order {
-    /// An order that is named for the first time.
+    /// Creates an order that is named for the first time.
     pub fn begin(id: &str, now_ms: i64) -> Self {
         Self {
             id: id.to_owned(),
@@ -148,17 +164,25 @@ impl Order {
             begun_ms: Some(now_ms),
             bill: None,
             former: Vec::new(),
+            references: BTreeMap::new(),
             plan: Plan::default(),
             visitor: Visitor::default(),
-            received: 0,
+            received: None,
+            sums: Vec::new(),
+            owed: None,
+            first: None,
+            named_ms: None,
             paid_ms: None,
+            is_reopened: false,
             held: Vec::new(),
             reported: BTreeMap::new(),
+            pixels: Pixels::default(),
+            withdrawn: Vec::new(),
         }
     }
 
-    /// An order that an event names without beginning it. It keeps what was reported of it and the events that wait
-    /// for its payment, should it be begun later.
+    /// Creates an order that an event names without beginning it. The order stores its reported events and the events that wait
+    /// for its payment. These events are needed if the order is begun later.
     pub fn note(id: &str, now_ms: i64) -> Self {
         Self {
             only_noted: true,
@@ -167,7 +191,7 @@ impl Order {
         }
     }
 
-    /// Makes an order that was only noted one that can be paid.
+    /// Begins an order that events have only named. After this the order can be paid.
     pub fn begins(&mut self, now_ms: i64) {
         if self.only_noted {
             self.only_noted = false;
@@ -175,58 +199,67 @@ impl Order {
         }
     }
 
-    /// When it was begun, in Unix milliseconds; 0 if an older version began it.
+    /// Returns when the order was begun, in Unix milliseconds, or 0 if an older version began it.
     pub fn begun_ms(&self) -> i64 {
         self.begun_ms.unwrap_or_default()
     }
 
-    /// Whether it was begun or registered, so that it can be paid.
+    /// Whether the order was begun or registered. Only such an order can be paid.
     pub fn is_begun(&self) -> bool {
         !self.only_noted
     }
 
-    /// Whether there is anything to keep of it.
+    /// Whether the order has any data to store.
     pub fn is_worth_keeping(&self) -> bool {
         self.is_begun() || !self.held.is_empty() || !self.reported.is_empty()
     }
 
-    /// The shop's own id of it.
+    /// Returns the shop's own id of the order.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Whether the shop's server spoke of it.
+    /// Whether the shop's server has registered the order.
     pub fn is_registered(&self) -> bool {
         self.bill.is_some()
     }
 
-    /// How far it is.
+    /// Returns the order's payment status.
     pub fn status(&self) -> Status {
         match (self.paid_ms, self.received) {
             _ if self.only_noted => Status::Unknown,
             (Some(_), _) => Status::Paid,
-            (None, 0) => Status::Pending,
-            (None, _) => Status::Partial,
+            (None, None) => Status::Pending,
+            (None, Some(_)) => Status::Partial,
         }
     }
 
-    /// What was reported of it: the id under each event's name.
-    pub fn reported(&self) -> &BTreeMap<String, String> {
-        &self.reported
+    /// Whether the order is paid.
+    pub fn is_paid(&self) -> bool {
+        self.paid_ms.is_some()
     }
 
-    /// What is to be paid, in major units of a currency; `None` while only pages named it.
-    pub fn amount(&self) -> Option<(f64, &str)> {
-        let bill = self.bill.as_ref()?;
-        Some((bill.amount, &bill.currency))
+    /// Whether the order is paid, and no new payment of it has begun after all its money went back.
+    pub fn is_sold(&self) -> bool {
+        self.is_paid() && !self.is_reopened
     }
 
-    /// What has come so far, in dong.
-    pub fn received(&self) -> i64 {
-        self.received
+    /// Returns when the order was paid, in Unix milliseconds.
+    pub fn paid_ms(&self) -> Option<i64> {
+        self.paid_ms
     }
 
-    /// Whether it is forgotten by now.
+    /// Returns the payment providers' ids of the order, by provider.
+    pub fn references(&self) -> &BTreeMap<String, String> {
+        &self.references
+    }
+
+    /// Returns the amount to pay, or `None` while only pages have named the order.
+    pub fn due(&self) -> Option<Money> {
+        self.bill.as_ref().map(|bill| bill.due)
+    }
+
+    /// Whether the order has expired.
     pub fn is_over(&self, now_ms: i64) -> bool {
         let end = match self.paid_ms {
             Some(paid) => paid + PAID_ORDER_MS,
@@ -236,133 +269,82 @@ impl Order {
         now_ms >= end
     }
 
-    /// Remembers who named it, unless it is paid: then the page is read by whoever has its address.
+    /// Stores the visitor of an event that names the order, unless the order is paid. Anybody who has the address of a paid
+    /// order's page can open it.
     pub fn is_named_by(&mut self, event: &EventText<'_>, by: By, now_ms: i64) {
         if self.paid_ms.is_some() {
             return;
         }
         self.touched_ms = now_ms;
+        self.named_ms = Some(now_ms);
         self.visitor.came_with(event, by);
         if self.bill.is_none() {
             self.plan.read(event);
         }
     }
 
-    /// Notes that an event was reported of it.
-    pub fn reports(&mut self, name: &str, event_id: &str) {
-        self.reported.insert(name.to_owned(), event_id.to_owned());
-    }
-
-    /// Takes back that an event was reported of it, because TikTok does not have it; whether anything changed.
-    pub fn takes_back(&mut self, name: &str, event_id: &str) -> bool {
-        let is_known = self.reported.get(name).is_some_and(|id| id == event_id);
-        if is_known {
-            self.reported.remove(name);
-        }
-        is_known
-    }
-
-    /// Whether it is paid and TikTok has not been told, nor will be.
-    pub fn is_unreported(&self) -> bool {
-        self.paid_ms.is_some() && !SALES.into_iter().any(|name| self.has_reported(name))
-    }
-
-    /// What becomes of a page's word that it was paid, in an event with this name and id. One event of each name is held;
-    /// beside one with an id of its own, which may be a stranger's, also the one with the derived id.
-    pub fn gate(&self, name: &EventName, event_id: &str) -> Gate {
+    /// Decides how to handle a page's event that reports the payment, by the event's name, id and pixel. One event is held for
+    /// each name and pixel. If its id is not the derived one, it may come from a stranger. Then an event with the derived id is
+    /// held too.
+    pub fn gate(&self, name: &EventName, event_id: &str, pixel_id: &str) -> Gate {
         let mut held = self
             .held
             .iter()
-            .filter(|held| held.name == name.canonical());
+            .filter(|held| held.is_like(name.canonical(), pixel_id));
         let is_derived = self.derives(name, event_id);
         let is_held = held.any(|held| held.is_derived || !is_derived);
-        if is_held || self.has_reported(name.canonical()) {
+        if is_held || self.has_reported(name.canonical(), pixel_id) || self.is_returned() {
             Gate::Repeat
-        } else if self.paid_ms.is_some() {
-            Gate::Pass {
-                received: self.received,
-            }
+        } else if let (true, Some(received)) = (self.is_sold(), self.received) {
+            Gate::Pass { received }
         } else {
             Gate::Hold
         }
     }
 
-    /// Whether an event that TikTok takes for the same was reported of it.
-    pub fn has_reported(&self, canonical: &str) -> bool {
-        let name = |name: &String| EventName::parse(name).ok();
-        self.reported
-            .keys()
-            .filter_map(name)
-            .any(|name| name.canonical() == canonical)
-    }
-
-    /// Whether the id is the one that both legs derive from this order.
+    /// Whether this is the id that both legs derive from the order.
     pub fn derives(&self, name: &EventName, event_id: &str) -> bool {
         EventId::derive(name.as_str(), &self.id).as_str() == event_id
     }
 
-    /// Has an event wait for the payment.
+    /// Makes an event wait for the payment.
     pub fn hold(&mut self, held: Held) {
         self.held.push(held);
     }
 
-    /// Returns the held events, which are held no longer. Those with the derived id come first.
+    /// Removes and returns the held events. Events with the derived id come first.
     pub fn release(&mut self) -> Vec<Held> {
         let mut held = std::mem::take(&mut self.held);
         held.sort_by_key(|held| !held.is_derived);
         held
     }
 
-    /// As [`Order::release`], of the events with this name.
-    pub fn release_named(&mut self, canonical: &str) -> Vec<Held> {
-        let is_named = |held: &mut Held| held.name == canonical;
+    /// Does what [`Order::release`] does, but only for events with this name and pixel.
+    pub fn release_named(&mut self, canonical: &str, pixel_id: &str) -> Vec<Held> {
+        let is_named = |held: &mut Held| held.is_like(canonical, pixel_id);
         self.held.extract_if(.., is_named).collect()
     }
 
-    /// Gives up one event that waits.
+    /// Removes one held event.
     pub fn give_up(&mut self, sequence: u64) {
         self.held.retain(|held| held.sequence != sequence);
     }
+}
 
-    /// Takes a transfer of `dong`. Transfers add up until the registered amount is reached; an order that only
-    /// pages named has no amount that could be relied on, and is paid by its first.
-    pub fn receive(&mut self, dong: i64, now_ms: i64) -> Received {
-        if self.paid_ms.is_some() {
-            return Received::PaidBefore;
-        }
-        if self.bill.as_ref().is_some_and(|bill| bill.dong().is_none()) {
-            return Received::OtherCurrency;
-        }
-        self.received = self.received.saturating_add(dong);
-        self.touched_ms = now_ms;
-        match self.pay_off(now_ms) {
-            Some(over) => Received::Paid { over },
-            None => Received::Partial,
-        }
-    }
-
-    /// Calls it paid where what has come is enough; how much more than that it is, in dong. A registration may
-    /// come after the money.
-    pub fn pay_off(&mut self, now_ms: i64) -> Option<i64> {
-        let due = match &self.bill {
-            None => self.received,
-            Some(bill) => bill.dong()?,
-        };
-        if self.paid_ms.is_some() || self.received == 0 || self.received < due {
-            return None;
-        }
-        self.paid_ms = Some(now_ms);
-        Some(self.received - due)
+impl Held {
+    fn is_like(&self, canonical: &str, pixel_id: &str) -> bool {
+        let of_pixel = self.pixel_id.as_deref();
+        self.name == canonical && of_pixel.is_none_or(|known| known == pixel_id)
     }
 }
 
 impl Plan {
-    /// What makes its payment a subscription.
+    /// Whether the order names a plan. The payment of such an order is a subscription.
     fn is_named(&self) -> bool {
         self.id.is_some() || self.name.is_some() || self.billing_cycle.is_some()
     }
 
-    /// Pages name it in the properties of their events.
+    /// Reads the plan from the properties of a page's event.
     fn read(&mut self, event: &EventText<'_>) {
         for (place, name) in [
             (&mut self.id, "plan_id"),

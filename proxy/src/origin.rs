@@ -1,17 +1,31 @@
-//! Web origins, and addresses that may hold a secret.
+//! Parses web origins, and addresses that must keep a secret safe.
 
 use std::str::FromStr;
 
 use reqwest::Url;
 
-/// A web origin: scheme, host and port, in the one form that browsers send.
+/// A web origin: scheme, host and port, in the form that browsers send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(String);
 
 impl Origin {
-    /// The origin as a browser writes it.
+    /// Returns the origin as a browser writes it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Origin {
+    /// Returns whether this origin has the host and port of a `Host` header.
+    pub fn is_at(&self, host: &str) -> bool {
+        let (scheme, authority) = self.0.split_once("://").unwrap_or_default();
+        let host = host.to_ascii_lowercase();
+        let bare = match scheme {
+            "https" => host.strip_suffix(":443"),
+            "http" => host.strip_suffix(":80"),
+            _ => None,
+        };
+        authority == bare.unwrap_or(&host)
     }
 }
 
@@ -34,9 +48,9 @@ impl FromStr for Origin {
         }
         match url.scheme() {
             "http" | "https" => Ok(Self(url.origin().ascii_serialization())),
-            // Their pages send `null`, or there are none.
+            // Pages of these schemes send `Origin: null`, or there are no such pages.
             "file" | "ftp" | "ws" | "wss" => Err(RULE),
-            // Apps that show pages in a web view: capacitor://localhost, ionic://localhost, tauri://localhost.
+            // Apps that show pages in a web view use such schemes: capacitor://localhost, ionic://localhost, tauri://localhost.
             scheme => {
                 let host = host.to_ascii_lowercase();
                 let port = url.port().map(|port| format!(":{port}"));
@@ -47,7 +61,7 @@ impl FromStr for Origin {
     }
 }
 
-/// An address that is read over TLS, or does not leave the machine.
+/// Parses an address that uses TLS or stays on this machine. Returns `None` for any other address.
 pub(crate) fn safe_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let host = url.host_str()?;

@@ -1,26 +1,26 @@
-//! How an accepted event ends. Every event ends in exactly one of these ways, and in no other.
+//! The final results of an accepted event. Every event ends in exactly one of these outcomes.
 
 use crate::tiktok::Verdict;
 
-/// An accepted event's end.
+/// The final result of an accepted event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// TikTok took it (`code` 0).
+    /// TikTok accepted the event (`code` 0).
     Delivered(Verdict),
-    /// TikTok took it with a remark (`code` 20001).
+    /// TikTok accepted the event with a remark (`code` 20001).
     DeliveredWithWarning(Verdict),
-    /// TikTok will never take it.
+    /// TikTok refused the event for good.
     Refused(Verdict),
-    /// It could not be delivered within 7 days.
+    /// The proxy could not deliver the event within 7 days.
     Expired,
-    /// It said that an order is paid, and no payment came within 72 hours.
+    /// The event reported a paid order, but no payment arrived within 72 hours.
     Unverified,
-    /// It waited for a payment, and an operator withdrew its order.
+    /// The event waited for a payment, but an operator withdrew its order.
     Withdrawn,
 }
 
 impl Outcome {
-    /// The name in logs, metrics and dead letters.
+    /// Returns the name of the outcome in logs, metrics and dead letters.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Delivered(_) => "delivered",
@@ -32,7 +32,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the event is kept as a dead letter.
+    /// Returns whether the event is kept as a dead letter.
     pub fn is_dead(&self) -> bool {
         matches!(
             self,
@@ -40,7 +40,7 @@ impl Outcome {
         )
     }
 
-    /// TikTok's words on it.
+    /// Returns TikTok's answer about the event.
     pub fn verdict(&self) -> Option<&Verdict> {
         match self {
             Self::Expired | Self::Unverified | Self::Withdrawn => None,

@@ -1,63 +1,218 @@
-//! Money that arrived, as its providers tell it.
+//! Notifications of payment providers about money that moved.
 //!
-//! A provider is one module beside [`sepay`]: it proves who speaks, reads its own formats and hands out a
-//! [`Notification`]. What follows from one is decided elsewhere, once for all of them.
+//! Each provider is one module beside [`sepay`] and implements [`Provider`](provider::Provider). The module checks who sent
+//! the request, reads the provider's own formats and returns a [`Notification`]. Another part of the proxy then decides what
+//! a notification changes, in the same way for all providers.
 
-pub mod amount;
+mod fields;
+mod javascript;
 pub mod matching;
 pub mod memo;
+pub mod payos;
+pub mod polar;
+pub mod proof;
+pub mod provider;
 pub mod sepay;
+pub mod stripe;
+pub mod vnpay;
+
+#[cfg(test)]
+mod forgeries;
+#[cfg(test)]
+mod samples;
 
 use duet_events::Invalid;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+pub use crate::money::Kind;
+use crate::money::Money;
 use memo::Memo;
 
-/// Money that a provider says has arrived.
+/// Money that a provider says has moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// Who says so, as a fixed word such as `sepay`.
+    /// The provider that reports the transfer, as a fixed word such as `sepay`.
     pub provider: &'static str,
-    /// What the provider calls this transfer: unique within the provider, at most 128 characters. A second
-    /// notification with this id is a repeat.
+    /// The provider's id of this transfer: unique within the provider, at most 128 characters. A second notification with
+    /// this id is a repeat.
     pub id: String,
-    /// Whole dong, from 1 to [`amount::MAX`]; 0 only in [`Notification::Parked`].
-    pub amount: i64,
-    /// The last four characters of the account it came to, for operators.
+    /// Other ids under which the provider can report the same transfer, for example a session and its invoice. Each id
+    /// belongs to only one transfer of each kind. Only the first payment of a subscription may use the subscription's id.
+    pub also: Vec<String>,
+    /// The amount that came. For a kind that takes money back, the amount that goes back.
+    pub money: Money,
+    /// The reason for the transfer.
+    pub kind: Kind,
+    /// The last four characters of the receiving account's number, for operators.
     pub account: Option<String>,
-    /// The bank's or the gateway's own reference, for operators; at most 128 characters.
+    /// The reference of the bank or the gateway, for operators. The reference has at most 128 characters.
     pub reference: Option<String>,
-    /// How it names its order.
+    /// How the transfer names its order.
     pub hint: OrderHint,
+    /// How the amount relates to the provider's other reports of money that went back.
+    pub share: Share,
+    /// Whether the provider itself decides that the order is paid, with any amount. Otherwise the proxy compares amounts.
+    pub knows: bool,
+    /// Whether the provider is in its test mode, in which no money moves.
+    pub is_test: bool,
 }
 
-/// How a transfer names the order that it pays.
+/// How the amount of a refund relates to the other refunds of the same payment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Share {
+    /// No sum of the provider contains the amount.
+    #[default]
+    Alone,
+    /// The sums of the provider contain the amount.
+    Part,
+    /// The provider states this sum of all refunds so far.
+    Sum(Money),
+}
+
+/// How a transfer names its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderHint {
-    /// By the order's id, as the shop gave it.
-    Exact(String),
-    /// By a memo that people and banks have written on, to be searched.
+    /// By exact names. The first name of a known order counts.
+    Exact(Vec<Name>),
+    /// By a memo with text from the payer and the banks. The proxy searches it for an order's id.
     Memo(Memo),
+}
+
+/// An exact name of an order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Name {
+    /// The shop's own id of the order, as [`clean_id`](duet_events::order::clean_id) returns it.
+    Order(String),
+    /// A provider's id of the order, from the order's `references`.
+    Reference {
+        /// The provider.
+        provider: String,
+        /// The id.
+        code: String,
+    },
+    /// The id of another transfer for the order by the same provider, for example of the payment that is refunded.
+    Transfer {
+        /// The provider.
+        provider: String,
+        /// The transfer's own id, or one of [`Transfer::also`].
+        id: String,
+    },
 }
 
 /// What an authentic notification asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notification {
-    /// Money came, perhaps for an order.
+    /// Money moved, perhaps for an order.
     Paid(Transfer),
     /// There is nothing to do. The reason is a fixed word for logs and metrics.
     Ignored(&'static str),
-    /// Money came that pays no order, whatever its memo says; an operator should know of it. The reason is
-    /// a fixed word.
+    /// Money came that pays no order, even if its memo names one. An operator should know of this money. The reason is a
+    /// fixed word.
     Parked(Transfer, &'static str),
 }
 
-/// Why a notification is not believed, or not understood.
+/// Why the proxy rejects a notification.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It does not prove that the provider sent it.
+    /// The notification does not prove that the provider sent it.
     Unauthorised,
-    /// It is not JSON.
+    /// The notification is not JSON.
     NotJson,
-    /// It is JSON that breaks these rules.
+    /// The notification is JSON but breaks these rules.
     Invalid(Vec<Invalid>),
+}
+
+impl Transfer {
+    /// Creates a transfer for a sale. The proxy will compare its amount with the order's. All other fields are empty.
+    pub fn new(provider: &'static str, id: String, money: Money, hint: OrderHint) -> Self {
+        Self {
+            provider,
+            id,
+            also: Vec::new(),
+            money,
+            kind: Kind::First,
+            share: Share::Alone,
+            account: None,
+            reference: None,
+            hint,
+            knows: false,
+            is_test: false,
+        }
+    }
+}
+
+impl Kind {
+    /// Returns the name for logs, metrics and lists.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Renewal => "renewal",
+            Self::Refund => "refund",
+            Self::Chargeback => "chargeback",
+            Self::Void => "void",
+        }
+    }
+
+    /// Whether a transfer of this kind takes money back.
+    pub fn is_back(self) -> bool {
+        matches!(self, Self::Refund | Self::Chargeback | Self::Void)
+    }
+}
+
+impl OrderHint {
+    /// Creates a name from the order's id that the shop chose.
+    pub fn order(id: impl Into<String>) -> Self {
+        Self::Exact(vec![Name::Order(id.into())])
+    }
+}
+
+impl Name {
+    /// Creates a name from the id that `provider` gave the order.
+    fn reference(provider: &str, code: String) -> Self {
+        let provider = provider.to_owned();
+        Self::Reference { provider, code }
+    }
+
+    /// Creates a name from another transfer of `provider` for the order.
+    fn transfer(provider: &str, id: String) -> Self {
+        let provider = provider.to_owned();
+        Self::Transfer { provider, id }
+    }
+}
+
+/// Parses the body as a JSON object.
+fn object(body: &[u8]) -> Result<Map<String, Value>, Refused> {
+    match serde_json::from_slice(body).map_err(|_| Refused::NotJson)? {
+        Value::Object(map) => Ok(map),
+        _ => Err(Refused::Invalid(vec![Invalid::new(
+            "body",
+            "object",
+            "the body must be a JSON object",
+        )])),
+    }
+}
+
+/// Returns the kind of a payment by its `billing_reason`. Polar and Stripe use the same words.
+fn kind_of(payment: &fields::Fields<'_>) -> Kind {
+    let reason = payment.text(&["billing_reason"]).unwrap_or_default();
+    if reason.starts_with("subscription_") && reason != "subscription_create" {
+        Kind::Renewal
+    } else {
+        Kind::First
+    }
+}
+
+/// Returns the transfer, unless there is none or it breaks rules.
+fn unless_nothing(
+    transfer: Option<Transfer>,
+    problems: Vec<Invalid>,
+) -> Result<Notification, Refused> {
+    match transfer {
+        _ if !problems.is_empty() => Err(Refused::Invalid(problems)),
+        None => Ok(Notification::Ignored("not_a_payment")),
+        Some(transfer) => Ok(Notification::Paid(transfer)),
+    }
 }

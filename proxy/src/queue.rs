@@ -1,34 +1,31 @@
-//! Where accepted events wait: what goes in is on disk before it is answered, and comes out until it
-//! is settled.
+//! Stores accepted events until they are settled. An event is on disk before the proxy answers that it is accepted.
 //!
 //! # Invariants
 //!
-//! 1. **Durable before answered.** When [`Intake::enqueue`] returns `Ok`, every event of that call that
-//!    it reports as [`Enqueued::Accepted`](crate::decide::Enqueued::Accepted) has been fsynced.
-//! 2. **Decided once.** Of any number of events with one key, concurrent or not, before or after a
-//!    restart, exactly one is accepted while the key is remembered. The decision and the write are one
-//!    atomic commit.
-//! 3. **Out when settled.** An event leaves the queue only through [`Lane::settle`], with one outcome. What
-//!    was claimed and not settled when the process ended is claimed again.
-//! 4. **In order, apart, and bounded.** The events of one destination and [`Class`](crate::decide::Class) are claimed
-//!    in the order in which they were accepted, and no destination waits for another. What waits is on disk: the heap holds the
-//!    calls under way, the batches that were claimed, and the latest deduplication keys.
-//! 5. **On disk or refused.** When a write fails, whoever waits for it is told so, and nothing is taken until
-//!    the store has been opened again and what is on disk has been read anew.
-//! 6. **Money once.** A transfer is counted once, whatever its provider repeats. That an order is paid and that its
-//!    events wait to be delivered is one commit; an event that waits for a payment leaves that state only when the order
-//!    is paid or 72 hours have passed. Whether a paid order is reported is for the order to say (see [`orders`](crate::orders)),
-//!    never for the deduplication memory.
-//! 7. **By a clock that nobody sets.** Periods are counted and ended by the [`Clock`] of the store; while that is in
-//!    doubt, nothing expires and nothing is forgotten.
+//! 1. **Durable before answered.** When [`Intake::enqueue`] returns `Ok`, every event that it reports as
+//!    [`Enqueued::Accepted`](crate::decide::Enqueued::Accepted) has been fsynced.
+//! 2. **Decided once.** While a key is remembered, exactly one event with this key is accepted. This also holds for concurrent
+//!    events and across restarts. The decision and the write are one atomic commit.
+//! 3. **Out when settled.** An event leaves the queue only through [`Lane::settle`], with one outcome. An event that was
+//!    claimed but not settled before the process ended is claimed again.
+//! 4. **In order, separate, and bounded.** The events of one destination and [`Class`](crate::decide::Class) are claimed in the
+//!    order in which they were accepted. No destination waits for another destination. Pending events are on disk. Only open
+//!    calls, claimed batches and the latest deduplication keys are in memory.
+//! 5. **On disk or rejected.** If a write fails, each caller that waits for this write gets an error. No event is accepted
+//!    until the store has been opened again and read from disk.
+//! 6. **Money once.** A transfer is counted once, even if its provider sends it again. One commit stores that an order is paid
+//!    and that its events are pending. A held event is held until the order is paid or 72 hours have passed. Whether a paid
+//!    order was reported is stored with the order (see [`orders`](crate::orders)), not in the deduplication memory.
+//! 7. **By a clock that nobody can set.** The [`Clock`] of the store measures all periods. While its time is in doubt, nothing
+//!    expires and nothing is forgotten.
 //!
-//! # What it does not promise
+//! # Not promised
 //!
-//! Exactly-once. Delivery is at least once: an event that TikTok took just before the power went is sent
-//! again, under the same `event_id`, and TikTok drops the repeat.
+//! Delivery is at least once, not exactly once. If the power fails just after TikTok accepted an event, the proxy sends the
+//! event again under the same `event_id`. TikTok drops the repeat.
 //!
-//! The halves are different types, so that a handler cannot claim and a courier cannot enqueue. [`Orders`] belongs to
-//! the first half; what died is a third, for operators.
+//! The parts of the queue are different types. A handler holds [`Intake`] and [`Orders`] and cannot claim. A courier holds
+//! [`Lane`] and cannot enqueue. [`DeadLetters`] is for operators.
 
 use std::{
     path::Path,
@@ -42,39 +39,50 @@ use tokio::sync::mpsc;
 
 use crate::{
     clock::{self, Clock, Reading},
+    decide::Books,
+    history::Salt,
+    live::Live,
     metrics::Metrics,
-    store::{Embedded, Reader, Source, Store},
+    store::{Embedded, Postgres, Reader, Source, Store},
 };
 
 mod dead_letters;
 mod ends;
 mod group;
+mod history;
 mod intake;
 mod lane;
 mod orders;
 mod space;
 mod unreported;
+mod withdrawn;
 mod writer;
 
-pub use crate::store::Error;
+pub use crate::store::{
+    Database, Error,
+    embedded::{FORMAT, reads},
+};
 pub use dead_letters::{DeadLetters, Interrupted};
 pub use ends::Waiter;
+pub use history::{Found, History};
 pub use intake::{Enqueuing, Entry, Intake};
-pub use lane::{Batch, Claimed, Lane, Limits};
+pub use lane::{Batch, Claimed, Lane, Limits, When};
 pub use orders::Orders;
 
+use lane::Ending;
 use space::Space;
+use withdrawn::Withdrawn;
 use writer::{Answered, Call, NewLane, Writer};
 
-/// Opens the store in `folder`, which is created if it is not there. It takes no more events once less than
-/// `reserve_bytes` are free on its disk.
+/// Opens the store in `folder`, and creates the folder if needed. The queue accepts no events while less than `reserve_bytes`
+/// are free on the disk.
 ///
 /// # Panics
-/// Outside of a tokio runtime: a task on it hands out the answers.
+/// Panics outside of a tokio runtime, because a task of the runtime sends the answers.
 ///
 /// # Errors
-/// [`Error::Locked`] when another process has it open, [`Error::Format`] when another version wrote it,
-/// [`Error::Store`] and [`Error::Folder`] when the disk refuses.
+/// [`Error::Locked`] if another process has the store open, [`Error::Format`] if another version wrote it, [`Error::Store`] and
+/// [`Error::Folder`] if the disk fails.
 pub fn open(
     folder: &Path,
     reserve_bytes: u64,
@@ -83,7 +91,24 @@ pub fn open(
     open_by(clock::reading, folder, reserve_bytes, metrics)
 }
 
-/// As [`open`], by the clocks that `read` reads.
+/// Returns the format of the store in `folder`, without changing the folder. Returns `None` if there is no store yet.
+///
+/// # Errors
+/// [`Error::Locked`] if another process has the store open, [`Error::Store`] and [`Error::Folder`] if the disk fails.
+pub fn format_of(folder: &Path) -> Result<Option<u32>, Error> {
+    Embedded::at(folder)?.format_of_folder()
+}
+
+/// Checks that a database keeps what it commits, and returns the format of its tables, without changing it. Returns `None` if
+/// there are no tables yet.
+///
+/// # Errors
+/// The same as those of [`open_shared`].
+pub fn format_of_shared(database: &Database) -> Result<Option<i32>, Error> {
+    Postgres::format_of(database)
+}
+
+/// Does what [`open`] does, but takes the time from `read`.
 pub(crate) fn open_by(
     read: fn() -> Reading,
     folder: &Path,
@@ -94,10 +119,7 @@ pub(crate) fn open_by(
     #[cfg(test)]
     let embedded = source.clone();
     let space = Space::new(folder.to_owned(), reserve_bytes);
-    let (core, intake, outlet, letters) = assemble(source, read, space, metrics)?;
-    writer::start(core.writer, core.calls)?;
-    tokio::spawn(hand_out(core.answers));
-    tokio::spawn(intake.writer().sweep_every_minute());
+    let (intake, outlet, letters) = start(source, read, space, metrics)?;
     let outlet = Outlet {
         #[cfg(test)]
         embedded: Some(embedded),
@@ -106,10 +128,45 @@ pub(crate) fn open_by(
     Ok((intake, outlet, letters))
 }
 
-/// The queue over any store, by any clocks, without a thread or a task of its own: [`Core`] has to be turned.
+/// Opens the store in a database, which other processes can have open too. Only a process that `delivers` claims events.
+///
+/// # Panics
+/// Panics outside of a tokio runtime, because a task of the runtime sends the answers.
 ///
 /// # Errors
-/// When the store cannot be opened.
+/// [`Error::Unsuitable`] if the database does not keep what it has committed, or another version wrote it, [`Error::Database`]
+/// if it cannot be used.
+pub fn open_shared(
+    database: &Database,
+    delivers: bool,
+    metrics: Arc<Metrics>,
+) -> Result<(Intake, Outlet, DeadLetters), Error> {
+    let source = Postgres::at(database)?;
+    let parts = start(source, clock::reading, Space::boundless(), metrics)?;
+    if delivers {
+        tokio::spawn(parts.0.writer().look_often());
+    }
+    Ok(parts)
+}
+
+/// Opens a store, and starts its thread and tasks.
+fn start<S: Source>(
+    source: S,
+    read: fn() -> Reading,
+    space: Space,
+    metrics: Arc<Metrics>,
+) -> Result<(Intake, Outlet, DeadLetters), Error> {
+    let (core, intake, outlet, letters) = assemble(source, read, space, metrics)?;
+    writer::start(core.writer, core.calls)?;
+    tokio::spawn(hand_out(core.answers));
+    tokio::spawn(intake.writer().sweep_every_minute());
+    Ok((intake, outlet, letters))
+}
+
+/// Returns a queue over any store, with any clock. This queue has no thread and no task: the caller must call [`Core::turn`].
+///
+/// # Errors
+/// An error if the store cannot be opened.
 pub fn over<S: Source>(
     source: S,
     read: fn() -> Reading,
@@ -126,9 +183,11 @@ fn assemble<S: Source>(
 ) -> Result<(Core<S>, Intake, Outlet, DeadLetters), Error> {
     let store = source.open()?;
     let clock = Clock::start(read, store.position()?.written_ms);
+    let (live, salt) = (Arc::<Live>::default(), store.salt());
     let waiting = Arc::new(AtomicI64::new(0));
     let (lanes, new_lanes) = mpsc::unbounded_channel();
     let (enqueued, answers) = mpsc::unbounded_channel();
+    let withdrawn = Arc::<Withdrawn>::default();
     let shared = writer::Shared {
         waiting: Arc::clone(&waiting),
         metrics,
@@ -136,6 +195,8 @@ fn assemble<S: Source>(
         space,
         lanes,
         enqueued,
+        withdrawn: Arc::clone(&withdrawn),
+        live: Arc::clone(&live),
     };
     let (handle, calls) = writer::channel();
     let reader: Arc<dyn Reader> = Arc::new(source.clone());
@@ -149,11 +210,14 @@ fn assemble<S: Source>(
         waiting: Arc::clone(&waiting),
         new_lanes,
         ends: Arc::clone(&ends),
+        withdrawn,
+        salt,
         clock: clock.clone(),
     };
     let letters = DeadLetters::new(Arc::clone(&reader), handle.clone());
+    let history = History::new(Arc::clone(&reader), salt);
     let orders = Orders::new(reader, handle.clone(), clock);
-    let intake = Intake::new(handle, waiting, ends, orders);
+    let intake = Intake::new(handle, waiting, ends, orders, (live, history));
     let core = Core {
         writer,
         calls,
@@ -162,7 +226,7 @@ fn assemble<S: Source>(
     Ok((core, intake, outlet, letters))
 }
 
-/// The part of the queue that writes, for whoever turns it by hand.
+/// The writer of a queue without a thread. The caller runs it with [`Core::turn`].
 pub struct Core<S: Source> {
     writer: Writer<S>,
     calls: mpsc::Receiver<Call>,
@@ -170,8 +234,13 @@ pub struct Core<S: Source> {
 }
 
 impl<S: Source> Core<S> {
-    /// Carries out at most `most` of the calls that wait, in one commit, and answers them. With `sweep`, also removes
-    /// what has expired. Whether there was anything to do.
+    /// Learns what other processes have written to a shared store, and renews the leases.
+    pub fn look(&mut self) {
+        self.writer.work(&mut vec![Call::Look]);
+    }
+
+    /// Executes at most `most` waiting calls in one commit, and answers them. If `sweep` is set, also removes expired entries.
+    /// Returns whether there was anything to do.
     pub fn turn(&mut self, most: usize, sweep: bool) -> bool {
         let mut calls = Vec::new();
         while calls.len() < most
@@ -195,10 +264,10 @@ impl<S: Source> Core<S> {
     }
 }
 
-/// Does on a thread of its own what reads from the disk: the runtime's thread has others to serve.
+/// Runs `work`, which reads from the disk, on a thread of its own. The runtime's thread stays free for other requests.
 ///
 /// # Errors
-/// Those of `work`; [`Error::Stopped`] when it panics.
+/// The errors of `work`, and [`Error::Stopped`] if `work` panics.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
@@ -206,7 +275,7 @@ pub async fn blocking<T: Send + 'static>(
     done.unwrap_or(Err(Error::Stopped))
 }
 
-/// Ends when the writer does.
+/// Sends the answers of each commit. Ends when the writer ends.
 async fn hand_out(mut commits: mpsc::UnboundedReceiver<Vec<Answered>>) {
     while let Some(answers) = commits.recv().await {
         for (bundle, results) in answers {
@@ -215,7 +284,7 @@ async fn hand_out(mut commits: mpsc::UnboundedReceiver<Vec<Answered>>) {
     }
 }
 
-/// The half that gives events out: one lane for each destination.
+/// The part of the queue that delivers: one lane for each destination.
 pub struct Outlet {
     #[cfg(test)]
     embedded: Option<Embedded>,
@@ -224,12 +293,14 @@ pub struct Outlet {
     waiting: Arc<AtomicI64>,
     new_lanes: mpsc::UnboundedReceiver<NewLane>,
     ends: Arc<ends::Ends>,
+    withdrawn: Arc<Withdrawn>,
+    salt: Salt,
     clock: Clock,
 }
 
 impl Outlet {
-    /// The lane of a destination that has events for the first time since the start. Returns when there is
-    /// one; never again once the store is closed.
+    /// Waits for a destination that has events for the first time since the start, and returns its lane. Never returns after
+    /// the store was closed.
     pub async fn lane(&mut self) -> Lane {
         match self.new_lanes.recv().await {
             Some(new) => self.lane_of(new),
@@ -237,7 +308,7 @@ impl Outlet {
         }
     }
 
-    /// As [`Outlet::lane`], if there is one already.
+    /// Does what [`Outlet::lane`] does, but returns `None` instead of waiting.
     pub fn lane_now(&mut self) -> Option<Lane> {
         let new = self.new_lanes.try_recv().ok()?;
         Some(self.lane_of(new))
@@ -248,12 +319,16 @@ impl Outlet {
             new,
             Arc::clone(&self.store),
             self.writer.clone(),
-            Arc::clone(&self.ends),
+            Ending {
+                ends: Arc::clone(&self.ends),
+                withdrawn: Arc::clone(&self.withdrawn),
+                salt: self.salt,
+            },
             self.clock.clone(),
         )
     }
 
-    /// How many events wait, claimed ones included.
+    /// Returns how many events are pending, including claimed events.
     pub fn depth(&self) -> i64 {
         self.waiting.load(Ordering::Relaxed)
     }

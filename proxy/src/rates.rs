@@ -1,4 +1,4 @@
-//! How much one client may ask for: so many events or requests at once, which come back evenly over a time.
+//! Limits how many events or requests one client can send: a number at once, which is refilled evenly over a time.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -12,26 +12,26 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
-/// How many questions pass between two clear-outs of clients that have not been seen lately.
+/// After how many checks the clients that have not been seen recently are removed.
 const SWEEP_EVERY: usize = 4096;
 
-/// How much may be done: `most` at once, which come back evenly over `per`.
+/// A rate limit: `most` units at once, which are refilled evenly over `per`.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimit {
-    /// The most at once.
+    /// The most units at once.
     pub most: NonZeroU32,
-    /// How long until all of them are allowed again.
+    /// How long it takes until all units are refilled.
     pub per: Duration,
 }
 
 /// The client has no units left.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooMany {
-    /// When the next request may come, in whole seconds.
+    /// After how many whole seconds the client can send the next request.
     pub retry_after_s: u64,
 }
 
-/// Counts what each client address asks for, in units: events or requests.
+/// Counts the units of each client address. A unit is an event or a request.
 pub struct Rates {
     limit: Option<RateLimit>,
     limiter: Option<DefaultKeyedRateLimiter<IpAddr>>,
@@ -40,7 +40,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// `None` limits nothing.
+    /// Returns a counter for this limit. `None` means no limit.
     pub fn new(limit: Option<RateLimit>) -> Self {
         Self {
             limit,
@@ -50,20 +50,19 @@ impl Rates {
         }
     }
 
-    /// Takes one unit of the client's.
+    /// Takes one unit of the client.
     ///
     /// # Errors
-    /// [`TooMany`], when the client has no unit left.
+    /// [`TooMany`] if the client has no unit left.
     pub fn check(&self, client: IpAddr) -> Result<(), TooMany> {
         self.take(client, NonZeroU32::MIN).map_err(TooMany::after)
     }
 
-    /// Takes the units of a body with so many events, of which [`Rates::check`] has taken the first before the body was
-    /// read. A body larger than the burst costs the burst.
+    /// Takes the units of a body with this number of events. [`Rates::check`] has already taken the first unit before the body
+    /// was read. A body with more events than the limit costs the whole limit.
     ///
     /// # Errors
-    /// [`TooMany`]: then nothing more is taken, and the whole body may come again once there is enough for
-    /// all of it.
+    /// [`TooMany`] if too few units are left. Then no more units are taken, and the client can send the whole body again later.
     pub fn check_body(&self, client: IpAddr, events: usize) -> Result<(), TooMany> {
         let Some(limit) = self.limit else {
             return Ok(());
@@ -73,18 +72,18 @@ impl Rates {
         let Some(others) = NonZeroU32::new(others) else {
             return Ok(());
         };
-        // The next try takes a first unit too.
+        // The next request takes a first unit again.
         let first = limit.per / limit.most.get();
         self.take(client, others)
             .map_err(|wait| TooMany::after(wait + first))
     }
 
-    /// Whether the client had a unit left, which is taken.
+    /// Takes one unit, and returns whether the client had a unit left.
     pub fn has_one(&self, client: IpAddr) -> bool {
         self.take(client, NonZeroU32::MIN).is_ok()
     }
 
-    /// Takes so many units, no more than the burst, or none and says when there are as many.
+    /// Takes this number of units, but at most the whole limit. If too few are left, takes none and returns the waiting time.
     fn take(&self, client: IpAddr, units: NonZeroU32) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else {
             return Ok(());
@@ -96,7 +95,7 @@ impl Rates {
         match limiter.check_key_n(&subscriber(client), units) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_yet)) => Err(not_yet.wait_time_from(self.clock.now())),
-            // More than there ever is.
+            // The limit never has so many units.
             Err(_) => Err(self.limit.map_or(Duration::ZERO, |limit| limit.per)),
         }
     }
@@ -110,7 +109,7 @@ impl TooMany {
     }
 }
 
-/// One household of IPv6 has a whole /64 of addresses.
+/// Returns the network of a client. One household with IPv6 has a whole /64 of addresses.
 fn subscriber(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(_) => client,
@@ -119,16 +118,16 @@ fn subscriber(client: IpAddr) -> IpAddr {
 }
 
 impl RateLimit {
-    /// The same, as the limiter wants it.
+    /// Returns the same limit in the type of the rate limiter.
     pub fn quota(self) -> Option<Quota> {
         let quota = Quota::with_period(self.per / self.most.get())?;
         Some(quota.allow_burst(self.most))
     }
 
-    /// Reads `1200/1m`; `off` is `None`.
+    /// Parses a limit such as `1200/1m`. `off` gives `None`.
     ///
     /// # Errors
-    /// A sentence, for the operator.
+    /// A message for the operator.
     pub fn read(text: &str) -> Result<Option<Self>, &'static str> {
         const RULE: &str =
             "must be off, or a number per time (s, m or h, at most a year) such as 1200/1m";

@@ -1,55 +1,55 @@
-//! What follows from TikTok's answer: an end, or another attempt.
+//! Decides what follows from TikTok's answer: an outcome, or another attempt.
 
 use crate::{
     outcome::Outcome,
     tiktok::{Reply, Trouble, Verdict},
 };
 
-/// How often a code that senders read differently is tried.
+/// How often a batch is sent if TikTok answers with a code whose meaning is unclear.
 const UNCLEAR_ATTEMPTS: u32 = 8;
 
-/// What to do with the events of a request.
+/// The next step for the events of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// All have come to the same end.
+    /// All events have the same outcome.
     End(Outcome),
-    /// Those at these places are refused, with TikTok's words; the others have come to an end.
+    /// The events at these positions are refused, each with TikTok's answer. The other events share another outcome.
     Apart {
-        /// Places in the request.
+        /// Positions of events in the request.
         refused: Vec<(usize, Verdict)>,
-        /// The end of the others.
+        /// The outcome of the other events.
         others: Outcome,
     },
-    /// One of them is at fault; find out which.
+    /// One of the events is faulty. The request must be divided to find the faulty event.
     Narrow {
-        /// The place that TikTok names.
+        /// The position that TikTok names.
         suspect: Option<usize>,
     },
-    /// Send them again, more slowly.
+    /// Send the events again, more slowly.
     Again(Slow),
-    /// Send them again, and say that nothing gets through.
+    /// Send the events again, and report that TikTok refuses the token.
     Barred(Verdict),
 }
 
-/// Why to send more slowly.
+/// Why requests must be sent more slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slow {
-    /// TikTok, or the way there, is in trouble.
+    /// TikTok, or the connection to it, fails.
     Trouble,
-    /// TikTok refuses the token or its right to the pixel.
+    /// TikTok refuses the token, or the token's right to the pixel.
     Barred,
-    /// TikTok wants fewer requests.
+    /// TikTok asked for fewer requests.
     Throttled,
 }
 
-/// Decides. `attempts` counts the sends of these events so far, the one that `reply` answers included;
-/// `events` is how many there are.
+/// Decides the next step. `attempts` counts how often these events have been sent, including the request that `reply` answers.
+/// `events` is their number.
 pub fn decide(reply: Reply, attempts: u32, events: usize) -> Next {
     match reply {
         Reply::Taken(verdict) => Next::End(Outcome::Delivered(verdict)),
         Reply::TakenInPart { verdict, refused } => in_part(verdict, refused, events),
         Reply::Refused { index, .. } if events > 1 => Next::Narrow { suspect: index },
-        // A gateway's 413 is about the size of all of them together.
+        // A gateway's 413 is about the size of the whole request.
         Reply::Unreachable(Trouble::NotJson(413)) if events > 1 => Next::Narrow { suspect: None },
         Reply::Refused { verdict, .. } => Next::End(Outcome::Refused(verdict)),
         Reply::Unclear(verdict) if attempts >= UNCLEAR_ATTEMPTS => {
@@ -62,7 +62,7 @@ pub fn decide(reply: Reply, attempts: u32, events: usize) -> Next {
     }
 }
 
-/// 20001 is read for each event: those it names were not taken, the others were.
+/// Reads a 20001 for each event: TikTok refused the events that it names, and accepted the others.
 fn in_part(verdict: Verdict, refused: Vec<(usize, String)>, events: usize) -> Next {
     let refused: Vec<_> = refused
         .into_iter()

@@ -1,4 +1,4 @@
-//! The whole HTTP surface, on one screen.
+//! Lists all HTTP routes.
 
 use std::net::SocketAddr;
 
@@ -17,22 +17,24 @@ use crate::{
     app::App,
     http::{
         body::{self, RequestBody},
-        gate, health, orders, rejection, sepay, track,
+        gate, health, orders,
+        payments::WEBHOOKS,
+        rejection, track,
     },
 };
 
-/// Posted events, which go straight to their handler since the router would cost them as much as all that is
-/// done with them, and the routes beside them.
+/// The whole HTTP surface. Posted events go directly to their handler, because the router would double the cost of a request.
+/// The router handles all other requests.
 pub struct Surface {
     /// What handlers share.
     pub app: App,
-    /// All but posted events.
+    /// All routes except the POST of events.
     pub routes: Router,
 }
 
 impl Surface {
-    /// Answers a request that came from `peer`. One that is rejected before its body is read gets the whole answer,
-    /// and the connection either serves on or is said to close.
+    /// Answers a request from the client at `peer`. A client whose request is rejected before its body is read still receives
+    /// the whole answer. The connection then stays usable, or the answer says that it closes.
     pub async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response {
         let ends_connection = body::ends_connection(request.headers());
         let (head, body) = request.into_parts();
@@ -54,7 +56,7 @@ impl Surface {
         request.extensions_mut().insert(ConnectInfo(peer));
         let Ok(mut response) = self.routes.clone().oneshot(request).await;
         if is_track_path && response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            // The router knows of no POST here.
+            // The router has no POST for this path, so the router's `Allow` header lacks POST.
             let methods = HeaderValue::from_static("GET,HEAD,POST,OPTIONS");
             response.headers_mut().insert(header::ALLOW, methods);
         }
@@ -62,10 +64,10 @@ impl Surface {
     }
 }
 
-/// A path and what it takes.
+/// A path and its methods.
 type Route<'a> = (&'a str, MethodRouter<App>);
 
-/// For pages of the origins that are allowed, beside what they post.
+/// Routes for pages of the allowed origins, except the POST of events.
 fn for_pages(track_path: &str) -> [Route<'_>; 2] {
     [
         (track_path, get(track::get)),
@@ -73,19 +75,20 @@ fn for_pages(track_path: &str) -> [Route<'_>; 2] {
     ]
 }
 
-/// For the shop's servers, the bank and operators.
-fn for_others() -> [Route<'static>; 5] {
-    [
+/// Routes for the shop's servers, the payment providers and the operators.
+fn for_others() -> impl Iterator<Item = Route<'static>> {
+    let webhooks = WEBHOOKS.map(|webhook| (webhook.path, webhook.route()));
+    let others = [
         ("/api/orders", post(orders::register)),
-        ("/api/payment/sepay/webhook", post(sepay::post)),
         ("/healthz", get(health::alive)),
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),
-    ]
+    ];
+    others.into_iter().chain(webhooks)
 }
 
-/// Every route, and the gate before those for pages. A slash behind the track path is taken too: frameworks add one, and
-/// browsers do not repeat a beacon that is redirected.
+/// Returns all routes, with the origin check before the routes for pages. The track path also works with a slash at its end.
+/// Some frameworks add the slash, and a browser does not send a beacon again after a redirect.
 pub fn router(app: App) -> Router {
     let with_slash = format!("{}/", app.server.track_path);
     let pages = routed(for_pages(&app.server.track_path))
@@ -120,6 +123,8 @@ mod tests {
         let paths: BTreeSet<_> = routes.map(|(path, _)| path.to_owned()).collect();
         let lines = include_str!("../openapi.yaml").lines();
         let described = lines.filter_map(|line| line.strip_prefix("  /")?.strip_suffix(':'));
+        // The console has an address of its own.
+        let described = described.filter(|path| !path.starts_with("console/"));
         let described: BTreeSet<_> = described.map(|path| format!("/{path}")).collect();
         assert_eq!(paths, described);
     }

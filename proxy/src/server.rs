@@ -1,10 +1,10 @@
-//! Connections: bounded in number, and in the patience shown to slow ones.
+//! Accepts connections. Limits how many are open, and how long the proxy waits for a slow one.
 
 use std::{
     convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
 };
 
-use axum::http::Request;
+use axum::{http::Request, response::Response};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -17,28 +17,34 @@ use tokio::{
     time,
 };
 
-use crate::router::Surface;
-
-/// The most connections at once; more wait in the listener's backlog.
-const CONNECTIONS: usize = 4096;
-/// Files that the store and the way to TikTok may need at once.
+/// The largest number of open connections of the address that accepts events. More connections wait in the listener's backlog.
+pub const CONNECTIONS: usize = 4096;
+/// The number of open files that are reserved for the store and for the connections to TikTok.
 const OWN_FILES: usize = 256;
-/// How long the head of a request may take to come, for as long as half of the places are free. Also ends idle
+/// How long the headers of a request can take to arrive, while more than half of the connections are free. Also the limit for idle
 /// connections.
 const HEAD_WITHIN: Duration = Duration::from_secs(20);
-/// The same when fewer are: whoever holds places without a request then gives them up faster than he can
-/// keep others out.
+/// How long the headers of a request can take to arrive while half of the connections, or fewer, are free. The limit is short: a
+/// client that opens connections and sends nothing must lose them sooner than it can shut out other clients.
 const HEAD_WITHIN_CROWD: Duration = Duration::from_secs(2);
-/// The largest head of a request.
+/// The largest size of a request's headers, in bytes.
 const HEAD_BYTES: usize = 64 * 1024;
-/// How long requests under way may take to finish after the signal to stop.
+/// How long open requests can take to finish after the signal to stop.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
 
-/// Serves `surface` until `shutdown` resolves, then lets the requests under way finish.
-pub async fn serve(listener: TcpListener, surface: Surface, shutdown: impl Future<Output = ()>) {
-    let surface = Arc::new(surface);
+/// Serves the answers of `answer` until `shutdown` resolves, then waits for the open requests to finish. At most `most`
+/// connections are open at once.
+pub async fn serve<F, R>(
+    listener: TcpListener,
+    most: usize,
+    answer: F,
+    shutdown: impl Future<Output = ()>,
+) where
+    F: Fn(SocketAddr, Request<Incoming>) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Response> + Send + 'static,
+{
     let graceful = GracefulShutdown::new();
-    let number = connections(open_files());
+    let number = connections(open_files(), most);
     let places = Arc::new(Semaphore::new(number));
     let mut shutdown = pin!(shutdown);
     loop {
@@ -53,7 +59,7 @@ pub async fn serve(listener: TcpListener, surface: Surface, shutdown: impl Futur
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, as a rule: those in use have to close first.
+                // Usually the process has no free file descriptor. Some connections have to close first.
                 tracing::warn!(error = %error, "a connection could not be accepted");
                 time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -64,7 +70,7 @@ pub async fn serve(listener: TcpListener, surface: Surface, shutdown: impl Futur
         } else {
             HEAD_WITHIN_CROWD
         };
-        let connection = connection(stream, peer, Arc::clone(&surface), head_within);
+        let connection = connection(stream, peer, answer.clone(), head_within);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -82,7 +88,7 @@ pub async fn serve(listener: TcpListener, surface: Surface, shutdown: impl Futur
     }
 }
 
-/// Asks for as many files as the system allows, and says how many that is: `None` for any number.
+/// Raises the limit of open files as far as the system allows, and returns the limit. `None` means no limit.
 fn open_files() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -95,30 +101,34 @@ fn open_files() -> Option<u64> {
     }
 }
 
-/// How many connections there may be at once, where so many files may be open.
-fn connections(files: Option<u64>) -> usize {
+/// Returns how many connections can be open at once if the process can open this many files.
+fn connections(files: Option<u64>, most: usize) -> usize {
     let files = files.and_then(|files| usize::try_from(files).ok());
     let shared = files.map(|files| files.saturating_sub(OWN_FILES).max(files / 4));
-    shared.unwrap_or(CONNECTIONS).clamp(1, CONNECTIONS)
+    shared.unwrap_or(most).clamp(1, most)
 }
 
-fn connection(
+fn connection<F, R>(
     stream: TcpStream,
     peer: SocketAddr,
-    surface: Arc<Surface>,
+    answer: F,
     head_within: Duration,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error>
+where
+    F: Fn(SocketAddr, Request<Incoming>) -> R,
+    R: Future<Output = Response>,
+{
     let answer = move |request: Request<Incoming>| {
-        let surface = Arc::clone(&surface);
-        async move { Ok::<_, Infallible>(surface.answer(peer, request).await) }
+        let answered = answer(peer, request);
+        async move { Ok::<_, Infallible>(answered.await) }
     };
-    // Answers are one small write; waiting to fill a packet only delays them.
+    // An answer is one small write. Waiting until a packet is full would only delay the answer.
     let _ = stream.set_nodelay(true);
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_within)
         .max_buf_size(HEAD_BYTES)
-        // Answers are small: to copy one costs less than to write it in parts.
+        // Answers are small: copying one costs less than writing it in parts.
         .writev(false)
         .serve_connection(TokioIo::new(stream), service_fn(answer))
 }
@@ -136,7 +146,7 @@ mod tests {
             (Some(256), 64),
             (Some(0), 1),
         ] {
-            assert_eq!(connections(files), expected, "{files:?}");
+            assert_eq!(connections(files, CONNECTIONS), expected, "{files:?}");
         }
     }
 }

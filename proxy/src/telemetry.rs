@@ -1,27 +1,28 @@
-//! Logs. Each line reads alone and carries its fields; none holds a token, a key or a person.
+//! Sets up logging. Each log line can be understood alone and has its own fields. No line contains a token, a key or personal
+//! data.
 
 use tracing_subscriber::{
     filter::Targets, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt,
 };
 
-/// The target of a line about what was repaired or left out of one event.
+/// The target of a log line about a field of one event that was repaired, left out or looks wrong.
 pub const WARNINGS: &str = "duet_warnings";
 
-/// What is logged.
+/// Parses `DUET_LOG`.
 ///
 /// # Errors
-/// A sentence, for the operator.
+/// A message for the operator.
 pub fn filter(text: &str) -> Result<Targets, &'static str> {
     text.parse()
         .map_err(|_| "must be a level such as info, or a filter such as duet_proxy=debug")
 }
 
-/// How it is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug)]
 pub enum Format {
-    /// For people.
+    /// Text, for people.
     Text,
-    /// For programs: one object a line.
+    /// JSON, for programs: one object in each line.
     Json,
 }
 
@@ -29,7 +30,7 @@ impl Format {
     /// Reads `DUET_LOG_FORMAT`.
     ///
     /// # Errors
-    /// A sentence, for the operator.
+    /// A message for the operator.
     pub fn read(text: &str) -> Result<Self, &'static str> {
         match text {
             "text" => Ok(Self::Text),
@@ -42,8 +43,8 @@ impl Format {
 /// Starts logging to standard error.
 pub fn init(filter: Targets, format: Format) {
     let lines = fmt::layer()
-        // A line that cannot be written must not end the thread that had something to say: it would, because
-        // the complaint about it goes to standard error too.
+        // A failed write to the log must not end the thread that logs. It would end the thread, because the error is also
+        // written to standard error.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let filtered = registry().with(filter);

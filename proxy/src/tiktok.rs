@@ -1,4 +1,4 @@
-//! TikTok's Events API: the only code that knows its address and holds the token.
+//! The client of TikTok's Events API. Only this code knows its address and sends the token.
 
 use std::{
     error::Error as _,
@@ -20,37 +20,33 @@ mod response;
 pub use request::body;
 pub use response::{Reply, Trouble, Verdict, read};
 
-/// How long TikTok may take for an answer; senders report 5 to 10 seconds in the field.
+/// How long TikTok can take to answer. Senders report 5 to 10 seconds in practice.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// An answer is a few hundred bytes; a gateway's error page a few thousand.
+/// The longest accepted answer. An answer has a few hundred bytes, and a gateway's error page a few thousand.
 const LONGEST_ANSWER: usize = 256 * 1024;
 const PATH: &str = "/open_api/v1.3/event/track/";
 
-/// A connection pool to TikTok with the token in it; cheap to clone.
+/// A connection pool to TikTok for all pixels. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Client {
     http: Http,
     url: Arc<str>,
-    token: AccessToken,
 }
 
 /// The client could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTPS client could not be set up")]
-pub struct SetUp(#[source] Option<reqwest::Error>);
+pub struct SetUp(#[source] reqwest::Error);
 
 impl Client {
-    /// A client for the API at `api_base`.
+    /// Returns a client for the API at `api_base`.
     ///
     /// # Errors
-    /// [`SetUp`] when TLS cannot be initialised.
-    pub fn new(api_base: &str, token: &AccessToken) -> Result<Self, SetUp> {
-        let mut secret = HeaderValue::from_str(token.expose()).map_err(|_| SetUp(None))?;
-        secret.set_sensitive(true);
-        let mut headers = HeaderMap::new();
-        headers.insert("access-token", secret);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    /// [`SetUp`] if TLS cannot be initialised.
+    pub fn new(api_base: &str) -> Result<Self, SetUp> {
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, json)]);
         let http = Http::builder()
             .default_headers(headers)
             .user_agent(concat!("duet-proxy/", env!("CARGO_PKG_VERSION")))
@@ -58,39 +54,34 @@ impl Client {
             .connect_timeout(CONNECT_WITHIN)
             .timeout(ANSWER_WITHIN)
             .build()
-            .map_err(|error| SetUp(Some(error)))?;
+            .map_err(SetUp)?;
         Ok(Self {
             http,
             url: format!("{api_base}{PATH}").into(),
-            token: token.clone(),
         })
     }
 
-    /// Sends a [`body`] and reads TikTok's answer, and what time it is there, in Unix milliseconds.
-    pub async fn track(&self, body: Vec<u8>) -> (Reply, Option<i64>) {
-        match self.exchange(body).await {
+    /// Sends a [`body`] with the token of its pixel. Returns TikTok's answer, and the time that it states, in Unix
+    /// milliseconds.
+    pub async fn track(&self, token: &AccessToken, body: Vec<u8>) -> (Reply, Option<i64>) {
+        match self.exchange(token, body).await {
             Ok(answer) => {
-                let body = self.without_token(answer.body);
+                let body = without_token(token, answer.body);
                 (response::read(answer.status, &body), answer.date_ms)
             }
             Err(trouble) => (Reply::Unreachable(trouble), None),
         }
     }
 
-    /// TikTok's words go into logs and dead letters, and TikTok may repeat what it refuses.
-    fn without_token(&self, body: Vec<u8>) -> Vec<u8> {
-        let text = String::from_utf8_lossy(&body);
-        if text.contains(self.token.expose()) {
-            text.replace(self.token.expose(), "[redacted]").into_bytes()
-        } else {
-            body
-        }
-    }
-
-    async fn exchange(&self, body: Vec<u8>) -> Result<Answer, Trouble> {
+    async fn exchange(&self, token: &AccessToken, body: Vec<u8>) -> Result<Answer, Trouble> {
+        // The token was read as printable ASCII, so it is a valid header value.
+        let mut secret = HeaderValue::from_str(token.expose())
+            .map_err(|_| Trouble::Connection(String::new()))?;
+        secret.set_sensitive(true);
         let mut response = self
             .http
             .post(&*self.url)
+            .header("access-token", secret)
             .body(body)
             .send()
             .await
@@ -111,6 +102,17 @@ impl Client {
     }
 }
 
+/// Removes the token from TikTok's answer. The answer goes into logs and dead letters, and TikTok may repeat the data that it
+/// refuses.
+fn without_token(token: &AccessToken, body: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&body);
+    if text.contains(token.expose()) {
+        text.replace(token.expose(), "[redacted]").into_bytes()
+    } else {
+        body
+    }
+}
+
 struct Answer {
     status: u16,
     date_ms: Option<i64>,
@@ -123,7 +125,7 @@ fn date_ms(header: &HeaderValue) -> Option<i64> {
     i64::try_from(since.as_millis()).ok()
 }
 
-/// Names the trouble without repeating the address: an operator may have put a secret there.
+/// Describes the error without the address, because an operator may have put a secret into the address.
 fn trouble(error: &reqwest::Error) -> Trouble {
     if error.is_timeout() {
         return Trouble::TimedOut;

@@ -1,5 +1,5 @@
-//! A backlog after a long outage: more dead letters than one request could name, for the real commands and the real
-//! proxy.
+//! Tests a backlog after a long outage with the real commands and the real proxy. There are more dead letters than one request
+//! could name.
 
 use std::{
     fs,
@@ -15,18 +15,19 @@ use anyhow::{Context, Result, ensure};
 use duet_events::{EventId, EventName, Invalid};
 use duet_proxy::{
     decide::{Class, DedupKey, Destination, Remember},
+    history::Trace,
     outcome::Outcome,
     queue::{self, Entry, Limits},
 };
 use serde_json::json;
 
-/// The ids of so many do not fit into the 2 MB that a request has by default.
+/// The ids of this many letters do not fit into the 2 MB that a request can have by default.
 const LETTERS: usize = 110_000;
 const AT_ONCE: usize = 1_000;
-/// How long anything may take on a slow machine.
+/// How long each step can take on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Puts so many dead letters into a new store.
+/// Puts this many dead letters into a new store.
 async fn letters(folder: &Path) -> Result<()> {
     let (intake, mut outlet, _letters) = queue::open(folder, 0, Arc::default())?;
     let destination = Arc::new(Destination {
@@ -52,7 +53,7 @@ async fn letters(folder: &Path) -> Result<()> {
                 remember: Remember::Hours48,
                 destination: Arc::clone(&destination),
                 class: Class::Second,
-                pixel: "unknown",
+                trace: Trace::default(),
                 note: None,
                 event,
             });
@@ -65,7 +66,7 @@ async fn letters(folder: &Path) -> Result<()> {
         let batch = lane
             .claim(Class::Second, limits)?
             .context("nothing waits")?;
-        // Times of this year, as the proxy writes them: the minute's sweep removes letters of 1970.
+        // The times are of this year, as the proxy writes them. The sweep of every minute would remove letters of 1970.
         let at_ms = duet_proxy::clock::now_ms();
         lane.settle(&batch.events, &Outcome::Expired, at_ms).await?;
     }
@@ -82,7 +83,7 @@ fn command(folder: &Path, words: &[&str]) -> Command {
     command
 }
 
-/// What a command about dead letters prints. The store's last owner may need a moment to let go of it.
+/// Returns the output of a command about dead letters. The last owner of the store may need a moment to release it.
 fn said(folder: &Path, words: &[&str]) -> Result<String> {
     let words = [&["dead-letters"], words].concat();
     let until = Instant::now() + PATIENCE;
@@ -97,7 +98,7 @@ fn said(folder: &Path, words: &[&str]) -> Result<String> {
     }
 }
 
-/// A proxy whose TikTok cannot be reached, so that what waits goes on waiting.
+/// Starts a proxy that cannot reach TikTok, so that pending events stay pending.
 struct Proxy {
     process: Child,
     address: SocketAddr,
@@ -149,7 +150,7 @@ impl Drop for Proxy {
     }
 }
 
-/// A copy of a store that no process has open.
+/// Copies a store that no process has open.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -180,7 +181,7 @@ async fn a_backlog_of_any_size_is_listed_replayed_and_dropped() -> Result<()> {
     assert_eq!(said(&second, &["list"])?, "there are no dead letters\n");
 
     let proxy = Proxy::start(&data)?;
-    // Nobody reads on: the listing stays under way for as long as the proxy is asked other things.
+    // Nobody reads the rest of the output. The listing stays open while the proxy answers other commands.
     let mut listing = command(&data, &["dead-letters", "list"])
         .stdout(Stdio::piped())
         .spawn()?;

@@ -1,6 +1,6 @@
 /**
- * duet-sdk: one call fires the TikTok Pixel and reports the same event, under the same `event_id`,
- * through your own proxy to TikTok's Events API.
+ * duet-sdk: one call fires the TikTok Pixel and sends the same event, under the same `event_id`, through your own
+ * proxy to TikTok's Events API.
  *
  * ```js
  * import { init, trackDualEvent } from 'duet-sdk'
@@ -9,204 +9,209 @@
  * trackDualEvent('ViewContent', { contents: [{ content_id: 'starter' }], value: 99000 })
  * ```
  *
- * No call throws, none blocks, none needs `await`. Calls before `init()` are kept and replayed. On a
- * server every call does nothing and still answers with an id.
+ * No call throws, no call blocks, and no call needs `await`. Calls before `init()` are kept and replayed. On a server
+ * a call does nothing and still returns an event id.
  */
 
 // --- Starting ------------------------------------------------------------------------------------
 
-/** What `init()` takes. Only `pixelId` is needed. */
+/** The settings of `init()`. Only `pixelId` is required. */
 export interface Config {
   /**
-   * The pixel's code from TikTok's Events Manager: 10 to 40 of `A-Z` and `0-9`. Without it (a build whose variable
-   * is not set) an `error` event says so, and events go through the proxy alone.
+   * The pixel's code from TikTok's Events Manager: 10 to 40 of `A-Z` and `0-9`. The code can be missing, for example if a
+   * build variable is not set. Then Duet emits an `error` event and sends events only through the proxy.
    */
   pixelId: string | undefined
-  /** Where the proxy takes events. Default: `/api/analytics/tiktok/track` on this site. */
+  /** The address of the proxy for events. Default: `/api/analytics/tiktok/track` on this site. */
   endpoint?: string | undefined
   /**
-   * The currency of events that carry a `value` and none of their own: three capital letters, such as
-   * `VND`. Default: none, for no currency is ever guessed.
+   * The currency of events that have a `value` but no currency: three capital letters, such as `VND`. Default: none.
+   * Duet never guesses a currency.
    */
   currency?: string | undefined
   /**
-   * The country of phone numbers that are written without a country code: two letters, such as `VN`.
-   * Default: none; such a number is then reported as an error and left out.
+   * The country of phone numbers without a country code: two letters, such as `VN`. Default: none. Then a number
+   * without a country code is reported as an error and left out.
    */
   country?: string | undefined
-  /** The visitor's choice so far, see {@link setConsent}. Default: `granted`. */
+  /** The visitor's current choice, see {@link setConsent}. Default: `granted`. */
   consent?: Consent | undefined
   /**
-   * Whose Pixel runs. `load` (default): TikTok's base code is put in place, unless this page has it
-   * already. `existing`: only the page's own, nothing is inserted. `off`: none; events go through the
-   * proxy alone.
+   * Which Pixel runs. `load` (default): Duet inserts TikTok's base code, unless the page already has it. `existing`:
+   * Duet uses only the page's own Pixel and inserts nothing. `off`: no Pixel runs, and events go only through the
+   * proxy.
    */
   pixel?: 'load' | 'existing' | 'off' | undefined
-  /** Where the Pixel's script comes from. Default: `https://analytics.tiktok.com/i18n/pixel/events.js`. */
+  /** The address of the Pixel's script. Default: `https://analytics.tiktok.com/i18n/pixel/events.js`. */
   pixelScriptUrl?: string | undefined
   /**
-   * Whether the Pixel itself reports page views when the address changes without a load. Default:
-   * `false`; {@link page} says when there is a new page. With it, {@link page} does nothing.
+   * Whether the Pixel itself reports a page view when the address changes without a page load. Default: `false`; then
+   * you call {@link page} for each new page. With `true`, {@link page} does nothing.
    */
   autoPage?: boolean | undefined
   /**
-   * Whether cookies go with the requests to the proxy, as in `fetch`. Default: `same-origin`. Use
-   * `include` for a proxy on another origin that reads this site's session.
+   * Whether requests to the proxy include cookies, as in `fetch`. Default: `same-origin`. Use `include` for a proxy
+   * on another origin that reads this site's session.
    */
   credentials?: RequestCredentials | undefined
   /**
-   * A bearer token for a proxy on another origin, asked for before each request. With it the browser
-   * asks that origin for leave first (a preflight).
+   * Returns a bearer token for a proxy on another origin. Duet calls it before each request. With a token, the
+   * browser first sends a preflight request to that origin.
    */
   getToken?: (() => string | null | undefined | Promise<string | null | undefined>) | undefined
   /** The nonce of your Content-Security-Policy, for the Pixel's script. */
   nonce?: string | undefined
   /**
-   * Whether to check every call with the proxy's own rules, and to tell everything on the console. Fetches a
-   * second module of 160 KB, which needs Firefox 113 or Safari 16.4. Default: `false`.
+   * Whether Duet checks every call with the proxy's own rules and logs everything to the console. Loads a second
+   * module of 160 KB, which needs Firefox 113 or Safari 16.4. Default: `false`.
    */
   debug?: boolean | undefined
 }
 
 /**
- * Starts Duet, once per page: a second call with the same pixel does nothing, with another pixel adds
- * it. Calls may follow at once. The first look at storage and the start of the Pixel wait until the page's
- * task is over, or until a call needs them; the promise is fulfilled after that, and never rejected.
+ * Starts Duet, once per page. A second call with the same pixel does nothing. A call with another pixel adds that pixel:
+ * events then go to each of them with one `eventId`, and a delivery is that of the copy that is answered first. You can make
+ * other calls immediately. Duet reads storage and starts the Pixel after the current task of the page, or when a
+ * call needs them. Then the promise is fulfilled. The promise is never rejected.
  */
 export function init(config: Config): Promise<void>
 
-// --- Who is here ---------------------------------------------------------------------------------
+// --- The visitor ---------------------------------------------------------------------------------
 
 /**
- * By what TikTok may recognise a person. Plain or already hashed (64 hex digits), as you have it: what
- * leaves this page, and what it remembers, are SHA-256 digests.
+ * The data by which TikTok can recognise a person. Give each value as you have it, in clear text or already hashed
+ * (64 hex digits). Duet sends and stores only SHA-256 digests.
  */
 export interface User {
-  /** E-mail address. Trimmed and lower-cased before it is hashed. */
+  /** E-mail address. Duet trims and lower-cases it before hashing. */
   email?: string | null | undefined
   /**
-   * Phone number, with or without country code, spaces and leading zeros; see {@link Config.country}.
-   * Brought to E.164 before it is hashed.
+   * Phone number, with or without country code, spaces and leading zeros; see {@link Config.country}. Duet brings it
+   * to E.164 before hashing.
    */
   phone?: string | number | null | undefined
-  /** Your own id of this person. Trimmed; its case counts. */
+  /** Your own id of this person. Duet trims it and keeps its case. */
   externalId?: string | number | null | undefined
-  /** The same as `externalId`, as it used to be called. */
+  /** The former name of `externalId`. */
   userId?: string | number | null | undefined
 }
 
 /**
- * Remembers who is here, for this and later events and for 30 days on this browser. What is missing is
- * kept from before, unless `externalId` says that this is someone else.
+ * Remembers the visitor for this event and later events, and for 30 days on this browser. A missing value keeps its
+ * earlier value, unless `externalId` names another person.
  */
 export function identify(user: User | null | undefined): void
 
-/** Forgets who is here. Call it when they log out. */
+/** Forgets the visitor. Call it at logout. */
 export function reset(): void
 
-/** `granted`, `denied` or `pending` (not chosen yet). */
+/** `granted`, `denied` or `pending` (no choice yet). */
 export type Consent = 'granted' | 'denied' | 'pending'
 
 /**
- * Passes on the visitor's choice, for both legs.
+ * Sets the visitor's choice for both legs.
  *
- * - `pending`: events wait in this page's memory; nothing is stored, nothing is sent, and the Pixel's
- *   script is not requested.
- * - `granted`: what waited goes out, in order.
- * - `denied`: what waited is dropped, and everything Duet has stored on this browser is removed.
+ * - `pending`: events wait in this page's memory. Duet stores nothing, sends nothing, and does not request the
+ *   Pixel's script.
+ * - `granted`: waiting events are sent, in order.
+ * - `denied`: waiting events are dropped, and Duet removes everything that it stored on this browser.
  */
 export function setConsent(consent: Consent): void
 
 // --- Reporting -----------------------------------------------------------------------------------
 
 /**
- * Reports a page view to the Pixel; call it when the address of a single-page app has changed. A
- * second call for the same address does nothing. The first page is reported by `init()`.
+ * Reports a page view to the Pixel. Call it when the address of a single-page app has changed. A second call for the
+ * same address does nothing. `init()` reports the first page.
  */
 export function page(): void
 
 /**
- * Reports an event on both legs. `eventId` is there at once; `delivery` tells later what the proxy
- * said.
+ * Reports an event on both legs. `eventId` is available immediately; `delivery` is fulfilled later with the proxy's
+ * answer.
  */
 export function trackDualEvent<E extends EventName>(event: E, properties?: PropertiesOf<E>, options?: Options): Tracked
 
-/** Reports an event through the Pixel alone. */
+/** Reports an event only through the Pixel. */
 export function trackPixelEvent<E extends EventName>(event: E, properties?: PropertiesOf<E>, options?: Options): Tracked
 
-/** Reports an event through the proxy alone. */
+/** Reports an event only through the proxy. */
 export function trackServerEvent<E extends EventName>(event: E, properties?: PropertiesOf<E>, options?: Options): Tracked
 
 /** Settings of one event. */
 export interface Options {
   /**
-   * The order this event belongs to. The event's id is then derived from it, so that your server and
-   * your payment provider's webhook give it the same id; and the event is reported once per name and
-   * order on this browser for 90 days, however often the page is loaded. It is sent as
-   * `properties.order_id`, which is also its default.
+   * The order of this event. The event's id is then derived from the order, so your server and your payment
+   * provider's webhook use the same id. This browser reports the event only once per name and order in 90 days, even
+   * if the page is loaded again. The order is sent as `properties.order_id`, which is also the default of this
+   * option.
    */
   orderId?: string | number | undefined
   /**
-   * Your own event id: 1 to 64 of `A-Z a-z 0-9 _ . : -`. Lower-case UUIDs of version 8 are reserved for
-   * {@link eventIdFor} of this event and this order; another one is replaced, and the `error` event says so.
-   * Default: the order's, else a random one.
+   * Your own event id: 1 to 64 of `A-Z a-z 0-9 _ . : -`. A lower-case UUID of version 8 is reserved: it must come
+   * from {@link eventIdFor} for this event and this order. Otherwise Duet replaces the id and emits an `error` event.
+   * Default: the id of the order, or a random id.
    */
   eventId?: string | undefined
-  /** Who this event is about, if not who {@link identify} said; what is missing is taken from there. */
+  /**
+   * The person of this event, if it is not the person of {@link identify}. Missing values are taken from {@link
+   * identify}.
+   */
   user?: User | undefined
-  /** `false` leaves the Pixel out. */
+  /** `false` does not send the event to the Pixel. */
   pixel?: false | undefined
-  /** Asks TikTok to limit what it does with this event. Global Privacy Control asks for all events. */
+  /** Asks TikTok to limit its use of this event. Global Privacy Control does so for all events. */
   limitedDataUse?: boolean | undefined
-  /** When it happened, if not now: a `Date`, or seconds since 1970. At most 7 days ago. */
+  /** The time of the event, if it is not now: a `Date`, or seconds since 1970. At most 7 days ago. */
   eventTime?: Date | number | undefined
-  /** TikTok's test event code. The proxy honours it only from callers with its server key. */
+  /** TikTok's test event code. The proxy accepts it only from callers with its server key. */
   testEventCode?: string | undefined
 }
 
-/** What a call answers, at once. */
+/** The immediate result of a call. */
 export interface Tracked {
-  /** The id both legs report. */
+  /** The id that both legs send. */
   readonly eventId: string
-  /** What became of the proxy's copy. Never rejected; settled within 12 seconds. */
+  /** The result of the proxy's copy. The promise is never rejected and is settled within 12 seconds. */
   readonly delivery: Promise<Delivery>
 }
 
-/** What became of the proxy's copy of an event. */
+/** The result of the proxy's copy of an event. */
 export interface Delivery {
   /**
-   * - `accepted`: the proxy has it on disk and will deliver it.
-   * - `duplicate`: it was reported before, by this browser or by someone else.
-   * - `held`: the proxy keeps it until its order is paid.
-   * - `invalid`: it breaks a rule (`errors`); it will not be sent again.
-   * - `queued`: it waits on this browser - offline, proxy down, no consent yet - and will be sent.
-   * - `dropped`: given up; the `error` event says why.
+   * - `accepted`: the proxy has stored the event on disk and will deliver it.
+   * - `duplicate`: the event was reported before, by this browser or by another sender.
+   * - `held`: the proxy stores the event until its order is paid.
+   * - `invalid`: the event breaks a rule (`errors`) and will not be sent again.
+   * - `queued`: the event waits on this browser and will be sent. Reasons are an offline browser, a proxy that is down, or
+   *   pending consent.
+   * - `dropped`: Duet gave up; the `error` event has the reason.
    * - `consent`: consent is denied.
-   * - `off`: there is no proxy's copy: an event for the Pixel alone, or no browser.
+   * - `off`: there is no copy for the proxy. The event is for the Pixel alone, or there is no browser.
    */
   status: 'accepted' | 'duplicate' | 'held' | 'invalid' | 'queued' | 'dropped' | 'consent' | 'off'
   eventId: string
-  /** The event's name, as it was called. */
+  /** The event's name, as you called it. */
   event: string
-  /** The rules it breaks. */
+  /** The rules that the event breaks. */
   errors?: Problem[]
-  /** What the proxy took with a grain of salt. */
+  /** Fields that the proxy repaired, left out or found odd. */
   warnings?: Problem[]
 }
 
 /** A broken rule. */
 export interface Problem {
-  /** The field, dotted: `properties.contents.0.content_id`. */
+  /** The path of the field, with dots: `properties.contents.0.content_id`. */
   field?: string
-  /** The rule, for programs. */
+  /** The name of the rule, for programs. */
   rule?: string
-  /** The rule, for people; where the proxy found it broken, or {@link Config.debug} is on. */
+  /** The rule as text, for people. The text is set if the proxy found the problem or {@link Config.debug} is on. */
   message?: string | undefined
 }
 
 // --- Event names and their properties ------------------------------------------------------------
 
-/** The names TikTok optimises for. */
+/** The names that TikTok optimises for. */
 export type StandardEventName =
   | 'AddPaymentInfo'
   | 'AddToCart'
@@ -227,42 +232,42 @@ export type StandardEventName =
   | 'Subscribe'
   | 'ViewContent'
 
-/** Former names, which TikTok still takes. `CompletePayment` is now `Purchase`, `SubmitForm` is `Lead`. */
+/** Former names that TikTok still accepts. `CompletePayment` is now `Purchase`, `SubmitForm` is `Lead`. */
 export type FormerEventName = 'ClickButton' | 'CompletePayment' | 'PlaceAnOrder' | 'SubmitForm'
 
 /**
- * A standard event, or one of your own: at most 50 letters, digits, `_` and `-`, starting with a
- * letter. It goes out as you write it, the same on both legs.
+ * A standard event name or your own name: at most 50 letters, digits, `_` and `-`, starting with a letter. Both legs
+ * send the name as you write it.
  */
 export type EventName = StandardEventName | FormerEventName | (string & {})
 
-/** One thing that was looked at, put into a cart, or bought. */
+/** One item that was viewed, put into a cart, or bought. */
 export interface Content {
-  /** Its id, as in your catalogue. */
+  /** The item's id in your catalogue. */
   content_id?: string | undefined
   content_type?: 'product' | 'product_group' | undefined
   content_name?: string | undefined
   content_category?: string | undefined
   brand?: string | undefined
-  /** The price of one, in {@link Properties.currency}. */
+  /** The price of one piece, in {@link Properties.currency}. */
   price?: number | undefined
-  /** How many. */
+  /** The number of pieces. */
   quantity?: number | undefined
 }
 
-/** What an event is about, under TikTok's own names. Others may be added; they are passed on. */
+/** The properties of an event, under TikTok's own names. You can add other properties, and Duet sends them too. */
 export interface Properties {
   contents?: Content[] | undefined
   content_type?: 'product' | 'product_group' | undefined
-  /** The value of the whole event, a number in `currency`. */
+  /** The value of the whole event, in `currency`. */
   value?: number | undefined
-  /** Three capital letters. Default: {@link Config.currency}, where there is a `value`. */
+  /** Three capital letters. Default: {@link Config.currency}, if there is a `value`. */
   currency?: string | undefined
-  /** The order, see {@link Options.orderId}. */
+  /** The order's id, see {@link Options.orderId}. */
   order_id?: string | undefined
-  /** How many things in all. */
+  /** The total number of items. */
   num_items?: number | undefined
-  /** What was searched for. */
+  /** The text that the visitor searched for. */
   search_string?: string | undefined
   query?: string | undefined
   description?: string | undefined
@@ -271,12 +276,12 @@ export interface Properties {
   [name: string]: unknown
 }
 
-/** A value and its currency; without them TikTok cannot tell what an ad has earned. */
+/** A value and its currency. Without a value and a currency, TikTok cannot compute the revenue of an ad. */
 export interface Valued extends Properties {
   value: number
 }
 
-/** What TikTok recommends for each event; the others take any {@link Properties}. */
+/** The properties that TikTok recommends for each event. All other events accept any {@link Properties}. */
 export interface RecommendedProperties {
   CompletePayment: Valued
   PlaceAnOrder: Valued
@@ -291,21 +296,21 @@ export type PropertiesOf<E extends EventName> = E extends keyof RecommendedPrope
 
 // --- Convenience calls ---------------------------------------------------------------------------
 
-/** Plain fields; each lands where TikTok looks for it. */
+/** Plain fields. Duet puts each field into the property that TikTok reads. */
 export interface Fields {
-  /** Your catalogue's id of the thing. */
+  /** The item's id in your catalogue. */
   contentId?: string | undefined
   contentName?: string | undefined
-  /** A plan's id and name: the same as `contentId` and `contentName`. The id also travels as `plan_id`. */
+  /** A plan's id and name: the same as `contentId` and `contentName`. The id is also sent as `plan_id`. */
   planId?: string | undefined
   planName?: string | undefined
-  /** Shown behind the plan's name, `Pro (monthly)`; also travels as `billing_cycle`. */
+  /** Appended to the plan's name, as in `Pro (monthly)`. The interval is also sent as `billing_cycle`. */
   billingCycle?: string | undefined
   category?: string | undefined
   brand?: string | undefined
-  /** The price of one. */
+  /** The price of one piece. */
   price?: number | undefined
-  /** How many. Default: 1. */
+  /** The number of pieces. Default: 1. */
   quantity?: number | undefined
   /** The value of the event. Default: `price` times `quantity`. */
   value?: number | undefined
@@ -329,42 +334,42 @@ export interface PaymentFields extends Fields {
   value: number
 }
 
-/** The fields of a thing on show. */
+/** The fields of a viewed item. */
 export interface ContentFields extends Fields {
   contentId: string
   contentName?: string | undefined
 }
 
-// Every one of these reports on both legs; `{ pixel: false }` leaves the Pixel out. The second forms,
-// with plain values, are those of the functions they replace.
+// Each of these functions reports on both legs; `{ pixel: false }` does not send the event to the Pixel. The second call
+// forms have plain values. They are the forms of the functions that Duet replaces.
 
-/** Somebody looks at a thing. */
+/** The visitor views an item. */
 export function trackServerViewContent(fields: ContentFields, options?: Options): Tracked
 export function trackServerViewContent(contentId: string, contentName: string, value?: number, user?: User): Tracked
 
-/** Somebody searches. */
+/** The visitor searches. */
 export function trackServerSearch(fields: Fields & { query: string }, options?: Options): Tracked
 
-/** Somebody presses a button. */
+/** The visitor presses a button. */
 export function trackServerClickButton(fields?: Fields, options?: Options): Tracked
 
-/** Somebody puts a thing into the cart. */
+/** The visitor puts an item into the cart. */
 export function trackServerAddToCart(fields: ContentFields, options?: Options): Tracked
 
-/** Somebody begins to pay. */
+/** The visitor starts to pay. */
 export function trackServerInitiateCheckout(fields: Fields, options?: Options): Tracked
 export function trackServerInitiateCheckout(planId: string, planName: string, value: number, user?: User): Tracked
 
-/** Somebody enters how they pay. */
+/** The visitor enters payment details. */
 export function trackServerAddPaymentInfo(fields: Fields, options?: Options): Tracked
 
-/** Somebody signs up. */
+/** The visitor signs up. */
 export function trackServerCompleteRegistration(fields?: Fields, options?: Options): Tracked
 
-/** Somebody begins a trial. */
+/** The visitor starts a trial. */
 export function trackServerStartTrial(fields: Fields, options?: Options): Tracked
 
-/** Somebody subscribes. */
+/** The visitor subscribes. */
 export function trackServerSubscribe(fields: PlanFields, options?: Options): Tracked
 export function trackServerSubscribe(
   planId: string,
@@ -374,14 +379,14 @@ export function trackServerSubscribe(
   user?: User,
 ): Tracked
 
-/** Somebody has paid. */
+/** The visitor has paid. */
 export function trackServerCompletePayment(fields: PaymentFields, options?: Options): Tracked
 export function trackServerCompletePayment(orderId: string, value: number, planName?: string, user?: User): Tracked
 
-/** Somebody has paid, under the name TikTok has for it today. */
+/** The visitor has paid. Uses TikTok's current name of the event. */
 export function trackServerPurchase(fields: PaymentFields, options?: Options): Tracked
 
-/** {@link trackDualEvent}; also takes a user and a test event code in the place of the options. */
+/** Does what {@link trackDualEvent} does. The function also accepts a user and a test event code in place of the options. */
 export function trackTikTokDualEvent<E extends EventName>(
   event: E,
   properties?: Properties,
@@ -389,7 +394,7 @@ export function trackTikTokDualEvent<E extends EventName>(
   testEventCode?: string,
 ): Tracked
 
-/** {@link trackServerEvent}; also takes everything as one object. */
+/** Does what {@link trackServerEvent} does. The function also accepts all arguments as one object. */
 export function trackTikTokServerEvent(event: EventName, properties?: Properties, options?: Options): Tracked
 export function trackTikTokServerEvent(event: {
   event: EventName
@@ -401,66 +406,78 @@ export function trackTikTokServerEvent(event: {
 // --- Orders --------------------------------------------------------------------------------------
 
 /**
- * The id that an event of an order has everywhere: on this page, in a webhook, on your server. The
- * first 16 bytes of SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID.
+ * Returns the id that an event of an order has everywhere: on this page, in a webhook and on your server. The id is
+ * the first 16 bytes of the SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID.
  */
 export function eventIdFor(event: EventName, orderId: string | number): string
 
 /**
- * Asks the proxy for the order's status until it is paid; then reports `CompletePayment`, once per
- * order on this browser, and calls `onPaid`. The event has the id under which the proxy has reported the payment, so that
- * both count as one; where it has not, the order's own. Asks less often from time to time, and not at all while
- * the page is hidden. Gives back a function that stops it.
+ * Asks the proxy for the order's status until the order is paid. Then reports `CompletePayment`, once per order on this
+ * browser, and calls `onPaid`. If the proxy has already reported the payment, the event has the id of that report, so both
+ * count as one. Otherwise the event has the order's own id. The waits between requests grow, and no request is sent while
+ * the page is hidden. Returns a function that stops the requests.
  */
 export function watchOrder(
   orderId: string | number,
   options?: {
-    /** Called once, when the order is paid; also where that was reported before. */
+    /** Called once when the order is paid, even if the payment was reported before. */
     onPaid?: (() => void) | undefined
-    /** The first wait between two questions, in milliseconds. Default: 3,000; it grows to 30,000. */
+    /** The first wait between two requests, in milliseconds. Default: 3,000; it grows to 30,000. */
     intervalMs?: number | undefined
-    /** When to stop asking, in milliseconds. Default: 1,800,000 (30 minutes). */
+    /** The time after which the requests stop, in milliseconds. Default: 1,800,000 (30 minutes). */
     timeoutMs?: number | undefined
     /** The properties of the `CompletePayment`. */
     properties?: Properties | undefined
-    /** Who it is about, if not who {@link identify} said. */
+    /** The person of the event, if it is not the person of {@link identify}. */
     user?: User | undefined
   },
 ): () => void
 
-// --- Looking on ----------------------------------------------------------------------------------
+// --- Monitoring ----------------------------------------------------------------------------------
 
-/** Sends what waits now, unless the proxy has asked for a pause. Fulfilled when the answers are in. */
+/**
+ * Sends the waiting events now, unless the proxy asked for a pause. The promise is fulfilled when the answers have
+ * arrived.
+ */
 export function flush(): Promise<void>
 
-/** How many events wait on this browser to reach the proxy, those of other tabs and earlier pages too. */
+/**
+ * Returns the number of events on this browser that wait for the proxy, including events of other tabs and earlier
+ * pages.
+ */
 export function pending(): number
 
-/** A mistake or a loss. Where nobody listens, it is a warning on the console. */
+/** A mistake or a lost event. If there is no listener, Duet logs it as a warning to the console. */
 export interface DuetError {
   /**
-   * For programs: `config`, `invalid`, `full`, `expired`, `too_large` (an event of more than 60 KB), `number` (`NaN` and
-   * the like, left out), `property` (a property that could not be read, or that JSON has no form for, left out), `order_id` (it
-   * names no order, so the event's id is random), `object` (`properties` that are none, left out),
-   * `refused` (nothing arrives until a person helps: the address, the origin), `core` (the module has stopped), or a broken rule's name.
+   * A code for programs, or the name of a broken rule:
+   *
+   * - `config`, `invalid`, `full`, `expired`
+   * - `too_large`: the event has more than 60 KB.
+   * - `number`: a value such as `NaN` was left out.
+   * - `property`: a property was left out, because it could not be read or JSON cannot represent it.
+   * - `order_id`: the order id names no order, so the event's id is random.
+   * - `object`: `properties` was left out, because it is not an object.
+   * - `refused`: no event arrives until a person corrects the address or the origin.
+   * - `core`: the module has stopped.
    */
   code: string
-  /** For people. Never a personal value. */
+  /** A text for people. The text never contains a personal value. */
   message: string
   field?: string
   eventId?: string
 }
 
-/** What became of the Pixel on this page. */
+/** The state of the Pixel on this page. */
 export interface PixelState {
   /**
-   * `fired`: its script runs. `blocked`: its script did not come, or did nothing. `absent`: the page
-   * was to bring its own and has none. `off`: it is not wanted.
+   * `fired`: its script runs. `blocked`: its script did not load, or did nothing. `absent`: the page should have its own
+   * Pixel, but has no Pixel. `off`: the Pixel is switched off.
    */
   state: 'fired' | 'blocked' | 'absent' | 'off'
 }
 
-/** Listens. Gives back a function that ends it. */
+/** Adds a listener. Returns a function that removes the listener. */
 export function on(kind: 'delivery', listener: (delivery: Delivery) => void): () => void
 export function on(kind: 'error', listener: (error: DuetError) => void): () => void
 export function on(kind: 'pixel', listener: (pixel: PixelState) => void): () => void

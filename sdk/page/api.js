@@ -1,4 +1,4 @@
-// Every public call by its name. What is behind them, a page or a server, is found by the build.
+// The public calls by name. The build chooses their implementation: a page or a server.
 
 import { duet } from 'surroundings'
 
@@ -9,8 +9,8 @@ export const trackDualEvent = (...call) => fire({ pixel: true, server: true }, .
 export const trackPixelEvent = (...call) => fire({ pixel: true }, ...call)
 export const trackServerEvent = (...call) => fire({ server: true }, ...call)
 
-// The former call forms: a user in the place of the options, one object in the place of everything,
-// plain values in the place of the fields.
+// The former call forms: a user in place of the options, one object in place of all arguments, plain values in place of the
+// fields.
 
 export const trackTikTokDualEvent = (event, properties, options, testEventCode) =>
   trackDualEvent(event, properties, isUser(options) ? { user: options, testEventCode } : options)

@@ -1,9 +1,9 @@
-// Duet on a page: brings the Rust module up, and keeps every exception away from the page. Where there is no page (a worker, a
-// worklet) no module is brought up, and every call does nothing but answer with an id.
+// Duet on a page. This script starts the Rust module and keeps every exception away from the page. Without a page (in a
+// worker or a worklet) it starts no module, and a call only returns an id.
 
 import { open, openLater } from 'source'
 import { attach } from './core.js'
-import { DENIED_KEY, catchUp, clear, gate, happened, putOff, step, stopped } from './effects.js'
+import { DENIED_KEY, clear, imports } from './effects.js'
 import { keep, letGo } from './early.js'
 import { explain, unexplained } from './explain.js'
 import { fire, userFields } from './fire.js'
@@ -16,28 +16,29 @@ import { events, storedEvents } from './outbox.js'
 import { phase } from './phase.js'
 import { propertiesOf } from './properties.js'
 import { configure, settings, withDefaults } from './requests.js'
-import { addPixel, identify, view } from './ttq.js'
+import { catchUp, gate, happened, putOff, step, stopped } from './steps.js'
+import { addCode, addPixel, identify, view } from './ttq.js'
 import { forget, learn, remember, reset } from './visitor.js'
 
-/** Fulfilled when the module is there, where it has to be fetched. */
+/** Fulfilled when a module that must be fetched is ready. */
 let ready
-/** What the first `init()` was given, with its defaults. */
+/** The settings of the first `init()`, with defaults. */
 let early
-/** The visitor's choice, of which the last counts and init()'s is the first. */
+/** The visitor's choice. The last choice counts; the first comes from `init()`. */
 let choice
 
 const fail = (error) => {
-  // A trap may leave the module half-way through something; it is never called again.
+  // After a trap the module's state may be inconsistent, so the module is never called again.
   stopped()
   phase.isUp = false
   phase.isComing = true
   emit('error', { code: 'core', message: error + '' })
-  // Whatever it had not come to store.
+  // Store the events that the module has not stored.
   events.forEach(({ key, stored }) => key && write(key, stored))
   keepEarly()
 }
 
-/** Where there is no module, what is called is stored without it. */
+/** Stores calls without the module, if the module is not running. */
 const keepEarly = () => phase.isUp || quiet(() => keep(early, choice))
 
 const leaveEarly = () => {
@@ -63,11 +64,11 @@ const bringUp = () => {
   catchUp()
   if (phase.isUp || phase.isComing || typeof document == 'undefined') return phase.isUp
   try {
-    up(open())
+    up(open(imports()))
   } catch {
     phase.isComing = true
-    ready = openLater().then(up).catch((error) => {
-      // Firefox breaks off what it loads before it says that the page is left.
+    ready = openLater(imports()).then(up).catch((error) => {
+      // When the page is left, Firefox cancels running loads before it fires the event.
       leaveEarly()
       fail(error)
     })
@@ -87,6 +88,7 @@ const beginning = new Promise((resolve) => {
 
 const begin = (config) => {
   early ??= withDefaults(config)
+  addCode(config)
   choice ??= config.consent ?? 'granted'
   run(() => {
     if (!settings) {
@@ -106,7 +108,7 @@ const begin = (config) => {
 }
 
 const init = (config) => {
-  // A page that is made ready before anybody sees it begins when it is shown, and may never be.
+  // A prerendered page starts when it is shown. Some prerendered pages are never shown.
   if (ofDocument('prerendering')) {
     addEventListener('prerenderingchange', () => quiet(() => begin(config)), { once: true, capture: true })
   } else {
@@ -115,7 +117,7 @@ const init = (config) => {
   return Promise.resolve(ready).then(() => new Promise((done) => (phase.isUp ? putOff(done) : done())))
 }
 
-/** A choice by the number Rust has for it. */
+/** Returns Rust's number for a choice. */
 const known = (consent) => {
   const choice = CONSENTS.split(' ').indexOf(consent)
   if (choice < 0) emit('error', { code: 'config', field: 'consent' })
@@ -132,14 +134,14 @@ const listen = () => {
     forget()
     happened(FORGET)
   })
-  // The document's own events are caught on their way to it: a form may be called like the method that listens there.
+  // Listen in the capture phase on the window: a form with the name `addEventListener` can hide the document's own method.
   addEventListener('visibilitychange', () => (ofDocument('hidden') ? happened(LEAVE) : happened(WAKE)), true)
 }
 
 const watchOrder = (orderId, options) => {
   const { onPaid, intervalMs = 3000, timeoutMs = 1_800_000, properties, ...rest } = options ?? {}
   return watch(beginning, orderId, intervalMs, timeoutMs, ({ CompletePayment, Purchase }) => {
-    // One sale has one id, whatever the proxy has called it.
+    // One sale has one id, even if the proxy reported it as `Purchase`.
     track(BOTH, 'CompletePayment', properties, { ...rest, orderId, eventId: CompletePayment ?? Purchase })
     onPaid?.()
   })
@@ -154,13 +156,13 @@ const track = (...call) => {
   return tracked
 }
 
-/** The calls of this page. */
+/** The public calls on a page. */
 export const browser = {
   init,
   identify(user) {
     const fields = quiet(() => userFields(user))
     const task = () => {
-      // A phone number cannot be read before the country is known.
+      // A phone number can be read only when the country is known.
       if (!settings) return hold(task)
       const keys = learn(fields)
       if (gate != 'open') return
@@ -171,7 +173,7 @@ export const browser = {
   },
   reset() {
     run(() => {
-      // An identity nobody has looked at yet is not worth keeping.
+      // Drop held identities that no event has used yet.
       held.splice(0, held.length, ...held.filter((task) => task.number))
       reset()
     })
@@ -194,7 +196,7 @@ export const browser = {
     await ready
     if (phase.isUp) await Promise.all(happened(HURRY))
   },
-  // What is stored may be an earlier page's, or another tab's, of which this page does not know yet.
+  // Stored events can come from an earlier page or another tab. The module does not know such events yet.
   pending: () => (phase.isUp ? Math.max(events.filter(Boolean).length, storedEvents().length) : 0) + held.length,
   on,
   fire: track,

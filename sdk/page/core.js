@@ -1,38 +1,36 @@
-// The Rust module, over what instantiates it.
+// Calls the Rust module; inline.js or external.js instantiates it.
 //
-// This takes the place of the JavaScript that wasm-bindgen writes, which has to be ready for anything; here only numbers
-// and texts go in, and numbers and bytes come out. `sdk/src/bindings.rs` says what crosses. `cargo xtask sdk` puts in what
-// the built module calls it - all names in capitals that are nowhere defined - and fails where one side lacks a name of the
-// other's, or wasm-bindgen would cross them differently.
+// This file replaces the JavaScript of wasm-bindgen, which must handle every type. The module takes only numbers and texts,
+// and returns only numbers and bytes. `sdk/src/bindings.rs` describes the boundary. `cargo xtask sdk` inserts the names that
+// the built module uses: all names in capitals that are not defined here. The build fails if a name is missing on one side,
+// or if wasm-bindgen would pass the values differently.
 
-import { imports } from './effects.js'
-
-/** `(NAME, ...values) => answer`: an export of the module, called with numbers and texts. */
+/** `(NAME, ...values) => answer` calls an export of the module with numbers and texts. */
 export let core
 
 export const attach = (call) => {
   core = call
 }
 
-// Room for the text of a call, of which no call has two; one that is longer gets more.
+// The space for the text of a call. No call has two texts. A longer text gets more space.
 const ROOM_BYTES = 40_000
 
-/** `core`, over what `instantiate` makes of the module's imports. */
-export const connect = (instantiate) => {
+/** Builds `core` from the result of `instantiate`, which gets the module's imports. */
+export const connect = (instantiate, imports) => {
   const encoder = new TextEncoder()
   let given
-  // All of the module's memory; the room is its end, since nothing else allocates.
+  // The whole memory of the module. The space for texts is at its end, because nothing else allocates there.
   let bytes = []
   let room = 0
   const give = (at, length) => {
     given = bytes.slice(at, at + length)
   }
-  const wasm = instantiate({ [MODULE]: { ...imports(), [GIVE]: give } })
+  const wasm = instantiate({ [MODULE]: { ...imports, [GIVE]: give } })
   return (name, ...values) => {
     given = undefined
     const crossing = values.flatMap((value) => {
       if (typeof value != 'string') return value
-      // A character is at most three bytes.
+      // A character needs at most three bytes.
       const most = value.length * 3
       if (room + most >= bytes.length) {
         room = wasm[ALLOCATE](most + ROOM_BYTES, 1)

@@ -1,5 +1,6 @@
-// Events while there is no module: it is still on its way, or it has stopped. Nothing can be hashed without it, so such an
-// event is stored, and sent when the page is left, without who it is about but what this browser remembers.
+// Events without the module, because it is still loading or has stopped. Nothing can be hashed without the module. So such
+// an event is stored with the data that this browser remembers of the visitor, without the call's own user data. The event
+// is sent when the page is left.
 
 import { held } from './held.js'
 import { remove, write } from './host.js'
@@ -9,13 +10,16 @@ import { close, events, newKey } from './outbox.js'
 import { beacon, bodyOf, canOutlive, send } from './requests.js'
 import { remembered } from './visitor.js'
 
-/** Forgets the stored copy of a call: it goes out by itself now, or must not. */
+/** Removes the stored copy of a call. The call is now sent normally, or must not be sent. */
 export const drop = (task) => {
-  if (task.key) remove(task.key)
-  task.key = undefined
+  task.keys?.forEach(remove)
+  task.keys = undefined
 }
 
-/** Stores the calls that are held, if the visitor has agreed; `config` is what `init()` was given, if it was called, with its defaults. */
+/**
+ * Stores the held calls, if the visitor has consented. `config` are the settings of `init()` with defaults, if `init()` was
+ * called.
+ */
 export const keep = (config, consent) => {
   if (consent == 'denied') {
     for (const task of held.splice(0)) {
@@ -27,17 +31,17 @@ export const keep = (config, consent) => {
   const may = config && consent == 'granted'
   for (const task of held) {
     if (!may) drop(task)
-    else if (task.early && !task.key) {
-      task.key = newKey()
-      task.copy = task.early(config, remembered())
-      write(task.key, toJson(task.copy))
+    else if (task.early && !task.keys) {
+      task.copies = task.early(config, remembered())
+      task.keys = task.copies.map(newKey)
+      task.keys.forEach((key, at) => write(key, toJson(task.copies[at])))
     }
   }
 }
 
-/** The page is left: sends what is kept, and all that waits. It stays stored until an answer names it. */
+/** Called when the page is left. Sends all stored and waiting events. An event stays stored until an answer names it. */
 export const letGo = (config) => {
-  const kept = held.filter((task) => task.key).map(({ copy }) => copy[2])
+  const kept = held.flatMap(({ keys, copies }) => (keys ? copies.map((copy) => copy[2]) : []))
   const waiting = events.flatMap((event, number) => (event?.body ? [close(number)] : []))
   const body = bodyOf([...kept, ...waiting])
   if (!kept[0] && !waiting[0]) return

@@ -1,71 +1,19 @@
-// Calls the Rust module and carries out, in order, what it asks for (effect.rs). Decides nothing.
+// Carries out the effects that the Rust module requests (effect.rs). This script makes no decisions.
 
-import { attach, core } from './core.js'
-import { PREFIX, keys, quiet, remove, setCookie, write } from './host.js'
+import { PREFIX, keys, remove, setCookie, write } from './host.js'
 import { emit } from './listeners.js'
 import { events, fares, note } from './outbox.js'
 import { PAUSE_KEY, adopt, post } from './requests.js'
+import { ask, gate, putOff, setGate, wake, word } from './steps.js'
 import { openPixel, stopPixel, verdict } from './ttq.js'
 import { forget, recall } from './visitor.js'
 
-// Rust has numbers for these, in their order.
-const word = (number) => WORDS.split(' ')[number]
-
-// What can wait until the page's task is over. The first look at storage and cookies and the Pixel's start take a
-// page longer than everything else in `init()`.
-const late = []
-
-/** Does it now: the page's next call needs it. */
-export const catchUp = () => late.splice(0).forEach(quiet)
-
-/** Puts something off until the page's task is over. */
-export const putOff = (task) => {
-  late.push(task)
-  setTimeout(catchUp)
-}
-
-/** What may become of a call: `open` lets it out, `held` keeps it in memory, `denied` drops it. */
-export let gate = 'held'
-
-/** The module has stopped: from here on it is asked nothing. */
-export const stopped = () => {
-  attach(() => {})
-  gate = 'held'
-}
-
-/** What the module has asked for and nobody has carried out yet. */
-const asked = []
-
-/** Runs a call of the module and what follows from it; gives back what that gave back, the requests it started among it. */
-export const step = (call, ...values) => {
-  catchUp()
-  core(call, ...values)
-  return asked.splice(0).map(quiet)
-}
-
-/** Tells Rust that something happened; gives back the requests that follow. */
-export const happened = (call) => quiet(() => step(call)) ?? []
-
-let wakeAt = Infinity
-let wakeTimer
-
-export const wake = (ms) => {
-  const at = Date.now() + ms
-  if (at >= wakeAt) return
-  clearTimeout(wakeTimer)
-  wakeAt = at
-  wakeTimer = setTimeout(() => {
-    wakeAt = Infinity
-    happened(WAKE)
-  }, ms)
-}
-
 const batch = []
 
-/** What other pages of this site see come and go when consent is denied here. */
+/** The storage key by which other pages of this site notice that this page denied consent. */
 export const DENIED_KEY = PREFIX + 'denied'
 
-/** Forgets everything that is stored on this browser. */
+/** Removes everything that Duet stored on this browser. */
 export const clear = () => {
   write(DENIED_KEY, 1)
   keys().forEach(remove)
@@ -73,7 +21,7 @@ export const clear = () => {
   forget()
 }
 
-// What bindings.rs calls an effect, and what is done.
+// The effects of bindings.rs, by name.
 const effects = () => ({
   [STORE]: (event) => write(events[event].key, events[event].stored),
   [UNSTORE]: (event) => remove(events[event].key),
@@ -88,7 +36,7 @@ const effects = () => ({
   [ADOPT]: adopt,
   [SET_GATE]: (number) => {
     const before = gate
-    gate = GATES.split(' ')[number]
+    setGate(GATES.split(' ')[number])
     if (gate == 'open') {
       putOff(() => openPixel(recall()))
       putOff(adopt)
@@ -100,9 +48,9 @@ const effects = () => ({
   [PAUSE]: (ms) => (ms ? write(PAUSE_KEY, Date.now() + ms) : remove(PAUSE_KEY)),
 })
 
-/** What the module imports: facts at once, and effects that happen once its call is over. */
+/** Returns the imports of the module. Facts are answered at once, and effects run after the module's call. */
 export const imports = () => {
-  const later = Object.entries(effects()).map(([name, act]) => [name, (...values) => void asked.push(() => act(...values))])
+  const later = Object.entries(effects()).map(([name, act]) => [name, (...values) => ask(() => act(...values))])
   return {
     [NOW_MS]: () => Date.now(),
     [RANDOM]: () => Math.random(),
@@ -110,6 +58,3 @@ export const imports = () => {
     ...Object.fromEntries(later),
   }
 }
-
-/** The number that Rust has for a word; -1 for any other. */
-export const numberOf = (status) => WORDS.split(' ').indexOf(status)

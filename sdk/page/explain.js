@@ -1,6 +1,6 @@
-// The second module, which only `debug: true` loads, is found by its address and not by its name: bundlers that make one
-// file of everything would put its 160 KB on every page. Vite, webpack and Next.js know this form and keep the file;
-// for other bundlers it is copied beside the bundle.
+// Loads the second module, only with `debug: true`. The address is a file, not a package name. Otherwise bundlers that produce
+// a single file would put its 160 KB on every page. Vite, webpack and Next.js know this form and keep the file separate. For
+// other bundlers, copy the file beside the bundle.
 
 export const explain = async () =>
   import(/* webpackIgnore: true */ /* @vite-ignore */ new URL('./debug.js', import.meta.url).href)

@@ -1,5 +1,5 @@
-// Where the module comes from, for `duet-sdk/external`: a file of its own, compiled while it arrives.
-// Calls made meanwhile wait.
+// Loads the module for `duet-sdk/external` from a separate file, and compiles the module while it arrives. Calls wait until
+// it is ready.
 
 import { connect } from './core.js'
 
@@ -9,16 +9,16 @@ export const open = () => {
 
 const file = () => new URL('./duet.wasm', import.meta.url)
 
-export const openLater = async () => {
+export const openLater = async (imports) => {
   try {
-    // A server may not know what a .wasm file is.
+    // Some servers do not send the content type of .wasm files.
     const module = await WebAssembly.compileStreaming(fetch(file())).catch(async () =>
       WebAssembly.compile(await (await fetch(file())).arrayBuffer()),
     )
-    // Where a policy forbids it, other browsers do not even compile it; WebKit does, and refuses here.
-    return connect((imports) => new WebAssembly.Instance(module, imports).exports)
+    // If a policy forbids WebAssembly, most browsers fail to compile it. WebKit compiles the module, but fails at this line.
+    return connect((all) => new WebAssembly.Instance(module, all).exports, imports)
   } catch {
-    // Not allowed here: the same code translated to JavaScript.
-    return connect((await import('./fallback.js')).instantiate)
+    // WebAssembly is not allowed, so use the same code translated to JavaScript.
+    return connect((await import('./fallback.js')).instantiate, imports)
   }
 }

@@ -1,38 +1,36 @@
-// One call of a `track…` function: the event as the page knows it.
+// One call of a `track…` function: builds the event from the data of the page.
 
 import { core } from './core.js'
 import { drop } from './early.js'
-import { gate } from './effects.js'
 import { hold } from './held.js'
 import { PREFIX, here, ofDocument, quiet, read, write } from './host.js'
-import { eventId, isReserved, ofOrder } from './ids.js'
+import { eventId, isReserved, ofOrder, plainOrder } from './ids.js'
 import { copyOf, toJson } from './json.js'
 import { emit, settle, settleInTime, ticket } from './listeners.js'
 import { alias, brokenBy, canonical } from './names.js'
 import { add } from './outbox.js'
-import { withoutPersons } from './personal.js'
 import { phase } from './phase.js'
-import { plainOrder } from './plain.js'
+import { forPixel } from './repair.js'
 import { settings } from './requests.js'
-import { pixels, report } from './ttq.js'
+import { gate } from './steps.js'
+import { forProxy, pixels, report } from './ttq.js'
 import { digestsOf, members, ttclid } from './visitor.js'
 
-// The proxy takes no more of one event, and no browser lets more outlive its page.
+// The proxy accepts no larger event, and no browser lets a larger request outlive its page.
 const MOST_BYTES = 60_000
 
 export const userFields = (user) => [user?.email, user?.phone, user?.externalId ?? user?.userId]
 
-/** A `Date`, seconds or nothing, in seconds. */
+/** Converts a `Date`, seconds or nothing to seconds. */
 export const seconds = (time) => {
   const number = +(time ?? NaN)
-  // Milliseconds, as a Date gives them, are a thousand times too large for seconds.
+  // Milliseconds, as in a Date, are a thousand times too large for seconds.
   return Math.floor(number > 1e11 ? number / 1000 : isFinite(number) ? number : Date.now() / 1000)
 }
 
 /**
- * The properties both legs report: the caller's, with the currency where it is missing and known, and the order that the
- * event's id is derived from: the proxy rejects an id that is another order's. One that cannot name an order is the proxy's
- * to judge.
+ * Completes the properties for both legs: adds the default currency if none is given, and the order of the event's id. The
+ * proxy rejects an id that belongs to another order. The proxy also checks an id that cannot name an order.
  */
 export const complete = (properties, currency, orderId) => {
   if (currency && properties.value != null) properties.currency ??= currency
@@ -40,7 +38,7 @@ export const complete = (properties, currency, orderId) => {
   return properties
 }
 
-/** The legs that are still to be fired, of those that are wanted; what is fired is marked. */
+/** Returns the wanted legs that did not fire before, and marks them as fired. */
 const unfired = (mark, wanted) => {
   if (!mark) return wanted
   const now = Date.now()
@@ -50,7 +48,7 @@ const unfired = (mark, wanted) => {
   return wanted & ~before
 }
 
-/** `wanted`: the legs it is for, `pixel` and `server`. */
+/** Reports one event. `wanted` are its legs, `pixel` and `server`. */
 export const fire = (wanted, called, properties, options) => {
   const event = quiet(() => ((called ?? '') + '').trim()) ?? ''
   const { number, delivery } = ticket(event)
@@ -75,10 +73,10 @@ export const fire = (wanted, called, properties, options) => {
     const copy =
       copyOf(properties ?? {}, (name, rule = 'property') => mistake(rule, 'properties.' + name)) || (mistake('object', 'properties'), {})
     const asked = wanted.pixel && rest.pixel !== false
-    // What a page reports before it is shown happens when it is.
+    // An event that a page reports before it is shown gets the time at which the page is shown.
     const time = eventTime == null && ofDocument('prerendering') ? undefined : seconds(eventTime)
     const page = { url: here().slice(0, 2048), referrer: ofDocument('referrer').slice(0, 2048) || undefined }
-    /** The event under the settings of `init()`; `about` are members of its user. */
+    /** The event with the settings of `init()`. `about` are members of its `user`. */
     const whole = (config, about) => ({
       event,
       event_id: id,
@@ -106,22 +104,20 @@ export const fire = (wanted, called, properties, options) => {
       const keys = digestsOf(who)
       const mark = order && PREFIX + 'o:' + ofOrder(canonical(event), order)
       const legs = unfired(mark, (asked && pixels[0] != null && PIXEL_LEG) | (wanted.server && SERVER_LEG))
-      // The module has stopped over this very event, which then is one of those without it.
+      // The module has stopped because of this event. Treat the event as one without the module.
       if (!phase.isUp) return hold(attempt)
       const body = whole(settings, { ...members(keys), ttclid: ttclid || undefined })
       if (legs & SERVER_LEG) {
-        for (const pixel_id of pixels[1] ? pixels : [undefined]) {
-          add(number, !asked, mark, { ...body, pixel_id })
-        }
+        for (const copy of forProxy(body)) add(number, !asked, mark, copy)
       } else {
         settle(number, id, wanted.server ? 'duplicate' : 'off')
       }
-      if (legs & PIXEL_LEG) report(event, { ...withoutPersons(copy), order_id: order || undefined }, id, keys)
+      if (legs & PIXEL_LEG) report(event, { ...forPixel(copy), order_id: order || undefined }, id, keys)
     }
     attempt.number = number
     attempt.id = id
-    // Without the module nobody can say who it is about: `about` is what is remembered.
-    attempt.early = wanted.server && ((config, about) => [!asked, '', whole(config, about)])
+    // Without the module, nothing can be hashed. So `about` is the remembered visitor.
+    attempt.early = wanted.server && ((config, about) => forProxy(whole(config, about)).map((copy) => [!asked, '', copy]))
     if (isTooLarge) invalid('too_large', 'properties')
     else if (isUp) attempt()
     else hold(attempt)

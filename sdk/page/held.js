@@ -1,26 +1,26 @@
-// Calls that cannot run yet: the module is still being fetched, `init()` has not been called, or
-// consent is pending. They are in this page's memory only.
+// Calls that cannot run yet: the module is still loading, `init()` has not been called, or consent is pending. Held calls
+// are only in this page's memory.
 
-import { catchUp } from './effects.js'
 import { quiet, remove } from './host.js'
 import { emit, settle } from './listeners.js'
 import { phase } from './phase.js'
+import { catchUp } from './steps.js'
 
 const MOST = 1000
 
-/** Functions; those that report an event have the `number` of its ticket and its `id`. */
+/** The held functions. A function that reports an event has the `number` of its ticket and its `id`. */
 export const held = []
 
 export const hold = (task) => {
   held.push(task)
   if (held.length <= MOST) return
-  const { number, id, key } = held.shift()
-  if (key) remove(key)
+  const { number, id, keys } = held.shift()
+  keys?.forEach(remove)
   emit('error', { code: 'full', eventId: id })
   if (number) settle(number, id, 'dropped')
 }
 
-/** Makes them again, in order; what still cannot run is held once more. */
+/** Repeats the held calls in order. A call that still cannot run is held again. */
 export const replay = () =>
   held.splice(0).forEach((task) => {
     catchUp()

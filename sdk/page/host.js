@@ -1,23 +1,24 @@
-// The page: its storage, its cookies, its address.
+// Access to the page: its storage, its cookies, its address.
 
 import { nothing } from './plain.js'
 
-/** What the keys of all that Duet stores begin with. */
+/** The prefix of all of Duet's storage keys. */
 export const PREFIX = 'duet:'
 
-/** Runs `task`; whatever goes wrong on someone else's page stays here. */
+/** Runs `task` and ignores its exceptions, so no error reaches the page. */
 export const quiet = (task) => {
   try {
     return task()
   } catch {}
 }
 
-// What localStorage did not take - denied, full, or switched off - and what must outlive a page script that clears it.
+// Values that localStorage did not accept (denied, full or switched off), and values that must survive a page script that
+// clears it.
 const memory = new Map()
 
 export const read = (key) => quiet(() => localStorage.getItem(key)) ?? memory.get(key) ?? ''
 
-/** `forPage`: whether this page remembers it even if its storage is cleared. */
+/** Stores a value. With `forPage`, this page remembers the value even if storage is cleared. */
 export const write = (key, value, forPage) => {
   memory.set(key, value)
   quiet(() => {
@@ -34,10 +35,10 @@ export const remove = (key) => {
 export const keys = () =>
   [...new Set([...memory.keys(), ...(quiet(() => Object.keys(localStorage)) ?? [])])].filter((key) => key.startsWith(PREFIX))
 
-// TikTok says nothing of the alphabet of its ids; this much fits a cookie, a header and JSON unchanged, and is in no e-mail
-// address and no brackets of a macro.
+// TikTok does not document the characters of its ids. This set fits a cookie, a header and JSON unchanged. The set contains
+// no `@` of an e-mail address and no bracket of a macro.
 const fits = /^[!#-+\--:=?A-Z^-z|~]{1,1024}$/
-// What else stands where nobody has replaced it.
+// Macros that were not replaced.
 const macro = /^\+*(__.*__|%%.*%%)\+*$/
 
 const isId = (text) => {
@@ -46,20 +47,23 @@ const isId = (text) => {
 }
 
 /**
- * The first that can be one of click ids or browser ids of TikTok's, also where somebody has encoded it once more; empty for none.
+ * Returns the first id that can be a TikTok click id or browser id, also if it was encoded once more. Returns an empty text if
+ * there is none.
  */
 export const tiktokId = (ids) => quiet(() => ids().find(isId)) ?? ''
 
-/** Reads a member of the document. A form or an image with the same `name` hides it: then the prototype has it. */
+/**
+ * Reads a member of the document. A form or an image with the same `name` hides the member, so it is read from the prototype.
+ */
 export const ofDocument = (name) => {
   const member = globalThis.document?.[name]
   return typeof member == 'object' || member?.nodeType ? Reflect.get(Document.prototype, name, document) : member
 }
 
-/** The page's address. A `blob:` page has the address of the page that made it. */
+/** Returns the page's address. A `blob:` page has the address of the page that created it. */
 export const here = () => location.href.replace(/^blob:/, '')
 
-/** An address of the page's, whatever its `<base>` says: that is about its links. */
+/** Makes an address absolute. The page's `<base>` is ignored, because it is only for the page's links. */
 export const absolute = (address) => (quiet(() => new URL(address, here())) ?? address) + ''
 
 export const cookie = (name) =>
@@ -70,9 +74,9 @@ export const setCookie = (name, value, seconds) => {
   document.cookie = `${name}=${value};max-age=${seconds};path=/;samesite=lax${secure}`
 }
 
-/** The click id in an address; empty for none. */
+/** Returns the click id in an address, or an empty text. */
 export const clickIn = (address) => tiktokId(() => new URL(address).searchParams.getAll('ttclid'))
 
-// A router may have taken the click id out of the address, but not out of the navigation's own entry.
+// A router can remove the click id from the address. The browser's navigation entry still has it.
 export const clicked = () =>
   clickIn(here()) || clickIn(quiet(() => performance.getEntriesByType('navigation')[0].name))

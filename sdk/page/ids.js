@@ -1,32 +1,38 @@
-// Event ids. They are made here and not by the module, since a call answers with one at once, before the module has come and
-// where there is none. The rules are those of the `duet-events` crate, and the same vectors hold them.
+// Event ids. Ids are made here and not in the module. A call returns its id at once, also before the module is loaded and
+// without any module. The rules are those of the `duet-events` crate, and the same test vectors check both.
 
-import { nothing, plainOrder } from './plain.js'
-import { sha256 } from './sha256.js'
+import { hasEmail } from './personal.js'
+import { nothing, visible } from './plain.js'
+import { sha256, utf8 } from './sha256.js'
 
-/** The caller's own id if it is one, else the order's, else one of the bytes that `random` gives. */
+/** Returns the caller's own id if it is valid. Otherwise returns the order's id, or an id from the bytes of `random`. */
 export const eventId = (event, orderId, own, random = randomBytes) => {
   if (/^[\w.:-]{1,64}$/.test(own) && !nothing.test(own)) return own + ''
   const order = plainOrder(orderId)
   return order ? ofOrder(event, order) : uuid(random(), 0x40)
 }
 
-/** Whether an id has the form of an order's, which no other event may have. */
+/** Normalises an order id. Returns an empty text if the text cannot name an order. */
+export const plainOrder = (id) => {
+  const text = /^(string|bigint)$/.test(typeof id) || Number.isSafeInteger(id) ? visible(id + '').trim() : ''
+  return utf8(text).length > 128 || /\p{Cc}/u.test(text) || nothing.test(text) || hasEmail(text) ? '' : text
+}
+
+/** Returns whether an id has the form of an order's id. No other event can use this form. */
 export const isReserved = (id) => /^[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/.test(id)
 
 export const randomBytes = () => {
   const bytes = new Uint8Array(16).map(() => Math.random() * 256)
-  // Some pages and some old runtimes have no `crypto`; an id need not be a secret.
+  // Some pages and some old runtimes have no `crypto`. An id does not need to be secret.
   return globalThis.crypto?.getRandomValues(bytes) ?? bytes
 }
 
-export const hex = (bytes) =>
-  bytes.toHex?.() ?? bytes.reduce((text, byte) => text + (byte + 256).toString(16).slice(1), '')
+export const hex = (bytes) => bytes.reduce((text, byte) => text + (byte + 256).toString(16).slice(1), '')
 
-/** SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID. */
+/** Returns the SHA-256 of `duet/1|<event>|<order_id>` as a version-8 UUID. */
 export const ofOrder = (event, order) => uuid(sha256(`duet/1|${(event + '').trim()}|${order}`), 0x80)
 
-// The first 16 bytes.
+// Uses the first 16 bytes.
 const uuid = (bytes, version) => {
   bytes[6] = (bytes[6] & 15) | version
   bytes[8] = (bytes[8] & 63) | 128

@@ -1,17 +1,18 @@
-// Where the module comes from: this file. Nothing to fetch, nothing for a bundler to find, and it is up
-// before the call that needs it returns. The build puts its text behind the code, and in TEXT's place what it is called.
+// The source of the module: this file. There is nothing to fetch, and bundlers do not have to find a second file. The module is
+// ready before the call that needs it returns. The build appends the module's text to the code, and replaces TEXT by its name.
 
 import { connect } from './core.js'
 
-/** Brings the module up and gives back its one function; throws where a page forbids WebAssembly. */
-export const open = () =>
-  connect((imports) => new WebAssembly.Instance(new WebAssembly.Module(decode(TEXT)), imports).exports)
+/** Starts the module and returns its one function. Throws if a page forbids WebAssembly. */
+export const open = (imports) =>
+  connect((all) => new WebAssembly.Instance(new WebAssembly.Module(decode(TEXT)), all).exports, imports)
 
 /** The same code translated to JavaScript. */
-export const openLater = () => import('./fallback.js').then(({ instantiate }) => connect(instantiate))
+export const openLater = (imports) => import('./fallback.js').then(({ instantiate }) => connect(instantiate, imports))
 
-// The way back from `text.rs` in `cargo xtask sdk`: 93 characters, of which the first two announce a
-// second one. It runs once and cold, so it is written for an interpreter.
+// Decodes the text that `text.rs` in `cargo xtask sdk` encodes. There are 93 characters, and each of the first two announces
+// a second character. The function runs once, before the engine has compiled it. So the function is written for an
+// interpreter.
 const decode = (text) => {
   const bytes = new TextEncoder().encode(text)
   let size = 0

@@ -1,16 +1,17 @@
-// Values as JSON, on pages whose scripts have given arrays or all objects a `toJSON` of their own (Prototype.js).
+// Converts values to JSON, also on pages whose scripts added a `toJSON` to arrays or all objects (Prototype.js).
 
 import { quiet } from './host.js'
 
 /**
- * `value` as JSON. `leftOut` is called with the name of each member that JSON has no form for, such as functions and Maps, and with
- * `number` where it is NaN or the like: it goes, and nobody takes it for null or an empty object.
+ * Returns `value` as JSON. A member that JSON cannot represent, such as a function or a Map, is left out, and `leftOut` is
+ * called with its name. A number such as NaN is left out with `number`. If such values stayed, they would look like null or
+ * an empty object.
  */
 export const toJson = (value, leftOut) =>
   JSON.stringify(value, function (name, made) {
-    // What stands there, before any `toJSON` was asked.
+    // Read the value before any `toJSON` was called.
     const own = this[name]
-    // Beyond 2^53 a number would be another one.
+    // Above 2^53 a number would be rounded.
     if (typeof own == 'bigint') return Number.isSafeInteger(Number(own)) ? Number(own) : own + ''
     const kept = Array.isArray(own) || own?.toJSON == Object.prototype.toJSON ? own : made
     const isNone = own != null && kept == null
@@ -19,12 +20,14 @@ export const toJson = (value, leftOut) =>
     return isNone || isOdd ? leftOut?.(name) : kept
   })
 
+export const isObject = (value) => Object.prototype.toString.call(value) == '[object Object]'
+
 /**
- * A copy of an object, as JSON has it: the page may change its own. A member that cannot be read (a getter that throws, a circle)
- * is left out alone. Returns false if `object` is not a plain object.
+ * Copies an object as JSON, because the page may change its own. Only a member that cannot be read (a getter that throws, a
+ * circle) is left out. Returns false if `object` is not a plain object.
  */
 export const copyOf = (object, leftOut) =>
-  Object.prototype.toString.call(object) == '[object Object]' &&
+  isObject(object) &&
   Object.assign(
     {},
     ...Object.keys(object).map(

@@ -1,16 +1,16 @@
-// Who waits for a delivery, and who listens.
+// The open deliveries and the listeners.
 
 import { quiet } from './host.js'
 
-// A delivery never hangs: what nobody has settled by then is `queued`.
+// A delivery is always settled: after this time it is `queued`.
 const PATIENCE_MS = 12_000
 
 const tickets = []
-// A `call` is told while debugging only.
+// `call` is emitted only while debugging.
 const listeners = { delivery: new Set(), error: new Set(), pixel: new Set(), call: new Set() }
 let pixel
 
-/** The number under which a delivery is settled, and the promise of it. */
+/** Creates a number for settling a delivery, and the delivery's promise. */
 export const ticket = (event) => {
   const one = { event }
   one.delivery = new Promise((resolve) => {
@@ -20,7 +20,7 @@ export const ticket = (event) => {
 }
 
 /**
- * Says how an event fares: one of this page by its ticket, an earlier page's by its name; `said` are the
+ * Reports the status of an event: by its ticket if this page made it, by its name if an earlier page did. `said` has the
  * proxy's errors and warnings.
  */
 export const settle = (number, eventId, status, said) => {
@@ -31,10 +31,10 @@ export const settle = (number, eventId, status, said) => {
   emit('delivery', delivery)
 }
 
-// Those of the task that runs: one timer does for all of them.
+// The deliveries of the current task. One timer serves all of them.
 let patient
 
-/** Answers `queued` where `init()`, consent or the network take their time. */
+/** Settles a delivery as `queued` if `init()`, consent or the network is slow. */
 export const settleInTime = (number, eventId) => {
   if (!patient) {
     setTimeout((all) => all.forEach((one) => one()), PATIENCE_MS, (patient = []))
@@ -48,7 +48,7 @@ export const on = (kind, listener) => {
   const set = listeners[kind]
   if (!set || typeof listener != 'function') return () => {}
   set.add(listener)
-  // Whoever asks late still learns what became of the Pixel.
+  // A late listener still gets the state of the Pixel.
   if (kind == 'pixel' && pixel) queueMicrotask(() => quiet(() => listener(pixel)))
   return () => {
     set.delete(listener)
@@ -63,6 +63,6 @@ export const emit = (kind, detail) => {
     detail.message ??= `${field ?? 'trouble'}: ${code}; init({ debug: true }) explains`
     if (!listeners.error.size) console.warn('[duet] ' + detail.message, detail)
   }
-  // Never from inside a call: a listener may call Duet.
+  // Never call a listener inside a call, because the listener can call Duet.
   for (const listener of listeners[kind]) queueMicrotask(() => quiet(() => listener(detail)))
 }

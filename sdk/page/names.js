@@ -1,7 +1,7 @@
-// Event names. The lists are those of name.rs of `duet-events`, put in by `cargo xtask sdk`, and `events/tests/names.json` holds
-// both sides to one table.
+// Event names. `cargo xtask sdk` inserts the lists of name.rs of `duet-events`, and `events/tests/names.json` tests both
+// implementations.
 
-/** The rule that a name breaks, if any. */
+/** Returns the rule that a name breaks, if any. */
 export const brokenBy = (name) => {
   const known = KNOWN.split(' ')
   const isOtherCase = !known.includes(name) && known.some((one) => one.toLowerCase() == name.toLowerCase())
@@ -9,13 +9,13 @@ export const brokenBy = (name) => {
   return isOtherCase || !/^[a-z][\w-]{0,49}$/i.test(name) ? 'event_name' : undefined
 }
 
-/** The other name of an event that has two. */
+/** Returns the other name of an event that has two names. */
 export const alias = (name) => {
   const names = SUCCESSORS.split(' ')
   return names[names.indexOf(name) ^ 1]
 }
 
-/** The name under which repeats are recognised: `CompletePayment` and `Purchase` are one sale. */
+/** Returns the name under which repeats are found. `CompletePayment` and `Purchase` have the same one. */
 export const canonical = (name) => {
   const names = SUCCESSORS.split(' ')
   const at = names.indexOf(name)

@@ -1,4 +1,4 @@
-// Waiting for an order to be paid.
+// Waits for the payment of an order.
 
 import { ofDocument, quiet } from './host.js'
 import { settings } from './requests.js'
@@ -6,11 +6,11 @@ import { settings } from './requests.js'
 const LONGEST_MS = 30_000
 
 /**
- * From `beginning` on, asks for the order's status until it is paid; then calls `paid` with the ids its events
- * have. Waits longer from time to time, and not at all while the page is hidden. Gives back a function that stops it.
+ * Asks for the order's status until the order is paid, starting at `beginning`. Then calls `paid` with the ids of the order's
+ * events. The waits grow, and no request is sent while the page is hidden. Returns a function that stops the requests.
  */
 export const watch = (beginning, orderId, intervalMs, timeoutMs, paid) => {
-  // 0 where it is over.
+  // 0 when finished.
   let end
   let timer
   const look = async () => {
@@ -26,7 +26,7 @@ export const watch = (beginning, orderId, intervalMs, timeoutMs, paid) => {
         quiet(() => paid(event_ids ?? {}))
       }
     } catch {
-      // Offline, or no such order yet.
+      // The browser is offline, or the order does not exist yet.
     }
     clearTimeout(timer)
     timer = setTimeout(look, intervalMs)

@@ -1,52 +1,59 @@
-// The events that wait, as texts. Rust knows them by their numbers, and what becomes of them.
+// The waiting events, as texts. Rust refers to them by number and decides about them.
 
-import { happened, numberOf, step } from './effects.js'
 import { PREFIX, cookie, keys, ofDocument, quiet, read, remove, write } from './host.js'
 import { toJson } from './json.js'
 import { settle } from './listeners.js'
+import { happened, numberOf, step } from './steps.js'
 import { verdict } from './ttq.js'
 
 const EVENT = PREFIX + 'e:'
-// How an event ended that other pages may wait for.
+// The key of an event's final status, which other pages may wait for.
 const END = PREFIX + 'd:'
 const MAX_AGE_MS = 604_800_000
-// What `close` adds to an event, at most.
+// The largest number of bytes that `close` adds to an event.
 const LATE_BYTES = 128
 
-/** By their numbers, from 1 on. `stored`: whether the Pixel has no part in it, the mark of its order, its body. */
+/** The events by number, from 1 on. `stored` has three parts: whether the Pixel is off, the mark of the order, and the body. */
 export const events = [0]
 
-/** The key of a new event. It begins with the time, so that keys sort by it; chance keeps pages apart. */
+/**
+ * Returns the key of a new event. The key starts with the time, so keys sort by time. A random number makes it unique among
+ * pages.
+ */
 export const newKey = () => EVENT + Date.now() + '-' + Math.random()
 
 const madeAt = (key) => parseInt(key.slice(EVENT.length))
 
 const endOf = (key) => END + key.slice(EVENT.length)
 
-/** Leaves the other pages of this site word of how an event ended, until it would have been too old for all. */
+/**
+ * Stores how an event ended, for the other pages of this site. The note is kept until the event would be too old for all
+ * pages.
+ */
 export const note = (number, status) => write(endOf(events[number].key), status)
 
-/** The keys of all that are stored. */
+/** Returns the keys of all stored events. */
 export const storedEvents = () => keys().filter((key) => key.startsWith(EVENT))
 
 const tell = (call, key, stored, ticket) => {
   const [off, mark, body] = quiet(() => [...JSON.parse(stored)]) ?? []
   const number = events.push({ key, stored, ticket, off, mark, body, id: body?.event_id }) - 1
   const bytes = new TextEncoder().encode(stored).length + LATE_BYTES
-  // What cannot be read is as old as can be.
+  // A record that cannot be read counts as the oldest.
   step(call, number, body ? madeAt(key) : 0, bytes, !!off, !!mark)
 }
 
-/** Takes a new event in. */
+/** Adds a new event. */
 export const add = (ticket, off, mark, body) => {
   tell(ADD, newKey(), toJson([off, mark, body]), ticket)
-  // Nothing says of a hidden page that it is being left, and its timers are late.
+  // A hidden page gets no event when it is left, and its timers are late.
   if (ofDocument('hidden')) happened(WAKE)
 }
 
 /**
- * Tells of everything that is stored, and of what other pages have ended. What is gone without a word was cleared away by
- * somebody: nobody has answered for it, so this page goes on with the copy it has.
+ * Passes to Rust all stored events, and the events that other pages have ended. If an event disappeared without a note, a
+ * script or a person cleared the storage. The proxy has not answered for such an event, so this page continues with its own
+ * copy.
  */
 export const look = () => {
   const known = events.map((event) => event.key)
@@ -59,8 +66,8 @@ export const look = () => {
 }
 
 /**
- * The whole body, with the browser id from TikTok's cookie, which the Pixel may set a second after the
- * call, and with the Pixel's fate; of another page's nobody knows any more.
+ * Returns the whole body with the browser id from TikTok's cookie and the Pixel's result. The Pixel can set the cookie a second
+ * after the call. For events of other pages, the Pixel's result is unknown.
  */
 export const close = (number) => {
   const { off, ticket, body } = events[number]
@@ -71,7 +78,7 @@ export const close = (number) => {
   }
 }
 
-/** Says how one fares: to whoever called, or of an earlier page's to whoever listens. */
+/** Reports the status of one event: to its caller, or to the listeners if an earlier page made it. */
 export const fares = (number, status) => {
   const { ticket, id, body, said } = events[number]
   if (status != 'queued') delete events[number]

@@ -1,5 +1,5 @@
-// Two copies of this package on a page (two bundles, two versions) share the first one's state, or everything would be sent
-// twice.
+// Two copies of this package on a page (two bundles, two versions) share the state of the first copy. Otherwise every event
+// would be sent twice.
 
 import { browser } from './browser.js'
 

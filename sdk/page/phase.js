@@ -1,8 +1,8 @@
-// What became of the module.
+// The state of the module.
 
 export const phase = {
-  /** It runs. */
+  /** The module is running. */
   isUp: false,
-  /** It is on its way, or has stopped: what is called meanwhile is held. */
+  /** The module is loading or has stopped. Meanwhile calls are held. */
   isComing: false,
 }

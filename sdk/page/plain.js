@@ -1,26 +1,17 @@
-// What people type, without what only looks different: what plain.rs of `duet-events` does with tables of its
-// own, done with the browser's. The rules about what is left are in Rust.
+// Normalises typed texts that look different but mean the same. For this plain.rs of `duet-events` uses its own Unicode
+// tables, and this script uses the browser's tables. All further rules are in Rust.
 
-import { hasEmail } from './personal.js'
-import { utf8 } from './sha256.js'
-
-// Without soft hyphens, zero-width characters, marks of direction and byte order marks, in composed letters.
+// Removes soft hyphens, zero-width characters, direction marks and byte order marks, and composes the letters.
 export const visible = (text) => text.replace(/[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '').normalize()
 
-/** What programs write for nothing. */
+/** The words that programs write for a missing value. */
 export const nothing = /^(undefined|null|nan|none|\[object object\])?$/i
 
-/** The id of an order, as everybody writes it; empty for what cannot name one. */
-export const plainOrder = (id) => {
-  const text = /^(string|bigint)$/.test(typeof id) || Number.isSafeInteger(id) ? visible(id + '').trim() : ''
-  return utf8(text).length > 128 || /\p{Cc}/u.test(text) || nothing.test(text) || hasEmail(text) ? '' : text
-}
-
-/** An e-mail address, a phone number and an external id, as Rust wants them. */
+/** Makes an e-mail address, a phone number and an external id plain, in the form that Rust expects. */
 export const plain = [
   (text) => {
     const address = visible(text).trim().replace(/^mailto:|\.$|"/gi, '')
-    // White space inside makes it none.
+    // An e-mail address with white space inside is not valid.
     return /\s/.test(address) ? '' : address.toLowerCase()
   },
   (text) =>

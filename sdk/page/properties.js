@@ -1,5 +1,5 @@
-// The plain fields of the convenience calls -> TikTok's properties. One rule for all of them: a field
-// lands where TikTok looks for it.
+// Converts the plain fields of the convenience calls to TikTok's properties. Every field goes into the property that TikTok
+// reads.
 
 export const propertiesOf = (fields) => {
   const { price, quantity, planName, billingCycle, orderId } = fields
@@ -27,11 +27,13 @@ export const propertiesOf = (fields) => {
     order_id: orderId,
     search_string: fields.query,
     description: fields.description,
-    // TikTok has no place for these; the proxy's orders have.
+    // TikTok does not read these, but the proxy's orders do.
     plan_id: fields.planId,
     billing_cycle: billingCycle,
   }
 }
 
-// Tenths have no exact form in binary: 3 * 0.1 is to stay 0.3.
-const total = (price, quantity) => (price == null ? undefined : +(price * quantity).toFixed(6))
+// Binary numbers cannot represent tenths exactly. 3 * 0.1 must give 0.3. A text such as "99.000" is not 99 in every currency, so
+// a price in text is not multiplied.
+const total = (price, quantity) =>
+  typeof price == 'number' ? +(price * quantity).toFixed(6) : (quantity == 1 && price) || undefined

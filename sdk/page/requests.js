@@ -1,28 +1,28 @@
-// Requests to the proxy, and the lock under which all tabs of a site share the outbox.
+// Requests to the proxy, and the lock by which all tabs of a site share the outbox.
 
 import { core } from './core.js'
-import { gate, numberOf, step, wake } from './effects.js'
 import { PREFIX, absolute, quiet, read, remove, write } from './host.js'
 import { toJson } from './json.js'
 import { emit } from './listeners.js'
 import { close, events, look } from './outbox.js'
+import { gate, numberOf, step, wake } from './steps.js'
 
-/** Until when the proxy asked to be left alone, for all tabs of this site. */
+/** The storage key of the proxy's pause. All tabs of this site pause until the stored time. */
 export const PAUSE_KEY = PREFIX + 'wait'
 
 const REQUEST_MS = 10_000
 const LEASE_MS = 15_000
-// A browser lets requests of 64 KiB in all outlive their page, those of other scripts included.
+// A browser allows 64 KiB in total for requests that outlive their page, including requests of other scripts.
 const KEEPALIVE_BYTES = 60_000
-// What Rust knows a redirect by that has lost the body.
+// Rust's status for a redirect that lost the body.
 const MOVED = 300
 
-/** What `init()` was given, with its defaults; undefined until the module has it too. */
+/** The settings of `init()` with defaults. The settings are undefined until the module has them too. */
 export let settings
 let token
 let inFlight = 0
 
-/** What `init()` is given, with its defaults. */
+/** Adds the defaults to the settings of `init()`. */
 export const withDefaults = (config) => ({
   ...config,
   country: ((config.country ?? '') + '').trim(),
@@ -30,10 +30,13 @@ export const withDefaults = (config) => ({
   endpoint: absolute(config.endpoint || '/api/analytics/tiktok/track'),
 })
 
-/** A body for the proxy. */
+/** Builds a body for the proxy. */
 export const bodyOf = (events) => toJson({ sent_at: Date.now(), events })
 
-/** Posts to the proxy. Of another content type the browser asks the proxy for leave first, and a page that is left cannot. */
+/**
+ * Posts to the proxy. With another content type the browser would first send a preflight request, which is impossible when the
+ * page is left.
+ */
 export const send = ({ endpoint, credentials }, request, authorization) =>
   fetch(endpoint, {
     ...request,
@@ -42,10 +45,10 @@ export const send = ({ endpoint, credentials }, request, authorization) =>
     headers: { 'content-type': 'text/plain;charset=UTF-8', ...authorization },
   })
 
-/** Whether requests can outlive their page here. */
+/** Returns whether requests can outlive their page in this browser. */
 export const canOutlive = () => 'keepalive' in Request.prototype
 
-/** A beacon says nothing of its fate, so the events in it stay until an answer names them. */
+/** Sends a beacon. A beacon has no result, so its events stay stored until an answer names them. */
 export const beacon = ({ endpoint }, body) => quiet(() => navigator.sendBeacon(endpoint, body))
 
 export const configure = (config) => {
@@ -57,7 +60,7 @@ export async function post(number, leaving, batch) {
   const body = bodyOf(batch.map(close))
   const { length } = new TextEncoder().encode(body)
   const keepalive = inFlight + length <= KEEPALIVE_BYTES
-  // What is known of the answer: an HTTP status, the wait it asks for, and a digit for each event.
+  // The result of the request: an HTTP status, the wait that the proxy asks for, and a digit for each event.
   const answer = { status: 0, retryAfterMs: 0, results: '' }
   if (keepalive) inFlight += length
   if (leaving && !(keepalive && canOutlive())) {
@@ -65,7 +68,8 @@ export async function post(number, leaving, batch) {
   } else {
     const abort = new AbortController()
     const { signal } = abort
-    // A patched fetch may never answer; nor does Firefox, of what was under way when the page went into its cache.
+    // A patched fetch may never answer. Firefox also never answers a request that was running when the page went into its
+    // cache.
     const givenUp = new Promise((done) => {
       setTimeout(done, REQUEST_MS)
       addEventListener('pageshow', ({ persisted }) => persisted && done(), { signal })
@@ -77,30 +81,30 @@ export async function post(number, leaving, batch) {
   await Promise.all(step(ANSWERED, number, answer.status, answer.retryAfterMs, answer.results))
 }
 
-// Offline, blocked, patched, cut off or no JSON: what `answer` has got by then is the answer.
+// The request can fail: offline, blocked, patched, interrupted or not JSON. Then `answer` keeps what it has so far.
 async function ask(request, leaving, batch, answer) {
   const { getToken } = settings
   if (getToken && !leaving) token = await getToken()
   const response = await send(settings, request, token && { authorization: 'Bearer ' + token })
   answer.retryAfterMs = milliseconds(response.headers.get('retry-after'))
   const moved = response.redirected && response.ok
-  // A 307 or 308 hands the body on; of anything else a GET was made, whose answer settles nothing.
+  // A 307 or 308 repeats the body. Other redirects become a GET, whose answer settles nothing.
   answer.status = moved ? MOVED : response.status
   const { status, results = [], warnings } = await response.json()
   answer.results = batch.map((event, at) => resultOf(events[event], results[at], warnings)).join('')
   if (+answer.results) answer.status = response.status
   else if (moved && status == 'ok') {
-    // It was the proxy that the GET has reached.
+    // The GET reached the proxy, so use its address.
     settings.endpoint = response.url
     answer.status = 0
   }
 }
 
-// Results stand in the order of the events, and are believed only under the right id; a rejection, only with its rules.
+// Results have the order of the events. A result counts only with the right id, and a rejection only with its rules.
 const resultOf = (event, { event_id, status, ...said } = {}, warnings) => {
   if (!event || event_id != event.id || (status == 'invalid' && !said.errors?.length)) return 0
   event.said = { warnings, ...said }
-  // As answer.rs reads it: nothing, or which of the proxy's words.
+  // The result in the form for answer.rs: 0, or the number of the proxy's status.
   return numberOf(status) + 1
 }
 
@@ -112,7 +116,7 @@ const milliseconds = (header) => {
 let adopting
 let again
 
-/** Has Rust look at everything that is stored, while no other tab does the same. */
+/** Lets Rust read everything that is stored, while no other tab does the same. */
 export async function adopt() {
   again = true
   if (adopting) return
@@ -131,7 +135,7 @@ const work = async () => {
   await Promise.all(step(LOOKED))
 }
 
-// Without Web Locks (an insecure origin, an old browser) a key with a time in it has to do.
+// Without Web Locks (an insecure origin, an old browser), a storage key with a time is the lock.
 async function leased() {
   const key = PREFIX + 'lock'
   const busy = read(key) - Date.now()

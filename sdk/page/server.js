@@ -1,13 +1,12 @@
-// Where there is no page (Node, an edge runtime, a worker, a test, rendering on a server) every call does nothing, and
-// still answers with an id.
+// Without a page (Node, an edge runtime, a worker, a test, server rendering) every call does nothing and still returns an id.
 
 import { eventId } from './ids.js'
 import { sha256 } from './sha256.js'
 
 let calls = 0
 
-// Next.js stops a build that asks for chance or the time of day while it renders a page ahead. These ids are reported to
-// nobody; they only have to differ.
+// Next.js stops a build that uses random numbers or the time while it prerenders a page. These ids are never sent; they only
+// have to be different.
 const unlike = () => {
   const { performance } = globalThis
   return sha256([performance?.timeOrigin, performance?.now(), ++calls].join())

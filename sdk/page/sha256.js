@@ -1,6 +1,9 @@
-// SHA-256, for ids that are there at once and for digests of persons.
+// SHA-256, for ids that must be available at once and for digests of personal data.
 
-/** The first 32 bits of the fractional parts of the square and cube roots of the first primes: 8 and 64. */
+/**
+ * Returns the constants of SHA-256: the first 32 bits of the fractional parts of the square roots of 8 primes and the cube
+ * roots of 64 primes.
+ */
 const constants = () => {
   const primes = []
   for (let n = 2; !primes[63]; n++) if (primes.every((prime) => n % prime)) primes.push(n)
@@ -12,7 +15,7 @@ let known
 
 const rotate = (x, by) => (x >>> by) | (x << (32 - by))
 
-/** The digest of a text; of the bytes given back only the first 32 are it. */
+/** Hashes a text. Only the first 32 of the returned bytes are the digest. */
 export const sha256 = (text) => {
   const message = utf8(text)
   const { length } = message
@@ -53,6 +56,6 @@ export const sha256 = (text) => {
   return bytes
 }
 
-// UTF-8, a character for each byte. Test environments and worklets have no TextEncoder. Half a surrogate pair becomes
-// U+FFFD, as there.
+// Converts a text to UTF-8, one character for each byte. Test environments and worklets have no TextEncoder. Half a surrogate
+// pair becomes U+FFFD, as with TextEncoder.
 export const utf8 = (text) => unescape(encodeURIComponent(text.replace(/[\ud800-\udfff]/gu, '\ufffd')))

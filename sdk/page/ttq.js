@@ -1,62 +1,76 @@
-// TikTok's Pixel on this page: its base code, what it is told, and whether it runs.
+// TikTok's Pixel on this page: its base code, the calls to it, and whether it is running.
 //
-// The base code is a queue that a script from TikTok drains. A blocked script leaves the queue standing
-// and nobody notices, so Duet asks the Pixel to call back. Everything goes to the instance of one pixel
-// id, so other pixels of the page see nothing twice. The page may have TikTok's base code too, before or after, and for the
-// same pixel: then one of the two loads it, and one page view is reported.
+// The base code is a queue, and a script from TikTok empties the queue. If the script is blocked, the queue stays and there is
+// no error. So Duet asks the Pixel to call back. Every call goes to the instance of one pixel id, so other pixels of the page
+// do not receive it. The page can also have TikTok's base code, earlier or later, and for the same pixel. Then one of the two
+// loads the script, and one page view is reported.
 
-import { happened } from './effects.js'
 import { absolute, here, ofDocument, quiet } from './host.js'
 import { toJson } from './json.js'
 import { emit } from './listeners.js'
+import { happened } from './steps.js'
 
 const SCRIPT = 'https://analytics.tiktok.com/i18n/pixel/events.js'
 const METHODS =
   'page track identify instances debug on off once ready alias group enableCookie disableCookie holdConsent revokeConsent grantConsent'
-// One that has not answered by then does not run; one that answers later is believed.
+// A Pixel that has not answered after this time is not running. A later answer still counts.
 const PATIENCE_MS = 10_000
-// A script that came and did nothing is a blocker's stand-in.
+// A script that loaded and did nothing is a blocker's replacement.
 const IDLE_MS = 3000
 
-/** What became of the Pixel: `fired`, `blocked`, `absent` or `off`; undefined while unknown. */
+/** The state of the Pixel: `fired`, `blocked`, `absent` or `off`; undefined while unknown. */
 export let verdict
-/** The ids of this page's pixels. An empty one is whatever pixel the page itself has. */
+/** The ids of this page's pixels. An empty id means the page's own pixel. */
 export const pixels = []
+
+/** The codes of the pixels that the proxy reports to. `undefined` means the proxy's choice. */
+export const codes = []
 
 const starts = []
 let policy
-/** The queue that is guarded. */
+/** The guarded queue. */
 let safe
 let isOpen
 let wasOpen
 let said
 let viewed
 
-/** Adds a pixel, once. It starts at once where others run already. */
+// A code becomes a part of a script's address.
+const isCode = (id) => /^[A-Z\d]{10,40}$/.test(id)
+
+/** Lets the proxy report to a pixel, whether or not this page runs it. */
+export const addCode = ({ pixelId, pixel }) => {
+  const code = isCode(pixelId) ? pixelId : undefined
+  if ((code || pixel == 'existing') && !codes.includes(code)) codes.push(code)
+}
+
+/** Returns the bodies of an event for the proxy: one for each pixel. If there are several, each body names its pixel. */
+export const forProxy = (body) => (codes.length > 1 ? codes : [undefined]).map((pixel_id) => ({ ...body, pixel_id }))
+
+/** Adds a pixel, once. If other pixels are already running, the new one starts at once. */
 export const addPixel = ({ pixelId: id = '', pixel, pixelScriptUrl, autoPage, nonce }) => {
   const existing = pixel == 'existing'
   const script = pixelScriptUrl ? absolute(pixelScriptUrl) : SCRIPT
   if (pixel == 'off' || pixels.includes(id)) return
-  // The id becomes part of a script's address.
-  if (!/^[A-Z\d]{10,40}$/.test(id) && !(existing && id === '')) return emit('error', { code: 'config', field: 'pixelId' })
+  if (!isCode(id) && !(existing && id === '')) return emit('error', { code: 'config', field: 'pixelId' })
   pixels.push(id)
   const start = () => {
     if (existing) {
-      // Base code of the page's own reports the first page view itself.
+      // The page's own base code reports the first page view.
       viewed ??= here()
       return watch(id)
     }
     const ttq = base(script, nonce)
     const isPages = ttq._i?.[id]
-    // A page view that is still in the queue of all pixels is one of this pixel's, too.
+    // A page view that is still in the queue of all pixels also counts for this pixel.
     const isViewed = isPages || quiet(() => [...ttq].some(([method]) => method == 'page'))
     const options = {}
-    // Duet's `page()` says when there is a new page; both would count it twice.
+    // Duet's `page()` reports new pages. Without this setting, the Pixel and Duet would count a page twice.
     if (!autoPage) options.historyObserver = false
     if (navigator.globalPrivacyControl) options.limited_data_use = true
     if (!isPages) quiet(() => ttq.load(id, options, script))
     watch(id)
-    // As in TikTok's own base code, this is the first page view.
+    // This is the first page view, as in TikTok's own base code.
     if (!isViewed) tell(id, 'page')
     viewed = here()
   }
@@ -64,7 +78,7 @@ export const addPixel = ({ pixelId: id = '', pixel, pixelScriptUrl, autoPage, no
   if (isOpen) quiet(start)
 }
 
-/** Brings the Pixel up, or back, for the person of three digests. */
+/** Starts or restarts the Pixel, for the person of three digests. */
 export const openPixel = (keys) => {
   isOpen = true
   if (!pixels[0] && !starts[0]) return found('off')
@@ -78,7 +92,7 @@ export const openPixel = (keys) => {
   identify(keys)
 }
 
-/** Stops a Pixel that runs already, as far as it lets itself be stopped. */
+/** Stops a running Pixel, as far as this is possible. */
 export const stopPixel = (denied) => {
   isOpen = false
   if (denied) {
@@ -91,8 +105,8 @@ export const stopPixel = (denied) => {
 }
 
 /**
- * Says who is here, once: the Pixel attaches it to everything that follows. The names are those for
- * digests; under its plain names it would hash them again.
+ * Tells the Pixel who the visitor is, once. The Pixel attaches the digests to all later events. The field names are the names
+ * for digests. Under the plain names the Pixel would hash the digests again.
  */
 export const identify = ([email, phone, id]) => {
   const text = toJson({
@@ -105,7 +119,7 @@ export const identify = ([email, phone, id]) => {
   tellAll('identify', JSON.parse(text))
 }
 
-/** Reports an event about the person of three digests. */
+/** Reports an event of the person of three digests. */
 export const report = (event, properties, eventId, keys) => {
   identify(keys)
   tellAll('track', event, properties, { event_id: eventId })
@@ -115,7 +129,7 @@ export const report = (event, properties, eventId, keys) => {
 export const view = () => {
   if (!isOpen || viewed == here()) return
   viewed = here()
-  // A pixel that watches the address itself has seen it.
+  // A pixel that watches the address itself has already reported the view.
   pixels.forEach((id) => watchesAddress(id) || quiet(() => tell(id, 'page')))
 }
 
@@ -131,12 +145,12 @@ const tellAll = (...call) => pixels.forEach((id) => quiet(() => tell(id, ...call
 const tell = (id, method, ...args) => {
   const { ttq } = window
   if (!ttq) return found('absent')
-  // A page's own queue may not know this pixel; then that page's pixels get it.
+  // If the page's own queue does not know this pixel, the page's pixels get the call.
   const target = !id || (ttq._i && !ttq._i[id]) ? ttq : ttq.instance(id)
   target[method](...args)
 }
 
-/** Finds out whether the Pixel drains its queue. */
+/** Finds out whether the Pixel empties its queue. */
 const watch = (id) => {
   const { ttq } = window
   if (!ttq) return found('absent')
@@ -148,7 +162,7 @@ const watch = (id) => {
   element.addEventListener('load', () => setTimeout(found, IDLE_MS, 'blocked'))
 }
 
-// What is found during a call is told after it. A script that drained the queue has done so for good.
+// A result found during a call is reported after the call. Once a script has emptied the queue, the result is final.
 const found = (state) =>
   queueMicrotask(() => {
     if (state == verdict || verdict == 'fired') return
@@ -157,8 +171,8 @@ const found = (state) =>
     happened(WAKE)
   })
 
-// The queue protocol of TikTok's base code: an array whose methods note what was called on it, until
-// the script from TikTok takes the notes and the methods over.
+// The queue protocol of TikTok's base code: an array whose methods record the calls. Later the script from TikTok processes
+// the records and replaces the methods.
 const base = (script, nonce) => {
   window.TiktokAnalyticsObject = 'ttq'
   const ttq = (window.ttq ??= [])
@@ -170,7 +184,7 @@ const base = (script, nonce) => {
     }
   }
   const defer = (target) => {
-    // What the script has taken over stays its own.
+    // Keep the methods that TikTok's script has replaced.
     if (!target.track) for (const method of methods) ttq.setAndDefer(target, method)
     return target
   }
@@ -186,7 +200,7 @@ const base = (script, nonce) => {
     ttq._o[id] = options
     const element = ofDocument('createElement').call(document, 'script')
     if (nonce) element.nonce = nonce
-    // Under Trusted Types a page has to name this policy in its own.
+    // With Trusted Types, a page must list this policy in its own policy.
     policy ??= window.trustedTypes?.createPolicy('duet', { createScriptURL: (url) => url })
     const url = `${source}?sdkid=${id}&lib=ttq`
     element.src = policy?.createScriptURL(url) ?? url
@@ -196,8 +210,9 @@ const base = (script, nonce) => {
 }
 
 /**
- * Keeps what runs safe from base code of the page's own that comes later: it would empty the queue of a pixel that it loads
- * again, put queues in the place of methods that TikTok's script has taken over, and view the page once more for every pixel.
+ * Protects a running Pixel from the page's own base code if that comes later. That code would empty the queue of a pixel
+ * that it loads again. That code would replace methods of TikTok's script by queues. That code would also report the page
+ * view again for every pixel.
  */
 const guarded = (ttq) => {
   if (safe == ttq) return ttq

@@ -1,4 +1,4 @@
-// What is remembered of a visitor: digests of who they said they are, and the click that brought them.
+// Remembers a visitor: digests of the visitor's identity, and the ad click that led to the page.
 
 import { core } from './core.js'
 import { PREFIX, clicked, cookie, read, remove, setCookie, tiktokId, write } from './host.js'
@@ -12,9 +12,12 @@ const MAX_AGE_SECONDS = 2_592_000
 
 /** The digests of e-mail address, phone number and the shop's own id. */
 let known = []
-/** What this page has stored of them. What is gone from there since was removed by somebody, and is not written again. */
+/**
+ * The digests that this page has stored. If the stored digests have disappeared since, somebody removed them, and they are
+ * not written again.
+ */
 let kept = ''
-/** The newest click that brought them. */
+/** The newest click id of the visitor. */
 export let ttclid
 
 const store = (name, value) => write(PREFIX + name, Date.now() + ',' + value)
@@ -24,9 +27,9 @@ const stored = (name) => {
   return Date.now() - at > MAX_AGE_SECONDS * 1000 ? [] : values
 }
 
-const digestOf = (text) => hex(sha256(text)).slice(0, 64)
+const digestOf = (text) => hex(sha256(text).slice(0, 32))
 
-// The digests of what programs write for nothing; made once there is a digest to compare with them.
+// The digests of the words for a missing value. The digests are computed when there is a digest to compare.
 let ofNobody
 
 const ofSomebody = (digest) => {
@@ -34,14 +37,14 @@ const ofSomebody = (digest) => {
   return ofNobody.includes(digest) ? '' : digest
 }
 
-// What is hashed of a plain e-mail address, phone number and external id; nothing of what cannot be one.
+// Hashes a plain e-mail address, phone number and external id. An invalid value gives no digest.
 const hashed = [
   (text) => /^[^@]+@[^@]+$/.test(text) && text,
   (text) => text && String.fromCharCode(...(core(DIALLED, text) ?? [])),
   (text) => text,
 ]
 
-// What cannot be one is reported and left out: a wrong key matches nobody, or the wrong person.
+// An invalid value is reported and left out, because a wrong key matches nobody or the wrong person.
 const digests = (raw) =>
   raw.map((value, which) => {
     if (value == null || value === '') return
@@ -55,13 +58,13 @@ const digests = (raw) =>
 
 const joined = (fresh, before) => NAMES.map((_, which) => fresh[which] ?? before[which] ?? '')
 
-/** The digests of an event: its own person's, and where they are missing the visitor's. */
+/** Returns the digests of an event's own person. Missing digests are taken from the visitor. */
 export const digestsOf = (raw) => joined(digests(raw), known)
 
-/** The members of `user` that three digests make. */
+/** Converts three digests to members of `user`. */
 export const members = (keys) => Object.fromEntries(NAMES.map((name, which) => [name, keys[which] || undefined]))
 
-/** Learns who is here. Another external id is another person, of whom nothing is known yet. */
+/** Remembers who the visitor is. Another external id means another person, so all earlier digests are dropped. */
 export const learn = (raw) => {
   const fresh = digests(raw)
   const [, , id] = known
@@ -69,20 +72,20 @@ export const learn = (raw) => {
   return known
 }
 
-/** Keeps the identified visitor for this browser's next pages. */
+/** Stores the identified visitor for this browser's next pages. */
 export const remember = () => {
   if (kept != known + '') store('user', (kept = known + ''))
 }
 
-/** Takes up what this browser remembers, now that it may be read; gives back the digests. */
+/** Reads what this browser remembers, now that it is allowed. Returns the digests. */
 export const recall = () => {
   if (known.join('')) remember()
   else known = stored('user')
   if (ttclid) return known
-  // A click in the address is newer than one that is stored.
+  // A click id in the address is newer than a stored one.
   ttclid = clicked()
   if (ttclid) {
-    // Safari gives a script's cookie 7 days; where the proxy's is there already, it stays.
+    // Safari limits a script's cookie to 7 days. If the proxy's cookie is already there, it stays.
     if (cookie('ttclid') != ttclid) setCookie('ttclid', ttclid, MAX_AGE_SECONDS)
     store('ttclid', ttclid)
   } else {
@@ -91,14 +94,14 @@ export const recall = () => {
   return known
 }
 
-/** Forgets who they said they are; the click stays, it is the browser's. */
+/** Forgets the visitor's identity. The click id stays, because it belongs to the browser. */
 export const reset = () => {
   known = []
   kept = ''
   remove(PREFIX + 'user')
 }
 
-/** The members of `user` that this browser remembers: who is here, and what brought them. */
+/** Returns the members of `user` that this browser remembers: the identity and the click id. */
 export const remembered = () => ({ ...members(recall()), ttclid: ttclid || undefined })
 
 /** Forgets everything. */

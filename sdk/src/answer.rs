@@ -1,19 +1,19 @@
-//! What the proxy's answer means for the events that were in the request.
+//! The meaning of the proxy's answer for the events of the request.
 
 use crate::effect::Word;
 
-/// How to go on after an answer.
+/// What to do after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// It says of each event what became of it.
+    /// The answer has a result for each event.
     PerEvent,
-    /// One event may have spoilt the others: each goes alone.
+    /// One event may have made the whole request fail, so each event is sent alone.
     Apart,
-    /// The one event of the request may be what is wrong with it: from now on it goes last, and seldom.
+    /// The only event of the request may be the cause of the failure. From now on it is sent last and rarely.
     Seldom,
-    /// Rejected for a reason that only a person can remove: the key, the origin, the address.
+    /// The request was rejected for a reason that only a person can remove: the key, the origin, the address.
     Slowly,
-    /// Not now.
+    /// Retry later.
     Later,
 }
 
@@ -22,25 +22,25 @@ pub enum Reading {
 pub struct Answer<'a> {
     /// The request.
     pub request: u32,
-    /// The HTTP status; 0 where there was no answer, 300 where a redirect has lost the body.
+    /// The HTTP status. The status is 0 without an answer, and 300 if a redirect lost the body.
     pub http_status: u32,
-    /// What `Retry-After` asks for; 0 for nothing.
+    /// The wait in `Retry-After`; 0 if there is none.
     pub retry_after_ms: f64,
-    /// What it says of each event, in their order: a digit, 1 for the first [`Word`], 0 for nothing.
+    /// The results of the events, in order. Each is a digit: 1 for the first [`Word`], 0 for no result.
     pub results: &'a str,
 }
 
 impl Answer<'_> {
-    /// How to go on; `several` says that there was more than one event in the request.
+    /// Returns what to do after the answer. `several` is true if the request had more than one event.
     ///
-    /// Only an answer that names an event settles it: a 200 may be a login page's, a 404 a deployment's.
+    /// Only an answer that names an event settles it: a 200 can come from a login page, a 404 from a deployment.
     pub fn reading(&self, several: bool) -> Reading {
         let names_events = self.results.bytes().any(|digit| digit != b'0');
         match self.http_status {
             200 | 202 | 422 if names_events => Reading::PerEvent,
             400 | 413 | 422 if several => Reading::Apart,
             400 | 413 | 422 => Reading::Seldom,
-            // A 401 is a session that ran out, as a rule: the next try brings another.
+            // A 401 usually means that the session has expired. The next try has a new session.
             401 | 408 | 425 | 429 => Reading::Later,
             300..500 => Reading::Slowly,
             _ => Reading::Later,
@@ -48,7 +48,7 @@ impl Answer<'_> {
     }
 }
 
-/// What became of an event, by its digit; `None` where the answer does not name it.
+/// Returns the result of an event from its digit, or `None` if the answer does not name the event.
 pub fn result(digit: u8) -> Option<Word> {
     match digit {
         b'1' => Some(Word::Accepted),

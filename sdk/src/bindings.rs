@@ -1,7 +1,7 @@
-//! The only exports to JavaScript: numbers and texts in, effects out.
+//! The only exports to JavaScript: numbers and texts come in, effects go out.
 //!
-//! `core` alone has no allocator and no panic handler. A panic is a trap: the page's side catches it,
-//! and never calls in here again.
+//! The module uses only `core`, without an allocator and a panic handler. A panic is a trap. The page catches the trap and
+//! never calls the module again.
 
 use core::panic::PanicInfo;
 
@@ -20,7 +20,7 @@ use crate::{
     outbox::Stored,
 };
 
-/// Nothing here allocates but the page, once, for the texts it hands over.
+/// Only the page allocates, once, for the texts that it passes in.
 #[global_allocator]
 static ALLOCATOR: LeakingPageAllocator = LeakingPageAllocator;
 
@@ -29,13 +29,13 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
 }
 
-/// A page has one thread; the lock is there because a `static` must have one.
+/// A page has one thread. The lock is needed only because this is a `static`.
 static DUET: Mutex<Duet> = Mutex::new(Duet::NEW);
 
-/// Whose phone numbers are written without a country code.
+/// The country of phone numbers without a country code.
 static COUNTRY: Mutex<Option<Country>> = Mutex::new(None);
 
-/// What the page's side does for the module: `imports` in `effects.js`. `cargo xtask sdk` holds it to this list.
+/// The functions that the page provides to the module: `imports` in `effects.js`. `cargo xtask sdk` compares the two lists.
 mod page {
     use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -43,20 +43,20 @@ mod page {
     extern "C" {
         /// Milliseconds since 1970, by the visitor's clock.
         pub(super) fn now_ms() -> f64;
-        /// Chance, from 0 up to 1.
+        /// A random number from 0 up to 1.
         pub(super) fn random() -> f64;
-        /// Whether it is known what became of the Pixel.
+        /// Whether the Pixel's result is known.
         pub(super) fn is_pixel_known() -> bool;
-        /// Hands bytes to whoever called.
+        /// Returns bytes to the caller.
         pub(super) fn give(bytes: &[u8]);
 
-        // The effects, each to be carried out once the call is over. Words and gates go by their numbers.
+        // The effects. The page carries out each effect after the call. Words and gates are passed as numbers.
         pub(super) fn store(event: u32);
         pub(super) fn unstore(event: u32);
         pub(super) fn note(event: u32, word: u32);
         pub(super) fn unmark(event: u32);
         pub(super) fn settle(event: u32, word: u32);
-        /// `event` is 0 where it is about none.
+        /// `event` is 0 if the report is not about an event.
         pub(super) fn report(event: u32, word: u32);
         pub(super) fn leave_alone(event: u32);
         pub(super) fn take(event: u32);
@@ -69,7 +69,7 @@ mod page {
     }
 }
 
-/// Has the page note an effect down.
+/// Passes an effect to the page, which records it.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "of a known effect one call is left")]
 pub(crate) fn hand_over(effect: Effect) {
@@ -94,7 +94,7 @@ pub(crate) fn hand_over(effect: Effect) {
     }
 }
 
-/// Runs a call. Nothing it does calls in here again, so the lock is free.
+/// Runs a call. The call never calls the module again, so the lock is free.
 #[inline(never)]
 fn run(call: &Call<'_>) {
     let facts = Facts {
@@ -107,26 +107,26 @@ fn run(call: &Call<'_>) {
     }
 }
 
-/// [`Call::Init`], with a choice by its number in [`Consent::ALL`].
+/// Runs [`Call::Init`], with a choice as its number in [`Consent::ALL`].
 #[wasm_bindgen]
 pub fn init(consent: u32) {
     run(&Call::Init(Consent::read(consent)));
 }
 
-/// [`Call::Consent`], with a choice by its number.
+/// Runs [`Call::Consent`], with a choice as its number.
 #[wasm_bindgen]
 pub fn consent(consent: u32) {
     run(&Call::Consent(Consent::read(consent)));
 }
 
-/// [`Call::Forget`].
+/// Runs [`Call::Forget`].
 #[wasm_bindgen]
 pub fn forget() {
     run(&Call::Forget);
 }
 
-/// [`Call::Add`]: the event's number, when it was made, its size, whether the Pixel has no part in it and whether it is
-/// an order's.
+/// Runs [`Call::Add`]. The arguments are the event's number, its creation time, its size, whether the Pixel is off for it,
+/// and whether it belongs to an order.
 #[wasm_bindgen]
 pub fn add(event: u32, created_ms: f64, bytes: u32, is_pixel_off: bool, has_order: bool) {
     run(&Call::Add(Stored {
@@ -138,7 +138,7 @@ pub fn add(event: u32, created_ms: f64, bytes: u32, is_pixel_off: bool, has_orde
     }));
 }
 
-/// [`Call::Find`]: as with [`add`].
+/// Runs [`Call::Find`], with the arguments of [`add`].
 #[wasm_bindgen]
 pub fn find(event: u32, created_ms: f64, bytes: u32, is_pixel_off: bool, has_order: bool) {
     run(&Call::Find(Stored {
@@ -150,25 +150,25 @@ pub fn find(event: u32, created_ms: f64, bytes: u32, is_pixel_off: bool, has_ord
     }));
 }
 
-/// [`Call::Wake`].
+/// Runs [`Call::Wake`].
 #[wasm_bindgen]
 pub fn wake() {
     run(&Call::Wake);
 }
 
-/// [`Call::Hurry`].
+/// Runs [`Call::Hurry`].
 #[wasm_bindgen]
 pub fn hurry() {
     run(&Call::Hurry);
 }
 
-/// [`Call::Leave`].
+/// Runs [`Call::Leave`].
 #[wasm_bindgen]
 pub fn leave() {
     run(&Call::Leave);
 }
 
-/// [`Call::Answered`], see [`Answer`].
+/// Runs [`Call::Answered`], see [`Answer`].
 #[wasm_bindgen]
 pub fn answered(request: u32, http_status: u32, retry_after_ms: f64, results: &str) {
     run(&Call::Answered(Answer {
@@ -179,26 +179,27 @@ pub fn answered(request: u32, http_status: u32, retry_after_ms: f64, results: &s
     }));
 }
 
-/// [`Call::Look`].
+/// Runs [`Call::Look`].
 #[wasm_bindgen]
 pub fn look(pause_until_ms: f64) {
     run(&Call::Look { pause_until_ms });
 }
 
-/// [`Call::Ended`], with a word by its number in [`Word::ALL`].
+/// Runs [`Call::Ended`], with a word as its number in [`Word::ALL`].
 #[wasm_bindgen]
 pub fn ended(event: u32, word: u32) {
     let word = Word::read(word);
     run(&Call::Ended { event, word });
 }
 
-/// [`Call::Looked`].
+/// Runs [`Call::Looked`].
 #[wasm_bindgen]
 pub fn looked() {
     run(&Call::Looked);
 }
 
-/// Gives the E.164 text of a phone number that is [plain](duet_events::plain::phone). Nothing for what cannot be dialled.
+/// Returns the E.164 text of a phone number that is [plain](duet_events::plain::phone). Returns nothing if it cannot be
+/// dialled.
 #[wasm_bindgen]
 pub fn dialled(plain: &str) {
     let country = COUNTRY.try_lock().and_then(|it| *it);
@@ -207,7 +208,7 @@ pub fn dialled(plain: &str) {
     }
 }
 
-/// Reads phone numbers as this country's from here on; whether there is such a country.
+/// Sets the country of phone numbers without a country code. Returns whether the country exists.
 #[wasm_bindgen]
 pub fn country(code: &str) -> bool {
     let Some(mut country) = COUNTRY.try_lock() else {

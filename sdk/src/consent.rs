@@ -1,25 +1,25 @@
-//! What the visitor's choice lets out. One switch for both legs.
+//! The effect of the visitor's choice. Both legs follow the same choice.
 
 /// The visitor's choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consent {
     /// Both legs run.
     Granted,
-    /// Not chosen yet: everything stays in this page's memory, the Pixel's script is not requested.
+    /// No choice yet. Everything stays in this page's memory, and the Pixel's script is not requested.
     Pending,
-    /// Nothing is kept and nothing is sent.
+    /// Nothing is stored and nothing is sent.
     Denied,
 }
 
 impl Consent {
-    /// All of them, with what the page's API calls them, as their numbers count them.
+    /// All choices with their names in the page's API, in the order of their numbers.
     pub const ALL: [(Self, &str); 3] = [
         (Self::Granted, "granted"),
         (Self::Pending, "pending"),
         (Self::Denied, "denied"),
     ];
 
-    /// Reads the page's number for it. A choice nobody knows must not let anything out.
+    /// Reads the page's number of a choice. An unknown number must not allow sending.
     pub fn read(number: u32) -> Self {
         match number {
             0 => Self::Granted,
@@ -29,19 +29,19 @@ impl Consent {
     }
 }
 
-/// What may become of a call.
+/// The handling of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// It may go out.
+    /// The event is sent.
     Open,
-    /// It is to be made again after the next `init` or change of consent.
+    /// The call is repeated after the next `init` or change of consent.
     Held,
-    /// Nothing goes out and nothing is kept.
+    /// Nothing is sent and nothing is stored.
     Denied,
 }
 
 impl Gate {
-    /// All of them, with what the page's side calls them, as their numbers count them.
+    /// All values with their names in the page's code, in the order of their numbers.
     pub const ALL: [(Self, &str); 3] = [
         (Self::Open, "open"),
         (Self::Held, "held"),

@@ -1,8 +1,7 @@
-//! One page's Duet: what every call makes of it.
+//! Duet's state on one page, and the effect of every call.
 //!
-//! Before `init` and while consent is pending, calls are held in the page's memory and made again
-//! later, with the ids they answered with and the page as it was. While consent is denied nothing is
-//! held.
+//! Before `init` and while consent is pending, calls are held in the page's memory. Held calls are repeated later, with the
+//! ids that they returned and the page's state at the time of the call. While consent is denied, no call is held.
 
 use crate::{
     answer::Answer,
@@ -13,7 +12,7 @@ use crate::{
     pace::whole,
 };
 
-/// What the page tells.
+/// The calls of the page.
 #[derive(Clone, Debug)]
 pub enum Call<'a> {
     /// The first `init`, with its choice of consent.
@@ -22,19 +21,19 @@ pub enum Call<'a> {
     Consent(Consent),
     /// Consent was denied on another page of this site.
     Forget,
-    /// There is a new event.
+    /// A new event.
     Add(Stored),
-    /// A timer has gone off, or the page has learnt what became of the Pixel.
+    /// A timer has fired, or the page now knows the Pixel's result.
     Wake,
-    /// There is reason to hope that the proxy can be reached again.
+    /// The proxy may be reachable again.
     Hurry,
     /// The page is being left.
     Leave,
     /// A request was answered, or failed.
     Answered(Answer<'a>),
-    /// The lock is this page's. What is stored is told next; until when the proxy wants to be left alone.
+    /// This page has the lock. Next the page passes the stored events, and the time until which the proxy asked for a pause.
     Look {
-        /// Milliseconds since 1970; 0 for no such wish.
+        /// Milliseconds since 1970; 0 if there is no pause.
         pause_until_ms: f64,
     },
     /// Another page has ended an event.
@@ -44,9 +43,9 @@ pub enum Call<'a> {
         /// How it ended.
         word: Word,
     },
-    /// An event is stored that this page does not know.
+    /// The storage has an event that this page does not know.
     Find(Stored),
-    /// All that is stored was told.
+    /// The page has passed all stored events.
     Looked,
 }
 
@@ -59,7 +58,7 @@ pub struct Duet {
 }
 
 impl Duet {
-    /// A page on which nothing has been called yet.
+    /// A page without any call.
     pub const NEW: Self = Self {
         started: false,
         consent: None,
@@ -93,7 +92,7 @@ impl Duet {
         }
     }
 
-    /// A call while consent is given.
+    /// Runs a call while consent is given.
     fn run(&mut self, call: &Call<'_>, facts: &Facts, fx: &mut Effects) {
         let outbox = &mut self.outbox;
         let mut may_send = false;

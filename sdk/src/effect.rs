@@ -1,83 +1,84 @@
-//! What this module asks of the page.
+//! The effects that this module requests from the page.
 //!
-//! Nothing here acts: every call leaves a list of effects, and `effects.js` carries them out in order
-//! once the call is over. So a listener, a patched `fetch` or a `ttq` that calls back into Duet never
-//! finds it half-way through something, and every decision can be tested without a page.
+//! This module does not act itself. Every call creates a list of effects, and `effects.js` carries them out in order after
+//! the call. So a listener, a patched `fetch` or a `ttq` that calls Duet never finds an unfinished change. Every decision can
+//! be tested without a page.
 //!
-//! The page knows the words and the texts: an effect has numbers only. On a page each goes to
-//! [`bindings`](crate) at once, which has the page note it down; anywhere else they stay here.
+//! The page has the words and the texts; an effect has only numbers. On a page, each effect goes to [`bindings`](crate) at
+//! once, and the page records it. Outside of a page, this list collects the effects.
 
 use crate::consent::Gate;
 
-/// Effects in the order they are to happen.
+/// Effects in the order in which they are carried out.
 #[derive(Debug, Default)]
 pub struct Effects {
     #[cfg(not(target_arch = "wasm32"))]
     list: alloc::vec::Vec<Effect>,
 }
 
-/// What the page is to do. An `event` and a `request` go by their numbers on this page.
+/// An action of the page. An `event` and a `request` are their numbers on this page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are named as they are meant")]
 pub enum Effect {
     /// Stores an event.
     Store { event: u32 },
-    /// Forgets what is stored of an event.
+    /// Removes a stored event.
     Remove { event: u32 },
-    /// Leaves the other pages of this site word of how an event ended that they may wait for.
+    /// Stores how an event ended, for other pages of this site that may wait for it.
     Note { event: u32, word: Word },
-    /// Takes back that the order's event was fired.
+    /// Removes the mark that the order's event was fired.
     Unmark { event: u32 },
-    /// Says how an event fares.
+    /// Reports the status of an event.
     Settle { event: u32, word: Word },
-    /// Reports a loss, about an event or none.
+    /// Reports the loss of an event, or a loss without an event.
     Report { event: Option<u32>, word: Word },
-    /// Leaves a stored event to whoever has it.
+    /// Leaves a stored event to its owner.
     Leave { event: u32 },
     /// Puts an event into the next request.
     Take { event: u32 },
     /// Sends the next request.
     Post { request: u32, is_leaving: bool },
-    /// Wants to be woken in so many milliseconds, unless it is woken before.
+    /// Asks for a wake-up after this time, unless something wakes it earlier.
     Wake { ms: u32 },
-    /// Wants to hear of everything stored, under the lock that all tabs of this site share.
+    /// Asks for all stored events, under the lock that all tabs of this site share.
     Adopt,
-    /// From here on calls become this. Once it is open, this browser may be read, written to and spoken for, which brings
-    /// [`Effect::Adopt`] with it; once it closes, the Pixel is stopped, as far as it lets itself be stopped.
+    /// Sets the handling of calls. Once the gate is open, this browser's storage may be read and written, and
+    /// [`Effect::Adopt`] follows. Once it closes, the Pixel is stopped as far as possible.
     Gate(Gate),
-    /// Forgets everything Duet knows and has stored on this browser.
+    /// Removes everything that Duet knows and stored on this browser.
     Clear,
-    /// Keeps for all tabs that the proxy wants to be left alone for so many milliseconds; 0 for no longer.
+    /// Stores the proxy's request for a pause of this length, for all tabs; 0 ends the pause.
     Pause { ms: u32 },
 }
 
-/// How an event ended, or why it has not yet, and what is reported. The first four are the proxy's.
+/// The final status of an event, the reason why it is still open, or the subject of a report. The first four come from the
+/// proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// The proxy has it, durably.
+    /// The proxy has stored the event.
     Accepted,
-    /// It was reported before.
+    /// The event was reported before.
     Duplicate,
-    /// The proxy keeps it until its order is paid.
+    /// The proxy stores the event until its order is paid.
     Held,
-    /// A rule is broken; it will not be sent again.
+    /// The event breaks a rule and will not be sent again.
     Invalid,
-    /// It waits in the outbox.
+    /// The event waits in the outbox.
     Queued,
-    /// It is given up: too old, or no room.
+    /// Duet gave up the event: it is too old, or there is no room.
     Dropped,
     /// Consent is denied.
     Consent,
-    /// There is no room for it.
+    /// There is no room for the event.
     Full,
-    /// It is too old.
+    /// The event is too old.
     Expired,
     /// Only a person can remove the reason.
     Refused,
 }
 
 impl Word {
-    /// All of them, with what the page's API calls them, as their numbers count them.
+    /// All words with their names in the page's API, in the order of their numbers.
     pub const ALL: [(Self, &str); 10] = [
         (Self::Accepted, "accepted"),
         (Self::Duplicate, "duplicate"),
@@ -91,7 +92,8 @@ impl Word {
         (Self::Refused, "refused"),
     ];
 
-    /// Reads the number of how an event ended, of which the proxy has four words; without them it was given up.
+    /// Reads the number of a final status. The proxy uses four final statuses. Any other number means that the event was
+    /// given up.
     pub fn read(number: u32) -> Self {
         match number {
             0 => Self::Accepted,
@@ -117,7 +119,7 @@ impl Effects {
         self.list.push(effect);
     }
 
-    /// What was asked for.
+    /// Returns the requested effects.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn into_list(self) -> alloc::vec::Vec<Effect> {
         self.list

@@ -1,22 +1,21 @@
-//! Duet's browser SDK, the part that decides.
+//! The part of Duet's browser SDK that makes decisions.
 //!
-//! A page calls `duet-sdk`; the same event goes to TikTok's Pixel and to Duet's proxy under one
-//! `event_id`. JavaScript (`page/`) touches the page: it has the events' texts, writes JSON, speaks to the
-//! Pixel and to the network. What is let out, kept, sent, tried again or dropped is decided here, in plain
-//! functions from numbers to a list of [effects](effect). So all of it runs under `cargo test`.
+//! A page calls `duet-sdk`, and the same event goes to TikTok's Pixel and to Duet's proxy under one `event_id`. JavaScript
+//! (`page/`) does everything that touches the page: it has the events' texts, writes JSON, calls the Pixel and uses the
+//! network. This crate decides what is sent, stored, retried or dropped. Its plain functions turn numbers into a list of
+//! [effects](effect). So the whole crate runs under `cargo test`.
 //!
 //! | Module | Decides |
 //! |---|---|
 //! | [`duet`] | what each call does; the state of one page |
-//! | [`consent`] | what may happen at all |
+//! | [`consent`] | what is allowed at all |
 //! | [`once`] | whether an order's event was fired before |
-//! | [`outbox`], [`pace`], [`answer`] | what to send, when to try again, what an answer settles |
-//! | [`effect`], [`facts`] | what this module asks of the page, and what it is told |
+//! | [`outbox`], [`pace`], [`answer`] | what to send, when to retry, what an answer settles |
+//! | [`effect`], [`facts`] | the requests of this module to the page, and the page's state |
 //!
-//! Digests and phone numbers are [`duet_events`]'. Event names and ids, which a call answers with before this module may be
-//! there, are the page's, held to the same tables. Every page downloads this, so what is
-//! written here is written to be small: numbers where only `page/` has words, nothing that allocates, and
-//! no sentences.
+//! Digests and phone numbers come from [`duet_events`]. The page makes event names and ids, because a call returns an id
+//! before this module is loaded; the same test tables check both. Every page downloads this module, so it is written to be
+//! small. The module has numbers instead of words, allocates nothing, and contains no sentences.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 #![cfg_attr(

@@ -1,15 +1,15 @@
-//! An event of an order is fired once on this browser: a reload, a restored tab or a visit next month
-//! must not count a sale again.
+//! An event of an order is fired only once on this browser. A reload, a restored tab or a visit next month must not count a
+//! sale again.
 
-/// How long a mark is believed.
+/// How long a mark is valid.
 const MAX_AGE_MS: f64 = 90.0 * 86_400_000.0;
 
-/// The leg that is the Pixel's.
+/// The Pixel's leg.
 pub const PIXEL: u32 = 1;
-/// The leg that is the proxy's.
+/// The proxy's leg.
 pub const SERVER: u32 = 2;
 
-/// The legs that a mark says were fired, as far as it is still believed.
+/// Reads a mark, and returns the legs that it lists as fired. A mark that is too old has no effect.
 pub fn believed(fired: u32, fired_ms: f64, now_ms: f64) -> u32 {
     if fired_ms + MAX_AGE_MS <= now_ms {
         0

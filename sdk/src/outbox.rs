@@ -1,13 +1,12 @@
-//! What to send next, what to drop, and what an answer settles.
+//! Decides what to send next, what to drop, and what an answer settles.
 //!
-//! An event is stored under a key of its own before anything is sent, so that tabs never overwrite
-//! each other's, and is removed only when the proxy has settled it, when it is too old, or when there
-//! is no room. The page has its texts; here it is a number and a few facts.
+//! An event is stored under its own key before anything is sent, so tabs never overwrite the events of other tabs. An event
+//! is removed only when the proxy has settled it, when it is too old, or when there is no room. The page has the event's
+//! text; this module has only a number and a few facts.
 //!
-//! Two tabs must not send the same event. A new event belongs to the page that made it for
-//! [`LEASE_MS`]; that page sends it without asking anyone. Whatever failed once, and whatever other
-//! pages left behind, is sent only under the lock of [`Effect::Adopt`], after looking at what is
-//! still stored.
+//! Two tabs must not send the same event. A new event belongs to the page that made it for [`LEASE_MS`], and that page sends
+//! it without a lock. An event that failed once, or that another page left behind, is sent only under the lock of
+//! [`Effect::Adopt`]. Before that, the page checks what is still stored.
 
 use crate::{
     answer::{self, Answer, Reading},
@@ -16,78 +15,79 @@ use crate::{
     pace::{Pace, SLOW_MS, later},
 };
 
-/// How long a new event is left to the page that made it.
+/// How long a new event belongs to the page that made it.
 pub const LEASE_MS: f64 = 15_000.0;
-/// How long an event waits to learn what became of the Pixel.
+/// How long an event waits for the Pixel's result.
 pub const VERDICT_MS: f64 = 1500.0;
-/// How long an event is kept: TikTok takes nothing older.
+/// How long an event is kept. TikTok accepts no older event.
 pub const MAX_AGE_MS: f64 = 7.0 * 86_400_000.0;
 
 const MAX_EVENTS: usize = 1000;
 const MAX_BYTES: u32 = 1 << 20;
 const BATCH_EVENTS: u32 = 100;
-/// Of the events of a request; what is around them is short.
+/// The largest size of the events in a request. The rest of the request is short.
 const BATCH_BYTES: u32 = (32 << 10) - 64;
 
-/// Where an event stands.
+/// The state of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
-    /// Settled, and about to be forgotten.
+    /// Settled, and soon removed.
     #[default]
     Gone,
-    /// Never tried, and this page's own.
+    /// Made by this page and never sent.
     New,
-    /// To be sent under the lock.
+    /// Waiting to be sent under the lock.
     Waiting,
-    /// In a request.
+    /// Part of a running request.
     Sent,
 }
 
-/// An event that waits.
+/// A waiting event.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Record {
-    /// The page's number for it.
+    /// The page's number for the event.
     pub event: u32,
-    /// When it was made.
+    /// When the event was made.
     pub created_ms: f64,
-    /// How much it adds to a request, at most.
+    /// The largest number of bytes that the event adds to a request.
     pub bytes: u32,
     /// Whether this page made it.
     pub own: bool,
-    /// Whether the Pixel has no part in it.
+    /// Whether the Pixel is off for this event.
     pub pixel_off: bool,
-    /// Whether it is an order's.
+    /// Whether it belongs to an order.
     pub ordered: bool,
-    /// The request it was sent in last.
+    /// The last request that contained it.
     pub request: u32,
-    /// Where it stands.
+    /// The state of the event.
     pub state: State,
-    /// Whether it must go alone, because it may be what spoilt a request.
+    /// Whether the event must be sent alone, because it may have made a request fail.
     pub alone: bool,
     /// Whether another page may wait for it too.
     pub shared: bool,
-    /// Until when it is left alone, because it was rejected alone and without a rule; 0 where it was not.
+    /// The time until which the event is not sent, because it was rejected alone and without a rule. The time is 0 for all
+    /// other events.
     pub suspect_until_ms: f64,
 }
 
 /// An event as the page knows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Stored {
-    /// Its number.
+    /// The event's number.
     pub event: u32,
-    /// When it was made.
+    /// When the event was made.
     pub created_ms: f64,
-    /// How much it adds to a request, at most.
+    /// The largest number of bytes that the event adds to a request.
     pub bytes: u32,
-    /// Whether the Pixel has no part in it.
+    /// Whether the Pixel is off for this event.
     pub is_pixel_off: bool,
-    /// Whether it is an order's.
+    /// Whether it belongs to an order.
     pub has_order: bool,
 }
 
 impl Stored {
-    /// The event before anything has become of it.
+    /// Returns the event in its first state.
     #[inline(never)]
     pub fn record(&self) -> Record {
         Record {
@@ -102,7 +102,7 @@ impl Stored {
 }
 
 impl Record {
-    /// From when on a new event need not wait for the Pixel any more.
+    /// Returns the time from which a new event no longer waits for the Pixel.
     fn due_ms(&self, facts: &Facts) -> f64 {
         if facts.pixel_known || self.pixel_off {
             self.created_ms
@@ -111,7 +111,7 @@ impl Record {
         }
     }
 
-    /// Whether it may be part of a request now.
+    /// Returns whether the event can be part of a request now.
     fn is_due(&self, which: Which, facts: &Facts) -> bool {
         let leaving = which == Which::Leaving;
         match self.state {
@@ -124,12 +124,12 @@ impl Record {
         }
     }
 
-    /// Whether it goes after all others.
+    /// Returns whether the event is sent after all others.
     fn is_last(&self) -> bool {
         self.suspect_until_ms > 0.0
     }
 
-    /// Ends it. Where other pages may wait for it too, they are left word of how.
+    /// Ends the event. If other pages may wait for the event too, a note tells them how the event ended.
     fn end(&mut self, word: Word, fx: &mut Effects) {
         let event = self.event;
         self.state = State::Gone;
@@ -149,31 +149,31 @@ impl Record {
     }
 }
 
-/// Which events a request may take.
+/// The events that a request can contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// New ones that need not wait for the Pixel any more.
+    /// New events that no longer wait for the Pixel.
     Ready,
-    /// Those that waited for the lock.
+    /// Events that waited for the lock.
     Waiting,
-    /// All of this page's, because it is being left.
+    /// All events of this page, because the page is being left.
     Leaving,
 }
 
-/// The events that wait, as far as this page knows, oldest first.
+/// The waiting events that this page knows, oldest first.
 #[derive(Debug)]
 pub struct Outbox {
     records: [Record; MAX_EVENTS],
     count: usize,
     requests: u32,
-    /// When to try again.
+    /// When to retry.
     pub pace: Pace,
-    /// When a lease of another page's event ends; 0 for none.
+    /// When the lease of another page's event ends; 0 if there is none.
     leased_until_ms: f64,
 }
 
 impl Outbox {
-    /// An outbox without events.
+    /// Creates an outbox without events.
     #[expect(clippy::large_stack_arrays, reason = "a static begins with it")]
     pub const EMPTY: Self = Self {
         records: [Record {
@@ -199,7 +199,7 @@ impl Outbox {
         self.records.get_mut(..self.count).unwrap_or_default()
     }
 
-    /// Forgets every event; whoever waits is told that consent is denied.
+    /// Removes every event and reports to its caller that consent is denied.
     pub fn clear(&mut self, fx: &mut Effects) {
         for record in self.records() {
             fx.push(Effect::Settle {
@@ -256,7 +256,7 @@ impl Outbox {
         }
     }
 
-    /// Forgets what is settled.
+    /// Removes the settled events.
     #[inline(never)]
     fn sweep(&mut self) {
         let before = self.count;
@@ -270,13 +270,14 @@ impl Outbox {
         }
     }
 
-    /// Takes the lock up: what is stored is told next, beginning with the pause the proxy asked for.
+    /// Starts the work under the lock. Applies the pause that the proxy asked for. After that the page passes the stored
+    /// events.
     pub fn look(&mut self, pause_until_ms: f64, now_ms: f64) {
         self.pace.recall(pause_until_ms, now_ms);
         self.leased_until_ms = 0.0;
     }
 
-    /// Another page has ended an event while it waited here.
+    /// Ends an event that another page has ended while it waited here.
     pub fn miss(&mut self, event: u32, word: Word, fx: &mut Effects) {
         for record in self.records() {
             if record.event == event && record.state == State::Waiting {
@@ -287,7 +288,7 @@ impl Outbox {
         self.sweep();
     }
 
-    /// An event of another page is stored: takes it over if it may be sent from here.
+    /// Takes over a stored event of another page, if this page is allowed to send it.
     pub fn find(&mut self, mut record: Record, now_ms: f64, fx: &mut Effects) {
         let event = record.event;
         let leased_until_ms = record.created_ms + LEASE_MS;
@@ -306,7 +307,7 @@ impl Outbox {
         }
     }
 
-    /// Asks for the next request, if any event may go out now; says whether it did.
+    /// Asks for the next request if an event can be sent now. Returns whether it did.
     pub fn next(&mut self, which: Which, facts: &Facts, fx: &mut Effects) -> bool {
         let now_ms = facts.now_ms;
         if now_ms < self.pace.not_before_ms()
@@ -344,13 +345,13 @@ impl Outbox {
         count > 0
     }
 
-    /// Takes the answer to a request: what it settles is removed, the rest waits.
+    /// Handles the answer to a request: removes the settled events and keeps the others.
     pub fn answered(&mut self, answer: &Answer<'_>, facts: &Facts, fx: &mut Effects) {
         let sent = |r: &Record| r.state == State::Sent && r.request == answer.request;
         let several = self.records().iter().filter(|r| sent(r)).count() > 1;
         let reading = answer.reading(several);
         let slowly = reading == Reading::Slowly;
-        // After a rejection of one, too, the next request waits a moment: whoever rejects may reject all.
+        // After the rejection of a single event the next request waits too, because the server may reject all events.
         let mut unsettled = !matches!(reading, Reading::PerEvent | Reading::Apart);
         let mut results = answer.results.bytes();
         for record in self.records() {
@@ -379,7 +380,7 @@ impl Outbox {
                 continue;
             };
             if word == Word::Invalid {
-                // It was not counted, so it may be reported again once it is right.
+                // The event was not counted, so it can be reported again after a correction.
                 fx.push(Effect::Unmark { event });
                 fx.push(Effect::Report {
                     event: Some(event),
@@ -402,7 +403,7 @@ impl Outbox {
         }
     }
 
-    /// Whether something may be sent under the lock now.
+    /// Returns whether an event can be sent under the lock now.
     pub fn wants_the_lock(&mut self, now_ms: f64) -> bool {
         let left_behind = self.leased_until_ms > 0.0 && self.leased_until_ms <= now_ms;
         now_ms >= self.pace.not_before_ms()
@@ -413,7 +414,7 @@ impl Outbox {
                     .any(|r| r.state == State::Waiting && r.suspect_until_ms <= now_ms))
     }
 
-    /// There is reason to hope: waits of our own are over.
+    /// Ends the SDK's own waits, because the proxy may be reachable again.
     pub fn hurry(&mut self, now_ms: f64) {
         self.pace.hurry();
         for record in self.records() {
@@ -423,11 +424,11 @@ impl Outbox {
         }
     }
 
-    /// In how many milliseconds something becomes due that is not due yet.
+    /// Returns the milliseconds until the next event becomes due.
     pub fn next_due_ms(&mut self, facts: &Facts) -> Option<f64> {
         let now_ms = facts.now_ms;
         let not_before_ms = self.pace.not_before_ms();
-        // While the proxy wants to be left alone, nothing goes out.
+        // While the proxy asks for a pause, nothing is sent.
         let earliest_ms = if self.pace.is_asked(now_ms) {
             not_before_ms
         } else {
@@ -443,7 +444,7 @@ impl Outbox {
                 State::Waiting => later(not_before_ms, record.suspect_until_ms),
                 State::Sent | State::Gone => f64::INFINITY,
             };
-            // What waits and could go now is about to: the lock was asked for.
+            // Events that can be sent now will be sent soon, because the lock was requested.
             if record.state == State::Waiting && due_ms <= now_ms {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! When to try again: backing off with jitter after a failure, for as long as the proxy asks.
+//! Decides when to retry: backs off with jitter after a failure, and obeys the proxy's pause.
 
 use crate::{
     effect::{Effect, Effects},
@@ -7,7 +7,7 @@ use crate::{
 
 const FIRST_MS: u32 = 1000;
 const MOST_MS: u32 = 300_000;
-/// A wait where only a person can help.
+/// The wait if only a person can remove the cause.
 pub(crate) const SLOW_MS: f64 = 600_000.0;
 const MOST_ASKED_MS: f64 = 86_400_000.0;
 
@@ -27,7 +27,7 @@ impl Pace {
         asked: false,
     };
 
-    /// Honours a pause that the proxy asked of another tab or an earlier page.
+    /// Applies a pause that the proxy requested from another tab or an earlier page.
     pub fn recall(&mut self, until_ms: f64, now_ms: f64) {
         if now_ms <= until_ms && until_ms < now_ms + MOST_ASKED_MS {
             self.not_before_ms = until_ms;
@@ -35,17 +35,17 @@ impl Pace {
         }
     }
 
-    /// The moment from which sending is allowed again.
+    /// Returns the time from which sending is allowed again.
     pub fn not_before_ms(&self) -> f64 {
         self.not_before_ms
     }
 
-    /// Whether the proxy asked for the wait that is on now.
+    /// Returns whether the proxy asked for the current wait.
     pub fn is_asked(&self, now_ms: f64) -> bool {
         self.asked && now_ms < self.not_before_ms
     }
 
-    /// Everything went well.
+    /// Records a success.
     pub fn succeeded(&mut self, fx: &mut Effects) {
         if self.asked {
             fx.push(Effect::Pause { ms: 0 });
@@ -53,8 +53,8 @@ impl Pace {
         *self = Self::NONE;
     }
 
-    /// Something failed. `asked_ms` is what `Retry-After` said, 0 for nothing; `slowly` says that only
-    /// a person can remove the reason.
+    /// Records a failure. `asked_ms` is the wait in `Retry-After`, 0 if there is none. `slowly` is true if only a person can
+    /// remove the reason.
     pub fn failed(&mut self, slowly: bool, asked_ms: f64, facts: &Facts, fx: &mut Effects) {
         let most = (FIRST_MS << self.failures.min(12)).min(MOST_MS);
         self.failures += 1;
@@ -86,7 +86,7 @@ impl Pace {
     }
 }
 
-/// A wait as a whole number.
+/// Converts a wait to a whole number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -96,7 +96,7 @@ pub(crate) fn whole(wait_ms: f64) -> u32 {
     wait_ms as u32
 }
 
-/// The greater of two times. `f64::max` also handles NaN, which makes the module larger.
+/// Returns the later of two times. `f64::max` also handles NaN, which makes the module larger.
 pub(crate) fn later(one: f64, other: f64) -> f64 {
     if one > other { one } else { other }
 }

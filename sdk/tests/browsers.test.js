@@ -37,8 +37,8 @@ const USED_WHERE_THERE = [
   'compileStreaming', 'prerendering', 'getEntriesByType',
   // `debug: true` alone
   'DecompressionStream', 'Blob', 'Response', 'stream', 'pipeThrough',
-  // Digests as text; what makes the ids of a server differ
-  'toHex', 'timeOrigin',
+  // What makes the ids of a server differ
+  'timeOrigin',
 ]
 
 /** What browsers had before they had modules. */

@@ -3,6 +3,7 @@
 
 import { built } from './names.js'
 import { attach, connect } from '../page/core.js'
+import { imports } from '../page/effects.js'
 
 const stored = new Map()
 /** What is stored, by its keys. */
@@ -21,5 +22,5 @@ globalThis.document = { cookie: '', addEventListener() {}, referrer: '' }
 /** Brings it up. */
 export const bringUp = () => {
   const module = new WebAssembly.Module(built('duet_bg.wasm'))
-  attach(connect((imports) => new WebAssembly.Instance(module, imports).exports))
+  attach(connect((all) => new WebAssembly.Instance(module, all).exports, imports()))
 }

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { bringUp } from './module.js'
-import { plainOrder } from '../page/plain.js'
+import { plainOrder } from '../page/ids.js'
 import { configure, withDefaults } from '../page/requests.js'
 import { digestsOf } from '../page/visitor.js'
 

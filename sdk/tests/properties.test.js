@@ -35,6 +35,12 @@ test('the value is what the things cost together', () => {
   assert.equal(of({ contentId: 'a', value: 10, quantity: 3 }).contents[0].price, undefined, 'it is not known of one')
 })
 
+test('a price in text is not calculated with', () => {
+  assert.equal(of({ contentId: 'a', price: '99.000' }).value, '99.000')
+  assert.equal(of({ contentId: 'a', price: '99.000', quantity: 2 }).value, undefined)
+  for (const price of [undefined, null, '']) assert.equal(of({ contentId: 'a', price }).value, undefined)
+})
+
 test('a payment names what was paid for, by the order where there is no other id', () => {
   assert.equal(of({ orderId: 'A1', value: 1, planName: 'Pro' }).contents[0].content_id, 'A1')
   assert.equal(of({ orderId: 'A1', value: 1 }).contents, undefined)

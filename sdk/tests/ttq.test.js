@@ -91,3 +91,24 @@ test('a pixel that is off or the page\'s own needs no id', () => {
   ttq.addPixel({ pixel: 'existing' })
   assert.deepEqual(ttq.pixels, [''])
 })
+
+test('the proxy gets an event once for each pixel, which names it where there are several', () => {
+  const body = { event: 'Lead', event_id: 'id-1' }
+  assert.deepEqual(ttq.forProxy(body), [{ ...body, pixel_id: undefined }])
+  ttq.addCode({ pixelId: PIXEL })
+  ttq.addCode({ pixelId: PIXEL })
+  assert.deepEqual(ttq.forProxy(body), [{ ...body, pixel_id: undefined }])
+  // Also of a pixel that this page does not run.
+  ttq.addCode({ pixelId: 'SECONDPIXEL0', pixel: 'off' })
+  ttq.addCode({ pixelId: 'no code' })
+  assert.deepEqual(ttq.forProxy(body), [
+    { ...body, pixel_id: PIXEL },
+    { ...body, pixel_id: 'SECONDPIXEL0' },
+  ])
+})
+
+test("a pixel of the page's own that has no code is the proxy's choice", () => {
+  ttq.addCode({ pixel: 'existing' })
+  ttq.addCode({ pixelId: PIXEL })
+  assert.deepEqual(ttq.forProxy({}), [{ pixel_id: undefined }, { pixel_id: PIXEL }])
+})

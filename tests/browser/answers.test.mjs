@@ -1,5 +1,5 @@
-// An event leaves this browser on a rejection only if the proxy names that very event and its rule. Whatever else is answered
-// in the proxy's place means "later", and one event that spoils its requests is in nobody's way.
+// A rejected event leaves this browser only if the proxy names this event and its rule. Any other answer means "retry later".
+// An event that makes its requests fail does not block other events.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,8 +11,8 @@ import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
   /**
-   * The stack's site with somebody else at its track route: `shop.answers(body, incoming, outgoing)` answers a request, or
-   * gives back nothing to hand it on to the proxy.
+   * The stack's site with another server at its track route. `shop.answers(body, incoming, outgoing)` answers a request, or
+   * returns nothing to pass it on to the proxy.
    */
   async function shopWhere(answers, use) {
     const shop = { answers, asked: [] };

@@ -1,8 +1,8 @@
-// What a phone does to a page that nobody looks at: it stops, and goes on or is ended.
+// Imitates a phone with a page in the background: the page stops, and later continues or is ended.
 
 import { holds } from './browser.mjs';
 
-/** Has the pages of a visitor sleep; gives back how they wake up, and how they die in their sleep. */
+/** Puts the pages of a visitor to sleep. Returns functions that wake them up or end them while they sleep. */
 export async function fallAsleep({ context }, page) {
   if (context.sleep) {
     context.sleep();
@@ -19,13 +19,13 @@ export async function fallAsleep({ context }, page) {
     async wake() {
       await state('active');
       await holds(page, () => window.states.join() === 'freeze,resume');
-      // It stays hidden until its tab is chosen.
+      // The page stays hidden until its tab is selected.
       const other = await context.newPage();
       await other.bringToFront();
       await page.bringToFront();
       await other.close();
     },
-    // What is dead does not answer.
+    // An ended page does not answer.
     async die() {
       devtools.send('Page.crash').catch(() => {});
     },

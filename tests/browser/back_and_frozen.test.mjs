@@ -1,4 +1,4 @@
-// A page that comes back out of the back/forward cache, and a tab that was frozen, go on where they were.
+// A page from the back/forward cache, and a tab that was frozen, continue where they stopped.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -13,8 +13,8 @@ inBrowsers(engines, (scene) => {
     (await scene.stack.sandbox.conversions()).filter(({ event, page }) => event === 'Pageview' && page?.url === url);
 
   /**
-   * A page that, out of the cache, makes its calls by itself: no test can run anything on it there in Firefox. Where it has
-   * to be loaded anew, it says so by the event `missed`.
+   * A page that makes its calls itself after it comes back from the cache. In Firefox a test cannot run code on such a page.
+   * If the page had to be loaded again, it sends the event `missed`.
    */
   async function opened(ownId, missed) {
     const page = await (await scene.visitor()).open(scene.stack.fixture, (page) =>
@@ -37,7 +37,10 @@ inBrowsers(engines, (scene) => {
     return page;
   }
 
-  /** Leaves the page and comes back to it; `undefined` where the browser did not keep it, which is its own choice. */
+  /**
+   * Leaves the page and comes back to it. Returns `undefined` if the browser did not keep the page. A browser is free to do
+   * so.
+   */
   async function cameBack(attempt) {
     const { stack } = scene;
     const [ownId, missed] = ['came-back', 'missed'].map((what) => `${what}-${scene.name}-${attempt}`);
@@ -45,7 +48,7 @@ inBrowsers(engines, (scene) => {
     const page = await opened(ownId, missed);
     const before = await report(page, 'trackDualEvent', 'Contact');
     await stack.bothLegs(before.eventId);
-    // The Pixel sends each event by itself, and a later one may overtake it.
+    // The Pixel sends each event separately, and a later event can arrive earlier.
     const viewed = await until('the page is viewed', async () => {
       const found = await views(stack.fixture);
       return found.length > known && found;
@@ -73,7 +76,7 @@ inBrowsers(engines, (scene) => {
     for (const id of back.ids) {
       const [{ signals }] = await stack.serverLeg(id);
       assert.equal(signals.length, 1);
-      // A page that is left may ask twice: it does not hear the answer to what outlives it.
+      // A page that is left can send an event twice, because it does not get the answer to a request that outlives the page.
       await stack.takenOnce(id);
     }
     const next = `${stack.fixture}?after=${back.ownId}`;
@@ -86,7 +89,7 @@ inBrowsers(engines, (scene) => {
   });
 });
 
-// Firefox lets no test put a tab to sleep.
+// In Firefox, a test cannot put a tab to sleep.
 inBrowsers(['chromium', 'webkit'], (scene) => {
   test('a tab that was frozen sends what waited, once, when it wakes up', async () => {
     const { stack } = scene;

@@ -1,4 +1,4 @@
-// TikTok's own base code on the page beside Duet, for the same pixel or another, before or after: each pixel views the page
+// A page with TikTok's own base code and Duet, for the same pixel or another, before or after. Each pixel reports the page view
 // once, and no queue is emptied.
 
 import assert from 'node:assert/strict';
@@ -9,7 +9,7 @@ import { engines, inBrowsers } from './in_browsers.mjs';
 import { otherPixelId, pixelId } from './stack.mjs';
 import { until } from './until.mjs';
 
-/** What the base code of Events Manager does, in our words: `load` begins a queue anew, `page` tells all pixels. */
+/** Imitates the base code of Events Manager in our own code: `load` starts a new queue, `page` calls all pixels. */
 function baseCode(script, id) {
   window.TiktokAnalyticsObject = 'ttq';
   const ttq = (window.ttq = window.ttq || []);
@@ -46,7 +46,10 @@ inBrowsers(engines, (scene) => {
 
   const fired = (page) => holds(page, () => window.heard.some(([kind, { state }]) => kind === 'pixel' && state === 'fired'));
 
-  /** What a pixel has reported of this page, once an event that is reported now has arrived and all before it. */
+  /**
+   * Returns a pixel's reports of this page. Waits first until an event that is reported now has arrived with all events
+   * before it.
+   */
   async function told(page, code = pixelId) {
     const { eventId } = await report(page, 'trackDualEvent', 'Contact');
     const of = () => {
@@ -93,13 +96,15 @@ inBrowsers(engines, (scene) => {
 
   for (const [when, before] of [['before', true], ['after', false]]) {
     test(`base code of another pixel ${when} Duet: both view the page once`, async () => {
+      const views = () => scene.stack.pixelEvents().filter(({ event, context }) =>
+        event === 'Pageview' && context.pixel.code === otherPixelId).length;
+      const earlier = views();
       const page = await (await scene.visitor()).open(scene.stack.fixture);
       if (before) await runBaseCode(page, otherPixelId);
       await init(page, scene.stack.config);
       await fired(page);
       if (!before) await runBaseCode(page, otherPixelId);
-      await until('the other pixel has viewed the page', () => scene.stack.pixelEvents().some(({ event, context }) =>
-        event === 'Pageview' && context.pixel.code === otherPixelId));
+      await until('the other pixel has viewed the page', () => views() > earlier);
       assert.deepEqual(await told(page), ['Pageview', 'Contact']);
       assert.deepEqual(await told(page, otherPixelId), ['Pageview']);
     });

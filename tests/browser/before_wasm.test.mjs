@@ -1,4 +1,4 @@
-// Calls may come before the SDK is ready. They are kept in order, with the ids they have answered with.
+// Calls can come before the SDK is ready. Such calls are kept in order, with the ids that they returned.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,8 +7,7 @@ import { init } from './call.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
 
 inBrowsers(engines, (scene) => {
-  // The page makes the calls itself: what a test runs on a page through the browser's debugger is exempt from the
-  // page's policy.
+  // The page makes the calls itself, because the page's policy does not apply to code that a test runs through the debugger.
   async function assertReplayed(query) {
     const { stack } = scene;
     const page = await (await scene.visitor()).open(`${stack.url}/pages/early.html${query}`, stopClock);

@@ -1,4 +1,4 @@
-// A blocked Pixel costs nothing but itself: the server leg arrives, the page knows, and nothing throws.
+// A blocked Pixel affects only its own leg: the server leg arrives, the page knows the Pixel's state, and nothing throws.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -63,7 +63,7 @@ inBrowsers(engines, (scene) => {
     await stack.sandbox.inject({ fault: 'script_hangs' });
     try {
       const page = await (await scene.visitor()).page();
-      // Every timer goes off a hundred times as fast, and is written down.
+      // Every timer runs a hundred times faster and is recorded.
       await page.evaluateOnNewDocument(() => {
         const { setTimeout, setInterval } = window;
         window.timers = { longest: 0, repeated: 0, running: 0 };
@@ -74,9 +74,9 @@ inBrowsers(engines, (scene) => {
         };
         window.setInterval = (...args) => { window.timers.repeated += 1; return setInterval(...args); };
       });
-      // The page itself is not done loading while a script of it hangs.
+      // A page does not finish loading while one of its scripts hangs.
       await page.goto(stack.fixture, { waitUntil: 'domcontentloaded' });
-      // Asked from here, because what waits on the page has timers of its own.
+      // Poll from the test, because polling on the page would use the page's timers.
       await until('the SDK is there', () => page.evaluate(() => window.duet !== undefined));
       await init(page, stack.config);
       await until('the page hears of the Pixel', async () => (await heard(page, 'pixel')).length > 0);

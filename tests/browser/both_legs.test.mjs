@@ -25,7 +25,7 @@ const otherDigests = {
 const plan = { planId: 'exam', planName: 'Exam', value: 199000, currency: 'VND' };
 const item = { contentId: 'exam', contentName: 'Exam', value: 199000, currency: 'VND' };
 
-/** The call, its arguments, and the event it is to report. */
+/** The call, its arguments, and the expected event. */
 const dual = [
   ['trackServerViewContent', [item], 'ViewContent'],
   ['trackServerSearch', [{ query: 'toán 12' }], 'Search'],
@@ -42,7 +42,7 @@ const dual = [
   ['trackDualEvent', ['notebook_opened', {}], 'notebook_opened'],
 ];
 
-/** The call forms of the system Duet replaces. */
+/** The call forms of the system that Duet replaces. */
 const former = [
   ['trackTikTokDualEvent', ['Lead', { description: 'Newsletter' }, other, 'TEST123'], 'Lead'],
   ['trackServerSubscribe', ['exam', 'Exam', 199000, 'monthly', other], 'Subscribe'],
@@ -133,6 +133,38 @@ inBrowsers(engines, (scene) => {
     }
   });
 
+  test('a field of another type is repaired or left out on both legs', async () => {
+    const { stack } = scene;
+    const page = await (await scene.visitor()).open(stack.fixture);
+    await init(page, stack.config);
+    for (const [name, fields, sent] of [
+      ['trackServerAddToCart', { contentId: 7, contentName: 8, value: '99000', currency: '₫' }, {
+        contents: [{ content_id: '7', content_name: '8', price: 99000, quantity: 1 }], value: 99000, currency: 'VND',
+      }],
+      ['trackServerAddToCart', { contentId: true, contentName: 'Exam', price: '99.000', currency: 'VND' }, {
+        contents: [{ content_name: 'Exam', quantity: 1 }], currency: 'VND',
+      }],
+      ['trackDualEvent', {
+        contents: { content_id: 'a', price: 5 }, content_type: 'socks', num_items: 0.5, value: 5, currency: 'dong',
+        query: 'ph\ud83c', description: ['x'], 'g\udf5c': { note: '\ud83c' },
+      }, { contents: [{ content_id: 'a' }], query: 'ph\ufffd', 'g\ufffd': { note: '\ufffd' } }],
+    ]) {
+      const args = name === 'trackDualEvent' ? ['Search', fields] : [fields];
+      const { eventId, delivery } = await report(page, name, ...args);
+      assert.equal(delivery.status, 'accepted');
+      await stack.bothLegs(eventId);
+      const pixel = stack.pixelEvents().find((event) => event.event_id === eventId);
+      const server = await serverCopy(scene, eventId);
+      for (const { properties } of [pixel, server]) {
+        const { content_type, ...others } = properties;
+        // The proxy moves the type of the items.
+        for (const item of others.contents) delete item.content_type;
+        assert.deepEqual(others, sent);
+      }
+      assert.deepEqual(pixel.properties.content_type, server.properties.content_type);
+    }
+  });
+
   test('an order id that names no order gives a random event id, and both the page and the proxy say so', async () => {
     const { stack } = scene;
     const page = await (await scene.visitor()).open(stack.fixture);
@@ -193,7 +225,7 @@ inBrowsers(engines, (scene) => {
     const after = await report(page, 'trackDualEvent', 'ViewContent');
     await stack.bothLegs(after.eventId);
     assert.equal(pixelOnly.delivery.status, 'off');
-    // The Pixel sends each event by itself, and a later one may overtake it.
+    // The Pixel sends each event separately, and a later event can arrive earlier.
     const [{ signals }] = await until('the Pixel leg arrives', async () => {
       const found = await stack.sandbox.conversionsOf(pixelOnly.eventId);
       return found.length > 0 && found;

@@ -1,5 +1,9 @@
 // Finds the browsers of this machine and opens pages in them.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import puppeteer from 'puppeteer-core';
 import { executable } from './installed.mjs';
@@ -7,7 +11,7 @@ import { launchWebKit } from './webkit/browser.mjs';
 
 const asked = process.env.BROWSERS?.split(',');
 
-/** The engines that people have; `BROWSERS=webkit,firefox` leaves the others out. */
+/** The engines of real users. `BROWSERS=webkit,firefox` leaves the others out. */
 export const engines = ['chromium', 'firefox', 'webkit'].filter((name) => asked?.includes(name) ?? true);
 
 const windows = ['ProgramFiles', 'ProgramFiles(x86)', 'LocalAppData'].map((name) => process.env[name]).filter(Boolean);
@@ -48,7 +52,7 @@ const chromiumFlags = [
   '--disable-sync',
 ];
 
-// Firefox would speak to its maker at every start; the tests stay on loopback.
+// By default Firefox calls its vendor at every start; the tests must stay on loopback.
 const firefoxPreferences = {
   'toolkit.telemetry.enabled': false,
   'app.normandy.enabled': false,
@@ -58,7 +62,7 @@ const firefoxPreferences = {
   'services.settings.server': 'http://127.0.0.1:9/',
 };
 
-/** Starts `chromium`, `firefox` or `webkit` with an empty profile of its own; `preferences` are Firefox's. */
+/** Starts `chromium`, `firefox` or `webkit` with a new empty profile. `preferences` are for Firefox. */
 export async function launch(name, preferences = {}) {
   if (name === 'webkit') return launchWebKit();
   const common = { executablePath: executable(known[name]), headless: true, timeout: 120_000 };
@@ -66,7 +70,7 @@ export async function launch(name, preferences = {}) {
     return puppeteer.launch({
       ...common,
       args: chromiumFlags,
-      // Pages are to be left and come back to as they are by people.
+      // Pages must be left and restored as in normal use.
       ignoreDefaultArgs: ['--disable-back-forward-cache'],
     });
   }
@@ -79,8 +83,23 @@ export async function launch(name, preferences = {}) {
 }
 
 /**
- * A visitor: a browser context with empty storage. `open(url)` gives a page on which `window.duet` is the SDK, after
- * `prepare(page)`; what a page throws is kept in `errors` and must stay empty. `userAgent` is another than the browser's own.
+ * Opens a page in a Chromium that nothing controls. A Chromium that is controlled does not prerender. Returns a function that ends
+ * this Chromium.
+ */
+export async function openUncontrolled(url) {
+  const profile = await mkdtemp(join(tmpdir(), 'duet-chromium-'));
+  const flags = ['--headless', ...chromiumFlags.filter((flag) => flag !== '--disable-background-networking')];
+  const browser = spawn(executable(known.chromium), [...flags, `--user-data-dir=${profile}`, url], { stdio: 'ignore' });
+  return async () => {
+    browser.kill();
+    await once(browser, 'exit');
+    await rm(profile, { recursive: true, maxRetries: 10 });
+  };
+}
+
+/**
+ * A visitor: a browser context with empty storage. `open(url)` returns a page on which `window.duet` is the SDK, after
+ * `prepare(page)`. Errors of the page are collected in `errors`, which must stay empty. `userAgent` replaces the browser's own.
  */
 export async function visitor(browser, { userAgent } = {}) {
   const context = await browser.createBrowserContext({ userAgent });
@@ -94,8 +113,8 @@ export async function visitor(browser, { userAgent } = {}) {
       page.setDefaultTimeout(60_000);
       if (userAgent) await page.setUserAgent?.(userAgent);
       page.on('pageerror', (error) => {
-        // Firefox calls it an error of the page when a policy holds something back.
-        if (!/Content-Security-Policy/.test(error)) errors.push(String(error));
+        // If a policy blocks something, Firefox reports an error of the page.
+        if (!/Content-Security-Policy|Cross-Origin Request Blocked/.test(error)) errors.push(String(error));
       });
       return page;
     },
@@ -114,8 +133,8 @@ export async function visitor(browser, { userAgent } = {}) {
 }
 
 /**
- * The clock of whatever the page loads from now on stands still, but for the milliseconds in `window.laterMs`. What is given
- * a time to happen in has all the time it needs: an event, say, waits for the Pixel's script however slow the machine is.
+ * Stops the clock of everything that the page loads from now on, except for the milliseconds in `window.laterMs`. So time
+ * limits never end early. For example, an event waits for the Pixel's script even on a slow machine.
  */
 export const stopClock = (page) =>
   page.evaluateOnNewDocument((now) => {
@@ -123,8 +142,8 @@ export const stopClock = (page) =>
     Date.now = () => now + window.laterMs;
   }, Date.now());
 
-/** Waits until the SDK's module is there; a page that was just loaded may still be fetching it. */
+/** Waits until the SDK's module is ready. A page that was just loaded may still be fetching it. */
 export const sdkOn = (page) => holds(page, () => window.duet !== undefined);
 
-/** Waits until a condition holds on the page, be it in the foreground or not. */
+/** Waits until a condition is true on the page, in the foreground or in the background. */
 export const holds = (page, condition) => page.waitForFunction(condition, { polling: 50 });

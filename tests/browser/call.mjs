@@ -1,9 +1,9 @@
-// Calling the SDK on a page from here.
+// Calls the SDK on a page from a test.
 
 /** Starts the SDK. */
 export const init = (page, config) => page.evaluate((config) => window.duet.init(config), config);
 
-/** Runs a call that reports an event, and waits for what became of it. */
+/** Makes a call that reports an event, and waits for its delivery. */
 export const report = (page, name, ...args) =>
   page.evaluate(
     async (name, args) => {
@@ -14,7 +14,7 @@ export const report = (page, name, ...args) =>
     args,
   );
 
-/** Runs any call, without waiting for more than what it returns; of a report, that is its event_id. */
+/** Makes any call and waits only for its return value. For a report, that is its event_id. */
 export const call = (page, name, ...args) =>
   page.evaluate(
     (name, args) => {
@@ -25,15 +25,15 @@ export const call = (page, name, ...args) =>
     args,
   );
 
-/** What the page's listeners heard of `kind`. */
+/** Returns everything that the page's listeners of `kind` received. */
 export const heard = (page, kind) =>
   page.evaluate((kind) => window.heard.filter(([heard]) => heard === kind).map(([, what]) => what), kind);
 
-/** What Duet keeps in localStorage. */
+/** Returns Duet's data in localStorage. */
 export const stored = (page) =>
   page.evaluate(() => Object.fromEntries(Object.entries(localStorage).filter(([key]) => key.startsWith('duet:'))));
 
-/** What the page's site keeps in any kind of storage but cookies; nothing for what is empty. */
+/** Returns the data of the page's site in every kind of storage except cookies. Empty storage is left out. */
 export const kept = (page) =>
   page.evaluate(async () => {
     const found = {

@@ -1,5 +1,5 @@
-// A page script, or a consent tool, clears this site's storage: at a sign-out, say. What waits goes out from memory, and what
-// was removed is not written again.
+// A page script or a consent tool clears this site's storage, for example at a sign-out. Waiting events are sent from memory,
+// and removed data is not written again.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { engines, inBrowsers } from './in_browsers.mjs';
 import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
-  /** A page with one event that the proxy, which is down, could not take. */
+  /** A page with one waiting event, because the proxy is down. */
   async function withOneWaiting(visitor) {
     const { stack } = scene;
     const page = await visitor.open(stack.fixture);
@@ -44,6 +44,24 @@ inBrowsers(engines, (scene) => {
       assert.ok(!JSON.stringify(await stored(page)).includes(eventId), 'it was not stored again');
     });
   }
+
+  test('a sign-out that clears storage and leaves the page at once costs no event', async () => {
+    const { stack } = scene;
+    const { page, eventId } = await withOneWaiting(await scene.visitor());
+    await stack.proxy.start();
+    const last = `${eventId}-last`;
+    await page.evaluate((last) => {
+      document.querySelector('#next').addEventListener('click', () => {
+        window.duet.trackServerEvent('ClickButton', {}, { eventId: last });
+        window.duet.reset();
+        localStorage.clear();
+        sessionStorage.clear();
+      });
+    }, last);
+    await Promise.all([page.waitForNavigation(), page.$eval('#next', (link) => link.click())]);
+    for (const id of [eventId, last]) await stack.serverLeg(id);
+    assert.deepEqual(Object.keys(await stored(page)), []);
+  });
 
   test('another tab that clears storage costs no event either', async () => {
     const { stack } = scene;

@@ -1,4 +1,4 @@
-// The click that brought a visitor is taken from the landing address before a router can drop it, and kept 30 days.
+// The click id of a visitor is read from the landing address before a router can remove it, and is kept 30 days.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -39,7 +39,7 @@ inBrowsers(engines, (scene) => {
     const page = await land(visitor, 'E.C.P.brief');
     await Promise.all([page.waitForNavigation(), page.evaluate((config) => {
       const later = window.setTimeout;
-      // What init() puts off never has its turn.
+      // The tasks that init() delays never run.
       window.setTimeout = () => 0;
       window.duet.init(config);
       later(() => location.assign('/pages/next.html'));
@@ -60,7 +60,7 @@ inBrowsers(engines, (scene) => {
     assert.equal(cookies[0].value, 'E.C.P.second');
     const latest = Date.now() / 1000 + days30S;
     const { expires } = cookies[0];
-    // Browsers keep whole seconds.
+    // Browsers store whole seconds.
     assert.ok(expires > soonest - 2 && expires < latest + 2, `${expires} is not from ${soonest} to ${latest}`);
 
     const later = await visitor.open(scene.stack.fixture);

@@ -1,5 +1,4 @@
-// Consent is one switch for both legs: pending lets nothing out and writes nothing down, granted sends what waited,
-// denied forgets it.
+// Consent is one switch for both legs: pending sends and stores nothing, granted sends the waiting events, denied removes them.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -9,12 +8,12 @@ import { call, init, kept, report, stored } from './call.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
 
 inBrowsers(engines, (scene) => {
-  /** A page on which consent is pending and calls were made, with every request it makes. */
+  /** A page with pending consent and some calls, and the list of its requests. */
   async function undecided() {
     const { stack } = scene;
     const visitor = await scene.visitor();
     const page = await visitor.page();
-    // What is let out together goes out together, in one request.
+    // Events that are released together are sent together, in one request.
     await stopClock(page);
     const requests = [];
     page.on('request', (request) => requests.push(request.url()));
@@ -29,7 +28,7 @@ inBrowsers(engines, (scene) => {
     return { visitor, page, requests, ids };
   }
 
-  /** Gives whatever could leak the time in which another visitor's event goes all the way. */
+  /** Sends another visitor's event through the whole system. Any leak becomes visible during that time. */
   async function anotherVisitorComesAndGoes() {
     const { stack } = scene;
     const page = await (await scene.visitor()).open(stack.fixture);

@@ -1,5 +1,5 @@
-// A page on one origin reports to a proxy on another: without a preflight, with an answer it can read, and with
-// the cookies of the proxy's own host; and beside libraries whose tracing headers ask for a preflight after all.
+// A page on one origin reports to a proxy on another origin. There is no preflight, the answer is readable, and the proxy
+// gets the cookies of its own host. Reporting also works beside libraries whose tracing headers cause a preflight.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -12,7 +12,7 @@ import { until } from './until.mjs';
 
 const shop = (site) => `http://shop.localhost:${site.port}`;
 
-/** What a library that traces requests makes of `window.fetch`, before anything else runs on the page. */
+/** A library for tracing replaces `window.fetch` like this, before anything else runs on the page. */
 const traced = {
   'in the options': () => {
     const { fetch } = window;

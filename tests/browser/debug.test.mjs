@@ -1,16 +1,16 @@
-// `debug: true` fetches the proxy's own rules and tells on the console what they say; without it nothing
-// is fetched.
+// `debug: true` fetches the proxy's own rules and logs their results to the console. Without it, nothing is fetched.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, init, report } from './call.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
+import { listen, pass } from './tap.mjs';
 import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
-  /** A page and what it writes on its console; a table is the rows it was given. */
-  async function listened() {
-    const page = await (await scene.visitor()).open(scene.stack.fixture);
+  /** A page and the lines on its console; a table is logged as its rows. */
+  async function listened(address = scene.stack.fixture) {
+    const page = await (await scene.visitor()).open(address);
     const lines = [];
     const fetched = [];
     page.on('console', async (message) => {
@@ -26,10 +26,10 @@ inBrowsers(engines, (scene) => {
   test('the console says how the proxy is, and what it would say of each call', async () => {
     const { page, said } = await listened();
     await init(page, { ...scene.stack.config, country: undefined, debug: true });
-    await said('the proxy is well');
+    await said('the proxy is healthy');
     await call(page, 'trackDualEvent', 'viewcontent');
-    await said('viewcontent: the proxy will refuse it');
-    await said('a standard event in another case, which TikTok would count as a custom one');
+    await said('viewcontent: the proxy will reject this event');
+    await said('a standard name in another case, which TikTok would count as a custom event');
     const { eventId } = await report(page, 'trackDualEvent', 'Search', { search_string: 'x' }, { user: { phone: '0901234567' } });
     const warning = await said('a phone number starts with + and the country code');
     assert.ok(!warning.includes('0901'), 'no personal value');
@@ -39,7 +39,27 @@ inBrowsers(engines, (scene) => {
   test('a proxy that is not there is named', async () => {
     const { page, said } = await listened();
     await init(page, { ...scene.stack.config, endpoint: '/nowhere', debug: true });
-    await said('/nowhere right?');
+    const named = await said('check the endpoint');
+    assert.ok(named.includes('/nowhere'), named);
+  });
+
+  test("the proxy's own sentence about a foreign origin is printed, and it names the setting", async () => {
+    const { site, proxy } = scene.stack;
+    // A development server that sends the proxy its own Host header, as most do.
+    const host = `127.0.0.1:${proxy.port}`;
+    const developing = await listen((incoming, outgoing) =>
+      incoming.url.startsWith('/api/')
+        ? pass(incoming, outgoing, proxy.port, [], { headers: { host } })
+        : pass(incoming, outgoing, site.port, []),
+    );
+    try {
+      const { page, said } = await listened(`http://127.0.0.1:${developing.port}/pages/fixture.html`);
+      await init(page, { ...scene.stack.config, pixel: 'off', debug: true });
+      const sentence = await said("the proxy rejects this page's events (HTTP 403)");
+      assert.match(sentence, /DUET_ALLOWED_ORIGINS/);
+    } finally {
+      await developing.stop();
+    }
   });
 
   test('without it, nothing of it is fetched', async () => {

@@ -1,12 +1,12 @@
-// `duet-proxy dev` as `cargo xtask demo` starts it, with no settings at all: a shop, a proxy, a TikTok, a Clerk and a
-// bank that agree with each other.
+// `duet-proxy dev` as `cargo xtask demo` starts it, without any settings: a shop, a proxy, a TikTok, a Clerk and a bank that
+// work together.
 
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
-import { launch, visitor } from './browser.mjs';
+import { engines, launch, visitor } from './browser.mjs';
 import { faint } from './faint.mjs';
 import { run } from './program.mjs';
 import { choose, click, desktop, phone, photograph, says, signIn, toWaiting } from './shop.mjs';
@@ -44,7 +44,7 @@ const read = async (path) => (await fetch(`${sandbox}${path}`)).json();
 const conversions = async (orderId) =>
   (await read('/sandbox/conversions')).filter(({ properties }) => properties?.order_id === orderId);
 
-/** Follows a link that opens a page of its own. */
+/** Follows a link that opens a new page. */
 async function follow(page, selector) {
   const target = new Promise((opens) => page.once('popup', opens));
   await click(page, selector);
@@ -54,7 +54,7 @@ async function follow(page, selector) {
   return popup;
 }
 
-/** Pays on the bank's page; what the proxy answered, copy by copy. */
+/** Pays on the bank's page. Returns the proxy's answer for each copy. */
 async function payAtBank(bank) {
   const before = await bank.$$eval('.card', (cards) => cards.length);
   await click(bank, '#pay button:enabled');
@@ -72,7 +72,7 @@ test('with no settings a plan is chosen, paid at the fake bank and counted once,
   await page.goto(`${shop}/?ttclid=E.C.P.demo`);
   await signIn(page, { email: 'lan@example.com', phone: '0901 234 567', userId: 'user_2abcDEF' });
   const orderId = await choose(page, 'exam');
-  // TikTok's own script forgets what it has not sent when a page is left.
+  // TikTok's own script loses its unsent events when a page is left.
   await until('the checkout arrives on both legs', async () => (await conversions(orderId)).some(({ signals }) => signals.length === 2), {
     found: () => conversions(orderId),
   });
@@ -129,6 +129,55 @@ test('with no settings a plan is chosen, paid at the fake bank and counted once,
   }
   const violations = (await read('/sandbox/violations')).filter(({ severity }) => severity === 'violation');
   assert.deepEqual(violations, []);
+  assert.deepEqual(customer.errors, []);
+  await customer.leave();
+});
+
+const skipped = (name) => name === 'webkit' && process.platform !== 'linux' && 'WebKitGTK is there on Linux alone';
+
+for (const name of engines) test(`in ${name} a plan in dollars is sold through Polar: page, webhook and TikTok agree on 29.00 USD`, { skip: skipped(name) }, async () => {
+  const engine = await launch(name);
+  opened.push(() => engine.close());
+  const customer = await visitor(engine);
+  const page = await customer.page();
+  await page.setViewport(desktop);
+  await page.goto(`${shop}/?ttclid=E.C.P.polar`);
+  await page.waitForSelector('.plan');
+  await page.click('input[name=currency][value=USD]');
+  const orderId = await choose(page, 'family');
+  await until('the checkout arrives on both legs', async () => (await conversions(orderId)).some(({ signals }) => signals.length === 2), {
+    found: () => conversions(orderId),
+  });
+  assert.equal(await page.$eval('[data-payment] .amount', (amount) => amount.textContent), '$29.00');
+  await toWaiting(page);
+  await says(page, 'pending');
+
+  const polar = await customer.page();
+  await polar.setViewport(desktop);
+  await polar.goto(await page.$eval('[data-bank] a', ({ href }) => href));
+  await polar.waitForFunction(() => document.querySelector('[name=webhook_url]').value !== '');
+  assert.deepEqual(await payAtBank(polar), ['200']);
+  const { transfers } = await read('/bank/transfers');
+  const told = transfers.find((transfer) => transfer.order_id === orderId);
+  assert.equal(told.webhook_url, `${shop}/api/payment/polar/webhook`);
+  const { type, data } = JSON.parse(told.body);
+  assert.deepEqual([type, data.total_amount, data.currency, data.metadata], ['order.paid', 2900, 'usd', { order_id: orderId }]);
+
+  await page.bringToFront?.();
+  await says(page, 'paid');
+  const counted = await until(
+    'the payment arrives on both legs, and the subscription',
+    async () => {
+      const found = await conversions(orderId);
+      const signals = (name) => found.find(({ event }) => event === name)?.signals.length;
+      return signals('CompletePayment') === 2 && signals('Subscribe') === 1 && found;
+    },
+    { found: () => conversions(orderId) },
+  );
+  for (const { event, user, properties } of counted) {
+    assert.deepEqual([properties.value, properties.currency], [29, 'USD'], event);
+    assert.equal(user.ttclid, 'E.C.P.polar', event);
+  }
   assert.deepEqual(customer.errors, []);
   await customer.leave();
 });

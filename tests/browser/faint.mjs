@@ -1,6 +1,6 @@
-// Text that is hard to read: with less contrast than WCAG 2 asks of body text, 4.5 to 1.
+// Finds text that is hard to read: with less contrast than WCAG 2 requires for body text, 4.5 to 1.
 
-/** The visible texts of a page that are faint, in its light and in its dark colours. */
+/** Returns the visible texts of a page with too little contrast, in its light and in its dark colours. */
 export async function faint(page) {
   const found = [];
   for (const value of ['light', 'dark']) {

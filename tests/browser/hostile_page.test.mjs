@@ -1,4 +1,4 @@
-// Someone else's page may have broken anything. Nothing throws, and what can still be reported is.
+// The page's own scripts may have broken any function. Nothing throws, and everything that can still be reported is reported.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -38,7 +38,7 @@ inBrowsers(engines, (scene) => {
     ['resolves with a text', () => { window.fetch = () => Promise.resolve('ok'); }],
     ['never answers', () => {
       window.fetch = () => new Promise(() => {});
-      // Nobody waits for ten seconds here.
+      // The test does not wait ten seconds.
       window.setTimeout = (task, ms, ...args) => window.realSetTimeout(task, ms / 20, ...args);
     }],
   ]) {
@@ -56,7 +56,7 @@ inBrowsers(engines, (scene) => {
         window.fetch = window.realFetch;
         window.setTimeout = window.realSetTimeout;
       });
-      // What is asked just now, and never answered, is given up before the event can go out again.
+      // A running request that is never answered is given up before the event can be sent again.
       await until('nothing waits on the page', async () => {
         await call(page, 'flush');
         return (await call(page, 'pending')) === 0;
@@ -81,7 +81,7 @@ inBrowsers(engines, (scene) => {
     await call(page, 'identify', { email: 'lan@example.com' });
     const { eventId, delivery } = await report(page, 'trackDualEvent', 'Search', { query: 'phở' });
     assert.equal(delivery.status, 'accepted');
-    // What the Pixel's own script makes of such a page is not Duet's to say; it is put in place.
+    // The Pixel's own script may fail on such a page. Duet only inserts it.
     const [{ signals }] = await scene.stack.serverLeg(eventId);
     for (const { match_keys: keys } of signals) assert.ok(keys.includes('email'));
     assert.ok(await page.evaluate(() => window.ttq._i && performance.getEntriesByType('resource').some(({ name }) => name.includes('sdkid='))));
@@ -155,7 +155,7 @@ inBrowsers(engines, (scene) => {
     await page.evaluateOnNewDocument(() => { Object.defineProperty(window, 'crypto', { value: undefined }); });
     await page.goto(stack.fixture);
     await sdkOn(page);
-    // The Pixel's script wants it, and is not Duet's.
+    // The Pixel's script needs this function, and that script is not part of Duet.
     await init(page, { ...stack.config, pixel: 'off' });
     const { eventId } = await report(page, 'trackDualEvent', 'ViewContent');
     await stack.serverLeg(eventId);

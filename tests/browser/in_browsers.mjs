@@ -1,4 +1,4 @@
-// The frame of every test file: one stack and one browser for its tests, a fresh visitor for each of them.
+// The frame of every test file: one stack and one browser for all tests, and a new visitor for each test.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe } from 'node:test';
@@ -8,8 +8,8 @@ import { startStack } from './stack.mjs';
 export { engines };
 
 /**
- * Defines tests once for each of the browsers. `define` gets the scene: the browser's `name`; and `stack` and
- * `visitor()`, to be used inside of tests only. Whatever a page threw fails the test it was thrown in.
+ * Defines tests once for each browser. `define` gets the scene: the browser's `name`, and `stack` and `visitor()` for use
+ * inside tests. An error on a page fails the test in which it was thrown.
  */
 export function inBrowsers(names, define, env) {
   for (const name of names.filter((name) => engines.includes(name))) {

@@ -1,11 +1,12 @@
-// Finds programs that are installed on this machine, or says how to get them.
+// Finds programs that are installed on this machine, or prints how to install them.
 
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /**
- * The path of a program: the value of its `variable`, or the first of its `names` in a folder of PATH, or the first of its usual
- * `paths` that exists. Without any, fails with the command that installs its Debian package.
+ * Returns the path of a program. The path comes from the environment variable `variable`, from PATH by one of `names`, or
+ * from the first existing path of `paths`, in this order. If there is none, fails with the command that installs the Debian
+ * package.
  */
 export function executable({ what, variable, names, paths = [], debian }) {
   if (process.env[variable]) return process.env[variable];

@@ -1,5 +1,5 @@
-// What a visitor types and what the operator is trusted with stay where they belong: a raw personal value never
-// leaves the page or the proxy's memory, and the access token goes to TikTok alone.
+// Personal values and secrets stay where they belong. A raw personal value never leaves the page or the proxy's memory, and the
+// access token is sent only to TikTok.
 
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
@@ -20,7 +20,10 @@ function assertNone(text, secrets, where) {
   }
 }
 
-/** Every file the proxy has, as `filesUnder`; it is stopped meanwhile, since it may throw one away at any time. */
+/**
+ * Returns every file of the proxy, as `filesUnder` does. The proxy is stopped meanwhile, because a running proxy can delete a
+ * file at any time.
+ */
 async function filesOfTheProxy({ folder, proxy }) {
   await proxy.stop();
   const files = await filesUnder(folder);
@@ -28,7 +31,7 @@ async function filesOfTheProxy({ folder, proxy }) {
   return files;
 }
 
-/** Every file under a folder as [path, text]; bytes that are no text stay distinguishable. */
+/** Returns every file under a folder as [path, text]. Bytes that are not text stay distinguishable. */
 async function filesUnder(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
@@ -101,7 +104,7 @@ inBrowsers(engines, (scene) => {
     assertNone(JSON.stringify(await heard(page, 'delivery')), raw, 'a delivery');
     assertNone(lines.join('\n'), raw, 'the console');
 
-    // Whatever can be reached from window without a function being called.
+    // Everything that can be reached from window without calling a function.
     const texts = await page.evaluate(() => {
       const seen = new Set();
       const found = [];

@@ -1,5 +1,5 @@
-// Leaving the page while the proxy is slow, away or coming back, while too much is under way, or without requests that
-// outlive a page: what could not be sent is sent on the next visit, and TikTok counts it once.
+// A visitor leaves the page while the proxy is slow, down or restarting, while too many requests are running, or without
+// requests that outlive a page. Unsent events are sent on the next visit, and TikTok counts them once.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -13,8 +13,8 @@ import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
   /**
-   * A gate before the proxy: while it is `shut`, requests stand before it; each of them is counted in `seen`. It also has the
-   * site's files, of which it never answers those that are `withheld`.
+   * A gate in front of the proxy. While the gate is `shut`, requests wait there and are counted in `seen`. The gate also
+   * serves the site's files, except the files in `withheld`.
    */
   let gate;
   before(async () => {
@@ -54,10 +54,10 @@ inBrowsers(engines, (scene) => {
     return page;
   }
 
-  /** The next visit comes a minute later: what the page that was left had under way is no longer its own. */
+  /** Opens the next visit a minute later. By then the running requests of the left page no longer belong to it. */
   const openedLater = (visitor) => opened(visitor, () => { const { now } = Date; Date.now = () => now() + 60_000; });
 
-  /** An event is delivered once, and nothing waits on the page. How often the page asked is its own business. */
+  /** Checks that an event is delivered once and that no event waits on the page. The number of requests does not matter. */
   async function assertSettled(page, eventId) {
     const [{ signals }] = await scene.stack.serverLeg(eventId);
     assert.equal(signals.length, 1, 'TikTok got it once');
@@ -105,7 +105,7 @@ inBrowsers(engines, (scene) => {
     for (const eventId of ids) await assertSettled(page, eventId);
   });
 
-  // A browser lets no more than 64 KiB outlive their pages at a time.
+  // A browser allows only 64 KiB at a time for requests that outlive their pages.
   test('what is under way when the page is left may be more than the browser lets live on', async () => {
     const visitor = await scene.visitor();
     const page = await opened(visitor);
@@ -120,7 +120,7 @@ inBrowsers(engines, (scene) => {
     for (const eventId of ids) await assertSettled(again, eventId);
   });
 
-  /** A page on which a call was made that the page could not send before it was left. */
+  /** A page with a call that could not be sent before the page was left. */
   async function leftUnsent(breakIt) {
     const visitor = await scene.visitor();
     const page = await opened(visitor, breakIt);
@@ -159,7 +159,7 @@ inBrowsers(engines, (scene) => {
     ['the module', 'external.js', '', /\.wasm$/],
     ['its translation', 'index.js', '?wasm=no', /fallback\.js$/],
   ]) {
-    /** A page on which an event was called, and whose module never arrives. */
+    /** A page with a call, whose module never arrives. */
     async function called(consent, more = '', script = () => {}) {
       gate.withheld = slow;
       const visitor = await scene.visitor();
@@ -184,7 +184,7 @@ inBrowsers(engines, (scene) => {
       const [{ user }] = gate.posts(eventId);
       assert.ok(!user.email, 'who it was is not known before it is hashed');
       assert.deepEqual(gate.posts(undecided), []);
-      // Such a page says nothing of where it is from but in a request that can be told from another site's.
+      // Such a page states its origin only in requests that can be distinguished from another site's requests.
       await stack.serverLeg(await leftEarly('granted', '&referrer=no'));
     });
 

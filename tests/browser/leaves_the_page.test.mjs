@@ -1,5 +1,5 @@
-// Leaving the page right after a call loses nothing, and does not even have to wait for the next visit: the request
-// outlives the page. `cargo xtask bench leave` does the same a thousand times.
+// Leaving the page right after a call loses no event, and the event does not have to wait for the next visit: the request
+// outlives the page. `cargo xtask bench leave` repeats this a thousand times.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -32,8 +32,8 @@ inBrowsers(engines, (scene) => {
     }
   }
 
-  // A hidden page is not told that it is hidden when it is left, and its timers are late. Once it knows what became of the Pixel, it
-  // has no reason to wait.
+  // A hidden page gets no event when it is left, and its timers are late. Once it knows the Pixel's result, it has no reason to
+  // wait.
   for (const way of ['leaves a page that calls in pagehide', 'closes the tab']) {
     test(`a visitor who ${way} in the background loses no event`, async () => {
       const { stack } = scene;

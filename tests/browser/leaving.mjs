@@ -1,14 +1,14 @@
-// Ways to leave a page right after a call, and how the event of that call came to the proxy all the same.
+// Ways to leave a page right after a call, and the way in which the call's event reached the proxy.
 
 import { init } from './call.mjs';
 import { eventsIn, trackPath } from './stack.mjs';
 import { listen, pass } from './tap.mjs';
 import { until } from './until.mjs';
 
-/** How long a proxy on another origin takes to answer. */
+/** The answer time of a proxy on another origin. */
 const hopMs = 300;
 
-/** A call in the handler of a click on the link, whose own way is `follow`. */
+/** Makes a call in the click handler of the link; `follow` then leaves the page. */
 const clicked = (follow) => async (page, eventId, places) => {
   await page.evaluate(
     (eventId, { href, assigned }) => {
@@ -27,7 +27,7 @@ const clicked = (follow) => async (page, eventId, places) => {
   await Promise.all([page.waitForNavigation(), page.click('#next')]);
 };
 
-/** Each takes a page on which the SDK runs, makes one call, and is gone from that page. */
+/** Each way gets a page with the running SDK, makes one call, and leaves the page. */
 export const ways = {
   'follows a link within the site': clicked(() => ({})),
   'follows a link to another site': clicked(({ bank }) => ({ href: bank })),
@@ -45,10 +45,10 @@ export const ways = {
   },
 };
 
-/** Where the proxy is, seen from the page. The stack's proxy has to allow the origin of its site. */
+/** The place of the proxy, seen from the page. The stack's proxy must allow the origin of its site. */
 export const endpoints = ['on the same origin', 'on another origin, 300 ms away'];
 
-/** The sites a visitor goes to, and the proxy's other origin. */
+/** The sites that a visitor opens, and the proxy's other origin. */
 export async function surroundings(stack) {
   const log = [];
   const away = await listen(async (incoming, outgoing) => {
@@ -68,18 +68,19 @@ export async function surroundings(stack) {
       [endpoints[0]]: stack.config,
       [endpoints[1]]: { ...stack.config, endpoint: `http://127.0.0.1:${away.port}${trackPath}` },
     },
-    /** The posts the proxy has answered for. */
+    /** Returns the posts that the proxy has answered. */
     arrivals: (eventId) => [...eventsIn(stack.site.log), ...eventsIn(log)].filter((event) => event.event_id === eventId),
     stop: away.stop,
   };
 }
 
-/** By which means the browser sent a post; a beacon alone asks for no answer. */
+/** Returns how the browser sent a post. Only a beacon asks for no answer. */
 export const means = ({ post }) => (post.headers['sec-fetch-mode'] === 'no-cors' ? 'beacon' : 'keepalive');
 
 /**
- * One round: opens the fixture page, calls, leaves in that way. `prepare` gets the page before that. Gives back how the event
- * arrived: `keepalive`, `beacon`, or `next visit` where it took one. The tab stays open, unless to close it was the way.
+ * Runs one round: opens the fixture page, makes a call and leaves. `prepare` gets the page first. Returns how the event
+ * arrived: `keepalive`, `beacon`, or `next visit` if a next visit was needed. The tab stays open, unless the way was to close
+ * it.
  */
 export async function leave({ stack, visitor, places, way, endpoint, eventId, prepare = () => {} }) {
   const config = places.configs[endpoint];

@@ -1,4 +1,5 @@
-// An event that the proxy could not take is kept by the browser over a reload, and delivered once when it can.
+// If the proxy cannot accept an event, the browser keeps the event over a reload. The event is delivered once when the proxy
+// works again.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -28,11 +29,11 @@ inBrowsers(engines, (scene) => {
     await sdkOn(page);
     await stack.proxy.start();
     await init(page, config);
-    // The page that was left may have had it under way, so for a while it is not sent again.
+    // The left page may still have a running request with the event, so the event is not sent again for some time.
     assert.equal(await call(page, 'pending'), 1);
     await call(page, 'flush');
     assert.equal(await call(page, 'pending'), 1);
-    // A minute later that page is past.
+    // A minute later the request of that page no longer counts.
     await page.evaluate(() => { window.laterMs = 60_000; });
     await call(page, 'flush');
     const [{ signals }] = await stack.bothLegs(eventId);

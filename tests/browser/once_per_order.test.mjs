@@ -1,4 +1,4 @@
-// A payment is reported once for its order, however often the page is reloaded.
+// A payment is reported once for its order, even if the page is reloaded many times.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { init, report } from './call.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
 
 const order = { orderId: 'PHO7K3M9Q2X', value: 99000, currency: 'VND', planId: 'homework', planName: 'Homework' };
-/** SHA-256 of `duet/1|CompletePayment|PHO7K3M9Q2X` as a version-8 UUID. */
+/** The SHA-256 of `duet/1|CompletePayment|PHO7K3M9Q2X` as a version-8 UUID. */
 const eventId = 'fe42ae63-b5ad-8eb5-b022-89b5eb26d7db';
 
 inBrowsers(engines, (scene) => {
@@ -34,7 +34,7 @@ inBrowsers(engines, (scene) => {
     const visitor = await scene.visitor();
     const page = await visitor.open(stack.fixture);
     assert.equal(await pay(page), 'accepted');
-    // TikTok's own script forgets what it has not sent when a page is left.
+    // TikTok's own script loses its unsent events when a page is left.
     await stack.bothLegs(eventId);
     for (let visit = 0; visit < 20; visit += 1) {
       await page.reload();

@@ -1,5 +1,5 @@
-// What else runs on the page - an old library that has changed every array, a `<base>`, a template whose macro nobody replaced,
-// a sum that is no number - costs no event.
+// Other scripts on the page must not lose an event. Examples are an old library that has changed every array, a `<base>`, a
+// template with an unreplaced macro, and a sum that is not a number.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -90,7 +90,7 @@ inBrowsers(engines, (scene) => {
     await until('the order is asked for', () => stack.site.log.some(({ path }) => path.endsWith(orderId)));
   });
 
-  /** The module runs until `window.trap`; then whatever is called of it traps. */
+  /** The module works until `window.trap` is set. Then every call of the module traps. */
   const trapLater = () => {
     const { Instance } = WebAssembly;
     WebAssembly.Instance = function (...from) {

@@ -1,5 +1,5 @@
-// The shop's events from the plans to the payment: each row of the table in docs/testing-guide.md, as a customer
-// walks it. The bank is the sandbox's; its word comes to the proxy over SePay's webhook.
+// The shop's events from the plans to the payment. Each row of the table in docs/testing-guide.md is tested as a customer's
+// visit. The bank is the sandbox's, and its notifications reach the proxy through SePay's webhook.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -32,11 +32,11 @@ inBrowsers(['chromium'], (scene) => {
     return page;
   }
 
-  /** A new customer, who has chosen a plan and waits for the money to arrive. */
+  /** A new customer who has chosen a plan. The page waits for the money. */
   async function waiting() {
     const page = await plansPage();
     const orderId = await choose(page, 'exam');
-    // TikTok's own script forgets what it has not sent when a page is left.
+    // TikTok's own script loses its unsent events when a page is left.
     await arrives(orderId, 'InitiateCheckout', 2);
     await toWaiting(page);
     await says(page, 'pending');
@@ -48,7 +48,7 @@ inBrowsers(['chromium'], (scene) => {
       (one) => one.event === event && one.properties?.order_id === orderId,
     );
 
-  /** The one conversion of an order and event, once as many signals as there are to be have arrived. */
+  /** Returns the one conversion of an order and event, after the expected number of signals has arrived. */
   async function arrives(orderId, event, signals) {
     const [one, ...more] = await until(
       `${event} of ${orderId} arrives in ${signals}`,
@@ -63,7 +63,7 @@ inBrowsers(['chromium'], (scene) => {
     return one;
   }
 
-  /** Whatever the proxy had to send before is at the sandbox afterwards. */
+  /** Waits until everything that the proxy had to send before is at the sandbox. */
   async function drain(page) {
     await page.evaluate(async () => (await import('/duet-sdk/index.js')).flush());
     const last = await page.evaluate(async () => {

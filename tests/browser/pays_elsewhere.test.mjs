@@ -1,5 +1,5 @@
-// A customer pays in their banking app. Their phone puts the page that waits to sleep meanwhile, and may end it there. The
-// conversion comes from the bank, with the click; and from the page if it ever comes back.
+// A customer pays in a banking app. Meanwhile the phone puts the waiting page to sleep, and may end it. The conversion comes
+// from the bank, with the click id. If the page comes back, it reports the conversion too.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,7 +15,7 @@ inBrowsers(['chromium', 'webkit'], (scene) => {
   const conversions = async (orderId, event) =>
     (await scene.stack.sandbox.conversions()).filter((one) => one.event === event && one.properties?.order_id === orderId);
 
-  /** The one conversion of an order and event, once so many signals of it have arrived. */
+  /** Returns the one conversion of an order and event, after this number of its signals has arrived. */
   async function arrives(orderId, event, signals) {
     const found = await until(
       `${event} of ${orderId} arrives in ${signals}`,
@@ -37,7 +37,7 @@ inBrowsers(['chromium', 'webkit'], (scene) => {
     await page.goto(`${stack.url}/?ttclid=${click}`);
     await page.waitForSelector('.plan');
     const orderId = await choose(page, 'exam');
-    // TikTok's own script forgets what it has not sent when a page is left.
+    // TikTok's own script loses its unsent events when a page is left.
     await arrives(orderId, 'InitiateCheckout', 2);
     await toWaiting(page);
     await says(page, 'pending');

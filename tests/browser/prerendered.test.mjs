@@ -1,14 +1,21 @@
-// A page that a browser makes ready before anybody sees it reports nothing until it is shown, and nothing if it never is.
+// A prerendered page reports nothing until it is shown. If it is never shown, it reports nothing.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sdkOn } from './browser.mjs';
+import { openUncontrolled, sdkOn } from './browser.mjs';
 import { call, init, report } from './call.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
 import { until } from './until.mjs';
 
+async function anotherVisitorComesAndGoes({ stack, visitor }) {
+  const page = await (await visitor()).open(stack.fixture);
+  await init(page, stack.config);
+  const { eventId } = await report(page, 'trackDualEvent', 'Contact');
+  await stack.bothLegs(eventId);
+}
+
 inBrowsers(engines, (scene) => {
-  /** A page that takes itself for prerendered, with every request it makes. */
+  /** A page that appears to be prerendered, and the list of its requests. */
   async function prerendered() {
     const { stack } = scene;
     const page = await (await scene.visitor()).page();
@@ -38,23 +45,15 @@ inBrowsers(engines, (scene) => {
     return { page, ids, requests };
   }
 
-  async function anotherVisitorComesAndGoes() {
-    const { stack } = scene;
-    const page = await (await scene.visitor()).open(stack.fixture);
-    await init(page, stack.config);
-    const { eventId } = await report(page, 'trackDualEvent', 'Contact');
-    await stack.bothLegs(eventId);
-  }
-
   const foreign = (requests) => requests.filter((url) => !/\/(pages|duet-sdk)\//.test(url) && !url.startsWith('data:'));
 
   test('nothing is sent, loaded or stored before it is shown, nor when it is thrown away', async () => {
     const { page, ids, requests } = await prerendered();
-    await anotherVisitorComesAndGoes();
+    await anotherVisitorComesAndGoes(scene);
     assert.deepEqual(foreign(requests), []);
     assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('duet:'))), []);
     await page.evaluate(() => dispatchEvent(new Event('pagehide')));
-    await anotherVisitorComesAndGoes();
+    await anotherVisitorComesAndGoes(scene);
     assert.deepEqual(foreign(requests), []);
     assert.ok(!scene.stack.posted().some((event) => ids.includes(event.event_id)));
   });
@@ -77,5 +76,48 @@ inBrowsers(engines, (scene) => {
     for (const event of posted) assert.ok(event.event_time * 1000 > called + 60_000, 'the time at which it was shown');
     await until('the page is viewed', () => stack.pixelEvents().some(({ event, context }) =>
       event === 'Pageview' && context.page.url.includes('E.C.P.prerendered')));
+  });
+});
+
+inBrowsers(['chromium'], (scene) => {
+  /**
+   * Opens a page, and has the browser prerender another one that reports `early`. Meanwhile the open page reports `meanwhile`. Then
+   * the visitor goes on to the prerendered page, or to the address `to`. Returns a function that ends the browser.
+   */
+  function goOn({ early, meanwhile, to }) {
+    const { fixture } = scene.stack;
+    // The page's policy allows inline rules only with a nonce.
+    const nonce = 'rules';
+    const config = { ...scene.stack.config, nonce };
+    const address = (page, values) => {
+      const url = new URL(page, fixture);
+      for (const [name, value] of Object.entries({ ...values, nonce, config: JSON.stringify(config) })) url.searchParams.set(name, value);
+      return url.href;
+    };
+    const prerender = address('shown.html', { id: early });
+    return openUncontrolled(address('goes_on.html', { id: meanwhile, prerender, to: to ?? prerender }));
+  }
+
+  const posted = (ids) => scene.stack.posted().filter((event) => ids.includes(event.event_id));
+
+  test('what the browser prerenders is reported once, when the visitor goes there', async () => {
+    const { stack } = scene;
+    const ids = ['meanwhile', 'early'];
+    const end = await goOn({ early: 'early', meanwhile: 'meanwhile' });
+    for (const id of ids) await stack.bothLegs(id);
+    await end();
+    assert.deepEqual(posted(ids).map((event) => event.event_id), ids);
+    assert.equal(posted(['early'])[0].properties.description, 'called while prerendering');
+    assert.deepEqual(stack.firedInOrder(['early']), ['early']);
+  });
+
+  test('what the browser prerenders is not reported if the visitor goes elsewhere', async () => {
+    const { stack } = scene;
+    const end = await goOn({ early: 'unseen', meanwhile: 'gone', to: stack.fixture });
+    await stack.bothLegs('gone');
+    await anotherVisitorComesAndGoes(scene);
+    await end();
+    assert.deepEqual(posted(['unseen']), []);
+    assert.deepEqual(stack.firedInOrder(['unseen']), []);
   });
 });

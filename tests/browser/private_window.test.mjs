@@ -1,4 +1,4 @@
-// A private window: storage is there and forgets when the window is closed; until then it serves as any other.
+// In a private window, storage works until the window is closed, and is then deleted.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -6,7 +6,7 @@ import { launch, sdkOn, visitor } from './browser.mjs';
 import { call, init, report } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 
-// A context of Chromium is off the record already, so all its other tests are tests of this, too.
+// A context of Chromium is already private, so all other tests in Chromium cover private windows too.
 inBrowsers(['firefox'], (scene) => {
   let hidden;
   before(async () => {

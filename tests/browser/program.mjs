@@ -1,4 +1,4 @@
-// One of Duet's programs, run for real: started, listened to, and ended by its own process id.
+// Runs one of Duet's programs: starts it, collects its output, and ends it by its own process id.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ function pathOf(name) {
   return path;
 }
 
-/** Everything the program writes ends up in `output`, which outlives it. */
+/** The program's output is collected in `output`, which stays after the program has ended. */
 export function run(name, args, env, output) {
   const child = spawn(pathOf(name), args, {
     env: { PATH: process.env.PATH, SystemRoot: process.env.SystemRoot, ...env },

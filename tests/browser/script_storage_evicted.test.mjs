@@ -1,5 +1,5 @@
-// Safari throws away what scripts have stored on a site that nobody used for 7 days, their cookies included. A cookie that came
-// with an answer stays: the click lives in the proxy's.
+// Safari deletes the data of scripts, including their cookies, on a site without a visit for 7 days. Safari keeps a cookie from
+// a server's answer. So the proxy's cookie keeps the click id.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { engines, inBrowsers } from './in_browsers.mjs';
 
 const dayS = 24 * 60 * 60;
 
-/** No cookie of a script outlives 7 days, as in Safari. WebKitGTK has the rule and no way to switch it on for a test. */
+/** Limits cookies of scripts to 7 days, as Safari does. WebKitGTK has this rule, but a test cannot switch it on. */
 function capCookiesOfScripts() {
   const { get, set } = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
   const capped = (text) => text.replace(/max-age=(\d+)/i, (_, seconds) => `max-age=${Math.min(seconds, 604_800)}`);
@@ -31,7 +31,7 @@ inBrowsers(engines, (scene) => {
     assert.deepEqual(clicks.map(({ value }) => value), [click]);
   }
 
-  /** Eight days without a visit: all that is left are cookies that last longer. */
+  /** Simulates eight days without a visit: only cookies with a longer lifetime are left. */
   async function forgetScripts(visitor, page) {
     const kept = (await lasting(visitor)).map(({ name }) => name);
     await page.evaluate((kept) => {

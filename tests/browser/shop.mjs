@@ -1,4 +1,4 @@
-// What a customer does in the demo shop.
+// The actions of a customer in the demo shop.
 
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -9,7 +9,7 @@ export const phone = { width: 390, height: 844, deviceScaleFactor: 2 };
 
 export const click = async (page, selector) => (await page.waitForSelector(selector, { visible: true })).click();
 
-/** Signs in on the plans page, as whoever the filled-in lines name. */
+/** Signs in on the plans page as the person in the given lines. */
 export async function signIn(page, lines) {
   await page.waitForSelector('.plan');
   for (const [name, text] of Object.entries(lines)) await page.type(`input[name=${name}]`, text);
@@ -17,7 +17,7 @@ export async function signIn(page, lines) {
   await page.waitForFunction(() => document.querySelector('[data-account-status]').textContent.startsWith('Signed in'));
 }
 
-/** Chooses a plan on the plans page; the code of the order that begins. */
+/** Chooses a plan on the plans page. Returns the code of the new order. */
 export async function choose(page, plan) {
   await click(page, `.plan[data-id=${plan}] button`);
   await page.waitForSelector('[data-payment]:not([hidden]) [data-order]');
@@ -30,10 +30,10 @@ export async function toWaiting(page) {
   await page.waitForSelector('[data-waiting]:not([hidden])');
 }
 
-/** Waits until the page that waits says `pending`, `partial` or `paid`. */
+/** Waits until the waiting page shows `pending`, `partial` or `paid`. */
 export const says = (page, status) => page.waitForSelector(`[data-status="${status}"]`);
 
-/** A picture of the page as it is, for people to look at. */
+/** Takes a screenshot of the page for people. */
 export async function photograph(page, name, { fullPage = false } = {}) {
   await mkdir(screenshots, { recursive: true });
   await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage });

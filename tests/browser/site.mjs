@@ -1,5 +1,5 @@
-// The web server of the pages under test: the shop, the fixture pages, the SDK package, and the proxy's routes
-// under the site's own address, as a shop's web server would pass them on.
+// The web server of the tested pages: the shop, the fixture pages and the SDK package. The server also passes the proxy's
+// routes on under the site's own address, as a shop's web server would.
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -31,9 +31,9 @@ async function fileAt(pathname) {
 }
 
 /**
- * The strictest policy the pages can live under: their own files, the one import map, and the named hosts. A page
- * asked for with `?wasm=no` may not even run WebAssembly; `?nonce=…` lets scripts from elsewhere in by that alone;
- * `?types=…` makes scripts a matter of trusted types, with policies of that name; `?base=any` lets a `<base>` in.
+ * Builds the strictest policy with which the pages can work. The policy allows their own files, the one import map, and the
+ * named hosts. With `?wasm=no` a page cannot run WebAssembly. With `?nonce=…` scripts from other hosts need the nonce.
+ * `?types=…` requires trusted types with policies of that name. `?base=any` allows a `<base>`.
  */
 function policy(html, hosts, query) {
   const [, importMap] = /<script type="importmap">(.*?)<\/script>/s.exec(html) ?? [];
@@ -52,12 +52,12 @@ function policy(html, hosts, query) {
   ].join('; ');
 }
 
-/** Where the web server says that visitors come from; the proxy believes it only where it is told to. */
+/** The visitors' address as the web server states it. The proxy trusts this only with a setting. */
 export const visitorAddress = '203.0.113.7';
 
 /**
- * Serves on a free port. `log` has what pages asked the proxy, in the form of `pass`. The desk of `duet-proxy dev` is
- * here too: it registers orders with the `serverKey`.
+ * Serves on a free port. `log` contains the requests of pages to the proxy, in the form of `pass`. Like `duet-proxy dev`, it
+ * also registers orders with the `serverKey`.
  */
 export async function serveSite({ proxyPort, settings, hosts, serverKey }) {
   if (!existsSync(join(sdkPackage, 'index.js'))) throw new Error(`${sdkPackage} is not there: cargo xtask sdk`);

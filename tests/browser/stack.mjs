@@ -1,5 +1,5 @@
-// Everything between a page and TikTok, run for real on free ports of loopback: the site, the proxy, the sandbox
-// that stands in for TikTok, and taps where the page's own words can be read.
+// Everything between a page and TikTok, running on free loopback ports: the site, the proxy, the sandbox as TikTok, and taps
+// that record the page's requests.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { listen, tap } from './tap.mjs';
 import { until } from './until.mjs';
 
 export const pixelId = 'CDUETBROWSER00000001';
-/** A pixel that TikTok knows and the proxy does not. */
+/** A pixel that TikTok knows and the proxy does not know. */
 export const otherPixelId = 'CDUETBROWSER00000002';
 export const accessToken = 'canary-access-token-5b1e7c';
 export const trackPath = '/api/analytics/tiktok/track';
@@ -19,8 +19,8 @@ const serverKey = 'canary-server-key-of-the-shop';
 const webhookSecret = 'canary-webhook-secret-9d41';
 
 /**
- * The settings with which the shop can be paid at the sandbox's bank and signed in to at its Clerk, behind a web server that is
- * believed about the visitor's address.
+ * Settings for paying in the shop at the sandbox's bank and signing in at its Clerk. The proxy trusts the web server's
+ * statement of the visitor's address.
  */
 export const shopSettings = (site, sandbox) => ({
   DUET_SERVER_KEY: serverKey,
@@ -30,11 +30,11 @@ export const shopSettings = (site, sandbox) => ({
   CLERK_AUTHORIZED_PARTIES: `http://127.0.0.1:${site.port}`,
 });
 
-// Below the ports that the system gives to whoever asks for any: one of those could be somebody else's before it is used.
-// Other files' processes begin elsewhere. Browsers speak to no port 10080.
+// These ports are below the range that the system assigns automatically. A port from that range could be taken before it is
+// used. Processes of other test files start at other ports. Browsers do not connect to port 10080.
 let asked = process.pid * 331;
 
-/** A port that nobody listens on. */
+/** Returns a free port. */
 export async function freePort() {
   for (;;) {
     asked += 1;
@@ -68,7 +68,7 @@ async function startSandbox(started, proxyPort) {
     totals: () => read('totals'),
     violations: async () => (await read('violations')).filter(({ severity }) => severity === 'violation'),
     inject: (fault) => fetch(`${api}/faults`, { method: 'POST', body: JSON.stringify(fault) }),
-    /** Has the bank follow an instruction to its end; what it was answered. */
+    /** Sends an instruction to the bank and waits for its end. Returns the answer. */
     pay: async (instruction) => {
       const answer = await fetch(`http://127.0.0.1:${port}/bank/transfers`, { method: 'POST', body: JSON.stringify(instruction) });
       const told = await answer.json();
@@ -94,8 +94,8 @@ function proxyOn(port, env) {
 }
 
 /**
- * Starts a stack. `env(site, sandbox)` gives settings of the proxy beside the usual ones. `stop` fails when an event that
- * the proxy accepted never reached the sandbox, or when the sandbox found fault with anything that reached it.
+ * Starts a stack. `env(site, sandbox)` returns additional settings of the proxy. `stop` fails if an event that the proxy
+ * accepted never reached the sandbox, or if the sandbox found a violation.
  */
 export async function startStack(env = () => ({})) {
   const parts = [];
@@ -107,12 +107,12 @@ export async function startStack(env = () => ({})) {
   }
 }
 
-// The folder goes last: the proxy still writes to it while it stops.
+// The folder is removed last, because the proxy writes to it while it stops.
 async function stopAll(parts) {
   for (const part of parts.toReversed()) await part.stop();
 }
 
-/** Puts whatever it starts into `parts`. */
+/** Adds everything that it starts to `parts`. */
 async function assemble(parts, env) {
   const started = (part) => {
     parts.push(part);
@@ -154,27 +154,30 @@ async function assemble(parts, env) {
     proxy,
     sandbox,
     site,
-    /** The tap before the sandbox's browser end: the Pixel's script and what it reports. */
+    /**
+     * The tap in front of the sandbox's interface for browsers. The tap records requests for the Pixel's script and the
+     * script's events.
+     */
     tiktok,
     url: `http://127.0.0.1:${site.port}`,
     fixture: `http://127.0.0.1:${site.port}/pages/fixture.html`,
-    /** What a page of this stack gives to init(). */
+    /** The settings for init() on a page of this stack. */
     config: { pixelId, pixelScriptUrl, currency: 'VND', country: 'VN' },
-    /** The events pages posted to the proxy under the site's address, oldest first. */
+    /** Returns the events that pages posted to the proxy under the site's address, oldest first. */
     posted: () => eventsIn(site.log),
-    /** Once the proxy has taken an event that pages posted under the site's address: that it did so once. */
+    /** Waits until the proxy has accepted an event from the site's address, and checks that this happened once. */
     takenOnce: (eventId) => takenOnce(site.log, eventId),
-    /** The events pages posted to the Pixel's collector. */
+    /** Returns the events that pages posted to the Pixel's collector. */
     pixelEvents: () => pixelEventsIn(tiktok.log),
     /**
-     * Those of one page's `ids` that the Pixel fired, in the order in which it did. Its script sends each event by itself, so
-     * they may overtake each other on the way; it numbers them.
+     * Returns the `ids` of one page that the Pixel fired, in the order of firing. The script sends each event separately, so
+     * events can overtake each other. The script numbers them.
      */
     firedInOrder: (ids) => pixelEventsIn(tiktok.log)
       .filter((event) => ids.includes(event.event_id))
       .sort((one, other) => one.context.index - other.context.index)
       .map((event) => event.event_id),
-    /** The two legs of an event, once both have reached the sandbox. */
+    /** Returns the two legs of an event, after both legs have reached the sandbox. */
     bothLegs: (eventId) => until(
       `both legs of ${eventId} arrive`,
       async () => {
@@ -183,7 +186,7 @@ async function assemble(parts, env) {
       },
       { found: sandbox.conversions },
     ),
-    /** The conversions of an event, once its server leg has reached the sandbox. */
+    /** Returns the conversions of an event, after its server leg has reached the sandbox. */
     serverLeg: (eventId) => until(
       `the server leg of ${eventId} arrives`,
       async () => {
@@ -204,14 +207,14 @@ async function assemble(parts, env) {
   return stack;
 }
 
-/** The events in the posts of a tap's log, each with the results of the post it was in. */
+/** Returns the events in the posts of a tap's log, each with the results of its post. */
 export function eventsIn(log) {
   return log
     .filter(({ method, path }) => method === 'POST' && path.startsWith(trackPath))
     .flatMap((post) => (post.json.events ?? [post.json]).map((event) => ({ ...event, post })));
 }
 
-/** What the proxy said of an event, in each of its answers that took the post it was in. */
+/** Returns the proxy's result for an event, in each answer that accepted its post. */
 export function saidOf(log, eventId) {
   return eventsIn(log)
     .filter((event) => event.event_id === eventId && event.post.status === 202)
@@ -220,7 +223,7 @@ export function saidOf(log, eventId) {
     .map(({ status }) => status);
 }
 
-/** Waits until an answer in the log has taken the event; fails where another one took it, too. */
+/** Waits until an answer in the log has accepted the event. Fails if another answer accepted it too. */
 export async function takenOnce(log, eventId) {
   const taken = () => saidOf(log, eventId).filter((status) => status === 'accepted').length;
   await until(`the proxy takes ${eventId}`, () => taken() > 0);

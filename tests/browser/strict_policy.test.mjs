@@ -1,4 +1,4 @@
-// A Content-Security-Policy that lets scripts from elsewhere in by a nonce alone, or by trusted types.
+// A Content-Security-Policy that allows scripts from other hosts only with a nonce or with trusted types.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -26,7 +26,7 @@ inBrowsers(engines, (scene) => {
     test(`where the ${what} the server leg arrives and the page hears that the Pixel is blocked`, async () => {
       const { stack } = scene;
       const page = await (await scene.visitor()).page();
-      // Nobody waits for the Pixel for ten seconds here; a request has all the time it needs.
+      // The test does not wait ten seconds for the Pixel. Requests still have all the time they need.
       await page.evaluateOnNewDocument(() => {
         const { setTimeout } = window;
         window.setTimeout = (task, ms, ...args) => setTimeout(task, args[0] === 'blocked' ? 500 : ms, ...args);

@@ -1,10 +1,10 @@
-// A tap in a wire: an HTTP server that hands every request on unchanged and remembers it. What a page sent is
-// read here and not in the browser, so that every browser is judged by the same ear.
+// A tap: an HTTP server that passes every request on unchanged and records it. Requests are read here and not in the browser,
+// so every browser is checked in the same way.
 
 import { createServer, request } from 'node:http';
 import { once } from 'node:events';
 
-/** One request as it came: method, path, headers, body text; and the status and headers it was answered with. */
+/** Records one request: method, path, headers and body text, and the status and headers of its answer. */
 function remember(log, incoming, body) {
   const entry = {
     method: incoming.method,
@@ -22,15 +22,15 @@ function remember(log, incoming, body) {
 }
 
 /**
- * Passes one request on to `port` on loopback, with its own Host header, and writes it to `log`. `more` has headers
- * to add, and a path to ask for instead.
+ * Passes one request on to `port` on loopback, with its own Host header, and records it in `log`. `more` can contain additional
+ * headers and another path.
  */
 export async function pass(incoming, outgoing, port, log, more = {}) {
   const chunks = [];
   try {
     for await (const chunk of incoming) chunks.push(chunk);
   } catch {
-    // The page was closed in the middle of its request: there is nothing to pass on.
+    // The page was closed during its request, so there is nothing to pass on.
     return;
   }
   const body = Buffer.concat(chunks);
@@ -68,7 +68,7 @@ export async function listen(handler, port = 0) {
   };
 }
 
-/** A tap before `port`. */
+/** A tap in front of `port`. */
 export async function tap(port) {
   const log = [];
   const server = await listen((incoming, outgoing) => pass(incoming, outgoing, port, log));

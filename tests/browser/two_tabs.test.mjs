@@ -1,4 +1,4 @@
-// Tabs of one site share the events that wait, and none of these is sent twice.
+// Tabs of one site share the waiting events, and no event is sent twice.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,11 +1,11 @@
-// Waiting for a fact instead of for a while.
+// Waits for a condition and not for a time.
 
-// No test is about speed: this only has to be longer than anything takes on a slow machine with other things to do.
+// No test measures speed. This time must only be longer than anything takes on a slow and busy machine.
 const patienceMs = 60_000;
 
 /**
- * Asks again and again until `condition` gives something true, and returns it. When that does not happen in
- * time, fails with `fact`, the sentence that did not come true, and whatever `found` says there is instead.
+ * Calls `condition` again and again until it returns a true value, and returns that value. If this does not happen in time,
+ * fails with the sentence `fact` and with the actual state from `found`.
  */
 export async function until(fact, condition, { found } = {}) {
   const deadline = Date.now() + patienceMs;

@@ -1,5 +1,5 @@
-// Waiting for a payment: the proxy's order route is played here where a test needs to see each question; the last test has
-// the real one, and a bank's real notice.
+// Waiting for a payment. Some tests imitate the proxy's order route, because they need to see each request. The last test
+// uses the real route and a real notification of the sandbox's bank.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ import { listen, pass } from './tap.mjs';
 import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
-  /** The stack's site with an order route of its own: `order.status` is what it says, `order.asked` what it was asked. */
+  /** The stack's site with its own order route. `order.status` is the answer, and `order.asked` lists the requests. */
   async function shopWith(order, use) {
     const server = await listen((incoming, outgoing) => {
       if (!incoming.url.startsWith('/api/orders/')) return pass(incoming, outgoing, scene.stack.site.port, []);
@@ -88,7 +88,7 @@ inBrowsers(engines, (scene) => {
         }, hidden);
       await show(true);
       await watch(page, order.id);
-      // As much as happens on the way of an event there and back.
+      // An event's whole way to the proxy and back takes long enough here.
       await report(page, 'trackServerEvent', 'ViewContent');
       assert.equal(order.asked.length, 0);
       await show(false);

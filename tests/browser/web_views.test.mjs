@@ -1,5 +1,5 @@
-// Most people who tap an ad see the shop in a web view of the app they were in: WebKit on an iPhone, Chromium on Android. The apps
-// are told apart by their user agents; what their web views lack is taken away here.
+// Most people who tap an ad see the shop in a web view inside an app: WebKit on an iPhone, Chromium on Android. The apps have
+// different user agents. The test removes the features that their web views lack.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -22,7 +22,10 @@ const apps = {
   },
 };
 
-/** A web view on an iPhone has no service workers and no caches; one on Android has no storage unless its app switches it on. */
+/**
+ * A web view on an iPhone has no service workers and no caches. A web view on Android has no storage unless its app switches it
+ * on.
+ */
 const limits = {
   webkit: () => {
     for (const [owner, name] of [[Navigator.prototype, 'serviceWorker'], [window, 'caches'], [window, 'Notification'], [window, 'open']]) delete owner[name];

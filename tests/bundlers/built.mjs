@@ -42,11 +42,18 @@ const scripted = (name, bundle) => async () => {
   return folder
 }
 
-async function rolled(output) {
+/** Copies the files that the documentation names for a bundler that does not know the address of a file beside a module. */
+const copied = (folder, names) => {
+  for (const name of names) cpSync(join(here, 'node_modules/duet-sdk', name), join(folder, name))
+}
+
+const EXTERNAL = 'duet-sdk/external'
+
+async function rolled(output, more = []) {
   const { rollup } = await import('rollup')
   const { default: nodeResolve } = await import('@rollup/plugin-node-resolve')
   const warnings = []
-  const plugins = [nodeResolve({ browser: true })]
+  const plugins = [...more, nodeResolve({ browser: true })]
   const bundle = await rollup({ input: join(app, 'main.js'), plugins, onwarn: (warning) => warnings.push(warning) })
   await bundle.write(output)
   if (warnings.length) throw new Error(warnings.join('\n'))
@@ -80,6 +87,20 @@ export const builds = {
   'Rollup into one file': scripted('rollup-iife', (dir) => rolled({ dir, format: 'iife', inlineDynamicImports: true })),
   esbuild: scripted('esbuild', (folder) => esbuilt(folder, { format: 'esm', splitting: true, logLevel: 'warning' })),
   'esbuild into one file': scripted('esbuild-iife', (folder) => esbuilt(folder, { format: 'iife' })),
+  'duet-sdk/external, Rollup': scripted('rollup-external', async (dir) => {
+    const plugin = {
+      name: 'external',
+      resolveId(id, importer) {
+        return id === 'duet-sdk' ? this.resolve(EXTERNAL, importer) : null
+      },
+    }
+    await rolled({ dir, format: 'es' }, [plugin])
+    copied(dir, ['duet.wasm', 'debug.js'])
+  }),
+  'duet-sdk/external, esbuild': scripted('esbuild-external', async (folder) => {
+    await esbuilt(folder, { format: 'esm', splitting: true, alias: { 'duet-sdk': EXTERNAL } })
+    copied(folder, ['duet.wasm', 'debug.js'])
+  }),
   'a plain module script': scripted('plain', async (folder) => {
     cpSync(join(app, 'main.js'), join(folder, 'main.js'))
     cpSync(join(here, 'node_modules/duet-sdk'), join(folder, 'duet-sdk'), { recursive: true })
@@ -89,6 +110,11 @@ export const builds = {
     return join(next, 'export')
   },
 }
+
+/** Bundles with Bun, whose program is a package of its own for each platform. */
+const BUN = join(here, `node_modules/@oven/bun-${process.platform}-${process.arch}/bin/bun`)
+const bunned = (folder) => execFileSync(BUN, ['build', join(app, 'main.js'), '--outdir', folder, '--minify', '--target', 'browser'])
+if (existsSync(BUN)) builds.Bun = scripted('bun', bunned)
 
 /** The code block of `docs/integrate.md` whose first line is a comment with this file name. */
 export const documented = (file) => {

@@ -34,6 +34,9 @@ const site = (others) =>
       : others(incoming, outgoing),
   )
 
+/** The files that pages asked for and that are not there. */
+const absent = []
+
 const files = (folder) => async (incoming, outgoing) => {
   const { pathname } = new URL(incoming.url, 'http://site')
   const path = pathname.endsWith('/') ? pathname + 'index.html' : pathname
@@ -45,11 +48,12 @@ const files = (folder) => async (incoming, outgoing) => {
     }
     outgoing.writeHead(200, { 'content-type': types[extname(path)] ?? 'application/octet-stream' }).end(content)
   } catch {
+    absent.push(pathname)
     outgoing.writeHead(404).end()
   }
 }
 
-const EXPLAINED = 'the proxy is well'
+const EXPLAINED = 'the proxy is healthy'
 
 /**
  * Opens the site with `debug: true`; gives back what `look` sees on its page, once both legs of what it reported have
@@ -84,13 +88,16 @@ async function opened(url, { look = () => {}, explained = EXPLAINED } = {}) {
 
 // Those that do not know the address of a file beside a module; the console says what is to be copied.
 const MISSING = 'debug.js must lie beside'
-const explained = { Rollup: MISSING, 'Rollup into one file': MISSING, esbuild: MISSING, 'esbuild into one file': MISSING }
+const explained = { Rollup: MISSING, 'Rollup into one file': MISSING, esbuild: MISSING, 'esbuild into one file': MISSING, Bun: MISSING }
 
 for (const [name, build] of Object.entries(builds)) {
   test(`it works from ${name}`, async () => {
     const server = await site(files(await build()))
     try {
+      absent.length = 0
       await opened(`http://127.0.0.1:${server.port}/`, { explained: explained[name] })
+      const known = ['/favicon.ico', explained[name] && '/debug.js']
+      assert.deepEqual(absent.filter((path) => !known.includes(path)), [])
     } finally {
       await server.stop()
     }

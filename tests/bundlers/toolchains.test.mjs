@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { freePort, startStack } from '../browser/stack.mjs'
 import { until } from '../browser/until.mjs'
-import { documented, esbuilt, fresh, guide, here, install, nextRun } from './built.mjs'
+import { builds, documented, esbuilt, fresh, guide, here, install, nextRun } from './built.mjs'
 
 const app = join(here, 'app')
 
@@ -21,6 +21,7 @@ const node = (words, options) =>
 for (const [runner, environment] of [
   ['jest', 'node'],
   ['jest', 'jest-environment-jsdom'],
+  ['jest-29', 'jest-environment-jsdom-29'],
   ['jest-27', 'jest-environment-jsdom-27'],
 ]) {
   test(`every call does nothing and answers with an id under ${runner}, ${environment}`, () => {
@@ -63,6 +64,12 @@ test('esbuild without splitting makes one file, and debug.js is not in it', asyn
   }
 })
 
+test('Bun makes one file, and debug.js is not in it', { skip: !builds.Bun && 'Bun is not there on this platform' }, async () => {
+  const folder = await builds.Bun()
+  const bytes = gzipped(join(folder, 'main.js'))
+  assert.ok(bytes < ONE_FILE_BYTES, `${bytes} bytes`)
+})
+
 test('Vite keeps debug.js out of a worker', async () => {
   const { build } = await import('vite')
   const folder = fresh('vite-worker')
@@ -84,6 +91,38 @@ test('webpack takes the page’s file for a window of Electron, and the other on
     })
     assert.ok(!stats.hasErrors(), stats.toString())
     assert.equal(readFileSync(join(folder, 'main.js'), 'utf8').includes('sendBeacon'), hasPage, target)
+    rmSync(folder, { recursive: true })
+  }
+})
+
+// The types of an environment as strict projects declare them, and optional values as a page has them.
+const STRICT = `
+interface ImportMetaEnv { readonly VITE_TIKTOK_PIXEL_ID?: string }
+interface ImportMeta { readonly env: ImportMetaEnv }
+`
+const PERSON = `
+import { identify, trackServerViewContent } from 'duet-sdk';
+declare const people: { email?: string; phone: string | undefined }[];
+identify({ email: people[0]?.email, phone: people[0]?.phone });
+trackServerViewContent({ contentId: 'pro', contentName: 'Pro', value: undefined }, { user: { email: people[0]?.email } });
+`
+
+test('the documented files of Next.js and Vite compile in the strictest mode of TypeScript', () => {
+  const folder = join(here, 'guide/strict')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'tracking.tsx'), documented('app/tracking.tsx'))
+  writeFileSync(join(folder, 'main.ts'), documented('main.js'))
+  writeFileSync(join(folder, 'environment.d.ts'), STRICT)
+  writeFileSync(join(folder, 'person.ts'), PERSON)
+  const words = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--noEmit', '--jsx', 'preserve']
+  const target = ['--target', 'esnext', '--module', 'esnext', '--moduleResolution', 'bundler', '--types', 'node']
+  const files = ['tracking.tsx', 'main.ts', 'environment.d.ts', 'person.ts'].map((name) => join(folder, name))
+  try {
+    execFileSync(join(here, 'node_modules/.bin/tsc'), [...words, ...target, ...files], { cwd: here, encoding: 'utf8', stdio: 'pipe' })
+  } catch (error) {
+    assert.fail(error.stdout)
+  } finally {
     rmSync(folder, { recursive: true })
   }
 })
@@ -110,6 +149,15 @@ const servers = {
     const vite = await createServer({ root: app, configFile: false, logLevel: 'warn', server: { ...server, port, host: '127.0.0.1' } })
     await vite.listen()
     return () => vite.close()
+  },
+  async webpack(port, proxy) {
+    const { default: webpack } = await import('webpack')
+    const { default: Server } = await import('webpack-dev-server')
+    const { devServer } = await config('webpack.config.js', proxy)
+    const compiler = webpack({ mode: 'development', context: app, entry: './main.js', stats: 'none', infrastructureLogging: { level: 'none' } })
+    const server = new Server({ ...devServer, port, host: '127.0.0.1' }, compiler)
+    await server.start()
+    return () => server.stop()
   },
   async Nitro(port, proxy) {
     const { build, createDevServer, createNitro, prepare } = await import('nitropack')

@@ -1,4 +1,4 @@
-//! Every status the track route can answer, and that its body says why.
+//! Tests every status that the track route can return, and that the body states the reason.
 
 use std::time::Duration;
 
@@ -257,7 +257,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() -> Result<()> {
         b"POST /api/analytics/tiktok/track HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
     )
     .await?;
-    // Others are served meanwhile.
+    // The proxy serves other callers at the same time.
     stack
         .accepted(&json!({ "event": "Lead", "user": { "external_id": "u" } }))
         .await?;

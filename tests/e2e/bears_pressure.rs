@@ -1,4 +1,4 @@
-//! Slow, large, greedy and many callers: they are turned away, and the others are served.
+//! The proxy rejects callers that are slow, send too much or are too many. Other callers are still served.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,33 +18,33 @@ use crate::events::{event, ids, post_all};
 
 const HEAD: &str = "POST /api/analytics/tiktok/track HTTP/1.1\r\nHost: shop\r\n";
 
-/// A connection on which `sent` was said.
+/// Opens a connection and sends `sent` on it.
 async fn said(to: SocketAddr, sent: &str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(to).await?;
     stream.write_all(sent.as_bytes()).await?;
     Ok(stream)
 }
 
-/// What the proxy says until it closes the connection.
+/// Returns everything that the proxy sends until it closes the connection.
 async fn heard(mut stream: TcpStream) -> Result<String> {
     let mut all = Vec::new();
     let reading = stream.read_to_end(&mut all);
     let read = time::timeout(PATIENCE, reading)
         .await
         .context("it stays open")?;
-    // A connection that is reset behind the answer is closed as well.
+    // A reset after the answer also closes the connection.
     if let Err(error) = read {
         ensure!(error.kind() == std::io::ErrorKind::ConnectionReset, error);
     }
     Ok(String::from_utf8_lossy(&all).into_owned())
 }
 
-/// The status and body of the answer to what was said; the connection may stay open.
+/// Sends a request and returns the answer's status and body. The connection may stay open.
 async fn answer_to(to: SocketAddr, sent: &str) -> Result<String> {
     heard(said(to, &sent.replacen("Host", "Connection: close\r\nHost", 1)).await?).await
 }
 
-/// Lets this process, and the proxy that it starts next, hold as many files as they may; how many that is.
+/// Raises the limit of open files to the maximum, for this process and for the proxy that it starts next. Returns the limit.
 async fn many_files() -> Result<usize> {
     let own = std::process::id().to_string();
     let ask = [
@@ -92,7 +92,7 @@ async fn slow_callers_are_closed_and_hold_up_nobody() -> Result<()> {
     }
     post_all(&stack, &ids("e", 20)).await?;
     stack.conversions(20).await?;
-    // A body that trickles is told so.
+    // A body that arrives too slowly gets an answer that states the reason.
     let mut trickling = said(to, &format!("{HEAD}Content-Length: 100\r\n\r\n{{")).await?;
     let told = heard_to(&mut trickling, "\n").await?;
     assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
@@ -107,7 +107,7 @@ async fn slow_callers_are_closed_and_hold_up_nobody() -> Result<()> {
         .context("slow callers are left alone")?
 }
 
-/// What the proxy says, up to these words at least.
+/// Reads from the proxy until the text contains `words`.
 async fn heard_to(stream: &mut TcpStream, words: &str) -> Result<String> {
     let mut heard = String::new();
     let mut some = [0; 512];
@@ -138,7 +138,8 @@ async fn a_body_over_256_kib_is_refused_whether_or_not_it_says_so() -> Result<()
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
         assert!(answer.contains("too_large"), "{answer}");
     }
-    // Nobody is cut off while he still sends, or he might not hear the answer; the connection serves on.
+    // The proxy does not close a connection while the caller still sends, or the caller might miss the answer. The connection
+    // then accepts another request.
     sender.write_all(padded(more).as_bytes()).await?;
     let fits = format!("{HEAD}Connection: close\r\nContent-Length: {most}\r\n\r\n");
     sender
@@ -192,7 +193,7 @@ async fn of_many_calls_at_once_each_is_taken_or_told_to_come_back() -> Result<()
     ensure!(files > 2 * CALLS, "at most {files} files may be open");
     let stack = Stack::start(&[("DUET_RATE_LIMIT", "off"), ("DUET_SEND_LIMIT", "off")]).await?;
     let to = stack.address();
-    // Every connection is there; then all requests are there at once.
+    // First every connection is open. Then all requests are sent at once.
     let mut calls = Vec::new();
     for number in 0..CALLS {
         let body = event(&format!("e{number}")).to_string();
@@ -224,14 +225,14 @@ async fn of_many_calls_at_once_each_is_taken_or_told_to_come_back() -> Result<()
     Ok(())
 }
 
-/// Opens so many connections without a whole request, and is served on another one, long before they would be
-/// closed if there were room for all.
+/// Opens the given number of connections without a complete request. Expects that the proxy serves another connection long
+/// before the timeout of the idle ones.
 async fn served_beside(connections: usize, stack: &Stack) -> Result<()> {
     let mut idle = Vec::new();
     for _ in 0..connections {
         idle.push(said(stack.address(), HEAD).await?);
     }
-    // From when all of them stand: how long that takes is the machine's business.
+    // The timeout begins after all connections are open, because opening them takes longer on a slow machine.
     let event = event("a");
     let served = time::timeout(Duration::from_secs(15), stack.accepted(&event)).await;
     served.context("nobody is served beside idle connections")??;

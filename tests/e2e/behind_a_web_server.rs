@@ -1,5 +1,5 @@
-//! The web servers' configurations of `deploy/`, with the real servers in front of the real proxy. They have to be
-//! installed: `cargo test -p duet-tests --test e2e behind_a_web_server -- --ignored`.
+//! Tests the web servers' configurations in `deploy/` with real web servers in front of the real proxy. The servers must be
+//! installed. Command: `cargo test -p duet-tests --test e2e behind_a_web_server -- --ignored`.
 
 use std::{
     fs,
@@ -83,7 +83,7 @@ async fn caddy(folder: &Path, proxy: SocketAddr) -> Result<(Child, u16)> {
     Ok((started("caddy", &args, &environment)?, port))
 }
 
-/// Two customers, who write whatever they like into their headers, and the shop's page in their browsers.
+/// Sends requests of two customers with forged headers, and requests of the shop's page in their browsers.
 async fn visit(stack: &Stack, port: u16) -> Result<()> {
     let shop = format!("http://127.0.0.1:{port}");
     let customer = Client::builder().local_address(outward()?).build()?;
@@ -103,7 +103,7 @@ async fn visit(stack: &Stack, port: u16) -> Result<()> {
         let request = request.header("x-forwarded-host", "evil.example");
         request.body(event(id).to_string())
     };
-    // Each has a share of its own: the proxy sees who they are, and not who they say they are.
+    // Each customer has a separate rate limit. The proxy uses the real addresses, not the forged ones.
     for (client, id, forged, status) in [
         (&customer, "a", "198.51.100.1", 202),
         (&customer, "b", "198.51.100.2", 429),
@@ -145,7 +145,7 @@ async fn visit(stack: &Stack, port: u16) -> Result<()> {
     Ok(())
 }
 
-/// This machine's own address, as others see it. Nothing is sent to find out.
+/// Returns this machine's own address in the network, without sending anything.
 fn outward() -> Result<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.connect("203.0.113.1:9")?;

@@ -1,4 +1,4 @@
-//! One address that sends as much as it may is in nobody's way.
+//! An address that uses its whole rate limit does not delay other addresses.
 
 use anyhow::{Context, Result};
 use duet_sandbox::{Fault, LoggedRequest};
@@ -10,7 +10,7 @@ use crate::events::event;
 const STRANGER: &str = "203.0.113.7";
 const CUSTOMER: &str = "203.0.113.8";
 
-/// Posts from an address that a trusted proxy has seen; the status.
+/// Posts from an address that a trusted proxy reports. Returns the status.
 async fn post_from(stack: &Stack, address: &str, body: &Value) -> Result<u16> {
     let request = stack.track(body)?.header("x-forwarded-for", address);
     Ok(Answer::to(request).await?.status.as_u16())
@@ -25,7 +25,7 @@ fn bodies(kind: &str, count: usize) -> Value {
     json!({ "events": events.collect::<Vec<_>>() })
 }
 
-/// The ids of the events of a request.
+/// Returns the ids of a request's events.
 fn ids_in(request: &LoggedRequest) -> Result<Vec<String>> {
     let body = request.body.as_ref().context("there is no body")?;
     let events = body["data"].as_array().context("there are no events")?;
@@ -33,7 +33,7 @@ fn ids_in(request: &LoggedRequest) -> Result<Vec<String>> {
     Ok(ids.map(str::to_owned).collect())
 }
 
-/// The requests that TikTok took before the one with this event, and that one.
+/// Returns the requests that TikTok accepted before the one with this event, and then this request.
 fn up_to(stack: &Stack, id: &str) -> Result<(Vec<Vec<String>>, Vec<String>)> {
     let mut before = Vec::new();
     for request in stack.requests() {
@@ -60,7 +60,7 @@ async fn a_burst_of_one_address_is_overtaken_by_anothers_purchase() -> Result<()
     let outage = stack.sandbox.inject(Fault::BadGateway {});
     let mut refused = 0;
     for count in 0..100 {
-        // Views, and money too: neither fills the first class.
+        // Neither views nor money events of one address can fill the first class.
         let kind = if count % 4 == 0 {
             "Purchase"
         } else {
@@ -78,7 +78,7 @@ async fn a_burst_of_one_address_is_overtaken_by_anothers_purchase() -> Result<()
     stack.sandbox.remove_fault(outage);
     stack.conversions(usize::try_from(waiting)? + 1).await?;
     let (before, with) = up_to(&stack, "the-customers")?;
-    // What TikTok was asked with when it was back, and what the stranger may have in the first class.
+    // The first requests after the outage, and the stranger's share of the first class.
     assert!(before.len() <= 3, "{} requests before it", before.len());
     let ahead: usize = before.iter().map(Vec::len).sum();
     let behind = usize::try_from(waiting)? - ahead - with.len();
@@ -99,17 +99,17 @@ async fn a_body_costs_its_events_and_is_taken_whole_or_not_at_all() -> Result<()
             .collect();
         json!({ "events": events })
     };
-    // Six of ten; too few are left for six more, which cost one; three that are left.
+    // Six events of ten are accepted. Six more exceed the limit, and the rejection costs one. Three more are accepted.
     for (kind, count, status) in [("a", 6, 202), ("b", 6, 429), ("c", 3, 202), ("d", 1, 429)] {
         let answered = post_from(&stack, STRANGER, &body(kind, count)).await?;
         assert_eq!(answered, status, "{kind}");
     }
-    // A body that is larger than the burst costs the burst.
+    // A body with more events than the burst uses the whole burst.
     for (kind, count, status) in [("e", 40, 202), ("f", 1, 429)] {
         let answered = post_from(&stack, CUSTOMER, &body(kind, count)).await?;
         assert_eq!(answered, status, "{kind}");
     }
-    // Who may send nothing more may still ask for an order.
+    // An address that may not send more events can still ask for an order's status.
     let ask = stack.request("GET", "/api/orders/PHO7K3M9Q2X")?;
     let asked = Answer::to(ask.header("x-forwarded-for", STRANGER)).await?;
     assert_eq!(asked.status.as_u16(), 200);

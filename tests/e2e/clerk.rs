@@ -1,4 +1,4 @@
-//! A session with Clerk says who a visitor is, and nothing else about it can.
+//! A valid session with Clerk identifies a visitor. Nothing else about a session does.
 
 use std::{
     fmt::Write,
@@ -18,14 +18,14 @@ use tokio::{process::Command, task::JoinSet, time};
 
 use crate::keeps_secrets::content;
 
-const USER: &str = "user_2abcDEF";
-/// SHA-256 of it.
+pub(crate) const USER: &str = "user_2abcDEF";
+/// The SHA-256 of `USER`.
 const DIGEST: &str = "6d2d23ed645414b1cb2149eca473460493d4b387057afde07e344bd15ae526b3";
 const SHOP: &str = "https://shop.example";
-/// Its cookies end with `_RK90Hasd`.
+/// A publishable key. The names of its cookies end with `_RK90Hasd`.
 const PUBLISHABLE: &str = "pk_test_ZXhhbXBsZS1hcHAtMS5jbGVyay5hY2NvdW50cy5kZXYk";
 
-/// A proxy that knows the sandbox's Clerk.
+/// Starts a proxy that uses the sandbox's Clerk.
 async fn start() -> Result<Stack> {
     start_with(|_| {}).await
 }
@@ -45,8 +45,8 @@ async fn start_with(before: impl FnOnce(&duet_sandbox::Sandbox)) -> Result<Stack
     Ok(stack)
 }
 
-/// Its keys are loaded.
-async fn warm() -> Result<Stack> {
+/// Starts such a proxy and waits until it has loaded Clerk's keys.
+pub(crate) async fn warm() -> Result<Stack> {
     let stack = start().await?;
     stack.until("the keys are loaded", is_ready).await?;
     Ok(stack)
@@ -56,7 +56,7 @@ async fn is_ready(stack: &Stack) -> Result<bool> {
     Ok(stack.get("/readyz").await?.body["checks"]["clerk"] == "ok")
 }
 
-fn minted(stack: &Stack, mint: &Mint) -> Result<String> {
+pub(crate) fn minted(stack: &Stack, mint: &Mint) -> Result<String> {
     let mint = Mint {
         azp: mint.azp.clone().or_else(|| Some(SHOP.to_owned())),
         ..mint.clone()
@@ -76,7 +76,7 @@ fn with_cookie(stack: &Stack, id: &str, cookie: &str) -> Result<RequestBuilder> 
     Ok(stack.track(&lead(id))?.header("cookie", cookie))
 }
 
-fn with_bearer(stack: &Stack, id: &str, token: &str) -> Result<RequestBuilder> {
+pub(crate) fn with_bearer(stack: &Stack, id: &str, token: &str) -> Result<RequestBuilder> {
     Ok(stack.track(&lead(id))?.bearer_auth(token))
 }
 
@@ -84,7 +84,7 @@ async fn status(request: RequestBuilder) -> Result<StatusCode> {
     Ok(Answer::to(request).await?.status)
 }
 
-/// The `external_id` that TikTok got for an event.
+/// Returns the `external_id` that TikTok received for an event.
 fn external_id(stack: &Stack, id: &str) -> Option<Value> {
     let conversions = stack.sandbox.conversions_of(id);
     conversions.first()?.user.get("external_id").cloned()
@@ -137,7 +137,7 @@ async fn other_instances_cookies_on_the_same_domain_change_nothing() -> Result<(
     let token = minted(&stack, &Mint::of(USER))?;
     let now_s = stack.sandbox.clock().now_ms() / 1000;
     let before = now_s - 100;
-    // A token of another instance; its signature does not matter.
+    // A token of another Clerk instance. The token's signature does not matter.
     let other =
         "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2NsZXJrLm90aGVyLmV4YW1wbGUiLCJpYXQiOjF9.c2ln";
     let foreign = (0..20).fold(String::new(), |mut line, number| {
@@ -298,7 +298,7 @@ async fn an_impersonated_session_sends_tiktok_nothing() -> Result<()> {
 async fn a_new_key_is_found_with_one_question_and_a_flood_of_others_asks_no_more() -> Result<()> {
     let started = Instant::now();
     let stack = warm().await?;
-    // The keys were loaded when the proxy started; from then on there is one question in ten seconds.
+    // The proxy loaded the keys at its start. After this it asks at most once in ten seconds.
     let most = || 1 + started.elapsed().as_secs() / 10;
     stack.sandbox.clerk().rotate(OldKey::Removed);
     for number in 0..50 {
@@ -315,7 +315,7 @@ async fn a_new_key_is_found_with_one_question_and_a_flood_of_others_asks_no_more
     }
     let asked = stack.sandbox.clerk().key_set_hits();
     assert!(asked <= most(), "{asked}");
-    // The pause after the first question has to pass.
+    // Wait until the pause after the first request has ended.
     stack
         .until("the new key is known", async |stack| {
             let token = minted(stack, &Mint::of(USER))?;
@@ -369,7 +369,7 @@ async fn a_start_without_keys_is_degraded_and_recovers() -> Result<()> {
         status(with_bearer(&stack, "late", &token)?).await?,
         StatusCode::ACCEPTED
     );
-    // What was loaded serves on without Clerk.
+    // The proxy uses the loaded keys while Clerk is unavailable.
     stack.sandbox.clerk().answer_with(KeySetAnswer::Error);
     assert_eq!(
         status(with_bearer(&stack, "on", &token)?).await?,

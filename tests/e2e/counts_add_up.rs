@@ -1,4 +1,4 @@
-//! `/metrics` agrees with itself and with `docs/delivery.md`.
+//! The values in `/metrics` agree with each other and with `docs/delivery.md`.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -16,8 +16,8 @@ use crate::{
     pays::{PRICE, Shop},
 };
 
-/// A run in which everything happens that is counted: events are delivered, refused, repeated, invalid, some still
-/// wait, and a bank tells of a payment.
+/// Runs a proxy until every metric has a value. Events are delivered, refused, repeated and invalid. Some events still wait,
+/// and a bank reports a payment.
 async fn mixed_run() -> Result<Stack> {
     let shop = Shop::open(&[("DUET_MONEY_EVENTS", "open"), ("DUET_LOG", "info")]).await?;
     shop.pay("NOBODYS0RDER", 50_000).await?;
@@ -62,11 +62,11 @@ async fn what_was_accepted_has_ended_or_waits() -> Result<()> {
     assert_eq!(metrics.sum("duet_payments_total"), 1);
     assert_eq!(metrics.count("duet_events_duplicate_total"), 20);
     assert_eq!(metrics.sum("duet_events_invalid_total"), 1);
-    // Posts: 2 of the first events, then 1 each.
+    // The first 130 events take 2 posts. Each later group of events takes 1 post.
     assert_eq!(metrics.count("duet_requests_total{status=\"202\"}"), 5);
     assert_eq!(metrics.count("duet_requests_total{status=\"422\"}"), 1);
     assert_eq!(metrics.count("duet_request_seconds_count"), 6);
-    // Dead letters never reached TikTok, so they say nothing about how long that takes.
+    // Dead letters never reached TikTok, so the delivery time does not include them.
     assert_eq!(metrics.count("duet_delivery_seconds_count"), 130);
     assert_eq!(metrics.count("duet_ready"), 1);
     assert_eq!(metrics.count("duet_test_mode"), 0);
@@ -106,7 +106,7 @@ async fn the_page_lists_every_metric_and_no_other() -> Result<()> {
     Ok(())
 }
 
-/// Expects these sums in one reading of the metrics, and that it balances.
+/// Expects these sums in one reading of the metrics, and that the sums balance.
 async fn balance(stack: &Stack, terms: &[(&str, i64)]) -> Result<()> {
     let metrics = stack.metrics().await?;
     for (name, events) in terms {
@@ -156,7 +156,7 @@ async fn every_reading_balances_through_kills_replays_payments_and_a_failed_sync
     )
     .await?;
 
-    // A process finds what another left.
+    // A new process finds the events that the earlier process left.
     shop.stack.kill().await?;
     shop.stack.run_proxy().await?;
     balance(
@@ -165,20 +165,20 @@ async fn every_reading_balances_through_kills_replays_payments_and_a_failed_sync
     )
     .await?;
 
-    // The payment releases one event and adds its own; the other order's event is withdrawn.
+    // The payment releases one event and adds its own event. The event of the other order is withdrawn.
     shop.pay("PHO7K3M9Q2X", PRICE).await?;
     balance(&shop.stack, &[(ACCEPTED, 1), (PENDING, 7), (HELD, 1)]).await?;
     let withdraw = ["orders", "withdraw", "PHO7K3M9Q2Y"];
     shop.stack.command(&withdraw).await?;
     balance(&shop.stack, &[(ENDED, 1), (PENDING, 7), (HELD, 0)]).await?;
 
-    // Two dead letters are pending again; the third is held again.
+    // Two dead letters are pending again. The third one is held again.
     dead_letters(&shop.stack, &["replay", "--all"]).await?;
     balance(&shop.stack, &[(REPLAYED, 3), (PENDING, 9), (HELD, 1)]).await?;
 
     let view =
         json!({ "event": "ViewContent", "event_id": "unsure", "user": { "external_id": "u" } });
-    // The caller gets 503, and the event is stored nevertheless.
+    // The caller receives 503, but the event is stored.
     let faults = shop.stack.faults()?;
     faults.fail_next(Call::Fdatasync, 1, Data::Kept)?;
     let answer = Answer::to(shop.stack.track(&view)?).await?;

@@ -1,4 +1,4 @@
-//! A repeat is recognised, wherever and whenever it comes.
+//! The proxy recognises a repeated event, at any time and by any way.
 
 use anyhow::Result;
 use duet_tests::Stack;

@@ -1,4 +1,5 @@
-//! Damage in the data directory: a sentence that names it, and nothing is changed; one bad row is one bad row.
+//! Tests damaged files in the data directory. The proxy names the damaged file and changes nothing. A damaged row affects no
+//! other row.
 
 use std::{
     fs,
@@ -15,7 +16,7 @@ use crate::{
     pays::{PRICE, Shop, transfer},
 };
 
-/// Every file below a folder.
+/// Returns every file in a folder and its subfolders.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -29,7 +30,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether a start reads this file: an older manifest it does not.
+/// Whether the proxy reads this file at its start. The proxy does not read an older manifest.
 fn is_read(file: &Path) -> Result<bool> {
     let name = file.file_name().and_then(|name| name.to_str());
     let Some(number) = name.and_then(|name| name.strip_prefix('v')?.parse::<u64>().ok()) else {
@@ -41,7 +42,7 @@ fn is_read(file: &Path) -> Result<bool> {
 
 type Damage = fn(&mut Vec<u8>);
 
-/// Ways to spoil a file.
+/// Ways to damage a file.
 const DAMAGES: [(&str, Damage); 3] = [
     ("emptied", |bytes| bytes.clear()),
     ("cut", |bytes| bytes.truncate(bytes.len() / 2)),
@@ -59,14 +60,14 @@ async fn a_damaged_file_of_any_kind_is_named_at_the_start() -> Result<()> {
     let stack = &mut shop.stack;
     stack.conversions(1).await?;
     stack.stop().await?;
-    // Files that nothing refers to any more are removed at a start.
+    // A start removes files that nothing refers to.
     stack.run_proxy().await?;
     stack.stop().await?;
     let folder = stack.data_dir();
     let mut kinds = 0;
     for file in files(&folder)? {
         let name = file.strip_prefix(&folder)?.display().to_string();
-        // What a journal's end may look like after a power cut, other tests say.
+        // Other tests check the end of a journal after a power failure.
         let is_journal = file.extension().is_some_and(|kind| kind == "jnl");
         if name == "lock" || is_journal || !is_read(&file)? {
             continue;
@@ -81,7 +82,7 @@ async fn a_damaged_file_of_any_kind_is_named_at_the_start() -> Result<()> {
             let (well, said) = ended.with_context(|| format!("{name} {damage}"))?;
             assert!(!well, "{name} {damage}");
             assert!(!said.contains("panicked"), "{name} {damage}: {said}");
-            // Where a manifest and the file that names it disagree, either may be the damaged one.
+            // If a manifest and the file that names it disagree, either of them can be damaged.
             let place = name.strip_suffix("current").unwrap_or(&name);
             assert!(said.contains(place), "{name} {damage}: {said}");
             assert!(fs::read(&file)? == bytes, "{name} {damage}: it was changed");
@@ -148,7 +149,7 @@ async fn a_damaged_end_of_a_journal_is_named_after_a_stop_and_cut_off_after_a_ki
     stack.run_proxy().await
 }
 
-/// Puts a row into the store of a proxy that does not run.
+/// Writes a row into the store of a stopped proxy.
 fn plant(stack: &Stack, key: &str, value: &str) -> Result<()> {
     let database = fjall::Database::builder(stack.data_dir()).open()?;
     let orders = database.keyspace("orders", fjall::KeyspaceCreateOptions::default)?;
@@ -170,7 +171,7 @@ async fn a_row_that_does_not_read_back_fails_its_own_calls_alone() -> Result<()>
         event["properties"]["order_id"] = json!(order);
         event
     };
-    // Together, so that they are written together.
+    // Post the events together, because they must be written together.
     let outage = stack.sandbox.inject(Fault::BadGateway {});
     for round in 0..20 {
         let good = [format!("good-{round}-a"), format!("good-{round}-b")];

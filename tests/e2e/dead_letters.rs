@@ -1,16 +1,16 @@
-//! What TikTok refused is kept, shown and replayed by one command, beside a running proxy or without one.
+//! The command `dead-letters` shows and replays the events that TikTok refused, with or without a running proxy.
 
 use anyhow::Result;
 use duet_sandbox::Fault;
 use duet_tests::Stack;
 use serde_json::{Value, json};
 
-/// What `duet-proxy dead-letters` says.
+/// Returns the output of `duet-proxy dead-letters`.
 pub(crate) async fn dead_letters(stack: &Stack, words: &[&str]) -> Result<String> {
     stack.command(&[&["dead-letters"], words].concat()).await
 }
 
-/// A stack with two dead letters and no fault left.
+/// Starts a stack with two dead letters and without faults.
 async fn refused() -> Result<Stack> {
     let stack = Stack::start(&[]).await?;
     let fault = stack.sandbox.inject(Fault::RefuseEvent {

@@ -1,4 +1,4 @@
-//! What is posted reaches TikTok, in the form TikTok documents.
+//! Posted events reach TikTok in the format that TikTok documents.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! What got a 202 arrives, whenever the process ends and whatever TikTok does meanwhile.
+//! An event with the answer 202 reaches TikTok, even if the process ends at any moment and TikTok has faults.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,7 +15,7 @@ use crate::events::{arrived, event, ids};
 
 const ROUNDS: usize = 12;
 
-/// What callers were told.
+/// The answers that callers received.
 #[derive(Default)]
 struct Told {
     accepted: RefCell<BTreeSet<String>>,
@@ -23,14 +23,14 @@ struct Told {
 }
 
 impl Told {
-    /// Posts single events and batches in turn until the process is gone.
+    /// Posts single events and batches in turn until the process has ended.
     async fn post(&self, stack: &Stack) -> Result<()> {
         loop {
             let post = self.posts.replace(self.posts.get() + 1);
             let batch = if post.is_multiple_of(2) { 1 } else { 7 };
             let ids = ids(&format!("{post}-"), batch);
             let events: Vec<_> = ids.iter().map(|id| event(id)).collect();
-            // A call that broke off may have been taken or not: its caller does not know.
+            // A call without an answer may or may not be stored. Its caller cannot know.
             let Ok(answer) = Answer::to(stack.track(&json!({ "events": events }))?).await else {
                 return Ok(());
             };
@@ -39,7 +39,7 @@ impl Told {
         }
     }
 
-    /// Has callers post until the process has got `signal`, at a moment that nobody has chosen.
+    /// Lets callers post until the process receives `signal` at a random moment.
     async fn post_until(&self, signal: &str, stack: &Stack) -> Result<()> {
         let enough = self.accepted.borrow().len() + any_below(500);
         let end = async {
@@ -55,7 +55,7 @@ impl Told {
         Ok(())
     }
 
-    /// Everything accepted has arrived, and nothing waits.
+    /// Expects that every accepted event has arrived and no event waits.
     async fn all_arrive(&self, stack: &Stack) -> Result<()> {
         stack
             .until("nothing waits", async |stack| {
@@ -94,7 +94,7 @@ async fn stack() -> Result<Stack> {
     .await
 }
 
-/// What TikTok does in a round: takes events and says nothing, is down, is slow, or nothing wrong.
+/// Returns TikTok's fault in a round: it accepts events without an answer, is down, is slow, or has no fault.
 fn trouble(round: usize) -> Option<Injection> {
     match round % 4 {
         0 => Some(Fault::Reset {}.after_storing()),

@@ -1,4 +1,4 @@
-//! What the disk refuses is refused, and what it took is kept.
+//! The proxy rejects events that the disk cannot store, and keeps all stored events.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 use crate::events::{arrived, event};
 
-/// The most bytes that a file may grow to for the process, from now on.
+/// Limits the size of the process's files, from now on.
 async fn limit_files(stack: &Stack, bytes: &str) -> Result<()> {
     let process = stack.process()?.to_string();
     let limit = format!("--fsize={bytes}:unlimited");
@@ -59,7 +59,7 @@ async fn a_disk_error_is_a_503_and_never_a_202_and_passes_by_itself() -> Result<
     stack.sandbox.remove_fault(outage);
     let conversions = stack.conversions(2).await?;
     assert_eq!(arrived(&conversions), ["after", "before"].into());
-    // What was refused was not remembered either: it is no repeat.
+    // The proxy did not remember the rejected event. So the same event is not a duplicate.
     let again = stack.accepted(&event("refused-1")).await?;
     assert_eq!(again.body["status"], "accepted");
     stack.conversions(3).await?;
@@ -86,7 +86,7 @@ async fn what_tiktok_took_while_the_disk_failed_counts_once() -> Result<()> {
             Ok(ready && stack.metrics().await?.count("duet_queue_events") == 0)
         })
         .await?;
-    // The answer was no, but whether the disk kept what it was given nobody knows: asked again, it counts once.
+    // The request was rejected, but the disk may have stored the event. The same event again counts only once.
     let again = stack.accepted(&event("b")).await?;
     let status = again.body["status"].as_str().unwrap();
     assert!(["accepted", "duplicate"].contains(&status), "{again:?}");
@@ -106,7 +106,7 @@ async fn a_journal_that_a_crash_cut_short_opens() -> Result<()> {
     let journal = newest_journal(&stack.data_dir())?;
     let written = fs::read(&journal)?;
     let end = written.iter().rposition(|byte| *byte != 0).unwrap() as u64;
-    // As if the last write had not reached the disk whole.
+    // Cut the file as if the last write had reached the disk only in part.
     fs::File::options()
         .write(true)
         .open(&journal)?
@@ -122,7 +122,7 @@ async fn a_journal_that_a_crash_cut_short_opens() -> Result<()> {
         .await
 }
 
-/// The journal that was written to last.
+/// Returns the journal with the latest write.
 fn newest_journal(data: &Path) -> Result<PathBuf> {
     let mut journals = Vec::new();
     for entry in fs::read_dir(data)? {
@@ -169,7 +169,7 @@ async fn a_folder_that_may_only_be_read_is_said_at_the_start() -> Result<()> {
     let folder = stack.data_dir().with_file_name("read-only");
     fs::create_dir(&folder)?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o500))?;
-    // Root may write everywhere, unless that right is taken away.
+    // Root can write everywhere, unless this capability is removed.
     let mut command = if fs::metadata("/proc/self")?.uid() == 0 {
         let mut command = Command::new("setpriv");
         command.args([

@@ -1,4 +1,4 @@
-//! `duet-proxy doctor` finds what is wrong and says what to do.
+//! `duet-proxy doctor` finds problems and states the fix for each problem.
 
 use anyhow::Result;
 use duet_sandbox::Fault;
@@ -6,7 +6,7 @@ use duet_tests::{Answer, Stack, stack::binary};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-async fn doctor(stack: &Stack, settings: &[(&str, &str)]) -> Result<(bool, String)> {
+pub(crate) async fn doctor(stack: &Stack, settings: &[(&str, &str)]) -> Result<(bool, String)> {
     let output = Command::new(binary("duet-proxy")?)
         .arg("doctor")
         .env_clear()
@@ -30,7 +30,11 @@ async fn a_healthy_proxy_has_nothing_but_ok() -> Result<()> {
         healthy && said.lines().all(|line| line.starts_with("ok ")),
         "{said}"
     );
-    assert!(said.contains("in use by a running proxy"), "{said}");
+    assert!(
+        said.contains("in use by a running proxy; format ")
+            && said.contains(", which this version writes"),
+        "{said}"
+    );
     stack.stop().await?;
     let (healthy, said) = doctor(&stack, &[]).await?;
     assert!(healthy && said.contains("0 events wait"), "{said}");
@@ -41,6 +45,46 @@ async fn a_healthy_proxy_has_nothing_but_ok() -> Result<()> {
         ),
         (0, 2)
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_folder_of_an_older_version_fits_and_stays_as_it_is() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    let archive = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../proxy/tests/format-4.tar.gz"
+    );
+    let folder = tempfile::tempdir()?;
+    let mut tar = Command::new("tar");
+    tar.args(["-xzSf", archive, "-C"]);
+    assert!(tar.arg(folder.path()).status().await?.success());
+    let data = folder.path().join("data").display().to_string();
+    // The first run must not change the format.
+    for _ in 0..2 {
+        let (healthy, said) = doctor(&stack, &[("DUET_DATA_DIR", &data)]).await?;
+        assert!(
+            healthy && said.contains("format 4, which this version can read"),
+            "{said}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_version_names_the_commit_and_the_features() -> Result<()> {
+    for flag in ["--version", "-V"] {
+        let output = Command::new(binary("duet-proxy")?)
+            .arg(flag)
+            .output()
+            .await?;
+        let said = String::from_utf8(output.stdout)?;
+        let start = concat!("duet-proxy ", env!("CARGO_PKG_VERSION"), " (commit: ");
+        assert!(
+            said.starts_with(start) && said.ends_with("; features: dev)\n"),
+            "{said}"
+        );
+    }
     Ok(())
 }
 
@@ -56,7 +100,7 @@ async fn each_problem_is_named_with_what_to_do() -> Result<()> {
     assert!(!healthy);
     for words in [
         "problem  store: /proc/nowhere",
-        "problem  token and pixel: TikTok refuses: 40105",
+        "problem  token and pixel: TikTok refuses the token: 40105",
         "make a new token",
         "problem  test traffic: ALL traffic is test traffic",
         "ok       clock",
@@ -71,6 +115,31 @@ async fn each_problem_is_named_with_what_to_do() -> Result<()> {
             && said.contains("DUET_LISTEN"),
         "{said}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_variable_that_only_looks_like_a_setting_is_a_problem() -> Result<()> {
+    let stack = Stack::start(&[]).await?;
+    for (variable, words) in [
+        (
+            "DUET_TRUSTED_PROXY",
+            "the nearest one is DUET_TRUSTED_PROXIES",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "has no effect in this version yet",
+        ),
+    ] {
+        let (healthy, said) = doctor(&stack, &[(variable, "127.0.0.1")]).await?;
+        let line = said.lines().find(|line| line.starts_with("problem"));
+        assert!(!healthy, "{said}");
+        let line = line.unwrap_or_default();
+        assert!(
+            line.contains("variables") && line.contains(variable) && line.contains(words),
+            "{said}"
+        );
+    }
     Ok(())
 }
 

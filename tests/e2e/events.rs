@@ -1,4 +1,4 @@
-//! The events that these tests post where it does not matter which.
+//! Sample events for tests that can use any event.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,16 @@ use duet_sandbox::Conversion;
 use duet_tests::Stack;
 use serde_json::{Value, json};
 
-/// The most events of one post.
+/// The maximum number of events in one post.
 const MOST: usize = 100;
 
-/// An event that TikTok takes.
+/// Returns an event that TikTok accepts.
 pub(crate) fn event(id: &str) -> Value {
     json!({ "event": "Purchase", "event_id": id, "user": { "external_id": "u" },
             "properties": { "value": 99000, "currency": "VND" } })
 }
 
-/// Posts events with these ids, as many at a time as one post takes.
+/// Posts events with these ids, in posts of the maximum size.
 pub(crate) async fn post_all(stack: &Stack, ids: &[String]) -> Result<()> {
     for ids in ids.chunks(MOST) {
         let events: Vec<_> = ids.iter().map(|id| event(id)).collect();
@@ -25,7 +25,7 @@ pub(crate) async fn post_all(stack: &Stack, ids: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// As [`post_all`], with events that are not about money and so all of one class.
+/// Does what [`post_all`] does, but with events that are not about money. All these events are of one class.
 pub(crate) async fn post_views(stack: &Stack, ids: &[String]) -> Result<()> {
     for ids in ids.chunks(MOST) {
         let views = ids.iter().map(|id| {
@@ -39,14 +39,14 @@ pub(crate) async fn post_views(stack: &Stack, ids: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// `<prefix>0`, `<prefix>1` and so on.
+/// Returns the ids `<prefix>0`, `<prefix>1` and so on.
 pub(crate) fn ids(prefix: &str, count: usize) -> Vec<String> {
     (0..count)
         .map(|number| format!("{prefix}{number}"))
         .collect()
 }
 
-/// The ids that arrived.
+/// Returns the ids of the events that arrived.
 pub(crate) fn arrived(conversions: &[Conversion]) -> BTreeSet<&str> {
     let ids = conversions.iter();
     ids.filter_map(|conversion| conversion.event_id.as_deref())

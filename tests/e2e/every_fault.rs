@@ -1,4 +1,4 @@
-//! `docs/delivery.md` says what follows from every fault; here it is done, row by row.
+//! `docs/delivery.md` has a table with the effect of every fault. These tests check each row of the table.
 
 use std::{collections::BTreeSet, path::Path, rc::Rc};
 
@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::events::event;
 
-/// How many rows are tried at once.
+/// How many rows are tested at once.
 const AT_ONCE: usize = 8;
 /// Every code that TikTok's contract names.
 const CODES: [u32; 23] = [
@@ -22,21 +22,21 @@ const CODES: [u32; 23] = [
 ];
 const SETTINGS: [(&str, &str); 2] = [("DUET_SEND_LIMIT", "off"), ("DUET_LOG", "info")];
 
-/// One fault of one row, and what the row says of it.
+/// One fault of a row, and the effect that the row states.
 #[derive(Clone, Debug)]
 struct Case {
-    /// As it is injected; `None` for none.
+    /// The fault to inject. `None` for no fault.
     fault: Option<Value>,
-    /// TikTok's code, or `none`.
+    /// The code in TikTok's answer, or `none`.
     code: String,
     class: String,
-    /// What becomes of the good event and of the other one.
+    /// The outcomes of the good event and of the other event.
     events: [String; 2],
     ready: u16,
 }
 
 impl Case {
-    /// The cases of a row.
+    /// Returns the cases of a row.
     fn all_of(row: &str) -> Result<Vec<Self>> {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
         let [faults, code, class, events, ready, _] = cells[..] else {
@@ -138,7 +138,7 @@ impl Case {
             .await
     }
 
-    /// TikTok could be asked again, and is not.
+    /// Expects that the proxy sends nothing, although TikTok would answer again.
     async fn is_left_alone(&self, stack: &Stack) -> Result<()> {
         stack.sandbox.clear_faults();
         for id in ["c", "d", "e"] {
@@ -167,7 +167,7 @@ fn ended(metrics: &Metrics, outcome: &str) -> i64 {
     metrics.count(&format!("duet_events_ended_total{{outcome=\"{outcome}\"}}"))
 }
 
-/// What stands between backticks.
+/// Returns the texts between backticks.
 fn words(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
@@ -189,7 +189,7 @@ async fn every_row_of_the_table_holds() -> Result<()> {
     LocalSet::new()
         .run_until(async {
             let mut running = JoinSet::new();
-            // From the end, where the row is that takes longest.
+            // Begin at the end, because the slowest row is the last one.
             for case in cases()?.into_iter().rev() {
                 let places = Rc::clone(&places);
                 running.spawn_local(async move {
@@ -213,7 +213,7 @@ fn every_fault_of_the_sandbox_has_a_row() -> Result<()> {
     let in_rows: BTreeSet<_> = in_rows
         .filter_map(|fault| fault["fault"].as_str())
         .collect();
-    // Who asks for a fault that is not there is told all that are.
+    // The error for an unknown fault lists all known faults.
     let unknown = Injection::try_from(json!({ "fault": "?" }))
         .unwrap_err()
         .to_string();

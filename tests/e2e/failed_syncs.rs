@@ -1,4 +1,4 @@
-//! A disk that fails for a moment: nobody is promised more than it has, and what it has is delivered.
+//! Tests a disk that fails for a moment. The proxy confirms only stored events, and delivers all stored events.
 
 use anyhow::{Result, ensure};
 use duet_sandbox::{Fault as Trouble, Instruction};
@@ -13,12 +13,12 @@ use crate::{
     pays::{PRICE, Shop, transfer},
 };
 
-/// An event that takes several pages of the disk.
+/// Returns an event that needs several pages of the disk.
 fn large(id: &str) -> Value {
     with_noise(event(id), &mut Random::new(1), 2500)
 }
 
-/// Posts a large event while the one sync that it needs fails.
+/// Posts a large event while the sync for this event fails.
 async fn refused(stack: &Stack, id: &str, data: Data) -> Result<()> {
     stack.faults()?.fail_next(Call::Fdatasync, 1, data)?;
     let answer = Answer::to(stack.track(&large(id))?).await?;
@@ -120,7 +120,7 @@ async fn a_bank_that_was_thanked_after_a_failed_sync_need_not_come_again() -> Re
         transaction_id: Some(41),
         ..transfer(ORDER, PRICE)
     };
-    // The event that waits for the payment, and so is part of what it changes.
+    // This event waits for the payment. So the payment changes the event too.
     let claim = json!({ "event": "CompletePayment", "properties": { "order_id": ORDER },
                         "user": { "external_id": "u" } });
     let claim = with_noise(claim, &mut Random::new(1), 2500);
@@ -159,7 +159,7 @@ async fn what_waits_is_told_while_nothing_can_be_sent() -> Result<()> {
     Ok(())
 }
 
-/// Sends as the SDK does: again after a 503, which a commit gets that is under way when the store fails.
+/// Sends again after a 503, as the SDK does. A commit that runs while the store fails receives a 503.
 async fn sent_until_accepted(stack: &Stack, body: &Value) -> Result<()> {
     stack
         .until("it is accepted", async |stack| {
@@ -169,7 +169,7 @@ async fn sent_until_accepted(stack: &Stack, body: &Value) -> Result<()> {
         .await
 }
 
-/// Numbers that do not pack.
+/// Random numbers that cannot be compressed.
 struct Random(u64);
 
 impl Random {
@@ -193,7 +193,7 @@ fn with_noise(mut event: Value, random: &mut Random, words: usize) -> Value {
     event
 }
 
-/// Events that soon fill the store's memory.
+/// Returns events that soon fill the store's memory.
 fn bulky(round: u64) -> Value {
     let mut random = Random::new(round + 1);
     let events: Vec<_> = (0..100)

@@ -1,4 +1,4 @@
-//! The library that makes a disk fail and moves the clock does what the tests that rely on it are told.
+//! Tests the library that makes a disk fail and moves the clock. Other tests rely on this library.
 
 use std::{fs, path::Path, process::Output};
 
@@ -10,7 +10,7 @@ use duet_tests::{
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// A folder whose files fail on command, and a place beside it where none do.
+/// A folder whose files fail on command, and a second folder whose files do not fail.
 struct Disk {
     faults: Faults,
     place: TempDir,
@@ -31,7 +31,7 @@ impl Disk {
         Ok(command.output().await?)
     }
 
-    /// Writes a file as `dd` does, and says what went wrong.
+    /// Writes a file with `dd` and returns the error, if any.
     async fn write(&self, to: &str, how: &str) -> Result<Result<(), String>> {
         let (from, to, how) = (
             format!("if={}", self.path("new").display()),
@@ -126,7 +126,7 @@ async fn the_clock_stands_where_it_is_set() -> Result<()> {
         let said = disk.run("date", &["+%s"]).await?.stdout;
         seconds.push(String::from_utf8(said)?.trim().parse::<i64>()?);
     }
-    // A day, and whatever went by between the questions.
+    // The difference is a day plus the real time between the two readings.
     assert!(seconds[1] - seconds[0] >= 86_400, "{seconds:?}");
     assert!(seconds[2] - seconds[1] >= 86_400, "{seconds:?}");
     Ok(())

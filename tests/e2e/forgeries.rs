@@ -1,4 +1,4 @@
-//! What somebody tries who wants a conversion that did not happen, or wants to hide one that did.
+//! Tests attacks that try to report a false conversion, or to hide a real conversion.
 
 use anyhow::Result;
 use duet_tests::{Answer, Stack};

@@ -1,4 +1,4 @@
-//! `duet-proxy healthcheck`: what a container is asked instead of having a shell.
+//! Tests `duet-proxy healthcheck`. A container without a shell uses this command as its health check.
 
 use anyhow::Result;
 use duet_tests::{Stack, stack::binary};
@@ -24,7 +24,7 @@ async fn a_proxy_that_answers_is_healthy_and_one_that_is_gone_is_not() -> Result
     }
     assert!(stack.stop().await?);
     let (healthy, said) = healthy(&stack.address().to_string()).await?;
-    assert!(!healthy && said.contains("nobody listens"), "{said}");
+    assert!(!healthy && said.contains("a proxy must listen"), "{said}");
     Ok(())
 }
 

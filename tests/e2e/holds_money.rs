@@ -1,4 +1,4 @@
-//! A page's word for a payment waits until it is true.
+//! The proxy holds a page's event about a payment until a provider confirms the payment.
 
 use anyhow::{Result, ensure};
 use duet_sandbox::Conversion;
@@ -31,7 +31,7 @@ fn page(event: &str, value: i64) -> Value {
     })
 }
 
-/// Posts as a browser at a public address does.
+/// Posts an event as a browser with a public address does.
 async fn post(stack: &Stack, body: &Value) -> Result<Answer> {
     let request = stack.track(body)?.header("x-forwarded-for", "203.0.113.7");
     Answer::to(request.header("user-agent", "Mozilla/5.0 (shop)")).await
@@ -130,7 +130,7 @@ async fn an_unpaid_order_is_never_a_conversion() -> Result<()> {
         };
         assert_eq!(answer.body["status"], expected, "{name}");
     }
-    // Whatever is accepted after it arrives after it.
+    // This event is accepted last. If the proxy had sent a held event, that one would arrive first.
     stack.accepted(&json!({ "event": "ViewContent" })).await?;
     let conversions = stack.conversions(1).await?;
     assert_eq!(conversions[0].event, "ViewContent");
@@ -161,7 +161,7 @@ async fn an_operator_is_told_that_nothing_can_verify_payments() -> Result<()> {
     let stack = Stack::start(&[("DUET_MONEY_EVENTS", "verified")]).await?;
     let answer = post(&stack, &page("Subscribe", 99_000)).await?;
     assert_eq!(answer.body["status"], "held");
-    assert!(stack.log().contains("there is no payment webhook"));
+    assert!(stack.log().contains("no payment webhook is set up"));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Personal values and secrets are nowhere but where they have to be.
+//! Personal values and secrets appear only in places that need them.
 
 use std::{fs, path::Path};
 
@@ -94,7 +94,7 @@ async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
     let stored = content(&stack.data_dir())?;
     assert!(stored.len() > 1000, "nothing was stored");
     for canary in CANARIES {
-        // What nobody can read as a person's (an unknown key's name) may be repeated to the one who sent it.
+        // The name of an unknown key is not personal, so the answer to its sender may repeat it.
         let found = said.replace("user.canary-user-17", "");
         assert!(!found.contains(canary), "{canary} was said");
         assert!(
@@ -114,8 +114,8 @@ async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
 #[tokio::test]
 async fn no_canary_is_in_what_is_kept_of_a_refusal() -> Result<()> {
     let mut stack = Stack::start(&[("DUET_COUNTRY", "VN"), ("DUET_LOG", "trace")]).await?;
-    // TikTok repeats the token, as services do that say what they refuse. The last refusal is for good: the events may
-    // come together or one by one.
+    // TikTok's message repeats the token, as some services do. The last refusal is permanent, because the events can arrive
+    // together or one by one.
     let refusal = |code| {
         let message = Some(format!("Invalid for Access-Token sandbox-token: {code}"));
         Fault::Code { code, message }
@@ -152,7 +152,7 @@ async fn no_canary_is_in_what_is_kept_of_a_refusal() -> Result<()> {
     Ok(())
 }
 
-/// Everything in a folder, without the zeros that files were set up with.
+/// Returns the content of all files in a folder, without the zeros of preallocated files.
 pub(crate) fn content(folder: &Path) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -1,4 +1,4 @@
-//! With `DUET_LOG_FORMAT=json` every line can be read by a machine, whatever happens.
+//! With `DUET_LOG_FORMAT=json` every log line is valid JSON, also in case of errors.
 
 use anyhow::{Context, Result};
 use duet_sandbox::Fault;
@@ -12,7 +12,10 @@ async fn every_line_is_json_with_its_time_its_level_and_its_words() -> Result<()
     let mut stack = Stack::start(&[
         ("DUET_LOG_FORMAT", "json"),
         ("DUET_SEND_PARALLEL", "1"),
-        ("DUET_CONSOLE_TOKEN", "without effect in this version"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "without effect in this version",
+        ),
     ])
     .await?;
     stack.sandbox.inject(Fault::BadGateway {}.times(1));
@@ -55,14 +58,14 @@ async fn every_line_is_json_with_its_time_its_level_and_its_words() -> Result<()
         (
             "INFO",
             "taking events",
-            json!({ "pixel": "CDUETSANDBOX00000001" }),
+            json!({ "pixels": "CDUETSANDBOX00000001" }),
         ),
         (
             "WARN",
             "has no effect in this version yet",
-            json!({ "variable": "DUET_CONSOLE_TOKEN" }),
+            json!({ "variable": "OTEL_EXPORTER_OTLP_ENDPOINT" }),
         ),
-        ("WARN", "TikTok took nothing", json!({ "attempts": 1 })),
+        ("WARN", "TikTok request failed", json!({ "attempts": 1 })),
         (
             "ERROR",
             "TikTok refuses the token",

@@ -1,4 +1,4 @@
-//! What got a 202 arrives: through kills, outages and refusals.
+//! An event with the answer 202 reaches TikTok, even after kills, outages and refusals.
 
 use std::collections::BTreeSet;
 
@@ -177,7 +177,7 @@ async fn a_stop_signal_in_an_outage_keeps_what_waits() -> Result<()> {
     let outage = stack.sandbox.inject(Fault::BadGateway {});
     stack.accepted(&event("a")).await?;
     assert!(stack.stop().await?, "{}", stack.log());
-    assert!(stack.log().contains("stays on disk"));
+    assert!(stack.log().contains("stay on disk"));
     stack.sandbox.remove_fault(outage);
     stack.run_proxy().await?;
     stack.conversions(1).await?;

@@ -1,4 +1,4 @@
-//! What Duet promises, one module a promise, with the real binaries over real HTTP.
+//! Tests Duet's promises with the real binaries over real HTTP. Each module tests one promise.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,11 +9,14 @@
     reason = "what a run happened to meet is worth knowing and not worth a failure"
 )]
 
+mod alarms;
 mod answers;
 mod bears_pressure;
 mod behind_a_web_server;
 mod bursts;
 mod clerk;
+mod cluster;
+mod console;
 mod counts_add_up;
 mod counts_once;
 mod damaged_files;
@@ -42,9 +45,14 @@ mod origins;
 mod outage;
 mod pays;
 mod private_files;
+mod provider_pages;
+mod providers;
 mod reads_headers;
 mod rejects_early;
 mod servers;
 mod settings;
+mod two_pixels;
+mod upgrades;
 mod waits;
+mod why;
 mod wrong_clock;

@@ -1,4 +1,4 @@
-//! What an operator does with a proxy over the years: another token, another machine, an older copy.
+//! Tests the tasks of an operator over the years: a new token, a new machine, an older copy of the data.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ use crate::events::{arrived, event};
 async fn a_new_token_in_the_file_and_a_restart_lose_nothing() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("token");
-    // As after a rotation in Events Manager: TikTok knows the new token only.
+    // After a rotation in Events Manager, TikTok accepts only the new token.
     fs::write(&file, "the-old-token\n")?;
     let settings = [
         ("TIKTOK_ACCESS_TOKEN", ""),
@@ -52,7 +52,7 @@ async fn a_copy_of_a_stopped_proxys_folder_is_the_whole_of_it() -> Result<()> {
     let copy = elsewhere.path().join("copy");
     copied(&stack.data_dir(), &copy)?;
 
-    // The machine is gone; another gets the copy.
+    // The machine is lost. Another machine receives the copy.
     fs::remove_dir_all(stack.data_dir())?;
     copied(&copy, &stack.data_dir())?;
     stack.sandbox.remove_fault(outage);
@@ -93,7 +93,7 @@ async fn an_older_copy_sends_again_under_the_same_ids_and_counts_once() -> Resul
     Ok(())
 }
 
-/// `cp -a`, as the page on deploying says.
+/// Copies with `cp -a`, as the page on deployment describes.
 fn copied(from: &Path, to: &Path) -> Result<()> {
     let status = std::process::Command::new("cp")
         .arg("-a")

@@ -1,4 +1,4 @@
-//! An event that TikTok will not take costs no other event, and few requests.
+//! An event that TikTok refuses does not stop other events, and causes only a few extra requests.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use duet_tests::Stack;
 
 use crate::events::{arrived, event, ids, post_views};
 
-/// How many requests it takes to halve 1,000 events down to one, both halves sent each time.
+/// How many requests are needed to halve 1,000 events down to one, if both halves are sent each time.
 const BY_HALVES: u64 = 20;
 
 fn refuse(name_index: bool) -> Fault {
@@ -24,14 +24,14 @@ fn blame_another() -> Fault {
     }
 }
 
-/// The sizes of the requests after which one has 1,000 events.
+/// The sizes of the requests before the first request with 1,000 events.
 const BEFORE: [usize; 5] = [50, 100, 200, 400, 800];
 
-/// Has 1,000 events sent in one request, those at `places` bad ones that bring `fault` about. Every good one
-/// must arrive and every bad one be refused; says how many requests that took beside the first of them.
+/// Sends 1,000 events in one request. The events at `places` are bad and cause `fault`. Every good event must arrive, and
+/// every bad event must be refused. Returns the number of further requests.
 async fn requests_beside_the_first(places: &[usize], fault: Fault) -> Result<u64> {
     let mut stack = Stack::start(&[
-        // Nobody listens there: whatever is sent before the restart comes to nobody, however late.
+        // No server listens at this address. Requests before the restart reach no server at all.
         ("TIKTOK_API_BASE", "http://127.0.0.1:9"),
         ("DUET_BATCH_BYTES", "5000000"),
         ("DUET_SEND_PARALLEL", "1"),
@@ -46,7 +46,7 @@ async fn requests_beside_the_first(places: &[usize], fault: Fault) -> Result<u64
         ids[before + place] = format!("bad-{place}");
     }
     post_views(&stack, &ids).await?;
-    // What waits at the start is claimed in batches that grow, and are full.
+    // After the start the proxy takes the waiting events in growing, full batches.
     stack.kill().await?;
     stack.sandbox.inject(fault);
     let sandbox = stack.sandbox_url().to_owned();
@@ -56,7 +56,7 @@ async fn requests_beside_the_first(places: &[usize], fault: Fault) -> Result<u64
     let bad = places.len();
     let all = ids.len();
     let conversions = stack.conversions(all - bad).await?;
-    // An event has left the queue a moment before its end is counted.
+    // An event leaves the queue shortly before its end is counted.
     stack
         .until("all have ended", async |stack| {
             Ok(stack.metrics().await?.sum("duet_events_ended_total") == i64::try_from(all)?)
@@ -100,7 +100,7 @@ async fn three_bad_events_among_1000_cost_three_times_as_much_at_most() -> Resul
 #[tokio::test]
 async fn a_place_that_is_named_wrongly_costs_no_good_event() -> Result<()> {
     let requests = requests_beside_the_first(&[617], blame_another()).await?;
-    // The innocent one alone, the rest, and the halves of the rest.
+    // TikTok blames a good event. The proxy sends this event alone, then the other events, and then halves of them.
     assert!(requests <= 2 + BY_HALVES, "{requests}");
     requests_beside_the_first(&[999], blame_another()).await?;
     requests_beside_the_first(&[0, 1, 2], blame_another()).await?;

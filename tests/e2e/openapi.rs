@@ -1,10 +1,13 @@
-//! `duet-proxy openapi` says what the proxy really does.
+//! The document of `duet-proxy openapi` agrees with the real proxy.
 
 use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result, ensure};
 use duet_sandbox::Fault;
-use duet_tests::{Answer, Stack, stack::binary};
+use duet_tests::{
+    Answer, Stack,
+    stack::{binary, free_address, http_client},
+};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -13,7 +16,7 @@ use crate::events::event;
 const KEY: &str = "a-server-key-of-some-length";
 const TRACK: &str = "/api/analytics/tiktok/track";
 
-/// The document, as the binary prints it.
+/// The `OpenAPI` document, as the binary prints it.
 struct Document(Value);
 
 impl Document {
@@ -28,7 +31,7 @@ impl Document {
         Ok(Self(serde_saphyr::from_slice(&output.stdout)?))
     }
 
-    /// Every path with every method it takes.
+    /// Returns every path with every method that the path accepts.
     fn operations(&self) -> Vec<(String, String)> {
         let paths = self.0["paths"].as_object().unwrap();
         let methods = |item: &Value| -> Vec<String> {
@@ -47,7 +50,7 @@ impl Document {
             .collect()
     }
 
-    /// What is wrong with `value` by a schema of this document.
+    /// Returns the problems of `value` by a schema of this document.
     fn problems(&self, schema: &Value, value: &Value) -> Result<Vec<String>> {
         let whole = json!({ "components": self.0["components"], "allOf": [schema] });
         let validator = jsonschema::draft202012::new(&whole)?;
@@ -57,7 +60,7 @@ impl Document {
             .collect())
     }
 
-    /// Whether an answer is one that the document knows, in its words and in its shape.
+    /// Expects that the document describes this answer and its shape.
     fn knows(&self, method: &str, path: &str, answer: &Answer) -> Result<()> {
         let status = answer.status.as_str();
         let mut known = &self.0["paths"][path][method]["responses"][status];
@@ -92,11 +95,20 @@ async fn the_proxy_takes_every_method_of_the_document_and_no_other() -> Result<(
     let settings = [
         ("DUET_TRACK_PATH", "/collect"),
         ("SEPAY_WEBHOOK_SECRET", "a-secret-of-some-length"),
+        ("POLAR_WEBHOOK_SECRET", "a-secret-of-some-length"),
+        ("STRIPE_WEBHOOK_SECRET", "a-secret-of-some-length"),
+        ("PAYOS_CHECKSUM_KEY", "a-secret-of-some-length"),
+        ("VNPAY_HASH_SECRET", "a-secret-of-some-length"),
+        ("VNPAY_TMN_CODE", "DUETTEST"),
     ];
     let stack = Stack::start(&settings).await?;
     let operations = document.operations();
-    let paths: BTreeSet<_> = operations.iter().map(|(path, _)| path).collect();
-    assert_eq!(paths.len(), 7);
+    let paths = operations.iter().map(|(path, _)| path);
+    // The console has an address of its own, which the next test asks.
+    let paths: BTreeSet<_> = paths
+        .filter(|path| !path.starts_with("/console/"))
+        .collect();
+    assert_eq!(paths.len(), 11);
     for path in paths {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let operation = (path.clone(), method.to_owned());
@@ -110,6 +122,56 @@ async fn the_proxy_takes_every_method_of_the_document_and_no_other() -> Result<(
             }
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_console_takes_every_method_of_the_document_and_no_other() -> Result<()> {
+    const TOKEN: &str = "a-console-token-of-some-length";
+    let document = Document::print(TRACK).await?;
+    let address = free_address().await?.to_string();
+    let settings = [
+        ("DUET_CONSOLE_TOKEN", TOKEN),
+        ("DUET_CONSOLE_LISTEN", &address),
+    ];
+    let stack = Stack::start(&settings).await?;
+    let refused = stack.sandbox.inject(Fault::RefuseEvent {
+        event_id: "bad".to_owned(),
+        name_index: true,
+    });
+    stack.accepted(&event("bad")).await?;
+    stack
+        .until("the event is refused", async |stack| {
+            let metrics = stack.metrics().await?;
+            Ok(metrics.count("duet_events_ended_total{outcome=\"refused\"}") == 1)
+        })
+        .await?;
+    stack.sandbox.remove_fault(refused);
+    let operations = document.operations();
+    let paths = operations.iter().map(|(path, _)| path);
+    let paths: BTreeSet<_> = paths.filter(|path| path.starts_with("/console/")).collect();
+    assert!(!paths.is_empty());
+    for path in paths {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            let request = || {
+                let url = format!("http://{address}{path}?which=since:0&id=bad");
+                let request = http_client().request(method.parse().unwrap(), url);
+                request.json(&json!({ "which": "since:0" }))
+            };
+            let marked = request().header("x-duet-console", "1").bearer_auth(TOKEN);
+            let answer = Answer::to(marked).await?;
+            let taken = !matches!(answer.status.as_u16(), 404 | 405);
+            let described = operations.contains(&(path.clone(), method.to_owned()));
+            assert_eq!(taken, described, "{method} {path}: {answer:?}");
+            if taken {
+                assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+                let method = method.to_lowercase();
+                document.knows(&method, path, &answer)?;
+                document.knows(&method, path, &Answer::to(request()).await?)?;
+            }
+        }
+    }
+    stack.conversions(1).await?;
     Ok(())
 }
 
@@ -190,7 +252,7 @@ async fn real_answers_are_as_the_document_says() -> Result<()> {
             post("", String::new())?.header("origin", "https://evil.example"),
             403,
         ),
-        // The last one: the connection is closed before all of it was sent.
+        // This request is the last one, because the proxy closes the connection before the whole body was sent.
         (post("", "x".repeat(256 * 1024 + 1))?, 413),
     ] {
         let answer = Answer::to(request).await?;

@@ -1,4 +1,4 @@
-//! What an operator sees of orders and payments, beside a running proxy and without one.
+//! Tests the commands that show orders and payments to an operator, with and without a running proxy.
 
 use anyhow::Result;
 use duet_sandbox::Instruction;
@@ -21,7 +21,7 @@ async fn a_transfer_that_somebody_has_to_look_at_is_listed() -> Result<()> {
     let mut shop = Shop::open(&[]).await?;
     shop.register(ORDER).await?;
     let nothing = shop.stack.command(&["payments", "list"]).await?;
-    assert_eq!(nothing, "there is nothing to look at\n");
+    assert_eq!(nothing, "no payment needs manual review\n");
     shop.told(transfer(ORDER, 99_000)).await?;
     shop.told(transfer("Nguyen Van Canary cam on", 50_000))
         .await?;
@@ -60,7 +60,7 @@ async fn an_order_is_shown_and_withdrawn() -> Result<()> {
     let shown: Value = serde_json::from_str(&shown)?;
     assert_eq!(
         (&shown["status"], &shown["amount"], &shown["events_held"]),
-        (&json!("pending"), &json!(99_000.0), &json!(1))
+        (&json!("pending"), &json!(99_000), &json!(1))
     );
     let said = shop.stack.command(&["orders", "withdraw", ORDER]).await?;
     assert_eq!(said, "withdrawn; events that waited for its payment: 1\n");

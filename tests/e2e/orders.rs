@@ -1,4 +1,4 @@
-//! Orders: registered by a server, begun by pages, asked for by pages.
+//! Tests orders: servers register them, and pages begin them and ask for their status.
 
 use anyhow::Result;
 use duet_tests::{Answer, Stack};
@@ -173,7 +173,7 @@ async fn guards_on_guessing_stay_on_without_a_rate_limit() -> Result<()> {
     let webhook = "/api/payment/sepay/webhook";
     for (method, path, refused) in [
         ("GET", "/api/orders/7", 200),
-        // Invisible characters that are cleaned away.
+        // The proxy removes invisible characters.
         (
             "GET",
             "/api/orders/PHO%E2%80%8B%E2%80%8B%E2%80%8B%E2%80%8B%E2%80%8B%E2%80%8B57",
@@ -196,7 +196,7 @@ async fn guards_on_guessing_stay_on_without_a_rate_limit() -> Result<()> {
         assert!(answers.iter().all(is_expected), "{path}: {answers:?}");
         assert_eq!(answers.last(), Some(&429), "{path}: {answers:?}");
     }
-    // Whoever does not guess is served.
+    // The proxy still serves a caller without wrong keys.
     for _ in 0..40 {
         assert_eq!(standing(&stack, ORDER).await?["status"], "unknown");
     }

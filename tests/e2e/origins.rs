@@ -1,4 +1,4 @@
-//! Which pages may send events, and what their browsers are told.
+//! Tests which pages may send events, and which headers their browsers receive.
 
 use anyhow::Result;
 use duet_tests::{Answer, Stack};

@@ -1,4 +1,4 @@
-//! TikTok away for a while, and what happens when it is back.
+//! Tests an outage of TikTok, and the time after the outage.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,7 @@ use crate::events::{arrived, event, ids, post_all, post_views};
 #[tokio::test]
 async fn after_an_outage_one_request_tries_and_more_follow_as_answers_come() -> Result<()> {
     const ANSWER_MS: u64 = 150;
-    // Less than an answer takes, whatever clocks round to.
+    // Shorter than the time for an answer, even with rounded clocks.
     const AT_ONCE_MS: u64 = ANSWER_MS - 10;
     let stack = Stack::start(&[
         ("DUET_SEND_LIMIT", "off"),
@@ -32,10 +32,10 @@ async fn after_an_outage_one_request_tries_and_more_follow_as_answers_come() -> 
         })
         .await?;
     assert_eq!(stack.metrics().await?.count("duet_queue_events"), 3000);
-    // Nobody is told that the queue is stuck before a quarter of an hour.
+    // The proxy reports a stuck queue only after a quarter of an hour.
     assert_eq!(stack.get("/readyz").await?.body["checks"]["queue"], "ok");
     let before = stack.sandbox.totals().requests;
-    // A slow answer shows what is under way beside it.
+    // A slow answer shows which requests run at the same time.
     stack.sandbox.inject(Fault::Slow { ms: ANSWER_MS });
     stack.sandbox.remove_fault(outage);
     let conversions = stack.conversions(3000).await?;
@@ -43,7 +43,7 @@ async fn after_an_outage_one_request_tries_and_more_follow_as_answers_come() -> 
     assert_eq!(arrived(&conversions), expected);
 
     let requests = stack.requests();
-    // One that was on its way when the outage ended may count to either side.
+    // A request that was running when the outage ended can have either result.
     let back: Vec<_> = requests
         .iter()
         .filter(|request| request.number > before && request.fault == Some("slow"))
@@ -134,7 +134,7 @@ async fn one_throttle_after_trouble_delays_nothing_for_minutes() -> Result<()> {
     stack.sandbox.inject(throttle.times(1));
     let ids = ids("e", 120);
     post_all(&stack, &ids).await?;
-    // Within the two minutes that every condition has: a throttle is over after 75 s, whatever came before it.
+    // The wait for a condition is at most two minutes. A throttle ends after at most 75 s.
     let conversions = stack.conversions(120).await?;
     let expected: BTreeSet<_> = ids.iter().map(String::as_str).collect();
     assert_eq!(arrived(&conversions), expected);
@@ -192,7 +192,7 @@ async fn live_events_that_come_too_late_to_be_merged_are_counted() -> Result<()>
         .await
 }
 
-/// How many events each request had that TikTok took.
+/// Returns the number of events in each request that TikTok accepted.
 fn sizes(stack: &Stack) -> Vec<usize> {
     let requests = stack.requests();
     let bodies = requests.iter().filter_map(|request| request.body.as_ref());
@@ -204,7 +204,7 @@ fn sizes(stack: &Stack) -> Vec<usize> {
 #[tokio::test]
 async fn requests_begin_with_50_events_and_double_while_more_waits() -> Result<()> {
     let mut stack = Stack::start(&[
-        // Nobody listens there: what is posted waits until the restart.
+        // No server listens at this address. So posted events wait until the restart.
         ("TIKTOK_API_BASE", "http://127.0.0.1:9"),
         ("DUET_SEND_PARALLEL", "1"),
         ("DUET_SEND_LIMIT", "off"),

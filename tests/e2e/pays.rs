@@ -1,4 +1,4 @@
-//! Money: what SePay is told, how far the order is, and what reaches TikTok.
+//! Tests payments: the answer to SePay, the status of the order, and the events that reach TikTok.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub(crate) const SECRET: &str = "sandbox-secret";
 const SERVER_KEY: &str = "e2e-server-key-0123456789";
 pub(crate) const PRICE: i64 = 99_000;
 pub(crate) const WEBHOOK: &str = "/api/payment/sepay/webhook";
-/// What SePay wants to hear.
+/// The answer that SePay expects.
 const THANKS: &str = r#"{"success":true}"#;
 
 const OWN: [(&str, &str); 5] = [
@@ -30,7 +30,7 @@ const OWN: [(&str, &str); 5] = [
     ("DUET_SEND_LIMIT", "off"),
 ];
 
-/// A proxy with a payment webhook, and a bank that knows it.
+/// A proxy with a payment webhook, and a bank that sends notifications to it.
 pub(crate) struct Shop {
     pub(crate) stack: Stack,
 }
@@ -46,15 +46,15 @@ impl Shop {
         Ok(Self { stack })
     }
 
-    /// As [`Shop::open`], with a proxy whose clock is off by so many milliseconds.
-    async fn open_at(offset_ms: i64) -> Result<Self> {
+    /// Does what [`Shop::open`] does, but with a proxy whose clock is wrong by `offset_ms` milliseconds.
+    pub(crate) async fn open_at(offset_ms: i64) -> Result<Self> {
         let mut stack = Stack::prepare_with_faults(&OWN).await?;
         stack.faults()?.set_clock(offset_ms)?;
         stack.run_proxy().await?;
         Ok(Self { stack })
     }
 
-    /// The shop's server registers an order for a plan.
+    /// Registers an order for a plan, as the shop's server does.
     pub(crate) async fn register(&self, order_id: &str) -> Result<()> {
         let order = json!({ "order_id": order_id, "amount": PRICE, "currency": "VND", "plan_id": "starter",
                             "plan_name": "Starter", "billing_cycle": "monthly" });
@@ -68,7 +68,7 @@ impl Shop {
         Ok(())
     }
 
-    /// The instruction, with this proxy's webhook.
+    /// Returns the instruction with the address of this proxy's webhook.
     pub(crate) fn addressed(&self, instruction: Instruction) -> Instruction {
         let webhook = format!("http://{}{WEBHOOK}", self.stack.address());
         Instruction {
@@ -77,13 +77,13 @@ impl Shop {
         }
     }
 
-    /// Has the bank follow an instruction, with this proxy's webhook.
+    /// Lets the bank follow an instruction, with the address of this proxy's webhook.
     pub(crate) async fn told(&self, instruction: Instruction) -> Result<Told> {
         let instruction = self.addressed(instruction);
         Ok(self.stack.sandbox.bank().send(instruction).await?)
     }
 
-    /// The same, and what the proxy answered.
+    /// Lets the bank follow an instruction, and returns the proxy's answer.
     pub(crate) async fn answer(&self, instruction: Instruction) -> Result<(u16, String)> {
         let told = self.told(instruction).await?;
         let attempt = told.attempts.first().context("nothing was sent")?;
@@ -91,14 +91,14 @@ impl Shop {
         Ok((status, attempt.answer.clone().unwrap_or_default()))
     }
 
-    /// Pays an order and expects to be thanked.
+    /// Pays an order and expects the answer for success.
     pub(crate) async fn pay(&self, order_id: &str, amount: i64) -> Result<()> {
         let answer = self.answer(transfer(order_id, amount)).await?;
         ensure!(answer == (200, THANKS.to_owned()), "{answer:?}");
         Ok(())
     }
 
-    /// How far an order is, as a page is told.
+    /// Returns the status of an order, as a page receives it.
     pub(crate) async fn standing(&self, order_id: &str) -> Result<Value> {
         let answer = self.stack.get(&format!("/api/orders/{order_id}")).await?;
         ensure!(answer.status.as_u16() == 200, "{answer:?}");
@@ -110,14 +110,13 @@ impl Shop {
         Ok(standing["status"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// How many transfers became this.
+    /// Returns the number of transfers with this result.
     pub(crate) async fn payments(&self, became: &str) -> Result<i64> {
         let series = format!("duet_payments_total{{provider=\"sepay\",became=\"{became}\"}}");
         Ok(self.stack.metrics().await?.count(&series))
     }
 
-    /// What TikTok knows of payments once everything that waits has arrived: an event behind them all has come,
-    /// and the queue is empty.
+    /// Posts a last event and waits until it has arrived and the queue is empty. Returns the payment events at TikTok.
     pub(crate) async fn reported(&self) -> Result<Vec<Conversion>> {
         let last = format!("last-{}", self.stack.sandbox.conversions().len());
         let marker =
@@ -136,7 +135,7 @@ impl Shop {
         Ok(conversions)
     }
 
-    /// The orders that TikTok knows to be paid, each of which it was told of once.
+    /// Returns the orders that were reported to TikTok as paid. Expects one report for each order.
     pub(crate) async fn reported_orders(&self) -> Result<BTreeSet<String>> {
         let conversions = self.reported().await?;
         let mut orders = BTreeSet::new();
@@ -154,7 +153,7 @@ impl Shop {
     }
 }
 
-/// Money for an order, as its payer should send it.
+/// Returns a correct bank transfer for an order.
 pub(crate) fn transfer(order_id: &str, amount: i64) -> Instruction {
     Instruction {
         order_id: order_id.to_owned(),

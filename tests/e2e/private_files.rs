@@ -1,4 +1,4 @@
-//! What the proxy writes is its own user's alone, whatever the umask.
+//! Only the proxy's user can read the proxy's files, with any umask. Root's commands do not change their owner.
 
 use std::{
     fs,
@@ -11,11 +11,12 @@ use duet_tests::{Stack, stack::binary};
 use tokio::process::Command;
 
 use crate::{
+    doctor::doctor,
     events::event,
     pays::{PRICE, Shop},
 };
 
-/// The mode of everything in a folder, and its own.
+/// Returns the modes of a folder and of everything in it.
 fn modes(path: &Path) -> Result<Vec<(PathBuf, u32, bool)>> {
     let about = fs::symlink_metadata(path)?;
     let mut modes = vec![(path.to_owned(), about.mode() & 0o7777, about.is_dir())];
@@ -81,28 +82,41 @@ async fn a_folder_behind_a_link_is_closed_too() -> Result<()> {
     assert_private(&folder)
 }
 
-/// A volume of Kubernetes belongs to root and, through its group, to the proxy.
+const USER: u32 = 65_532;
+
+fn is_root() -> Result<bool> {
+    Ok(fs::metadata("/proc/self")?.uid() == 0)
+}
+
+/// Starts the proxy as another user. The folder must exist.
+async fn run_as_user(stack: &mut Stack) -> Result<()> {
+    let folder = stack.data_dir();
+    let above = folder.ancestors().nth(1).unwrap();
+    fs::set_permissions(above, fs::Permissions::from_mode(0o711))?;
+    // Copy the binary, because the proxy's user may not have access to the build folder.
+    let proxy = above.join("duet-proxy");
+    fs::copy(binary("duet-proxy")?, &proxy)?;
+    fs::set_permissions(&proxy, fs::Permissions::from_mode(0o755))?;
+    let user = USER.to_string();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
+    command.arg(&proxy);
+    stack.run(command).await
+}
+
+/// Tests a Kubernetes volume. The volume belongs to root, and the proxy has access by its group.
 #[tokio::test]
 async fn a_volume_of_the_proxys_group_is_used_and_warned_of() -> Result<()> {
     let mut stack = Stack::prepare(&[]).await?;
-    if fs::metadata("/proc/self")?.uid() != 0 {
+    if !is_root()? {
         println!("only root can give a folder to a group");
         return Ok(());
     }
     let folder = stack.data_dir();
     fs::create_dir(&folder)?;
-    std::os::unix::fs::chown(&folder, Some(0), Some(65_532))?;
+    std::os::unix::fs::chown(&folder, Some(0), Some(USER))?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o2775))?;
-    let above = folder.ancestors().nth(1).unwrap();
-    fs::set_permissions(above, fs::Permissions::from_mode(0o711))?;
-    // As the proxy's user may not reach the binary where it was built.
-    let proxy = above.join("duet-proxy");
-    fs::copy(binary("duet-proxy")?, &proxy)?;
-    fs::set_permissions(&proxy, fs::Permissions::from_mode(0o755))?;
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65532", "--regid=65532", "--clear-groups"]);
-    command.arg(&proxy);
-    stack.run(command).await?;
+    run_as_user(&mut stack).await?;
     stack.accepted(&event("a")).await?;
     stack.conversions(1).await?;
     assert!(
@@ -114,6 +128,67 @@ async fn a_volume_of_the_proxys_group_is_used_and_warned_of() -> Result<()> {
     for file in ["0.jnl", "keyspaces", "version"] {
         let mode = fs::metadata(folder.join(file))?.mode() & 0o077;
         assert_eq!(mode, 0, "{file} {mode:o}");
+    }
+    Ok(())
+}
+
+/// Root uses the folder of a stopped service whose user cannot be logged in, as with a unit with `DynamicUser`: only root can enter the
+/// folder above.
+#[tokio::test]
+async fn commands_of_root_leave_the_folder_to_its_owner() -> Result<()> {
+    let mut stack = Stack::prepare(&[]).await?;
+    if !is_root()? {
+        println!("only root can give a folder to another user");
+        return Ok(());
+    }
+    let folder = stack.data_dir();
+    fs::create_dir(&folder)?;
+    std::os::unix::fs::chown(&folder, Some(USER), Some(USER))?;
+    run_as_user(&mut stack).await?;
+    stack.accepted(&event("a")).await?;
+    stack.conversions(1).await?;
+    assert!(stack.stop().await?);
+
+    let above = folder.ancestors().nth(1).unwrap();
+    fs::set_permissions(above, fs::Permissions::from_mode(0o700))?;
+    let commands: [&[&str]; 5] = [
+        &["dead-letters", "list"],
+        &["dead-letters", "replay", "--all"],
+        &["payments", "list"],
+        &["why", "a"],
+        &["serve"],
+    ];
+    for words in commands {
+        if words == ["serve"] {
+            stack.run_proxy().await?;
+            stack.accepted(&event("b")).await?;
+            assert!(stack.stop().await?);
+        } else {
+            stack.command(words).await?;
+        }
+        assert_owner(&folder, words)?;
+    }
+    for words in [["orders", "show", "x"], ["orders", "withdraw", "x"]] {
+        let error = stack.command(&words).await.unwrap_err();
+        assert!(error.to_string().contains("there is no order x"), "{error}");
+        assert_owner(&folder, &words)?;
+    }
+    let (healthy, said) = doctor(&stack, &[]).await?;
+    assert!(healthy, "{said}");
+    assert_owner(&folder, &["doctor"])?;
+
+    run_as_user(&mut stack).await?;
+    assert_eq!(
+        stack.accepted(&event("b")).await?.body["status"],
+        "duplicate"
+    );
+    Ok(())
+}
+
+fn assert_owner(folder: &Path, words: &[&str]) -> Result<()> {
+    for (path, ..) in modes(folder)? {
+        let owner = fs::symlink_metadata(&path)?.uid();
+        assert_eq!(owner, USER, "{words:?} {}", path.display());
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Headers as browsers and web servers really send them.
+//! Tests headers in the form that real browsers and web servers send.
 
 use anyhow::{Context, Result};
 use duet_tests::{Answer, Stack};
@@ -9,7 +9,7 @@ fn lead(id: &str) -> Value {
     json!({ "event": "Lead", "event_id": id })
 }
 
-/// The event with this id, as TikTok got it.
+/// Returns the event with this id, as TikTok received it.
 fn sent(stack: &Stack, id: &str) -> Option<Value> {
     let bodies = stack
         .requests()

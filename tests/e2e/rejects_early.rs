@@ -1,5 +1,5 @@
-//! A request that is rejected before its body is read gets the whole answer, and its connection serves on or is said
-//! to close.
+//! The proxy can reject a request before it reads the body. The client then receives the whole answer. The connection stays
+//! usable, or the answer states that the connection closes.
 
 use std::net::SocketAddr;
 
@@ -20,10 +20,10 @@ use tokio::{
 use crate::events::event;
 
 const TRACK: &str = "/api/analytics/tiktok/track";
-/// A session token whose key nobody knows.
+/// A session token with an unknown key.
 const SESSION: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6Imluc194In0.e30.c2ln";
 
-/// A request line with headers, and the status of its answer.
+/// Returns request lines with headers, each with the expected status.
 fn rejected() -> Vec<(String, u16)> {
     let track = |headers: &str| format!("POST {TRACK} HTTP/1.1\r\nHost: shop\r\n{headers}");
     vec![
@@ -44,7 +44,7 @@ fn rejected() -> Vec<(String, u16)> {
     ]
 }
 
-/// A proxy that rejects requests in each of these ways.
+/// Starts a proxy that rejects requests in each of these ways.
 async fn strict() -> Result<Stack> {
     let stack = Stack::start(&[
         ("DUET_RATE_LIMIT", "20/1h"),
@@ -77,7 +77,7 @@ impl Connection {
         Ok(Self { reads, writes })
     }
 
-    /// The head of the next answer and its body, which has the length it states.
+    /// Reads the head and the body of the next answer. The body has the stated length.
     async fn answer(&mut self) -> Result<(String, String)> {
         let reading = async {
             let mut head = String::new();
@@ -99,7 +99,7 @@ impl Connection {
             .context("no answer")?
     }
 
-    /// Whether the proxy closes it.
+    /// Expects that the proxy closes the connection.
     async fn ends(&mut self) -> Result<()> {
         let mut rest = Vec::new();
         let read = time::timeout(PATIENCE, self.reads.read_to_end(&mut rest)).await;
@@ -109,7 +109,7 @@ impl Connection {
     }
 }
 
-/// A body of this many bytes, as it stands in a request.
+/// Returns a body with this number of bytes, in the form for a request.
 fn framed(bytes: usize, chunked: bool) -> Vec<u8> {
     let body = "x".repeat(bytes);
     if chunked {
@@ -135,7 +135,7 @@ async fn a_rejected_request_gets_its_answer_whole_and_the_connection_serves_on()
                 let case = format!("{status} {bytes} {chunked} {head}");
                 let mut connection = Connection::to(stack.address()).await?;
                 let request = [head.as_bytes(), &framed(bytes, chunked)].concat();
-                // Nothing is read before all of it is written, as by a client that knows no early answers.
+                // The test reads nothing before it has written everything, like a client that does not expect early answers.
                 let written = time::timeout(PATIENCE, connection.writes.write_all(&request)).await;
                 written.context("it is not taken")?.context(case.clone())?;
                 let (answer, body) = connection.answer().await.context(case.clone())?;
@@ -188,7 +188,7 @@ async fn a_client_that_asks_before_it_sends_is_not_told_to_go_on() -> Result<()>
             let head = format!("{head}Expect: 100-continue\r\nContent-Length: 200000\r\n\r\n");
             connection.writes.write_all(head.as_bytes()).await?;
             if sends {
-                // Some send on without waiting to be told.
+                // Some clients continue to send without waiting for an answer.
                 connection.writes.write_all(&vec![b'x'; 200_000]).await?;
             }
             let (answer, _) = connection.answer().await?;

@@ -1,4 +1,4 @@
-//! The examples of `docs/servers.md`, run as they stand there.
+//! Runs the examples of `docs/servers.md` without changes.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ mod example;
 const PAGE: &str = include_str!("../../docs/servers.md");
 const KEY: &str = "a-server-key-of-some-length";
 
-/// What stands between the fences of a language.
+/// Returns the code blocks of a language.
 fn blocks(language: &str) -> impl Iterator<Item = &'static str> {
     let blocks = PAGE.split("\n```").skip(1).step_by(2);
     blocks.filter_map(move |block| block.strip_prefix(language)?.strip_prefix('\n'))
@@ -32,7 +32,7 @@ async fn run(stack: &Stack, program: &str, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// What TikTok got of the event with this name.
+/// Returns the event with this name, as TikTok received it.
 fn sent<'a>(requests: &'a [Value], name: &str) -> &'a Value {
     let events = requests
         .iter()

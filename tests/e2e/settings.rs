@@ -1,4 +1,4 @@
-//! What the command line says, and what stops a start.
+//! Tests the output of the command line, and the settings that stop a start.
 
 use std::{fs, process::Output};
 
@@ -6,11 +6,11 @@ use anyhow::Result;
 use duet_tests::stack::{PATIENCE, binary};
 use tokio::{process::Command, time};
 
-/// A secret that no output may repeat.
+/// A secret that must not appear in any output.
 const SECRET: &str = "canary-token-of-some-length";
 const PIXEL: &str = "C4A1B2C3D4E5F6G7H8I9";
 
-/// A start with these words and variables, which is expected to end by itself.
+/// Starts the proxy with these arguments and variables. Expects that the process ends by itself.
 async fn ended(words: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
     let running = Command::new(binary("duet-proxy")?)
         .args(words)
@@ -21,7 +21,7 @@ async fn ended(words: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
     Ok(time::timeout(PATIENCE, running).await??)
 }
 
-/// What `serve` says to these variables, beside the two that it needs. It must not start, nor end in a panic.
+/// Returns the output of `serve` with these variables and the two required variables. The proxy must neither start nor panic.
 async fn refused(variables: &[(&str, &str)]) -> Result<String> {
     let needed = [
         ("TIKTOK_PIXEL_ID", PIXEL),
@@ -39,7 +39,7 @@ async fn refused(variables: &[(&str, &str)]) -> Result<String> {
     Ok(said)
 }
 
-/// The settings that a start complains of, one a line.
+/// Returns the settings that the error messages name, one in each line.
 fn named(said: &str) -> Vec<&str> {
     let lines = said.lines();
     let settings = lines.filter_map(|line| line.strip_prefix("duet-proxy: ")?.split_once(": "));
@@ -178,7 +178,7 @@ async fn blanks_around_a_value_and_other_programs_variables_stop_nothing() -> Re
         ("CLERK_SECRET_KEY", "sk_live_x"),
     ])
     .await?;
-    // All that is left is the data directory, which cannot be one.
+    // Only one problem is left: the data directory's path is not usable.
     assert!(said.contains("the data directory cannot be used"), "{said}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `?wait=MS`: a server may hear TikTok's verdict instead of a promise.
+//! Tests `?wait=MS`. With it a server receives TikTok's answer instead of only a confirmation by the proxy.
 
 use anyhow::Result;
 use duet_sandbox::Fault;

@@ -1,4 +1,4 @@
-//! A machine whose time of day is wrong: nothing expires early, nothing is counted twice, and the operator is told.
+//! Tests a machine with a wrong clock. No event expires early, no event counts twice, and the operator is informed.
 #![cfg(target_os = "linux")]
 
 use anyhow::Result;
@@ -19,7 +19,7 @@ async fn clock(stack: &Stack) -> Result<Value> {
     Ok(stack.get("/readyz").await?.body["checks"]["clock"].clone())
 }
 
-/// By then the answers have been read, and TikTok's time in them.
+/// Waits until the proxy has read TikTok's answers, with TikTok's time in them.
 async fn delivered(stack: &Stack, count: i64) -> Result<()> {
     stack
         .until("the answers are read", async |stack| {
@@ -56,7 +56,7 @@ async fn what_waits_outlives_a_start_with_a_clock_eight_days_ahead() -> Result<(
     stack.faults()?.set_clock(8 * DAY_MS)?;
     stack.run_proxy().await?;
     assert!(is_suspect(&stack).await?);
-    // Each of them is tried at least once more, which is when they would expire.
+    // The proxy tries each event at least once more. At this moment the events would expire.
     let tried = stack.requests().len();
     stack
         .until("they are sent again", async |stack| {
@@ -70,7 +70,7 @@ async fn what_waits_outlives_a_start_with_a_clock_eight_days_ahead() -> Result<(
         dead_letters(&stack, &["list"]).await?,
         "there are no dead letters\n"
     );
-    // TikTok's time has come with its answer, and says that the clock is still wrong.
+    // TikTok's answer contains the time. The proxy sees that the clock is still wrong.
     assert_eq!(
         clock(&stack).await?,
         "suspect: wrong, or set since the start"
@@ -92,7 +92,7 @@ async fn a_clock_set_eight_days_ahead_gives_nothing_up_and_repeats_nothing() -> 
     assert_eq!(again.body["status"], "duplicate", "{again:?}");
     stack.sandbox.remove_fault(fault);
     delivered(&stack, 2).await?;
-    // TikTok has said what time it is: events of now are events of now, and one that states its time is judged by it.
+    // The proxy now uses TikTok's time for new events, and to check stated event times.
     stack.accepted(&lead("after")).await?;
     let now_s = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)?

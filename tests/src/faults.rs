@@ -1,7 +1,7 @@
-//! A disk that fails on command and a clock that is moved, for the real proxy while it runs.
+//! A disk that fails on command and a clock that can be moved, for the real proxy while it runs.
 //!
-//! `tests/faults` is a library that the dynamic linker puts between the proxy and the C library. It obeys a file, which
-//! this module writes. Linux only; build it with `cargo build -p duet-faults`.
+//! `tests/faults` is a library that the dynamic linker puts between the proxy and the C library. The library reads its
+//! commands from a file that this module writes. Linux only; build it with `cargo build -p duet-faults`.
 //!
 //! ```no_run
 //! # async fn test() -> anyhow::Result<()> {
@@ -9,18 +9,18 @@
 //!
 //! let mut stack = Stack::start_with_faults(&[]).await?;
 //! let faults = stack.faults()?;
-//! faults.fail_next(Call::Fdatasync, 1, Data::Kept)?; // the next commit fails, and its bytes are still read
-//! assert_eq!(faults.failed(Call::Fdatasync)?, 0); // how many have failed since it was ordered
+//! faults.fail_next(Call::Fdatasync, 1, Data::Kept)?; // the next commit fails, and its bytes can still be read
+//! assert_eq!(faults.failed(Call::Fdatasync)?, 0); // the number of failed calls since the command
 //! faults.fail_all(Call::Write, Data::Dropped)?; // from now on, until
 //! faults.heal(Call::Write)?;
-//! faults.set_clock(-3_600_000)?; // the wall clock only; `Instant` and `CLOCK_BOOTTIME` go on as they are
-//! stack.cut_power().await?; // ends the proxy, and what no sync has written is gone
-//! stack.run_proxy().await?; // with the clock where it was set
+//! faults.set_clock(-3_600_000)?; // only the wall clock; `Instant` and `CLOCK_BOOTTIME` continue unchanged
+//! stack.cut_power().await?; // ends the proxy, and all data without a sync is lost
+//! stack.run_proxy().await?; // with the same clock offset
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Calls fail only on what lies in the data directory. The clock can be set before the first start too, on a
+//! Calls fail only for files in the data directory. The clock can also be set before the first start, with
 //! [`Stack::prepare_with_faults`](crate::Stack::prepare_with_faults).
 
 use std::{fs::File, os::unix::fs::FileExt, path::PathBuf};
@@ -34,26 +34,26 @@ mod layout;
 
 pub use layout::Call;
 
-/// What becomes of the data of a call that fails.
+/// The effect on the data of a failing call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data {
-    /// A write or a rename happens all the same. What a sync should have written is read as before, and no later sync
-    /// writes it: a loss of power takes it.
+    /// A write or a rename is still done. The data of a failed sync can be read as before, but no later sync writes it. A
+    /// loss of power removes it.
     Kept,
-    /// A write or a rename does not happen. What a sync should have written is gone from the file.
+    /// A write or a rename is not done. The data of a failed sync is lost from the file.
     Dropped,
 }
 
 /// How calls fail.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault<'a> {
-    /// How many; `None` for all from now on.
+    /// The number of failing calls; `None` for all from now on.
     pub times: Option<u64>,
-    /// What becomes of the data.
+    /// The effect on the data.
     pub data: Data,
-    /// Only on paths that contain this; on all where it is empty.
+    /// A text that the path must contain. An empty text matches all paths.
     pub within: &'a str,
-    /// Which error they return.
+    /// The error that the calls return.
     pub error: DiskError,
 }
 
@@ -66,7 +66,7 @@ pub enum DiskError {
     Full = 28,
 }
 
-/// Commands the disk and the clock of a proxy.
+/// Controls the disk and the clock of a proxy.
 #[derive(Debug)]
 pub struct Faults {
     control: File,
@@ -74,7 +74,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// A new control file, for what happens in `folder`.
+    /// Makes a new control file for `folder`.
     pub fn new(control: PathBuf, folder: PathBuf) -> Result<Self> {
         let library = built("libduet_faults.so", "duet-faults")?;
         let file = File::create_new(&control)?;
@@ -89,12 +89,24 @@ impl Faults {
         })
     }
 
-    /// What loads the library into a process.
+    /// Controls the disk of this process, if the library was loaded into it.
+    pub fn of_this_process() -> Result<Option<Self>> {
+        let Some(control) = std::env::var_os("FAULTS_CONTROL") else {
+            return Ok(None);
+        };
+        let control = File::options().read(true).write(true).open(control)?;
+        Ok(Some(Self {
+            control,
+            variables: Vec::new(),
+        }))
+    }
+
+    /// Returns the variables that load the library into a process.
     pub fn variables(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
         self.variables.iter().cloned()
     }
 
-    /// Has the next `times` calls fail as a broken disk makes them fail.
+    /// Makes the next calls fail with the errors of a broken disk. `times` is the number of calls.
     pub fn fail_next(&self, call: Call, times: u64, data: Data) -> Result<()> {
         let fault = Fault {
             times: Some(times),
@@ -104,7 +116,7 @@ impl Faults {
         self.fail(call, fault)
     }
 
-    /// Has every call fail from now on.
+    /// Lets every call fail from now on.
     pub fn fail_all(&self, call: Call, data: Data) -> Result<()> {
         let fault = Fault {
             data,
@@ -113,14 +125,14 @@ impl Faults {
         self.fail(call, fault)
     }
 
-    /// Has calls fail; this replaces what was ordered for the call before.
+    /// Lets calls fail. The new command replaces the earlier command for the call.
     pub fn fail(&self, call: Call, fault: Fault<'_>) -> Result<()> {
         let mut within = [0; layout::WITHIN_BYTES];
         ensure!(fault.within.len() < within.len(), "a long path");
         for (to, byte) in within.iter_mut().zip(fault.within.bytes()) {
             *to = byte;
         }
-        // None fails while the rest is written.
+        // No call fails while the rest of the command is written.
         self.heal(call)?;
         self.write(call.at() + layout::FAILED, 0)?;
         self.write(call.at() + layout::ERRNO, fault.error as u64)?;
@@ -132,12 +144,12 @@ impl Faults {
         self.write(call.at() + layout::LEFT, left)
     }
 
-    /// Has no call fail any more.
+    /// Ends the failures of a call.
     pub fn heal(&self, call: Call) -> Result<()> {
         self.write(call.at() + layout::LEFT, 0)
     }
 
-    /// How many calls have failed since [`Faults::fail`].
+    /// Returns the number of calls that failed since [`Faults::fail`].
     pub fn failed(&self, call: Call) -> Result<u64> {
         let mut number = [0; 8];
         let at = u64::try_from(call.at() + layout::FAILED)?;
@@ -145,12 +157,12 @@ impl Faults {
         Ok(u64::from_ne_bytes(number))
     }
 
-    /// Moves the wall clock by so many milliseconds from where it really is.
+    /// Sets the offset of the wall clock from the real time.
     pub fn set_clock(&self, offset_ms: i64) -> Result<()> {
         self.write(layout::CLOCK_OFFSET_MS, offset_ms.cast_unsigned())
     }
 
-    /// The process ends with the next thing it does; it always does something soon.
+    /// Ends the process at its next call of the library, which comes soon.
     pub(crate) fn cut_power(&self) -> Result<()> {
         self.write(layout::POWER_CUT, 1)
     }
@@ -162,7 +174,7 @@ impl Faults {
 }
 
 impl Default for Fault<'_> {
-    /// All fail as a broken disk makes them fail, and nothing of their data is lost.
+    /// All calls fail with the errors of a broken disk, and their data is kept.
     fn default() -> Self {
         Self {
             times: None,

@@ -1,10 +1,12 @@
-//! What the end-to-end tests stand on: a proxy process, a sandbox TikTok, a folder of their own.
+//! The basis of the end-to-end tests: a proxy process, a sandbox as TikTok, and a separate folder.
 
 pub mod faults;
 pub mod metrics;
+pub mod postgres;
 mod remains;
 pub mod stack;
 
 pub use faults::Faults;
 pub use metrics::Metrics;
-pub use stack::{Answer, Stack};
+pub use postgres::Server;
+pub use stack::{Answer, OTHER_PIXEL, OTHER_TOKEN, Stack};

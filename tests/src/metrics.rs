@@ -1,8 +1,8 @@
-//! `GET /metrics`, read as Prometheus reads it.
+//! Reads `GET /metrics` as Prometheus does.
 
 use std::collections::BTreeSet;
 
-/// One reading of everything the proxy counts.
+/// One reading of all counters of the proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
     families: BTreeSet<(String, String)>,
@@ -25,18 +25,19 @@ impl Metrics {
         }
     }
 
-    /// One series as it is printed, such as `duet_events_ended_total{outcome="refused"}`; 0 where it is not.
+    /// Returns one series by its printed name, such as `duet_events_ended_total{outcome="refused"}`. Returns 0 if it is
+    /// missing.
     pub fn count(&self, series: &str) -> i64 {
         self.total(|name| name == series)
     }
 
-    /// The sum of a counter over all its labels.
+    /// Returns the sum of a counter over all its labels.
     pub fn sum(&self, counter: &str) -> i64 {
         self.total(|name| name.split('{').next() == Some(counter))
     }
 
-    /// Both sides of the balance of events, which are equal in every reading: accepted, found and replayed events, and
-    /// ended, pending and held ones.
+    /// Returns both sides of the balance of events, which are equal in every reading. The first side is the number of
+    /// accepted, found and replayed events. The second side is the number of ended, pending and held events.
     pub fn balance(&self) -> (i64, i64) {
         let came = self.sum("duet_events_accepted_total")
             + self.count("duet_events_found")
@@ -47,7 +48,7 @@ impl Metrics {
         (came, went)
     }
 
-    /// Every family with its type.
+    /// Returns every family with its type.
     pub fn families(&self) -> &BTreeSet<(String, String)> {
         &self.families
     }

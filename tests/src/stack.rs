@@ -1,9 +1,9 @@
 //! A whole Duet on free ports: the sandbox in this process, the proxy as the binary that users run.
 //!
-//! Dropping a [`Stack`] fails the test if the sandbox saw anything that TikTok's contract calls a
-//! violation; a test that provokes one takes them out first. It also fails the test if an accepted event has neither
-//! ended nor is held, unless the test announced it ([`Stack::leaves_waiting`]). A proxy that does not run by then is
-//! started once more for that.
+//! Dropping a [`Stack`] fails the test if the sandbox found a violation of TikTok's contract. A test that causes a violation
+//! on purpose takes it out first. Dropping also fails the test if an accepted event has neither ended nor is held, unless
+//! the test announced it ([`Stack::leaves_waiting`]). If the proxy is not running then, it is started once more for this
+//! check.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use duet_sandbox::{Conversion, LoggedRequest, Options, Sandbox, Severity};
+use duet_sandbox::{Conversion, LoggedRequest, Options, Pixel, Sandbox, Severity};
 use reqwest::{Client, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -33,14 +33,18 @@ use crate::{
     remains::{self, Successor},
 };
 
-/// How long a condition may take to come true before a test fails. No test is about speed: this only has to be longer
-/// than anything takes on a slow machine with other things to do.
+/// The longest time for a condition to become true before a test fails. No test measures speed. The time must only be longer
+/// than anything takes on a slow and busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(2);
+/// A second pixel that the sandbox knows, and its token. Proxies are started with the first pixel.
+pub const OTHER_PIXEL: &str = "CDUETSANDBOX00000002";
+/// See [`OTHER_PIXEL`].
+pub const OTHER_TOKEN: &str = "other-sandbox-token";
 const TRACK: &str = "/api/analytics/tiktok/track";
 
 /// A proxy process and its sandbox.
 pub struct Stack {
-    /// The sandbox, for looking in and for injecting faults.
+    /// The sandbox, for reading its state and for injecting faults.
     pub sandbox: Sandbox,
     sandbox_url: String,
     proxy: Option<Child>,
@@ -48,29 +52,31 @@ pub struct Stack {
     http: Client,
     settings: Vec<(String, String)>,
     faults: Option<Faults>,
+    /// Whether other proxies use the same store. They share the numbers of pending events, but not the other counts.
+    is_one_of_several: bool,
     folder: TempDir,
     has_run: bool,
-    /// How many events may be pending at the end.
+    /// The number of events that may be pending at the end.
     leaves: AtomicI64,
-    /// Whether a condition did not come true: the test fails by that.
+    /// Whether a condition did not become true. In that case the test has already failed.
     has_failed: AtomicBool,
     /// Ends the sandbox when dropped.
     _sandbox: oneshot::Sender<()>,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body; a string where it is not JSON.
+    /// The body; a string if it is not JSON.
     pub body: Value,
 }
 
 impl Answer {
-    /// Sends `request` and reads what comes back.
+    /// Sends `request` and reads the answer.
     pub async fn to(request: RequestBuilder) -> Result<Self> {
         let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -85,21 +91,24 @@ impl Answer {
 }
 
 impl Stack {
-    /// Starts a proxy and a strict sandbox. `settings` come on top of those that lead to the sandbox.
+    /// Starts a proxy and a strict sandbox. `settings` are added to the settings for the sandbox.
     pub async fn start(settings: &[(&str, &str)]) -> Result<Self> {
         let mut stack = Self::prepare(settings).await?;
         stack.run_proxy().await?;
         Ok(stack)
     }
 
-    /// As [`Stack::start`], with a proxy that does not run yet.
+    /// Does what [`Stack::start`] does, but does not start the proxy yet.
     pub async fn prepare(settings: &[(&str, &str)]) -> Result<Self> {
-        let options = Options::default();
-        let pixel = options
-            .pixels
-            .first()
-            .context("the sandbox has no pixel")?
-            .clone();
+        let pixel = Pixel::default();
+        let other = Pixel {
+            code: OTHER_PIXEL.to_owned(),
+            access_token: OTHER_TOKEN.to_owned(),
+        };
+        let options = Options {
+            pixels: vec![pixel.clone(), other],
+            ..Options::default()
+        };
         let sandbox = Sandbox::new(options);
         let (sandbox_url, end) = serve(sandbox.clone())?;
 
@@ -129,6 +138,7 @@ impl Stack {
             http: http_client(),
             settings,
             faults: None,
+            is_one_of_several: false,
             folder,
             has_run: false,
             leaves: AtomicI64::new(0),
@@ -137,14 +147,29 @@ impl Stack {
         })
     }
 
-    /// As [`Stack::start`], with a disk and a clock that [`Stack::faults`] commands.
+    /// Prepares another proxy with the same settings, sandbox and store, and an address and a folder of its own.
+    pub async fn another_of_several(&mut self) -> Result<Self> {
+        self.is_one_of_several = true;
+        let mut other = Self::prepare(&[]).await?;
+        let own = ["DUET_LISTEN", "DUET_DATA_DIR"];
+        let shared = |(name, _): &&(String, String)| !own.contains(&name.as_str());
+        let settings = self.settings.iter().filter(shared).cloned();
+        other.settings.retain(|setting| !shared(&setting));
+        other.settings.extend(settings);
+        other.sandbox = self.sandbox.clone();
+        other.sandbox_url.clone_from(&self.sandbox_url);
+        other.is_one_of_several = true;
+        Ok(other)
+    }
+
+    /// Does what [`Stack::start`] does, with a disk and a clock that [`Stack::faults`] controls.
     pub async fn start_with_faults(settings: &[(&str, &str)]) -> Result<Self> {
         let mut stack = Self::prepare_with_faults(settings).await?;
         stack.run_proxy().await?;
         Ok(stack)
     }
 
-    /// As [`Stack::start_with_faults`], with a proxy that does not run yet.
+    /// Does what [`Stack::start_with_faults`] does, but does not start the proxy yet.
     pub async fn prepare_with_faults(settings: &[(&str, &str)]) -> Result<Self> {
         let mut stack = Self::prepare(settings).await?;
         let control = stack.folder.path().join("faults");
@@ -152,14 +177,14 @@ impl Stack {
         Ok(stack)
     }
 
-    /// What commands the proxy's disk and clock, in a stack that was started with it.
+    /// Returns the control of the proxy's disk and clock, if the stack was started with faults.
     pub fn faults(&self) -> Result<&Faults> {
         self.faults
             .as_ref()
             .context("the stack was started without faults")
     }
 
-    /// Ends the process as a loss of power would: what the proxy wrote and no sync has brought to the disk is gone.
+    /// Ends the process like a loss of power: data that the proxy wrote without a sync is lost.
     pub async fn cut_power(&mut self) -> Result<()> {
         self.faults()?.cut_power()?;
         let mut proxy = self.proxy.take().context("the proxy does not run")?;
@@ -172,7 +197,7 @@ impl Stack {
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Where the sandbox listens.
+    /// Returns the URL of the sandbox.
     pub fn sandbox_url(&self) -> &str {
         &self.sandbox_url
     }
@@ -182,14 +207,14 @@ impl Stack {
         self.run(Command::new(binary("duet-proxy")?)).await
     }
 
-    /// As [`Stack::run_proxy`], with a limit of `prlimit`, such as `--nofile=1024:1024`.
+    /// Does what [`Stack::run_proxy`] does, with a limit of `prlimit`, such as `--nofile=1024:1024`.
     pub async fn run_proxy_within(&mut self, limit: &str) -> Result<()> {
         let mut command = Command::new("prlimit");
         command.arg(limit).arg(binary("duet-proxy")?);
         self.run(command).await
     }
 
-    /// Starts the proxy by a command of the test's own, to which `serve` is added.
+    /// Starts the proxy with the test's own command, to which `serve` is added.
     pub async fn run(&mut self, mut command: Command) -> Result<()> {
         let log = fs::File::options()
             .create(true)
@@ -212,14 +237,14 @@ impl Stack {
         .await
     }
 
-    /// The proxy's process id.
+    /// Returns the proxy's process id.
     pub fn process(&self) -> Result<u32> {
         let proxy = self.proxy.as_ref().context("the proxy does not run")?;
         proxy.id().context("the proxy has ended")
     }
 
-    /// Runs another `duet-proxy serve` with the same settings and `settings` on top, which is expected to end
-    /// by itself; whether it ended well, and what it said.
+    /// Runs another `duet-proxy serve` with the same settings and additional `settings`. The second proxy must end by
+    /// itself. Returns whether it succeeded, and its output.
     pub async fn another(&self, settings: &[(&str, &str)]) -> Result<(bool, String)> {
         let running = Command::new(binary("duet-proxy")?)
             .arg("serve")
@@ -236,12 +261,18 @@ impl Stack {
         Ok((ended.status.success(), said))
     }
 
-    /// What an operator's command about the data directory says.
+    /// Returns the output of an operator's command for the data directory.
     pub async fn command(&self, words: &[&str]) -> Result<String> {
         let output = Command::new(binary("duet-proxy")?)
             .args(words)
             .env_clear()
             .env("DUET_DATA_DIR", self.data_dir())
+            .envs(
+                self.settings
+                    .iter()
+                    .filter(|(name, _)| name == "DUET_QUEUE")
+                    .cloned(),
+            )
             .output()
             .await?;
         ensure!(
@@ -252,13 +283,13 @@ impl Stack {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// SIGKILL: no time to write anything down.
+    /// Sends SIGKILL, so the process has no time to write anything.
     pub async fn kill(&mut self) -> Result<()> {
         let mut proxy = self.proxy.take().context("the proxy does not run")?;
         Ok(proxy.kill().await?)
     }
 
-    /// Sends the process a signal by its name, and goes on at once.
+    /// Sends the process a signal by name, and does not wait.
     pub async fn signal(&self, name: &str) -> Result<()> {
         let id = self.process()?.to_string();
         Command::new("kill")
@@ -268,14 +299,14 @@ impl Stack {
         Ok(())
     }
 
-    /// SIGTERM, and whether the process then ended well.
+    /// Sends SIGTERM. Returns whether the process then ended successfully.
     pub async fn stop(&mut self) -> Result<bool> {
         self.signal("TERM").await?;
         let mut proxy = self.proxy.take().context("the proxy does not run")?;
         Ok(time::timeout(PATIENCE, proxy.wait()).await??.success())
     }
 
-    /// A request to the proxy.
+    /// Prepares a request to the proxy.
     pub fn request(&self, method: &str, path: &str) -> Result<RequestBuilder> {
         Ok(self
             .http
@@ -287,7 +318,7 @@ impl Stack {
         Answer::to(self.request("GET", path)?).await
     }
 
-    /// Posts to the track route, as a page's own script does.
+    /// Prepares a post to the track route, in the form of a page's own script.
     pub fn track(&self, body: &Value) -> Result<RequestBuilder> {
         let request = self.request("POST", TRACK)?;
         Ok(request
@@ -295,30 +326,30 @@ impl Stack {
             .body(body.to_string()))
     }
 
-    /// What the proxy counts at this moment.
+    /// Returns the proxy's current counters.
     pub async fn metrics(&self) -> Result<Metrics> {
         let response = self.request("GET", "/metrics")?.send().await?;
         Ok(Metrics::read(&response.text().await?))
     }
 
-    /// Posts an event and expects it to be taken.
+    /// Posts an event and expects that it is accepted.
     pub async fn accepted(&self, body: &Value) -> Result<Answer> {
         let answer = Answer::to(self.track(body)?).await?;
         ensure!(answer.status == StatusCode::ACCEPTED, "{answer:?}");
         Ok(answer)
     }
 
-    /// The variables the proxy is started with.
+    /// Returns the variables of the proxy's start.
     pub fn settings(&self) -> &[(String, String)] {
         &self.settings
     }
 
-    /// The proxy's address.
+    /// Returns the proxy's address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Waits until the sandbox has counted `count` conversions, and gives them.
+    /// Waits until the sandbox has counted `count` conversions, and returns them.
     pub async fn conversions(&self, count: usize) -> Result<Vec<Conversion>> {
         self.until(&format!("{count} conversions"), async |stack| {
             Ok(stack.sandbox.conversions().len() >= count)
@@ -333,7 +364,7 @@ impl Stack {
         Ok(conversions)
     }
 
-    /// The Events API requests so far.
+    /// Returns all Events API requests until now.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.sandbox.requests()
     }
@@ -352,16 +383,16 @@ impl Stack {
         };
         time::timeout(PATIENCE, patience).await.unwrap_or_else(|_| {
             self.has_failed.store(true, Ordering::Relaxed);
-            bail!("waited in vain until {what}\n{}", self.log())
+            bail!("timed out waiting until {what}\n{}", self.log())
         })
     }
 
-    /// Announces that exactly so many accepted events are pending when the stack is dropped.
+    /// Announces the exact number of accepted events that are pending when the stack is dropped.
     pub fn leaves_waiting(&self, events: i64) {
         self.leaves.store(events, Ordering::Relaxed);
     }
 
-    /// Checks that no accepted event is left but the announced ones.
+    /// Checks that only announced events are left.
     fn check_remains(&mut self) -> Result<()> {
         if !self.has_run || self.has_failed.load(Ordering::Relaxed) {
             return Ok(());
@@ -375,7 +406,8 @@ impl Stack {
         } else {
             Some(self.successor()?)
         };
-        remains::wait_for(self.leaves.load(Ordering::Relaxed), self.address)
+        let leaves = self.leaves.load(Ordering::Relaxed);
+        remains::wait_for(leaves, self.address, !self.is_one_of_several)
     }
 
     /// Starts the proxy once more, without the test's runtime.
@@ -394,12 +426,12 @@ impl Stack {
         Successor::start(command)
     }
 
-    /// What the proxy has logged.
+    /// Returns the proxy's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
-    /// The proxy's data directory.
+    /// Returns the proxy's data directory.
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -417,7 +449,7 @@ impl Drop for Stack {
         let checked = self.check_remains();
         assert!(
             checked.is_ok(),
-            "an accepted event is unaccounted for: {checked:#?}\n{}",
+            "an accepted event is missing: {checked:#?}\n{}",
             self.log()
         );
         let mut violations = self.sandbox.violations();
@@ -429,8 +461,8 @@ impl Drop for Stack {
     }
 }
 
-/// Serves the sandbox on a thread of its own, which goes on while the test's is blocked; its URL, and what ends it when
-/// dropped.
+/// Serves the sandbox on its own thread, which continues while the test's thread is blocked. Returns its URL, and a value
+/// that ends the sandbox when dropped.
 fn serve(sandbox: Sandbox) -> Result<(String, oneshot::Sender<()>)> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -453,19 +485,20 @@ fn serve(sandbox: Sandbox) -> Result<(String, oneshot::Sender<()>)> {
     Ok((url, end))
 }
 
-/// Built together with the proxy, the client has TLS and no provider for it, although nothing here uses TLS.
+/// Makes a client. The build shares its features with the proxy, so the client has TLS without a provider. Nothing here uses
+/// TLS.
 pub fn http_client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::new()
 }
 
-/// A port that nobody listens on.
+/// Returns an address with a free port.
 ///
 /// # Errors
-/// When none is left.
+/// Returns an error if no port is left.
 pub async fn free_address() -> Result<SocketAddr> {
-    // Below the ports that the system gives to whoever asks for any: one of those could be somebody else's before it is
-    // used. Other runs of the tests begin elsewhere.
+    // These ports are below the range that the system assigns automatically. A port from that range could be taken before it
+    // is used. Other runs of the tests start at other ports.
     const FIRST: u32 = 20_000;
     const PORTS: u32 = 12_000;
     static ASKED: AtomicU32 = AtomicU32::new(0);
@@ -481,15 +514,15 @@ pub async fn free_address() -> Result<SocketAddr> {
     bail!("no port is free")
 }
 
-/// A binary of this workspace, beside the test's own folder.
+/// Returns the path of a binary of this workspace, beside the test's own folder.
 ///
 /// # Errors
-/// When it is not built.
+/// Returns an error if the binary is not built.
 pub fn binary(name: &str) -> Result<PathBuf> {
     built(name, name)
 }
 
-/// A file that `package` is built into.
+/// Returns the path of a file that `package` is built into.
 pub(crate) fn built(name: &str, package: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.ancestors().nth(2).unwrap_or(Path::new("."));

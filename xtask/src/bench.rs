@@ -1,23 +1,57 @@
-//! `cargo xtask bench`: sizes of the npm package, then what `bench/` measures of the release binary.
-//! `cargo xtask bench NAME` measures one thing, `cargo xtask bench fuzz` runs the fuzz targets, `cargo xtask bench leave`
-//! has visitors leave pages, `cargo xtask bench page` measures the SDK on a page's main thread.
+//! `cargo xtask bench`: prints the sizes of the npm package and runs the benchmarks of `bench/` with the release binary.
+//! `cargo xtask bench NAME` runs one benchmark, and `cargo xtask bench fuzz` runs the fuzz targets. `cargo xtask bench
+//! leave` simulates visitors who leave pages, `cargo xtask bench page` measures the SDK on a page's main thread, and `cargo
+//! xtask bench live` measures the console in a browser while many events arrive.
 
 mod fuzz;
 mod leave;
+mod live;
 mod page;
 
-use std::process::Command;
+use std::process;
 
 use anyhow::Result;
+use clap::{Arg, ArgAction, Command};
 
 use crate::{
     run::{cargo_target, command, root, run},
     sdk,
 };
 
-/// Builds what is measured and measures it. `arguments` are passed on.
-pub(crate) fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
-    let arguments: Vec<String> = arguments.collect();
+/// Returns the command, its flags and the benchmarks that are not in `duet-bench`.
+pub(crate) fn cli() -> Command {
+    let words = |name: &'static str| Arg::new(name).num_args(0..).trailing_var_arg(true);
+    Command::new("bench")
+        .about("Measures sizes, rates, memory, crashes, leaving")
+        .args_conflicts_with_subcommands(true)
+        .args([
+            Arg::new("name").help("The only benchmark to run"),
+            Arg::new("long")
+                .long("long")
+                .action(ArgAction::SetTrue)
+                .help("Measures more"),
+            Arg::new("rounds")
+                .long("rounds")
+                .value_name("N")
+                .help("How often `crash` kills the proxy"),
+        ])
+        .subcommands([
+            Command::new("fuzz")
+                .about("Runs the fuzz targets, with these options of libFuzzer")
+                .arg(words("option").allow_hyphen_values(true)),
+            Command::new("leave")
+                .about("Simulates visitors who leave pages: for this number of rounds, and only in these ways")
+                .arg(words("rounds and ways")),
+            Command::new("live")
+                .about("Measures the console in a browser for these seconds, at these events a second")
+                .arg(words("seconds and rate")),
+            Command::new("page").about("Measures the SDK on a page's main thread"),
+        ])
+}
+
+/// Builds the binaries and runs the benchmarks. `arguments` are passed on.
+pub(crate) fn measure(words: impl Iterator<Item = String>) -> Result<()> {
+    let arguments: Vec<String> = words.collect();
     let named = arguments
         .split_first()
         .map(|(word, rest)| (word.as_str(), rest));
@@ -25,6 +59,7 @@ pub(crate) fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
         Some(("fuzz", rest)) => return fuzz::search(rest),
         Some(("leave", rest)) => return leave::measure(rest),
         Some(("page", _)) => return page::measure(),
+        Some(("live", rest)) => return live::measure(rest),
         _ => {}
     }
     let is_named = arguments.first().is_some_and(|word| !word.starts_with('-'));
@@ -39,7 +74,7 @@ pub(crate) fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
         ))?;
     }
     let release = cargo_target().join("release");
-    let mut bench = Command::new(release.join("duet-bench"));
+    let mut bench = process::Command::new(release.join("duet-bench"));
     bench.arg(release.join("duet-proxy")).args(arguments);
     run(bench)
 }

@@ -1,57 +1,75 @@
-//! `cargo xtask demo`: the shop, the proxy and a stand-in for TikTok, built and running.
+//! `cargo xtask demo`: builds and runs the shop, the proxy and a fake TikTok.
 //!
-//! The shop is served from a copy with the npm package in it, so it uses Duet as any customer does.
+//! The shop is served from a copy that contains the npm package, so it uses Duet as a customer does.
 
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::Command,
+    process,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
+use clap::{Arg, ArgMatches, Command, value_parser};
 
 use crate::{
     run::{cargo_target, command, root, run},
     sdk,
 };
 
-const FLAGS: &str =
-    "    --listen ADDRESS            of shop and proxy, 127.0.0.1:8787 when left out
-    --sandbox-listen ADDRESS    of the stand-in for TikTok, 127.0.0.1:8788 when left out
-";
-
-struct Addresses {
-    shop: SocketAddr,
-    sandbox: SocketAddr,
+/// Returns the command and its flags.
+pub(crate) fn cli() -> Command {
+    let address = |name, default, help| {
+        Arg::new(name)
+            .long(name)
+            .value_name("ADDRESS")
+            .default_value(default)
+            .value_parser(value_parser!(SocketAddr))
+            .help(help)
+    };
+    Command::new("demo")
+        .about("Builds and runs the shop, the proxy and stand-ins for TikTok and a bank")
+        .args([
+            address("listen", "127.0.0.1:8787", "The address of shop and proxy"),
+            address(
+                "sandbox-listen",
+                "127.0.0.1:8788",
+                "The address of the fake TikTok",
+            ),
+        ])
 }
 
-/// Builds everything, says what to do, and runs until Ctrl-C.
-pub(crate) fn show(arguments: impl Iterator<Item = String>) -> Result<()> {
-    let addresses = read(arguments)?;
-    // Before minutes of building, not after.
-    must_be_free("--listen", addresses.shop)?;
-    must_be_free("--sandbox-listen", addresses.sandbox)?;
+/// Builds everything, prints the instructions, and runs until Ctrl-C.
+pub(crate) fn show(matches: &ArgMatches) -> Result<()> {
+    let address = |name| {
+        matches
+            .get_one::<SocketAddr>(name)
+            .context("the flag has a default")
+    };
+    let (shop, sandbox) = (address("listen")?, address("sandbox-listen")?);
+    // Check this before the build, which takes minutes.
+    must_be_free("--listen", shop)?;
+    must_be_free("--sandbox-listen", sandbox)?;
 
     println!("1/3  building the SDK");
     let package = sdk::build()?;
-    println!("\n2/3  building the proxy; the first time takes a few minutes");
+    println!("\n2/3  building the proxy; the first build takes a few minutes");
     run(command(
         "cargo",
         ["build", "--quiet", "--package", "duet-proxy"],
         &root(),
     ))?;
-    println!("\n3/3  starting the shop, the proxy and a stand-in for TikTok\n");
+    println!("\n3/3  starting the shop, the proxy and a fake TikTok\n");
     let www = assemble(&package.folder)?;
     println!(
-        "Open the shop, choose a plan, pay at the fake bank, and watch two signals become one conversion.\n"
+        "Open the shop, choose a plan, pay at the fake bank, and watch two signals become one conversion. The console shows what the proxy does with each event.\n"
     );
 
     let proxy = cargo_target()
         .join("debug/duet-proxy")
         .with_extension(std::env::consts::EXE_EXTENSION);
-    let shop = addresses.shop.to_string();
-    let sandbox = addresses.sandbox.to_string();
+    let shop = shop.to_string();
+    let sandbox = sandbox.to_string();
     let flags = [
         "dev",
         "--listen",
@@ -65,34 +83,15 @@ pub(crate) fn show(arguments: impl Iterator<Item = String>) -> Result<()> {
     hand_over(proxy)
 }
 
-fn read(mut arguments: impl Iterator<Item = String>) -> Result<Addresses> {
-    let mut addresses = Addresses {
-        shop: SocketAddr::from(([127, 0, 0, 1], 8787)),
-        sandbox: SocketAddr::from(([127, 0, 0, 1], 8788)),
-    };
-    while let Some(flag) = arguments.next() {
-        let address = match flag.as_str() {
-            "--listen" => &mut addresses.shop,
-            "--sandbox-listen" => &mut addresses.sandbox,
-            _ => bail!("`cargo xtask demo` has no {flag}; it has\n{FLAGS}"),
-        };
-        let value = arguments.next().unwrap_or_default();
-        *address = value
-            .parse()
-            .with_context(|| format!("{flag} {value}: an address is like 127.0.0.1:9000"))?;
-    }
-    Ok(addresses)
-}
-
-fn must_be_free(flag: &str, address: SocketAddr) -> Result<()> {
+fn must_be_free(flag: &str, address: &SocketAddr) -> Result<()> {
     TcpListener::bind(address).map(drop).with_context(|| {
         format!(
-            "{address} cannot be listened on; another address: cargo xtask demo {flag} 127.0.0.1:0"
+            "cannot listen on {address}; use another address: cargo xtask demo {flag} 127.0.0.1:0"
         )
     })
 }
 
-/// The shop's files with the SDK beside them, in `target/www-demo/`.
+/// Copies the shop's files and the SDK to `target/www-demo/`.
 fn assemble(package: &Path) -> Result<PathBuf> {
     let www = root().join("target/www-demo");
     if www.exists() {
@@ -114,15 +113,15 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Gives way to the program, so that Ctrl-C reaches it alone and it can end in order.
+/// Replaces this process by the program. Then Ctrl-C reaches only the program, which can shut down cleanly.
 #[cfg(unix)]
-fn hand_over(mut program: Command) -> Result<()> {
+fn hand_over(mut program: process::Command) -> Result<()> {
     use std::os::unix::process::CommandExt as _;
 
     Err(program.exec()).context("the proxy could not be started")
 }
 
 #[cfg(not(unix))]
-fn hand_over(program: Command) -> Result<()> {
+fn hand_over(program: process::Command) -> Result<()> {
     run(program)
 }

@@ -1,4 +1,4 @@
-//! Running other programs: where the repository is, and a sentence when something goes wrong.
+//! Runs other programs. Knows the repository's folder, and prints one sentence if something goes wrong.
 
 use std::{
     ffi::OsStr,
@@ -8,19 +8,19 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The folder of the whole repository.
+/// Returns the root folder of the repository.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
 }
 
-/// Where cargo puts what it builds.
+/// Returns the folder of cargo's build results.
 pub(crate) fn cargo_target() -> PathBuf {
     let set = std::env::var_os("CARGO_TARGET_DIR");
     root().join(set.unwrap_or_else(|| "target".into()))
 }
 
-/// A program with its arguments, to be run in `folder`.
+/// Prepares a program with its arguments, to run in `folder`.
 pub(crate) fn command<S: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = S>,
@@ -31,7 +31,15 @@ pub(crate) fn command<S: AsRef<OsStr>>(
     command
 }
 
-/// Runs it and passes on what it prints.
+/// Prepares git, also in a folder of another user: in a container, a build service's checkout can have another owner.
+pub(crate) fn git<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let trusted = format!("safe.directory={}", root().display());
+    let mut git = command("git", ["-c", &trusted], &root());
+    git.args(arguments);
+    git
+}
+
+/// Runs a program and passes on its output.
 pub(crate) fn run(mut command: Command) -> Result<()> {
     let status = command
         .status()
@@ -40,7 +48,7 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs it and gives back what it prints.
+/// Runs a program and returns its output.
 pub(crate) fn output(mut command: Command) -> Result<String> {
     let output = command
         .output()

@@ -2,11 +2,10 @@
 //!
 //! 1. cargo builds the module, wasm-bindgen writes the glue, wasm-opt makes the module small.
 //! 2. wasm2js translates the same module to JavaScript, for pages that forbid WebAssembly.
-//! 3. esbuild puts glue, module and `sdk/page/` together into the package's files.
-//! 4. `npm pack` turns them and `sdk/npm/` into `target/npm/duet-sdk-<version>.tgz`.
+//! 3. esbuild joins glue, module and `sdk/page/` into the package's files.
+//! 4. `npm pack` packs these files and `sdk/npm/` into `target/npm/duet-sdk-<version>.tgz`.
 //!
-//! The same sources give the same bytes: every tool is pinned by a lock file, and nothing carries a
-//! time or a path.
+//! The same sources give the same bytes. Lock files pin every tool, and the results contain no times and no paths.
 
 mod boundary;
 mod bundle;
@@ -23,6 +22,8 @@ use anyhow::Result;
 
 use crate::run::root;
 
+pub(crate) use package::{archive, filled};
+
 /// A built package.
 pub(crate) struct Package {
     /// The folder with the package's files: `target/npm/duet-sdk/`.
@@ -31,7 +32,7 @@ pub(crate) struct Package {
     pub(crate) archive: PathBuf,
 }
 
-/// Builds the package, prints its sizes, and fails where it has grown too large.
+/// Builds the package, prints its sizes, and fails if the package is too large.
 pub(crate) fn build() -> Result<Package> {
     tools::check()?;
     tools::install()?;

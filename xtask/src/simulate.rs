@@ -1,16 +1,39 @@
-//! `cargo xtask simulate`: many simulated weeks, quickly.
+//! `cargo xtask simulate`: runs many simulated weeks with an optimised build.
 
-use std::process::Command;
+use std::process;
 
 use anyhow::Result;
+use clap::{Arg, Command, value_parser};
 
 use crate::run::{cargo_target, command, root, run as start};
 
-/// Builds the simulation for speed, and runs it with these arguments.
-pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
+/// Returns the command and its flags.
+pub(crate) fn cli() -> Command {
+    let number = |name, help| {
+        Arg::new(name)
+            .long(name)
+            .value_name("N")
+            .value_parser(value_parser!(u64))
+            .help(help)
+    };
+    Command::new("simulate")
+        .about("Runs a simulated week of a shop for each seed, and searches for lost or doubled events")
+        .args([
+            number("seeds", "How many seeds"),
+            number("from", "The first seed"),
+            number("seed", "Prints what happens in the week of this seed"),
+            Arg::new("plant")
+                .long("plant")
+                .value_name("NAME")
+                .help("Searches for this planted fault"),
+        ])
+}
+
+/// Builds the simulation with optimisation, and runs it with these words.
+pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
     let build = ["build", "--release", "--quiet", "-p", "duet-simulation"];
     start(command("cargo", build, &root()))?;
-    let mut simulation = Command::new(cargo_target().join("release/duet-simulation"));
-    simulation.args(arguments);
+    let mut simulation = process::Command::new(cargo_target().join("release/duet-simulation"));
+    simulation.args(words);
     start(simulation)
 }

@@ -1,6 +1,7 @@
-//! `cargo xtask test`: everything that must pass. CI runs exactly this. `cargo xtask check`: the quick part of it.
+//! `cargo xtask test`: runs every check; CI runs exactly this. `cargo xtask check`: runs the quick checks.
 
 mod dependencies;
+mod downloads;
 mod links;
 mod rooms;
 mod vocabulary;
@@ -8,28 +9,30 @@ mod vocabulary;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use clap::{Arg, ArgMatches, Command};
 
 use crate::{
+    release,
     run::{command, root, run},
     sdk,
 };
 
 type Check = (&'static str, fn() -> Result<()>);
 
-/// `cargo xtask check`: what takes about a minute where everything else is built.
+/// `cargo xtask check`: checks that take about a minute if everything else is already built.
 const QUICK: &[Check] = &[
     ("format", format),
     ("links", links::check),
     ("rooms", rooms::check),
     ("lints", lints),
     ("unit tests", || {
-        // The simulation's tests live thousands of weeks.
+        // The simulation's tests run thousands of simulated weeks.
         let selection = ["--workspace", "--exclude", "duet-simulation"];
         cargo(&[&["test", "--quiet"], &selection[..], &["--lib", "--bins"]].concat())
     }),
 ];
 
-/// `cargo xtask test`, in the order in which a mistake is found soonest.
+/// `cargo xtask test`, in an order that finds mistakes early.
 const CHECKS: &[Check] = &[
     ("format", format),
     ("links", links::check),
@@ -43,9 +46,18 @@ const CHECKS: &[Check] = &[
         cargo(&build)
     }),
     ("tests", || cargo(&["test", "--workspace"])),
+    ("upgrades", release::check_upgrades),
+    ("queue on PostgreSQL", || {
+        // The tests left out damage the files of a folder.
+        let tests = ["test", "-p", "duet-proxy", "--lib", "queue::tests"];
+        let but = ["--", "--skip", "crashes", "--skip", "damage"];
+        let mut cargo = command("cargo", [&tests[..], &but].concat(), &root());
+        cargo.env("DUET_TEST_QUEUE", "postgres");
+        run(cargo)
+    }),
     ("documentation", || {
         let mut cargo = command("cargo", DOC, &root());
-        // Links to private items are wanted: the documentation is for people who read the code.
+        // Allow links to private items, because readers of the code use this documentation.
         cargo.env(
             "RUSTDOCFLAGS",
             "-D warnings -A rustdoc::private_intra_doc_links",
@@ -54,7 +66,9 @@ const CHECKS: &[Check] = &[
     }),
     ("licences and bans", dependencies::check),
     ("workflows", || node_suite("tests/workflows")),
+    ("payment providers", || node_suite("tests/providers")),
     ("npm package", || sdk::build().map(|_| ())),
+    ("downloads", downloads::check),
     ("lints of the browser modules", browser_lints),
     ("the page's side of the SDK", || {
         run(command("node", ["--test", "tests/"], &root().join("sdk")))
@@ -73,15 +87,27 @@ const DOC: [&str; 6] = [
     "--locked",
 ];
 
-/// Runs the quick checks, and stops at the first that fails.
+/// Returns the command and its argument.
+pub(crate) fn cli() -> Command {
+    Command::new("test")
+        .about("Runs everything that must pass, browsers included")
+        .arg(
+            Arg::new("part")
+                .num_args(0..)
+                .help("Runs only the checks whose names contain a PART"),
+        )
+}
+
+/// Runs the quick checks and stops at the first failure.
 pub(crate) fn run_quick() -> Result<()> {
     run_all(QUICK.iter())
 }
 
-/// Runs the checks whose names contain one of `parts`, or every check, and stops at the first that fails.
-pub(crate) fn run_checks(parts: &[String]) -> Result<()> {
+/// Runs the checks whose names contain one of `parts`, or all checks. Stops at the first failure.
+pub(crate) fn run_checks(matches: &ArgMatches) -> Result<()> {
+    let parts: Vec<&String> = matches.get_many("part").into_iter().flatten().collect();
     let is_meant = |name: &str, part: &String| name.contains(part.as_str());
-    for part in parts {
+    for part in &parts {
         if !CHECKS.iter().any(|(name, _)| is_meant(name, part)) {
             let names: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
             bail!(
@@ -94,7 +120,7 @@ pub(crate) fn run_checks(parts: &[String]) -> Result<()> {
     run_all(CHECKS.iter().filter(|(name, _)| meant(name)))
 }
 
-/// Runs `checks` one after the other, and prints the time of each as a table that CONTRIBUTING.md can take.
+/// Runs `checks` in order, and prints the time of each as a table for CONTRIBUTING.md.
 fn run_all<'a>(checks: impl Iterator<Item = &'a Check>) -> Result<()> {
     let started = Instant::now();
     let mut times = Vec::new();
@@ -125,7 +151,7 @@ fn cargo(arguments: &[&str]) -> Result<()> {
     run(command("cargo", arguments, &root()))
 }
 
-/// One after the other: together they would share features, and one of them has no standard library.
+/// Lints the crates one by one. In one run the crates would share features, and one crate has no standard library.
 fn browser_lints() -> Result<()> {
     for package in ["duet-sdk", "duet-debug"] {
         let target = ["--target", "wasm32-unknown-unknown"];
@@ -135,7 +161,7 @@ fn browser_lints() -> Result<()> {
     Ok(())
 }
 
-/// The types by hand, strictly, in a file of right and wrong uses.
+/// Compiles a file of correct and wrong uses of the hand-written types, in strict mode.
 fn types() -> Result<()> {
     let tsc = root()
         .join("sdk/node_modules/.bin/tsc")
@@ -144,7 +170,7 @@ fn types() -> Result<()> {
     run(command(&tsc, ["--project", "tests"], &root().join("sdk")))
 }
 
-/// Runs a folder's tests in Node. Those of browsers and bundlers run the binaries and the package that were just built.
+/// Runs a folder's tests in Node. The tests of browsers and bundlers use the binaries and the package that were just built.
 fn node_suite(folder: &str) -> Result<()> {
     let folder = root().join(folder);
     let ci = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];

@@ -1,17 +1,16 @@
-//! The body of a request: whatever it is, it is opened and judged without a panic, and no personal value
-//! comes out unhashed.
+//! Fuzzes the body of a request. The proxy must read and judge any body without a panic, and must hash every personal value.
 #![no_main]
 
 use duet_events::{
     Country,
     wire::{Body, Text},
 };
-use duet_proxy::admit::{Caller, Facts, MoneyEvents, Visitor, admit};
+use duet_proxy::admit::{Caller, Facts, MoneyEvents, Pixel, Visitor, admit};
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What is looked at of an event on its way to TikTok.
+/// The checked parts of an event on its way to TikTok.
 #[derive(Deserialize)]
 struct Sent {
     #[serde(default)]
@@ -25,11 +24,12 @@ fuzz_target!(|body: &[u8]| {
     let Ok(body) = Body::open(&text) else { return };
     for caller in [Caller::Page, Caller::Server] {
         for stated in body.events.clone() {
-            let Ok(admitted) = admit(stated, &facts(caller, body.sent_at_ms), || Some([7; 16])) else {
+            let Ok(admitted) = admit(stated, &facts(caller, body.sent_at_ms), || Some([7; 16]))
+            else {
                 continue;
             };
             let text = serde_json::to_string(&admitted.event).expect("an event is JSON");
-            let sent: Sent = serde_json::from_str(&text).expect("what is sent is JSON");
+            let sent: Sent = serde_json::from_str(&text).expect("the sent body must be JSON");
             for key in ["email", "phone", "external_id"] {
                 assert!(is_hashed(&sent.user[key]), "{key} of {text}");
             }
@@ -37,7 +37,7 @@ fuzz_target!(|body: &[u8]| {
     }
 });
 
-/// Nothing, a digest, or several digests.
+/// Returns whether a value is absent, a digest, or several digests.
 fn is_hashed(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -63,7 +63,10 @@ fn facts(caller: Caller, sent_at_ms: Option<i64>) -> Facts<'static> {
         ttclid: vec!["E.C.P.cookie".to_owned()],
         ttp: vec!["02cookie"],
         country: Country::parse("VN"),
-        pixel_id: "CDUETBENCH0000000001",
-        test_event_code: None,
+        pixels: &[Pixel {
+            id: "CDUETBENCH0000000001",
+            test_event_code: None,
+            is_open: true,
+        }],
     }
 }

@@ -1,8 +1,9 @@
-//! The store's files: whatever happened to them, the store opens or says why not. It does not panic, hang,
-//! or ask for more memory than there is.
+//! Fuzzes the store's files. After any damage, the store must open or report the reason why it cannot open. The store must
+//! not panic, hang, or ask for more memory than there is.
 //!
-//! fjall asserts a few things of its own files, and such a panic cannot be caught: the proxy ends with fjall's
-//! words before it takes an event. `cargo xtask bench fuzz` tells these inputs from those that break Duet.
+//! fjall checks some of its own files with assertions. A panic of such an assertion cannot be caught. Then the proxy ends
+//! with fjall's message before it accepts an event. `cargo xtask bench fuzz` separates these inputs from those that break
+//! Duet.
 #![no_main]
 
 use std::{
@@ -14,8 +15,10 @@ use std::{
 
 use duet_events::{EventId, EventName};
 use duet_proxy::{
+    decide::{Class, DedupKey, Destination, Remember},
+    history::Trace,
     outcome::Outcome,
-    queue::{self, Class, DedupKey, Destination, Entry, Error, Lane, Limits, Outlet, Remember},
+    queue::{self, Entry, Error, Lane, Limits, Outlet},
     tiktok::Verdict,
 };
 use libfuzzer_sys::{
@@ -26,7 +29,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime;
 
-/// One thing that happens to one file. `file` counts the store's files in the order of their names.
+/// A damage to one file. `file` counts the store's files by name.
 #[derive(Arbitrary, Debug)]
 struct Damage {
     file: u8,
@@ -43,7 +46,7 @@ enum What {
     Remove,
 }
 
-/// A store with events that wait, dead letters and remembered keys, written by several processes.
+/// A store with waiting events, dead letters and remembered keys, written by several processes.
 static SOUND: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
     for life in 0..3 {
@@ -60,7 +63,7 @@ fuzz_target!(|damages: Vec<Damage>| {
         // A file that an earlier damage removed cannot be damaged again.
         let _ = inflict(damage, &files);
     }
-    // An error is an answer.
+    // An error is an accepted result.
     let _ = on_this_thread(live(folder.path(), 9));
 });
 
@@ -69,7 +72,7 @@ fn on_this_thread<T>(work: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(work)
 }
 
-/// Opens the store and does with it what a proxy does.
+/// Opens the store and uses it as a proxy does.
 async fn live(folder: &Path, life: u64) -> Result<(), Error> {
     let (intake, mut outlet, letters) = opened(folder).await?;
     for group in 0_u64..4 {
@@ -98,7 +101,7 @@ async fn live(folder: &Path, life: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// The writer of an earlier life lets go of the folder a moment after its last handle is gone.
+/// Opens the store. The writer of an earlier life releases the folder a moment after its last handle is dropped.
 async fn opened(folder: &Path) -> Result<(queue::Intake, Outlet, queue::DeadLetters), Error> {
     loop {
         match queue::open(folder, 0, Arc::default()) {
@@ -108,7 +111,7 @@ async fn opened(folder: &Path) -> Result<(queue::Intake, Outlet, queue::DeadLett
     }
 }
 
-/// The lane of another destination, if there is one.
+/// Returns the lane of another destination, if there is one.
 async fn next(outlet: &mut Outlet) -> Option<Lane> {
     tokio::select! {
         biased;
@@ -156,7 +159,7 @@ fn entry<'a>(number: u64, event: &'a Value) -> Entry<'a, Value> {
         remember: Remember::Hours48,
         destination,
         class: Class::Second,
-        pixel: "unknown",
+        trace: Trace::default(),
         note: None,
         event,
     }
@@ -203,7 +206,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// All files below `folder`, in the order of their names.
+/// Returns all files below `folder`, sorted by name.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder");
     let mut paths: Vec<_> = entries

@@ -1,4 +1,4 @@
-//! What the proxy said it has, against what TikTok got.
+//! Compares the events that the proxy accepted with the events that TikTok got.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,10 @@ use crate::{
     sink::Receipt,
 };
 
-/// The most missing events that are printed.
+/// The largest number of missing events that are printed.
 const PRINTED: usize = 20;
 
-/// The clients' books.
+/// The clients' records.
 #[derive(Default)]
 pub(super) struct Books(Mutex<State>);
 
@@ -29,7 +29,7 @@ struct State {
 }
 
 impl Books {
-    /// Numbers that no event had before.
+    /// Returns numbers that no event had before.
     pub(super) fn new_numbers(&self, size: u64) -> Range<u64> {
         self.with(|state| {
             let first = state.next;
@@ -38,17 +38,17 @@ impl Books {
         })
     }
 
-    /// The proxy says it has these events.
+    /// Records that the proxy accepted these events.
     pub(super) fn accept(&self, numbers: Range<u64>) {
         self.with(|state| state.accepted.extend(numbers));
     }
 
-    /// A post got no answer and is posted again.
+    /// Records that a post got no answer and is repeated.
     pub(super) fn again(&self) {
         self.with(|state| state.again += 1);
     }
 
-    /// An accepted event was posted again; `None` where that post got no answer.
+    /// Records that an accepted event was posted again; `None` if that post got no answer.
     pub(super) fn repeat(&self, recognised: Option<bool>) {
         self.with(|state| {
             state.repeats += u64::from(recognised.is_some());
@@ -56,17 +56,17 @@ impl Books {
         });
     }
 
-    /// No more is posted.
+    /// Ends the posting.
     pub(super) fn close(&self) {
         self.with(|state| state.closed = true);
     }
 
-    /// Whether there is more to post.
+    /// Returns whether clients should post more.
     pub(super) fn are_open(&self) -> bool {
         self.with(|state| !state.closed)
     }
 
-    /// Compares what was accepted with what arrived, in the order in which it arrived, and prints the difference.
+    /// Compares the accepted events with the arrived events, in the order of arrival, and prints the difference.
     pub(super) fn balance(&self, receipts: Vec<Receipt>) {
         let mut arrived: HashMap<u64, Arrival> = HashMap::new();
         for receipt in receipts {
@@ -83,11 +83,11 @@ impl Books {
     }
 }
 
-/// How an event arrived.
+/// The arrival of an event.
 struct Arrival {
     last: Receipt,
     times: u32,
-    /// The reasons of its repeats.
+    /// The reasons for its repeats.
     cut: bool,
     killed: bool,
     unexplained: bool,
@@ -140,7 +140,7 @@ fn report(state: &State, arrived: &HashMap<u64, Arrival>) {
         twice(|arrival| arrival.cut),
     );
     say(
-        "  after a kill between TikTok's getting it and the settlement",
+        "  after a kill between the receipt at TikTok and the settlement",
         twice(|arrival| arrival.killed),
     );
     say(

@@ -1,4 +1,4 @@
-//! What pages do: post, and post again what got no answer.
+//! Clients that act like pages: they post, and repeat each post without an answer.
 
 use std::{net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 
@@ -10,9 +10,9 @@ use tokio::time::sleep;
 use super::books::Books;
 use crate::{client::Client, event};
 
-/// Nobody listens between two lives.
+/// The wait between tries, because no proxy runs between two lives.
 const PAUSE: Duration = Duration::from_millis(3);
-/// One post in so many repeats an event that was accepted.
+/// One post in 50 repeats an accepted event.
 const REPEAT_ONE_IN: u32 = 50;
 
 #[derive(Deserialize)]
@@ -25,7 +25,7 @@ struct Verdict {
     status: String,
 }
 
-/// Posts until the books are closed.
+/// Posts until the records are closed.
 pub(super) async fn post(books: Arc<Books>, address: SocketAddr) -> Result<()> {
     let client = Client::new();
     let url = format!("http://{address}{}", event::TRACK);
@@ -49,7 +49,7 @@ pub(super) async fn post(books: Arc<Books>, address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Posts the events until the proxy has them all, or the books are closed: then whether it has them is not known.
+/// Posts the events until the proxy has accepted them all or the records are closed. After closing, the result is unknown.
 async fn until_answered(
     client: &Client,
     url: &str,
@@ -58,7 +58,7 @@ async fn until_answered(
 ) -> Result<bool> {
     while books.are_open() {
         if let Some(statuses) = once(client, url, numbers.clone()).await? {
-            // A post without an answer may have been accepted: its repeat is a duplicate.
+            // A post without an answer may have been accepted, so its repeat is a duplicate.
             let is_taken = |status: &String| status == "accepted" || status == "duplicate";
             ensure!(statuses.iter().all(is_taken), "answers: {statuses:?}");
             return Ok(true);
@@ -69,7 +69,7 @@ async fn until_answered(
     Ok(false)
 }
 
-/// What the proxy says of each event; nothing, where it gives no answer or has no time.
+/// Returns the proxy's result for each event. Returns nothing if the proxy does not answer or is busy.
 async fn once(client: &Client, url: &str, numbers: Range<u64>) -> Result<Option<Vec<String>>> {
     let is_one = numbers.end - numbers.start == 1;
     let expected = usize::try_from(numbers.end - numbers.start)?;
@@ -89,10 +89,11 @@ async fn once(client: &Client, url: &str, numbers: Range<u64>) -> Result<Option<
         "the proxy answered {status}: {}",
         String::from_utf8_lossy(&text)
     );
-    let answer: Answer = serde_json::from_slice(&text).context("a 202 that is no answer")?;
+    let answer: Answer =
+        serde_json::from_slice(&text).context("the body of a 202 must be an answer")?;
     ensure!(
         answer.results.len() == expected,
-        "a 202 that answers too few"
+        "a 202 must have a result for every event"
     );
     let statuses = answer.results.into_iter().map(|verdict| verdict.status);
     Ok(Some(statuses.collect()))

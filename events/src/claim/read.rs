@@ -31,16 +31,16 @@ const FIELDS: [&str; 12] = [
     "sent_at",
 ];
 
-/// Those that decide whether an event may be sent, and where: one that is misspelt is not overlooked.
+/// The fields that decide whether and where an event is sent. A misspelt one rejects the event.
 pub(crate) const GUARDED: [&str; 4] =
     ["consent", "limited_data_use", "pixel_id", "test_event_code"];
 
-/// Words of other bodies that are nearly `consent`.
+/// Field names of other requests that look like a misspelt `consent`.
 const FOREIGN: [&str; 6] = [
     "connect", "constant", "content", "contents", "contest", "context",
 ];
 
-/// What a consent may be stated as.
+/// The values that senders use for consent.
 const CONSENTS: [&str; 7] = [
     "granted",
     "denied",
@@ -66,7 +66,7 @@ pub(super) fn name(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<E
     problems.keep(EventName::parse(trimmed))
 }
 
-/// An integer becomes text. An id that is a word for nothing would make one event of all.
+/// Reads the event id. An integer becomes text. A word such as `undefined` is rejected: all such events would share one id.
 pub(super) fn event_id(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<EventId> {
     let stated = fields.take("event_id")?.scalar();
     let got = stated.got();
@@ -90,7 +90,7 @@ pub(super) fn event_id(fields: &mut Fields<'_>, problems: &mut Problems) -> Opti
     problems.keep(EventId::parse(&text))
 }
 
-/// Only an event whose person agreed is taken; no word at all means that the page asks for no consent.
+/// Rejects an event without consent. If the field is absent, the page does not ask for consent.
 pub(super) fn consent(fields: &mut Fields<'_>, problems: &mut Problems) {
     let stated = fields.take_even_null("consent").map(Value::text);
     if stated.is_some_and(|word| word.as_deref() != Some("granted")) {
@@ -98,7 +98,8 @@ pub(super) fn consent(fields: &mut Fields<'_>, problems: &mut Problems) {
     }
 }
 
-/// A money event without its properties would be another event.
+/// Reads the properties. On a money event the properties must be an object. Without properties, the event would mean
+/// something else.
 pub(super) fn properties<'a>(
     fields: &mut Fields<'a>,
     name: Option<&EventName>,
@@ -116,7 +117,8 @@ pub(super) fn properties<'a>(
     None
 }
 
-/// On for everything that is not clearly off: nobody's wish is overlooked. Some senders put it among the properties.
+/// Reads Limited Data Use. Every value that is not clearly "off" counts as "on". Some senders put the field into the
+/// properties.
 pub(super) fn limited_data_use(
     fields: &mut Fields<'_>,
     properties: Option<&mut Fields<'_>>,
@@ -196,8 +198,8 @@ fn trimmed(text: &str, name: &'static str, problems: &mut Problems) -> String {
     trimmed.to_owned()
 }
 
-/// Which name that decides whether and where an event may be sent an unknown one is nearly. Another word is none, unless it
-/// holds what only a consent does.
+/// Returns the guarded field that an unknown name probably means. Field names of other requests do not count, unless the
+/// field has a value that only consent has.
 pub(crate) fn misspelt(fields: &Fields<'_>, name: &str) -> Option<&'static str> {
     let is_foreign = FOREIGN.contains(&name) && !fields.holds(name, is_consent);
     near::misspelt(name, &GUARDED).filter(|_| !is_foreign)

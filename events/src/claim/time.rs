@@ -1,4 +1,4 @@
-//! When an event happened: by its sender's clock, in whatever unit, and by the proxy's.
+//! The time of an event. The sender's clock, in seconds or milliseconds, is compared with the proxy's clock.
 
 use alloc::borrow::ToOwned;
 
@@ -9,22 +9,23 @@ use crate::{
     rule::{leave_out, reject, repair},
 };
 
-/// The oldest event TikTok is sent.
+/// The oldest event that is sent to TikTok.
 const OLDEST_S: i64 = 7 * 24 * 60 * 60;
-/// How far ahead of the proxy's clock an event may be.
+/// The longest time that an event can be ahead of the proxy's clock.
 const AHEAD_S: i64 = 10 * 60;
-/// A client clock is corrected when it is off by more than this; less is the way through the network.
+/// A client clock is corrected if it is wrong by more than this time. A smaller difference is network delay.
 const CLOCK_SLACK_MS: i64 = 5_000;
-/// Times from here on are milliseconds: as seconds they would lie past the year 5000.
+/// From this value on, times are milliseconds. Such a large number of seconds would be after the year 5000.
 const MILLISECONDS: i64 = 100_000_000_000;
-/// Times from here on to the one above are seconds, after 2001. Less is the time of a clock that was never set.
+/// From this value up to `MILLISECONDS`, times are seconds after 2001. A smaller value comes from a clock that was never
+/// set.
 const SECONDS: i64 = 1_000_000_000;
 
 impl Claim {
-    /// When the event happened by the proxy's clock, in Unix seconds; now, where its sender does not say.
+    /// Returns the time of the event by the proxy's clock, in Unix seconds. Without a time from the sender it is now.
     ///
     /// # Errors
-    /// `too_old` (7 days) or `too_new` (10 minutes ahead) on `event_time`.
+    /// Returns `too_old` (7 days) or `too_new` (10 minutes ahead) on `event_time`.
     pub fn happened_at(&self, sent_at_ms: Option<i64>, now_ms: i64) -> Result<i64, Invalid> {
         let now = now_ms / 1000;
         let Some(time) = self.time else {
@@ -49,7 +50,8 @@ impl Claim {
     }
 }
 
-/// Digits as text, a fraction and milliseconds mean one time. Anything else is rejected: now would be a lie.
+/// Reads the event time. Digits as text, fractions and milliseconds are accepted. Anything else is rejected: using the
+/// current time instead would be wrong.
 pub(super) fn event_time(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<i64> {
     const NAME: &str = "event_time";
     let stated = fields.take(NAME)?.scalar();
@@ -73,7 +75,7 @@ pub(super) fn event_time(fields: &mut Fields<'_>, problems: &mut Problems) -> Op
     Some(time / 1000)
 }
 
-/// When a body was sent, in Unix milliseconds.
+/// Reads the time at which a body was sent, in Unix milliseconds.
 pub(crate) fn sent_at(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<i64> {
     const NAME: &str = "sent_at";
     let stated = fields.take(NAME)?.scalar();

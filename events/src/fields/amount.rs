@@ -1,4 +1,4 @@
-//! Amounts of money and other numbers, however senders write them.
+//! Amounts of money and other numbers, in the different ways senders write them.
 
 use super::value::{Scalar, Value};
 use crate::Currency;
@@ -10,17 +10,17 @@ const LARGEST: f64 = 1e15;
 pub(crate) enum Stated {
     /// A JSON number from 0 to 10^15.
     Number(f64),
-    /// Text that can be nothing else.
+    /// Text with only one possible meaning.
     Text(f64),
-    /// It is below zero.
+    /// The amount is below zero.
     Negative,
-    /// It is something else.
+    /// The value is not an amount.
     Unusable,
 }
 
 impl Stated {
-    /// Reads a number, or text such as `99000` and `29.00`. A point in text is read only where it cannot part
-    /// thousands: with as many decimals as the currency has at most, so not at all in one without decimals.
+    /// Reads a number, or text such as `99000` and `29.00`. A point in text is read only if it cannot separate thousands. So
+    /// the text must not have more decimals than its currency. Without decimals in the currency, no point is allowed.
     pub(crate) fn read(value: Value<'_>, currency: Option<Currency>) -> Self {
         match value.scalar() {
             Scalar::Number(number) => Self::of(number.value, Self::Number),
@@ -57,7 +57,7 @@ fn decimal(text: &str, most_decimals: usize) -> Option<f64> {
     fits.then(|| text.parse().ok()).flatten()
 }
 
-/// An amount on the wire: without a fraction where it has none.
+/// An amount in JSON, without a fraction if the amount is whole.
 pub(crate) struct Amount(pub(crate) f64);
 
 impl serde::Serialize for Amount {
@@ -86,9 +86,9 @@ pub(crate) fn is_whole(amount: f64) -> bool {
     clippy::cast_precision_loss,
     reason = "10^15 with four decimals is below 2^64"
 )]
-/// Rounds to four decimals: no currency has more, and a sum of prices in a page carries the noise of binary fractions.
+/// Rounds to four decimals. No currency has more decimals, and a sum of prices in a page has binary rounding errors.
 fn four_decimals(amount: f64) -> f64 {
-    // Beyond this, a binary fraction no longer holds four decimals.
+    // Above this number, a binary fraction cannot represent four decimals.
     const FINE: f64 = 1e11;
     if amount > FINE {
         amount

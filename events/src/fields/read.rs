@@ -1,4 +1,5 @@
-//! Reads a member as the type its field has: what is certain is repaired, the rest is left out, and both are said.
+//! Reads a member as the type of its field. Values with a certain meaning are repaired, and others are left out. Each repair
+//! and each removal adds a warning.
 
 use alloc::{
     borrow::{Cow, ToOwned},
@@ -16,13 +17,13 @@ use crate::rule::{leave_out, reject, repair};
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 impl<'a> Fields<'a> {
-    /// Text; `""` counts as absent. A number becomes text.
+    /// Reads text. `""` counts as absent. A number becomes text.
     pub(crate) fn text(&mut self, name: &str, problems: &mut Problems) -> Option<Cow<'a, str>> {
         let value = self.take(name)?;
         self.text_of(value, name, problems)
     }
 
-    /// What was taken out as `name`, as text.
+    /// Reads the value of the member `name` as text.
     pub(crate) fn text_of(
         &self,
         value: Value<'a>,
@@ -48,7 +49,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Text that is rejected where it is something else; `""` counts as absent.
+    /// Reads text and rejects every other type. `""` counts as absent.
     pub(crate) fn strict_text(
         &mut self,
         name: &str,
@@ -63,7 +64,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// One text or an array of them. Members that are none are left out; `null` and `""` count as absent.
+    /// Reads one text or an array of texts. Other members of the array are left out. `null` and `""` count as absent.
     pub(crate) fn texts(&mut self, name: &str, problems: &mut Problems) -> Vec<Cow<'a, str>> {
         let Some(value) = self.take(name) else {
             return Vec::new();
@@ -75,7 +76,8 @@ impl<'a> Fields<'a> {
             .collect()
     }
 
-    /// A whole number of at least 0: 2.0 and `"2"` are 2. `null` gets a warning, because JavaScript writes it for NaN.
+    /// Reads a whole number of at least 0: 2.0 and `"2"` are 2. `null` gets a warning, because JavaScript writes NaN as
+    /// `null`.
     pub(crate) fn integer(&mut self, name: &str, problems: &mut Problems) -> Option<i64> {
         let scalar = self.take_even_null(name)?.scalar();
         let (number, repaired) = match &scalar {
@@ -97,7 +99,7 @@ impl<'a> Fields<'a> {
         number
     }
 
-    /// A member that is an object, of the outermost object. What is none is left out.
+    /// Reads an object that is a member of the outermost object. Any other type is left out.
     pub(crate) fn object(
         &mut self,
         name: &'static str,
@@ -108,7 +110,7 @@ impl<'a> Fields<'a> {
             .ok()
     }
 
-    /// Without a byte order mark, and remarked where the body was mended here.
+    /// Removes a byte order mark, and adds a warning if malformed Unicode was replaced in this text.
     fn plain(
         &self,
         text: Cow<'a, str>,
@@ -126,7 +128,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A number as text: an integer by its digits. `None` where its digits are not known.
+/// Returns a number as text: an integer by its digits. Returns `None` if its digits are not known.
 fn written(number: Number) -> Option<String> {
     match number.integer() {
         Some(integer) => Some(integer.to_string()),
@@ -135,7 +137,7 @@ fn written(number: Number) -> Option<String> {
     }
 }
 
-/// An integer in digits, and nothing else.
+/// Reads an integer that has only digits.
 pub(crate) fn digits(text: &str) -> Option<i128> {
     let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_digits.then(|| text.parse().ok()).flatten()

@@ -1,5 +1,5 @@
-//! A JSON value, opened as far as the rules of its place look into it. One pass over a body opens all of them; a
-//! pass for each level of nesting costs more than everything else that is done with an event.
+//! A JSON value. It is parsed only as deep as the rules for its field need. One pass parses a whole body. One pass for each
+//! level of nesting would cost more than all other work on an event.
 
 use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
@@ -7,10 +7,10 @@ use core::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A member's value.
+/// The value of a member.
 #[derive(Clone, Debug)]
 pub(crate) enum Value<'a> {
-    /// As it was written.
+    /// A value that is kept as it was written.
     Raw(&'a RawValue),
     Text(Cow<'a, str>),
     Object(Vec<Member<'a>>),
@@ -20,7 +20,7 @@ pub(crate) enum Value<'a> {
     Number(Number),
 }
 
-/// A number, with its digits where it is an integer.
+/// A number, with its digits if it is an integer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number {
     pub(crate) value: f64,
@@ -28,10 +28,10 @@ pub(crate) struct Number {
 }
 
 impl Number {
-    /// Floating-point numbers count one by one up to here.
+    /// Up to this number, floating-point numbers represent every integer exactly.
     const EXACT: f64 = 9_007_199_254_740_992.0;
 
-    /// The number of a JSON token.
+    /// Reads a JSON token as a number.
     fn of(token: &str) -> Option<Self> {
         let signed = token.parse::<i64>().map(i128::from);
         let integer = signed
@@ -41,17 +41,17 @@ impl Number {
         Some(Self { value, integer })
     }
 
-    /// Whether a program that has floating-point numbers alone may have rounded it.
+    /// Returns whether a program with only floating-point numbers might have rounded this number.
     pub(crate) fn may_be_rounded(self) -> bool {
         self.value.abs() >= Self::EXACT
     }
 
-    /// Whether it is written with a fraction or an exponent.
+    /// Returns whether the number is written with a fraction or an exponent.
     pub(crate) fn is_fractional(self) -> bool {
         self.integer.is_none()
     }
 
-    /// The integer it is: 7.0 is 7.
+    /// Returns the number as an integer: 7.0 is 7.
     pub(crate) fn integer(self) -> Option<i128> {
         #[allow(clippy::cast_possible_truncation, reason = "it is below 2^53")]
         let whole = || {
@@ -62,28 +62,28 @@ impl Number {
     }
 }
 
-/// A value that holds no others.
+/// A value without nested values.
 #[derive(Clone, Debug)]
 pub(crate) enum Scalar<'a> {
     Text(Cow<'a, str>),
     Number(Number),
     Bool(bool),
-    /// It is an object, an array or `null`, in words.
+    /// An object, an array or `null`, in words.
     Other(&'static str),
 }
 
 impl Scalar<'_> {
-    /// `""` counts as absent.
+    /// Returns whether the value is `""`, which counts as absent.
     pub(crate) fn is_empty_text(&self) -> bool {
         matches!(self, Self::Text(text) if text.is_empty())
     }
 
-    /// Whether it is text, a number or a boolean.
+    /// Returns whether the value is text, a number or a boolean.
     pub(crate) fn is_scalar(&self) -> bool {
         !matches!(self, Self::Other(_))
     }
 
-    /// What it is, in words.
+    /// Returns the type of the value in words.
     pub(crate) fn got(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
@@ -94,7 +94,7 @@ impl Scalar<'_> {
     }
 }
 
-/// A member; without its value once it has been read.
+/// A member's name and value. The value is `None` after it was read.
 pub(crate) type Member<'a> = (Cow<'a, str>, Option<Value<'a>>);
 
 impl<'a> Value<'a> {
@@ -126,7 +126,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// `None` where it is no string.
+    /// Returns the string, or `None` for any other type.
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         match self.scalar() {
             Scalar::Text(text) => Some(text),
@@ -135,7 +135,7 @@ impl<'a> Value<'a> {
     }
 
     /// # Errors
-    /// The value itself where it is no array.
+    /// Returns the value itself if it is not an array.
     pub(crate) fn array(self) -> Result<Vec<Self>, Self> {
         match self {
             Self::Array(values) => Ok(values),
@@ -169,7 +169,8 @@ fn scalar(token: &str) -> Scalar<'_> {
     }
 }
 
-/// What an object is, and so which of its members are opened: the texts, objects and arrays that its rules read.
+/// The kind of an object. The kind decides which members are parsed: the texts, objects and arrays that the object's rules
+/// read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     /// An event, or a batch of them.
@@ -178,12 +179,12 @@ pub(crate) enum Kind {
     Texts,
     Properties,
     Content,
-    /// One whose members stay as they were written.
+    /// An object whose members stay as they were written.
     Sealed,
 }
 
 impl Kind {
-    /// How a member is opened; `None` where it stays as it was written.
+    /// Returns how a member is parsed, or `None` if it stays as it was written.
     fn of_member(self, name: &str) -> Option<Self> {
         match (self, name) {
             (Self::Event, "user" | "page") => Some(Self::Texts),
@@ -205,8 +206,8 @@ impl Kind {
     }
 }
 
-/// Opens an object. Some values can be skipped but not opened, such as a number beyond every number: where there is
-/// one, everything in it stays as it was written until it is asked for.
+/// Parses an object. Some values can be skipped but not parsed, such as a number larger than every floating-point number. An
+/// object with such a value keeps all members as they were written until they are read.
 pub(crate) fn open(text: &str, kind: Kind) -> serde_json::Result<Vec<Member<'_>>> {
     members(text, kind).or_else(|_| members(text, Kind::Sealed))
 }
@@ -249,7 +250,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// Reads any value; the objects in it, also those in an array, are of this kind.
+/// Reads any value. Objects in the value, and in its arrays, have this kind.
 struct Opened(Kind);
 
 impl<'de> DeserializeSeed<'de> for Opened {
@@ -321,7 +322,7 @@ impl<'de> Visitor<'de> for Opened {
     }
 }
 
-/// A member's name, borrowed where it has no escapes.
+/// A member's name. A name without escapes is borrowed.
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
@@ -359,7 +360,7 @@ mod tests {
         fields::{Fields, Place},
     };
 
-    /// Everything that can be told of what is made of an event.
+    /// Prints everything that the parser made of an event, for comparison.
     fn made_of(text: &str, kind: Kind) -> String {
         let members = members(text, kind).unwrap();
         let stated = Stated::single(Fields::of(members, Place::Outermost));

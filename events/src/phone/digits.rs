@@ -1,8 +1,8 @@
-//! Digits in a row, as a number. Leading zeros count, so a 1 stands in front of them.
+//! A sequence of digits, stored as a number. A 1 is put in front, because leading zeros count.
 
 use core::{fmt, num::NonZeroU64};
 
-/// What is no longer taken another digit: 18 are more than any number has, and as many as fit.
+/// From this number on, no further digit is added. 18 digits fit, and no phone number has more.
 const FULL: u64 = 1_000_000_000_000_000_000;
 /// One more than the largest number in E.164, which has 15 digits.
 const TOO_LARGE: u64 = 1_000_000_000_000_000;
@@ -12,10 +12,10 @@ const TOO_LARGE: u64 = 1_000_000_000_000_000;
 pub(super) struct Digits(NonZeroU64);
 
 impl Digits {
-    /// No digit.
+    /// An empty sequence.
     pub(super) const NONE: Self = Self(NonZeroU64::MIN);
 
-    /// Digits by their number with a 1 in front: 1011 for 011.
+    /// Makes digits from a number with a 1 in front: 1011 for 011.
     pub(super) const fn behind_one(number: u64) -> Self {
         match NonZeroU64::new(number) {
             Some(number) => Self(number),
@@ -23,7 +23,7 @@ impl Digits {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of digits.
     pub(super) fn count(self) -> u8 {
         let mut rest = self.0.get();
         let mut count = 0;
@@ -34,13 +34,13 @@ impl Digits {
         count
     }
 
-    /// These and one more; `None` where that is too much.
+    /// Appends a digit. Returns `None` if there are too many.
     pub(super) fn push(self, digit: u32) -> Option<Self> {
         let digits = self.0.get();
         (digits < FULL).then(|| Self::behind_one(digits * 10 + u64::from(digit)))
     }
 
-    /// Those before the first that makes the number as large as `limit`, and those behind.
+    /// Splits the digits at the first digit that makes the number as large as `limit`.
     fn split(self, limit: u64) -> (u64, Self) {
         let digits = self.0.get();
         let mut power = 1;
@@ -50,14 +50,14 @@ impl Digits {
         (digits / power, Self::behind_one(digits % power + power))
     }
 
-    /// The first one to three as a number, and the rest.
+    /// Returns the first one to three digits as a number, and the remaining digits.
     pub(super) fn first(self, count: u32) -> (u64, Self) {
         let front = 10_u64.pow(count);
         let (first, rest) = self.split(2 * front);
         (first.saturating_sub(front), rest)
     }
 
-    /// What follows a prefix; `None` where they start differently.
+    /// Returns the digits after a prefix, or `None` if the digits do not start with the prefix.
     #[inline(never)]
     pub(super) fn behind(self, prefix: Self) -> Option<Self> {
         let prefix = prefix.0.get();
@@ -65,7 +65,7 @@ impl Digits {
         (first == prefix).then_some(rest)
     }
 
-    /// A number in E.164 with a calling code before these; `None` where they are too many.
+    /// Makes a number in E.164 from a calling code and these digits. Returns `None` if there are too many digits.
     pub(super) fn called(self, code: u64) -> Option<Number> {
         let digits = self.0.get();
         let mut power = 1;
@@ -82,7 +82,7 @@ impl Digits {
 pub struct Number(u64);
 
 impl Number {
-    /// Writes it into `room`, which is as long as the longest; gives back what it fills.
+    /// Writes the number into `room`, which has the size of the longest number. Returns the filled part.
     pub fn write(self, room: &mut [u8; 16]) -> &[u8] {
         let Self(mut rest) = self;
         let mut start = room.len();

@@ -1,4 +1,4 @@
-//! `regions.txt` -> bytes, by the compiler: a page downloads them.
+//! Packs `regions.txt` into bytes at compile time, because a page downloads the rows.
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
@@ -7,16 +7,22 @@
 
 const ROWS: &[u8] = include_bytes!("regions.txt");
 
-/// The rows: how far a calling code is from the one before; the shortest and the longest number in four
-/// bits each; the trunk prefix in three bits and the number of countries in five.
+/// The packed rows. Each row has the difference from the previous calling code. The second byte is the length of the shortest
+/// number times `LENGTHS`, plus the difference to the longest. The third byte is the number of countries times `PREFIXES`,
+/// plus the index of the trunk prefix. Small bytes compress better on a page than bytes with fields of bits.
 pub(super) static PLANS: [[u8; 3]; PACKED.0.len()] = PACKED.0;
 
-/// The countries of all rows, two letters each: on a page they compress better on their own.
+/// The countries of all rows, two letters each. On a page they compress better when stored separately.
 pub(super) static COUNTRIES: [u8; PACKED.1.len()] = PACKED.1;
+
+/// The number of possible differences between the lengths of the longest and the shortest number.
+pub(super) const LENGTHS: u8 = 10;
+/// The number of possible trunk prefixes.
+pub(super) const PREFIXES: u8 = 5;
 
 const PACKED: ([[u8; 3]; count(b'\n', b'\n') + 1], [u8; count(b'A', b'Z')]) = pack();
 
-/// How many characters there are from one to another.
+/// Returns the number of characters from the first to the last.
 const fn count(first: u8, last: u8) -> usize {
     let (mut count, mut at) = (0, 0);
     while at < ROWS.len() {
@@ -46,13 +52,18 @@ const fn pack<const PLANS: usize, const LETTERS: usize>() -> ([[u8; 3]; PLANS], 
         at += 1;
         plans[row] = [
             small(code - before, 255),
-            small(shortest, 15) << 4 | small(longest, 15),
-            small(trunk, 7) << 5 | small((end - start) / 2, 31),
+            pair(shortest, longest - shortest, LENGTHS),
+            pair((end - start) / 2, trunk, PREFIXES),
         ];
         row += 1;
         before = code;
     }
     (plans, countries)
+}
+
+/// Packs two numbers into one byte. The second number is below `base`.
+const fn pair(first: usize, second: usize, base: u8) -> u8 {
+    small(second, base as usize - 1) + small(first * base as usize, 250)
 }
 
 const fn small(number: usize, most: usize) -> u8 {
@@ -65,7 +76,7 @@ const fn small(number: usize, most: usize) -> u8 {
     byte
 }
 
-/// The number at `at`, and where it ends.
+/// Returns the number at `at`, and where the number ends.
 const fn number(mut at: usize) -> (usize, usize) {
     let mut number = 0;
     while ROWS[at].is_ascii_digit() {
@@ -75,7 +86,7 @@ const fn number(mut at: usize) -> (usize, usize) {
     (number, at)
 }
 
-/// Which of `TRUNKS` stands at `at`, and where it ends.
+/// Returns the index in `TRUNKS` of the prefix at `at`, and where the prefix ends.
 const fn trunk(at: usize) -> (usize, usize) {
     if ROWS[at] == b'-' {
         return (0, at + 1);

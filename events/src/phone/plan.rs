@@ -1,16 +1,16 @@
-//! How the numbers under one calling code are built: one row of `regions.txt`.
+//! The structure of the numbers under one calling code: one row of `regions.txt`.
 
 use super::{
     digits::Digits,
-    pack::{COUNTRIES, PLANS},
+    pack::{COUNTRIES, LENGTHS, PLANS, PREFIXES},
 };
 
 const ZERO: Digits = Digits::behind_one(10);
 
-/// The trunk prefixes there are, each behind a 1: none, 0, 1, 8, 06.
-const TRUNKS: [u8; 5] = [1, 10, 11, 18, 106];
+/// The trunk prefixes in use are none, 0, 1, 8 and 06. Each is stored with an extra 1 in front.
+const TRUNKS: [u8; PREFIXES as usize] = [1, 10, 11, 18, 106];
 
-/// How the numbers under one calling code are built.
+/// The structure of the numbers under one calling code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     code: u64,
@@ -19,14 +19,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The plan of a calling code, or of a country: two letters in either case.
+    /// Finds the plan of a calling code, or of a country (two letters in upper or lower case).
     pub(super) fn find(wanted: u64, country: [u8; 2]) -> Option<Self> {
         let country = country.map(|letter| letter.to_ascii_uppercase());
         let mut code = 0;
         let mut rest = COUNTRIES.as_chunks().0;
         for [step, lengths, kind] in &PLANS {
             code += u64::from(*step);
-            let (countries, next) = rest.split_at_checked(usize::from(kind & 31))?;
+            let (countries, next) = rest.split_at_checked(usize::from(kind / PREFIXES))?;
             let is_it = if wanted == 0 {
                 countries.contains(&country)
             } else if code > wanted {
@@ -38,7 +38,7 @@ impl Plan {
                 return Some(Self {
                     code,
                     lengths: *lengths,
-                    trunk: kind >> 5,
+                    trunk: kind % PREFIXES,
                 });
             }
             rest = next;
@@ -51,7 +51,7 @@ impl Plan {
         self.code
     }
 
-    /// The calling code as it is dialled.
+    /// Returns the calling code as digits for dialling.
     pub(super) fn code_digits(self) -> Digits {
         let front = match self.code {
             0..10 => 10,
@@ -61,13 +61,13 @@ impl Plan {
         Digits::behind_one(front + self.code)
     }
 
-    /// What is dialled before a number inside of the country.
+    /// Returns the prefix that is dialled before a number inside the country.
     pub(super) fn trunk(self) -> Digits {
         let trunk = TRUNKS.get(usize::from(self.trunk));
         Digits::behind_one(trunk.copied().unwrap_or(1).into())
     }
 
-    /// What is dialled before the calling code of another country.
+    /// Returns the prefix that is dialled before the calling code of another country.
     pub(super) fn exit_code(self) -> Digits {
         Digits::behind_one(match self.code {
             1 => 1011,
@@ -77,10 +77,11 @@ impl Plan {
         })
     }
 
-    /// Whether a number without trunk prefix has a length that is in use.
+    /// Returns whether a number without trunk prefix has a length in use.
     pub(super) fn fits(self, national: Digits) -> bool {
-        let lengths = self.lengths >> 4..=self.lengths & 15;
-        lengths.contains(&national.count())
+        let shortest = self.lengths / LENGTHS;
+        let longest = shortest + self.lengths % LENGTHS;
+        (shortest..=longest).contains(&national.count())
             && !(self.trunk() == ZERO && national.behind(ZERO).is_some())
     }
 }

@@ -1,4 +1,4 @@
-//! Amounts and their currency, which go together.
+//! Amounts and their currency. An amount and its currency belong together.
 
 use crate::{
     Currency,
@@ -10,9 +10,9 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) enum Money {
     In(Currency),
-    /// None is given.
+    /// No currency is given.
     Missing,
-    /// What is given is none that TikTok lists. No amount goes without it: 99000 of nothing might be dollars.
+    /// TikTok does not list the given currency. No amount is sent without its currency: 99000 without one might be dollars.
     Unusable,
 }
 
@@ -47,8 +47,8 @@ impl Money {
         }
     }
 
-    /// An amount. One that is below zero, is not a number, or has an unusable currency is left out. `null` gets a warning,
-    /// because JavaScript writes it for NaN.
+    /// Reads an amount. An amount is left out if it is below zero, is not a number, or has an unusable currency. `null` gets
+    /// a warning, because JavaScript writes NaN as `null`.
     pub(super) fn amount(
         self,
         name: &str,
@@ -88,7 +88,7 @@ impl Money {
         None
     }
 
-    /// What was paid. Below zero on a money event, it is nobody's to guess what happened.
+    /// Reads the paid value. A value below zero on a money event is rejected, because its meaning is not clear.
     pub(super) fn value(
         self,
         fields: &mut Fields<'_>,

@@ -1,4 +1,5 @@
-//! Properties that TikTok does not type pass through as they came, unless they hold personal data.
+//! Properties without a type in TikTok's contract. Such properties pass through unchanged, unless they contain personal
+//! data.
 
 use alloc::borrow::ToOwned;
 
@@ -11,7 +12,7 @@ use crate::{
     rule::{leave_out, repair},
 };
 
-/// Adds what nobody asked for.
+/// Adds the properties that were not read.
 pub(super) fn add(fields: &Fields<'_>, extra: &mut Extra, problems: &mut Problems) {
     for (name, raw) in fields.rest() {
         let path = || fields.path_of(name);
@@ -43,7 +44,8 @@ pub(super) fn add(fields: &Fields<'_>, extra: &mut Extra, problems: &mut Problem
     }
 }
 
-/// Whether a value is nested deeper than programs read JSON: many stop at 128 levels, of which the event has some.
+/// Returns whether a value is nested deeper than JSON readers accept. Many JSON readers stop at 128 levels, and the event
+/// itself uses some of these levels.
 fn is_deep(raw: &str) -> bool {
     const MOST_LEVELS: usize = 100;
     let (mut levels, mut is_text, mut is_escaped) = (0_usize, false, false);
@@ -64,21 +66,21 @@ fn has_replacement(raw: &str) -> bool {
     raw.contains('\u{fffd}') || raw.contains("\\ufffd")
 }
 
-/// Whether a value can be somebody's: `true` under the name of a phone says only that there is one.
+/// Returns whether a value can be personal data. For example, `phone: true` states only that there is a phone number.
 fn is_datum(raw: &str) -> bool {
     !matches!(raw, "true" | "false" | "\"\"")
 }
 
-/// Whether it pays to look into a value: an object or array has names in it, and text may hold an address.
+/// Returns whether a value must be searched: an object or array contains names, and a text can contain an e-mail address.
 fn may_be_personal(raw: &str) -> bool {
     raw.starts_with(['{', '['])
         || raw.starts_with('"') && raw.contains(['@', '%', '\\', '\u{ff20}', '?', '='])
-        // A number beyond every number is nothing that TikTok could read.
+        // TikTok cannot read a number larger than every floating-point number.
         || !raw.starts_with('"') && raw.contains(['e', 'E']) && raw.len() > 5
 }
 
-/// Takes personal data out of a value: members with a personal name, e-mail addresses in texts and names, and in
-/// addresses of pages what is personal there. Whether there was any.
+/// Removes personal data from a value: members with a personal name, e-mail addresses in texts and names, and personal parts
+/// of page addresses. Returns whether something was removed.
 fn clean(value: &mut Value) -> bool {
     match value {
         Value::Object(members) => {

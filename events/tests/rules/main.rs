@@ -31,3 +31,28 @@ const LONG: &str = "abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz";
 fn of(field: &str, value: Value) -> Value {
     lead("properties", json!({ "currency": "USD", field: value }))
 }
+
+#[test]
+fn the_documentation_names_no_field_without_a_table_here() {
+    let tables = [
+        include_str!("event.rs"),
+        include_str!("goods.rs"),
+        include_str!("people.rs"),
+        include_str!("texts.rs"),
+    ]
+    .concat();
+    let (_, rows) = include_str!("../../../docs/rules.md")
+        .split_once("\n## Field by field\n")
+        .unwrap();
+    let rows = rows.split("\n## ").next().unwrap().lines();
+    let fields: Vec<_> = rows
+        .filter_map(|row| row.strip_prefix("| ")?.split(" | ").next())
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .map(|name| name.trim_start_matches("properties."))
+        .collect();
+    assert!(fields.len() > 30, "{fields:?}");
+    for field in fields {
+        let name = field.rsplit('.').next().unwrap();
+        assert!(tables.contains(name), "{field} has no table");
+    }
+}

@@ -2,6 +2,12 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::*;
 
+const PIXEL: Pixel<'static> = Pixel {
+    id: "C4A1B2C3D4E5F6G7H8I9",
+    test_event_code: None,
+    is_open: true,
+};
+
 fn facts() -> Facts<'static> {
     Facts {
         now_ms: 1_767_323_045_000,
@@ -14,8 +20,7 @@ fn facts() -> Facts<'static> {
         ttclid: Vec::new(),
         ttp: Vec::new(),
         country: None,
-        pixel_id: "C4A1B2C3D4E5F6G7H8I9",
-        test_event_code: None,
+        pixels: &[PIXEL],
         money: MoneyEvents::Open,
     }
 }
@@ -240,7 +245,7 @@ fn a_test_code_that_tiktok_cannot_have_given_is_refused() {
         let refused = judge(&event, &facts).unwrap_err();
         assert_eq!(refused.errors[0].field, "test_event_code", "{code}");
     }
-    // A page's is ignored, whatever it is.
+    // A test event code from a page is ignored.
     for code in [json!("two words"), json!(5), json!({})] {
         let event = json!({ "event": "Lead", "test_event_code": code });
         assert_eq!(
@@ -277,6 +282,54 @@ fn another_pixel_is_not_ours() {
         (refused.event_id.as_deref(), refused.errors[0].rule.as_ref()),
         (Some("a"), "unknown_pixel")
     );
+}
+
+#[test]
+fn an_event_goes_to_the_pixel_it_names_or_to_the_first() {
+    let pixels = [
+        PIXEL,
+        Pixel {
+            id: "CBBBBBBBBBBBBBBBBBBB",
+            test_event_code: Some("TEST1"),
+            ..PIXEL
+        },
+        Pixel {
+            id: "CCCCCCCCCCCCCCCCCCCC",
+            is_open: false,
+            ..PIXEL
+        },
+    ];
+    let facts = Facts {
+        pixels: &pixels,
+        ..facts()
+    };
+    for (named, expected) in [
+        (None, Ok((PIXEL.id, None))),
+        (Some(PIXEL.id), Ok((PIXEL.id, None))),
+        (
+            Some(" CBBBBBBBBBBBBBBBBBBB"),
+            Ok(("CBBBBBBBBBBBBBBBBBBB", Some("TEST1"))),
+        ),
+        (Some("CCCCCCCCCCCCCCCCCCCC"), Err("pixel_origin")),
+        (Some("CDDDDDDDDDDDDDDDDDDD"), Err("unknown_pixel")),
+    ] {
+        let mut event = json!({ "event": "Lead" });
+        if let Some(named) = named {
+            event["pixel_id"] = named.into();
+        }
+        match judge(&event, &facts) {
+            Ok(admitted) => {
+                let code = admitted.test_event_code.as_deref();
+                assert_eq!(Ok((admitted.pixel_id.as_str(), code)), expected);
+                assert!(!admitted.is_rehearsal);
+            }
+            Err(refused) => {
+                let (field, rule) = (&refused.errors[0].field, &refused.errors[0].rule);
+                assert_eq!(field, "pixel_id");
+                assert_eq!(Err(rule.as_ref()), expected);
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The way to what the proxy keeps: through the proxy that runs, or straight to its store where none does.
+//! Gives commands access to the stored data: through the running proxy, or directly to the store if no proxy runs.
 
 use std::{path::Path, sync::Arc};
 
@@ -15,7 +15,9 @@ use duet_proxy::{
 use serde::{Serialize, de::DeserializeOwned};
 use tower::ServiceExt;
 
-/// An opened way.
+use super::given;
+
+/// The access of one command.
 pub(super) enum Access {
     Running(reqwest::Client),
     Own {
@@ -25,40 +27,58 @@ pub(super) enum Access {
 }
 
 impl Access {
-    /// To the store that `DUET_DATA_DIR` names.
+    /// Opens the access to the store in `DUET_DATA_DIR`.
     pub(super) async fn to(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let setting = |name: &str| {
-            let default = || settings::default_of(name).map(str::to_owned);
-            lookup(name).or_else(default).unwrap_or_default()
-        };
-        let folder = setting("DUET_DATA_DIR");
-        let reserve = config::disk_reserve_bytes(&setting("DUET_DISK_RESERVE_MB"))
+        let folder = given(&lookup, "DUET_DATA_DIR");
+        let reserve = config::disk_reserve_bytes(&given(&lookup, "DUET_DISK_RESERVE_MB"))
             .map_err(|rule| anyhow!("DUET_DISK_RESERVE_MB: {rule}"))?;
-        Self::open(Path::new(&folder), reserve).await
+        let database = config::queue_database(&lookup).map_err(|problems| {
+            let problems = problems.iter().map(ToString::to_string);
+            anyhow!("{}", problems.collect::<Vec<_>>().join("; "))
+        })?;
+        Self::open(Path::new(&folder), reserve, database.as_deref()).await
     }
 
-    async fn open(folder: &Path, reserve_bytes: u64) -> Result<Self> {
+    /// Returns the access to the proxy that uses the store in `folder`, or `None` if no proxy runs.
+    pub(super) async fn running(folder: &Path) -> Result<Option<Self>> {
         let socket = control::socket(folder);
-        if tokio::net::UnixStream::connect(&socket).await.is_ok() {
-            let client = reqwest::Client::builder()
-                .unix_socket(socket)
-                .build()
-                .context("no HTTP client")?;
-            return Ok(Self::Running(client));
+        if tokio::net::UnixStream::connect(&socket).await.is_err() {
+            return Ok(None);
         }
-        ensure!(
-            folder.exists(),
-            "DUET_DATA_DIR: there is no folder {}",
-            folder.display()
-        );
-        let (intake, _, letters) = queue::open(folder, reserve_bytes, Arc::default())?;
+        let client = reqwest::Client::builder().unix_socket(socket);
+        Ok(Some(Self::Running(
+            client.build().context("no HTTP client")?,
+        )))
+    }
+
+    async fn open(
+        folder: &Path,
+        reserve_bytes: u64,
+        database: Option<&queue::Database>,
+    ) -> Result<Self> {
+        if database.is_none()
+            && let Some(running) = Self::running(folder).await?
+        {
+            return Ok(running);
+        }
+        let (intake, _, letters) = if let Some(database) = database {
+            queue::open_shared(database, false, Arc::default())?
+        } else {
+            ensure!(
+                folder.exists(),
+                "DUET_DATA_DIR: there is no folder {}",
+                folder.display()
+            );
+            queue::open(folder, reserve_bytes, Arc::default())?
+        };
         Ok(Self::Own {
-            router: control::router(letters, intake.orders().clone()),
+            router: control::router(letters, intake.orders().clone())
+                .merge(control::why_stopped(intake.clone())),
             intake,
         })
     }
 
-    /// Asks and reads the answer.
+    /// Sends a request to the running proxy and reads its answer.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: &str,
@@ -97,7 +117,7 @@ impl Access {
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    /// What was replayed without a proxy waits for the next one.
+    /// Events that were replayed while no proxy runs stay pending until the next start.
     pub(super) async fn close(self) {
         let Self::Own { intake, .. } = self else {
             return;
@@ -112,11 +132,19 @@ impl Access {
     }
 }
 
-/// A command about what the proxy keeps.
+/// Returns a command about the stored data.
 pub(super) fn command(name: &'static str, about: &'static str) -> Command {
     let settings = settings::SETTINGS
         .iter()
-        .filter(|setting| ["DUET_DATA_DIR", "DUET_DISK_RESERVE_MB"].contains(&setting.name))
+        .filter(|setting| {
+            [
+                "DUET_DATA_DIR",
+                "DUET_DISK_RESERVE_MB",
+                "DUET_QUEUE",
+                "DUET_QUEUE_PASSWORD",
+            ]
+            .contains(&setting.name)
+        })
         .map(super::argument);
     Command::new(name)
         .about(about)
@@ -124,14 +152,14 @@ pub(super) fn command(name: &'static str, about: &'static str) -> Command {
         .args(settings.map(|argument| argument.global(true)))
 }
 
-/// A time in Unix milliseconds as people read it.
+/// Formats a time in Unix milliseconds for people.
 pub(super) fn time(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |time| time.to_string())
 }
 
 #[allow(
     clippy::print_stdout,
-    reason = "this is what the commands are asked for"
+    reason = "printing the result is the purpose of the commands"
 )]
 pub(super) fn say(line: &str) {
     println!("{line}");

@@ -1,5 +1,5 @@
-//! `duet-proxy dead-letters`: what was accepted and not delivered. Works beside a running proxy, and
-//! without one.
+//! `duet-proxy dead-letters`: events that were accepted but not delivered. The command works with a running proxy and without
+//! one.
 
 use std::io::{self, BufWriter, Write};
 
@@ -12,34 +12,49 @@ use super::{
     serve::on_this_thread,
 };
 
-/// The commands and their words.
+/// Returns the command and its arguments.
 pub(super) fn command() -> Command {
+    let pixel = |help| {
+        Arg::new("pixel")
+            .long("pixel")
+            .value_name("CODE")
+            .help(help)
+    };
     let chosen = |command: Command| {
         command
             .arg(
                 Arg::new("letter")
                     .num_args(1..)
-                    .required_unless_present("all")
-                    .help("Ids as `list` prints them, or event_ids"),
+                    .required_unless_present_any(["all", "pixel"])
+                    .help("Ids that `list` prints, or event_ids"),
             )
             .arg(
                 Arg::new("all")
                     .long("all")
                     .action(ArgAction::SetTrue)
                     .conflicts_with("letter")
-                    .help("All of them"),
+                    .help("All dead letters"),
             )
+            .arg(pixel("All dead letters of this pixel").conflicts_with("letter"))
     };
     access::command(
         "dead-letters",
-        "Shows, replays or drops events that TikTok did not take",
+        "Shows, replays or removes events that were not delivered to TikTok",
     )
-    .subcommand(Command::new("list").about("One line each, the newest first"))
+    .subcommand(
+        Command::new("list")
+            .about("Lists dead letters, one line each, the newest first")
+            .arg(pixel("Only dead letters of this pixel")),
+    )
     .subcommand(chosen(
-        Command::new("show").about("Everything about some of them, as JSON"),
+        Command::new("show").about("Shows all details of some dead letters, as JSON"),
     ))
-    .subcommand(chosen(Command::new("replay").about("Sends them again")))
-    .subcommand(chosen(Command::new("drop").about("Removes them for good")))
+    .subcommand(chosen(
+        Command::new("replay").about("Sends dead letters again"),
+    ))
+    .subcommand(chosen(
+        Command::new("drop").about("Removes dead letters for good"),
+    ))
 }
 
 /// Runs the command.
@@ -50,23 +65,29 @@ pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>)
     on_this_thread(async {
         let store = Access::to(lookup).await?;
         match command {
-            "list" => printed(list(&store).await)?,
-            "show" => printed(show(&store, names(matches)).await)?,
-            _ => change(&store, command, names(matches)).await?,
+            "list" => printed(list(&store, pixel(matches)).await)?,
+            "show" => printed(show(&store, chosen(matches)).await)?,
+            _ => change(&store, command, chosen(matches)).await?,
         }
         store.close().await;
         Ok(())
     })
 }
 
-/// The letters' names; `None` for all of them.
-fn names(matches: &ArgMatches) -> Option<Vec<String>> {
-    let names = || matches.get_many::<String>("letter");
-    (!matches.get_flag("all")).then(|| names().into_iter().flatten().cloned().collect())
+fn pixel(matches: &ArgMatches) -> Option<String> {
+    matches.get_one("pixel").cloned()
 }
 
-async fn change(store: &Access, command: &str, names: Option<Vec<String>>) -> Result<()> {
-    let chosen = names.map_or(Chosen::All, Chosen::Named);
+fn chosen(matches: &ArgMatches) -> Chosen {
+    let names = || matches.get_many("letter").into_iter().flatten().cloned();
+    match pixel(matches) {
+        Some(pixel_id) => Chosen::OfPixel(pixel_id),
+        None if matches.get_flag("all") => Chosen::All,
+        None => Chosen::Named(names().collect()),
+    }
+}
+
+async fn change(store: &Access, command: &str, chosen: Chosen) -> Result<()> {
     let path = format!("/dead-letters/{command}");
     let Done { letters, unknown } = store.ask("POST", &path, &chosen).await?;
     if letters > 0 || unknown.is_empty() {
@@ -75,12 +96,12 @@ async fn change(store: &Access, command: &str, names: Option<Vec<String>>) -> Re
     none_unknown(&unknown)
 }
 
-async fn list(store: &Access) -> Result<()> {
+async fn list(store: &Access, pixel_id: Option<String>) -> Result<()> {
     let mut lines = BufWriter::new(io::stdout());
     let mut any = false;
-    let mut pages = Pages::of(store);
+    let mut pages = Pages::of(store, pixel_id);
     while let Some(letters) = pages.next().await? {
-        any = true;
+        any |= !letters.is_empty();
         for letter in &letters {
             writeln!(lines, "{}", line(letter))?;
         }
@@ -102,19 +123,25 @@ fn line(Letter { id, letter }: &Letter) -> String {
         code.as_deref().unwrap_or("-"),
         &letter.name,
         &letter.event_id,
+        &letter.pixel_id,
         letter.message.as_deref().unwrap_or("-"),
     ]
     .join("  ")
 }
 
-async fn show(store: &Access, names: Option<Vec<String>>) -> Result<()> {
+async fn show(store: &Access, chosen: Chosen) -> Result<()> {
     let mut text = BufWriter::new(io::stdout());
-    if let Some(names) = names {
-        let Found { letters, unknown } = store.ask("POST", "/dead-letters/show", &names).await?;
-        write_all(&mut text, &letters)?;
-        return none_unknown(&unknown);
-    }
-    let mut pages = Pages::of(store);
+    let pixel_id = match chosen {
+        Chosen::Named(names) => {
+            let path = "/dead-letters/show";
+            let Found { letters, unknown } = store.ask("POST", path, &names).await?;
+            write_all(&mut text, &letters)?;
+            return none_unknown(&unknown);
+        }
+        Chosen::OfPixel(pixel_id) => Some(pixel_id),
+        Chosen::All => None,
+    };
+    let mut pages = Pages::of(store, pixel_id);
     while let Some(letters) = pages.next().await? {
         write_all(&mut text, &letters)?;
     }
@@ -137,7 +164,7 @@ fn none_unknown(unknown: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Whoever reads the output may have enough of it, as `head` does.
+/// Returns success if the reader of the output stops before its end, as `head` does.
 fn printed(result: Result<()>) -> Result<()> {
     match result {
         Err(error) if is_broken_pipe(&error) => Ok(()),
@@ -150,16 +177,20 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// All letters, the newest first, a page at a time.
+/// All letters, or the letters of one pixel, the newest first, page by page.
 struct Pages<'a> {
     store: &'a Access,
+    pixel_id: Option<String>,
     before: Option<String>,
 }
 
 impl<'a> Pages<'a> {
-    fn of(store: &'a Access) -> Self {
-        let before = None;
-        Self { store, before }
+    fn of(store: &'a Access, pixel_id: Option<String>) -> Self {
+        Self {
+            store,
+            pixel_id,
+            before: None,
+        }
     }
 
     async fn next(&mut self) -> Result<Option<Vec<Letter>>> {
@@ -167,8 +198,11 @@ impl<'a> Pages<'a> {
             None => "/dead-letters".to_owned(),
             Some(id) => format!("/dead-letters?before={id}"),
         };
-        let letters: Vec<Letter> = self.store.ask("GET", &path, &()).await?;
+        let mut letters: Vec<Letter> = self.store.ask("GET", &path, &()).await?;
         self.before = letters.last().map(|letter| letter.id.clone());
+        if let Some(pixel_id) = &self.pixel_id {
+            letters.retain(|letter| letter.letter.pixel_id == *pixel_id);
+        }
         Ok(self.before.is_some().then_some(letters))
     }
 }

@@ -1,11 +1,18 @@
-//! `duet-proxy dev`: the proxy, and a sandbox in the place of TikTok, the bank and Clerk, on loopback, and a site to
-//! try them with. No account is needed and nothing leaves the machine.
+//! `duet-proxy dev`: runs the proxy, a sandbox and a site to try them, all on loopback. The sandbox replaces TikTok, the bank
+//! and Clerk. No account is needed, and no data leaves the machine.
 
-use std::{env, fs, net::SocketAddr, path::PathBuf, process};
+use std::{env, fs, net::SocketAddr, path::PathBuf, process, sync::Arc};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use duet_proxy::config::settings::default_of;
+use duet_proxy::{
+    Listeners,
+    config::{
+        console::{self, Console},
+        settings::default_of,
+    },
+    pixels::Pixels,
+};
 use duet_sandbox::{Options, Sandbox};
 use tokio::{net::TcpListener, sync::watch};
 
@@ -17,16 +24,16 @@ mod site;
 use agreed::Agreed;
 use site::Page;
 
-/// The command and the flags it has beside the settings.
+/// Returns the command and the flags that it has besides the settings.
 pub(super) fn command() -> Command {
     Command::new("dev")
-        .about("Runs proxy and sandbox on loopback; no account is needed and nothing leaves the machine")
+        .about("Runs proxy and sandbox on loopback; no account is needed and no data leaves the machine")
         .arg(
             Arg::new("www")
                 .long("www")
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
-                .help("A site to serve beside the proxy, on its own origin"),
+                .help("The folder of a site that the proxy serves on its own origin"),
         )
         .arg(
             Arg::new("sandbox-listen")
@@ -34,11 +41,11 @@ pub(super) fn command() -> Command {
                 .value_name("ADDRESS")
                 .default_value("127.0.0.1:8788")
                 .value_parser(value_parser!(SocketAddr))
-                .help("Where the sandbox stands in for TikTok"),
+                .help("The address on which the sandbox replaces TikTok"),
         )
 }
 
-/// Runs until the process is told to stop.
+/// Runs until the process receives a stop signal.
 pub(super) fn run<'a>(
     matches: &ArgMatches,
     lookup: impl Fn(&str) -> Option<String>,
@@ -61,7 +68,10 @@ pub(super) fn run<'a>(
             proxy.local_addr()?,
             folder.clone(),
         )?;
-        let config = agreed.config(&lookup, names)?;
+        let mut config = agreed.config(&lookup, names)?;
+        let listener_of_console = bind_console(&lookup).await?;
+        let console_at = listener_of_console.local_addr()?;
+        config.console = Some(Console::for_this_machine(console_at));
 
         let (stop, stopped) = watch::channel(false);
         let options = Options {
@@ -75,16 +85,22 @@ pub(super) fn run<'a>(
             until(stopped),
         ));
         let page = Page {
-            pixel_id: config.tiktok.pixel_id.as_str().to_owned(),
+            pixel_id: config.tiktok.pixels.first().id.as_str().to_owned(),
             pixel_script_url: format!("{sandbox_url}/i18n/pixel/events.js"),
             bank_url: format!("{sandbox_url}/bank"),
             sandbox_url,
             track_path: config.server.track_path.clone(),
         };
-        announce(agreed.proxy, &page, www.is_some());
+        announce(agreed.proxy, console_at, &page, www.is_some());
         let stop_signal = serve::stop_signal()?;
         serve::outlive_file_limits()?;
-        duet_proxy::run_with(&config, proxy, stop_signal, |router| {
+        serve::warn_of_variables(&config);
+        let pixels = Arc::new(Pixels::new(&config));
+        let listeners = Listeners {
+            events: proxy,
+            console: Some(listener_of_console),
+        };
+        duet_proxy::run_with(&config, pixels, listeners, stop_signal, |router| {
             site::beside(router, page, agreed.server_key, www)
         })
         .await?;
@@ -92,27 +108,28 @@ pub(super) fn run<'a>(
         sandbox.await??;
         Ok(())
     });
-    // A folder that cannot be removed is left to the system's own clean-up.
+    // If the folder cannot be removed, the system removes it later.
     let _ = fs::remove_dir_all(&folder);
     Ok(ended?)
 }
 
 #[allow(
     clippy::print_stdout,
-    reason = "the addresses are what this command is asked for"
+    reason = "printing the addresses is the purpose of the command"
 )]
-fn announce(proxy: SocketAddr, page: &Page, site: bool) {
+fn announce(proxy: SocketAddr, console: SocketAddr, page: &Page, site: bool) {
     if site {
         println!("shop     http://{proxy}/");
     }
     println!("proxy    http://{proxy}{}", page.track_path);
+    println!("console  http://{console}/");
     println!("sandbox  {}/", page.sandbox_url);
     println!("bank     {}", page.bank_url);
     println!("pixel    {}", page.pixel_id);
-    println!("Ctrl-C ends it.");
+    println!("Press Ctrl-C to stop.");
 }
 
-/// Where the proxy is to listen.
+/// Returns the address on which the proxy must listen.
 fn own_address(lookup: impl Fn(&str) -> Option<String>) -> Result<SocketAddr> {
     let text = lookup("DUET_LISTEN").or_else(|| default_of("DUET_LISTEN").map(str::to_owned));
     let address: SocketAddr = text
@@ -121,18 +138,37 @@ fn own_address(lookup: impl Fn(&str) -> Option<String>) -> Result<SocketAddr> {
         .context("DUET_LISTEN: must be an address and a port, such as 127.0.0.1:8787")?;
     ensure!(
         address.ip().is_loopback(),
-        "DUET_LISTEN: dev listens on loopback only"
+        "DUET_LISTEN: must be a loopback address for dev"
     );
     Ok(address)
+}
+
+/// Binds the console's address. If another program has the default port, takes a free one.
+async fn bind_console(lookup: impl Fn(&str) -> Option<String>) -> Result<TcpListener> {
+    const NAME: &str = "DUET_CONSOLE_LISTEN";
+    if let Some(text) = lookup(NAME) {
+        let address = console::listen(text.trim());
+        let address = address.map_err(|rule| anyhow!("{NAME}: {rule}"))?;
+        ensure!(
+            address.ip().is_loopback(),
+            "{NAME}: must be a loopback address for dev"
+        );
+        return bind(address, NAME).await;
+    }
+    let address = console::default_listen().context("DUET_CONSOLE_LISTEN has a default")?;
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => bind(SocketAddr::new(address.ip(), 0), NAME).await,
+    }
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .with_context(|| format!("{flag}: {address} cannot be listened on"))
+        .with_context(|| format!("{flag}: the process cannot listen on {address}"))
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is the same to us.
+    // An error means that the sender was dropped. It has the same effect.
     let _ = stopped.wait_for(|stop| *stop).await;
 }

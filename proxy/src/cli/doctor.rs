@@ -1,27 +1,27 @@
-//! `duet-proxy doctor`: is everything in place? One line each, with what to do where it is not.
+//! `duet-proxy doctor`: checks that everything is set up. Prints one line for each check, and what to do if it fails.
 
-use std::{iter, path::Path, sync::Arc};
+use std::{iter, sync::Arc};
 
 use anyhow::Result;
 use clap::{Arg, Command};
 use duet_events::{EventId, EventName, Page, Properties, User, event::Event};
 use duet_proxy::{
     clock,
-    config::{Config, Origin, Problem, clerk::KeySource, settings::SETTINGS},
-    control,
+    config::{Config, Origin, Pixel, Pixels, Problem, clerk::KeySource, settings::SETTINGS},
     identity::clerk::Clerk,
-    queue,
     tiktok::{Client, Reply, body},
 };
 
 use super::{Failure, serve::on_this_thread};
 
-/// A clock that is off by more than this puts events outside TikTok's windows.
+mod store;
+
+/// If the clock is wrong by more than this, events can be outside TikTok's time windows.
 const CLOCK_SLACK_MS: i64 = 60_000;
-/// The code of the test event where none is configured. It is not counted, whatever the code.
+/// The test event code if none is configured. TikTok does not count an event with any test event code.
 const TEST_CODE: &str = "TEST00000";
 
-/// The command and the flag it has beside the settings.
+/// Returns the command and the flag that it has besides the settings.
 pub(super) fn command() -> Command {
     Command::new("doctor")
         .about("Checks settings, store, clock, token and pixel; sends TikTok one test event")
@@ -34,7 +34,7 @@ pub(super) fn command() -> Command {
         )
 }
 
-/// Prints its findings and fails where one of them is a problem.
+/// Prints the findings. Fails if one of them is a problem.
 pub(super) fn run(
     test_event_code: Option<&str>,
     config: Result<Config, Vec<Problem>>,
@@ -45,29 +45,29 @@ pub(super) fn run(
             for problem in &problems {
                 say("settings", &Err(problem.to_string()));
             }
-            return Err(Failure::Said(vec![
-                "the settings have to be mended first".to_owned(),
-            ]));
+            return Err(Failure::Said(vec!["correct the settings first".to_owned()]));
         }
     };
     let healthy = on_this_thread(async {
-        let (token, clock) = ask_tiktok(&config, test_event_code).await?;
-        let findings = [
-            (
-                "settings",
-                Ok(format!(
-                    "pixel {}, events to {}",
-                    config.tiktok.pixel_id.as_str(),
-                    config.tiktok.api_base
-                )),
-            ),
-            ("store", store(&config.data_dir).await),
-            ("token and pixel", token),
-            ("clock", clock),
-            ("test traffic", test_traffic(&config)),
-            ("clerk", clerk(&config).await?),
-            ("customers' addresses", Ok(addresses(&config))),
+        let mut findings = vec![
+            ("settings".to_owned(), Ok(settings(&config))),
+            ("variables".to_owned(), variables(&config)),
+            ("store".to_owned(), store::check(&config).await),
         ];
+        let pixels = &config.tiktok.pixels;
+        let mut clock = None;
+        for pixel in pixels.iter() {
+            let (token, ahead) = ask_tiktok(&config, pixel, test_event_code).await?;
+            findings.push((of_pixel("token and pixel", pixel, pixels), token));
+            // Every answer from TikTok states the time.
+            clock = clock.filter(Finding::is_ok).or(Some(ahead));
+        }
+        findings.extend(clock.map(|clock| ("clock".to_owned(), clock)));
+        for pixel in pixels.iter() {
+            findings.push((of_pixel("test traffic", pixel, pixels), test_traffic(pixel)));
+        }
+        findings.push(("clerk".to_owned(), clerk(&config).await?));
+        findings.push(("customers' addresses".to_owned(), Ok(addresses(&config))));
         for (what, finding) in &findings {
             say(what, finding);
         }
@@ -76,47 +76,65 @@ pub(super) fn run(
     if healthy {
         Ok(())
     } else {
-        Err(Failure::Said(vec!["not everything is in place".to_owned()]))
+        Err(Failure::Said(vec!["some checks have failed".to_owned()]))
     }
 }
 
-/// What was found, or what is wrong and what to do about it.
+/// The result of a check, or the problem and what to do about it.
 type Finding = Result<String, String>;
 
-async fn store(folder: &Path) -> Finding {
-    let name = folder.display();
-    if std::os::unix::net::UnixStream::connect(control::socket(folder)).is_ok() {
-        return Ok(format!("{name} is in use by a running proxy"));
-    }
-    match queue::open(folder, 0, std::sync::Arc::default()) {
-        Ok((intake, _, letters)) => {
-            let dead = letters
-                .newest(1000)
-                .map_err(|error| error.to_string())?
-                .len();
-            intake.close().await;
-            Ok(format!(
-                "{name} is writable; {} events wait, {dead} dead letters",
-                intake.depth()
-            ))
-        }
-        Err(error) => Err(format!(
-            "{name}: {error}; DUET_DATA_DIR names a folder that the proxy's user can write to"
-        )),
+/// Returns the title of a line. Includes the pixel's code if there are several pixels.
+fn of_pixel(what: &str, pixel: &Pixel, pixels: &Pixels) -> String {
+    match pixels.iter().count() {
+        1 => what.to_owned(),
+        _ => format!("{what} {}", pixel.id.as_str()),
     }
 }
 
-async fn ask_tiktok(config: &Config, test_event_code: Option<&str>) -> Result<(Finding, Finding)> {
-    let configured = config.tiktok.test.as_ref().map(|test| test.code.as_str());
+fn settings(config: &Config) -> String {
+    let ids: Vec<_> = config
+        .tiktok
+        .pixels
+        .iter()
+        .map(|pixel| pixel.id.as_str())
+        .collect();
+    let (word, ids) = (
+        if ids.len() == 1 { "pixel" } else { "pixels" },
+        ids.join(" "),
+    );
+    format!("{word} {ids}, events to {}", config.tiktok.api_base)
+}
+
+/// Checks for variables that look like settings but have no effect.
+fn variables(config: &Config) -> Finding {
+    let unknown = config.unknown.iter().map(|problem| problem.message.clone());
+    let without_effect = config.without_effect.iter();
+    let idle = without_effect
+        .map(|name| format!("{name} is set, but has no effect in this version yet; remove it"));
+    let found: Vec<_> = unknown.chain(idle).collect();
+    if found.is_empty() {
+        Ok("every variable that looks like a setting is a setting".to_owned())
+    } else {
+        Err(found.join(". "))
+    }
+}
+
+async fn ask_tiktok(
+    config: &Config,
+    pixel: &Pixel,
+    test_event_code: Option<&str>,
+) -> Result<(Finding, Finding)> {
+    let configured = pixel.test.as_ref().map(|test| test.code.as_str());
     let code = test_event_code.or(configured).unwrap_or(TEST_CODE);
-    let client = Client::new(&config.tiktok.api_base, &config.tiktok.access_token)?;
-    let (reply, tiktoks_time) = client.track(test_event(config, code)?).await;
+    let client = Client::new(&config.tiktok.api_base)?;
+    let event = test_event(pixel.id.as_str(), code)?;
+    let (reply, tiktoks_time) = client.track(&pixel.access_token, event).await;
     let token = match reply {
         Reply::Taken(_) | Reply::TakenInPart { .. } => Ok(format!(
-            "TikTok took a test event (code {code}); it is not counted"
+            "TikTok accepted a test event (code {code}), which it does not count"
         )),
         Reply::Barred(verdict) => Err(format!(
-            "TikTok refuses: {verdict}; make a new token in Events Manager > pixel > Settings, and check that the pixel is the token's"
+            "TikTok refuses the token: {verdict}; make a new token in Events Manager > pixel > Settings, and check that it belongs to this pixel"
         )),
         Reply::Refused { verdict, .. } | Reply::Unclear(verdict) => {
             Err(format!("TikTok refuses the test event: {verdict}"))
@@ -130,7 +148,7 @@ async fn ask_tiktok(config: &Config, test_event_code: Option<&str>) -> Result<(F
         )),
     };
     let clock = match tiktoks_time {
-        None => Err("TikTok did not say what time it is".to_owned()),
+        None => Err("TikTok's answer did not state the time".to_owned()),
         Some(theirs) => {
             let ahead_ms = clock::now_ms() - theirs;
             let said = format!("{} s from TikTok's", ahead_ms / 1000);
@@ -144,8 +162,8 @@ async fn ask_tiktok(config: &Config, test_event_code: Option<&str>) -> Result<(F
     Ok((token, clock))
 }
 
-/// The body of a request with one event that is not counted.
-fn test_event(config: &Config, code: &str) -> Result<Vec<u8>> {
+/// Returns the body of a request with one test event, which TikTok does not count.
+fn test_event(pixel_id: &str, code: &str) -> Result<Vec<u8>> {
     let now_ms = clock::now_ms();
     let valid = |broken: duet_events::Invalid| anyhow::anyhow!("{}", broken.message);
     let mut random = [0; 16];
@@ -164,18 +182,17 @@ fn test_event(config: &Config, code: &str) -> Result<Vec<u8>> {
         limited_data_use: false,
     };
     let event = serde_json::to_vec(&event)?;
-    let pixel_id = config.tiktok.pixel_id.as_str();
     Ok(body(pixel_id, Some(code), iter::once(event.as_slice())))
 }
 
-fn test_traffic(config: &Config) -> Finding {
-    match &config.tiktok.test {
-        None => Ok("off: everything is counted".to_owned()),
+fn test_traffic(pixel: &Pixel) -> Finding {
+    match &pixel.test {
+        None => Ok("off: TikTok counts all events".to_owned()),
         Some(test) if test.code_at(clock::now_ms()).is_none() => {
-            Ok("over: everything is counted".to_owned())
+            Ok("over: TikTok counts all events".to_owned())
         }
         Some(test) => Err(format!(
-            "ALL traffic is test traffic (code {}); remove TIKTOK_TEST_EVENT_CODE for real traffic",
+            "ALL traffic is test traffic (code {}); remove TIKTOK_TEST_EVENT_CODE, or test_event_code in DUET_PIXELS_FILE, for real traffic",
             test.code
         )),
     }
@@ -184,7 +201,7 @@ fn test_traffic(config: &Config) -> Finding {
 async fn clerk(config: &Config) -> Result<Finding> {
     let Some(settings) = &config.clerk else {
         return Ok(Ok(
-            "off: there is no CLERK_PUBLISHABLE_KEY or CLERK_ISSUER".to_owned()
+            "off: neither CLERK_PUBLISHABLE_KEY nor CLERK_ISSUER is set".to_owned(),
         ));
     };
     let issuer = &settings.rules.issuer;
@@ -211,11 +228,14 @@ async fn clerk(config: &Config) -> Result<Finding> {
 fn addresses(config: &Config) -> String {
     let path = &config.server.track_path;
     format!(
-        "open {path} on your shop: your_ip there has to be yours; if not, set DUET_TRUSTED_PROXIES to your web server"
+        "open {path} on your shop: your_ip in the answer must be your own address; if not, set DUET_TRUSTED_PROXIES to your web server's address"
     )
 }
 
-#[allow(clippy::print_stdout, reason = "this is what the command is asked for")]
+#[allow(
+    clippy::print_stdout,
+    reason = "printing the findings is the purpose of the command"
+)]
 fn say(what: &str, finding: &Finding) {
     match finding {
         Ok(said) => println!("ok       {what}: {said}"),

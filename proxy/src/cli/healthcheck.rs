@@ -1,5 +1,5 @@
-//! `duet-proxy healthcheck`: does the proxy on `DUET_LISTEN` answer? For containers, which hold no other program
-//! that could ask.
+//! `duet-proxy healthcheck`: checks that the proxy on `DUET_LISTEN` answers. Containers use it, because they have no other
+//! program for this check.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -20,18 +20,18 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, runtime, time};
 
 const LISTEN: &str = "DUET_LISTEN";
-/// How long the proxy may take to answer.
+/// How long the proxy can take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The command, with the one setting it needs.
+/// Returns the command and its only setting.
 pub(super) fn command() -> Command {
     let listen = SETTINGS.iter().filter(|setting| setting.name == LISTEN);
     Command::new("healthcheck")
-        .about("Asks /healthz of the proxy on DUET_LISTEN; fails where it does not answer")
+        .about("Requests /healthz from the proxy on DUET_LISTEN; fails if there is no answer")
         .args(listen.map(super::argument))
 }
 
-/// Asks once.
+/// Sends one request and checks the answer.
 pub(super) fn run(lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
     let listen = lookup(LISTEN).or_else(|| default_of(LISTEN).map(str::to_owned));
     let address = listen.unwrap_or_default().parse().with_context(|| {
@@ -55,7 +55,7 @@ pub(super) fn run(lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
 async fn ask(address: SocketAddr) -> Result<()> {
     let stream = TcpStream::connect(address)
         .await
-        .with_context(|| format!("nobody listens on {address}"))?;
+        .with_context(|| format!("a proxy must listen on {address}, but the connection failed"))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let request = Request::get("/healthz")
@@ -75,7 +75,7 @@ async fn ask(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// The loopback address for one that stands for all addresses of the machine.
+/// Returns the loopback address if `address` means all addresses of the machine.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

@@ -1,4 +1,4 @@
-//! `duet-proxy openapi`: the whole HTTP surface, for programs that make clients and tests of it.
+//! `duet-proxy openapi`: describes all HTTP routes, for programs that generate clients and tests.
 
 use anyhow::{Context, Result};
 use clap::Command;
@@ -7,16 +7,19 @@ use duet_proxy::config::settings::{SETTINGS, default_of};
 const DOCUMENT: &str = include_str!("../../openapi.yaml");
 const TRACK_PATH: &str = "DUET_TRACK_PATH";
 
-/// The command, with the one setting that the document depends on.
+/// Returns the command with its one setting. Only this setting changes the document.
 pub(super) fn command() -> Command {
     let track_path = SETTINGS.iter().filter(|setting| setting.name == TRACK_PATH);
     Command::new("openapi")
-        .about("Prints an OpenAPI 3.1 document of the whole HTTP surface, as YAML")
+        .about("Prints an OpenAPI 3.1 document of all HTTP routes, as YAML")
         .args(track_path.map(super::argument))
 }
 
 /// Prints the document.
-#[allow(clippy::print_stdout, reason = "this is what the command is asked for")]
+#[allow(
+    clippy::print_stdout,
+    reason = "printing the document is the purpose of the command"
+)]
 pub(super) fn run(lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
     let usual = default_of(TRACK_PATH).context("the track path has no default")?;
     let track_path = lookup(TRACK_PATH).unwrap_or_else(|| usual.to_owned());

@@ -1,4 +1,4 @@
-//! `duet-proxy orders`: what is known of one. Works beside a running proxy, and without one.
+//! `duet-proxy orders`: shows or withdraws an order. The command works with a running proxy and without one.
 
 use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command};
@@ -9,7 +9,7 @@ use super::{
     serve::on_this_thread,
 };
 
-/// The commands and their words.
+/// Returns the command and its arguments.
 pub(super) fn command() -> Command {
     let named = |command: Command| {
         command.arg(
@@ -20,10 +20,10 @@ pub(super) fn command() -> Command {
     };
     access::command("orders", "Shows or withdraws an order")
         .subcommand(named(Command::new("show").about(
-            "How far it is, what came for it and what was reported, as JSON",
+            "Shows the order's status, its payments and its reported events, as JSON",
         )))
         .subcommand(named(Command::new("withdraw").about(
-            "Forgets it with all that is known of who began it; events that wait for its payment become dead letters",
+            "Deletes the order and the data of the visitor who started it; events that wait for its payment become dead letters",
         )))
 }
 

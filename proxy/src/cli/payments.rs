@@ -1,24 +1,24 @@
-//! `duet-proxy payments`: which transfers came, and what became of them. Works beside a running proxy, and without
-//! one.
+//! `duet-proxy payments`: lists the transfers that were reported, and their results. The command works with a running proxy and
+//! without one.
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use duet_proxy::decide::Payment;
+use duet_proxy::{decide::Payment, money::Kind};
 
 use super::{
     access::{self, Access, say, time},
     serve::on_this_thread,
 };
 
-/// The command and its words.
+/// Returns the command and its arguments.
 pub(super) fn command() -> Command {
     let all = Arg::new("all")
         .long("all")
         .action(ArgAction::SetTrue)
-        .help("Those that paid an order too");
+        .help("Also transfers that paid an order");
     access::command("payments", "Lists transfers").subcommand(
         Command::new("list")
-            .about("One line each, the newest first: those that somebody has to look at")
+            .about("Lists payments that need manual review, one line each, the newest first")
             .arg(all),
     )
 }
@@ -35,7 +35,7 @@ pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>)
         payments.retain(is_asked);
         payments.sort_by_key(|payment| std::cmp::Reverse(payment.at_ms));
         if payments.is_empty() {
-            say("there is nothing to look at");
+            say("no payment needs manual review");
         }
         for payment in &payments {
             say(&line(payment));
@@ -47,13 +47,17 @@ pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>)
 
 fn line(payment: &Payment) -> String {
     let became = payment.reason.as_deref().unwrap_or(payment.became.label());
+    let became = match payment.kind {
+        Kind::First => became.to_owned(),
+        kind => format!("{} {became}", kind.label()),
+    };
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let account = payment.account.as_ref().map(|digits| format!("…{digits}"));
     [
         time(payment.at_ms),
         format!("{} {}", payment.provider, payment.id),
-        format!("{} VND", payment.amount),
-        became.to_owned(),
+        payment.amount.to_string(),
+        became,
         or_dash(&payment.order_id),
         or_dash(&account),
         or_dash(&payment.reference),

@@ -1,63 +1,163 @@
-//! `duet-proxy serve`.
+//! `duet-proxy serve`: runs the proxy.
 
-use std::time::Duration;
+use std::{future, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use duet_proxy::{admit::MoneyEvents, clock, config::Config};
+use duet_proxy::{
+    Listeners,
+    admit::MoneyEvents,
+    clock,
+    config::{self, Config, TikTok},
+    pixels::Pixels,
+};
 use tokio::{
     net::TcpListener,
     runtime,
     signal::unix::{SignalKind, signal},
 };
 
-/// How long the burst of one address may delay another customer's conversion before it is worth a warning.
+/// If the burst of one address can delay another customer's conversion by more than this, the proxy logs a warning.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
-/// Serves until the process is told to stop.
-pub(super) fn run(config: &Config) -> Result<()> {
+/// Serves until the process receives a stop signal. On SIGHUP, reads the pixels again through `lookup`.
+pub(super) fn run(config: &Config, lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
     on_this_thread(async {
-        let listener = listen(config).await?;
+        let listeners = Listeners {
+            events: listen(config).await?,
+            console: listen_console(config).await?,
+        };
         let stop = stop_signal()?;
         outlive_file_limits()?;
-        for name in &config.without_effect {
-            tracing::warn!(
-                variable = name,
-                "a variable is set that has no effect in this version yet"
-            );
-        }
-        for problem in &config.unknown {
-            tracing::warn!(nearest = problem.setting, "{}", problem.message);
-        }
+        warn_of_variables(config);
+        warn_of_database(config);
         tracing::info!("changed since 0.1.0: {}", config.changes.join("; "));
         let delay = config.delivery.first_class_delay(config.server.rate_limit);
         if delay > LONGEST_DELAY {
             tracing::warn!(
                 delay_s = delay.as_secs_f64(),
-                "within DUET_BATCH_EVENTS, DUET_BATCH_BYTES, DUET_SEND_PARALLEL and DUET_SEND_LIMIT the burst of one address can delay another customer's conversion by more than 5 s"
+                "a burst of events from one address can delay another customer's conversion by more than 5 s; the reason is the values of DUET_BATCH_EVENTS, DUET_BATCH_BYTES, DUET_SEND_PARALLEL and DUET_SEND_LIMIT"
             );
         }
-        if let Some(test) = &config.tiktok.test
-            && test.code_at(clock::now_ms()).is_some()
-        {
-            tracing::warn!(
-                code = test.code,
-                until_ms = test.until_ms,
-                "ALL TRAFFIC IS TEST TRAFFIC: TikTok counts none of it"
-            );
-        }
+        warn_of_tests(&config.tiktok.pixels);
         if config.money == MoneyEvents::Verified && config.payments.is_none() {
             tracing::warn!(
-                "DUET_MONEY_EVENTS is verified and there is no payment webhook: what pages say of payments waits in vain"
+                "DUET_MONEY_EVENTS is verified, but no payment webhook is set up: payments that pages report are never sent"
             );
         }
-        duet_proxy::run(config, listener, stop).await?;
-        Ok(())
+        if let Some(payments) = config
+            .payments
+            .as_ref()
+            .filter(|_| config.money == MoneyEvents::Verified)
+        {
+            let webhooks: Vec<_> = payments.providers().map(|(name, _)| name).collect();
+            tracing::info!(
+                webhooks = webhooks.join(", "),
+                "sales that pages report wait until one of these webhooks reports the payment. Sales through other channels, such as cash on delivery or another provider, are not counted: report them from the shop's server with DUET_SERVER_KEY, or set DUET_MONEY_EVENTS=open"
+            );
+        }
+        let pixels = Arc::new(Pixels::new(config));
+        let reloads = reload(&pixels, &lookup)?;
+        tokio::select! {
+            ended = duet_proxy::run(config, Arc::clone(&pixels), listeners, stop) => Ok(ended?),
+            never = reloads => never,
+        }
     })
 }
 
-/// One thread serves and delivers, one more writes: on few cores that is faster than more threads.
+/// Reads the pixels again on each SIGHUP. If the new settings have a problem, the pixels stay unchanged.
+fn reload<'a>(
+    pixels: &'a Pixels,
+    lookup: impl Fn(&str) -> Option<String> + 'a,
+) -> Result<impl Future<Output = Result<()>> + 'a> {
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
+    Ok(async move {
+        loop {
+            if hangup.recv().await.is_none() {
+                future::pending::<()>().await;
+            }
+            match TikTok::reload(&lookup) {
+                Ok(settings) => {
+                    tracing::info!(
+                        pixels = ids(&settings),
+                        "the pixels were read again and are in use"
+                    );
+                    warn_of_tests(&settings);
+                    pixels.replace(settings);
+                }
+                Err(problems) => {
+                    for problem in problems {
+                        tracing::error!("the pixels stay as they are: {problem}");
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn ids(pixels: &config::Pixels) -> String {
+    let ids: Vec<_> = pixels.iter().map(|pixel| pixel.id.as_str()).collect();
+    ids.join(" ")
+}
+
+/// Warns about each pixel with a test code. A test payment is reported only if all pixels have one.
+fn warn_of_tests(pixels: &config::Pixels) {
+    let now_ms = clock::now_ms();
+    let mut in_test = 0;
+    for pixel in pixels.iter() {
+        if let Some(test) = &pixel.test
+            && test.code_at(now_ms).is_some()
+        {
+            in_test += 1;
+            tracing::warn!(
+                pixel_id = pixel.id.as_str(),
+                code = test.code,
+                until_ms = test.until_ms,
+                "ALL TRAFFIC IS TEST TRAFFIC: TikTok counts no events of this pixel"
+            );
+        }
+    }
+    let live = pixels.iter().count() - in_test;
+    if in_test > 0 && live > 0 {
+        tracing::warn!(
+            live,
+            "some pixels have no test event code: payments of a provider's test mode are recorded as test and not reported"
+        );
+    }
+}
+
+/// Warns about a database that keeps less than it could, or that is reached without encryption.
+fn warn_of_database(config: &Config) {
+    let Some(database) = &config.database else {
+        return;
+    };
+    if database.is_without_a_second_copy() {
+        tracing::warn!(
+            "DUET_QUEUE HAS replication=none: ACCEPTED EVENTS ARE ON ONE DISK, AND ARE LOST WITH IT"
+        );
+    }
+    if database.is_open_to_the_network() {
+        tracing::warn!(
+            "DUET_QUEUE has sslmode=disable: events and the password go over the network without encryption"
+        );
+    }
+}
+
+/// Warns about variables that look like settings but have no effect.
+pub(super) fn warn_of_variables(config: &Config) {
+    for name in &config.without_effect {
+        tracing::warn!(
+            variable = name,
+            "a variable is set that has no effect in this version yet"
+        );
+    }
+    for problem in &config.unknown {
+        tracing::warn!(nearest = problem.setting, "{}", problem.message);
+    }
+}
+
+/// Runs on two threads: one serves and delivers, the other writes. On few cores this is faster than more threads.
 pub(super) fn on_this_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    // The first provider that is installed stays; that it is there already is no failure.
+    // The first installed provider stays. It is not an error if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     runtime::Builder::new_current_thread()
         .enable_all()
@@ -66,23 +166,41 @@ pub(super) fn on_this_thread<T>(work: impl Future<Output = Result<T>>) -> Result
         .block_on(work)
 }
 
-/// Binds the address and says so.
+/// Binds the address and logs it.
 pub(super) async fn listen(config: &Config) -> Result<TcpListener> {
     let address = config.server.listen;
     let listener = TcpListener::bind(address)
         .await
-        .with_context(|| format!("DUET_LISTEN: {address} cannot be listened on"))?;
+        .with_context(|| format!("DUET_LISTEN: the process cannot listen on {address}"))?;
     let address = listener
         .local_addr()
         .context("the listener has no address")?;
-    tracing::info!(%address, path = config.server.track_path, pixel = config.tiktok.pixel_id.as_str(), "taking events");
+    tracing::info!(%address, path = config.server.track_path, pixels = ids(&config.tiktok.pixels), "taking events");
     Ok(listener)
 }
 
-/// A file that may not grow any more is a write that fails, as on a full disk, and not the end of the process.
+/// Binds the console's address and logs it, if the console is set up.
+async fn listen_console(config: &Config) -> Result<Option<TcpListener>> {
+    let Some(console) = &config.console else {
+        tracing::info!("there is no console: DUET_CONSOLE_TOKEN is not set");
+        return Ok(None);
+    };
+    let address = console.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("DUET_CONSOLE_LISTEN: the process cannot listen on {address}"))?;
+    let address = listener
+        .local_addr()
+        .context("the listener has no address")?;
+    tracing::info!(%address, "serving the console");
+    Ok(Some(listener))
+}
+
+/// Makes a write beyond the file size limit fail, as on a full disk. Otherwise the signal would end the process.
 pub(super) fn outlive_file_limits() -> Result<()> {
     const SIGXFSZ: i32 = 25;
-    // A signal that was once listened to ends the process no more, whether or not somebody still listens.
+    // After a process has registered a handler for a signal, the signal no longer ends the process, even if the handler is
+    // dropped.
     let listening = signal(SignalKind::from_raw(SIGXFSZ));
     listening.map(drop).context("SIGXFSZ cannot be handled")
 }

@@ -1,64 +1,69 @@
-//! Which time it is to be taken for, where the system's clock may be wrong. Pure: the clocks' readings, TikTok's time and
-//! the time of the last commit come in as arguments.
+//! Decides which time the proxy uses if the system's clock may be wrong. The decision is pure: the readings of the clocks,
+//! TikTok's time and the time of the last commit are arguments.
 //!
-//! Anybody may set the system's clock: an operator, NTP after a start without it, a virtual machine that wakes up. To
-//! forget or give up something too early loses sales and reports them twice; too late costs a little disk. So:
+//! The system's clock can change at any time: an operator sets it, NTP corrects it after a start, or a virtual machine wakes
+//! up. If the proxy forgets an entry too early, sales are lost or reported twice. If it forgets an entry too late, this costs
+//! only a little disk space. Therefore:
 //!
-//! 1. Between two readings as much time passes as the boot clock says, which nobody sets.
-//! 2. The boot clock is anchored at the time of day of the start, and at TikTok's time whenever an answer states it.
-//! 3. If the time of day at the start lies before the store's last commit or more than a day behind it, nothing expires
-//!    until TikTok's time or an hour of uptime confirms it.
-//! 4. A time of day that has differed by the same amount for a day, without an answer of TikTok since, is the new anchor.
-//! 5. Nothing is older than it is because the anchor has moved: for a week after it moved forward, periods end by the
-//!    earlier one.
+//! 1. The boot clock measures the time between two readings. Nobody can set the boot clock.
+//! 2. At the start, the boot clock is anchored at the time of day. It is anchored at TikTok's time whenever an answer states
+//!    one.
+//! 3. The time of day at the start is in doubt if it is before the store's last commit, or more than a day after it. Then
+//!    nothing expires until TikTok's time or an hour of uptime confirms the time.
+//! 4. If the time of day has differed by the same amount for a day, and TikTok has not answered since, it becomes the new
+//!    anchor.
+//! 5. A new anchor makes no entry older. For a week after the anchor has moved forward, periods end by the earlier anchor.
 
 const MINUTE_MS: i64 = 60 * 1000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
-/// Clocks that are this close are taken for equal: `Date` counts whole seconds, and an answer takes some.
+/// Two clocks count as equal if they differ by at most this much. TikTok's `Date` counts whole seconds, and an answer takes
+/// some seconds.
 const CLOSE_MS: i64 = MINUTE_MS;
-/// From this difference on the system's clock is suspect: TikTok merges the two legs of an event for this long.
+/// If the system's clock differs by more than this, it is suspect. TikTok merges the two legs of an event within the same
+/// period.
 const SUSPECT_MS: i64 = 5 * MINUTE_MS;
-/// How much uptime confirms the time of day of the start.
+/// How much uptime confirms the time of day at the start.
 const UPTIME_CONFIRMS_MS: i64 = HOUR_MS;
-/// A store that was idle for longer than this at the start may as well have met a clock that runs ahead.
+/// The longest idle time of a store that is plausible at a start. After a longer time the clock may be ahead instead.
 const PLAUSIBLE_STOP_MS: i64 = DAY_MS;
-/// How long a difference has to stay the same before the time of day is the new anchor.
+/// How long a difference must stay the same before the time of day becomes the new anchor.
 const STEADY_MS: i64 = DAY_MS;
-/// How long an earlier anchor counts for what it stamped: as long as an event is worth delivering.
+/// How long an earlier anchor counts for entries that were stored under it. Events are worth delivering for the same time.
 const STAMPS_COUNT_MS: i64 = 7 * DAY_MS;
 
-/// What the system's clocks say at one moment.
+/// The readings of the system's clocks at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// The time of day, in Unix milliseconds; anybody may set it.
+    /// The time of day, in Unix milliseconds. Anybody can set it.
     pub wall_ms: i64,
-    /// Milliseconds since the machine started; nobody sets it.
+    /// Milliseconds since the machine started. Nobody can set this clock.
     pub boot_ms: i64,
 }
 
-/// The times that follow, in Unix milliseconds.
+/// The times that the proxy uses, in Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// The time of day: what the times of others are compared with, and what others are told. The system's clock, unless
-    /// it differs from the time that TikTok has stated since the start, or by more than a day from a start that followed
-    /// the store's last commit.
+    /// The time of day, for comparison with times that others state, and for times that are sent to others. It is the system's
+    /// clock, with two exceptions. The first: TikTok has stated a time since the start, and the system's clock differs from it.
+    /// The second: the start followed the store's last commit as expected, and the system's clock now differs by more than a
+    /// day.
     pub day_ms: i64,
-    /// What periods are counted from.
+    /// The time from which new periods are counted.
     pub stamp_ms: i64,
-    /// What the ends of periods are compared with; 1970 while nothing may expire.
+    /// The time with which the ends of periods are compared. It is 1970 while nothing is allowed to expire.
     pub expiry_ms: i64,
-    /// What the next start compares its time with; `None` while this one is not confirmed.
+    /// The time with which the next start compares its time. `None` while the present time is not confirmed.
     pub confirmed_ms: Option<i64>,
 }
 
 impl Times {
-    /// What the age of something is told by; while the time is in doubt, nothing has any.
+    /// Returns the time for computing the age of an entry. While the time is in doubt, no entry has an age.
     pub fn age_ms(&self) -> i64 {
         self.confirmed_ms.unwrap_or_default()
     }
 
-    /// The times by a clock that nobody doubts.
+    /// Returns the times of a clock that is not in doubt.
     #[cfg(test)]
     pub(crate) fn undoubted(now_ms: i64) -> Self {
         Self {
@@ -73,16 +78,16 @@ impl Times {
 /// Why the system's clock is suspect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suspect {
-    /// At the start it read a time before the store's last commit.
+    /// At the start the clock was before the store's last commit.
     Behind,
-    /// At the start it read a time more than a day after the store's last commit.
+    /// At the start the clock was more than a day after the store's last commit.
     Ahead,
-    /// It differs from TikTok's time, or has been set since the start.
+    /// The clock differs from TikTok's time, or was set since the start.
     Differs,
 }
 
 impl Suspect {
-    /// As operators read it.
+    /// Returns the state as operators read it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Behind => "suspect: behind the last commit",
@@ -92,37 +97,37 @@ impl Suspect {
     }
 }
 
-/// The anchor, and what speaks against it.
+/// The anchor of the boot clock, and the reasons to doubt it.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// What the boot clock lacks to the time.
+    /// The difference between the boot clock and the time.
     offset_ms: i64,
-    /// The least offset of the last week, and until when (by the boot clock) it counts.
+    /// The smallest offset of the last week, and until when (by the boot clock) it counts.
     least: (i64, i64),
     started_boot_ms: i64,
     /// Whether TikTok has stated the time since the start.
     is_tiktoks: bool,
-    /// Whether the start's time of day follows the store's last commit as it should.
+    /// Whether the time of day at the start followed the store's last commit as expected.
     follows: bool,
-    /// Why the start's time of day is not confirmed yet.
+    /// Why the time of day at the start is not confirmed yet.
     doubt: Option<Suspect>,
     difference: Difference,
 }
 
-/// By how much the time of day differs from the reference.
+/// The difference between the time of day and the reference.
 #[derive(Clone, Copy, Debug)]
 struct Difference {
-    /// 0 where they are close.
+    /// How far the time of day is ahead. 0 if the clocks are close.
     ahead_ms: i64,
-    /// Since when, by the boot clock.
+    /// Since when there is this difference, by the boot clock.
     since_boot_ms: i64,
-    /// Whether TikTok has stated the reference's time meanwhile.
+    /// Whether TikTok has confirmed the reference since then.
     is_tiktoks: bool,
 }
 
 impl Reference {
-    /// Anchors the boot clock at the time of day. `last_commit_ms` is what [`Times::confirmed_ms`] was when the store
-    /// was last written.
+    /// Anchors the boot clock at the time of day. `last_commit_ms` is the value of [`Times::confirmed_ms`] at the last write of
+    /// the store.
     pub fn start(now: Reading, last_commit_ms: Option<i64>) -> Self {
         let offset_ms = now.wall_ms.saturating_sub(now.boot_ms);
         let doubt = last_commit_ms.and_then(|last| {
@@ -143,7 +148,7 @@ impl Reference {
         }
     }
 
-    /// Takes note of the time that TikTok states.
+    /// Applies the time that TikTok states.
     pub fn dated(&mut self, now: Reading, date_ms: i64) {
         self.doubt = None;
         if !is_close(date_ms, self.at(now)) {
@@ -154,7 +159,7 @@ impl Reference {
         self.is_tiktoks = true;
     }
 
-    /// Takes note of what the clocks say.
+    /// Applies the readings of the clocks, and returns the times.
     pub fn read(&mut self, now: Reading) -> Times {
         if now.boot_ms.saturating_sub(self.started_boot_ms) >= UPTIME_CONFIRMS_MS {
             self.doubt = None;
@@ -169,7 +174,8 @@ impl Reference {
             self.difference = Difference::none(now);
         }
         let stamp_ms = self.at(now);
-        // A start may be hours off until NTP sets the clock right; a step of days away from what the store says is none.
+        // At a start the clock can be wrong by hours until NTP corrects it. A difference of days from the store's time is not
+        // such a correction.
         let is_far = self.difference.ahead_ms.abs() > PLAUSIBLE_STOP_MS;
         let is_known = self.is_tiktoks || self.follows && is_far;
         let is_wrong = is_known && self.suspect() == Some(Suspect::Differs);
@@ -181,13 +187,13 @@ impl Reference {
         }
     }
 
-    /// Why the system's clock is suspect, by what was noted last.
+    /// Returns why the system's clock is suspect, by the last reading.
     pub fn suspect(&self) -> Option<Suspect> {
         let differs = self.difference.ahead_ms.abs() > SUSPECT_MS;
         self.doubt.or(differs.then_some(Suspect::Differs))
     }
 
-    /// By how much the system's clock is ahead of the reference, by what was noted last; 0 where they are close.
+    /// Returns how far the system's clock is ahead of the reference, by the last reading. Returns 0 if the clocks are close.
     pub fn ahead_ms(&self) -> i64 {
         self.difference.ahead_ms
     }

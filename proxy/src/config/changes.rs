@@ -1,21 +1,21 @@
-//! What this version does otherwise than 0.1.0 with the settings in use. The proxy says so once, at its start.
+//! Lists the changes since 0.1.0 that concern the settings in use. The proxy logs them once, at its start.
 
-/// One sentence for each change; `is_set` says whether a setting is given.
+/// Returns one sentence for each change. `is_set` returns whether a setting is given.
 pub(super) fn changes(is_set: impl Fn(&'static str) -> bool) -> Vec<&'static str> {
     let either = |name, given, default| if is_set(name) { given } else { default };
     vec![
         either(
             "DUET_RATE_LIMIT",
-            "DUET_RATE_LIMIT counts events and no longer requests, which hold up to 100 of them; its default is now 1200/1m",
+            "DUET_RATE_LIMIT counts events, not requests as before; a request can have up to 100 events; its default is now 1200/1m",
             "DUET_RATE_LIMIT is 1200/1m by default and counts events; it was 300/1m requests",
         ),
         either(
             "DUET_BATCH_EVENTS",
-            "DUET_BATCH_EVENTS is a cap: requests to TikTok begin with 50 events and grow up to it",
-            "DUET_BATCH_EVENTS is 1000 by default and a cap: requests to TikTok begin with 50 events and grow up to it; it was 50",
+            "DUET_BATCH_EVENTS is a maximum: requests to TikTok begin with 50 events and grow up to it",
+            "DUET_BATCH_EVENTS is a maximum, 1000 by default: requests to TikTok begin with 50 events and grow up to it; it was 50",
         ),
-        // Pages send events whatever the settings are.
-        "event ids of the form of an order's (lower-case version 8 UUIDs) are reserved: a page's event with another order's is rejected",
+        // Pages send events with any settings.
+        "event ids in the form of order event ids (lower-case version 8 UUIDs) are reserved: an event from a page with the id of another order is rejected",
     ]
 }
 

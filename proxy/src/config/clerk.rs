@@ -1,4 +1,4 @@
-//! Whose sessions are believed: the settings of a Clerk instance.
+//! The settings of a Clerk instance, whose sessions identify visitors.
 
 use base64::{
     Engine, alphabet,
@@ -6,6 +6,7 @@ use base64::{
         DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD,
     },
 };
+use reqwest::Url;
 use ring::digest;
 
 use super::reader::Reader;
@@ -15,7 +16,7 @@ use crate::{
     origin::{Origin, safe_url},
 };
 
-/// Settings that mean nothing without an instance.
+/// Settings that have no meaning without an instance.
 const DETAILS: [&str; 4] = [
     "CLERK_JWKS_URL",
     "CLERK_JWT_KEY",
@@ -23,7 +24,7 @@ const DETAILS: [&str; 4] = [
     "CLERK_AUDIENCE",
 ];
 
-/// Reads the settings; `None` where no instance is named.
+/// Reads the settings. Returns `None` if no instance is named.
 pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Option<Clerk> {
     let publishable = reader.optional("CLERK_PUBLISHABLE_KEY", Publishable::read);
     let issuer = reader.optional("CLERK_ISSUER", |text| {
@@ -57,7 +58,7 @@ pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Optio
         if let Some(detail) = DETAILS.into_iter().find(|name| reader.is_set(name)) {
             reader.problem(
                 "CLERK_ISSUER",
-                format!("{detail} needs this or CLERK_PUBLISHABLE_KEY"),
+                format!("this or CLERK_PUBLISHABLE_KEY must be set, because {detail} is set"),
             );
         }
         return None;
@@ -70,18 +71,7 @@ pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Optio
     if authorized_parties.is_empty() {
         reader.missing("CLERK_AUTHORIZED_PARTIES");
     }
-    let keys = match (jwt_key, jwks_url) {
-        (Some(_), Some(_)) => {
-            reader.problem(
-                "CLERK_JWT_KEY",
-                "must not stand beside CLERK_JWKS_URL: set one of them",
-            );
-            return None;
-        }
-        (Some(key), None) => KeySource::Fixed(key),
-        (None, Some(url)) => KeySource::Url(url),
-        (None, None) => KeySource::Url(safe_url(&format!("{issuer}/.well-known/jwks.json"))?),
-    };
+    let keys = key_source(reader, jwt_key, jwks_url, &issuer)?;
     Some(Clerk {
         rules: Rules {
             issuer,
@@ -95,7 +85,28 @@ pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Optio
     })
 }
 
-/// A publishable key: `pk_test_` or `pk_live_`, then the base64 of the instance's host and a `$`.
+/// Returns the source of the keys: one of two settings, or else the issuer's own address.
+fn key_source(
+    reader: &mut Reader<'_>,
+    key: Option<PublicKey>,
+    url: Option<Url>,
+    issuer: &str,
+) -> Option<KeySource> {
+    match (key, url) {
+        (Some(_), Some(_)) => {
+            reader.problem(
+                "CLERK_JWT_KEY",
+                "must not be set together with CLERK_JWKS_URL: set only one",
+            );
+            None
+        }
+        (Some(key), None) => Some(KeySource::Fixed(key)),
+        (None, Some(url)) => Some(KeySource::Url(url)),
+        (None, None) => safe_url(&format!("{issuer}/.well-known/jwks.json")).map(KeySource::Url),
+    }
+}
+
+/// A publishable key: `pk_test_` or `pk_live_`, followed by the base64 of the instance's host and a `$`.
 struct Publishable {
     issuer: String,
     suffix: String,

@@ -1,22 +1,22 @@
-//! How events are sent on.
+//! The settings for sending events.
 
 use std::{num::NonZeroU32, time::Duration};
 
 use super::{RateLimit, reader::Reader};
 
-/// How many events a request has at first, where it may have so many.
+/// How many events a request has at first, if its limit allows this many.
 pub const FIRST_EVENTS: usize = 50;
-/// How many money events of one address go to the first class. What comes above that is delivered with everything else.
+/// How many money events of one address can be first class. More events of this address are second class.
 pub const FIRST_CLASS: RateLimit = RateLimit {
     most: NonZeroU32::new(30).unwrap(),
     per: Duration::from_mins(1),
 };
-/// How long TikTok is taken to need for an answer while all is well.
+/// How long TikTok is assumed to take for an answer while it works well.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
-/// The largest event: a whole body.
+/// The size of the largest event, which is a whole body.
 const LARGEST_EVENT_BYTES: usize = 256 * 1024;
 
-/// How events are sent on.
+/// The settings for sending events.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// `DUET_BATCH_EVENTS`: the most events of one request.
@@ -25,14 +25,14 @@ pub struct Delivery {
     pub batch_bytes: usize,
     /// `DUET_SEND_PARALLEL`: the most requests of one pixel at once.
     pub parallel: usize,
-    /// `DUET_SEND_LIMIT`: the most requests of all pixels per time.
+    /// `DUET_SEND_LIMIT`: the most requests of one pixel per time.
     pub send_limit: Option<RateLimit>,
 }
 
 impl Delivery {
-    /// How long the burst of one address can hold up another customer's event of the first class, while TikTok answers:
-    /// one request must end, and one of the second class may have its turn, before the requests with what that address
-    /// may have in the first class; these go several at a time, and no faster than `DUET_SEND_LIMIT`.
+    /// Returns how long the burst of one address can delay another customer's first-class event, while TikTok answers. First,
+    /// one open request must end, and one request of the second class may follow. Then the first-class events of that address
+    /// are sent. Several of their requests are sent at a time, but not faster than `DUET_SEND_LIMIT`.
     pub fn first_class_delay(&self, rate_limit: Option<RateLimit>) -> Duration {
         let burst = rate_limit.map_or(u32::MAX, |limit| limit.most.get());
         let events = usize::try_from(burst.min(FIRST_CLASS.most.get())).unwrap_or(usize::MAX);
@@ -98,7 +98,7 @@ mod tests {
                 2000,
             ),
             (&[("DUET_BATCH_BYTES", "5000000")], 2000),
-            // Here the proxy warns.
+            // The proxy warns about these settings.
             (&[("DUET_SEND_PARALLEL", "1")], 12_000),
             (&[("DUET_SEND_LIMIT", "1/1s")], 13_000),
             (&[("DUET_BATCH_EVENTS", "1")], 9000),

@@ -1,4 +1,4 @@
-//! Reads settings by name and collects what is wrong with them.
+//! Reads settings by name and collects their problems.
 
 use std::{fs, str::FromStr};
 
@@ -24,6 +24,11 @@ impl<'a> Reader<'a> {
         });
     }
 
+    /// Returns the number of problems so far.
+    pub(super) fn problems(&self) -> usize {
+        self.problems.len()
+    }
+
     pub(super) fn missing(&mut self, setting: &'static str) {
         if self
             .problems
@@ -42,27 +47,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether a setting is given, itself or as a file.
+    /// Returns whether a setting is given, directly or as a file.
     pub(super) fn is_set(&self, setting: &str) -> bool {
         let is_set = |name: &str| (self.lookup)(name).as_deref().is_some_and(is_given);
         is_set(setting) || is_set(&format!("{setting}_FILE"))
     }
 
-    /// A setting that has to be there, under its name or an older one.
-    pub(super) fn required_from<T: FromStr<Err = &'static str>>(
+    /// Reads an optional setting, under its own name or an older one.
+    pub(super) fn optional_from<T: FromStr<Err = &'static str>>(
         &mut self,
         setting: &'static str,
         others: &[&str],
     ) -> Option<T> {
         let mut names = std::iter::once(&setting).chain(others);
-        let Some(text) = names.find_map(|name| self.text(setting, name)) else {
-            self.missing(setting);
-            return None;
-        };
+        let text = names.find_map(|name| self.text(setting, name))?;
         self.keep(setting, &text, text.parse())
     }
 
-    /// A setting that has a default.
+    /// Reads a setting that has a default.
     pub(super) fn parsed<T>(
         &mut self,
         setting: &'static str,
@@ -74,7 +76,7 @@ impl<'a> Reader<'a> {
         self.keep(setting, &text, parse(&text))
     }
 
-    /// A setting that may be absent.
+    /// Reads an optional setting.
     pub(super) fn optional<T>(
         &mut self,
         setting: &'static str,
@@ -84,7 +86,7 @@ impl<'a> Reader<'a> {
         self.keep(setting, &text, parse(&text))
     }
 
-    /// Values with commas between them.
+    /// Reads a list of values with commas between them.
     pub(super) fn list<T>(
         &mut self,
         setting: &'static str,
@@ -100,7 +102,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// A value that may also stand in the file that `<setting>_FILE` names. It is never repeated.
+    /// Reads a secret. The file in `<setting>_FILE` can contain it instead. A problem never repeats the secret.
     pub(super) fn secret<T>(
         &mut self,
         setting: &'static str,
@@ -112,12 +114,12 @@ impl<'a> Reader<'a> {
             (Some(_), Some(_)) => {
                 self.problem(
                     setting,
-                    format!("both {setting} and {setting}_FILE are set"),
+                    format!("must be set directly or as {setting}_FILE, got both"),
                 );
                 return None;
             }
             (None, Some(path)) => match fs::read_to_string(&path) {
-                // Some editors write a byte order mark, which nobody sees.
+                // Some editors write a byte order mark, which is invisible.
                 Ok(text) => self.written(setting, text.trim_start_matches('\u{feff}'))?,
                 Err(error) => {
                     self.problem(setting, format!("the file {path} cannot be read: {error}"));
@@ -129,7 +131,7 @@ impl<'a> Reader<'a> {
         if let Some(end) = quoted_end(&text) {
             self.problem(
                 setting,
-                format!("must be written without quotes, got one at its {end} alone"),
+                format!("must be written without quotes, got an unpaired quote at its {end}"),
             );
             return None;
         }
@@ -140,20 +142,20 @@ impl<'a> Reader<'a> {
         read
     }
 
-    /// What is given under `name` for a setting. An empty variable is an absent one: that is how compose files leave
-    /// settings out.
+    /// Returns the value of `name` for a setting. An empty variable counts as not set, because compose files leave out settings
+    /// in this way.
     fn text(&mut self, setting: &'static str, name: &str) -> Option<String> {
         let text = (self.lookup)(name).filter(|text| is_given(text))?;
         self.written(setting, &text)
     }
 
-    /// A value as its author wrote it, without the blanks and line ends that files leave around it.
+    /// Removes the spaces and line ends that files leave around a value.
     fn written(&mut self, setting: &'static str, text: &str) -> Option<String> {
         let text = text.trim();
         if is_quoted(text) {
             self.problem(
                 setting,
-                "must be written without quotes: they came as a part of the value",
+                "must be written without quotes: the quotes became a part of the value",
             );
             return None;
         }
@@ -176,8 +178,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A value as a problem may repeat it: a number, an address, a word. Anything else may be a secret in the wrong place.
-fn shown(text: &str) -> String {
+/// Returns a value that a problem can repeat: a number, an address or a word. Any other value may be a secret in the wrong
+/// place.
+pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 24;
     let is_number = text
         .bytes()
@@ -194,7 +197,7 @@ fn is_given(text: &str) -> bool {
     !text.trim().is_empty()
 }
 
-/// At which end of a value a quote stands that has no other: half of what its author wrote is lost.
+/// Returns the end of a value that has a quote without a second one. Such a value has probably lost its other half.
 fn quoted_end(text: &str) -> Option<&'static str> {
     const QUOTES: &str = "\"'`“”„‘’‚«»";
     let is_single = |quote: &char| QUOTES.contains(*quote) && text.matches(*quote).count() % 2 == 1;
@@ -207,8 +210,8 @@ fn quoted_end(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether quotes that a shell would take away, or a text program put there, are still around a value.
-fn is_quoted(text: &str) -> bool {
+/// Returns whether a value still has quotes around it, which a shell would have removed or a text editor has added.
+pub(super) fn is_quoted(text: &str) -> bool {
     let mut ends = text.chars();
     let (Some(first), Some(last)) = (ends.next(), ends.next_back()) else {
         return false;

@@ -1,26 +1,25 @@
-//! Every setting: its name, its default, what it means. `--help`, the flags and `.env.example` are
-//! made from this list.
+//! Lists every setting: its name, its default and its meaning. `--help`, the flags and `.env.example` are made from this list.
 
-/// One setting, given as an environment variable or a flag.
+/// One setting. It is given as an environment variable or as a flag.
 #[derive(Debug)]
 pub struct Setting {
     /// The variable's name.
     pub name: &'static str,
-    /// What holds when it is not given.
+    /// The value if the setting is not given.
     pub default: Option<&'static str>,
-    /// Whether it may be given in a file, as `<name>_FILE`, and is never printed.
+    /// Whether the setting is a secret. A secret can be given in a file, as `<name>_FILE`, and is never printed.
     pub secret: bool,
-    /// What it means, with its unit.
+    /// The meaning of the setting, with its unit.
     pub help: &'static str,
 }
 
 impl Setting {
-    /// The flag: `DUET_DATA_DIR` is `--data-dir`, `TIKTOK_PIXEL_ID` is `--tiktok-pixel-id`.
+    /// Returns the flag: `DUET_DATA_DIR` is `--data-dir`, `TIKTOK_PIXEL_ID` is `--tiktok-pixel-id`.
     pub fn flag(&self) -> String {
         Self::flag_of(self.name)
     }
 
-    /// The flag of a variable.
+    /// Returns the flag of a variable.
     pub fn flag_of(name: &str) -> String {
         let name = name.strip_prefix("DUET_").unwrap_or(name);
         name.to_lowercase().replace('_', "-")
@@ -45,31 +44,36 @@ const fn secret(name: &'static str, help: &'static str) -> Setting {
     }
 }
 
-/// All of them, in the order in which they are explained.
+/// All settings, in the order in which they are explained.
 pub const SETTINGS: &[Setting] = &[
     setting(
         "TIKTOK_PIXEL_ID",
         None,
-        "Required. The pixel code from Events Manager. NEXT_PUBLIC_TIKTOK_PIXEL_ID is read too.",
+        "Required without DUET_PIXELS_FILE. The pixel code from Events Manager. NEXT_PUBLIC_TIKTOK_PIXEL_ID has the same effect.",
     ),
     secret(
         "TIKTOK_ACCESS_TOKEN",
-        "Required. The token from Events Manager > pixel > Settings. It leaves the process only as the Access-Token header.",
+        "Required for TIKTOK_PIXEL_ID. The token from Events Manager > pixel > Settings. It leaves the process only as the Access-Token header.",
     ),
     setting(
         "TIKTOK_TEST_EVENT_CODE",
         None,
-        "Makes all traffic test traffic, shown under Test Events and not counted.",
+        "Makes all events test events, which TikTok shows under Test Events and does not count. A pixel in DUET_PIXELS_FILE can have its own code.",
     ),
     setting(
         "TIKTOK_TEST_EVENT_UNTIL",
         None,
-        "When test traffic ends by itself, as a time in RFC 3339.",
+        "The time at which test traffic ends, in RFC 3339.",
+    ),
+    setting(
+        "DUET_PIXELS_FILE",
+        None,
+        "A TOML file with several pixels of one shop. Each pixel is a [[pixels]] table with pixel_id, access_token_file, origins and test_event_code. The proxy reads the file again on SIGHUP. With this file, TIKTOK_PIXEL_ID is optional. If it is set, it is the first pixel.",
     ),
     setting(
         "TIKTOK_API_BASE",
         Some("https://business-api.tiktok.com"),
-        "TikTok's API, or the sandbox: https, or http on loopback.",
+        "The address of TikTok's API, or of the sandbox: https, or http on loopback.",
     ),
     setting(
         "DUET_LISTEN",
@@ -84,46 +88,64 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "DUET_DISK_RESERVE_MB",
         Some("256"),
-        "How much of the data directory's disk stays free, in megabytes: with less, events get a 503 and the SDK keeps them.",
+        "How much space on the data directory's disk must stay free, in megabytes. With less free space, events get a 503, and the SDK keeps them.",
     ),
     setting(
         "DUET_QUEUE",
         Some("disk"),
-        "Where accepted events wait: disk.",
+        "Where accepted events are stored until they are delivered: disk, or a database that several proxies share, as postgres://user@host1,host2/database. See docs/cluster.md.",
+    ),
+    secret(
+        "DUET_QUEUE_PASSWORD",
+        "The password of the database in DUET_QUEUE.",
     ),
     setting(
         "DUET_TRACK_PATH",
         Some("/api/analytics/tiktok/track"),
-        "The path that takes events, also with one slash behind it; rename it against block lists. No path that the proxy answers otherwise.",
+        "The path that accepts events, with or without a slash at its end. Change it if block lists contain it. It must not be the path of another route of the proxy.",
     ),
     setting(
         "DUET_ALLOWED_ORIGINS",
         None,
-        "Origins that may send events beside the proxy's own, with commas between them, such as https://shop.example or capacitor://localhost.",
+        "Origins that can send events, besides the proxy's own, with commas between them, such as https://shop.example or capacitor://localhost.",
     ),
     setting(
         "DUET_TRUSTED_PROXIES",
         None,
-        "Addresses or networks whose X-Forwarded-* headers are believed, with commas between them.",
+        "Addresses or networks of web servers whose X-Forwarded-* headers are trusted, with commas between them.",
     ),
     setting(
         "DUET_RATE_LIMIT",
         Some("1200/1m"),
-        "Events of one client address per time (s, m or h), or off; an IPv6 /64 is one address. Callers with the server key are not limited.",
+        "The most events of one client address per time (s, m or h), or off. An IPv6 /64 counts as one address. Callers with the server key are not limited.",
     ),
     secret(
         "DUET_SERVER_KEY",
-        "The key of the shop's own servers, at least 16 characters. Off without it.",
+        "The key of the shop's own servers, with at least 16 characters. Without it, no caller counts as a server.",
+    ),
+    secret(
+        "DUET_CONSOLE_TOKEN",
+        "The token that opens the console, with at least 16 characters. The proxy serves the console only if it is set. A new token ends all sessions.",
+    ),
+    setting(
+        "DUET_CONSOLE_LISTEN",
+        Some("127.0.0.1:8789"),
+        "The address and port of the console. It must differ from DUET_LISTEN.",
+    ),
+    setting(
+        "DUET_CONSOLE_HOST",
+        None,
+        "Host names under which the console is opened besides loopback names, with commas between them, such as console.shop.example. The console answers requests for no other host. Under these names it must be opened over https.",
     ),
     setting(
         "DUET_COUNTRY",
         None,
-        "Where phone numbers without a country code belong: an ISO 3166 code, such as VN.",
+        "The country of phone numbers without a country code: an ISO 3166 code, such as VN.",
     ),
     setting(
         "DUET_BATCH_EVENTS",
         Some("1000"),
-        "The most events in one request to TikTok, 1 to 1000. Requests begin with 50 and double while that goes well and more waits.",
+        "The most events in one request to TikTok, 1 to 1000. Requests begin with 50 events. The number doubles while requests succeed and more events are pending.",
     ),
     setting(
         "DUET_BATCH_BYTES",
@@ -138,114 +160,135 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "DUET_SEND_LIMIT",
         Some("10/1s"),
-        "Requests to TikTok per time (s, m or h), or off. TikTok's own limit is not certain; 10 a second is safe.",
+        "The most requests to TikTok for each pixel per time (s, m or h), or off. TikTok's own limit is not certain. 10 requests a second are safe.",
     ),
     setting(
         "DUET_MONEY_EVENTS",
         None,
-        "Whether a page's CompletePayment, Purchase, Subscribe or PlaceAnOrder waits until that order is paid (verified) or is taken as it comes (open). By default verified where a payment webhook is set up, else open.",
+        "Whether a page's CompletePayment, Purchase, Subscribe or PlaceAnOrder is held until its order is paid (verified) or is sent at once (open). The default is verified if a payment webhook is set up, and open otherwise. With verified, a sale that no webhook reports, such as cash on delivery, counts only if the shop's server reports it.",
     ),
     secret(
         "SEPAY_WEBHOOK_SECRET",
-        "The API key, or the key of the HMAC, of SePay's webhook POST /api/payment/sepay/webhook. Off without it.",
+        "The API key or the HMAC key of SePay's webhook POST /api/payment/sepay/webhook. Without it, the webhook is disabled. Several keys, with white space between them, are valid at the same time.",
     ),
     setting(
         "SEPAY_WEBHOOK_AUTH",
         Some("apikey"),
-        "How SePay's bank webhook proves itself, as chosen at SePay: apikey or hmac.",
+        "How SePay's bank webhook is authenticated, as chosen at SePay: apikey or hmac.",
     ),
     secret(
         "SEPAY_SECRET_KEY",
-        "The key of the MD5 signature of the replaced system's form. That form is refused without it.",
+        "The key of the MD5 signature of the replaced system's form. Without it, that form is rejected.",
     ),
     setting(
         "SEPAY_ACCOUNTS",
         None,
-        "The account numbers, virtual ones included, that money for orders comes to, with commas between them. Any without it.",
+        "The account numbers that receive payments for orders, including virtual accounts, with commas between them. Without it, every account counts.",
     ),
     setting(
         "SEPAY_ORDER_PATTERN",
         None,
-        "What an order id looks like in a bank's memo, as a regular expression with groups, such as ([0-9]{13})([0-9A-Z]{6}). Most ids are found without it.",
+        "What an order id looks like in a bank's memo, as a regular expression with groups, such as ([0-9]{13})([0-9A-Z]{6}). Most ids are found without this setting.",
     ),
     setting(
         "SEPAY_ORDER_TEMPLATE",
         None,
-        "How an order id is put together from the groups of SEPAY_ORDER_PATTERN, such as PHO_SUB_$1_$2.",
+        "How an order id is built from the groups of SEPAY_ORDER_PATTERN, such as PHO_SUB_$1_$2.",
+    ),
+    secret(
+        "POLAR_WEBHOOK_SECRET",
+        "The secret of Polar's webhook POST /api/payment/polar/webhook, as Polar shows it. Without it, the webhook is disabled. Several secrets, with white space between them, are valid at the same time.",
+    ),
+    secret(
+        "STRIPE_WEBHOOK_SECRET",
+        "The signing secret (whsec_...) of Stripe's webhook POST /api/payment/stripe/webhook. Without it, the webhook is disabled. Several secrets, with white space between them, are valid at the same time.",
+    ),
+    secret(
+        "PAYOS_CHECKSUM_KEY",
+        "The checksum key of the payOS channel whose webhook is POST /api/payment/payos/webhook. Without it, the webhook is disabled. Several keys, with white space between them, are valid at the same time.",
+    ),
+    setting(
+        "VNPAY_TMN_CODE",
+        None,
+        "The code of the shop's terminal at VNPay. It must be set together with VNPAY_HASH_SECRET.",
+    ),
+    secret(
+        "VNPAY_HASH_SECRET",
+        "The hash secret of the VNPay terminal, whose IPN address is GET /api/payment/vnpay/webhook. Without both settings, the webhook is disabled. Several secrets, with white space between them, are valid at the same time.",
+    ),
+    setting(
+        "DUET_RENEWALS",
+        Some("off"),
+        "The event name under which a renewal of a subscription is reported, such as Subscribe, or off. The renewal is stored in both cases.",
     ),
     setting(
         "CLERK_PUBLISHABLE_KEY",
         None,
-        "Clerk's publishable key (pk_live_...): the sessions of its instance say who a visitor is. Off without it or CLERK_ISSUER.",
+        "Clerk's publishable key (pk_live_...). Sessions of its Clerk instance identify visitors. Without it and CLERK_ISSUER, sessions are not used.",
     ),
     setting(
         "CLERK_ISSUER",
         None,
-        "The issuer of Clerk's sessions, such as https://clerk.shop.example. Default: what the publishable key names.",
+        "The issuer of Clerk's sessions, such as https://clerk.shop.example. The default is taken from the publishable key.",
     ),
     setting(
         "CLERK_JWKS_URL",
         None,
-        "Where Clerk's public keys are. Default: /.well-known/jwks.json of the issuer.",
+        "The address of Clerk's public keys. Default: /.well-known/jwks.json of the issuer.",
     ),
     secret(
         "CLERK_JWT_KEY",
-        "The JWKS public key from Clerk's dashboard (PEM), for a proxy that cannot reach Clerk: then nothing is fetched.",
+        "The JWKS public key from Clerk's dashboard (PEM), for a proxy that cannot reach Clerk. With it, the proxy sends no request to Clerk.",
     ),
     setting(
         "CLERK_AUTHORIZED_PARTIES",
         None,
-        "Origins whose pages' sessions are believed (azp), with commas between them. Default: DUET_ALLOWED_ORIGINS.",
+        "Origins of pages whose sessions are accepted (azp), with commas between them. Default: DUET_ALLOWED_ORIGINS.",
     ),
     setting(
         "CLERK_ALLOW_MISSING_AZP",
         Some("false"),
-        "Whether a session without azp is believed in the Authorization header, as native apps send it: true or false.",
+        "Whether a session without azp in the Authorization header is accepted, as native apps send it: true or false.",
     ),
     setting(
         "CLERK_AUDIENCE",
         None,
-        "What a session's aud has to name where it has one. Clerk's own have none.",
+        "The audience that a session's aud must name, if the session has one. Clerk's own sessions have none.",
     ),
     setting(
         "CLERK_CLOCK_SKEW_S",
         Some("5"),
-        "How far this machine's clock and Clerk's may be apart, 0 to 60 seconds.",
+        "How far this machine's clock and Clerk's clock can differ, 0 to 60 seconds.",
+    ),
+    setting(
+        "DUET_ALERT_URL",
+        None,
+        "The address to which the proxy posts a message when an alarm begins and when it ends, such as the incoming webhook of a chat service: https, or http on loopback. Redirects are not followed.",
+    ),
+    secret(
+        "DUET_ALERT_SECRET",
+        "The key of the messages' signatures by Standard Webhooks, with at least 16 characters: whsec_ and base64, or any other text. Without it, messages are not signed.",
     ),
     setting(
         "DUET_LOG",
         Some("info"),
-        "What is logged: error, warn, info, debug, or a filter such as duet_proxy=debug.",
+        "The log level (error, warn, info or debug), or a filter such as duet_proxy=debug.",
     ),
-    setting("DUET_LOG_FORMAT", Some("text"), "text or json."),
+    setting(
+        "DUET_LOG_FORMAT",
+        Some("text"),
+        "The log format: text or json.",
+    ),
 ];
 
-/// Variables of Duet and of the implementation it replaces that this version does not act on. An operator who
-/// sets one is told so.
-pub const WITHOUT_EFFECT: &[&str] = &[
-    "DUET_PIXELS_FILE",
-    "DUET_CONSOLE_TOKEN",
-    "DUET_CONSOLE_TOKEN_FILE",
-    "DUET_CONSOLE_LISTEN",
-    "DUET_CONSOLE_HOST",
-    "DUET_ALERT_URL",
-    "DUET_ALERT_SECRET",
-    "DUET_ALERT_SECRET_FILE",
-    "DUET_QUEUE_PASSWORD",
-    "DUET_QUEUE_PASSWORD_FILE",
-    "DUET_RENEWALS",
-    "POLAR_WEBHOOK_SECRET",
-    "STRIPE_WEBHOOK_SECRET",
-    "PAYOS_CHECKSUM_KEY",
-    "VNPAY_TMN_CODE",
-    "VNPAY_HASH_SECRET",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-];
+/// Variables of Duet, and of the implementation that it replaces, that have no effect in this version. The proxy warns an
+/// operator who sets one.
+pub const WITHOUT_EFFECT: &[&str] = &["OTEL_EXPORTER_OTLP_ENDPOINT"];
 
-/// Another name of `TIKTOK_PIXEL_ID`, which the implementation that Duet replaces reads.
+/// Another name of `TIKTOK_PIXEL_ID`. The implementation that Duet replaces uses this name.
 pub const PIXEL_ID_ALIAS: &str = "NEXT_PUBLIC_TIKTOK_PIXEL_ID";
 
-/// Every variable that is read or will be, with its setting. What other programs have beside Duet is none of its names.
+/// Returns every variable that is or will be read, with its setting. Variables of other programs are not included.
 pub fn variables() -> impl Iterator<Item = (&'static str, String)> {
     let files = SETTINGS.iter().filter(|setting| setting.secret);
     let files = files.map(|setting| (setting.name, format!("{}_FILE", setting.name)));
@@ -261,7 +304,7 @@ pub fn variables() -> impl Iterator<Item = (&'static str, String)> {
         .chain(others)
 }
 
-/// What holds when `name` is not given.
+/// Returns the default of a setting.
 pub fn default_of(name: &str) -> Option<&'static str> {
     SETTINGS
         .iter()
@@ -269,13 +312,13 @@ pub fn default_of(name: &str) -> Option<&'static str> {
         .default
 }
 
-/// The text of `.env.example`.
+/// Returns the text of `.env.example`.
 pub fn env_example() -> String {
     let mut text = String::from(
         "# Every setting of duet-proxy. Each is also a flag: DUET_DATA_DIR is --data-dir, TIKTOK_PIXEL_ID is\n\
-         # --tiktok-pixel-id. A secret may stand in a file instead: set its name with _FILE at the end, or the flag, such as\n\
-         # --server-key-file. No flag takes a secret itself, since every user of the machine can read it there. A start is refused\n\
-         # with quotes around a value: shells and systemd take them away, docker --env-file and Kubernetes do not.\n",
+         # --tiktok-pixel-id. A secret can be in a file instead: set its name with _FILE at the end, or the flag, such as\n\
+         # --server-key-file. A flag never contains the secret itself, because every user of the machine can read flags. The proxy\n\
+         # does not start with quotes around a value: shells and systemd remove them, docker --env-file and Kubernetes do not.\n",
     );
     for setting in SETTINGS {
         text.push_str("\n# ");
@@ -283,7 +326,7 @@ pub fn env_example() -> String {
         if setting.secret {
             text.push_str("\n# Or ");
             text.push_str(setting.name);
-            text.push_str("_FILE: the file that holds it.");
+            text.push_str("_FILE: the file that contains it.");
         }
         text.push('\n');
         if !setting.help.starts_with("Required") {

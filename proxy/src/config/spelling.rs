@@ -1,17 +1,17 @@
-//! Variables whose names are nearly a setting's: their author believes that they act.
+//! Finds variables whose names are nearly that of a setting. Their author probably wanted to set it.
 
 use super::{Problem, settings};
 
-/// The most letters that may be wrong, missing or too many.
+/// The largest number of wrong, missing or additional letters.
 const NEAR: usize = 2;
-/// From this length on a name is near even where its prefix is misspelt: shorter ones are near to other programs'
-/// variables, as `DUET_LOG` is to `RUST_LOG`.
+/// The length from which a name counts as near even if its prefix is misspelt. Shorter names can be near to variables of other
+/// programs, such as `DUET_LOG` and `RUST_LOG`.
 const LONG: usize = 12;
-/// What the names of settings begin with.
+/// The prefixes of settings.
 const PREFIXES: [&str; 5] = ["DUET_", "TIKTOK_", "SEPAY_", "CLERK_", "NEXT_PUBLIC_"];
 
-/// What front ends' build tools let through to pages. Another program's public variables are nobody's settings, save the
-/// one of the replaced Next.js app.
+/// The prefixes of variables that front-end build tools pass on to pages. Such a variable of another program is not a setting.
+/// `NEXT_PUBLIC_` is not in this list, because the replaced Next.js app has a variable that Duet reads.
 const FRONT_ENDS: [&str; 7] = [
     "EXPO_PUBLIC_",
     "GATSBY_",
@@ -22,16 +22,17 @@ const FRONT_ENDS: [&str; 7] = [
     "VUE_APP_",
 ];
 
-/// What variables of the environment are, beside settings.
+/// The variables of the environment that are not settings but resemble one.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Names {
-    /// Those that are nearly a setting's: a start is refused.
+    /// Names that are nearly that of a setting. The proxy does not start with them.
     pub(super) misspelt: Vec<Problem>,
-    /// Those that begin as Duet's do, or are made of the words of a setting's: without effect, and said so.
+    /// Names that have a prefix of Duet or consist of words of a setting's name. They have no effect, and the proxy warns about
+    /// them.
     pub(super) unknown: Vec<Problem>,
 }
 
-/// Judges the names of all variables that are set.
+/// Checks the names of all variables that are set.
 pub(super) fn judge<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
     let mut judged = Names::default();
     for name in names {
@@ -60,7 +61,7 @@ pub(super) fn judge<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
     judged
 }
 
-/// Container engines set such variables for every neighbour, whatever it is called.
+/// Returns whether a container engine sets this variable. It sets such variables for every other container.
 fn is_container_link(name: &str) -> bool {
     name.contains("_SERVICE_") || name.contains("_PORT")
 }
@@ -69,7 +70,10 @@ fn is_container_link(name: &str) -> bool {
 type Known = (&'static str, String);
 
 fn misspelt(name: &str) -> Option<Known> {
-    if name.len() < LONG && !PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    let is_ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    // The shop's other programs can have several values of a kind of which Duet has one: STRIPE_WEBHOOK_SECRET_2.
+    let is_numbered = name.ends_with(|last: char| last.is_ascii_digit());
+    if !is_ours && (name.len() < LONG || is_numbered) {
         return None;
     }
     let lengths = name.len().saturating_sub(NEAR)..=name.len() + NEAR;
@@ -77,7 +81,7 @@ fn misspelt(name: &str) -> Option<Known> {
         .filter(|(_, known)| distance(name, known) <= NEAR)
 }
 
-/// The setting that a name resembles: `DUET_TRUSTED_PROXY`, `TIKTOK_TOKEN`.
+/// Returns the setting that a name resembles, as in `DUET_TRUSTED_PROXY` and `TIKTOK_TOKEN`.
 fn similar(name: &str) -> Option<Known> {
     let is_ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     let longer = nearest(name, |known| is_ours && has_words(known, name));
@@ -89,14 +93,14 @@ fn nearest(name: &str, may_be: impl Fn(&str) -> bool) -> Option<Known> {
     known.min_by_key(|(_, known)| distance(name, known))
 }
 
-/// Whether all words of `name`, of which there are several, are words of `known`, in the same order.
+/// Returns whether `name` has at least two words, and all of them are words of `known` in the same order.
 fn has_words(known: &str, name: &str) -> bool {
     let mut known = known.split('_');
     let mut words = name.split('_');
     name.contains('_') && words.all(|word| known.any(|known| known == word))
 }
 
-/// How many letters have to be changed, added or taken away to make `right` of `left`.
+/// Returns how many letters must be changed, added or removed to turn `left` into `right`.
 fn distance(left: &str, right: &str) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (done, a) in left.bytes().enumerate() {

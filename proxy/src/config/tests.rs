@@ -15,7 +15,7 @@ const MINIMAL: [(&str, &str); 2] = [
     ("TIKTOK_ACCESS_TOKEN", "canary-token"),
 ];
 
-fn with(more: &[(&'static str, &'static str)]) -> Result<Config, Vec<Problem>> {
+pub(super) fn with(more: &[(&'static str, &'static str)]) -> Result<Config, Vec<Problem>> {
     read(&[&MINIMAL, more].concat())
 }
 
@@ -36,7 +36,7 @@ fn the_replaced_systems_name_for_the_pixel_works() {
         MINIMAL[1],
     ]);
     assert_eq!(
-        config.unwrap().tiktok.pixel_id.as_str(),
+        config.unwrap().tiktok.pixels.first().id.as_str(),
         "C4A1B2C3D4E5F6G7H8I9"
     );
 }
@@ -90,7 +90,8 @@ fn a_secret_comes_from_a_file_and_never_shows() {
     fs::write(&path, "canary-token\n").unwrap();
     let path = path.to_str().unwrap();
     let config = read(&[MINIMAL[0], ("TIKTOK_ACCESS_TOKEN_FILE", path)]).unwrap();
-    assert_eq!(config.tiktok.access_token.expose(), "canary-token");
+    let token = &config.tiktok.pixels.first().access_token;
+    assert_eq!(token.expose(), "canary-token");
     assert!(!format!("{config:?}").contains("canary"));
 
     let both = read(&[MINIMAL[0], MINIMAL[1], ("TIKTOK_ACCESS_TOKEN_FILE", path)]).unwrap_err();
@@ -176,18 +177,30 @@ fn a_start_names_variables_that_are_nearly_settings_beside_every_other_problem()
 }
 
 #[test]
+fn a_database_has_its_password_beside_it_and_never_shows_it() {
+    let database = ("DUET_QUEUE", "postgres://duet@db.example/shop");
+    let password = ("DUET_QUEUE_PASSWORD", "canary-password");
+    assert!(with(&[]).unwrap().database.is_none());
+    let config = with(&[database, password]).unwrap();
+    assert!(config.database.is_some());
+    assert!(!format!("{config:?}").contains("canary"));
+    let written = ("DUET_QUEUE", "postgres://duet:canary@db.example/shop");
+    for (wrong, setting) in [
+        (vec![password], "DUET_QUEUE_PASSWORD"),
+        (vec![written], "DUET_QUEUE"),
+    ] {
+        let problems = with(&wrong).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].setting, setting);
+        assert!(!problems[0].message.contains("canary"), "{problems:?}");
+    }
+}
+
+#[test]
 fn what_is_set_and_has_no_effect_is_known() {
-    let config = with(&[("DUET_PIXELS_FILE", "x"), ("CLERK_ISSUER", " ")]).unwrap();
-    assert_eq!(config.without_effect, ["DUET_PIXELS_FILE"]);
-    let planned = [
-        "DUET_CONSOLE_TOKEN",
-        "DUET_CONSOLE_LISTEN",
-        "DUET_CONSOLE_HOST",
-        "DUET_ALERT_URL",
-        "DUET_ALERT_SECRET",
-        "DUET_ALERT_SECRET_FILE",
-        "STRIPE_WEBHOOK_SECRET",
-    ];
+    let planned = ["OTEL_EXPORTER_OTLP_ENDPOINT"];
+    let config = with(&[(planned[0], "x"), ("CLERK_ISSUER", " ")]).unwrap();
+    assert_eq!(config.without_effect, planned);
     let pairs = planned.map(|name| (name, "x"));
     let lookup = |name: &str| {
         let mut pairs = pairs.iter().chain(&MINIMAL);
@@ -293,7 +306,7 @@ fn a_problem_says_what_must_hold_and_what_came() {
             "61",
             "must be a number of seconds from 0 to 60, got 61",
         ),
-        // It may be a secret in the wrong place.
+        // The value may be a secret in the wrong place.
         (
             "DUET_COUNTRY",
             "hunter2-hunter2",
@@ -319,7 +332,7 @@ fn test_mode_ends_by_itself() {
         ("TIKTOK_TEST_EVENT_CODE", "TEST123"),
         ("TIKTOK_TEST_EVENT_UNTIL", "1970-01-01T00:00:10Z"),
     ]);
-    let test = config.unwrap().tiktok.test.unwrap();
+    let test = config.unwrap().tiktok.pixels.first().test.clone().unwrap();
     assert_eq!(test.code_at(9_999), Some("TEST123"));
     assert_eq!(test.code_at(10_000), None);
 }

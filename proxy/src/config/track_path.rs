@@ -1,18 +1,18 @@
-//! `DUET_TRACK_PATH`: a path of its own, which takes no other route's place.
+//! Checks `DUET_TRACK_PATH`. It must not be the path of another route.
 
-/// Paths that the proxy answers itself, or may with other settings.
+/// Paths that the proxy answers itself, or can answer with other settings.
 const ROUTES: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/duet-dev.json"];
-/// Paths under which every other one is the proxy's too.
+/// Paths below which every other path belongs to the proxy too.
 const BRANCHES: [&str; 3] = ["/api/orders", "/api/payment", "/duet-dev"];
 
-/// Reads the setting.
+/// Parses the setting.
 ///
 /// # Errors
-/// A sentence, for the operator.
+/// A message for the operator.
 pub(super) fn read(text: &str) -> Result<String, &'static str> {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
-    // A slash at the end is taken from pages in any case.
+    // A slash at the end is accepted from pages anyway.
     let path = text.strip_suffix('/').unwrap_or(text);
     if is_taken(path) {
         return Err(
@@ -36,7 +36,7 @@ pub(super) fn read(text: &str) -> Result<String, &'static str> {
     Ok(path.to_owned())
 }
 
-/// Whether a path is another route's, however it is written: web servers decode a path and clear it up.
+/// Returns whether a path belongs to another route, in any spelling. Web servers decode and normalise a path.
 fn is_taken(path: &str) -> bool {
     let decoded = duet_events::personal::percent_decoded(path);
     let mut parts: Vec<&str> = Vec::new();

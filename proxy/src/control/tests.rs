@@ -14,6 +14,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::{
     decide::{Class, DedupKey, Destination, Enqueued, Remember},
+    history::Trace,
     outcome::Outcome,
     queue::{self, Entry, Intake, Lane, Limits, Outlet},
 };
@@ -54,7 +55,7 @@ async fn accept(intake: &Intake, ids: impl Iterator<Item = String>) {
             remember: Remember::Hours48,
             destination: Arc::clone(&destination),
             class: Class::Second,
-            pixel: "unknown",
+            trace: Trace::default(),
             note: None,
             event,
         }
@@ -63,7 +64,7 @@ async fn accept(intake: &Intake, ids: impl Iterator<Item = String>) {
     assert_eq!(results, vec![Enqueued::Accepted; events.len()]);
 }
 
-/// A store with letters.
+/// Returns a store with dead letters.
 struct Operated {
     intake: Intake,
     lane: Lane,
@@ -71,7 +72,7 @@ struct Operated {
     router: Router,
 }
 
-/// A store in which events with the ids 0 to `count` have expired, in this order.
+/// Returns a store in which the events with the ids 0 to `count` have expired, in this order.
 async fn letters(folder: &Path, count: usize) -> Operated {
     let (intake, mut outlet, letters) = queue::open(folder, 0, Arc::default()).unwrap();
     accept(&intake, (0..count).map(|number| number.to_string())).await;
@@ -145,7 +146,7 @@ async fn an_event_that_dies_again_while_all_are_replayed_is_not_replayed_again()
     let (lane, router) = (&mut operated.lane, &operated.router);
     let replay = answered::<Done>(router, asked("POST", "/dead-letters/replay", &json!("all")));
     let mut replay = pin!(replay);
-    // Whatever is replayed expires at once, at a time behind all others.
+    // Every replayed event expires at once, after all other events.
     let done = loop {
         tokio::select! {
             done = &mut replay => break done,
@@ -181,7 +182,7 @@ async fn letters_are_not_replayed_into_the_disks_reserve() {
     assert_eq!(done.letters, 3);
 }
 
-/// The one thread for work that blocks is busy, as by a disk that takes its time.
+/// Keeps the only thread for blocking work busy, as a slow disk would.
 #[test]
 fn events_are_accepted_while_letters_and_payments_are_read() {
     let runtime = tokio::runtime::Builder::new_current_thread()

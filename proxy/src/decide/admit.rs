@@ -1,10 +1,12 @@
-//! Admission: which events are new, and which of them are held until their order is paid.
+//! Admission: decides which events are new, and which are held until their order is paid.
 
 use super::{
-    Books, Changes, Class, Decision, DedupKey, Fault, Reads, Remember, To, transaction::Transaction,
+    Books, Changes, Class, Decision, DedupKey, Fault, Lookup, Reads, Remember, To,
+    transaction::Transaction,
 };
 use crate::{
     clock::Times,
+    history::Trace,
     orders::{By, EventText, Order},
     outcome::Outcome,
 };
@@ -16,19 +18,19 @@ pub struct Admit<I>(pub I);
 /// An event to be admitted.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
-    /// What makes it the same event as another.
+    /// The deduplication key. Events with the same key are the same event.
     pub key: DedupKey,
-    /// How long a repeat is recognised.
+    /// How long a repeat of the event is recognised.
     pub remember: Remember,
-    /// Where it goes.
+    /// The destination of the event.
     pub destination: &'a To,
-    /// How urgent it is.
+    /// The class, which decides how early the event is delivered.
     pub class: Class,
-    /// The state of the Pixel's copy, by which it is counted.
-    pub pixel: &'static str,
-    /// The order it names, and what it means for it.
+    /// How the event arrived.
+    pub trace: &'a Trace,
+    /// The order that the event names, and what the event means for that order.
     pub note: Option<&'a Note>,
-    /// What TikTok gets, as JSON.
+    /// The event that TikTok receives, as JSON.
     pub json: &'a [u8],
 }
 
@@ -37,33 +39,33 @@ pub struct Event<'a> {
 pub struct Note {
     /// The order.
     pub order_id: String,
-    /// Who names it.
+    /// The caller who names the order.
     pub by: By,
-    /// What follows.
+    /// The meaning of the event for the order.
     pub part: Part,
 }
 
-/// What follows from an event that names an order.
+/// The meaning of an event for the order that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Nothing, but an order that is known remembers who named it.
+    /// No change, except that a known order stores who named it.
     Mentions,
-    /// The order is known from now on.
+    /// The order becomes known.
     Begins,
-    /// It says that the order is paid, and is believed.
+    /// The event reports that the order is paid. Its sender is trusted.
     Reports,
-    /// It says that the order is paid, and waits until that is true.
+    /// The event reports that the order is paid, and is held until a payment arrives.
     Claims,
 }
 
-/// What became of an event.
+/// The result for an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
-    /// It is on disk.
+    /// The event is on disk.
     Accepted,
-    /// Its key was seen before.
+    /// An event with this key was accepted before.
     Duplicate,
-    /// It is on disk, and waits until its order is paid.
+    /// The event is on disk, and is held until its order is paid.
     Held,
 }
 
@@ -73,7 +75,7 @@ impl<'a, I: Iterator<Item = Event<'a>> + Clone> Decision<'a> for Admit<I> {
     fn reads(&self) -> Reads {
         let mut reads = Reads::default();
         for event in self.0.clone() {
-            reads.keys.insert(event.key);
+            reads.keys.insert(event.key, event.remember);
             if let Some(note) = event.note {
                 reads.order(&note.order_id);
             }
@@ -96,7 +98,8 @@ impl<'a, I: Iterator<Item = Event<'a>> + Clone> Decision<'a> for Admit<I> {
             };
             if result != Enqueued::Duplicate {
                 transaction.learn(event.key, event.remember);
-                transaction.changes.counts.accepted(event.pixel, 1);
+                let pixel = event.trace.pixel_label();
+                transaction.changes.counts.accepted(pixel, 1);
             }
             results.push(result);
         }
@@ -105,17 +108,22 @@ impl<'a, I: Iterator<Item = Event<'a>> + Clone> Decision<'a> for Admit<I> {
 }
 
 impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
-    /// Takes an event as it is, unless it was accepted before.
+    /// Accepts an event, unless it was accepted before.
     fn take(&mut self, event: &Event<'a>, is_repeat: bool) -> Enqueued {
         if is_repeat {
             return Enqueued::Duplicate;
         }
-        self.deliver(event.destination, event.class, event.json);
+        self.deliver(
+            event.destination,
+            event.class,
+            event.json,
+            event.trace.clone(),
+        );
         Enqueued::Accepted
     }
 
-    /// Takes an event that names an order. An event that was accepted before is not sent again, but its order knows who
-    /// named it; and whether a page's word for a payment is a repeat is for the order to say.
+    /// Accepts an event that names an order. An event that was accepted before is not sent again, but its order stores who
+    /// named it. For a payment that a page reports, the order decides whether the event is a repeat.
     fn admit_noted(
         &mut self,
         event: &Event<'a>,
@@ -129,18 +137,27 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         let text = EventText::of(event.json).ok_or(Fault::Unwritable)?;
         let mut order = known.unwrap_or_else(|| Order::note(&note.order_id, self.now.stamp_ms));
         let begins = matches!(note.part, Part::Begins | Part::Claims);
+        let pixel_id = event.destination.pixel_id.as_str();
         if begins && !order.is_begun() && self.may_begin(note)? {
             order.begins(self.now.stamp_ms);
         }
         if order.is_begun() || note.part == Part::Claims {
             order.is_named_by(&text, note.by, self.now.stamp_ms);
         }
+        if begins {
+            order.is_begun_at(pixel_id);
+        }
         let result = match note.part {
-            Part::Claims => self.judge(&mut order, event.destination, &text, event.json)?,
-            Part::Reports if !is_repeat || !is_reported(&order, &text) => {
-                self.end_held(&mut order, &text)?;
-                order.reports(&text.event, &text.event_id);
-                // That its id is known says only that a page has used it, perhaps for an event that is held.
+            Part::Claims => self.judge(
+                &mut order,
+                event.destination,
+                &text,
+                (event.json, event.trace),
+            )?,
+            Part::Reports if !is_repeat || !is_reported(&order, &text, pixel_id) => {
+                self.end_held(&mut order, &text, pixel_id)?;
+                order.reports(&text.event, &text.event_id, pixel_id);
+                // A known id shows only that a page has used it, perhaps for an event that is held.
                 self.take(event, false)
             }
             Part::Reports | Part::Begins | Part::Mentions => self.take(event, is_repeat),
@@ -151,11 +168,16 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         Ok(result)
     }
 
-    /// Ends what pages have reported of an order under the name of a trusted report: the same event goes out with it, and
-    /// TikTok merges the two; another would count again.
-    fn end_held(&mut self, order: &mut Order, text: &EventText<'_>) -> Result<(), B::Error> {
+    /// Ends held events of pages after a trusted report of the same order. A held event with the same name and id is sent as
+    /// well, and TikTok merges it with the report. Other held events are not sent, because they would count again.
+    fn end_held(
+        &mut self,
+        order: &mut Order,
+        text: &EventText<'_>,
+        pixel_id: &str,
+    ) -> Result<(), B::Error> {
         let name = text.name().ok_or(Fault::Unwritable)?;
-        for one in order.release_named(name.canonical()) {
+        for one in order.release_named(name.canonical(), pixel_id) {
             let Some(held) = self.release(one.id())? else {
                 continue;
             };
@@ -163,7 +185,7 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
                 .is_some_and(|held| held.event_id == text.event_id && held.event == text.event);
             if is_same {
                 let json = held.event.get().as_bytes().to_vec();
-                self.deliver(&held.destination, Class::First, json);
+                self.deliver(&held.destination, Class::First, json, held.trace);
             } else {
                 self.bury(&Outcome::Unverified, one.sequence, held);
             }
@@ -171,19 +193,19 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         Ok(())
     }
 
-    /// Whether an event may begin the order it names. A page may not, where the order would read like a live one in a
-    /// memo: a stranger could make each payment of that order ambiguous.
+    /// Returns whether an event can create the order that it names. A page cannot create an order whose id looks like that of a
+    /// live order in a memo. Otherwise a stranger could make each payment of that order ambiguous.
     fn may_begin(&self, note: &Note) -> Result<bool, B::Error> {
         if note.by == By::Server {
             return Ok(true);
         }
-        let code = crate::payments::memo::normalised(&note.order_id);
-        Ok(self.orders_that_read(&code)?.is_empty())
+        let code = Lookup::code(&note.order_id);
+        Ok(self.orders_found(&code)?.is_empty())
     }
 }
 
-/// Whether an event that means the same was reported of the order.
-fn is_reported(order: &Order, text: &EventText<'_>) -> bool {
+/// Returns whether an event with the same meaning was reported to this pixel for the order.
+fn is_reported(order: &Order, text: &EventText<'_>, pixel_id: &str) -> bool {
     let name = text.name();
-    name.is_some_and(|name| order.has_reported(name.canonical()))
+    name.is_some_and(|name| order.has_reported(name.canonical(), pixel_id))
 }

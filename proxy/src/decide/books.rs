@@ -1,64 +1,67 @@
-//! What a decision may read.
+//! The data that a decision can read.
 
-use super::{DeadLetter, DedupKey, Fault, HeldEvent, HeldId, LetterId, Payment, Records};
-use crate::orders::Order;
+use super::{DeadLetter, DedupKey, Fault, HeldEvent, HeldId, LetterId, Lookup, Payment, Records};
+use crate::{history::Salt, orders::Order};
 
-/// What is stored, as far as a decision may read it.
+/// The stored data that a decision can read.
 pub trait Books {
-    /// Why something cannot be read.
+    /// The error of a read.
     type Error: From<Fault>;
 
-    /// The order with this id, expired or not.
+    /// Returns the order with this id, even if it has expired.
     ///
     /// # Errors
-    /// When it cannot be read, as in all of these.
+    /// An error if the record cannot be read. The same holds for all methods here.
     fn order(&self, id: &str) -> Result<Option<Order>, Self::Error>;
 
-    /// The ids of the orders that read like `code` in a memo.
+    /// Returns the ids of the records with this name.
     ///
     /// # Errors
-    /// As [`Books::order`].
-    fn ids_that_read(&self, code: &str) -> Result<Vec<String>, Self::Error>;
+    /// The same as those of [`Books::order`].
+    fn found(&self, name: &Lookup) -> Result<Vec<String>, Self::Error>;
 
-    /// The payment with this id.
+    /// Returns the payment with this id.
     ///
     /// # Errors
-    /// As [`Books::order`].
+    /// The same as those of [`Books::order`].
     fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, Self::Error>;
 
-    /// The event that is held under this id.
+    /// Returns the held event with this id.
     ///
     /// # Errors
-    /// As [`Books::order`].
+    /// The same as those of [`Books::order`].
     fn held(&self, id: HeldId) -> Result<Option<HeldEvent>, Self::Error>;
 
-    /// The dead letter with this id.
+    /// Returns the dead letter with this id.
     ///
     /// # Errors
-    /// As [`Books::order`].
+    /// The same as those of [`Books::order`].
     fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, Self::Error>;
 
-    /// Whether there is a dead letter with this id.
+    /// Returns whether there is a dead letter with this id.
     ///
     /// # Errors
-    /// As [`Books::order`].
+    /// The same as those of [`Books::order`].
     fn has_letter(&self, id: LetterId) -> Result<bool, Self::Error>;
 
-    /// Whether an event with this key was accepted, and is remembered longer than until `expiry_ms`.
+    /// Returns whether an event with this key was accepted and is remembered until a time after `expiry_ms`.
     ///
     /// # Errors
-    /// As [`Books::order`].
+    /// The same as those of [`Books::order`].
     fn knows(&self, key: &DedupKey, expiry_ms: i64) -> Result<bool, Self::Error>;
 
-    /// The number of the next event. No held event and no dead letter has it yet.
+    /// Returns the salt of the history's digests.
+    fn salt(&self) -> Salt;
+
+    /// Returns the number of the next event. No held event and no dead letter has this number yet.
     fn next_number(&self) -> u64;
 }
 
-/// Books with changes that are not written yet.
+/// Stored data, together with changes that are not written yet.
 pub struct Layered<'a, B: ?Sized> {
-    /// What is stored.
+    /// The stored data.
     pub below: &'a B,
-    /// What has been changed.
+    /// The changes.
     pub above: &'a Records,
     /// How many numbers the changes have used.
     pub numbers: u64,
@@ -74,10 +77,10 @@ impl<B: Books + ?Sized> Books for Layered<'_, B> {
         }
     }
 
-    fn ids_that_read(&self, code: &str) -> Result<Vec<String>, Self::Error> {
-        match self.above.codes.get(code) {
-            Some(ids) => Ok(ids.clone()),
-            None => self.below.ids_that_read(code),
+    fn found(&self, name: &Lookup) -> Result<Vec<String>, Self::Error> {
+        match self.above.lookups.get(name) {
+            Some(found) => Ok(found.clone()),
+            None => self.below.found(name),
         }
     }
 
@@ -118,6 +121,10 @@ impl<B: Books + ?Sized> Books for Layered<'_, B> {
             Some(known) if known.until_ms > expiry_ms => Ok(true),
             _ => self.below.knows(key, expiry_ms),
         }
+    }
+
+    fn salt(&self) -> Salt {
+        self.below.salt()
     }
 
     fn next_number(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! What a decision changes.
+//! The changes that a decision makes.
 
 use std::{
     borrow::Cow,
@@ -10,61 +10,78 @@ use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Class, DeadLetter, DedupKey, Destination, LetterId, Payment, Remember};
-use crate::orders::{Held, Order};
+use super::{Class, DeadLetter, DedupKey, Destination, LetterId, Lookup, Payment, Remember};
+use crate::{
+    history::{Digest, End, Trace},
+    money::{Kind, Money},
+    orders::{Held, Order},
+};
 
-/// What one call changes, or several calls together.
+/// The changes of one call, or of several calls together.
 #[derive(Debug, Default)]
 pub struct Changes<'a> {
-    /// Events that join their lanes, in the order in which they are to be sent.
+    /// Events that enter their lanes, in the order in which they will be sent.
     pub arrivals: Vec<Arrival<'a>>,
-    /// Records as they are afterwards.
+    /// Records as they are after the changes.
     pub records: Records,
-    /// How many numbers of events the call has used for held events and dead letters.
+    /// How many event numbers the call has used for held events and dead letters.
     pub numbers: u64,
-    /// What is counted once the changes are written.
+    /// The counts to add after the changes are written.
     pub counts: Counts,
-    /// What an operator is told once the changes are written.
+    /// The notices to log for an operator after the changes are written.
     pub notices: Vec<Notice>,
+    /// The ids of events that are not withdrawn any more.
+    pub restored: Vec<String>,
 }
 
-/// What an operator should know of a call.
+/// A notice for an operator about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// An order is paid, and TikTok does not have its event.
+    /// An order is paid, but TikTok does not have its event.
     Unreported {
-        /// The order.
+        /// The order's id.
         order_id: String,
-        /// How its event ended.
+        /// How the order's event ended.
         outcome: String,
     },
-    /// A dead letter was replayed whose order is reported already.
+    /// A dead letter was replayed, but its order was already reported.
     NotSentAgain {
-        /// The order.
+        /// The order's id.
         order_id: String,
         /// The event.
         event_id: String,
     },
+    /// A payment that waited for its order has found the order.
+    Found {
+        /// The order's id.
+        order_id: String,
+        /// The payment.
+        transfer: String,
+        /// The result of the payment.
+        became: &'static str,
+    },
 }
 
-/// An event that joins a lane.
+/// An event that enters a lane.
 #[derive(Debug)]
 pub struct Arrival<'a> {
-    /// Where it goes.
+    /// The event's destination.
     pub destination: Arc<Destination>,
-    /// How urgent it is.
+    /// How urgent the event is.
     pub class: Class,
-    /// What TikTok gets, as JSON.
+    /// The JSON that TikTok receives.
     pub event: Cow<'a, [u8]>,
+    /// How the event arrived.
+    pub trace: Trace,
 }
 
-/// Records by their keys, each as it is after a change; `None` and an empty list where it is gone.
+/// Records by their keys, each as it is after a change. `None` or an empty list means that the record is removed.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     /// Orders by their ids.
     pub orders: BTreeMap<String, Option<Order>>,
-    /// Under each normalized order id, the ids of the orders that read the same in a memo.
-    pub codes: BTreeMap<String, Vec<String>>,
+    /// The results of lookups by name.
+    pub lookups: BTreeMap<Lookup, Vec<String>>,
     /// Payments by provider and id.
     pub payments: BTreeMap<(String, String), Option<Payment>>,
     /// Held events.
@@ -73,21 +90,26 @@ pub struct Records {
     pub letters: BTreeMap<LetterId, Option<DeadLetter>>,
     /// Keys of accepted events.
     pub keys: Keys,
+    /// Events that have ended, for the history, by the id that the letter of the first event has or would have. The store also
+    /// counts them by the hour.
+    pub ends: BTreeMap<LetterId, End>,
+    /// Orders whose records in the history were removed, each with the time in Unix milliseconds.
+    pub covered: BTreeMap<Digest, i64>,
 }
 
-/// How many keys are looked through one by one.
+/// How many keys are compared one by one.
 const FEW_KEYS: usize = 8;
 
 /// Keys of accepted events, in the order in which they were accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     list: Vec<(DedupKey, Remembered)>,
-    /// Where each key stands in the list, once there are more than a few: most calls bring one.
+    /// The position of each key in the list. Used only for more than a few keys, because most calls add one key.
     places: HashMap<DedupKey, usize, RandomState>,
 }
 
 impl Keys {
-    /// Remembers a key.
+    /// Stores a key.
     pub fn insert(&mut self, key: DedupKey, known: Remembered) {
         self.list.push((key, known));
         if self.list.len() > FEW_KEYS {
@@ -98,7 +120,7 @@ impl Keys {
         }
     }
 
-    /// How long this key is remembered, by what was inserted last.
+    /// Returns how long this key is remembered. The last insert counts.
     pub fn get(&self, key: &DedupKey) -> Option<Remembered> {
         let place = if self.list.len() > FEW_KEYS {
             *self.places.get(key)?
@@ -108,12 +130,12 @@ impl Keys {
         self.list.get(place).map(|(_, known)| *known)
     }
 
-    /// Every key.
+    /// Returns every key.
     pub fn iter(&self) -> impl Iterator<Item = &(DedupKey, Remembered)> {
         self.list.iter()
     }
 
-    /// Whether there is none.
+    /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -122,24 +144,24 @@ impl Keys {
 /// How long a key is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remembered {
-    /// The period.
+    /// The period for which the key is remembered.
     pub remember: Remember,
-    /// Its end, in Unix milliseconds.
+    /// The end of this period, in Unix milliseconds.
     pub until_ms: i64,
 }
 
-/// Names a held event.
+/// The name of a held event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HeldId {
-    /// When it is given up, in Unix milliseconds.
+    /// When the held event expires, in Unix milliseconds.
     pub until_ms: i64,
-    /// Its number.
+    /// The number of the held event.
     pub sequence: u64,
 }
 
 impl Held {
-    /// The name of the event in the store.
-    pub(super) fn id(&self) -> HeldId {
+    /// Returns the name of the event in the store.
+    pub(crate) fn id(&self) -> HeldId {
         HeldId {
             until_ms: self.until_ms,
             sequence: self.sequence,
@@ -150,57 +172,77 @@ impl Held {
 /// An event that is held until its order is paid.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HeldEvent {
-    /// The order.
+    /// The order's id.
     pub order_id: String,
-    /// Where it goes then.
+    /// The event's destination after the payment.
     pub destination: Arc<Destination>,
-    /// What TikTok gets.
+    /// The JSON that TikTok receives.
     pub event: Box<RawValue>,
-    /// Since when, in Unix milliseconds.
+    /// When the event was first held, in Unix milliseconds.
     pub held_at_ms: i64,
+    /// How the event arrived.
+    #[serde(default)]
+    pub trace: Trace,
 }
 
-/// What is counted.
+/// The numbers to add to the metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Accepted events by the state of the Pixel's copy.
+    /// The number of accepted events, by the state of the Pixel's copy.
     pub accepted: Vec<(&'static str, u64)>,
-    /// Dead letters that are sent or held again.
+    /// The number of dead letters that are sent or held again.
     pub replayed: u64,
-    /// Ended events by their outcome.
+    /// The number of ended events, by outcome.
     pub ended: Vec<(&'static str, u64)>,
-    /// By how much the number of held events has changed.
+    /// The change of the number of held events.
     pub held: i64,
-    /// By how much the number of paid orders that report nothing has changed.
+    /// The change of the number of paid orders without a reported event.
     pub unreported: i64,
+    /// Money that moved for orders, by kind.
+    pub money: Vec<(Kind, Money)>,
 }
 
 impl Records {
-    /// Whether nothing is changed.
+    /// Whether there are no changes.
     pub fn is_empty(&self) -> bool {
         self.orders.is_empty()
-            && self.codes.is_empty()
+            && self.lookups.is_empty()
             && self.payments.is_empty()
             && self.held.is_empty()
             && self.letters.is_empty()
             && self.keys.is_empty()
+            && self.ends.is_empty()
+            && self.covered.is_empty()
+    }
+
+    /// Returns the ids of events that these changes withdraw.
+    pub fn withdrawn(&self) -> impl Iterator<Item = &String> {
+        let changed = self.lookups.iter().filter(|(_, found)| !found.is_empty());
+        changed.filter_map(|(name, _)| match name {
+            Lookup::Withdrawn(event_id) => Some(event_id),
+            _ => None,
+        })
     }
 
     /// Adds later changes.
     pub fn extend(&mut self, later: Self) {
         let Self {
             orders,
-            codes,
+            lookups,
             payments,
             held,
             letters,
             keys,
+            ends,
+            covered,
         } = later;
         self.orders.extend(orders);
-        self.codes.extend(codes);
+        self.lookups.extend(lookups);
         self.payments.extend(payments);
         self.held.extend(held);
         self.letters.extend(letters);
+        self.ends.extend(ends);
+        self.covered.extend(covered);
         for (key, known) in keys.list {
             self.keys.insert(key, known);
         }
@@ -229,6 +271,7 @@ impl Counts {
         self.replayed += later.replayed;
         self.held += later.held;
         self.unreported += later.unreported;
+        self.money.extend(&later.money);
     }
 }
 

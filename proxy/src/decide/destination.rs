@@ -1,35 +1,67 @@
-//! Where events go, and how urgent they are.
+//! The destinations and classes of events.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Where events go: what is said once for all events of a request.
+/// The destination of events: the data that all events of one request share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Destination {
-    /// The pixel.
+    /// The code of the pixel.
     pub pixel_id: String,
-    /// The code that makes them test events.
+    /// The test event code. `None` means that the events are live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_event_code: Option<String>,
 }
 
-/// How urgent an event is. The first class of a destination is claimed before its second.
+/// The destinations of the shop's pixels at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destinations {
+    /// The destination of events that name no pixel.
+    pub first: Arc<Destination>,
+    /// The destinations of the other pixels.
+    pub others: Vec<Arc<Destination>>,
+}
+
+impl Destinations {
+    /// Returns whether all destinations are test destinations.
+    pub fn are_all_in_test(&self) -> bool {
+        let mut all = std::iter::once(&self.first).chain(&self.others);
+        all.all(|destination| destination.test_event_code.is_some())
+    }
+
+    /// Returns the destination of this pixel.
+    pub fn of(&self, pixel_id: &str) -> Option<&Arc<Destination>> {
+        let mut all = std::iter::once(&self.first).chain(&self.others);
+        all.find(|destination| destination.pixel_id == pixel_id)
+    }
+}
+
+impl From<Arc<Destination>> for Destinations {
+    fn from(first: Arc<Destination>) -> Self {
+        let others = Vec::new();
+        Self { first, others }
+    }
+}
+
+/// The class of an event. First-class events of a destination are claimed before second-class events.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// Money that a bank or the shop's server vouches for, and a few money events a minute of each address.
+    /// Money events that a bank or the shop's server reports, and a few money events per minute of each address.
     First,
-    /// Everything else.
+    /// All other events.
     #[default]
     Second,
 }
 
 impl Class {
-    /// Both, the more urgent one first.
+    /// Both classes, the first class first.
     pub const ALL: [Self; 2] = [Self::First, Self::Second];
 
-    /// Whether it is the class of rows that were written before there were two.
+    /// Returns whether this is the class of rows that were written before there were two classes.
     #[allow(
         clippy::trivially_copy_pass_by_ref,
         reason = "serde passes a reference"

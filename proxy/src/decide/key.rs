@@ -1,4 +1,4 @@
-//! What makes two events the same event.
+//! The deduplication key, which tells whether two events are the same event.
 
 use duet_events::{EventId, EventName};
 use sha2::{Digest, Sha256};
@@ -6,22 +6,22 @@ use sha2::{Digest, Sha256};
 use super::Destination;
 use crate::limits;
 
-/// Pixel, canonical event name and `event_id`, as 16 bytes: two different events share a key about as
-/// often as two random UUIDs are equal.
+/// The pixel, the canonical event name and the `event_id`, as a digest of 16 bytes. Two different events share a key as rarely
+/// as two random UUIDs are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DedupKey([u8; 16]);
 
 /// How long a repeat of an event is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remember {
-    /// As long as TikTok does.
+    /// 48 hours, as long as TikTok remembers it.
     Hours48,
-    /// An order's: a thank-you page is opened again weeks later.
+    /// 90 days, for an order's event. Customers open a thank-you page again weeks later.
     Days90,
 }
 
 impl Remember {
-    /// The period in milliseconds.
+    /// Returns the period in milliseconds.
     pub fn ms(self) -> i64 {
         match self {
             Self::Hours48 => limits::EVENT_ID_MS,
@@ -31,7 +31,8 @@ impl Remember {
 }
 
 impl DedupKey {
-    /// The key of an event. A test event code keeps a rehearsal apart from the real thing.
+    /// Returns the key of an event. The key includes the test event code, so that test events and live events have different
+    /// keys.
     pub fn of(destination: &Destination, name: &EventName, id: &EventId) -> Self {
         let mut hasher = Sha256::new();
         for part in [
@@ -40,7 +41,7 @@ impl DedupKey {
             id.as_str(),
             destination.test_event_code.as_deref().unwrap_or_default(),
         ] {
-            // No part but the last can hold a NUL, so no two lists of parts read the same.
+            // Only the last part can contain a NUL. Two different lists of parts therefore never give the same text.
             hasher.update(part);
             hasher.update([0]);
         }
@@ -59,7 +60,7 @@ impl DedupKey {
         Self(bytes)
     }
 
-    /// The first and the last eight bytes as numbers.
+    /// Returns the first and the last eight bytes as numbers.
     pub(crate) fn halves(&self) -> [u64; 2] {
         let bits = u128::from_be_bytes(self.0);
         #[allow(clippy::cast_possible_truncation, reason = "each takes its 64 bits")]

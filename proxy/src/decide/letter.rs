@@ -1,4 +1,4 @@
-//! What is kept of an event that ended without being delivered: JSON, so that an operator can read it.
+//! The stored form of an event that ended without being delivered. It is JSON, so that an operator can read it.
 
 use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
@@ -6,34 +6,56 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Destination;
-use crate::outcome::Outcome;
+use crate::{
+    history::{End, Ended, Salt, Sent, Trace},
+    outcome::Outcome,
+};
 
 /// An event that ended without being delivered, with the reason.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// How it ended.
+    /// The name of the event's outcome.
     pub outcome: String,
-    /// When, in Unix milliseconds.
+    /// When the event ended, in Unix milliseconds.
     pub ended_at_ms: i64,
-    /// TikTok's code, where it gave one.
+    /// TikTok's code, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i64>,
-    /// TikTok's words, or ours.
+    /// The message of TikTok or of the proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// TikTok's name for the request.
+    /// TikTok's id for the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// When it was accepted, in Unix milliseconds.
+    /// When the event was accepted, in Unix milliseconds.
     pub accepted_at_ms: i64,
-    /// Where it was to go.
+    /// The destination of the event.
     pub destination: Arc<Destination>,
-    /// The event as TikTok gets it.
+    /// The event as TikTok would receive it.
     pub event: Box<RawValue>,
+    /// How the event arrived.
+    #[serde(default)]
+    pub trace: Trace,
 }
 
 impl DeadLetter {
-    /// Whether it never left the proxy, because its order was not paid.
+    /// Returns the record of an event that was never sent, for the history.
+    pub(super) fn end(&self, salt: &Salt) -> End {
+        let json = self.event.get().as_bytes();
+        let ended = Ended::of(json, self.trace.clone(), self.accepted_at_ms, salt);
+        End {
+            pixel_id: self.destination.pixel_id.clone(),
+            is_test: self.destination.test_event_code.is_some(),
+            outcome: self.outcome.clone(),
+            code: self.code,
+            request_id: self.request_id.clone(),
+            at_ms: self.ended_at_ms,
+            sent: Sent::default(),
+            events: vec![ended],
+        }
+    }
+
+    /// Returns whether the event was never sent, because its order was not paid.
     pub(crate) fn waited_for_payment(&self) -> bool {
         [Outcome::Unverified, Outcome::Withdrawn]
             .iter()
@@ -41,19 +63,19 @@ impl DeadLetter {
     }
 }
 
-/// What an event is called, and by which id both legs know it.
+/// The name of an event, and the id that both legs share.
 #[derive(Debug, Deserialize)]
 pub struct Named<'a> {
     /// The event's name.
     #[serde(rename = "event", borrow)]
     pub name: Cow<'a, str>,
-    /// The key both legs share.
+    /// The id that both legs share.
     #[serde(borrow)]
     pub event_id: Cow<'a, str>,
 }
 
 impl<'a> Named<'a> {
-    /// Reads it from the event's JSON; empty where that is not one of ours.
+    /// Reads the name and id from the event's JSON. Both are empty if it has another form.
     pub fn of(event: &'a str) -> Self {
         serde_json::from_str(event).unwrap_or(Self {
             name: Cow::Borrowed(""),
@@ -62,7 +84,7 @@ impl<'a> Named<'a> {
     }
 }
 
-/// Names one dead letter: when it ended, and its place in the queue before.
+/// The id of a dead letter: the time at which its event ended, and the number of the event in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LetterId {
     ended_at_ms: i64,
@@ -70,7 +92,7 @@ pub struct LetterId {
 }
 
 impl LetterId {
-    /// The letter of the event with this number, which ended at this time in Unix milliseconds.
+    /// Returns the id of the letter with this event number, which ended at this time in Unix milliseconds.
     pub fn new(ended_at_ms: i64, sequence: u64) -> Self {
         Self {
             ended_at_ms,
@@ -78,12 +100,17 @@ impl LetterId {
         }
     }
 
-    /// The event's number in the queue.
+    /// Returns when the event ended, in Unix milliseconds.
+    pub(crate) fn ended_at_ms(self) -> i64 {
+        self.ended_at_ms
+    }
+
+    /// Returns the event's number in the queue.
     pub(crate) fn sequence(self) -> u64 {
         self.sequence
     }
 
-    /// Sorts as the letters were written.
+    /// Returns bytes that sort in the order in which the letters were written.
     pub(crate) fn to_bytes(self) -> [u8; 16] {
         let ended = u128::from(self.ended_at_ms.unsigned_abs());
         (ended << 64 | u128::from(self.sequence)).to_be_bytes()
@@ -117,7 +144,7 @@ impl FromStr for LetterId {
             })
         });
         parts.ok_or(
-            "a dead letter's id is two numbers with a dash between them, as `list` prints it",
+            "a dead letter's id must be two numbers with a dash between them, as `list` prints it",
         )
     }
 }

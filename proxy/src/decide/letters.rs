@@ -1,7 +1,7 @@
-//! Dead letters: what an order learns of them, and which are sent again.
+//! Dead letters: decides how they change their orders, and which are sent again.
 
 use super::{
-    Books, Changes, Class, DeadLetter, Decision, Enqueued, Fault, LetterId, Notice, Reads,
+    Books, Changes, Class, DeadLetter, Decision, Enqueued, Fault, LetterId, Lookup, Notice, Reads,
     transaction::Transaction,
 };
 use crate::{
@@ -9,15 +9,15 @@ use crate::{
     orders::{EventText, Order},
 };
 
-/// Has the order that a dead letter reported as paid know that TikTok does not have the event.
+/// Stores in the order that a dead letter reported as paid that TikTok does not have the event.
 #[derive(Clone, Copy, Debug)]
 pub struct TakeBack<'a>(pub &'a DeadLetter);
 
-/// Sends dead letters again, or holds them again; the reply is the number of those that were there.
+/// Sends or holds dead letters again. The reply is how many of them are sent or held.
 #[derive(Clone, Copy, Debug)]
 pub struct Replay<'a>(pub &'a [(LetterId, DeadLetter)]);
 
-/// Removes dead letters; the reply is the number of those that were there.
+/// Removes dead letters. The reply is how many of them existed.
 #[derive(Clone, Copy, Debug)]
 pub struct Remove<'a>(pub &'a [LetterId]);
 
@@ -40,10 +40,11 @@ impl<'a> Decision<'a> for TakeBack<'_> {
         let mut transaction = Transaction::new(books, now);
         if let Some((text, order_id)) = sale(self.0)
             && let Some(mut order) = transaction.order(&order_id)?
-            && order.takes_back(&text.event, &text.event_id)
+            && let was_unreported = order.is_unreported()
+            && order.takes_back(&text.event, &text.event_id, &self.0.destination.pixel_id)
         {
             if order.is_unreported() {
-                transaction.changes.counts.unreported += 1;
+                transaction.changes.counts.unreported += i64::from(!was_unreported);
                 transaction.changes.notices.push(Notice::Unreported {
                     order_id,
                     outcome: self.0.outcome.clone(),
@@ -62,8 +63,10 @@ impl<'a> Decision<'a> for Replay<'a> {
         let mut reads = Reads::default();
         for (id, letter) in self.0 {
             reads.letters.insert(*id);
-            if let Some((_, order_id)) = sale(letter) {
+            if let Some((text, order_id)) = sale(letter) {
                 reads.order(&order_id);
+                let event_id = text.event_id.into_owned();
+                reads.lookups.insert(Lookup::Withdrawn(event_id));
             }
         }
         reads
@@ -77,11 +80,10 @@ impl<'a> Decision<'a> for Replay<'a> {
         let mut transaction = Transaction::new(books, now);
         let mut replayed = 0;
         for (id, letter) in self.0 {
-            // Another replay, or this one, may have sent it.
+            // Another replay may have sent the event, or an earlier letter of this replay.
             if transaction.books().letter(*id)?.is_some() {
-                transaction.send_again(letter)?;
+                replayed += usize::from(transaction.send_again(letter)?);
                 transaction.changes.records.letters.insert(*id, None);
-                replayed += 1;
             }
         }
         Ok((transaction.changes, replayed))
@@ -116,27 +118,40 @@ impl<'a> Decision<'a> for Remove<'_> {
 }
 
 impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
-    /// Sends a dead letter again. Where it says that an order is paid, the order decides: it is sent unless the order
-    /// is reported already; and what a page said of a payment waits again until it is true.
-    fn send_again(&mut self, letter: &'a DeadLetter) -> Result<(), B::Error> {
+    /// Sends a dead letter again. If the letter reports an order as paid, the order decides: it is sent only if the order is
+    /// not reported yet. A payment that only a page reported is held again until it arrives. Returns whether the letter is sent or
+    /// held.
+    fn send_again(&mut self, letter: &'a DeadLetter) -> Result<bool, B::Error> {
         let event = letter.event.get().as_bytes();
         let Some((text, order_id)) = sale(letter) else {
-            // However many an operator replays, they are in nobody's way.
-            self.deliver(&letter.destination, Class::Second, event);
+            // Replayed events are second class, so that they delay no other events.
+            let trace = letter.trace.clone();
+            self.deliver(&letter.destination, Class::Second, event, trace);
             self.changes.counts.replayed += 1;
-            return Ok(());
+            return Ok(true);
         };
         let known = self.order(&order_id)?;
+        // Only the event of a renewal names an order that has no record.
+        let is_withdrawn = known.is_none() && self.is_withdrawn(&text.event_id)?;
         let mut order = known.unwrap_or_else(|| Order::note(&order_id, self.now.stamp_ms));
         let was_unreported = order.is_unreported();
         let name = text.name().ok_or(Fault::Corrupt)?;
-        let is_sent = if letter.waited_for_payment() {
-            self.judge(&mut order, &letter.destination, &text, event)? != Enqueued::Duplicate
-        } else if order.has_reported(name.canonical()) {
+        let pixel_id = letter.destination.pixel_id.as_str();
+        let is_sent = if is_withdrawn {
+            false
+        } else if letter.waited_for_payment() {
+            self.judge(
+                &mut order,
+                &letter.destination,
+                &text,
+                (event, &letter.trace),
+            )? != Enqueued::Duplicate
+        } else if order.has_reported(name.canonical(), pixel_id) || order.is_returned() {
             false
         } else {
-            self.deliver(&letter.destination, Class::Second, event);
-            order.reports(&text.event, &text.event_id);
+            let trace = letter.trace.clone();
+            self.deliver(&letter.destination, Class::Second, event, trace);
+            order.reports(&text.event, &text.event_id, pixel_id);
             true
         };
         if is_sent {
@@ -153,13 +168,19 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         if order.is_worth_keeping() {
             self.keep(order)?;
         }
-        Ok(())
+        Ok(is_sent)
+    }
+
+    /// Whether a refund has withdrawn the event.
+    fn is_withdrawn(&self, event_id: &str) -> Result<bool, B::Error> {
+        let name = Lookup::Withdrawn(event_id.to_owned());
+        Ok(!self.books().found(&name)?.is_empty())
     }
 }
 
-/// An event that reports a real order as paid, and that order's id.
+/// Returns the event that reports a real order as paid, and the order's id.
 fn sale(letter: &DeadLetter) -> Option<(EventText<'_>, String)> {
-    // A rehearsal says nothing of real orders.
+    // An event that only its caller called a test does not change a real order.
     if letter.destination.test_event_code.is_some() {
         return None;
     }

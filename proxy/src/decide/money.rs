@@ -1,64 +1,51 @@
-//! What orders and payments change: what is paid, and which events report it.
+//! Decides what a registration of an order changes, and which events report a paid order.
 
-use std::collections::BTreeSet;
+use duet_events::{EventId, EventName, order::Order as Registration};
 
 use super::{
-    Became, Books, Changes, Class, Decision, DedupKey, Enqueued, Fault, HeldEvent, Payment, Reads,
-    Remember, To, transaction::Transaction,
+    Books, Changes, Class, Decision, DedupKey, Destinations, Enqueued, Fault, HeldEvent, Lookup,
+    Reads, Remember, To, pay::Reporting, transaction::Transaction,
 };
 use crate::{
     clock::Times,
-    orders::{EventText, Gate, Order, Received, Unregistered, with_payment},
+    history::Trace,
+    orders::{Conversion, EventText, Gate, Order, Unregistered, with_payment},
     outcome::Outcome,
-    payments::{
-        OrderHint, Transfer,
-        matching::{Match, matched},
-        memo::OrderPattern,
-    },
+    payments::Name,
 };
 
-/// Takes what the shop's server says of an order.
+/// Registers an order as the shop's server describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Register<'a> {
     /// The order.
-    pub order: &'a duet_events::order::Order,
-    /// Where the event of its payment goes.
-    pub destination: &'a To,
+    pub order: &'a Registration,
+    /// How its waiting payments are reported.
+    pub reports: &'a Reports,
 }
 
-/// The order as it is now, or why the registration changed nothing.
-pub type Registered = Result<Order, Unregistered>;
+/// How the payments of an order are reported.
+#[derive(Clone, Debug)]
+pub struct Reports {
+    /// The possible destinations for the events.
+    pub destinations: Destinations,
+    /// The name of the event that reports a renewal. `None` if renewals are not reported.
+    pub renewals: Option<EventName>,
+}
 
-/// Takes a transfer, once.
-#[derive(Clone, Copy, Debug)]
-pub struct Pay<'a>(pub &'a Receipt);
+/// The order after the registration, or why the registration changed nothing.
+pub type Registered = Result<Order, Unregistered>;
 
 /// Removes an order and ends its held events. Replies with the number of those events, or `None` for an unknown order.
 #[derive(Clone, Copy, Debug)]
 pub struct Withdraw<'a>(pub &'a str);
 
-/// A transfer on its way in.
-#[derive(Debug)]
-pub struct Receipt {
-    /// The transfer.
-    pub transfer: Transfer,
-    /// The provider's reason why this transfer must not pay any order; `None` if it may.
-    pub parked: Option<&'static str>,
-    /// How the shop's order ids look in a memo.
-    pub pattern: Option<OrderPattern>,
-    /// Where the event of a payment goes.
-    pub destination: To,
-}
-
-/// What became of a receipt.
-#[derive(Debug)]
-pub struct Taken {
-    /// The payment, as it is on record.
-    pub payment: Payment,
-    /// It was on record already, and nothing was changed.
-    pub is_repeat: bool,
-    /// It was reported, and nothing is known of who paid.
-    pub is_unattributed: bool,
+impl From<To> for Reports {
+    fn from(first: To) -> Self {
+        Self {
+            destinations: first.into(),
+            renewals: None,
+        }
+    }
 }
 
 impl<'a> Decision<'a> for Register<'_> {
@@ -67,6 +54,10 @@ impl<'a> Decision<'a> for Register<'_> {
     fn reads(&self) -> Reads {
         let mut reads = Reads::default();
         reads.order(&self.order.order_id);
+        reads.named(&Name::Order(self.order.order_id.clone()));
+        for (provider, code) in references(self.order) {
+            reads.named(&Name::Reference { provider, code });
+        }
         reads
     }
 
@@ -79,78 +70,36 @@ impl<'a> Decision<'a> for Register<'_> {
         let id = &self.order.order_id;
         let known = transaction.order(id)?;
         let mut order = known.unwrap_or_else(|| Order::begin(id, now.stamp_ms));
+        for (provider, code) in references(self.order) {
+            let others = transaction.orders_found(&Lookup::Reference { provider, code })?;
+            if others.iter().any(|other| other.id() != id) {
+                return Ok((transaction.changes, Err(Unregistered::ReferenceTaken)));
+            }
+        }
+        let before = order.references().clone();
         if let Err(unregistered) = order.register(self.order, now.stamp_ms) {
             return Ok((transaction.changes, Err(unregistered)));
         }
+        for (provider, code) in before {
+            transaction.unname(Lookup::Reference { provider, code }, id)?;
+        }
+        for (provider, code) in references(self.order) {
+            transaction.name(Lookup::Reference { provider, code }, id)?;
+        }
+        let Reports {
+            destinations,
+            renewals,
+        } = self.reports;
+        let reporting = Reporting {
+            destinations,
+            renewals: renewals.as_ref(),
+        };
+        transaction.find_all(&mut order, reporting)?;
         if order.pay_off(now.stamp_ms).is_some() {
-            transaction.report(&mut order, self.destination)?;
+            transaction.report(&mut order, destinations)?;
         }
         transaction.keep(order.clone())?;
         Ok((transaction.changes, Ok(order)))
-    }
-}
-
-impl<'a> Decision<'a> for Pay<'_> {
-    type Reply = Taken;
-
-    fn reads(&self) -> Reads {
-        let Receipt {
-            transfer, pattern, ..
-        } = self.0;
-        let mut reads = Reads::default();
-        let payment = (transfer.provider.to_owned(), transfer.id.clone());
-        reads.payments.insert(payment);
-        match &transfer.hint {
-            OrderHint::Exact(id) => reads.order(id),
-            OrderHint::Memo(memo) => {
-                let candidates = memo.candidates(pattern.as_ref());
-                let codes: BTreeSet<_> = candidates.map(|candidate| candidate.text).collect();
-                reads.codes.extend(codes);
-            }
-        }
-        reads
-    }
-
-    fn decide<B: Books + ?Sized>(
-        &self,
-        books: &B,
-        now: Times,
-    ) -> Result<(Changes<'a>, Taken), B::Error> {
-        let mut transaction = Transaction::new(books, now);
-        let transfer = &self.0.transfer;
-        let known = transaction
-            .books()
-            .payment(transfer.provider, &transfer.id)?;
-        if let Some(payment) = known {
-            let taken = Taken {
-                payment,
-                is_repeat: true,
-                is_unattributed: false,
-            };
-            return Ok((transaction.changes, taken));
-        }
-        let mut taken = Taken {
-            payment: Payment {
-                provider: transfer.provider.to_owned(),
-                id: transfer.id.clone(),
-                amount: transfer.amount,
-                at_ms: now.stamp_ms,
-                account: transfer.account.clone(),
-                reference: transfer.reference.clone(),
-                order_id: None,
-                became: Became::NotCounted,
-                reason: self.0.parked.map(str::to_owned),
-            },
-            is_repeat: false,
-            is_unattributed: false,
-        };
-        if self.0.parked.is_none() {
-            transaction.count(self.0, &mut taken)?;
-        }
-        let key = (transfer.provider.to_owned(), transfer.id.clone());
-        let payments = &mut transaction.changes.records.payments;
-        payments.insert(key, Some(taken.payment.clone()));
-        Ok((transaction.changes, taken))
     }
 }
 
@@ -169,6 +118,9 @@ impl<'a> Decision<'a> for Withdraw<'_> {
         now: Times,
     ) -> Result<(Changes<'a>, Option<usize>), B::Error> {
         let mut transaction = Transaction::new(books, now);
+        let order = books.salt().order(self.0);
+        let covered = &mut transaction.changes.records.covered;
+        covered.insert(order, now.stamp_ms);
         let Some(mut order) = transaction.order(self.0)? else {
             return Ok((transaction.changes, None));
         };
@@ -181,27 +133,27 @@ impl<'a> Decision<'a> for Withdraw<'_> {
         if order.is_unreported() {
             transaction.changes.counts.unreported -= 1;
         }
-        transaction.forget(self.0)?;
+        transaction.forget(&order)?;
         Ok((transaction.changes, Some(held.len())))
     }
 }
 
 impl<B: Books + ?Sized> Transaction<'_, '_, B> {
-    /// Decides what becomes of a page's word for a payment.
+    /// Decides whether a page's event that reports a payment is held, sent or a duplicate.
     pub(super) fn judge(
         &mut self,
         order: &mut Order,
         destination: &To,
         text: &EventText<'_>,
-        event: &[u8],
+        (event, trace): (&[u8], &Trace),
     ) -> Result<Enqueued, B::Error> {
         let name = text.name().ok_or(Fault::Unwritable)?;
-        match order.gate(&name, &text.event_id) {
+        match order.gate(&name, &text.event_id, &destination.pixel_id) {
             Gate::Repeat => Ok(Enqueued::Duplicate),
             Gate::Pass { received } => {
                 let paid = with_payment(event, received).ok_or(Fault::Unwritable)?;
-                self.deliver(destination, Class::First, paid);
-                order.reports(&text.event, &text.event_id);
+                self.deliver(destination, Class::First, paid, trace.clone());
+                order.reports(&text.event, &text.event_id, &destination.pixel_id);
                 Ok(Enqueued::Accepted)
             }
             Gate::Hold => {
@@ -210,6 +162,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
                     destination: To::clone(destination),
                     event: serde_json::from_slice(event).map_err(|_| Fault::Unwritable)?,
                     held_at_ms: self.now.stamp_ms,
+                    trace: trace.clone(),
                 };
                 self.hold(order, &name, &text.event_id, held);
                 Ok(Enqueued::Held)
@@ -217,93 +170,85 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         }
     }
 
-    fn count(&mut self, receipt: &Receipt, taken: &mut Taken) -> Result<(), B::Error> {
-        let mut order = match self.order_of(receipt)? {
-            Match::One(order) => order,
-            Match::None => {
-                taken.payment.became = Became::Unmatched;
-                return Ok(());
-            }
-            Match::Several => {
-                taken.payment.became = Became::Ambiguous;
-                return Ok(());
-            }
-        };
-        taken.payment.order_id = Some(order.id().to_owned());
-        taken.payment.became = match order.receive(receipt.transfer.amount, self.now.stamp_ms) {
-            Received::Paid { over } => {
-                taken.is_unattributed = self.report(&mut order, &receipt.destination)?;
-                if over > 0 {
-                    Became::Overpaid
-                } else {
-                    Became::Paid
-                }
-            }
-            Received::Partial => Became::Partial,
-            Received::PaidBefore => Became::PaidBefore,
-            Received::OtherCurrency => Became::OtherCurrency,
-        };
-        self.keep(*order)
-    }
-
-    fn order_of(
-        &self,
-        Receipt {
-            transfer, pattern, ..
-        }: &Receipt,
-    ) -> Result<Match, B::Error> {
-        let Transfer { hint, .. } = transfer;
-        match hint {
-            OrderHint::Exact(id) => {
-                let order = self.order(id)?.filter(Order::is_begun);
-                Ok(order.map_or(Match::None, |order| Match::One(Box::new(order))))
-            }
-            OrderHint::Memo(memo) => {
-                matched(memo, pattern.as_ref(), |code| self.orders_that_read(code))
-            }
+    /// Reports a paid order to TikTok. Sends the events that waited for the payment, and the payment's own event. If two events
+    /// mean the same sale, only one is sent. The payment's event is sent even if its id was accepted before, because the earlier
+    /// event may have expired. Returns whether nothing is known about the payer.
+    pub(super) fn report(
+        &mut self,
+        order: &mut Order,
+        destinations: &Destinations,
+    ) -> Result<bool, B::Error> {
+        // The money went back before the proxy knew of the payment.
+        if order.is_returned() {
+            self.bury_held(order)?;
+            return Ok(false);
         }
-    }
-
-    /// Has TikTok told of a paid order: by the payment's own event, and by those that waited for it. Where one of
-    /// them means the same, there is one. That the payment's event has an id which was accepted before is no reason to
-    /// keep it back: the event of then may have waited in vain. Whether nothing is known of who paid.
-    fn report(&mut self, order: &mut Order, destination: &To) -> Result<bool, B::Error> {
         let conversion = order.conversion(self.now.day_ms).ok_or(Fault::Unwritable)?;
-        let mut is_told = order.has_reported(conversion.name.canonical());
+        let received = order.received().ok_or(Fault::Unwritable)?;
+        let own = conversion.other_id.iter().chain([&conversion.id]);
+        let own: Vec<_> = own.map(EventId::as_str).collect();
+        self.restore_sale(order, &own)?;
         for one in order.release() {
             let Some(held) = self.release(one.id())? else {
                 continue;
             };
             let event = held.event.get().as_bytes();
             let text = EventText::of(event).ok_or(Fault::Corrupt)?;
-            // Another event of this name was sent: one payment is reported once.
-            if order.has_reported(&one.name) {
+            let pixel_id = held.destination.pixel_id.as_str();
+            // Another event with this name was sent. A payment is reported only once to each pixel.
+            if order.has_reported(&one.name, pixel_id) {
                 self.bury(&Outcome::Unverified, one.sequence, held.clone());
                 continue;
             }
-            // The same event, of which the bank knows more.
+            // The payment's own event is the same event with more data.
             if text.event_id == conversion.id.as_str() && text.event == conversion.name.as_str() {
                 let json = conversion.json.clone();
-                self.deliver(&held.destination, Class::First, json);
-                is_told = true;
+                self.deliver(&held.destination, Class::First, json, held.trace.clone());
             } else {
-                let paid = with_payment(event, order.received()).ok_or(Fault::Corrupt)?;
-                self.deliver(&held.destination, Class::First, paid);
-                is_told |= one.name == conversion.name.canonical();
+                let paid = with_payment(event, received).ok_or(Fault::Corrupt)?;
+                self.deliver(&held.destination, Class::First, paid, held.trace.clone());
             }
-            order.reports(&text.event, &text.event_id);
+            order.reports(&text.event, &text.event_id, pixel_id);
         }
-        // The shop's server may report the same sale later, under the name and id that it derives.
-        for id in conversion.other_id.iter().chain([&conversion.id]) {
-            let key = DedupKey::of(destination, &conversion.name, id);
-            self.learn(key, Remember::Days90);
-        }
-        if !is_told {
-            self.deliver(destination, Class::First, conversion.json);
-            // No browser sent it.
-            self.changes.counts.accepted("off", 1);
-            order.reports(conversion.name.as_str(), conversion.id.as_str());
+        for destination in told(order, destinations) {
+            self.convert(order, &destination, &conversion);
         }
         Ok(!conversion.is_attributed)
     }
+
+    /// Reports a payment to one destination, unless an event of the same sale was already reported to this destination.
+    fn convert(&mut self, order: &mut Order, destination: &To, conversion: &Conversion) {
+        let Conversion { name, id, .. } = conversion;
+        // The shop's server may report the same sale later, under the name and id that the server derives.
+        for id in conversion.other_id.iter().chain([id]) {
+            let key = DedupKey::of(destination, name, id);
+            self.learn(key, Remember::Days90);
+        }
+        if !order.has_reported(name.canonical(), &destination.pixel_id) {
+            let json = conversion.json.clone();
+            self.deliver(destination, Class::First, json, Trace::of_payment());
+            // No browser sent this event.
+            self.changes.counts.accepted("off", 1);
+            order.reports(name.as_str(), id.as_str(), &destination.pixel_id);
+        }
+    }
+}
+
+/// Returns the destinations for the event of the order's payment. These are the pixels of the events that began the order,
+/// else the pixels in its registration, else the first pixel. Pixels that are no longer configured do not count.
+pub(super) fn told(order: &Order, destinations: &Destinations) -> Vec<To> {
+    let configured = |ids: &[String]| {
+        let known = ids.iter().filter_map(|id| destinations.of(id));
+        known.cloned().collect::<Vec<_>>()
+    };
+    let named = order.pixel_ids().map(configured).into_iter();
+    let mut named = named.filter(|named| !named.is_empty());
+    let first = || vec![To::clone(&destinations.first)];
+    named.next().unwrap_or_else(first)
+}
+
+/// Returns pairs of a provider and the provider's id of the order.
+fn references(order: &Registration) -> impl Iterator<Item = (String, String)> {
+    let references = order.references.iter();
+    references.map(|(provider, code)| (provider.clone(), code.clone()))
 }

@@ -1,83 +1,250 @@
-//! What is kept of a payment: enough for an operator to find it at its provider, and no name, memo or account
-//! number of anybody.
+//! The stored data of a payment. This data is enough for an operator to find the payment at its provider. It contains no person's
+//! name, no memo and no full account number.
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
+use super::returned::Returned;
+use crate::{
+    limits,
+    money::{Kind, Money},
+    orders::Received,
+    payments::{Name, OrderHint, Share, Transfer},
+};
 
-/// A transfer and what became of it.
+/// A transfer and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// Who says that it came.
+    /// The provider that reported the transfer.
     pub provider: String,
-    /// The provider's own id of it.
+    /// The provider's own id of the transfer.
     pub id: String,
-    /// In dong.
-    pub amount: i64,
-    /// When the proxy heard of it, in Unix milliseconds.
+    /// Other ids under which the provider can report the transfer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    /// The amount.
+    pub amount: Money,
+    /// The kind of the transfer, as the provider states it.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub kind: Kind,
+    /// Whether the provider itself decides that this transfer pays its order.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub knows: bool,
+    /// When the proxy received the notification, in Unix milliseconds.
     pub at_ms: i64,
-    /// The last digits of the account it came to.
+    /// The last digits of the receiving account's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// The bank's own reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The order it is for, as far as that is known.
+    /// The order that the transfer is for, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
-    /// What became of it.
+    /// The names of the order that the transfer waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<Name>,
+    /// The transfers whose money this transfer takes back. One known transfer is enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takes_back: Vec<Name>,
+    /// How the amount relates to other refunds of the same transfer.
+    #[serde(default, skip_serializing_if = "is_alone")]
+    pub share: Share,
+    /// The money of this transfer that went back.
+    #[serde(default, skip_serializing_if = "Returned::is_nothing")]
+    pub returned: Returned,
+    /// The id of the event that reports this transfer as a renewal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// The result of the transfer.
     pub became: Became,
-    /// Its provider's word for why it is not counted.
+    /// The provider's reason why the transfer is not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What became of a transfer.
+/// The result of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Became {
-    /// It paid its order.
+    /// The transfer paid its order.
     Paid,
-    /// It paid its order, and more has come than was to be paid.
+    /// The transfer paid its order, and more money came than the registered amount.
     Overpaid,
-    /// More has to come.
+    /// The provider states that the transfer paid its order, but the amount differs from the registered amount. Reasons are a
+    /// tax, a discount or another currency.
+    AmountDiffers,
+    /// The order needs more money before it is paid.
     Partial,
-    /// It names no order that is known.
+    /// The transfer is a later payment of an order that is or was paid.
+    Renewed,
+    /// The transfer takes money back.
+    Returned,
+    /// The amount of the transfer is zero.
+    Free,
+    /// The transfer names no known order.
     Unmatched,
-    /// It names several orders that are not paid.
+    /// The transfer names several unpaid orders.
     Ambiguous,
-    /// Its order was paid before: somebody is owed this money.
+    /// The order was paid before. This money must go back to the payer.
     PaidBefore,
-    /// Its order is in another currency.
+    /// The order is in another currency.
     OtherCurrency,
-    /// Whatever it names, it pays nothing: it came to another account, say.
+    /// The provider is in test mode, but this proxy is not.
+    Test,
+    /// The transfer pays no order, even if it names one. For example, the money came to another account.
     NotCounted,
 }
 
 impl Became {
-    /// The name in logs, metrics and lists.
+    pub(super) fn of(received: Received) -> Self {
+        match received {
+            Received::Paid => Self::Paid,
+            Received::Overpaid => Self::Overpaid,
+            Received::Differs => Self::AmountDiffers,
+            Received::Partial => Self::Partial,
+            Received::PaidBefore => Self::PaidBefore,
+            Received::OtherCurrency => Self::OtherCurrency,
+        }
+    }
+
+    /// Returns the name for logs, metrics and lists.
     pub fn label(self) -> &'static str {
         match self {
             Self::Paid => "paid",
             Self::Overpaid => "overpaid",
+            Self::AmountDiffers => "amount_differs",
             Self::Partial => "partial",
+            Self::Renewed => "renewed",
+            Self::Returned => "returned",
+            Self::Free => "free",
             Self::Unmatched => "unmatched",
             Self::Ambiguous => "ambiguous",
             Self::PaidBefore => "paid_before",
             Self::OtherCurrency => "other_currency",
+            Self::Test => "test",
             Self::NotCounted => "not_counted",
         }
     }
 
-    /// Whether an operator has to look at it.
+    /// Whether an operator must review the payment.
     pub fn is_parked(self) -> bool {
-        !matches!(self, Self::Paid | Self::Partial)
+        match self {
+            Self::Paid
+            | Self::AmountDiffers
+            | Self::Partial
+            | Self::Renewed
+            | Self::Returned
+            | Self::Free => false,
+            Self::Overpaid
+            | Self::Unmatched
+            | Self::Ambiguous
+            | Self::PaidBefore
+            | Self::OtherCurrency
+            | Self::Test
+            | Self::NotCounted => true,
+        }
     }
 }
 
 impl Payment {
-    /// Whether it is forgotten by now.
+    /// Creates the record of a transfer that was not processed yet.
+    pub(super) fn of(transfer: &Transfer, parked: Option<&'static str>, now_ms: i64) -> Self {
+        let is_transfer = |name: &&Name| matches!(name, Name::Transfer { .. });
+        let takes_back = match &transfer.hint {
+            OrderHint::Exact(names) if transfer.kind.is_back() => {
+                names.iter().filter(is_transfer).cloned().collect()
+            }
+            _ => Vec::new(),
+        };
+        Self {
+            provider: transfer.provider.to_owned(),
+            id: transfer.id.clone(),
+            also: transfer.also.clone(),
+            amount: transfer.money,
+            kind: transfer.kind,
+            knows: transfer.knows,
+            at_ms: now_ms,
+            account: transfer.account.clone(),
+            reference: transfer.reference.clone(),
+            order_id: None,
+            waits_for: Vec::new(),
+            takes_back,
+            share: transfer.share,
+            returned: Returned::default(),
+            event_id: None,
+            became: Became::NotCounted,
+            reason: parked.map(str::to_owned),
+        }
+    }
+
+    /// Returns the payment's provider and id.
+    pub(super) fn key(&self) -> (String, String) {
+        (self.provider.clone(), self.id.clone())
+    }
+
+    /// Stores the ids of this report of the payment. Returns whether any id is new.
+    pub(super) fn is_told_as(&mut self, transfer: &Transfer) -> bool {
+        let before = self.also.len();
+        for id in std::iter::once(&transfer.id).chain(&transfer.also) {
+            if *id != self.id && !self.also.contains(id) {
+                self.also.push(id.clone());
+            }
+        }
+        self.also.len() > before
+    }
+
+    /// Makes the payment wait for its order. The order of a renewal may have expired, so a waiting renewal needs no review.
+    pub(super) fn waits_for_one_of(&mut self, names: &[Name]) {
+        self.became = match self.kind {
+            _ if self.amount.is_zero() => Became::Free,
+            Kind::Renewal => Became::Renewed,
+            Kind::First | Kind::Refund | Kind::Chargeback | Kind::Void => Became::Unmatched,
+        };
+        for name in names {
+            if !self.waits_for.contains(name) {
+                self.waits_for.push(name.clone());
+            }
+        }
+    }
+
+    /// Whether the payment may pay an order, but has found none.
+    pub(super) fn is_without_order(&self) -> bool {
+        let may_find = matches!(
+            self.became,
+            Became::Unmatched | Became::Renewed | Became::Free
+        );
+        may_find && self.order_id.is_none()
+    }
+
+    /// Whether all money of the payment went back.
+    pub(super) fn is_returned(&self) -> bool {
+        self.returned.covers(self.amount)
+    }
+
+    /// Returns every id under which the provider can report the payment, as a name of it.
+    pub(super) fn names(&self) -> impl Iterator<Item = Name> {
+        let ids = std::iter::once(&self.id).chain(&self.also);
+        ids.map(|id| Name::Transfer {
+            provider: self.provider.clone(),
+            id: id.clone(),
+        })
+    }
+
+    /// Whether the payment has expired.
     pub(crate) fn is_over(&self, now_ms: i64) -> bool {
         now_ms >= self.at_ms + limits::PAYMENT_MS
     }
+}
+
+fn is_alone(share: &Share) -> bool {
+    *share == Share::Alone
+}
+
+fn first() -> Kind {
+    Kind::First
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_first(kind: &Kind) -> bool {
+    *kind == Kind::First
 }

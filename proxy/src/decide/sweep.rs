@@ -1,9 +1,9 @@
-//! What has expired.
+//! Removes expired entries.
 
 use super::{Books, Changes, Decision, HeldId, Reads, transaction::Transaction};
 use crate::{clock::Times, outcome::Outcome};
 
-/// Gives up an event that was held for too long; the reply is whether it was.
+/// Ends an event that was held for too long. The reply is whether it was ended.
 #[derive(Clone, Copy, Debug)]
 pub struct GiveUp<'a> {
     /// The event.
@@ -12,7 +12,7 @@ pub struct GiveUp<'a> {
     pub order_id: &'a str,
 }
 
-/// Removes orders and payments that have expired, and leaves the others.
+/// Removes the orders and payments that have expired, and keeps the others.
 #[derive(Clone, Copy, Debug)]
 pub struct Forget<'a> {
     /// Orders by their ids.
@@ -73,15 +73,14 @@ impl<'a> Decision<'a> for Forget<'_> {
         let mut transaction = Transaction::new(books, now);
         for id in self.orders {
             let order = transaction.books().order(id)?;
-            if order.is_some_and(|order| order.is_over(now.expiry_ms)) {
-                transaction.forget(id)?;
+            if let Some(order) = order.filter(|order| order.is_over(now.expiry_ms)) {
+                transaction.forget(&order)?;
             }
         }
         for key in self.payments {
             let payment = transaction.books().payment(&key.0, &key.1)?;
-            if payment.is_some_and(|payment| payment.is_over(now.expiry_ms)) {
-                let payments = &mut transaction.changes.records.payments;
-                payments.insert(key.clone(), None);
+            if let Some(payment) = payment.filter(|payment| payment.is_over(now.expiry_ms)) {
+                transaction.forget_payment(payment)?;
             }
         }
         Ok((transaction.changes, ()))

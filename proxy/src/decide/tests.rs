@@ -1,27 +1,47 @@
-//! Decisions over books in memory.
+//! Tests decisions over books in memory.
+
+use std::{cell::RefCell, sync::LazyLock};
 
 use duet_events::{Country, EventId, EventName, order::Order as Registration};
 use serde_json::{json, value::RawValue};
 
 use super::*;
 use crate::{
+    history::{Salt, Sender, Trace},
+    money::{Currency, Money},
     orders::{By, Order},
-    payments::{OrderHint, Transfer, memo::Memo},
+    payments::{Name, OrderHint, Transfer, memo::Memo},
 };
+
+mod back;
+mod kinds;
+mod out_of_order;
 
 const ORDER: &str = "PHO7K3M9Q2X";
 
-/// Books in which nothing is written.
+mod pixels;
+
+static TRACE: LazyLock<Trace> = LazyLock::new(|| Trace::new(Sender::Page, None, &[]));
+
+fn dong(minor: i64) -> Money {
+    Money::of_minor(minor, Currency::VND).unwrap()
+}
+
+/// Books without any records.
 struct Empty;
 
 impl Books for Empty {
     type Error = Fault;
 
+    fn salt(&self) -> Salt {
+        Salt::from([7; 16])
+    }
+
     fn order(&self, _: &str) -> Result<Option<Order>, Fault> {
         Ok(None)
     }
 
-    fn ids_that_read(&self, _: &str) -> Result<Vec<String>, Fault> {
+    fn found(&self, _: &Lookup) -> Result<Vec<String>, Fault> {
         Ok(Vec::new())
     }
 
@@ -50,16 +70,16 @@ impl Books for Empty {
     }
 }
 
-/// Books in which a call may read what it has named, and nothing else.
+/// Books in which a call can read only the records that it has named.
 struct Named<'a, B> {
     books: &'a B,
-    reads: Reads,
+    /// The records that can be read. Each record that was read adds more.
+    reads: RefCell<Reads>,
 }
 
 impl<B: Books> Named<'_, B> {
     fn may_read_order(&self, id: &str) {
-        let code = crate::payments::memo::normalised(id);
-        let is_named = self.reads.orders.contains(id) || self.reads.codes.contains(&code);
+        let is_named = self.reads.borrow().orders.contains(id);
         assert!(is_named, "{id} is read and was not named");
     }
 }
@@ -69,24 +89,30 @@ impl<B: Books> Books for Named<'_, B> {
 
     fn order(&self, id: &str) -> Result<Option<Order>, B::Error> {
         self.may_read_order(id);
-        self.books.order(id)
+        let order = self.books.order(id)?;
+        if let Some(order) = &order {
+            self.reads.borrow_mut().with_order(order);
+        }
+        Ok(order)
     }
 
-    fn ids_that_read(&self, code: &str) -> Result<Vec<String>, B::Error> {
-        assert!(
-            self.reads.codes.contains(code),
-            "{code} is read and was not named"
-        );
-        self.books.ids_that_read(code)
+    fn found(&self, name: &Lookup) -> Result<Vec<String>, B::Error> {
+        let is_named = self.reads.borrow().lookups.contains(name);
+        assert!(is_named, "{name:?} is read and was not named");
+        let found = self.books.found(name)?;
+        self.reads.borrow_mut().with_found(name, &found);
+        Ok(found)
     }
 
     fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, B::Error> {
         let key = (provider.to_owned(), id.to_owned());
-        assert!(
-            self.reads.payments.contains(&key),
-            "{id} is read and was not named"
-        );
-        self.books.payment(provider, id)
+        let is_named = self.reads.borrow().payments.contains(&key);
+        assert!(is_named, "{id} is read and was not named");
+        let payment = self.books.payment(provider, id)?;
+        if let Some(payment) = &payment {
+            self.reads.borrow_mut().with_payment(payment);
+        }
+        Ok(payment)
     }
 
     fn held(&self, id: HeldId) -> Result<Option<HeldEvent>, B::Error> {
@@ -98,18 +124,22 @@ impl<B: Books> Books for Named<'_, B> {
     }
 
     fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, B::Error> {
-        assert!(self.reads.letters.contains(&id));
+        assert!(self.reads.borrow().letters.contains(&id));
         self.books.letter(id)
     }
 
     fn has_letter(&self, id: LetterId) -> Result<bool, B::Error> {
-        assert!(self.reads.letters.contains(&id));
+        assert!(self.reads.borrow().letters.contains(&id));
         self.books.has_letter(id)
     }
 
     fn knows(&self, key: &DedupKey, expiry_ms: i64) -> Result<bool, B::Error> {
-        assert!(self.reads.keys.contains(key));
+        assert!(self.reads.borrow().keys.contains_key(key));
         self.books.knows(key, expiry_ms)
+    }
+
+    fn salt(&self) -> Salt {
+        self.books.salt()
     }
 
     fn next_number(&self) -> u64 {
@@ -117,17 +147,23 @@ impl<B: Books> Books for Named<'_, B> {
     }
 }
 
-/// What has been decided so far.
+/// The results of the decisions so far.
 #[derive(Default)]
 struct Shop {
     records: Records,
     numbers: u64,
     arrivals: usize,
+    /// The pixel and the id of each arrival.
+    sent: Vec<(String, String)>,
+    /// The text of each arrival.
+    texts: Vec<String>,
     notices: Vec<Notice>,
+    /// How many paid orders were not reported.
+    unreported: i64,
 }
 
 impl Shop {
-    /// Decides a call, which reads no more than it names.
+    /// Decides about a call, and checks that it reads only the records that it names.
     fn decide<'a, D: Decision<'a>>(&mut self, call: &D, now_ms: i64) -> D::Reply {
         let books = Layered {
             below: &Empty,
@@ -136,11 +172,19 @@ impl Shop {
         };
         let named = Named {
             books: &books,
-            reads: call.reads(),
+            reads: RefCell::new(call.reads()),
         };
         let (changes, reply) = call.decide(&named, Times::undoubted(now_ms)).unwrap();
         self.arrivals += changes.arrivals.len();
+        for arrival in &changes.arrivals {
+            let event = std::str::from_utf8(&arrival.event).unwrap();
+            self.texts.push(event.to_owned());
+            let event_id = super::Named::of(event).event_id.into_owned();
+            let pixel_id = arrival.destination.pixel_id.clone();
+            self.sent.push((pixel_id, event_id));
+        }
         self.notices.extend(changes.notices);
+        self.unreported += changes.counts.unreported;
         self.numbers += changes.numbers;
         self.records.extend(changes.records);
         reply
@@ -160,7 +204,7 @@ fn event<'a>(to: &'a To, key: DedupKey, note: &'a Note, json: &'a str) -> Event<
         remember: Remember::Days90,
         destination: to,
         class: Class::Second,
-        pixel: "fired",
+        trace: &TRACE,
         note: Some(note),
         json: json.as_bytes(),
     }
@@ -168,21 +212,20 @@ fn event<'a>(to: &'a To, key: DedupKey, note: &'a Note, json: &'a str) -> Event<
 
 fn receipt(to: &To) -> Receipt {
     Receipt {
-        transfer: Transfer {
-            provider: "sepay",
-            id: "1".to_owned(),
-            amount: 99_000,
-            account: None,
-            reference: None,
-            hint: OrderHint::Memo(Memo {
+        transfer: Transfer::new(
+            "sepay",
+            "1".to_owned(),
+            dong(99_000),
+            OrderHint::Memo(Memo {
                 code: None,
                 content: format!("{ORDER} chuyen tien"),
                 description: String::new(),
             }),
-        },
+        ),
         parked: None,
         pattern: None,
-        destination: Arc::clone(to),
+        renewals: None,
+        destinations: Arc::clone(to).into(),
     }
 }
 
@@ -195,7 +238,7 @@ fn every_call_reads_only_what_it_names_in_advance() {
     let order = Registration::read(&raw, Country::parse("VN")).unwrap();
     let register = Register {
         order: &order,
-        destination: &to,
+        reports: &Arc::clone(&to).into(),
     };
     assert!(shop.decide(&register, 1).is_ok());
 
@@ -287,8 +330,8 @@ fn an_operator_is_told_what_becomes_of_a_paid_orders_event() {
     let to = destination();
     let mut shop = Shop::default();
     let mut order = Order::begin(ORDER, 0);
-    order.receive(99_000, 1);
-    order.reports("Subscribe", "s");
+    order.receive(dong(99_000), 1);
+    order.reports("Subscribe", "s", &to.pixel_id);
     shop.records.orders.insert(ORDER.to_owned(), Some(order));
     let event = json!({
         "event": "Subscribe", "event_time": 1, "event_id": "s", "user": {},
@@ -303,6 +346,7 @@ fn an_operator_is_told_what_becomes_of_a_paid_orders_event() {
         accepted_at_ms: 1,
         destination: to,
         event: RawValue::from_string(event.to_string()).unwrap(),
+        trace: Trace::default(),
     };
     let letters = [7, 8].map(|sequence| (LetterId::new(2, sequence), letter.clone()));
     for (id, letter) in &letters {
@@ -310,7 +354,8 @@ fn an_operator_is_told_what_becomes_of_a_paid_orders_event() {
     }
     shop.decide(&TakeBack(&letter), 3);
     shop.decide(&TakeBack(&letter), 4);
-    shop.decide(&Replay(&letters), 5);
+    // The second letter is the same sale.
+    assert_eq!(shop.decide(&Replay(&letters), 5), 1);
     let order_id = ORDER.to_owned();
     let unreported = Notice::Unreported {
         order_id: order_id.clone(),

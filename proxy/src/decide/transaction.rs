@@ -1,4 +1,4 @@
-//! One decision under way: it reads its own changes.
+//! The reads and changes of one decision. A decision can read its own changes.
 
 use std::borrow::Cow;
 
@@ -6,17 +6,18 @@ use duet_events::EventName;
 
 use super::{
     Arrival, Books, Changes, Class, DeadLetter, DedupKey, HeldEvent, HeldId, Layered, LetterId,
-    Remember, Remembered, To,
+    Lookup, Payment, Remember, Remembered, To, lookup::key_text,
 };
 use crate::{
     clock::Times,
+    history::Trace,
     limits,
     orders::{Held, Order},
     outcome::Outcome,
-    payments::memo::normalised,
+    payments::Name,
 };
 
-/// Reads through the changes of its own decision.
+/// Reads stored data together with the decision's own changes.
 pub(super) struct Transaction<'a, 'b, B: ?Sized> {
     books: &'b B,
     pub(super) now: Times,
@@ -40,16 +41,16 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         }
     }
 
-    /// The order with this id, unless it has expired.
+    /// Returns the order with this id, unless it has expired.
     pub(super) fn order(&self, id: &str) -> Result<Option<Order>, B::Error> {
         let order = self.books().order(id)?;
         Ok(order.filter(|order| !order.is_over(self.now.expiry_ms)))
     }
 
-    /// The orders that read like `code` in a memo.
-    pub(super) fn orders_that_read(&self, code: &str) -> Result<Vec<Order>, B::Error> {
+    /// Returns the orders with this name.
+    pub(super) fn orders_found(&self, name: &Lookup) -> Result<Vec<Order>, B::Error> {
         let mut orders = Vec::new();
-        for id in self.books().ids_that_read(code)? {
+        for id in self.books().found(name)? {
             orders.extend(self.order(&id)?);
         }
         Ok(orders)
@@ -57,30 +58,118 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
 
     pub(super) fn keep(&mut self, order: Order) -> Result<(), B::Error> {
         let id = order.id().to_owned();
-        let code = normalised(&id);
-        if order.is_begun() && !code.is_empty() {
-            let mut ids = self.books().ids_that_read(&code)?;
-            if !ids.contains(&id) {
-                ids.push(id.clone());
-                self.changes.records.codes.insert(code, ids);
-            }
+        let code = Lookup::code(&id);
+        if order.is_begun() && code != Lookup::Code(String::new()) {
+            self.name(code, &id)?;
         }
         self.changes.records.orders.insert(id, Some(order));
         Ok(())
     }
 
-    pub(super) fn forget(&mut self, id: &str) -> Result<(), B::Error> {
-        let code = normalised(id);
-        let mut ids = self.books().ids_that_read(&code)?;
-        if ids.iter().any(|known| known == id) {
-            ids.retain(|known| known != id);
-            self.changes.records.codes.insert(code, ids);
+    /// Removes an order and its names.
+    pub(super) fn forget(&mut self, order: &Order) -> Result<(), B::Error> {
+        let id = order.id();
+        self.unname(Lookup::code(id), id)?;
+        for (provider, code) in order.references() {
+            let [provider, code] = [provider, code].map(Clone::clone);
+            self.unname(Lookup::Reference { provider, code }, id)?;
+        }
+        for event_id in order.withdrawn() {
+            self.unname(Lookup::Withdrawn(event_id.clone()), id)?;
         }
         self.changes.records.orders.insert(id.to_owned(), None);
         Ok(())
     }
 
-    /// Has an event wait for the payment of its order.
+    /// Adds a record to a name.
+    pub(super) fn name(&mut self, name: Lookup, found: &str) -> Result<(), B::Error> {
+        let mut all = self.books().found(&name)?;
+        if all.iter().all(|known| known != found) {
+            all.push(found.to_owned());
+            self.changes.records.lookups.insert(name, all);
+        }
+        Ok(())
+    }
+
+    /// Removes a record from a name.
+    pub(super) fn unname(&mut self, name: Lookup, found: &str) -> Result<(), B::Error> {
+        let mut all = self.books().found(&name)?;
+        if all.iter().any(|known| known == found) {
+            all.retain(|known| known != found);
+            self.changes.records.lookups.insert(name, all);
+        }
+        Ok(())
+    }
+
+    /// Writes a payment, with the other ids under which it may be reported and the names of the order that it waits for.
+    pub(super) fn record(&mut self, payment: Payment) -> Result<(), B::Error> {
+        let key = payment.key();
+        for id in &payment.also {
+            self.name(also(&payment.provider, id), &payment.id)?;
+        }
+        for name in &payment.waits_for {
+            self.name(Lookup::Waiting(name.clone()), &key_text(&key))?;
+        }
+        self.changes.records.payments.insert(key, Some(payment));
+        Ok(())
+    }
+
+    /// Removes the names of the order for which a payment has waited.
+    pub(super) fn waits_no_longer(&mut self, payment: &mut Payment) -> Result<(), B::Error> {
+        let key = key_text(&payment.key());
+        for name in std::mem::take(&mut payment.waits_for) {
+            self.unname(Lookup::Waiting(name), &key)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a payment and its names.
+    pub(super) fn forget_payment(&mut self, mut payment: Payment) -> Result<(), B::Error> {
+        self.waits_no_longer(&mut payment)?;
+        for id in &payment.also {
+            self.unname(also(&payment.provider, id), &payment.id)?;
+        }
+        self.changes.records.payments.insert(payment.key(), None);
+        Ok(())
+    }
+
+    /// Returns the payment that its provider reports under this id.
+    pub(super) fn payment_told(
+        &self,
+        provider: &str,
+        id: &str,
+    ) -> Result<Option<Payment>, B::Error> {
+        let known = self.books().payment(provider, id)?;
+        if known.is_some() {
+            return Ok(known);
+        }
+        for id in self.books().found(&also(provider, id))? {
+            if let Some(payment) = self.books().payment(provider, &id)? {
+                return Ok(Some(payment));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the order with this name if it can be paid.
+    pub(super) fn order_named(&self, name: &Name) -> Result<Option<Order>, B::Error> {
+        let id = match name {
+            Name::Order(id) => Some(id.clone()),
+            Name::Reference { provider, code } => {
+                let [provider, code] = [provider, code].map(Clone::clone);
+                let found = self.orders_found(&Lookup::Reference { provider, code })?;
+                found.first().map(|order| order.id().to_owned())
+            }
+            Name::Transfer { provider, id } => {
+                let payment = self.payment_told(provider, id)?;
+                payment.and_then(|payment| payment.order_id)
+            }
+        };
+        let order = id.map(|id| self.order(&id)).transpose()?.flatten();
+        Ok(order.filter(Order::is_begun))
+    }
+
+    /// Holds an event until its order is paid.
     pub(super) fn hold(
         &mut self,
         order: &mut Order,
@@ -91,6 +180,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         let sequence = self.number();
         let until_ms = self.now.stamp_ms + limits::HOLD_MS;
         let id = HeldId { until_ms, sequence };
+        let pixel_id = Some(event.destination.pixel_id.clone());
         self.changes.records.held.insert(id, Some(event));
         self.changes.counts.held += 1;
         order.hold(Held {
@@ -98,10 +188,11 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
             until_ms,
             sequence,
             is_derived: order.derives(name, event_id),
+            pixel_id,
         });
     }
 
-    /// Takes out an event that is held.
+    /// Removes a held event and returns it.
     pub(super) fn release(&mut self, id: HeldId) -> Result<Option<HeldEvent>, B::Error> {
         let held = self.books().held(id)?;
         if held.is_some() {
@@ -111,7 +202,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(held)
     }
 
-    /// Ends an event that was held.
+    /// Turns a held event into a dead letter.
     pub(super) fn bury(&mut self, outcome: &Outcome, sequence: u64, held: HeldEvent) {
         let letter = DeadLetter {
             outcome: outcome.label().to_owned(),
@@ -122,13 +213,16 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
             accepted_at_ms: held.held_at_ms,
             destination: held.destination,
             event: held.event,
+            trace: held.trace,
         };
         let id = LetterId::new(self.now.stamp_ms, sequence);
+        let end = letter.end(&self.books.salt());
+        self.changes.records.ends.insert(id, end);
         self.changes.records.letters.insert(id, Some(letter));
         self.changes.counts.ended(outcome.label(), 1);
     }
 
-    /// Whether an event with this key was accepted before and is still remembered.
+    /// Returns whether an event with this key was accepted before and is still remembered.
     pub(super) fn knows(&self, key: &DedupKey) -> Result<bool, B::Error> {
         self.books().knows(key, self.now.expiry_ms)
     }
@@ -139,12 +233,19 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         self.changes.records.keys.insert(key, known);
     }
 
-    /// Has an event join its lane.
-    pub(super) fn deliver(&mut self, to: &To, class: Class, event: impl Into<Cow<'a, [u8]>>) {
+    /// Adds an event to its lane.
+    pub(super) fn deliver(
+        &mut self,
+        to: &To,
+        class: Class,
+        event: impl Into<Cow<'a, [u8]>>,
+        trace: Trace,
+    ) {
         self.changes.arrivals.push(Arrival {
             destination: To::clone(to),
             class,
             event: event.into(),
+            trace,
         });
     }
 
@@ -152,5 +253,12 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         let number = self.books().next_number();
         self.changes.numbers += 1;
         number
+    }
+}
+
+pub(super) fn also(provider: &str, id: &str) -> Lookup {
+    Lookup::Also {
+        provider: provider.to_owned(),
+        id: id.to_owned(),
     }
 }

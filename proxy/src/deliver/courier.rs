@@ -1,9 +1,10 @@
-//! Decides what is sent of one destination, and what follows from TikTok's replies. A state machine without I/O: the
-//! time, random numbers, events and replies come in as arguments; requests, settlements and waiting go out as values.
+//! Decides which events of one destination are sent, and what follows from TikTok's replies. A courier is a state machine
+//! without I/O. Its inputs are the time, random numbers, events and replies. Its outputs are requests, settlements and waiting
+//! times.
 //!
-//! Whoever drives it calls [`Courier::next`] and does what that returns: starts a request, writes a settlement and
-//! confirms it with [`Courier::settled`], or waits. Every reply goes to [`Courier::answered`], after which it calls
-//! [`Courier::next`] again. When the store fails, it calls [`Courier::rewind`].
+//! The driver calls [`Courier::next`] and does what the result says: it starts a request, writes a settlement and confirms it
+//! with [`Courier::settled`], or waits. The driver gives every reply to [`Courier::answered`], and then calls [`Courier::next`]
+//! again. If the store fails, the driver calls [`Courier::rewind`].
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     decide::Class,
+    history::Sent,
     limits,
     outcome::Outcome,
     queue::Limits,
@@ -24,55 +26,58 @@ use crate::{
     tiktok::{Reply, Verdict},
 };
 
-/// How often a batch may meet trouble while others get through before it is divided, in case one event is to blame.
+/// How often a batch can fail while other batches succeed. After that the batch is divided, because one event may be the cause.
 const SUSPICIOUS_TROUBLES: u32 = 8;
 
-/// How often a part of such a batch may meet trouble.
+/// How often a part of such a batch can fail.
 const PART_TROUBLES: u32 = 2;
 
-/// The events of one destination that wait, as a courier sees them.
+/// The pending events of one destination, for a courier.
 pub trait Claims {
     /// A claimed event.
     type Event;
-    /// The store's failure.
+    /// The error type of the store.
     type Error;
 
-    /// Returns the next events of a class in order, within `limits`; none when none waits.
+    /// Returns the next events of a class, in order and within `limits`. Returns no events if none is pending.
     ///
     /// # Errors
-    /// When the store refuses; then [`Courier::rewind`] is due.
+    /// An error if the store fails. The caller must then call [`Courier::rewind`].
     fn claim(&mut self, class: Class, limits: Limits) -> Result<Vec<Self::Event>, Self::Error>;
 
-    /// Returns whether an event of this class waits that is not claimed. About `bytes` may be read to find out.
+    /// Returns whether an unclaimed event of this class is pending. Can read about `bytes` bytes to find out.
     ///
     /// # Errors
-    /// As [`Claims::claim`].
+    /// The same as those of [`Claims::claim`].
     fn any(&mut self, class: Class, bytes: usize) -> Result<bool, Self::Error>;
+
+    /// Returns whether an event was withdrawn. Such an event must not be sent for the first time.
+    fn is_withdrawn(&self, event: &Self::Event) -> bool;
 
     /// Returns when an event was accepted, in Unix milliseconds.
     fn accepted_at_ms(event: &Self::Event) -> i64;
 }
 
-/// Claims the events of one destination, sends them, and settles what became of them. Each event that it has claimed is
-/// in hand, under way or being settled.
+/// Claims the events of one destination, sends them, and settles them. Each claimed event is in hand, in a request, or being
+/// settled.
 #[derive(Debug)]
 pub struct Courier<E> {
     pace: Pace,
     size: Size,
-    /// Claimed, not under way and without an outcome.
+    /// Claimed events that are not in a request and have no outcome.
     in_hand: Hand<E>,
     under_way: BTreeMap<RequestId, (Load<E>, Ticket)>,
     /// How many requests have been started.
     started: u64,
-    /// Have an outcome that is not on disk, in the order in which they got it.
+    /// Events whose outcome is not on disk yet, in the order in which they ended.
     to_settle: VecDeque<Settlement<E>>,
-    /// The settlement that was returned last and is not confirmed.
+    /// The settlement that was returned last and is not confirmed yet.
     settling: Option<Settlement<E>>,
-    /// The class of a request whose events TikTok took, until it is known whether more of that class waits.
+    /// The class of a request that TikTok accepted, until it is known whether more events of this class are pending.
     grows: Option<Class>,
-    /// How many requests have been taken.
+    /// How many requests have succeeded.
     taken: u64,
-    /// Whether the places that refusals name are believed.
+    /// Whether the courier trusts the positions of events that TikTok's refusals name.
     hints: bool,
 }
 
@@ -80,61 +85,63 @@ pub struct Courier<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(u64);
 
-/// What is to be done next.
+/// The next action of the driver.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Do<'a, E> {
     /// Send these events in one request. Its reply goes to [`Courier::answered`].
     Send {
         /// The request.
         request: RequestId,
-        /// At least one, all of one class.
+        /// At least one event. All events have the same class.
         events: &'a [E],
     },
-    /// Write that these events have come to this end. [`Courier::settled`] confirms that it is on disk; until then,
-    /// [`Courier::next`] returns the same.
+    /// Store the outcome of these events. [`Courier::settled`] confirms that it is on disk. Until then, [`Courier::next`]
+    /// returns the same settlement.
     Settle {
-        /// At least one, all of one class.
+        /// At least one event. All events have the same class.
         events: &'a [E],
-        /// Their end.
+        /// The outcome of these events.
         outcome: &'a Outcome,
+        /// How the events were sent.
+        sent: Sent,
     },
     /// Wait. A reply may come earlier.
     Wait(Wait),
 }
 
-/// When [`Courier::next`] has something to do again, unless a reply comes earlier.
+/// When the driver must call [`Courier::next`] again, unless a reply arrives earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// When an event arrives, or at this time.
     Arrival(Option<Instant>),
-    /// At this time, whatever arrives.
+    /// At this time. Does not end earlier if an event arrives.
     Until(Instant),
-    /// After a reply: as many requests are under way as may be.
+    /// After a reply, because no more requests are allowed at the same time.
     Reply,
 }
 
-/// What a reply shows about the way to TikTok.
+/// What a reply shows about the connection to TikTok.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Requests are read.
+    /// TikTok processes requests.
     Open {
-        /// TikTok has taken an event that it had named as the one at fault; its hints are not used any more.
+        /// TikTok accepted an event that it had named as the faulty one. Its hints are no longer used.
         misnamed: bool,
     },
-    /// TikTok refuses the token or its right to the pixel.
+    /// TikTok refuses the token, or the token's right to the pixel.
     Barred {
-        /// TikTok's words.
+        /// TikTok's answer.
         verdict: Verdict,
-        /// How long nothing is sent, where this reply is the first to say so.
+        /// How long nothing is sent. `None` if an earlier reply has already caused the pause.
         pause: Option<Duration>,
     },
-    /// Requests have to be sent again, more slowly.
+    /// The requests must be sent again, more slowly.
     Slow {
         /// How many events the request had.
         events: usize,
-        /// How often they were sent.
+        /// How often the events have been sent.
         attempts: u32,
-        /// How long nothing is sent, where this reply is the first to say so.
+        /// How long nothing is sent. `None` if an earlier reply has already caused the pause.
         pause: Option<Duration>,
     },
 }
@@ -143,11 +150,12 @@ pub enum Way {
 struct Settlement<E> {
     events: Vec<E>,
     outcome: Outcome,
-    /// The class whose requests may become larger when this is on disk.
+    sent: Sent,
+    /// The class whose requests can become larger after this settlement is on disk.
     grows: Option<Class>,
 }
 
-/// [`Do`] with its events still outside of the courier.
+/// A [`Do`] that still owns its events.
 enum Step<E> {
     Send(Load<E>),
     Settle(Settlement<E>),
@@ -155,7 +163,7 @@ enum Step<E> {
 }
 
 impl<E> Courier<E> {
-    /// A courier with no more than `parallel` requests under way, each within `limits`.
+    /// Returns a courier that has at most `parallel` requests open, each within `limits`.
     pub fn new(limits: Limits, parallel: usize) -> Self {
         Self {
             pace: Pace::new(parallel),
@@ -171,11 +179,12 @@ impl<E> Courier<E> {
         }
     }
 
-    /// Returns what is to be done at `now`. `expiry_ms` is the time by which events expire, in Unix milliseconds.
-    /// `allowance` takes one from the requests that all couriers may start, or says when there is one to take.
+    /// Returns the next action at `now`. `expiry_ms` is the time by which events expire, in Unix milliseconds. `allowance`
+    /// takes one of the requests that all couriers together are allowed to start. If none is left, it returns when the next one
+    /// is allowed.
     ///
     /// # Errors
-    /// Those of `lane`; then [`Courier::rewind`] is due.
+    /// The errors of `lane`. The caller must then call [`Courier::rewind`].
     pub fn next<L: Claims<Event = E>>(
         &mut self,
         now: Instant,
@@ -195,21 +204,29 @@ impl<E> Courier<E> {
             }
             Step::Settle(settlement) => {
                 let Settlement {
-                    events, outcome, ..
+                    events,
+                    outcome,
+                    sent,
+                    ..
                 } = self.settling.insert(settlement);
-                Do::Settle { events, outcome }
+                let sent = *sent;
+                Do::Settle {
+                    events,
+                    outcome,
+                    sent,
+                }
             }
             Step::Wait(wait) => Do::Wait(wait),
         })
     }
 
-    /// Confirms that the settlement which [`Courier::next`] returned last is on disk.
+    /// Confirms that the settlement that [`Courier::next`] returned last is on disk.
     pub fn settled(&mut self) {
         self.grows = self.settling.take().and_then(|settled| settled.grows);
     }
 
-    /// Takes TikTok's reply to a request. `chance` returns random numbers from 0 to 1. Returns nothing where the
-    /// request was started before [`Courier::rewind`]: its events are claimed again, and sent again.
+    /// Applies TikTok's reply to a request. `chance` returns random numbers from 0 to 1. Returns `None` if the request was
+    /// started before [`Courier::rewind`]: the events of such a request are claimed and sent again.
     pub fn answered(
         &mut self,
         request: RequestId,
@@ -247,7 +264,9 @@ impl<E> Courier<E> {
                 let is_delivered = !outcome.is_dead();
                 misnamed = load.named && is_delivered;
                 self.hints &= !misnamed;
-                self.ends(load.events, outcome, is_delivered.then_some(load.class));
+                let grows = is_delivered.then_some(load.class);
+                let sent = load.sent();
+                self.ends(load.events, outcome, sent, grows);
             }
             Next::Apart { refused, others } => {
                 self.got_through(ticket, now);
@@ -261,8 +280,8 @@ impl<E> Courier<E> {
         Some(Way::Open { misnamed })
     }
 
-    /// Gives up every claim after the store has failed: what was claimed and is not settled on disk has to be claimed
-    /// again. Replies to requests that are under way are ignored.
+    /// Gives up every claim after a failure of the store. Events that were claimed but not settled on disk must be claimed
+    /// again. Replies to open requests are ignored.
     pub fn rewind(&mut self) {
         self.in_hand.clear();
         self.under_way.clear();
@@ -293,8 +312,15 @@ impl<E> Courier<E> {
         };
         let oldest_ms = expiry_ms - limits::DELIVERY_MS;
         let is_old = |event: &mut E| L::accepted_at_ms(event) < oldest_ms;
-        let expired: Vec<_> = load.events.extract_if(.., is_old).collect();
-        if expired.is_empty() {
+        let mut ended: Vec<_> = load.events.extract_if(.., is_old).collect();
+        let mut outcome = Outcome::Expired;
+        // An event that was sent before may have reached TikTok.
+        if ended.is_empty() && load.attempts == 0 {
+            let is_withdrawn = |event: &mut E| lane.is_withdrawn(event);
+            ended.extend(load.events.extract_if(.., is_withdrawn));
+            outcome = Outcome::Withdrawn;
+        }
+        if ended.is_empty() {
             return Ok(match allowance() {
                 Ok(()) => Step::Send(load),
                 Err(until) => {
@@ -303,12 +329,17 @@ impl<E> Courier<E> {
                 }
             });
         }
+        let sent = Sent {
+            batch: 0,
+            ..load.sent()
+        };
         if !load.events.is_empty() {
             self.in_hand.put_first(load);
         }
         Ok(Step::Settle(Settlement {
-            events: expired,
-            outcome: Outcome::Expired,
+            events: ended,
+            outcome,
+            sent,
             grows: None,
         }))
     }
@@ -322,7 +353,7 @@ impl<E> Courier<E> {
         Ok(())
     }
 
-    /// Of the class whose turn it is, what is due, or else what has not been sent yet.
+    /// Returns the next batch of the class whose turn it is: a batch that is due, or else new events.
     fn next_load<L: Claims<Event = E>>(
         &mut self,
         now: Instant,
@@ -350,38 +381,40 @@ impl<E> Courier<E> {
     fn got_through(&mut self, ticket: Ticket, now: Instant) {
         self.taken += 1;
         if self.pace.answered(ticket) {
-            // TikTok is back: what waits for its next attempt need not wait longer, unless it is what fails.
+            // TikTok accepts requests again. Batches that wait for their next attempt can go now, except a batch that may
+            // itself be the cause.
             self.in_hand.hurry(SUSPICIOUS_TROUBLES, now);
         }
     }
 
-    fn ends(&mut self, events: Vec<E>, outcome: Outcome, grows: Option<Class>) {
+    fn ends(&mut self, events: Vec<E>, outcome: Outcome, sent: Sent, grows: Option<Class>) {
         self.to_settle.push_back(Settlement {
             events,
             outcome,
+            sent,
             grows,
         });
     }
 
     fn ends_apart(&mut self, load: Load<E>, refused: &[(usize, Verdict)], others: Outcome) {
-        let mut taken = Vec::new();
+        let (mut taken, sent) = (Vec::new(), load.sent());
         for (index, event) in load.events.into_iter().enumerate() {
             match refused.iter().find(|(refused, _)| *refused == index) {
                 Some((_, verdict)) => {
-                    self.ends(vec![event], Outcome::Refused(verdict.clone()), None);
+                    self.ends(vec![event], Outcome::Refused(verdict.clone()), sent, None);
                 }
                 None => taken.push(event),
             }
         }
         if !taken.is_empty() {
-            self.ends(taken, others, None);
+            self.ends(taken, others, sent, None);
         }
         if let Some(last) = self.to_settle.back_mut() {
             last.grows = Some(load.class);
         }
     }
 
-    /// Divides a batch, and sends the parts before anything else.
+    /// Divides a batch, and sends its parts before any other batch.
     fn narrow(&mut self, load: Load<E>, suspect: Option<usize>, now: Instant) {
         self.size.fall_back();
         let [first, second] = load.divide(suspect, now, self.taken);
@@ -400,7 +433,7 @@ impl<E> Courier<E> {
         let others_get_through = self.taken > load.since;
         let is_suspicious = load.troubles >= SUSPICIOUS_TROUBLES && others_get_through;
         if is_suspicious && load.events.len() > 1 {
-            // Either part may be what fails; it goes behind others, and is soon divided again.
+            // Either part may be the cause of the failures. The parts are sent after other batches, and are soon divided again.
             for mut part in load.divide(None, now, self.taken) {
                 part.troubles = SUSPICIOUS_TROUBLES - PART_TROUBLES;
                 self.in_hand.put_last(part);
@@ -408,7 +441,7 @@ impl<E> Courier<E> {
             return;
         }
         load.due = now + backoff(load.troubles, chance);
-        // It may have been too much at once.
+        // The request may have been too large.
         for piece in load.cut(self.size.limits().events) {
             self.in_hand.put_last(piece);
         }

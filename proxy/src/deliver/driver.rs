@@ -1,4 +1,5 @@
-//! Drives a courier: gives it the time, random numbers, a lane's events and TikTok's replies, and does what it returns.
+//! Drives a courier: passes the time, random numbers, the events of a lane and TikTok's replies to it, and does what it
+//! returns.
 
 use std::{
     future::{self, Future},
@@ -15,36 +16,39 @@ use super::{
 };
 use crate::{
     decide::Class,
+    history::Sent,
     metrics::Metrics,
     outcome::Outcome,
-    queue::{self, Claimed, Lane, Limits},
-    tiktok::{Reply, body},
+    queue::{self, Claimed, Lane, Limits, When},
+    tiktok::{Reply, Trouble, body},
 };
 
-/// How long to wait after the store itself has failed.
+/// How long the driver waits after a failure of the store.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// A courier on its lane, and its requests.
+/// A courier, its lane and its requests.
 pub(super) struct Driver {
     courier: Courier<Claimed>,
     lane: Lane,
     link: Arc<Link>,
     under_way: JoinSet<Answer>,
+    /// Whether a missing token of the pixel has already been logged.
+    has_warned: bool,
 }
 
 struct Answer {
     request: RequestId,
-    /// How many the request had.
+    /// How many events the request had.
     events: usize,
     reply: Reply,
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Events came to an end, or closer to it.
+    /// Events were settled or sent.
     Worked,
-    /// Nothing is under way, and nothing can be done before this.
+    /// No request is open, and there is nothing to do before this time.
     Idle(Wait),
 }
 
@@ -55,16 +59,17 @@ impl Driver {
             lane,
             link,
             under_way: JoinSet::new(),
+            has_warned: false,
         }
     }
 
-    /// Does what can be done at once, and takes one reply where any is due. After the store has failed, everything that
-    /// was claimed is claimed again, a while later.
+    /// Does everything that can be done at once, and waits for one reply if one is expected. If the store fails, all claims are
+    /// given up, and their events are claimed again after a pause.
     pub(super) async fn step(&mut self) -> Step {
         match self.work().await {
             Ok(did) => did,
             Err(error) => {
-                tracing::error!(error = ?error, "the store failed under delivery");
+                tracing::error!(error = ?error, "the store failed during delivery; delivery is retried");
                 self.under_way = JoinSet::new();
                 self.courier.rewind();
                 self.lane.rewind();
@@ -73,7 +78,7 @@ impl Driver {
         }
     }
 
-    /// Returns when there is something to do after a step.
+    /// Waits until there is something to do after a step.
     pub(super) async fn pause(&self, after: Step) {
         if let Step::Idle(until) = after {
             wait(&self.lane, until).await;
@@ -85,13 +90,18 @@ impl Driver {
         let oldest_ms = self.lane.oldest_ms(self.link.limits)?;
         let destination = self.lane.destination();
         self.link.health.waiting_since(destination, oldest_ms);
+        let has_token = self.link.token(&destination.pixel_id).is_some();
+        if oldest_ms.is_some() && !has_token && !self.has_warned {
+            report::without_token(destination);
+        }
+        self.has_warned = !has_token;
         if self.under_way.is_empty() {
             return Ok(Step::Idle(until));
         }
         tokio::select! {
             answer = self.under_way.join_next() => match answer {
                 Some(Ok(answer)) => self.answered(answer),
-                // The task that sent it is gone; its events are claimed again.
+                // The task that sent the request has ended. Its events are claimed again.
                 Some(Err(_)) => return Err(queue::Error::Stopped),
                 None => {}
             },
@@ -102,19 +112,23 @@ impl Driver {
 
     async fn start_and_settle(&mut self) -> Result<Wait, queue::Error> {
         loop {
+            self.lane.read_ahead(self.link.limits).await?;
             let now = Instant::now();
             let expiry_ms = self.lane.clock().times().expiry_ms;
             let (lane, link) = (&mut self.lane, &*self.link);
-            match self
-                .courier
-                .next(now, expiry_ms, lane, || link.allowance(now))?
-            {
+            let destination = Arc::clone(lane.destination());
+            let allowance = || link.allowance(&destination.pixel_id, now);
+            match self.courier.next(now, expiry_ms, lane, allowance)? {
                 Do::Send { request, events } => {
                     let answer = send(lane, link, request, events);
                     self.under_way.spawn(answer);
                 }
-                Do::Settle { events, outcome } => {
-                    settle(lane, &link.metrics, events, outcome).await?;
+                Do::Settle {
+                    events,
+                    outcome,
+                    sent,
+                } => {
+                    settle(lane, &link.metrics, events, (outcome, sent)).await?;
                     self.courier.settled();
                 }
                 Do::Wait(until) => return Ok(until),
@@ -128,7 +142,11 @@ impl Driver {
             events,
             reply,
         } = answer;
-        self.link.metrics.answered(reply.code());
+        let destination = self.lane.destination();
+        self.link
+            .metrics
+            .answered(&destination.pixel_id, reply.code());
+        self.link.health.answered(destination, reply.code());
         tracing::debug!(events, reply = ?reply, "TikTok answered");
         let way = self
             .courier
@@ -154,9 +172,14 @@ fn send(
     let events = events.len();
     link.metrics.sending(events);
     let (client, clock) = (link.client.clone(), lane.clock().clone());
+    let token = link.token(&destination.pixel_id);
     async move {
-        let (reply, date_ms) = client.track(body).await;
-        // A gateway's page without a verdict may come from anywhere, and so may its time.
+        let (reply, date_ms) = match token {
+            Some(token) => client.track(&token, body).await,
+            // Without a token, no request is allowed.
+            None => (Reply::Unreachable(Trouble::Connection(String::new())), None),
+        };
+        // An HTML page of a gateway has no verdict and can come from any server. Its `Date` is therefore not used.
         if let (Some(_), Some(date_ms)) = (reply.code(), date_ms) {
             clock.dated(date_ms);
         }
@@ -172,12 +195,15 @@ async fn settle(
     lane: &mut Lane,
     metrics: &Metrics,
     events: &[Claimed],
-    outcome: &Outcome,
+    (outcome, sent): (&Outcome, Sent),
 ) -> Result<(), queue::Error> {
     let now_ms = lane.clock().stamp_ms();
-    lane.settle(events, outcome, now_ms).await?;
-    let test_event_code = lane.destination().test_event_code.as_deref();
-    report::settled(metrics, events, outcome, now_ms, test_event_code);
+    let when = When {
+        at_ms: now_ms,
+        sent,
+    };
+    lane.settle(events, outcome, when).await?;
+    report::settled(metrics, events, outcome, now_ms, lane.destination());
     Ok(())
 }
 
@@ -205,12 +231,16 @@ impl Claims for Lane {
         Lane::any(self, class, bytes)
     }
 
+    fn is_withdrawn(&self, event: &Claimed) -> bool {
+        Lane::is_withdrawn(self, event)
+    }
+
     fn accepted_at_ms(event: &Claimed) -> i64 {
         event.accepted_at_ms()
     }
 }
 
-/// From 0 to 1.
+/// Returns a random number from 0 to 1.
 fn random_share() -> f64 {
     f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! What a courier has claimed and does not send at this moment, and what it sends next.
+//! Keeps the claimed events that are not in a request, and decides which are sent next.
 
 use std::{
     collections::VecDeque,
@@ -7,30 +7,31 @@ use std::{
 };
 
 use super::pace::{LONGEST_TROUBLE, doubled};
-use crate::decide::Class;
+use crate::{decide::Class, history::Sent};
 
-/// How many requests of the first class may go before one of the second, where that waits: nothing may expire behind
-/// conversions without end.
+/// How many requests of the first class can go before one request of the second class. Otherwise an endless stream of
+/// conversions could make second-class events expire.
 const FIRST_IN_A_ROW: u32 = 9;
-/// How many requests may go before a batch that has met trouble is tried again, where others wait: it may be what fails.
+/// How many requests can go before a failed batch is tried again while other events are pending. The batch may be the cause of
+/// the failure.
 const UNTROUBLED_IN_A_ROW: u32 = 3;
-/// How many times as many batches may be in hand where some have met trouble.
+/// How many times more batches can be in hand if some of them have failed.
 const TROUBLED_ROOM: usize = 4;
 
-/// A batch and its history.
+/// A batch of events and its history.
 #[derive(Debug)]
 pub(super) struct Load<E> {
-    /// At least one.
+    /// At least one event.
     pub(super) events: Vec<E>,
     pub(super) class: Class,
-    /// How often it was sent, how often that met trouble, and how often a code that senders read differently.
+    /// How often the batch was sent, how often that failed, and how often TikTok answered with a code whose meaning is unclear.
     pub(super) attempts: u32,
     pub(super) troubles: u32,
     pub(super) unclear: u32,
     pub(super) due: Instant,
-    /// How many requests had been taken when it was first sent.
+    /// How many requests had succeeded when the batch was first sent.
     pub(super) since: u64,
-    /// It is one event, which a refusal named.
+    /// Whether the batch is one event that a refusal named.
     pub(super) named: bool,
 }
 
@@ -48,7 +49,15 @@ impl<E> Load<E> {
         }
     }
 
-    /// Cuts it into pieces of at most `most` events, each with the history of the whole.
+    /// Returns how the batch was sent.
+    pub(super) fn sent(&self) -> Sent {
+        Sent {
+            attempts: self.attempts,
+            batch: u32::try_from(self.events.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Cuts the batch into pieces of at most `most` events. Each piece keeps the history of the batch.
     pub(super) fn cut(mut self, most: usize) -> Vec<Self> {
         let most = most.max(1);
         let mut pieces = Vec::new();
@@ -61,8 +70,8 @@ impl<E> Load<E> {
         pieces
     }
 
-    /// Divides two events or more: into the one that a refusal names and the others, or else into halves. The parts
-    /// are due at `due` and have no history.
+    /// Divides a batch of at least two events. If a refusal names an event, the parts are this event and the other events.
+    /// Otherwise the parts are halves. The parts are due at `due` and have no history.
     pub(super) fn divide(mut self, named: Option<usize>, due: Instant, since: u64) -> [Self; 2] {
         let named = named.filter(|index| *index < self.events.len());
         let first = if let Some(index) = named {
@@ -80,21 +89,21 @@ impl<E> Load<E> {
     }
 }
 
-/// How long a batch waits after its trouble of this number, which `share` (0 to 1) chooses. No longer than the lane
-/// itself would: once TikTok is back, everything moves as soon as the lane does.
+/// Returns how long a batch waits after its failure of this number. `share` (0 to 1) selects the time. The time is never longer
+/// than the pause of the lane, so that all batches go on together with the lane.
 pub(super) fn backoff(troubles: u32, share: f64) -> Duration {
     doubled(Duration::from_secs(1), troubles, LONGEST_TROUBLE).mul_f64(share.clamp(0.0, 1.0))
 }
 
-/// The batches in hand, and whose turn it is.
+/// The batches in hand, and the class whose turn it is.
 #[derive(Debug)]
 pub(super) struct Hand<E> {
     loads: VecDeque<Load<E>>,
     /// The most batches of one class.
     room: usize,
-    /// How many requests of the first class went since the last of the second.
+    /// How many requests of the first class were sent since the last one of the second class.
     first_in_a_row: u32,
-    /// How many requests went since the last batch that had met trouble.
+    /// How many requests were sent since the last batch that had failed before.
     untroubled_in_a_row: u32,
 }
 
@@ -108,7 +117,7 @@ impl<E> Hand<E> {
         }
     }
 
-    /// The classes in the order in which they may send next.
+    /// Returns the classes in the order in which they can send next.
     pub(super) fn turns(&self) -> [Class; 2] {
         if self.first_in_a_row < FIRST_IN_A_ROW {
             [Class::First, Class::Second]
@@ -117,7 +126,7 @@ impl<E> Hand<E> {
         }
     }
 
-    /// Notes that this batch goes out.
+    /// Records that this batch is being sent.
     pub(super) fn sends(&mut self, load: &Load<E>) {
         self.first_in_a_row = match load.class {
             Class::First => self.first_in_a_row.saturating_add(1),
@@ -130,17 +139,17 @@ impl<E> Hand<E> {
         };
     }
 
-    /// Whether a batch that has met trouble goes before those that have not.
+    /// Returns whether a batch that has failed before goes first.
     pub(super) fn is_troubleds_turn(&self) -> bool {
         self.untroubled_in_a_row >= UNTROUBLED_IN_A_ROW
     }
 
-    /// Takes out the first batch of this class that is due and has met no trouble.
+    /// Removes and returns the first batch of this class that is due and has not failed.
     pub(super) fn due(&mut self, class: Class, now: Instant) -> Option<Load<E>> {
         self.take(|load| load.class == class && load.due <= now && load.troubles == 0)
     }
 
-    /// Takes out the first batch of this class that is due and has met trouble.
+    /// Removes and returns the first batch of this class that is due and has failed.
     pub(super) fn troubled_due(&mut self, class: Class, now: Instant) -> Option<Load<E>> {
         self.take(|load| load.class == class && load.due <= now && load.troubles > 0)
     }
@@ -150,20 +159,20 @@ impl<E> Hand<E> {
         self.loads.remove(at)
     }
 
-    /// When the next batch is due.
+    /// Returns when the next batch is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.loads.iter().map(|load| load.due).min()
     }
 
-    /// Whether another batch of this class may be claimed: what failed is held in memory until it is sent again, and
-    /// must not become much.
+    /// Returns whether another batch of this class can be claimed. Failed batches stay in memory until they are sent again, so
+    /// their number is limited.
     pub(super) fn has_room(&self, class: Class) -> bool {
         let of_class = || self.loads.iter().filter(|load| load.class == class);
         let untroubled = of_class().filter(|load| load.troubles == 0);
         untroubled.count() < self.room && of_class().count() < TROUBLED_ROOM * self.room
     }
 
-    /// Before anything else of its class.
+    /// Puts a batch before all other batches of its class.
     pub(super) fn put_first(&mut self, load: Load<E>) {
         self.loads.push_front(load);
     }
@@ -172,7 +181,7 @@ impl<E> Hand<E> {
         self.loads.push_back(load);
     }
 
-    /// Makes every batch due that has met trouble less often than `times`.
+    /// Makes every batch due that has failed fewer times than `times`.
     pub(super) fn hurry(&mut self, times: u32, now: Instant) {
         for load in &mut self.loads {
             if load.troubles < times {

@@ -1,8 +1,8 @@
-//! How fast one lane sends: several requests at once while all is well, one at a time and with pauses while
-//! it is not. Pure: the time and a random number come in as arguments.
+//! Decides how fast one lane sends. It sends several requests at once while they succeed. After a failure it sends one request
+//! at a time, with pauses. The decision is pure: the time and a random number are arguments.
 //!
-//! One promise holds whatever happens in whatever order: the next request is due at most 30 s after the last one
-//! started or failed, and at least 60 s and at most 75 s after TikTok asked for fewer.
+//! One promise always holds. The next request is due at most 30 s after the last one started or failed. If TikTok asked for
+//! fewer requests, the next one is due after at least 60 s and at most 75 s.
 
 use std::{
     mem,
@@ -11,14 +11,14 @@ use std::{
 
 use crate::retry::Slow;
 
-/// The longest pause after trouble.
+/// The longest pause after a failure.
 pub(super) const LONGEST_TROUBLE: Duration = Duration::from_secs(30);
-/// The longest pause while TikTok refuses the token: an operator who has mended it wants to see so.
+/// The longest pause while TikTok refuses the token. It is short, so that an operator soon sees whether a new token works.
 const LONGEST_BAR: Duration = Duration::from_secs(30);
 /// The shortest and the longest pause after TikTok asked for fewer requests.
 const SHORTEST_THROTTLE: Duration = Duration::from_mins(1);
 const LONGEST_THROTTLE: Duration = Duration::from_secs(75);
-/// The time between two requests after throttling: where it starts, and how far it grows.
+/// The shortest and the longest time between two requests after TikTok asked for fewer.
 const FIRST_GAP: Duration = Duration::from_millis(500);
 const LONGEST_GAP: Duration = Duration::from_secs(30);
 
@@ -27,40 +27,41 @@ const LONGEST_GAP: Duration = Duration::from_secs(30);
 pub(super) struct Pace {
     /// The most requests at once.
     parallel: usize,
-    /// How many are allowed at the moment.
+    /// How many requests at once are allowed at the moment.
     window: usize,
     trouble: Cause,
     bar: Cause,
     throttle: Cause,
     resume_at: Option<Instant>,
-    /// The time to be left between two requests, and when the last one started.
+    /// The minimum time between two requests, and when the last request started.
     gap: Duration,
     started_at: Option<Instant>,
     /// Counts pauses.
     epoch: u64,
 }
 
-/// One reason for pauses. Each counts for itself.
+/// One reason for pauses. Each reason has its own count.
 #[derive(Debug, Default)]
 struct Cause {
-    /// Pauses since the last answer that was none.
+    /// How many pauses there were since the last successful answer.
     pauses: u32,
-    /// Its last pause: what was sent before says nothing new when it fails for the same reason.
+    /// The number of its last pause. A request that was sent before that pause gives no new information if it fails for the
+    /// same reason.
     epoch: u64,
 }
 
-/// Whether a request may start.
+/// Whether a request can start.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Now.
+    /// A request can start now.
     Go,
-    /// After this time.
+    /// A request can start after this time.
     Wait(Duration),
-    /// When one that is under way has ended.
+    /// A request can start after an open request has ended.
     Full,
 }
 
-/// When a request was started, in pauses.
+/// When a request was started, counted in pauses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket(u64);
 
@@ -97,7 +98,7 @@ impl Pace {
         Ticket(self.epoch)
     }
 
-    /// TikTok is there and takes requests: a little faster. Says whether this ended a time of pauses.
+    /// Applies a successful answer, which makes the lane a little faster. Returns whether the answer ended a series of pauses.
     pub(super) fn answered(&mut self, ticket: Ticket) -> bool {
         if ticket.0 != self.epoch {
             return false;
@@ -112,9 +113,9 @@ impl Pace {
         recovered.contains(&true)
     }
 
-    /// A request has to be sent again: pauses for a random time, which `share` (0 to 1) chooses, and goes on
-    /// with one request at a time. Says how long, unless a request that was sent with it caused the pause
-    /// already.
+    /// Applies a failed request: starts a pause, and then continues with one request at a time. `share` (0 to 1) selects the
+    /// length of the pause. Returns the length, or `None` if a request that was sent at the same time has already caused the
+    /// pause.
     pub(super) fn pause(
         &mut self,
         why: Slow,
@@ -152,7 +153,7 @@ impl Pace {
             }
         };
         let pause = least + within.saturating_sub(least).mul_f64(share.clamp(0.0, 1.0));
-        // Another cause may have asked for more.
+        // Another reason may have asked for a longer pause.
         let resume_at = self.resume_at.max(Some(now + pause));
         self.resume_at = resume_at;
         let wait = resume_at.map(|at| at.saturating_duration_since(now));
@@ -160,7 +161,7 @@ impl Pace {
     }
 }
 
-/// `first`, doubled with every time after the first, at most `longest`.
+/// Returns `first`, doubled with every failure after the first, and at most `longest`.
 pub(super) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
     let factor = 1_u32.checked_shl(times.saturating_sub(1));
     first

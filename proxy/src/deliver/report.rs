@@ -1,4 +1,5 @@
-//! What became of requests and events, in the log, in `/readyz` and in the metrics. Never more of an event than its id.
+//! Reports the results of requests and events in the log, in `/readyz` and in the metrics. Reports no data of an event except
+//! its id.
 
 use std::sync::Arc;
 
@@ -12,15 +13,16 @@ use crate::{
     queue::Claimed,
 };
 
-/// Says how `events` ended, whose test event code this is.
+/// Reports the outcome of `events` of this destination.
 pub(super) fn settled(
     metrics: &Metrics,
     events: &[Claimed],
     outcome: &Outcome,
     now_ms: i64,
-    test_event_code: Option<&str>,
+    destination: &Destination,
 ) {
-    if !outcome.is_dead() && test_event_code.is_none() {
+    metrics.settled(&destination.pixel_id, outcome.label(), events.len() as u64);
+    if !outcome.is_dead() && destination.test_event_code.is_none() {
         let missed = events.iter().filter(|event| {
             let happened_at_ms = happened_at_ms(event.event());
             happened_at_ms.is_some_and(|at| missed_the_window(at, event.accepted_at_ms(), now_ms))
@@ -32,10 +34,13 @@ pub(super) fn settled(
     }
     let oldest = events.iter().map(Claimed::accepted_at_ms).min();
     let took_ms = oldest.map_or(0, |accepted| now_ms - accepted);
-    let count = events.len();
+    let (count, pixel_id) = (events.len(), destination.pixel_id.as_str());
     match outcome {
-        Outcome::Delivered(_) => tracing::info!(events = count, took_ms, "delivered"),
+        Outcome::Delivered(_) => {
+            tracing::info!(pixel_id, events = count, took_ms, "delivered");
+        }
         Outcome::DeliveredWithWarning(verdict) => tracing::warn!(
+            pixel_id,
             events = count,
             took_ms,
             code = verdict.code,
@@ -43,6 +48,7 @@ pub(super) fn settled(
             "delivered with a warning"
         ),
         Outcome::Refused(verdict) => tracing::error!(
+            pixel_id,
             events = count,
             event_id = first_id(events),
             code = verdict.code,
@@ -50,22 +56,23 @@ pub(super) fn settled(
             "TikTok refused an event; it is kept as a dead letter"
         ),
         Outcome::Expired => tracing::error!(
+            pixel_id,
             events = count,
             "events could not be delivered within 7 days; they are kept as dead letters"
         ),
-        // Those never come to a courier.
+        // Events with these outcomes never reach a courier.
         Outcome::Unverified | Outcome::Withdrawn => {}
     }
 }
 
-/// Says what a reply shows about the way to TikTok.
+/// Reports what a reply shows about the connection to TikTok.
 pub(super) fn way(health: &Health, destination: &Arc<Destination>, way: &Way) {
     match way {
         Way::Open { misnamed } => {
             health.barred(destination, false);
             if *misnamed {
                 tracing::warn!(
-                    "TikTok named an event that it then took; its hints are not used any more"
+                    "TikTok accepted an event that it had named as faulty; its hints are no longer used"
                 );
             }
         }
@@ -77,7 +84,7 @@ pub(super) fn way(health: &Health, destination: &Arc<Destination>, way: &Way) {
                     code = verdict.code,
                     tiktok_message = verdict.message,
                     wait_s = pause.as_secs_f64(),
-                    "TikTok refuses the token or its pixel; events are kept until it works again"
+                    "TikTok refuses the token, or the token has no right to the pixel; events stay stored until TikTok accepts the token"
                 );
             }
         }
@@ -88,25 +95,35 @@ pub(super) fn way(health: &Health, destination: &Arc<Destination>, way: &Way) {
         } => {
             if let Some(pause) = pause {
                 tracing::warn!(
+                    pixel_id = destination.pixel_id,
                     events,
                     attempts,
                     wait_s = pause.as_secs_f64(),
-                    "TikTok took nothing; trying again"
+                    "TikTok request failed; retrying"
                 );
             }
         }
     }
 }
 
-/// Whether a live event reached TikTok too late to be merged. One is live if it was accepted while the window was open:
-/// what a server reports of last week, or a page of its time offline, was too late before it came.
+/// Reports that events are pending for a pixel that is not configured.
+pub(super) fn without_token(destination: &Destination) {
+    tracing::error!(
+        pixel_id = destination.pixel_id,
+        "events wait for a pixel that is not configured and expire after 7 days; add the pixel to DUET_PIXELS_FILE again and send SIGHUP"
+    );
+}
+
+/// Returns whether a live event reached TikTok too late to be merged. An event is live if it was accepted while TikTok could
+/// still merge it. An event that a server reports a week later, or that a page stored while offline, was too late already when
+/// it arrived.
 fn missed_the_window(happened_at_ms: i64, accepted_at_ms: i64, now_ms: i64) -> bool {
     let closes_at_ms = happened_at_ms.saturating_add(limits::MERGE_MS);
     accepted_at_ms <= closes_at_ms && closes_at_ms < now_ms
 }
 
-/// When an event happened, from its JSON. It is looked for and not parsed, since this is done for every event: the name
-/// of a field with its quotes cannot stand within a text, and nothing in front of this one has fields.
+/// Returns when an event happened, from its JSON. Searches the text and does not parse it, because this runs for every event.
+/// The search is safe: a field name with its quotes cannot occur inside a string, and no earlier field contains an object.
 fn happened_at_ms(event: &[u8]) -> Option<i64> {
     const FIELD: &[u8] = br#""event_time":"#;
     let at = event.windows(FIELD.len()).position(|text| text == FIELD)?;
@@ -133,16 +150,16 @@ mod tests {
     #[test]
     fn a_live_event_misses_the_window_when_it_is_delivered_after_5_minutes() {
         let (second, window) = (1000, limits::MERGE_MS);
-        // When it happened, was accepted and was delivered, in Unix milliseconds.
+        // The times at which the event happened, was accepted and was delivered, in Unix milliseconds.
         for (happened, accepted, delivered, missed) in [
             (0, second, 2 * second, false),
             (0, second, window, false),
             (0, second, window + 1, true),
             (0, window, window + 1, true),
-            // It was late before it came: backdated, or kept by a page that was offline.
+            // The event was too late when it arrived: it was backdated, or stored by a page that was offline.
             (0, window + 1, window + 2, false),
             (0, 7 * 24 * 3_600_000, 8 * 24 * 3_600_000, false),
-            // A browser's clock runs ahead.
+            // The clock of the browser is ahead.
             (60 * second, second, window + 2 * second, false),
             (60 * second, second, window + 61 * second, true),
         ] {

@@ -1,5 +1,5 @@
-//! How many events travel in one request of a lane: few at first and after trouble, more while that goes well and more
-//! waits.
+//! Decides how many events one request of a lane has. The number is small at first and after a failure. It grows while requests
+//! succeed and more events are pending.
 
 use crate::{config::FIRST_EVENTS, queue::Limits};
 
@@ -11,7 +11,7 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// Begins small; `most` is never exceeded.
+    /// Returns a small size, which never grows beyond `most`.
     pub(super) fn new(most: Limits) -> Self {
         Self {
             events: FIRST_EVENTS.min(most.events),
@@ -26,12 +26,13 @@ impl Size {
         }
     }
 
-    /// TikTok took a request, and more waits.
+    /// Allows larger requests after TikTok accepted one and more events are pending.
     pub(super) fn grow(&mut self) {
         self.events = self.events.saturating_mul(2).min(self.most.events);
     }
 
-    /// TikTok refused a request, or gave no verdict: it may have been too much at once.
+    /// Returns to smaller requests after TikTok refused one, or answered without a verdict. The request may have been too
+    /// large.
     pub(super) fn fall_back(&mut self) {
         self.events = FIRST_EVENTS.min(self.most.events);
     }

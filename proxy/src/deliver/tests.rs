@@ -5,17 +5,20 @@ use duet_events::{EventId, EventName};
 use super::*;
 use crate::{
     clock::{self, Reading},
+    config::Config,
     decide::{Class, DedupKey, Destination, Named, Remember},
+    history::Trace,
     limits,
     queue::{self, Entry},
-    secret::AccessToken,
 };
+
+const PIXEL: &str = "C4A1B2C3D4E5F6G7H8I9";
 
 static LATER_MS: AtomicI64 = AtomicI64::new(0);
 
 fn entry<'a>(id: &str, event: &'a serde_json::Value) -> Entry<'a, serde_json::Value> {
     let destination = Arc::new(Destination {
-        pixel_id: "P".to_owned(),
+        pixel_id: PIXEL.to_owned(),
         test_event_code: None,
     });
     let name = EventName::parse("Lead").unwrap();
@@ -24,7 +27,7 @@ fn entry<'a>(id: &str, event: &'a serde_json::Value) -> Entry<'a, serde_json::Va
         remember: Remember::Hours48,
         destination,
         class: Class::Second,
-        pixel: "unknown",
+        trace: Trace::default(),
         note: None,
         event,
     }
@@ -46,15 +49,21 @@ async fn an_event_is_given_up_after_7_days_and_kept_as_expired() {
     let event = serde_json::json!({ "event": "Lead", "event_id": "old" });
     intake.enqueue([entry("old", &event)]).await.unwrap();
 
-    // Nobody listens there: whatever is sent comes back.
-    let client = Client::new("http://127.0.0.1:9", &AccessToken::new("token").unwrap()).unwrap();
+    // No server listens at this address, so every request fails.
+    let client = Client::new("http://127.0.0.1:9").unwrap();
+    let config = Config::read(|name| match name {
+        "TIKTOK_PIXEL_ID" => Some(PIXEL.to_owned()),
+        "TIKTOK_ACCESS_TOKEN" => Some("token".to_owned()),
+        _ => None,
+    });
+    let pixels = Arc::new(Pixels::new(&config.unwrap()));
     let delivery = Delivery {
         batch_events: 50,
         batch_bytes: 1_000_000,
         parallel: 1,
         send_limit: None,
     };
-    let link = Link::new(client, Arc::default(), Arc::default(), &delivery);
+    let link = Link::new(client, pixels, Arc::default(), Arc::default(), &delivery);
     let mut driver = Driver::new(outlet.lane().await, Arc::new(link));
     assert_eq!(driver.step().await, Step::Worked);
     assert!(letters.newest(10).unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! A request's body: read within bounds of size and time, or read and thrown away once its request is rejected.
+//! Reads the body of a request, within limits of size and time. Discards the body of a rejected request.
 
 use std::{
     future::{Future, poll_fn},
@@ -19,26 +19,26 @@ use tokio::{runtime::Handle, time};
 use super::rejection::Rejection;
 use crate::headers::text;
 
-/// The largest body that is read.
+/// The largest accepted body, in bytes.
 pub const MAX_BYTES: usize = 256 * 1024;
-/// How long a body may take to come.
+/// How long a body can take to arrive.
 const COMES_WITHIN: Duration = Duration::from_secs(10);
-/// How long a body may take to come whose client asked whether to send it and got the final answer.
+/// How long a body can take to arrive after the final answer, if the client first asked whether to send it (`Expect`).
 const COMES_UNASKED_WITHIN: Duration = Duration::from_secs(1);
-/// How much of an unread body is still taken and thrown away.
+/// How many bytes of an unread body the proxy reads and discards.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
-/// The body of a request on its connection. Whatever of it no handler reads is read while the answer goes out, and thrown
-/// away: a connection that is closed while its client still sends is reset, the answer may be lost on the way, and
-/// the next request of a pooled client fails.
+/// The body of a request. If no handler reads all of it, the rest is read and discarded while the answer is sent. Otherwise the
+/// connection would close while its client still sends. The client could then lose the answer, and the next request on the same
+/// connection would fail.
 pub struct RequestBody {
-    /// `None` once it has come to its end.
+    /// The unread body. `None` after the whole body was read.
     incoming: Option<Incoming>,
     linger: Duration,
 }
 
 impl RequestBody {
-    /// The body of a request with these headers.
+    /// Wraps the body of a request with these headers.
     pub fn new(headers: &HeaderMap, incoming: Incoming) -> Self {
         let linger = if headers.contains_key(header::EXPECT) {
             COMES_UNASKED_WITHIN
@@ -84,7 +84,7 @@ impl HttpBody for RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         let unread = self.incoming.take().filter(|body| !body.is_end_stream());
-        // Without a runtime the process ends, and the connection with it.
+        // Without a runtime the process is stopping, and the connection closes with the process.
         let (Some(unread), Ok(runtime)) = (unread, Handle::try_current()) else {
             return;
         };
@@ -95,14 +95,14 @@ impl Drop for RequestBody {
     }
 }
 
-/// Whether the connection of a rejected request with these headers ends with the answer: its client holds the body back
-/// until it is asked for it, or the body is too large to be thrown away.
+/// Returns whether the proxy closes the connection after rejecting a request with these headers. The connection closes if the
+/// client holds the body back until it is asked (`Expect`), or if the body is too large to be discarded.
 pub fn ends_connection(headers: &HeaderMap) -> bool {
     headers.contains_key(header::EXPECT)
         || announced(headers).is_some_and(|length| length > LINGER_BYTES as u64)
 }
 
-/// The length that a request states.
+/// Returns the body length that the headers state.
 fn announced(headers: &HeaderMap) -> Option<u64> {
     text(headers, header::CONTENT_LENGTH)?.parse().ok()
 }
@@ -110,7 +110,8 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
 /// Reads the whole body.
 ///
 /// # Errors
-/// [`Rejection::TooLarge`], [`Rejection::TooSlow`], or [`Rejection::Incomplete`] when it breaks off.
+/// [`Rejection::TooLarge`], [`Rejection::TooSlow`], or [`Rejection::Incomplete`] if the connection closes before the whole body
+/// arrived.
 pub async fn read<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Rejection>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -126,10 +127,10 @@ where
     }
 }
 
-/// What `reading` gives, if it does in time.
+/// Returns the result of `reading`, or `None` if `reading` takes too long.
 async fn in_time<T>(reading: impl Future<Output = T>) -> Option<T> {
     let mut reading = pin!(reading);
-    // As a rule it is there already, and needs no timer.
+    // Usually the whole body has already arrived. Then no timer is needed.
     match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
         Poll::Ready(read) => Some(read),
         Poll::Pending => time::timeout(COMES_WITHIN, reading).await.ok(),

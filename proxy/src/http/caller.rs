@@ -1,4 +1,4 @@
-//! Tells servers from pages, and slows down clients that guess the server key.
+//! Distinguishes servers from pages. Limits how often a client can send a wrong server key.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use axum::http::HeaderMap;
 use super::rejection::Rejection;
 use crate::{admit::Caller, app::Shared, identity::server_key};
 
-/// Who a request from `address` is from.
+/// Returns whether a request from `address` comes from a page or from a server.
 ///
 /// # Errors
-/// [`Rejection::WrongServerKey`], and [`Rejection::TooMany`] once that happens too often.
+/// [`Rejection::WrongServerKey`], or [`Rejection::TooMany`] if the client has sent too many wrong keys.
 pub fn of(app: &Shared, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Rejection> {
     let caller = server_key::caller(headers, app.server.server_key.as_ref());
     if caller.is_err() {

@@ -1,5 +1,5 @@
-//! Keeps a click id in a cookie for 30 days. A script's own cookies are capped at 7 days in some
-//! browsers; a server's are not.
+//! Stores a click id in a cookie for 30 days. Some browsers delete cookies set by a script after 7 days, but keep cookies set
+//! by a server.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 const DAYS_30_S: u32 = 30 * 24 * 60 * 60;
-/// RFC 6265 leaves no room for quotes, commas, semicolons, backslashes and blanks in a value.
+/// RFC 6265 does not allow quotes, commas, semicolons, backslashes and spaces in a value.
 const NOT_IN_A_VALUE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -19,7 +19,8 @@ const NOT_IN_A_VALUE: &AsciiSet = &CONTROLS
     .add(b';')
     .add(b'\\');
 
-/// The `Set-Cookie` for a click that a server has not set in the browser yet, on a call that may set cookies.
+/// Returns the `Set-Cookie` header for a click id that the proxy has not set in this browser yet. Returns `None` if the request
+/// is not allowed to set cookies.
 pub fn cookie(
     clicks: &Clicks,
     headers: &HeaderMap,
@@ -75,7 +76,7 @@ mod tests {
         let known = Some("ttclid=E.C.P.x");
         assert_eq!(set(&clicks, known, "E.C.P.x", true), None);
         assert!(set(&clicks, known, "E.C.P.y", true).is_some());
-        // The answer may not have arrived, or the browser has lost its cookie.
+        // The answer may not have arrived, or the browser may have lost the cookie.
         assert_eq!(set(&clicks, None, "E.C.P.x", true).as_deref(), Some(kept));
     }
 

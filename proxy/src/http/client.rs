@@ -1,4 +1,4 @@
-//! Reads the address of the client, and the host names it knows this proxy by, past the trusted web servers in between.
+//! Reads the address of the client and the host names of this proxy, behind trusted web servers.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, header};
 
 use crate::{config::TrustedProxies, headers::text};
 
-/// The address a request comes from. `X-Forwarded-For`, or `X-Real-IP` and then `Forwarded` where that is missing, are
-/// believed only when the connection comes from a trusted proxy, and only back to the last address that
-/// no trusted proxy wrote.
+/// Returns the address from which a request comes. The address is read from `X-Forwarded-For`. If that header is missing, it is
+/// read from `X-Real-IP`, and then from `Forwarded`. These headers count only if the connection comes from a trusted proxy. The
+/// result is the last address in them that is not a trusted proxy.
 pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut address = peer.ip().to_canonical();
     for hop in hops(headers).into_iter().rev() {
@@ -26,7 +26,7 @@ pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) 
     address
 }
 
-/// The addresses that the proxies in between saw, the nearest last.
+/// Returns the addresses that the web servers in between reported, with the nearest one last.
 fn hops(headers: &HeaderMap) -> Vec<&str> {
     let listed = ["x-forwarded-for", "x-real-ip"]
         .into_iter()
@@ -39,13 +39,13 @@ fn hops(headers: &HeaderMap) -> Vec<&str> {
     }
 }
 
-/// Whether the connection itself comes from a proxy whose headers are believed.
+/// Returns whether the connection comes from a trusted proxy, so that its headers count.
 pub fn is_forwarded(peer: SocketAddr, trusted: &TrustedProxies) -> bool {
     trusted.contain(peer.ip().to_canonical())
 }
 
-/// The host names under which a page may know this proxy: those that a trusted proxy hands on, else `Host`. Each
-/// proxy may append the name it saw, and which of them the page's is depends on the proxies.
+/// Returns the host names by which a page can know this proxy: the names that a trusted proxy forwards, or else `Host`. Each
+/// web server in between can append the name it received. Any of these names can be the one that the page used.
 pub fn hosts<'a>(
     peer: SocketAddr,
     headers: &'a HeaderMap,
@@ -67,18 +67,18 @@ pub fn hosts<'a>(
     }
 }
 
-/// The elements of a header that is a list with commas, over all its lines, the empty ones left out.
+/// Returns the non-empty elements of a comma-separated header, over all its lines.
 fn elements<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(name)
         .into_iter()
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        // An element that is no text stands for an unknown address and is no gap in the list.
+        // An element that is not text counts as an unknown address. It must not disappear from the list.
         .map(|element| str::from_utf8(element).map_or("unknown", str::trim))
         .filter(|element| !element.is_empty())
 }
 
-/// A parameter of an element of `Forwarded`: `for` of `for="[2001:db8::1]:4711";proto=https`.
+/// Returns a parameter of a `Forwarded` element, such as `for` in `for="[2001:db8::1]:4711";proto=https`.
 fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
     element.split(';').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
@@ -94,7 +94,7 @@ fn unquoted(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// The address of `1.2.3.4:4711`, `[2001:db8::1]:4711` and `[2001:db8::1]`, and one that stands alone.
+/// Parses an address with or without a port: `1.2.3.4:4711`, `[2001:db8::1]:4711`, `[2001:db8::1]`, `1.2.3.4`.
 fn without_port(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']'));
     bare.unwrap_or(hop)

@@ -1,5 +1,5 @@
-//! Stands before every route for pages: rejects pages of foreign origins, answers preflights, lets listed pages read
-//! the answer; counts and times every request.
+//! Runs before every route for pages. Rejects pages of foreign origins, answers preflights, and allows listed pages to read the
+//! answer. Counts every request and measures its duration.
 
 use std::{future::Future, net::SocketAddr, time::Instant};
 
@@ -19,7 +19,7 @@ use crate::{
     metrics::StatusLabel,
 };
 
-/// For what is routed.
+/// Runs the origin check as a middleware of the router.
 pub async fn layer(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -29,7 +29,7 @@ pub async fn layer(
     pass(&app, peer, request, |request| next.run(request)).await
 }
 
-/// The answer to `request`, if its page may have one.
+/// Answers `request` if its page is allowed to send it.
 pub async fn pass<B, F: Future<Output = Response>>(
     app: &Shared,
     peer: SocketAddr,
@@ -37,7 +37,8 @@ pub async fn pass<B, F: Future<Output = Response>>(
     answer: impl FnOnce(Request<B>) -> F,
 ) -> Response {
     let since = Instant::now();
-    let page = origin::of(app, peer, &request);
+    let pixels = app.pixels.now();
+    let page = origin::of(app, &pixels, peer, &request);
     let mut response = if page == PageOrigin::Foreign {
         Rejection::OriginNotAllowed.into_response()
     } else if request.method() == Method::OPTIONS {

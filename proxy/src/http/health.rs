@@ -1,4 +1,6 @@
-//! Whether the proxy lives, and whether it can do its work.
+//! Reports whether the process runs, and whether it can do its work.
+
+use std::collections::BTreeMap;
 
 use axum::{
     Json,
@@ -9,14 +11,14 @@ use serde::Serialize;
 
 use crate::{app::App, clock::Suspect};
 
-/// `GET /healthz`.
+/// The answer to `GET /healthz`.
 #[derive(Serialize)]
 pub struct Alive {
     status: &'static str,
     version: &'static str,
 }
 
-/// The process answers.
+/// Answers that the process runs.
 pub async fn alive() -> Json<Alive> {
     Json(Alive {
         status: "ok",
@@ -24,36 +26,60 @@ pub async fn alive() -> Json<Alive> {
     })
 }
 
-/// `GET /readyz`.
+/// The answer to `GET /readyz`.
 #[derive(Serialize)]
 pub struct Readiness {
     status: &'static str,
     checks: Checks,
+    /// Each configured pixel, and each other pixel that has pending events.
+    pixels: BTreeMap<String, Pixel>,
+}
+
+/// The state of one pixel's delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+enum Pixel {
+    /// TikTok accepts the pixel's token, and no event has been pending for more than 15 minutes.
+    #[serde(rename = "ok")]
+    Ok,
+    #[serde(rename = "stuck")]
+    Stuck,
+    /// TikTok refuses the pixel's token.
+    #[serde(rename = "refused")]
+    Refused,
+    /// The pixel is no longer configured. Its pending events are sent with its last token.
+    #[serde(rename = "removed")]
+    Removed,
+    /// The pixel is not configured, and its events stay pending.
+    #[serde(rename = "not configured")]
+    NotConfigured,
 }
 
 #[derive(Serialize)]
 struct Checks {
-    /// Accepted events can be written.
+    /// Whether accepted events can be written.
     store: &'static str,
-    /// No event has been waiting for more than 15 minutes.
+    /// Whether every configured pixel has no event that has been pending for more than 15 minutes.
     queue: &'static str,
-    /// TikTok takes the token for this pixel.
+    /// Whether TikTok accepts the token of every pixel.
     token: &'static str,
-    /// How the time of day is suspect; left out where it is not. What is kept expires by another time, so this alone is
-    /// no 503.
+    /// Why the system's time is suspect. Left out if the time is not suspect. Stored entries expire by another clock, so a
+    /// suspect time alone is not a 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<&'static str>,
-    /// Clerk's keys are loaded. Without them events are taken all the same, so this alone is no 503.
+    /// Whether Clerk's keys are loaded. Events are accepted without these keys, so missing keys alone are not a 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     clerk: Option<&'static str>,
 }
 
-/// The store takes events, the queue moves, TikTok takes the token: 200, or 503 with what does not hold.
+/// Answers 200 if the store accepts events and at least one pixel's events are delivered. A refused token or a stuck queue of
+/// one pixel does not stop the others. Names the failed checks.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
-    let checks = checks(&app).await;
-    let (status, word) = if checks.all_ok() && checks.is_whole() {
+    let pixels = pixels(&app);
+    let checks = checks(&app, &pixels).await;
+    let is_whole = checks.are_whole() && pixels.values().all(|pixel| *pixel == Pixel::Ok);
+    let (status, word) = if is_whole {
         (StatusCode::OK, "ready")
-    } else if checks.all_ok() {
+    } else if checks.are_ready(&pixels) {
         (StatusCode::OK, "degraded")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready")
@@ -63,11 +89,12 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
         Json(Readiness {
             status: word,
             checks,
+            pixels,
         }),
     )
 }
 
-/// `GET /metrics`.
+/// Answers `GET /metrics`.
 pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1], String) {
     let clock = app.intake.clock();
     let times = clock.times();
@@ -75,12 +102,17 @@ pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1]
     metrics
         .queue_oldest_seconds
         .set(app.health.oldest_waits_ms(times.age_ms()) / 1000);
-    metrics.ready.set(i64::from(checks(&app).await.all_ok()));
-    let test_mode = app
-        .test
-        .as_ref()
-        .is_some_and(|test| test.code_at(times.day_ms).is_some());
-    metrics.test_mode.set(i64::from(test_mode));
+    let words = pixels(&app);
+    metrics
+        .ready
+        .set(i64::from(checks(&app, &words).await.are_ready(&words)));
+    let ready = words.iter().map(|(id, word)| (id, *word == Pixel::Ok));
+    metrics.pixels_ready(ready);
+    let waits = app.health.pixels().into_iter();
+    metrics.pixels_oldest(waits.map(|(id, pixel)| (id, pixel.waits_ms(times.age_ms()) / 1000)));
+    let configured = app.pixels.now();
+    let is_test = configured.in_test(times.day_ms).next().is_some();
+    metrics.test_mode.set(i64::from(is_test));
     metrics
         .clock_suspect
         .set(i64::from(clock.suspect().is_some()));
@@ -88,13 +120,36 @@ pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1]
     ([(header::CONTENT_TYPE, kind)], metrics.text())
 }
 
-async fn checks(app: &App) -> Checks {
+fn pixels(app: &App) -> BTreeMap<String, Pixel> {
+    let now_ms = app.intake.clock().times().age_ms();
+    let configured = app.pixels.now();
+    let delivery = app.health.pixels();
+    let ids = configured.iter().map(|pixel| pixel.id.as_str().to_owned());
+    let mut pixels: BTreeMap<_, _> = ids.map(|id| (id, Pixel::Ok)).collect();
+    for (id, pixel) in delivery {
+        let word = match configured.token(&id) {
+            _ if configured.has(&id) && pixel.barred => Pixel::Refused,
+            _ if configured.has(&id) && pixel.is_stuck(now_ms) => Pixel::Stuck,
+            _ if configured.has(&id) || pixel.oldest_ms.is_none() => continue,
+            Some(_) => Pixel::Removed,
+            None => Pixel::NotConfigured,
+        };
+        pixels.insert(id, word);
+    }
+    pixels
+}
+
+async fn checks(app: &App, pixels: &BTreeMap<String, Pixel>) -> Checks {
     let word = |holds, other| if holds { "ok" } else { other };
+    let is_taken = pixels.values().all(|pixel| *pixel != Pixel::Refused);
     let clock = app.intake.clock();
+    let (configured, now_ms) = (app.pixels.now(), clock.times().age_ms());
+    let mut delivery = app.health.pixels().into_iter();
+    let is_stuck = delivery.any(|(id, pixel)| configured.has(&id) && pixel.is_stuck(now_ms));
     Checks {
         store: word(app.intake.is_writable().await, "not writable"),
-        queue: word(!app.health.is_stuck(clock.times().age_ms()), "stuck"),
-        token: word(!app.health.is_barred(), "refused"),
+        queue: word(!is_stuck, "stuck"),
+        token: word(is_taken, "refused"),
         clock: clock.suspect().map(Suspect::word),
         clerk: app
             .clerk
@@ -104,14 +159,15 @@ async fn checks(app: &App) -> Checks {
 }
 
 impl Checks {
-    fn all_ok(&self) -> bool {
-        [self.store, self.queue, self.token]
-            .iter()
-            .all(|word| *word == "ok")
+    /// Returns whether the proxy can do its work for at least one of the pixels.
+    fn are_ready(&self, pixels: &BTreeMap<String, Pixel>) -> bool {
+        self.store == "ok" && pixels.values().any(|pixel| *pixel == Pixel::Ok)
     }
 
-    /// Whether also that holds without which the proxy can do its work.
-    fn is_whole(&self) -> bool {
-        self.clock.is_none() && self.clerk.is_none_or(|word| word == "ok")
+    /// Returns whether all checks are good, also those that alone do not cause a 503.
+    fn are_whole(&self) -> bool {
+        let words = [self.store, self.queue, self.token];
+        let are_ok = words.into_iter().chain(self.clerk).all(|word| word == "ok");
+        are_ok && self.clock.is_none()
     }
 }

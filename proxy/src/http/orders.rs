@@ -1,4 +1,4 @@
-//! Orders: the shop's server registers them, pages ask how far they are.
+//! Routes for orders: the shop's server registers them, and pages ask for their status.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -11,41 +11,53 @@ use axum::{
 use duet_events::{
     Invalid,
     order::{self, Order as Registration},
+    rule::{reject, remark},
 };
 use serde::Serialize;
-use serde_json::{Number, value::RawValue};
+use serde_json::value::RawValue;
 
 use super::{body, caller, client, rejection::Rejection};
 use crate::{
     admit::Caller,
     app::App,
-    orders::{Order, Status, Unregistered},
+    decide::Reports,
+    money,
+    orders::{Moved, Order, Status, Unregistered},
+    payments::provider,
     queue,
 };
 
-/// Ids with fewer characters can be guessed one by one; who asks for such may ask less often.
+/// An order id with fewer characters can be guessed. Clients can ask for such ids less often.
 const GUESSABLE: usize = 10;
 
-/// How far an order is, and under which ids it was reported. Nothing of it is personal.
+/// The status of an order, and the event ids under which it was reported. Contains no personal data.
 #[derive(Debug, Serialize)]
 pub struct Standing {
     order_id: String,
     status: Status,
-    /// The id under each event's name.
+    /// The event id for each event name.
     event_ids: BTreeMap<String, String>,
-    /// For the shop's own server.
+    /// The amounts. Only the shop's own server receives them.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     money: Option<Money>,
 }
 
-/// What is to be paid for an order, and what has been.
+/// The amount to be paid for an order, and the amounts that were paid.
 #[derive(Debug, Serialize)]
 struct Money {
-    /// The registered amount, in units of `currency`; `null` while only pages named the order.
-    amount: Option<Number>,
-    currency: Option<String>,
-    /// In dong.
-    received: i64,
+    /// The registered amount, in units of `currency`. `null` while only pages have named the order.
+    amount: Option<Box<RawValue>>,
+    currency: Option<&'static str>,
+    /// The amount received for the sale, in units of its own currency.
+    received: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_currency: Option<&'static str>,
+    /// The amount that remains after refunds, in `received_currency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    net_value: Option<Box<RawValue>>,
+    /// All payments and refunds of the order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kinds: Vec<Moved>,
 }
 
 /// The answer to a registration.
@@ -58,10 +70,11 @@ pub struct Registered {
     warnings: Vec<Invalid>,
 }
 
-/// `POST /api/orders`: what is to be paid, and by whom. It is on disk when this answers.
+/// Answers `POST /api/orders`: registers the amount of an order and the customer who pays it. The registration is on disk
+/// before the answer.
 ///
 /// # Errors
-/// As [`Rejection`] says.
+/// Described at [`Rejection`].
 pub async fn register(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -75,12 +88,25 @@ pub async fn register(
     let bytes = body::read(&headers, body).await?;
     let raw: &RawValue = serde_json::from_slice(&bytes).map_err(|_| Rejection::NotJson)?;
     let mut order = Registration::read(raw, app.country).map_err(Rejection::broken)?;
-    let warnings = std::mem::take(&mut order.warnings);
-    let destination = app.destination_at(app.intake.clock().day_ms());
-    let registered = app.intake.orders().register(order, destination).await?;
+    let mut warnings = std::mem::take(&mut order.warnings);
+    warnings.extend(unused_references(&app, &order));
+    app.metrics.warned(&warnings);
+    let now_ms = app.intake.clock().day_ms();
+    let pixels = app.pixels.now();
+    if order.pixel_ids.iter().any(|id| !pixels.has(id)) {
+        let unknown = Invalid::of(&reject::UNKNOWN_PIXEL, "pixel_ids");
+        return Err(Rejection::broken(vec![unknown]));
+    }
+    let payments = app.payments.as_ref();
+    let reports = Reports {
+        destinations: pixels.destinations_at(now_ms),
+        renewals: payments.and_then(|payments| payments.renewals.clone()),
+    };
+    let registered = app.intake.orders().register(order, reports).await?;
     let order = registered.map_err(|unregistered| match unregistered {
         Unregistered::Paid => Rejection::OrderPaid,
         Unregistered::Replaced => Rejection::OrderReplaced,
+        Unregistered::ReferenceTaken => Rejection::ReferenceTaken,
     })?;
     Ok(Json(Registered {
         success: true,
@@ -89,7 +115,22 @@ pub async fn register(
     }))
 }
 
-/// `GET /api/orders/{order_id}`. No cache keeps the answer: a page asks until it changes.
+/// Returns a warning for each reference that no webhook uses.
+fn unused_references(app: &App, order: &Registration) -> Vec<Invalid> {
+    let payments = app.payments.as_ref();
+    let is_unused = |name: &&String| {
+        let provider = payments.and_then(|payments| payments.provider(name));
+        !provider.is_some_and(provider::Provider::uses_references)
+    };
+    let unused = order.references.keys().filter(is_unused);
+    let path = |name: &String| format!("references.{name}");
+    unused
+        .map(|name| Invalid::of(&remark::REFERENCE, path(name)))
+        .collect()
+}
+
+/// Answers `GET /api/orders/{order_id}`. The answer is never cached, because a page repeats the request until the status
+/// changes.
 pub async fn status(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -106,11 +147,11 @@ pub async fn status(
     response
 }
 
-/// How far an order is; with the server key, in money too.
+/// Returns the status of an order. Includes the amounts if the request has the server key.
 ///
 /// # Errors
-/// [`Rejection::NotFound`] for an id that is no text, [`Rejection::WrongServerKey`], [`Rejection::TooMany`], and
-/// [`Rejection::Unavailable`] when the store cannot be read.
+/// [`Rejection::NotFound`] for an id that is not text, [`Rejection::WrongServerKey`], [`Rejection::TooMany`], and
+/// [`Rejection::Unavailable`] if the store cannot be read.
 async fn standing(
     app: &App,
     peer: SocketAddr,
@@ -123,7 +164,7 @@ async fn standing(
     let id = order::clean_id(&order_id);
     if caller == Caller::Page {
         app.status_rates.check(address)?;
-        // Invisible characters around a short id make it no harder to guess.
+        // Invisible characters around a short id do not make it harder to guess.
         if id.as_ref().is_some_and(|id| id.chars().count() < GUESSABLE) {
             app.guesses.check(address)?;
         }
@@ -163,24 +204,16 @@ impl Standing {
 
 impl Money {
     fn of(order: &Order) -> Self {
-        let (amount, currency) = order.amount().unzip();
+        let (due, received) = (order.due(), order.received());
+        let currency = |money: money::Money| money.currency().as_str();
+        let nothing = money::Money::zero(money::Currency::VND);
         Self {
-            amount: amount.and_then(number),
-            currency: currency.map(str::to_owned),
-            received: order.received(),
+            amount: due.and_then(money::Money::json),
+            currency: due.map(currency),
+            received: received.unwrap_or(nothing).json(),
+            received_currency: received.map(currency),
+            net_value: order.net().and_then(money::Money::json),
+            kinds: order.sums().into_iter().map(Moved::from).collect(),
         }
-    }
-}
-
-/// A whole amount without a point.
-fn number(amount: f64) -> Option<Number> {
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "a whole amount is at most 10^15"
-    )]
-    if amount.fract() == 0.0 {
-        Some(Number::from(amount as i64))
-    } else {
-        Number::from_f64(amount)
     }
 }

@@ -1,4 +1,4 @@
-//! Which pages may send events: those of the proxy's own origin, and those that are listed.
+//! Decides which pages can send events: pages of the proxy's own origin, and pages of listed origins.
 
 use std::net::SocketAddr;
 
@@ -8,34 +8,46 @@ use axum::{
 };
 
 use super::client;
-use crate::{app::Shared, config::Server, headers::text, origin::Origin};
+use crate::{
+    admit::Caller,
+    app::Shared,
+    headers::text,
+    origin::Origin,
+    pixels::{Configured, From},
+};
 
-/// How long a browser may remember the answer to a preflight: a day, in seconds.
+/// How long a browser can cache the answer to a preflight: one day, in seconds.
 const REMEMBERED_S: HeaderValue = HeaderValue::from_static("86400");
 
-/// Where a request comes from.
+/// The origin of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageOrigin<'a> {
-    /// No page: browsers always send `Origin` with a POST.
+    /// The request does not come from a page. Browsers always send `Origin` with a POST.
     NoPage,
     /// A page of the proxy's own origin.
     Own,
-    /// A page of the proxy's own origin whose referrer policy hides that: `Origin: null`.
+    /// A page of the proxy's own origin. The page's referrer policy hides the origin: `Origin: null`.
     OwnHidden,
     /// A page of an origin that the operator listed.
     Listed(&'a Origin),
-    /// A page of any other origin.
+    /// A page of an origin that is not listed.
     Foreign,
 }
 
-/// Decides where a request comes from.
-pub fn of<'a, B>(app: &'a Shared, peer: SocketAddr, request: &Request<B>) -> PageOrigin<'a> {
+/// Determines the origin of a request.
+pub fn of<'a, B>(
+    app: &Shared,
+    pixels: &'a Configured,
+    peer: SocketAddr,
+    request: &Request<B>,
+) -> PageOrigin<'a> {
     let headers = request.headers();
     let Some(origin) = headers.get(header::ORIGIN) else {
         return PageOrigin::NoPage;
     };
     if origin == "null" {
-        // A sandboxed frame is `null` too. Only the browser can say that this page is the proxy's own.
+        // A sandboxed frame also sends `null`. Only the browser's `Sec-Fetch-Site` shows that this page has the proxy's own
+        // origin.
         let same_origin = fetch_site(headers) == Some("same-origin");
         let is_own = same_origin && app.server.is_track_path(request.uri().path());
         return if is_own {
@@ -44,15 +56,35 @@ pub fn of<'a, B>(app: &'a Shared, peer: SocketAddr, request: &Request<B>) -> Pag
             PageOrigin::Foreign
         };
     }
-    match listed(&app.server, origin) {
+    match pixels.allowed(origin.as_bytes()) {
         Some(listed) => PageOrigin::Listed(listed),
         None if is_own(app, peer, headers, origin) => PageOrigin::Own,
         None => PageOrigin::Foreign,
     }
 }
 
-/// Answers a preflight. A listed page may send the headers it asks for: libraries that trace requests add their own to
-/// every one.
+/// Returns the origin of a request that has passed the origin check. The pixel is chosen by it.
+pub fn from<'a>(
+    app: &Shared,
+    peer: SocketAddr,
+    headers: &'a HeaderMap,
+    caller: Caller,
+) -> From<'a> {
+    match headers.get(header::ORIGIN) {
+        Some(_) if caller == Caller::Server => From::Anywhere,
+        None => From::Anywhere,
+        Some(origin) if origin == "null" => {
+            From::OwnHidden(client::hosts(peer, headers, &app.server.trusted_proxies))
+        }
+        Some(origin) => From::Page {
+            origin: origin.to_str().unwrap_or_default(),
+            is_own: is_own(app, peer, headers, origin),
+        },
+    }
+}
+
+/// Answers a preflight. A listed page can send every header that it asks for, because tracing libraries add their own headers
+/// to each request.
 pub fn preflight(headers: &HeaderMap, origin: PageOrigin<'_>) -> Response {
     let mut answer = ().into_response();
     if let PageOrigin::Listed(_) = origin {
@@ -75,7 +107,7 @@ pub fn preflight(headers: &HeaderMap, origin: PageOrigin<'_>) -> Response {
     answer
 }
 
-/// Lets a listed page read an answer.
+/// Adds the headers that allow a listed page to read the answer.
 pub fn share(headers: &mut HeaderMap, origin: PageOrigin<'_>) {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     let PageOrigin::Listed(listed) = origin else {
@@ -92,8 +124,8 @@ pub fn share(headers: &mut HeaderMap, origin: PageOrigin<'_>) {
     }
 }
 
-/// Whether an answer may set a cookie: the call stays within the proxy's site, as the browser says or its origin
-/// shows, and the page does not hide where it is.
+/// Returns whether an answer can set a cookie. The request must stay within the proxy's site, as the browser states it or as
+/// its origin shows. The page must not hide its origin.
 pub fn may_set_cookies(app: &Shared, peer: SocketAddr, headers: &HeaderMap) -> bool {
     let origin = headers.get(header::ORIGIN);
     if origin.is_some_and(|origin| origin == "null") {
@@ -109,13 +141,7 @@ fn fetch_site(headers: &HeaderMap) -> Option<&str> {
     text(headers, HeaderName::from_static("sec-fetch-site"))
 }
 
-/// This origin as the operator listed it.
-fn listed<'a>(server: &'a Server, origin: &HeaderValue) -> Option<&'a Origin> {
-    let mut origins = server.allowed_origins.iter();
-    origins.find(|listed| listed.as_str().as_bytes() == origin.as_bytes())
-}
-
-/// Whether a page of this origin and the proxy are one site to the browser: the same host and port.
+/// Returns whether a page of this origin has the same host and port as the proxy.
 fn is_own(app: &Shared, peer: SocketAddr, headers: &HeaderMap, origin: &HeaderValue) -> bool {
     let origin = origin
         .to_str()

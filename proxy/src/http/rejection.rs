@@ -1,4 +1,4 @@
-//! Every way to say no, and the one place where it becomes an answer.
+//! Every reason to reject a request, and the one place that turns a reason into an answer.
 
 use axum::{
     Json,
@@ -17,19 +17,19 @@ use crate::{
     rates::TooMany,
 };
 
-/// Why a request is not answered with what it asked for.
+/// Why a request is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
     /// The body is not JSON.
     #[error("the body must be JSON in UTF-8")]
     NotJson,
-    /// No event of the request can be taken.
-    #[error("every event of this request breaks a rule; results names it")]
+    /// The proxy accepts no event of the request.
+    #[error("every event of this request breaks a rule; see results")]
     Invalid(Vec<EventResult>),
     /// The key in `Authorization` is not the server key.
     #[error("Authorization must be Bearer and the server key, got another token or none")]
     WrongServerKey,
-    /// The session token in `Authorization` does not hold.
+    /// The session token in `Authorization` is not valid.
     #[error("the session token in Authorization must be valid; get a new token and try again")]
     InvalidSession,
     /// A session token cannot be verified yet.
@@ -38,48 +38,53 @@ pub enum Rejection {
     /// The request does not prove that it comes from the payment provider.
     #[error("the request must carry the payment provider's key or signature")]
     NotTheProvider,
-    /// No webhook is set up.
-    #[error("no payment webhook is set up here; the operator sets SEPAY_WEBHOOK_SECRET")]
-    NoWebhook,
+    /// This webhook is not set up. Names the setting that enables it.
+    #[error("this payment webhook is not enabled; the operator enables it with {0}")]
+    NoWebhook(&'static str),
     /// The order cannot be changed any more.
     #[error("a paid order cannot be registered again")]
     OrderPaid,
-    /// An old registration came again.
-    #[error("the order has a later registration; this one is not applied")]
+    /// A newer registration has already replaced this registration.
+    #[error("the order has a newer registration; this registration was not applied")]
     OrderReplaced,
-    /// Pages of this origin may not send events.
+    /// Another live order already has one of these payment references.
     #[error(
-        "pages of this origin may not send events here; the operator lists origins in DUET_ALLOWED_ORIGINS"
+        "each entry of references must belong to one order only; another live order already has one of them"
+    )]
+    ReferenceTaken,
+    /// Pages of this origin are not allowed to send events.
+    #[error(
+        "pages of this origin are not allowed to send events; the operator can allow the origin in DUET_ALLOWED_ORIGINS, or in the origins of a pixel in DUET_PIXELS_FILE"
     )]
     OriginNotAllowed,
-    /// There is nothing at this path.
+    /// No route has this path.
     #[error("no route has this path")]
     NotFound,
-    /// The path does not take this method.
-    #[error("this path does not take this method")]
+    /// The path does not support this method.
+    #[error("this path does not support this method")]
     MethodNotAllowed,
-    /// This client asks too much.
+    /// This client sends too many requests.
     #[error("too many requests from this address; try again after {retry_after_s} s")]
     TooMany {
-        /// When the next one may come, in seconds.
+        /// How many seconds the client must wait before the next request.
         retry_after_s: u64,
     },
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     #[error("the body must arrive within 10 s")]
     TooSlow,
-    /// The body broke off.
+    /// The connection closed before the whole body arrived.
     #[error("the connection closed before the whole body arrived")]
     Incomplete,
     /// The body is too large.
     #[error("a body must have at most 256 KiB")]
     TooLarge,
-    /// More wants in than the disk takes.
+    /// More events arrive than the disk can write.
     #[error("too many events at once; try again shortly")]
     Overloaded,
     /// The disk is nearly full.
     #[error("the disk is nearly full; try again later")]
     DiskFull,
-    /// The store does not take events.
+    /// The store cannot write events.
     #[error("events cannot be stored at the moment; try again later")]
     Unavailable,
 }
@@ -93,8 +98,8 @@ impl Rejection {
                 StatusCode::UNAUTHORIZED
             }
             Self::OriginNotAllowed => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::NoWebhook => StatusCode::NOT_FOUND,
-            Self::OrderPaid | Self::OrderReplaced => StatusCode::CONFLICT,
+            Self::NotFound | Self::NoWebhook(_) => StatusCode::NOT_FOUND,
+            Self::OrderPaid | Self::OrderReplaced | Self::ReferenceTaken => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -113,9 +118,10 @@ impl Rejection {
             Self::InvalidSession => "invalid_session",
             Self::NoSessionKeys => "no_session_keys",
             Self::NotTheProvider => "not_the_provider",
-            Self::NoWebhook => "no_webhook",
+            Self::NoWebhook(_) => "no_webhook",
             Self::OrderPaid => "order_paid",
             Self::OrderReplaced => "order_replaced",
+            Self::ReferenceTaken => "reference_taken",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -129,7 +135,7 @@ impl Rejection {
         }
     }
 
-    /// The body as a whole breaks these rules.
+    /// Rejects the body as a whole, because it breaks these rules.
     pub fn broken(errors: Vec<Invalid>) -> Self {
         Self::Invalid(vec![EventResult {
             event_id: None,
@@ -171,7 +177,7 @@ impl From<Unverified> for Rejection {
     }
 }
 
-/// Naming every failure of the queue here stops a new one from becoming a quiet 500.
+/// Lists every failure of the queue. A new failure then does not compile until it has an answer here.
 impl From<queue::Error> for Rejection {
     fn from(error: queue::Error) -> Self {
         match error {
@@ -185,6 +191,9 @@ impl From<queue::Error> for Rejection {
             | queue::Error::Folder(_)
             | queue::Error::Damaged { .. }
             | queue::Error::Unreadable { .. }
+            | queue::Error::Database(_)
+            | queue::Error::Unsuitable(_)
+            | queue::Error::Certificates(_)
             | queue::Error::Corrupt => Self::Unavailable,
         }
     }
@@ -222,7 +231,7 @@ impl IntoResponse for Rejection {
             }),
         )
             .into_response();
-        // The rest of a body that did not come in time is not waited for.
+        // The proxy does not wait for the rest of a body that did not arrive in time.
         if status == StatusCode::REQUEST_TIMEOUT {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
@@ -236,12 +245,12 @@ impl IntoResponse for Rejection {
     }
 }
 
-/// For paths that do not exist.
+/// Answers paths that do not exist.
 pub async fn not_found(_: Uri) -> Rejection {
     Rejection::NotFound
 }
 
-/// For methods that a path does not take.
+/// Answers methods that a path does not support.
 pub async fn method_not_allowed() -> Rejection {
     Rejection::MethodNotAllowed
 }
@@ -250,19 +259,53 @@ pub async fn method_not_allowed() -> Rejection {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::*;
+
+    /// One rejection of each kind.
+    fn all() -> [Rejection; 20] {
+        [
+            Rejection::NotJson,
+            Rejection::Invalid(Vec::new()),
+            Rejection::WrongServerKey,
+            Rejection::InvalidSession,
+            Rejection::NoSessionKeys,
+            Rejection::NotTheProvider,
+            Rejection::NoWebhook(""),
+            Rejection::OrderPaid,
+            Rejection::OrderReplaced,
+            Rejection::ReferenceTaken,
+            Rejection::OriginNotAllowed,
+            Rejection::NotFound,
+            Rejection::MethodNotAllowed,
+            Rejection::TooMany { retry_after_s: 1 },
+            Rejection::TooSlow,
+            Rejection::Incomplete,
+            Rejection::TooLarge,
+            Rejection::Overloaded,
+            Rejection::DiskFull,
+            Rejection::Unavailable,
+        ]
+    }
+
     #[test]
-    fn the_documentation_lists_every_code_and_no_other() {
+    fn the_documentation_lists_every_code_with_its_status_and_no_other() {
+        let all = all();
         let (_, codes) = include_str!("rejection.rs").split_once("fn code(").unwrap();
         let codes = codes.split("\n    }\n").next().unwrap().lines();
         let codes: BTreeSet<_> = codes.filter_map(|line| line.split('"').nth(1)).collect();
+        assert_eq!(codes, all.iter().map(Rejection::code).collect());
         let (_, rows) = include_str!("../../../docs/rules.md")
             .split_once("\n## Error codes\n")
             .unwrap();
         let rows: BTreeSet<_> = rows
             .lines()
-            .filter_map(|row| row.strip_prefix("| `")?.split('`').next())
+            .filter(|row| row.starts_with("| `"))
+            .map(|row| row.split(" | ").take(2).collect::<Vec<_>>().join(" | "))
             .collect();
-        assert!(codes.len() > 15);
-        assert_eq!(codes, rows);
+        let expected = all.iter().map(|rejection| {
+            let (code, status) = (rejection.code(), rejection.status().as_u16());
+            format!("| `{code}` | {status}")
+        });
+        assert_eq!(rows, expected.collect());
     }
 }

@@ -1,4 +1,4 @@
-//! The track route: events in, a verdict for each out.
+//! The track route: receives events and answers with a result for each event.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,24 +19,25 @@ use serde::Serialize;
 mod entry;
 mod result;
 
-pub use entry::{note, remembered};
+pub use entry::{note, remembered, trace};
 
 use super::{body, caller, click_cookie, client, origin, rejection::Rejection, wait::Wait};
 use crate::{
     admit::{Admitted, Caller, Facts, Visitor, admit, is_public},
     app::{App, Shared},
     headers::{any_text, cookies_of},
+    pixels::{Configured, From},
 };
 use entry::{entry, waiters};
 use result::{Taken, refused_result, taken_result};
 
-/// `GET`: somebody wants to know whether this is the place.
+/// The answer to a `GET`, which shows that this is the right address.
 #[derive(Serialize)]
 pub struct Greeting {
     status: &'static str,
     message: &'static str,
-    /// The caller's address as the proxy sees it. `null` when it is private and is sent to nobody: then
-    /// `DUET_TRUSTED_PROXIES` lacks the web server in between.
+    /// The caller's address as the proxy sees it. `null` if the address is private, because the proxy sends no private address
+    /// to TikTok. `DUET_TRUSTED_PROXIES` then lacks the web server in front of the proxy.
     your_ip: Option<IpAddr>,
 }
 
@@ -54,7 +55,7 @@ pub async fn get(
     })
 }
 
-/// Answers what is posted.
+/// Answers a POST of events.
 pub async fn post<B>(app: &Shared, peer: SocketAddr, request: Request<B>) -> Response
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -62,11 +63,11 @@ where
     take(app, peer, request).await.into_response()
 }
 
-/// Takes one event or up to 100. 202 means that every event it calls accepted is on disk; 200, which only
-/// `?wait` brings, that TikTok has said what it makes of them.
+/// Accepts one event, or up to 100 events. A 202 means that every event reported as accepted is on disk. A 200, only with
+/// `?wait`, means that TikTok has answered for these events.
 ///
 /// # Errors
-/// As [`Rejection`] says.
+/// Described at [`Rejection`].
 async fn take<B>(app: &Shared, peer: SocketAddr, request: Request<B>) -> Result<Response, Rejection>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -94,19 +95,20 @@ where
         caller,
         visitor,
     };
-    let (judged, cookie) = judge(app, &sender, headers, bytes)?;
+    let pixels = app.pixels.now();
+    let (judged, cookie) = judge(app, &pixels, &sender, headers, bytes)?;
     let taken = judged.iter().flatten();
-    let entries = taken.map(|admitted| entry(admitted, caller, address, app));
-    let waiters = waiters(wait, &judged, app);
+    let entries = taken.map(|admitted| entry(admitted, &pixels, caller, address, app));
+    let waiters = waiters(wait, &judged, &pixels, app);
     let enqueuing = app.intake.begin(entries)?;
     let told: Vec<_> = judged
         .into_iter()
-        .map(|judged| judged.map(Taken::from))
+        .map(|judged| judged.map(|admitted| Taken::of(admitted, caller, app)))
         .collect();
     let mut enqueued = enqueuing.done().await?.into_iter();
     let results = told.into_iter().map(|told| match told {
-        Ok(taken) => taken_result(taken, enqueued.next(), &app.metrics),
-        Err(refusal) => refused_result(refusal, &app.metrics),
+        Ok(taken) => taken_result(taken, enqueued.next(), app),
+        Err(refusal) => refused_result(refusal, app),
     });
     let answer = Answer::to(results.collect()).map_err(Rejection::Invalid)?;
     let mut response = wait.answer(answer, waiters).await;
@@ -116,7 +118,7 @@ where
     Ok(response)
 }
 
-/// Who sends a request.
+/// The sender of a request.
 struct Sender {
     peer: SocketAddr,
     address: IpAddr,
@@ -126,14 +128,15 @@ struct Sender {
 
 type Judged = Vec<Result<Admitted, Refusal>>;
 
-/// What is made of the events of a request. Nothing is kept of the request itself: while its events are written,
-/// the memory it was read into takes the connection's next one.
+/// Decides about the events of a request. Frees the request's memory before the events are written: the next request of the
+/// connection then uses the same memory.
 #[allow(
     clippy::needless_pass_by_value,
-    reason = "what is passed is to be gone afterwards"
+    reason = "the arguments must be freed at the end"
 )]
 fn judge(
     app: &Shared,
+    pixels: &Configured,
     sender: &Sender,
     headers: HeaderMap,
     body: Bytes,
@@ -146,7 +149,15 @@ fn judge(
     let browser = sender.caller == Caller::Page;
     let stated = |name| any_text(&headers, name).filter(|_| browser);
     let (user_agent, referer) = (stated(header::USER_AGENT), stated(header::REFERER));
+    let now_ms = app.intake.clock().day_ms();
+    let from = if pixels.is_one() {
+        From::Anywhere
+    } else {
+        origin::from(app, sender.peer, &headers, sender.caller)
+    };
     let facts = Facts {
+        now_ms,
+        pixels: &pixels.choice(&from, now_ms),
         sent_at_ms: events.sent_at_ms,
         user_agent: user_agent.as_deref(),
         referer: referer.as_deref(),
@@ -158,7 +169,7 @@ fn judge(
     Ok((judged, cookie))
 }
 
-/// The cookie for a click that this browser brought and does not remember.
+/// Returns the cookie for a click id that this browser sent and has not stored.
 fn cookie(
     app: &Shared,
     sender: &Sender,
@@ -173,10 +184,9 @@ fn cookie(
 }
 
 fn facts<'a>(app: &'a Shared, sender: &'a Sender, headers: &'a HeaderMap) -> Facts<'a> {
-    let now_ms = app.intake.clock().day_ms();
     let browser = sender.caller == Caller::Page;
     Facts {
-        now_ms,
+        now_ms: 0,
         sent_at_ms: None,
         caller: sender.caller,
         visitor: &sender.visitor,
@@ -186,8 +196,7 @@ fn facts<'a>(app: &'a Shared, sender: &'a Sender, headers: &'a HeaderMap) -> Fac
         ttclid: cookies_of(headers, "ttclid").map(percent_decoded).collect(),
         ttp: cookies_of(headers, "_ttp").collect(),
         country: app.country,
-        pixel_id: &app.destination.pixel_id,
-        test_event_code: app.test_event_code_at(now_ms),
+        pixels: &[],
         money: app.money,
     }
 }

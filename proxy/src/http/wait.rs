@@ -1,4 +1,4 @@
-//! `?wait=MS`: a server that wants to hear TikTok's verdict, and not only that an event is kept.
+//! Implements `?wait=MS`: a server can wait until TikTok has answered, and not only until the event is stored.
 
 use std::time::Duration;
 
@@ -18,25 +18,25 @@ use tokio::time;
 use super::rejection::Rejection;
 use crate::{admit::Caller, outcome::Outcome, queue::Waiter};
 
-/// The longest that a caller may wait.
+/// The longest time that a caller can wait.
 const LONGEST_MS: u64 = 30_000;
 
-/// How long a caller wants to wait for TikTok's verdict.
+/// How long a caller wants to wait for TikTok's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Not at all.
+    /// The caller does not wait.
     Not,
-    /// A page asked, and only servers may.
+    /// A page asked to wait, but only servers can wait.
     Ignored,
-    /// This long.
+    /// The caller waits for this long.
     For(Duration),
 }
 
 impl Wait {
-    /// Reads the query of a request.
+    /// Reads the waiting time from the query of a request.
     ///
     /// # Errors
-    /// [`Rejection::Invalid`] when a server asks for what is no time, or too long.
+    /// [`Rejection::Invalid`] if a server's value is not a number of milliseconds, or is too large.
     pub fn asked(query: Option<&str>, caller: Caller) -> Result<Self, Rejection> {
         let mut pairs = query.unwrap_or_default().split('&');
         let Some(asked) = pairs.find_map(|pair| pair.strip_prefix("wait=")) else {
@@ -56,8 +56,8 @@ impl Wait {
         }
     }
 
-    /// 200 with the ends of the accepted events when all of them came in time, else 202. `waiters` are those of
-    /// the events that were taken, in their order.
+    /// Answers 200 with the outcomes of the accepted events if all outcomes are known in time. Otherwise answers 202. `waiters`
+    /// has one entry for each accepted event, in the same order.
     pub async fn answer(self, mut answer: Answer, waiters: Vec<Waiter>) -> Response {
         match self {
             Self::Not => {}
@@ -91,11 +91,10 @@ async fn ends(waiters: &mut [Waiter]) -> Vec<Outcome> {
     ends
 }
 
-/// The answer when everything that was accepted has come to its end. The fields beside `results` repeat the
-/// first event that was taken.
+/// The answer after every accepted event has an outcome. The fields beside `results` repeat the first accepted event.
 #[derive(Serialize)]
 struct Ended {
-    /// Whether TikTok took all of them.
+    /// Whether TikTok accepted all of the events.
     success: bool,
     #[serde(flatten)]
     first: Option<EndedResult>,
@@ -117,13 +116,13 @@ struct EndedResult {
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
 enum Said {
-    /// By TikTok.
+    /// The outcome that TikTok's answer led to.
     End(&'static str),
-    /// By the proxy, of an event that did not wait.
+    /// The proxy's own status, for an event that was not waited for.
     Status(Status),
 }
 
-/// TikTok's words.
+/// TikTok's code and message.
 #[derive(Clone, Serialize)]
 struct Words {
     code: i64,
@@ -163,7 +162,7 @@ impl EndedResult {
             event_id: result.event_id,
             status: match end {
                 None => Said::Status(result.status),
-                // The remark is in `code` and `message`.
+                // TikTok's remark is in `code` and `message`.
                 Some(Outcome::DeliveredWithWarning(_)) => Said::End("delivered"),
                 Some(end) => Said::End(end.label()),
             },

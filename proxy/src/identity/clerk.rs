@@ -1,8 +1,7 @@
-//! A visitor's session with Clerk: who is signed in, proven by Clerk's signature.
+//! Verifies a visitor's session with Clerk. Clerk's signature proves who is signed in.
 //!
-//! What it promises: only a token that holds in every respect gives an identity; nothing is asked of Clerk
-//! on a request's way but its public keys, and those seldom; neither a token nor a user's id is printed, logged
-//! or stored.
+//! Three promises hold. Only a token that passes every check gives an identity. The proxy asks Clerk only for public keys, and
+//! only seldom while a visitor waits for an answer. Neither a token nor a user's id is printed, logged or stored.
 
 use std::sync::Arc;
 
@@ -28,60 +27,60 @@ use crate::{
 use carrier::Presented;
 use jwks::{Jwks, NoKey};
 
-/// How a token came.
+/// How the request carried its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carrier {
     /// `Authorization: Bearer`.
     Header,
-    /// `__session`, or `__session_<suffix>`.
+    /// The cookie `__session`, or `__session_<suffix>`.
     Cookie,
 }
 
-/// Why a token gives no identity. The one who sent it is not told.
+/// Why a token gives no identity. The sender does not get this reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// It is not three parts of base64url with JSON in them, or a claim has the wrong type.
+    /// The token is not three parts of base64url with JSON in them, or a claim has the wrong type.
     Malformed,
-    /// It is longer than 8 KB.
+    /// The token is longer than 8 KB.
     TooLong,
-    /// Its `typ` is not `JWT`.
+    /// The token's `typ` is not `JWT`.
     Type,
-    /// It is not signed with RS256.
+    /// The token is not signed with RS256.
     Algorithm,
-    /// It is of a kind that proves no session.
+    /// The token is of a kind that proves no session.
     Category,
-    /// It does not say which key it is signed with.
+    /// The token does not name the key that signed it.
     NoKeyId,
-    /// The issuer has no such key.
+    /// The issuer has no key with this id.
     UnknownKey,
     /// The issuer's keys could not be loaded.
     KeysUnavailable,
     /// The signature is wrong.
     Signature,
-    /// Another instance's.
+    /// The token was issued by another Clerk instance.
     Issuer,
-    /// It names no user.
+    /// The token names no user.
     Subject,
-    /// It names no session.
+    /// The token names no session.
     Session,
-    /// It is meant for somebody else.
+    /// The token has another audience.
     Audience,
-    /// It was made for a page that is not listed.
+    /// The token was issued for a page whose origin is not listed.
     Party,
-    /// It does not say for which page it was made.
+    /// The token does not name the page for which it was issued.
     NoParty,
-    /// It is over.
+    /// The token has expired.
     Expired,
-    /// It does not hold yet.
+    /// The token is not valid yet.
     Early,
     /// The user has not finished signing in.
     Pending,
-    /// The browser has signed out, or in anew, since this cookie was made.
+    /// The browser has signed out, or signed in again, since this cookie was set.
     SignedOut,
 }
 
 impl Refused {
-    /// The reason in logs and metrics.
+    /// Returns the reason for logs and metrics.
     fn reason(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
@@ -110,7 +109,7 @@ impl Refused {
 /// Why a request with a session token in its header is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unverified {
-    /// The token does not hold.
+    /// The token is not valid.
     Invalid,
     /// The issuer's keys are not loaded, so no token can be verified.
     NoKeys,
@@ -135,12 +134,11 @@ enum Keys {
 pub struct SetUp(#[source] reqwest::Error);
 
 impl Clerk {
-    /// For the instance that the settings name.
+    /// Sets up the instance that the settings name.
     ///
     /// # Errors
-    /// [`SetUp`] when TLS cannot be initialised.
+    /// [`SetUp`] if TLS cannot be initialised.
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Result<Self, SetUp> {
-        key::install_ring();
         let keys = match &settings.keys {
             KeySource::Fixed(key) => Keys::Fixed(key.clone()),
             KeySource::Url(url) => {
@@ -156,12 +154,12 @@ impl Clerk {
         })
     }
 
-    /// Who a request is from. Tokens hold by the time of day, keys by the boot clock. A token in the header that does not hold is refused, so that the page
-    /// takes a new one. A cookie travels by itself, as it was when the tab fell asleep: one that does not hold
-    /// leaves the visitor unknown, and the event is not lost.
+    /// Returns the visitor of a request. Tokens are checked by the time of day, and keys by the boot clock. An invalid token in
+    /// the header is rejected, so that the page gets a new token. An invalid cookie leaves the visitor unknown, and the event
+    /// is still accepted. The browser sends the cookie by itself, and the cookie can be old if the tab was asleep.
     ///
     /// # Errors
-    /// [`Unverified`], for a token in the header.
+    /// [`Unverified`] for an invalid token in the header.
     pub async fn visitor(&self, headers: &HeaderMap, now: Reading) -> Result<Visitor, Unverified> {
         let suffix = self.cookie_suffix.as_deref();
         let (token, carrier, verified) =
@@ -191,7 +189,7 @@ impl Clerk {
         }
     }
 
-    /// Whether tokens can be verified at this moment.
+    /// Returns whether tokens can be verified at the moment.
     pub fn has_keys(&self) -> bool {
         match &self.keys {
             Keys::Fixed(_) => true,
@@ -199,10 +197,10 @@ impl Clerk {
         }
     }
 
-    /// Loads the keys now, to see whether that works; how many there are.
+    /// Loads the keys now, as a test, and returns how many there are.
     ///
     /// # Errors
-    /// [`NotLoaded`].
+    /// [`NotLoaded`] if the keys could not be loaded.
     pub async fn load(&self) -> Result<usize, NotLoaded> {
         match &self.keys {
             Keys::Fixed(_) => Ok(1),
@@ -210,7 +208,7 @@ impl Clerk {
         }
     }
 
-    /// Loads the keys and keeps them fresh, for ever.
+    /// Loads the keys, and then keeps them fresh for ever.
     pub async fn keep(self: Arc<Self>) {
         if let Keys::Loaded(jwks) = &self.keys {
             jwks.keep().await;
@@ -240,7 +238,7 @@ impl Clerk {
         }
     }
 
-    /// Says why a token was refused: never the token, nor what it says of a person.
+    /// Logs why a token was refused. Logs neither the token nor any data about a person.
     fn note(&self, refused: Refused, token: Option<&str>) {
         let reason = refused.reason();
         let key_id = token.and_then(|token| token::key_id(token).ok().flatten());
@@ -251,7 +249,7 @@ impl Clerk {
             reason,
             kid = short(key_id),
             iss = short(issuer),
-            "a session token was refused"
+            "session token refused"
         );
         self.count(reason);
     }

@@ -1,17 +1,17 @@
-//! The shop's own servers, by the key they share with the proxy.
+//! Recognises the shop's own servers by the server key.
 
 use axum::http::HeaderMap;
 
 use crate::{admit::Caller, secret::ServerKey};
 
-/// A bearer token that is neither the server key nor a session.
+/// A bearer token that is neither the server key nor a session token.
 #[derive(Debug, PartialEq, Eq)]
 pub struct WrongKey;
 
-/// Who a request is from. A JSON Web Token is a person's session, not a key.
+/// Returns who sends a request. A JSON Web Token is a session token, not a server key.
 ///
 /// # Errors
-/// [`WrongKey`] for any other bearer token that is not the key.
+/// [`WrongKey`] for any other bearer token.
 pub fn caller(headers: &HeaderMap, key: Option<&ServerKey>) -> Result<Caller, WrongKey> {
     let Some(bearer) = super::bearer(headers) else {
         return Ok(Caller::Page);
@@ -19,7 +19,7 @@ pub fn caller(headers: &HeaderMap, key: Option<&ServerKey>) -> Result<Caller, Wr
     if key.is_some_and(|key| key.matches(bearer)) {
         return Ok(Caller::Server);
     }
-    // The header of every JSON Web Token is an object, whose `{"` is `eyJ` in base64.
+    // The header of every JSON Web Token is an object. Its first bytes `{"` are `eyJ` in base64.
     let session = bearer.starts_with("eyJ") && bearer.split('.').count() == 3;
     if session {
         Ok(Caller::Page)

@@ -6,7 +6,7 @@ use super::{Metrics, OutcomeLabel, PixelLabel};
 use crate::decide::Counts;
 
 impl Metrics {
-    /// Counts one commit, after which so many events are pending and held.
+    /// Counts one commit. `pending` and `held` are the numbers of events after it.
     pub fn committed(&self, counts: &Counts, pending: i64, held: i64) {
         let _whole = self.whole();
         for (pixel, events) in &counts.accepted {
@@ -18,11 +18,15 @@ impl Metrics {
             let label = OutcomeLabel { outcome };
             self.ended.get_or_create(&label).inc_by(*events);
         }
+        for (kind, money) in &counts.money {
+            let minor = money.minor_units().unsigned_abs();
+            self.money_in(*kind, money.currency(), minor);
+        }
         self.queue_events.set(pending);
         self.events_held.set(held);
     }
 
-    /// Counts the difference between the events that an opened store contains and those that were counted before.
+    /// Counts the difference between the events in an opened store and the events that were counted before.
     pub fn opened(&self, pending: i64, held: i64) {
         let _whole = self.whole();
         let counted = self.queue_events.get() + self.events_held.get();
@@ -31,7 +35,7 @@ impl Metrics {
         self.events_held.set(held);
     }
 
-    /// Keeps readings and commits apart: no reading shows half a commit.
+    /// Prevents a reading during a commit, so that no reading shows half of a commit.
     pub(super) fn whole(&self) -> MutexGuard<'_, ()> {
         self.balance.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,7 +57,7 @@ mod tests {
         counts.replayed = 1;
         metrics.committed(&counts, 5, 1);
         assert_eq!(metrics.found.get(), 4);
-        // A failed commit left one event more, and one less is held.
+        // A commit failed. After the reopen there is one more pending event and one held event fewer.
         metrics.opened(6, 0);
         assert_eq!(metrics.found.get(), 4);
         metrics.opened(4, 0);

@@ -1,37 +1,71 @@
-//! What is to be paid for an order, as the shop's server registers it.
+//! The amount to pay for an order, as the shop's server registers it.
 
 use duet_events::order::Order as Registration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Order, Plan};
+use crate::money::{Currency, Money};
 
-/// How many former registrations are recognised as such.
+/// How many former registrations an order can recognise.
 const FORMER: usize = 8;
 
-/// What is to be paid.
+/// The amount to pay, and the digest of its registration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub(super) struct Bill {
-    /// In major units.
-    pub(super) amount: f64,
-    pub(super) currency: String,
+    pub(super) due: Money,
     digest: String,
 }
 
-/// Why a registration changes nothing.
+/// A bill of this version or of an older one. Older versions stored the amount in major units as a floating-point number.
+#[derive(Deserialize)]
+struct Stored {
+    due: Option<Money>,
+    amount: Option<f64>,
+    currency: Option<Currency>,
+    digest: String,
+}
+
+impl TryFrom<Stored> for Bill {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let older = || {
+            let (amount, currency) = (stored.amount?, stored.currency?);
+            // Rust writes the shortest text that parses to this number. This text is the registered one.
+            let text = format!("{amount}");
+            let (whole, fraction) = text.split_once('.').unwrap_or((&text, "0"));
+            let fraction = fraction.get(..currency.decimals()).unwrap_or(fraction);
+            let text = format!(
+                "{whole}.{}",
+                if fraction.is_empty() { "0" } else { fraction }
+            );
+            Money::major(&text, currency).ok()
+        };
+        Ok(Self {
+            due: stored.due.or_else(older).ok_or("no amount that is money")?,
+            digest: stored.digest,
+        })
+    }
+}
+
+/// Why a registration is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unregistered {
     /// The order is paid.
     Paid,
     /// A later registration has replaced this one.
     Replaced,
+    /// One of the references already belongs to another order of the same provider.
+    ReferenceTaken,
 }
 
 impl Order {
-    /// Takes what the shop's server says of it. The same word twice changes nothing.
+    /// Stores a registration by the shop's server. The same registration again changes nothing.
     ///
     /// # Errors
-    /// When it is paid, or when this is an old registration that somebody sends again.
+    /// Returns an error if the order is paid, or if a later registration has replaced this one.
     pub fn register(&mut self, order: &Registration, now_ms: i64) -> Result<(), Unregistered> {
         let digest = digest(order);
         let present = self.bill.as_ref().map(|bill| bill.digest.as_str());
@@ -45,8 +79,7 @@ impl Order {
             return Err(Unregistered::Replaced);
         }
         let bill = Bill {
-            amount: order.amount,
-            currency: order.currency.as_str().to_owned(),
+            due: Money::registered(order),
             digest,
         };
         self.begins(now_ms);
@@ -61,29 +94,21 @@ impl Order {
             name: order.plan_name.clone(),
             billing_cycle: order.billing_cycle.clone(),
         };
+        self.references.clone_from(&order.references);
         self.visitor.is_known_as(&order.user);
+        self.pixels.register(&order.pixel_ids);
         self.touched_ms = now_ms;
         Ok(())
     }
 }
 
-impl Bill {
-    /// What is to be paid in dong; `None` in another currency.
-    pub(super) fn dong(&self) -> Option<i64> {
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "an amount in dong is whole and at most 10^15"
-        )]
-        (self.currency == "VND").then_some(self.amount as i64)
-    }
-}
-
-/// Tells registrations apart, without keeping what they say.
+/// Computes a digest to compare registrations without storing their contents.
 fn digest(order: &Registration) -> String {
     let user = serde_json::to_vec(&order.user).unwrap_or_default();
     let mut hasher = Sha256::new();
-    for part in [
-        order.amount.to_string().as_bytes(),
+    let amount = Money::registered(order).number();
+    let parts = [
+        amount.as_bytes(),
         order.currency.as_str().as_bytes(),
         order.plan_id.as_deref().unwrap_or_default().as_bytes(),
         order.plan_name.as_deref().unwrap_or_default().as_bytes(),
@@ -93,7 +118,17 @@ fn digest(order: &Registration) -> String {
             .unwrap_or_default()
             .as_bytes(),
         &user,
-    ] {
+    ];
+    for part in parts {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part);
+    }
+    // Without references and pixels the digest is the same as in older versions. Each reference adds two parts, and all pixels
+    // together add one part.
+    let pixel_ids = order.pixel_ids.join(" ");
+    let pixel_ids = (!pixel_ids.is_empty()).then_some(&pixel_ids);
+    let references = order.references.iter().flat_map(|(name, id)| [name, id]);
+    for part in references.chain(pixel_ids) {
         hasher.update(part.len().to_be_bytes());
         hasher.update(part);
     }

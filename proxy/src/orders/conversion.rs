@@ -1,29 +1,51 @@
-//! What is reported of a paid order.
+//! The events that report a paid order.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use duet_events::{EventId, EventName, name::aliases};
+use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
 use super::{EventText, Order, Plan};
+use crate::{limits::CLICK_MS, money::Money};
+
+/// The one item that was bought.
+#[derive(Serialize)]
+struct Bought<'a> {
+    content_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<Box<RawValue>>,
+    quantity: u32,
+}
 
 /// The event of a payment.
 #[derive(Debug)]
 pub struct Conversion {
-    /// `Subscribe` for a plan, `Purchase` for anything else.
+    /// The event's name: `Subscribe` for a plan, `Purchase` for anything else.
     pub name: EventName,
-    /// The order's own id of it: the same in every page, webhook and process.
+    /// The event's id, derived from the order: the same in every page, webhook and process.
     pub id: EventId,
-    /// The id under which somebody else may report the same sale.
+    /// The id under which a page or a server may report the same sale.
     pub other_id: Option<EventId>,
-    /// Whether anything is known of who paid.
+    /// Whether anything is known about the payer.
     pub is_attributed: bool,
-    /// What TikTok gets.
+    /// The JSON that TikTok receives.
+    pub json: Vec<u8>,
+}
+
+/// The event of a renewal.
+#[derive(Debug)]
+pub struct Renewal {
+    /// The event's id.
+    pub id: EventId,
+    /// The JSON that TikTok receives.
     pub json: Vec<u8>,
 }
 
 impl Order {
-    /// What TikTok is told of its payment; `None` where that cannot be written.
+    /// Returns the event of the order's payment, or `None` if the event cannot be written.
     pub fn conversion(&self, now_ms: i64) -> Option<Conversion> {
         let name = if self.plan.is_named() {
             "Subscribe"
@@ -34,22 +56,7 @@ impl Order {
         let id = EventId::derive(name.as_str(), &self.id);
         let alias = aliases(name.as_str()).nth(1);
         let other_id = alias.map(|alias| EventId::derive(alias, &self.id));
-        let user = self.visitor.user();
-        let mut properties = paid(self.received);
-        if let Some(contents) = self.contents() {
-            properties.insert("contents".into(), contents);
-            properties.insert("content_type".into(), raw(&json!("product"))?);
-        }
-        properties.insert("order_id".into(), raw(&json!(self.id))?);
-        let event = EventText {
-            event: name.as_str().into(),
-            event_time: now_ms / 1000,
-            event_id: id.as_str().into(),
-            user,
-            properties,
-            page: self.visitor.page(),
-            limited_data_use: self.visitor.limited_data_use(),
-        };
+        let event = self.sale(&name, &id, &self.id, self.received?, now_ms)?;
         let json = serde_json::to_vec(&event).ok()?;
         Some(Conversion {
             is_attributed: !event.user.is_empty(),
@@ -60,9 +67,57 @@ impl Order {
         })
     }
 
-    /// What was bought: the server's word, where it registered the order.
-    fn contents(&self) -> Option<Cow<'_, RawValue>> {
-        let plan = || self.plan.contents(self.received).map(Cow::Owned);
+    /// Returns the event of a renewal, if the shop enables renewals. The event has a separate order id, made from the payment. It
+    /// leaves out the click and the browser if they are too old to have led to the renewal.
+    pub fn renewal(
+        &self,
+        name: &EventName,
+        payment_id: &str,
+        money: Money,
+        now_ms: i64,
+    ) -> Option<Renewal> {
+        let order_id = format!("{}/{payment_id}", self.id);
+        let id = EventId::derive(name.as_str(), &order_id);
+        let mut event = self.sale(name, &id, &order_id, money, now_ms)?;
+        let seen_ms = self.named_ms.or(self.begun_ms).unwrap_or(self.touched_ms);
+        if now_ms >= seen_ms + CLICK_MS {
+            let is_of_the_person = |key: &str| ["email", "phone", "external_id"].contains(&key);
+            event.user.retain(|key, _| is_of_the_person(key));
+            event.page = None;
+        }
+        let json = serde_json::to_vec(&event).ok()?;
+        Some(Renewal { id, json })
+    }
+
+    fn sale<'a>(
+        &'a self,
+        name: &'a EventName,
+        id: &'a EventId,
+        order_id: &str,
+        money: Money,
+        now_ms: i64,
+    ) -> Option<EventText<'a>> {
+        let mut properties = BTreeMap::new();
+        pays(&mut properties, money);
+        if let Some(contents) = self.contents(money) {
+            properties.insert("contents".into(), contents);
+            properties.insert("content_type".into(), raw(&json!("product"))?);
+        }
+        properties.insert("order_id".into(), raw(&json!(order_id))?);
+        Some(EventText {
+            event: name.as_str().into(),
+            event_time: now_ms / 1000,
+            event_id: id.as_str().into(),
+            user: self.visitor.user(),
+            properties,
+            page: self.visitor.page(),
+            limited_data_use: self.visitor.limited_data_use(),
+        })
+    }
+
+    /// Returns the bought items: the server's data if the server registered the order.
+    fn contents(&self, received: Money) -> Option<Cow<'_, RawValue>> {
+        let plan = || self.plan.contents(received).map(Cow::Owned);
         if self.bill.is_some() {
             plan().or_else(|| self.visitor.contents())
         } else {
@@ -71,18 +126,26 @@ impl Order {
     }
 }
 
-/// A page's event of a paid order, with what the bank says instead of what the page says.
-pub fn with_payment(event: &[u8], dong: i64) -> Option<Vec<u8>> {
+/// Returns a page's event of a paid order, with the provider's amount instead of the page's amount.
+pub fn with_payment(event: &[u8], received: Money) -> Option<Vec<u8>> {
     let mut event = EventText::of(event)?;
-    event.properties.extend(paid(dong));
+    pays(&mut event.properties, received);
     serde_json::to_vec(&event).ok()
 }
 
-fn paid(dong: i64) -> BTreeMap<Cow<'static, str>, Cow<'static, RawValue>> {
-    [("value", json!(dong)), ("currency", json!("VND"))]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.into(), raw(&value)?)))
-        .collect()
+/// Writes this amount into the properties. Writes no amount in a currency that TikTok does not list.
+fn pays(properties: &mut BTreeMap<Cow<'_, str>, Cow<'_, RawValue>>, money: Money) {
+    let currency = money.currency();
+    let stated = [
+        ("value", money.json().map(Cow::Owned)),
+        ("currency", raw(&json!(currency.as_str()))),
+    ];
+    for (name, value) in stated {
+        properties.remove(name);
+        if let Some(value) = value.filter(|_| currency.is_reportable()) {
+            properties.insert(name.into(), value);
+        }
+    }
 }
 
 fn raw(value: &serde_json::Value) -> Option<Cow<'static, RawValue>> {
@@ -90,17 +153,20 @@ fn raw(value: &serde_json::Value) -> Option<Cow<'static, RawValue>> {
 }
 
 impl Plan {
-    /// The plan as the one thing that was bought. Its name says how often it is paid, as the page's own does.
-    fn contents(&self, dong: i64) -> Option<Box<RawValue>> {
+    /// Returns the plan as the only bought item. Its name includes the billing cycle, as in the page's own events.
+    fn contents(&self, money: Money) -> Option<Box<RawValue>> {
         let id = self.id.as_ref().or(self.name.as_ref())?;
         let name = self.name.as_ref().map(|name| match &self.billing_cycle {
             Some(cycle) => format!("{name} ({cycle})"),
             None => name.clone(),
         });
-        let mut content = json!({ "content_id": id, "price": dong, "quantity": 1 });
-        if let (Some(content), Some(name)) = (content.as_object_mut(), name) {
-            content.insert("content_name".to_owned(), name.into());
-        }
-        serde_json::value::to_raw_value(&json!([content])).ok()
+        let price = money.json().filter(|_| money.currency().is_reportable());
+        let bought = Bought {
+            content_id: id,
+            content_name: name,
+            price,
+            quantity: 1,
+        };
+        serde_json::value::to_raw_value(&[bought]).ok()
     }
 }

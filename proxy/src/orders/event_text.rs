@@ -1,4 +1,4 @@
-//! An event as the queue holds it: its JSON, opened as far as an order needs it.
+//! An event as the queue stores it: JSON, parsed only as far as an order needs it.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -6,43 +6,43 @@ use duet_events::EventName;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// The parts of an event. It writes itself as TikTok gets it.
+/// The parts of an event. Serializing them gives the JSON that TikTok receives.
 #[derive(Deserialize, Serialize)]
 pub struct EventText<'a> {
-    /// What happened.
+    /// The event's name.
     #[serde(borrow)]
     pub event: Cow<'a, str>,
-    /// When, in Unix seconds.
+    /// When the event happened, in Unix seconds.
     pub event_time: i64,
-    /// The key both legs share.
+    /// The key that both legs share.
     #[serde(borrow)]
     pub event_id: Cow<'a, str>,
     /// The match keys, hashed.
     #[serde(borrow)]
     pub user: BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>,
-    /// What it was about.
+    /// The event's properties, such as its value and its contents.
     #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
     pub properties: BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>,
-    /// Where.
+    /// The page of the event.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Cow<'a, RawValue>>,
-    /// Limited Data Use was asked for.
+    /// Whether Limited Data Use is requested.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub limited_data_use: bool,
 }
 
 impl<'a> EventText<'a> {
-    /// Opens the JSON of an event; `None` where it is not one of ours.
+    /// Parses the JSON of an event. Returns `None` if the JSON is not an event of Duet.
     pub fn of(json: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(json).ok()
     }
 
-    /// Its name, as the vocabulary knows it.
+    /// Returns the event's name, if it can be parsed.
     pub fn name(&self) -> Option<EventName> {
         EventName::parse(&self.event).ok()
     }
 
-    /// A property that is a text and not empty.
+    /// Returns a property if it is a text and not empty.
     pub fn property(&self, name: &str) -> Option<String> {
         let text: String = serde_json::from_str(self.properties.get(name)?.get()).ok()?;
         (!text.is_empty()).then_some(text)

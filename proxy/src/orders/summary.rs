@@ -1,53 +1,97 @@
-//! An order as an operator sees it: nothing of it is personal.
+//! An order as an operator sees it, without personal data.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::{Order, Plan, Status};
+use super::{Order, Plan, Status, Sum};
+use crate::money::{Currency, Kind, Money};
 
-/// What is shown of an order.
+/// The fields of an order that are shown.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Summary {
-    /// The shop's own id of it.
+    /// The shop's own id of the order.
     pub order_id: String,
-    /// How far it is.
+    /// The payment status.
     pub status: Status,
-    /// What is to be paid, in major units; `None` while only pages named it.
-    pub amount: Option<f64>,
+    /// The amount to pay, in units of `currency`. `None` while only pages have named the order.
+    pub amount: Option<Box<RawValue>>,
     /// The currency of `amount`.
     pub currency: Option<String>,
-    /// What has come so far, in dong.
-    pub received: i64,
-    /// What is bought, where it is a plan.
+    /// The money that has come for the sale so far, in units of `received_currency`, or 0.
+    pub received: Option<Box<RawValue>>,
+    /// The currency of `received` and `net_value`.
+    pub received_currency: Option<String>,
+    /// The money that is left after all transfers, in the currency of the sale.
+    pub net_value: Option<Box<RawValue>>,
+    /// All money that has moved, by kind.
+    pub kinds: Vec<Moved>,
+    /// The payment providers' ids of the order, by provider.
+    pub references: BTreeMap<String, String>,
+    /// The plan that the order buys, if any.
     pub plan: Plan,
     /// How many events wait for the payment.
     pub events_held: usize,
-    /// The id of what was reported, under each event's name.
+    /// The pixels of the events that began the order, else the pixels in its registration.
+    #[serde(default)]
+    pub pixel_ids: Vec<String>,
+    /// The ids of the reported events, by event name.
     pub event_ids: BTreeMap<String, String>,
-    /// The names of the match keys its payment will carry.
+    /// The names of the match keys that the payment's event will have.
     pub match_keys: Vec<String>,
-    /// When it was last heard of, in Unix milliseconds.
+    /// When the order last changed or was named, in Unix milliseconds.
     pub touched_ms: i64,
-    /// When it was paid, in Unix milliseconds.
+    /// When the order was paid, in Unix milliseconds.
     pub paid_ms: Option<i64>,
 }
 
+/// The money of one kind in one currency.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Moved {
+    /// The kind of the transfers.
+    pub kind: Kind,
+    /// The amount, in units of `currency`.
+    pub value: Option<Box<RawValue>>,
+    /// The currency of `value`.
+    pub currency: String,
+}
+
+impl From<Sum> for Moved {
+    fn from(Sum { kind, money }: Sum) -> Self {
+        Self {
+            kind,
+            value: money.json(),
+            currency: money.currency().as_str().to_owned(),
+        }
+    }
+}
+
 impl Order {
-    /// What an operator sees of it.
+    /// Returns the order as an operator sees it.
     pub fn summary(self) -> Summary {
+        let nothing = Money::zero(Currency::VND);
+        let code = |money: Money| money.currency().as_str().to_owned();
         Summary {
             status: self.status(),
+            pixel_ids: {
+                let [begun, registered] = self.pixel_ids();
+                if begun.is_empty() { registered } else { begun }.to_vec()
+            },
             match_keys: self
                 .visitor
                 .user()
                 .keys()
                 .map(ToString::to_string)
                 .collect(),
-            amount: self.bill.as_ref().map(|bill| bill.amount),
-            currency: self.bill.map(|bill| bill.currency),
+            amount: self.due().and_then(Money::json),
+            currency: self.due().map(code),
+            received_currency: self.received.map(code),
+            net_value: self.net().and_then(Money::json),
+            kinds: self.sums().into_iter().map(Moved::from).collect(),
+            references: self.references,
             order_id: self.id,
-            received: self.received,
+            received: self.received.unwrap_or(nothing).json(),
             plan: self.plan,
             events_held: self.held.len(),
             event_ids: self.reported,

@@ -1,5 +1,5 @@
-//! Who began an order: what its events said of the person, the browser and the page, hashed where TikTok wants
-//! digests. It joins the payment's event, which comes from a bank that knows none of it.
+//! The visitor who began an order: data about the person, the browser and the page from the order's events. Values are hashed
+//! where TikTok expects digests. The payment's event includes this data, because a bank does not send it.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -12,22 +12,22 @@ use super::EventText;
 /// Match keys by their names in the Events API.
 type Keys = BTreeMap<String, Box<RawValue>>;
 
-/// Who spoke of an order.
+/// The sender of an event of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// A page, which may say anything.
+    /// A page, which can send any value.
     Page,
     /// The shop's own server.
     Server,
 }
 
-/// What is remembered of whoever began an order. It does not print.
+/// The stored data about the visitor who began an order. This type cannot be printed.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Visitor {
-    /// What pages said, the last word on each key.
+    /// The last value that pages sent for each key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     by_page: Keys,
-    /// What the shop's server said, which wins.
+    /// The values that the shop's server sent. These values replace the values of pages.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     by_server: Keys,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ impl fmt::Debug for Visitor {
 }
 
 impl Visitor {
-    /// Remembers what an event says; what it is silent about stays.
+    /// Stores the values of an event. Keys that the event does not have stay unchanged.
     pub(super) fn came_with(&mut self, event: &EventText<'_>, by: By) {
         let keys = match by {
             By::Page => &mut self.by_page,
@@ -63,14 +63,14 @@ impl Visitor {
         self.limited_data_use = event.limited_data_use;
     }
 
-    /// Remembers what the shop's server knows of the person.
+    /// Stores the values about the person that the shop's server sent.
     pub(super) fn is_known_as(&mut self, user: &User) {
         let keys = serde_json::to_string(user).ok();
         let keys: Option<Keys> = keys.and_then(|text| serde_json::from_str(&text).ok());
         self.by_server.extend(keys.unwrap_or_default());
     }
 
-    /// The match keys of a payment.
+    /// Returns the match keys for the payment's event.
     pub(super) fn user(&self) -> BTreeMap<Cow<'_, str>, Cow<'_, RawValue>> {
         self.by_page
             .iter()

@@ -1,34 +1,34 @@
-//! Which order a transfer pays: exactly one that is not paid, or none.
+//! Finds the order that a transfer pays: exactly one unpaid order, or none.
 //!
-//! Anybody can begin an order by a page's event, so an order that the shop's server registered wins over those that
-//! pages began, wherever a memo could mean both.
+//! Anybody can begin an order with a page's event. So if a memo could name two orders, an order that the shop's server
+//! registered wins over an order that a page began.
 
 use super::memo::{ANYWHERE, Candidate, Memo, OrderPattern, Strength};
 use crate::orders::{Order, Status};
 
-/// What the orders that are known make of a memo.
+/// The result of comparing a memo with all known orders.
 #[derive(Debug)]
 pub enum Match {
-    /// This one is meant.
+    /// The memo names this order.
     One(Box<Order>),
-    /// None of them is named.
+    /// The memo names no known order.
     None,
-    /// Several that are not paid are named.
+    /// The memo names several unpaid orders.
     Several,
 }
 
-/// A part of a memo, and the orders that it can mean.
+/// A part of a memo, and the orders that this part can name.
 struct Named {
     candidate: Candidate,
     orders: Vec<Order>,
 }
 
-/// Asks `orders_that_read` for each candidate of a memo, the most certain first, until an order is named that the shop's
-/// server registered. Where there is none, the first certainty at which any order is named counts. A piece of a longer
-/// id that is known does not count.
+/// Calls `orders_that_read` for each candidate of a memo, the most certain first. Stops when a candidate names an order that
+/// the shop's server registered. If no candidate does, the orders with the highest certainty count. A candidate that is only
+/// a piece of a longer known id does not count.
 ///
 /// # Errors
-/// Those of `orders_that_read`.
+/// Returns the errors of `orders_that_read`.
 pub fn matched<E>(
     memo: &Memo,
     pattern: Option<&OrderPattern>,
@@ -70,16 +70,16 @@ impl Named {
         self.orders.iter().any(Order::is_registered)
     }
 
-    /// When the first of its orders was begun, in Unix milliseconds.
+    /// Returns when the first of these orders was begun, in Unix milliseconds.
     fn begun_ms(&self) -> i64 {
         let begun = self.orders.iter().map(Order::begun_ms);
         begun.min().unwrap_or(i64::MAX)
     }
 }
 
-/// Of orders that only pages began, those that no other takes letters of the memo from. Anybody can begin an order whose
-/// id takes some letters of somebody's, or puts words around it; so whole words go first, and of two that are, one
-/// within the other, the one that was begun earlier: a stranger learns an id only then.
+/// Filters orders that only pages began, if their candidates share letters of the memo. Anybody can begin an order whose id
+/// contains a part of another order's id, or adds words around it. So a whole word wins over a part of a word. If both are
+/// whole words and one contains the other, the earlier order wins. A stranger learns an id only after its order was begun.
 fn undisputed(named: Vec<Named>) -> Vec<Named> {
     let loses = |one: &Named, other: &Named| {
         let (one_is_whole, other_is_whole) = (one.candidate.is_whole, other.candidate.is_whole);
@@ -104,8 +104,8 @@ fn undisputed(named: Vec<Named>) -> Vec<Named> {
     kept.map(|(named, _)| named).collect()
 }
 
-/// Of orders that read alike, those that the shop's server registered, and of these the one that the memo spells
-/// exactly.
+/// Filters orders whose ids look the same in a memo. Prefers orders that the shop's server registered, then the order whose
+/// id the memo spells exactly.
 fn nearest(mut orders: Vec<Order>, is_spelled: impl Fn(&str) -> bool) -> Vec<Order> {
     prefer(&mut orders, Order::is_registered);
     prefer(&mut orders, |order| is_spelled(order.id()));
@@ -121,7 +121,7 @@ fn meant(named: Vec<Named>) -> Match {
     }
     prefer(&mut orders, Order::is_registered);
     if !orders.iter().any(Order::is_registered) {
-        // Banks write dates and account numbers into memos, and strangers can begin orders of these names.
+        // Banks write dates and account numbers into memos, and strangers can begin orders with these ids.
         prefer(&mut orders, |order| {
             order.id().bytes().any(|byte| byte.is_ascii_alphabetic())
         });
@@ -141,8 +141,8 @@ fn prefer(orders: &mut Vec<Order>, is_better: impl Fn(&Order) -> bool) {
     }
 }
 
-/// Whether this text is no common word. Somebody who begins orders named after words that banks write could
-/// otherwise have every transfer name two orders.
+/// Whether this text is unlikely to be a common word. Otherwise a stranger could begin orders named like the words that banks
+/// write, and every transfer would name two orders.
 fn could_be_meant(candidate: &Candidate) -> bool {
     match candidate.strength {
         Strength::Code | Strength::ContentPattern | Strength::DescriptionPattern => true,
@@ -161,6 +161,7 @@ mod tests {
     use serde_json::{json, value::RawValue};
 
     use super::*;
+    use crate::money::{Currency, Money};
     use crate::payments::memo::normalised;
 
     fn begun(id: &str) -> Order {
@@ -176,20 +177,20 @@ mod tests {
         order
     }
 
-    /// An order that only a page began, after its first payment.
+    /// Returns an order that only a page began, after its first payment.
     fn first_paid(id: &str) -> Order {
         let mut order = begun(id);
-        order.receive(99_000, 0);
+        order.receive(Money::of_minor(99_000, Currency::VND).unwrap(), 0);
         order
     }
 
     fn paid(id: &str) -> Order {
         let mut order = registered(id);
-        order.receive(99_000, 0);
+        order.receive(Money::of_minor(99_000, Currency::VND).unwrap(), 0);
         order
     }
 
-    /// The order that a memo means among those that are known.
+    /// Returns the known order that a memo names.
     fn meant(content: &str, code: Option<&str>, known: impl Fn() -> Vec<Order>) -> String {
         meant_by(content, code, None, known)
     }
@@ -281,7 +282,7 @@ mod tests {
         type Known = [(Make, &'static str); 2];
         let (begun, registered, paid): (Make, Make, Make) = (begun, registered, paid);
         let rows: [(&str, Option<&str>, Known, &str); 14] = [
-            // Among equals, the spelling in the memo.
+            // Among equal orders, the memo's spelling decides.
             (
                 "ct PHO7K3M9Q2X ft",
                 None,
@@ -308,7 +309,7 @@ mod tests {
             ),
             ("", Some(PLAIN), [(begun, PLAIN), (begun, ALIKE)], PLAIN),
             ("", Some(ALIKE), [(begun, PLAIN), (begun, ALIKE)], ALIKE),
-            // Spelled like neither, nobody knows.
+            // The memo spells neither id exactly, so the result is ambiguous.
             (
                 "ct PHO 7K3M 9Q2X ft",
                 None,
@@ -321,7 +322,7 @@ mod tests {
                 [(registered, PLAIN), (registered, ALIKE)],
                 "several",
             ),
-            // Whatever the bank made of it, a registration wins.
+            // A registered order wins, even if the bank changed the spelling.
             (
                 "ct PHO7K3M9Q2X ft",
                 None,
@@ -340,7 +341,7 @@ mod tests {
                 [(begun, PLAIN), (registered, ALIKE)],
                 ALIKE,
             ),
-            // Also over an order that is paid: that money is owed to somebody.
+            // A registered order that is paid wins too: this money must go back to the payer.
             (
                 "ct PHO7K3M9Q2X ft",
                 None,
@@ -353,7 +354,7 @@ mod tests {
                 [(paid, PLAIN), (begun, ALIKE)],
                 PLAIN,
             ),
-            // The one that is not paid, where the memo does not say which.
+            // The unpaid order wins if the memo fits both.
             (
                 "ct PHO 7K3M 9Q2X ft",
                 None,
@@ -382,7 +383,7 @@ mod tests {
             (torn, [begun(BARE), begun(WHOLE)], WHOLE),
             (torn, [registered(BARE), begun(WHOLE)], BARE),
             (torn, [registered(BARE), registered(WHOLE)], WHOLE),
-            // The pattern finds nothing, and the memo is read without it.
+            // The pattern finds nothing, so the memo is searched without it.
             ("ct PHO7K3M9Q2X", [begun(PLAIN), begun(WHOLE)], PLAIN),
         ] {
             let known = || {
@@ -435,7 +436,7 @@ mod tests {
     #[test]
     fn letters_of_somebodys_id_make_no_order_of_its_own() {
         for (memo, victim, strangers, expected) in [
-            // The shop's prefix, and the first digits of the time; ids that count up.
+            // Ids with the shop's prefix and the first digits of the time, and ids that count up.
             (
                 "PHO_SUB_1762228747088_NTK3U9 chuyen tien",
                 WHOLE,
@@ -449,7 +450,7 @@ mod tests {
                 "SHOP1001",
                 "SHOP10010",
             ),
-            // The last letter of an id, and the words that banks put behind it.
+            // The last letter of an id, with the words that banks write after it.
             (
                 "PHO7K3M9Q29 chuyen tien",
                 "PHO7K3M9Q29",
@@ -501,7 +502,7 @@ mod tests {
             );
             let paid = || vec![first_paid(PLAIN), begun(number)];
             assert_eq!(meant(&memo, None, paid), PLAIN);
-            // A shop may have such ids itself.
+            // A shop can use such ids for its own orders.
             assert_eq!(meant(&memo, None, || vec![begun(number)]), number);
         }
         let two = || vec![registered("1762228747088"), registered(PLAIN)];

@@ -1,9 +1,9 @@
-//! Memos: what a payer typed, after banks were done with it.
+//! Memos: text that a payer typed and that banks then changed.
 //!
-//! Banks drop `_`, `-`, dots and accents, change case, put words of their own around a memo, and cut it off.
-//! So an order's id is compared as its letters and digits in capitals, [`normalised`], and a memo is asked for
-//! everything in it that could be one, the most certain first. Which of these orders exist, and what follows
-//! when several do, is for the caller to decide.
+//! Banks remove `_`, `-`, dots and accents. They change case, add words before and after a memo, and cut off its end. So ids
+//! are compared by their letters and digits in capitals (see [`normalised`]). This module finds every part of a memo that
+//! could be an order's id, the most certain first. The caller finds out which of these orders exist, and decides if there
+//! are several.
 
 use std::{fmt, ops::Range};
 
@@ -15,21 +15,21 @@ pub use plain::normalised;
 
 use plain::Plain;
 
-/// How many characters of each text are looked at; a bank's memo has at most 210.
+/// How many characters of each text are searched. A bank's memo has at most 210.
 pub const LOOKED_AT: usize = 256;
-/// The longest id that is found in a text.
+/// The longest id that the search finds in a text.
 pub const LONGEST: usize = 40;
-/// The shortest id that is found anywhere in a text.
+/// The shortest id that the search finds anywhere in a text, also inside a word.
 pub const ANYWHERE: usize = 8;
-/// The shortest id that is found where it stands as a word.
+/// The shortest id that the search finds if the id is a whole word.
 pub const AS_A_WORD: usize = 4;
 
-/// The texts that came with a transfer. They can hold names, and do not print.
+/// The texts that came with a transfer. They can contain names, so this type cannot be printed.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Memo {
-    /// What the provider itself recognised as a payment code.
+    /// The text that the provider recognised as a payment code.
     pub code: Option<String>,
-    /// What the payer wrote.
+    /// The text that the payer wrote.
     pub content: String,
     /// The bank's whole message.
     pub description: String,
@@ -41,33 +41,33 @@ impl fmt::Debug for Memo {
     }
 }
 
-/// What might be an order's id.
+/// A text that might be an order's id.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// How certain it is; the most certain is the smallest.
+    /// How certain it is that the text is an order's id. The smallest value is the most certain.
     pub strength: Strength,
-    /// Where it stands, counted in the letters and digits of the text it was found in.
+    /// The position of the candidate, counted in letters and digits of the searched text.
     pub span: Range<usize>,
-    /// Whether it begins where a word of the text begins, and ends where one ends.
+    /// Whether the candidate begins at the beginning of a word and ends at the end of a word.
     pub is_whole: bool,
     /// The id, [`normalised`].
     pub text: String,
-    /// The id as the shop's template spells it, where the shop's pattern found it.
+    /// The id as the shop's template spells it, if the shop's pattern found it.
     pub rebuilt: Option<String>,
 }
 
-/// How certain it is that a [`Candidate`] is meant as an order's id.
+/// How certain it is that a [`Candidate`] is an order's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Strength {
-    /// The provider recognised it.
+    /// The provider recognised the id.
     Code,
-    /// The shop's pattern found it in what the payer wrote.
+    /// The shop's pattern found the id in the payer's text.
     ContentPattern,
-    /// The shop's pattern found it in the bank's message.
+    /// The shop's pattern found the id in the bank's message.
     DescriptionPattern,
-    /// It stands in what the payer wrote.
+    /// The payer's text contains the id.
     Content,
-    /// It stands in the bank's message.
+    /// The bank's message contains the id.
     Description,
 }
 
@@ -80,14 +80,14 @@ impl Strength {
 }
 
 impl Candidate {
-    /// Whether both have letters of the text in common.
+    /// Whether both candidates share letters of the text.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.strength.same_text(other.strength)
             && self.span.start < other.span.end
             && other.span.start < self.span.end
     }
 
-    /// Whether this is a piece of `other`: it is found only because it is part of something longer.
+    /// Whether this candidate is only a piece of the longer candidate `other`.
     pub fn lies_inside(&self, other: &Self) -> bool {
         self.strength.same_text(other.strength)
             && self.span.len() < other.span.len()
@@ -113,8 +113,8 @@ impl Memo {
         candidate.rebuilt.as_deref() == Some(order_id) || text.contains(order_id)
     }
 
-    /// Everything in the memo that might be an order's id: by strength, of the same strength the longest
-    /// first. Some 17,000 at the most; they are made as they are asked for.
+    /// Returns every text in the memo that might be an order's id, sorted by strength. Among equal strength the longest comes
+    /// first. There are about 17,000 candidates at most. The iterator is lazy.
     pub fn candidates(&self, pattern: Option<&OrderPattern>) -> impl Iterator<Item = Candidate> {
         let code = self.code.as_deref().map(Plain::of);
         let code = code.and_then(|code| code.candidate(Strength::Code, 0..code.len()));
@@ -132,7 +132,7 @@ impl Memo {
     }
 }
 
-/// Every part of `text` that is long enough.
+/// Returns every part of `text` that is long enough.
 fn pieces(text: Plain, strength: Strength) -> impl Iterator<Item = Candidate> {
     (AS_A_WORD..=LONGEST).rev().flat_map(move |length| {
         let spans = if length >= ANYWHERE {

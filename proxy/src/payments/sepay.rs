@@ -1,17 +1,16 @@
-//! SePay's webhooks: what is believed, and what it says.
+//! SePay's webhooks: how the proxy checks and reads them.
 //!
-//! Three formats come to one address. Whoever does not prove to be SePay learns nothing, not even whether a
-//! body was understood: the proof is looked at first, over the bytes as they came.
+//! Three formats arrive at one address. The proxy checks the proof first, over the received bytes. A sender that does not
+//! prove to be SePay does not learn whether the proxy can read the body.
 //!
 //! | Format | Known by | Proof | Module |
 //! |---|---|---|---|
 //! | bank transfers | `transferType`, `transferAmount` | API key or HMAC, as configured | `bank_transfer` |
-//! | payment gateway | `notification_type` | `X-Secret-Key`, or HMAC where configured | `gateway` |
-//! | the replaced system's form | `orderId` | as bank transfers, and an MD5 signature with a key of its own | `signed_form` |
+//! | payment gateway | `notification_type` | `X-Secret-Key`, or HMAC if configured | `gateway` |
+//! | the replaced system's form | `orderId` | as for bank transfers, and an MD5 signature with a separate key | `signed_form` |
 
 mod auth;
 mod bank_transfer;
-mod fields;
 mod gateway;
 mod signed_form;
 
@@ -19,42 +18,47 @@ use axum::http::HeaderMap;
 use duet_events::Invalid;
 use serde_json::{Map, Value};
 
-use super::{Notification, Refused};
-use crate::secret::SharedSecret;
-
-use fields::Fields;
-
-/// How far the clock of a signature may be from ours, in seconds.
-pub const MAX_CLOCK_DIFFERENCE_S: u64 = 300;
+use super::{
+    Notification, Refused,
+    fields::Fields,
+    provider::{Provider, Request},
+};
+use crate::secret::Secrets;
 
 const PROVIDER: &str = "sepay";
 
-/// What the operator agreed with SePay.
+/// The settings that the operator agreed with SePay.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `SEPAY_WEBHOOK_SECRET`: the API key, or the key of the HMAC.
-    pub webhook_secret: SharedSecret,
-    /// `SEPAY_WEBHOOK_AUTH`: how the webhook proves itself.
+    pub webhook_secret: Secrets,
+    /// `SEPAY_WEBHOOK_AUTH`: how the webhook proves that SePay sent it.
     pub auth: Auth,
-    /// `SEPAY_SECRET_KEY`: the key of the replaced system's form; without it that form is refused.
-    pub form_key: Option<SharedSecret>,
-    /// `SEPAY_ACCOUNTS`: the accounts, virtual ones included, that money for orders comes to; empty for any.
+    /// `SEPAY_SECRET_KEY`: the key of the replaced system's form. Without this key the proxy rejects the form.
+    pub form_key: Option<Secrets>,
+    /// `SEPAY_ACCOUNTS`: the accounts, including virtual accounts, that receive money for orders. Empty means any account.
     pub accounts: Vec<String>,
 }
 
-/// How the bank webhook proves itself.
+/// How the bank webhook proves that SePay sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// The secret stands in a header.
+    /// A header contains the secret.
     ApiKey,
     /// The secret signs the time and the body.
     Hmac,
 }
 
-/// Reads what was posted to the webhook.
+impl Provider for Settings {
+    fn read(&self, request: &Request<'_>) -> Result<Notification, Refused> {
+        read(self, request.headers, request.body, request.now_s)
+    }
+}
+
+/// Reads a request to the webhook.
 ///
 /// # Errors
-/// [`Refused`] when it is not authentic, or not one of the three formats.
+/// Returns [`Refused`] if the request is not authentic, or has none of the three formats.
 pub fn read(
     settings: &Settings,
     headers: &HeaderMap,

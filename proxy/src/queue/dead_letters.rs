@@ -1,5 +1,5 @@
-//! The part for operators: events that ended without being delivered. Any number of them is read, replayed and removed
-//! in pages, so that memory and every commit stay small, and events are accepted in between.
+//! Dead letters for operators: events that ended without being delivered. They are read, replayed and removed in pages. Memory
+//! and commits stay small, and events are accepted between two pages.
 
 use std::sync::Arc;
 
@@ -12,28 +12,28 @@ use crate::{
     store::{Error, Most, Reader},
 };
 
-/// A page of letters: what one commit replays or removes.
+/// The size of a page. One commit replays or removes one page.
 const PAGE: Most = Most {
     count: 500,
     bytes: 1_000_000,
 };
-/// The most letters that one commit takes by their ids: how large each is, is not known before.
+/// The most letters that one commit handles if they are named by id. Their sizes are not known before.
 const NAMED_AT_ONCE: usize = 100;
 
-/// Dead letters, for an operator.
+/// The dead letters, for an operator.
 #[derive(Clone)]
 pub struct DeadLetters {
     store: Arc<dyn Reader>,
     writer: Handle,
 }
 
-/// A command that ended early. The same command, given again, does the rest.
+/// A command that ended before all of its work was done. The operator can run the same command again to do the rest.
 #[derive(Debug, thiserror::Error)]
-#[error("{error}; dead letters done before that: {done}; the same command does the rest")]
+#[error("{error}; dead letters already done: {done}; run the same command again to do the rest")]
 pub struct Interrupted {
-    /// How many letters it had replayed or removed.
+    /// How many letters the command had replayed or removed.
     pub done: usize,
-    /// Why it ended.
+    /// Why the command ended.
     #[source]
     pub error: Error,
 }
@@ -43,11 +43,10 @@ impl DeadLetters {
         Self { store, writer }
     }
 
-    /// The newest letters first, at most `most` of them. Reads from the disk, and so does not belong on the runtime's
-    /// thread.
+    /// Returns at most `most` letters, the newest first. Reads from the disk, so it must not run on the runtime's thread.
     ///
     /// # Errors
-    /// [`Error::Store`] when the disk refuses.
+    /// [`Error::Store`] if the disk fails.
     pub fn newest(&self, most: usize) -> Result<Vec<(LetterId, DeadLetter)>, Error> {
         let most = Most {
             count: most,
@@ -56,54 +55,54 @@ impl DeadLetters {
         self.store.letters(None, most)
     }
 
-    /// A page of letters, the newest first: those before `before`, or the first page. Empty after the last one. Reads
-    /// from the disk, and so does not belong on the runtime's thread.
+    /// Returns a page of letters, the newest first: the letters before `before`, or the first page. Returns an empty page after
+    /// the last one. Reads from the disk, so it must not run on the runtime's thread.
     ///
     /// # Errors
-    /// [`Error::Store`] when the disk refuses.
+    /// [`Error::Store`] if the disk fails.
     pub fn page(&self, before: Option<LetterId>) -> Result<Vec<(LetterId, DeadLetter)>, Error> {
         self.store.letters(before, PAGE)
     }
 
-    /// The letter with this id. Reads from the disk, as [`DeadLetters::page`].
+    /// Returns the letter with this id. Reads from the disk, like [`DeadLetters::page`].
     ///
     /// # Errors
-    /// [`Error::Store`] when the disk refuses.
+    /// [`Error::Store`] if the disk fails.
     pub fn find(&self, id: LetterId) -> Result<Option<DeadLetter>, Error> {
         self.store.letter(id)
     }
 
-    /// Puts letters back into the queue, with another 7 days to be delivered; how many of them there were.
+    /// Puts letters back into the queue and returns how many are sent or held again. They have 7 more days to be delivered.
     ///
     /// # Errors
-    /// [`Interrupted`] by what [`Intake::enqueue`](super::Intake::enqueue) may answer.
+    /// [`Interrupted`], with an error that [`Intake::enqueue`](super::Intake::enqueue) can return.
     pub async fn replay(&self, letters: &[LetterId]) -> Result<usize, Interrupted> {
         self.each(letters, Call::Replay).await
     }
 
-    /// Removes letters for good; how many of them there were.
+    /// Removes letters for good, and returns how many were found.
     ///
     /// # Errors
-    /// [`Interrupted`] by [`Error::Stopped`] when the disk refuses.
+    /// [`Interrupted`] with [`Error::Stopped`] if the disk fails.
     pub async fn remove(&self, letters: &[LetterId]) -> Result<usize, Interrupted> {
         self.each(letters, Call::Remove).await
     }
 
-    /// As [`DeadLetters::replay`], every letter, the oldest first. An event that TikTok refuses again meanwhile stays
-    /// a dead letter.
+    /// Does what [`DeadLetters::replay`] does for every letter, or for every letter of one pixel. Starts with the oldest. An
+    /// event that TikTok refuses again in the meantime stays a dead letter.
     ///
     /// # Errors
-    /// As [`DeadLetters::replay`].
-    pub async fn replay_all(&self) -> Result<usize, Interrupted> {
-        self.all(Call::Replay).await
+    /// The same as those of [`DeadLetters::replay`].
+    pub async fn replay_all(&self, pixel_id: Option<String>) -> Result<usize, Interrupted> {
+        self.all(Call::Replay, pixel_id).await
     }
 
-    /// As [`DeadLetters::remove`], every letter.
+    /// Does what [`DeadLetters::remove`] does for every letter, or for every letter of one pixel.
     ///
     /// # Errors
-    /// As [`DeadLetters::remove`].
-    pub async fn remove_all(&self) -> Result<usize, Interrupted> {
-        self.all(Call::Remove).await
+    /// The same as those of [`DeadLetters::remove`].
+    pub async fn remove_all(&self, pixel_id: Option<String>) -> Result<usize, Interrupted> {
+        self.all(Call::Remove, pixel_id).await
     }
 
     async fn each(
@@ -124,9 +123,10 @@ impl DeadLetters {
     async fn all(
         &self,
         call: fn(Vec<LetterId>, Answer<usize>) -> Call,
+        pixel_id: Option<String>,
     ) -> Result<usize, Interrupted> {
         let mut done = 0;
-        match self.walk(call, &mut done).await {
+        match self.walk(call, pixel_id, &mut done).await {
             Ok(()) => Ok(done),
             Err(error) => Err(Interrupted { done, error }),
         }
@@ -135,12 +135,13 @@ impl DeadLetters {
     async fn walk(
         &self,
         call: fn(Vec<LetterId>, Answer<usize>) -> Call,
+        pixel_id: Option<String>,
         done: &mut usize,
     ) -> Result<(), Error> {
         let store = Arc::clone(&self.store);
-        // What is accepted or replayed from now on has a number behind this one. If it becomes a dead letter under way,
-        // it stays one: a command that chases what TikTok refuses would never end.
-        let end = blocking(move || store.next_number()).await?;
+        // Events that are accepted or replayed from now on have higher numbers than this one. If such an event becomes a dead
+        // letter, this command skips it. Otherwise the command could replay refused events for ever.
+        let end = blocking(move || store.place()).await?.next;
         let mut after = None;
         loop {
             let store = Arc::clone(&self.store);
@@ -149,8 +150,29 @@ impl DeadLetters {
                 return Ok(());
             };
             after = Some(*last);
-            let letters = page.into_iter().filter(|id| id.sequence() < end).collect();
+            let mut letters: Vec<_> = page.into_iter().filter(|id| id.sequence() < end).collect();
+            if let Some(pixel_id) = pixel_id.clone() {
+                let store = Arc::clone(&self.store);
+                letters = blocking(move || of_pixel(&*store, letters, &pixel_id)).await?;
+            }
             *done += self.writer.ask(|answer| call(letters, answer)).await?;
         }
     }
+}
+
+/// Returns the letters that belong to this pixel.
+fn of_pixel(
+    store: &dyn Reader,
+    mut letters: Vec<LetterId>,
+    pixel_id: &str,
+) -> Result<Vec<LetterId>, Error> {
+    let mut failed = Ok(());
+    letters.retain(|id| match store.letter(*id) {
+        Ok(letter) => letter.is_some_and(|letter| letter.destination.pixel_id == pixel_id),
+        Err(error) => {
+            failed = Err(error);
+            false
+        }
+    });
+    failed.map(|()| letters)
 }

@@ -1,4 +1,4 @@
-//! Tells callers that wait how their events ended. Nobody waits, as a rule, and then nothing is read or kept.
+//! Reports the outcome of events to callers that wait for it. Usually no caller waits, and then nothing is read or stored.
 
 use std::{
     collections::HashMap,
@@ -14,13 +14,13 @@ use crate::{
     outcome::Outcome,
 };
 
-/// Who waits for the end of which event.
+/// The callers that wait, by the event that they wait for.
 #[derive(Default)]
 pub(super) struct Ends {
     waiting: Mutex<HashMap<DedupKey, Vec<oneshot::Sender<Outcome>>>>,
 }
 
-/// Somebody who waits for the end of an event. Dropping it ends the waiting.
+/// A caller that waits for the outcome of an event. Dropping the waiter ends the waiting.
 pub struct Waiter {
     ends: Arc<Ends>,
     key: DedupKey,
@@ -28,7 +28,7 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// Begins to wait; to miss nothing, before the event is enqueued.
+    /// Starts to wait. Call this before the event is enqueued, so that no outcome is missed.
     pub(super) fn new(ends: &Arc<Ends>, key: DedupKey) -> Self {
         let (sender, end) = oneshot::channel();
         ends.waiting().entry(key).or_default().push(sender);
@@ -39,7 +39,7 @@ impl Waiter {
         }
     }
 
-    /// How the event ends. It may never.
+    /// Waits for the outcome of the event. This can take for ever.
     pub async fn end(&mut self) -> Outcome {
         match (&mut self.end).await {
             Ok(outcome) => outcome,
@@ -62,7 +62,7 @@ impl Drop for Waiter {
 }
 
 impl Ends {
-    /// Says that `events` have come to this end.
+    /// Sends the outcome of `events` to the callers that wait.
     pub(super) fn publish(&self, destination: &Destination, events: &[Claimed], outcome: &Outcome) {
         let mut waiting = self.waiting();
         for event in events {
@@ -71,7 +71,7 @@ impl Ends {
             }
             let senders = key(destination, event).and_then(|key| waiting.remove(&key));
             for sender in senders.into_iter().flatten() {
-                // Who has gone away needs no answer.
+                // A caller that has stopped waiting needs no answer.
                 let _ = sender.send(outcome.clone());
             }
         }

@@ -1,6 +1,6 @@
-//! One commit in the making: what a group of calls changes, together or not at all.
+//! Builds one commit from a group of calls. Either all of their changes are written, or none.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use crate::{
     clock::Times,
@@ -8,28 +8,33 @@ use crate::{
         Changes, Counts, DeadLetter, Decision, Destination, Layered, LetterId, Notice, Records,
         TakeBack,
     },
+    history::End,
     limits,
     store::{Commit, Draft, Error, LaneId, NewRow, Position, Settled, Store},
 };
 
-/// Events that have come to an end, as the store has to be told.
+/// Settled events, as the store needs them.
 #[derive(Debug)]
 pub(super) struct Settlement {
-    /// Whose they are.
+    /// The lane of the events.
     pub(super) lane: LaneId,
     pub(super) events: u64,
     /// The name of their outcome.
     pub(super) outcome: &'static str,
-    /// Rows in which nothing waits any more, with their marks.
+    /// Rows without pending events, with their marks.
     pub(super) removed: Vec<(u64, Vec<Range<u32>>)>,
-    /// Rows in which these events are settled and others wait.
+    /// Rows with other pending events, and the range that is settled now.
     pub(super) marked: Vec<(u64, Range<u32>)>,
+    /// The record for the history, with the id of its first event.
+    pub(super) end: (LetterId, End),
     /// Dead letters.
     pub(super) letters: Vec<(LetterId, DeadLetter)>,
-    /// No row of this class before this one waits.
+    /// The first row of this class that can have pending events.
     pub(super) head: u64,
-    /// How often the store had been opened when its events were claimed.
+    /// How often the store had been opened when the events were claimed.
     pub(super) opened: u64,
+    /// The epoch of the lease under which the events were claimed.
+    pub(super) epoch: u64,
 }
 
 pub(super) struct Group<'a, S> {
@@ -43,17 +48,24 @@ pub(super) struct Group<'a, S> {
     numbers: u64,
     counts: Counts,
     notices: Vec<Notice>,
+    restored: Vec<String>,
     probes: bool,
     sync: bool,
 }
 
-/// What a commit has changed.
+/// The result of a commit.
 pub(super) struct Committed {
     /// Whether it was synced to disk.
     pub(super) synced: bool,
-    /// Who has new events.
+    /// The destinations that have new events.
     pub(super) arrivals: Vec<Arc<Destination>>,
-    /// What is to be counted.
+    /// The ids of events that are not withdrawn any more, unless `withdrawn` has them again.
+    pub(super) restored: Vec<String>,
+    /// The ids of withdrawn events.
+    pub(super) withdrawn: Vec<String>,
+    /// The ended events.
+    pub(super) ends: BTreeMap<LetterId, End>,
+    /// The counts for the metrics.
     pub(super) counts: Counts,
 }
 
@@ -69,16 +81,17 @@ impl<'a, S: Store> Group<'a, S> {
             numbers: 0,
             counts: Counts::default(),
             notices: Vec::new(),
+            restored: Vec::new(),
             probes: false,
             sync: false,
         }
     }
 
-    /// Decides a call, and takes what it changes. If the call itself is at fault, it changes nothing, and the others of
-    /// the commit have nothing to do with that.
+    /// Decides about a call and adds its changes to the commit. If the call itself is faulty, it changes nothing and does not
+    /// affect the other calls of the commit.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// An error if the disk fails.
     pub(super) fn carry_out<'c, D: Decision<'c>>(
         &mut self,
         call: &D,
@@ -95,16 +108,17 @@ impl<'a, S: Store> Group<'a, S> {
             }
             Err(error) if error.is_of_the_disk() => Err(error),
             Err(error) => {
-                tracing::error!(error = ?error, "a change of the store was refused, and nothing of it is left");
+                tracing::error!(error = ?error, "a change of the store failed; none of it was kept");
                 Ok(Err(error))
             }
         }
     }
 
-    /// As [`Group::carry_out`], for a call whose answer means that everything it read and changed is on disk.
+    /// Does what [`Group::carry_out`] does, and has the commit synced. The answer then means that everything the call read or
+    /// changed is on disk.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// An error if the disk fails.
     pub(super) fn carry_out_durably<'c, D: Decision<'c>>(
         &mut self,
         call: &D,
@@ -119,18 +133,19 @@ impl<'a, S: Store> Group<'a, S> {
                 destination: arrival.destination,
                 class: arrival.class,
             };
-            self.draft(lane).push(&arrival.event);
+            self.draft(lane).push(&arrival.event, &arrival.trace);
         }
         self.records.extend(changes.records);
         self.numbers += changes.numbers;
         self.counts.extend(&changes.counts);
         self.notices.extend(changes.notices);
+        self.restored.extend(changes.restored);
     }
 
-    /// The letters with these ids, of those that are there and can be read.
+    /// Returns the letters with these ids. Skips letters that do not exist or cannot be read.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// An error if the disk fails.
     pub(super) fn letters(&self, ids: &[LetterId]) -> Result<Vec<(LetterId, DeadLetter)>, Error> {
         let mut letters = Vec::with_capacity(ids.len());
         for id in ids {
@@ -139,50 +154,61 @@ impl<'a, S: Store> Group<'a, S> {
                 Err(error) if error.is_of_the_disk() => return Err(error),
                 Err(_) => tracing::error!(
                     id = %id,
-                    "a dead letter cannot be read, and is not sent again; `dead-letters drop` removes it"
+                    "dead letter cannot be read and is not sent again; remove it with `dead-letters drop`"
                 ),
             }
         }
         Ok(letters)
     }
 
-    pub(super) fn settle(&mut self, settlement: Settlement) -> Result<(), Error> {
+    /// Adds settled events to the commit. Returns false, and adds nothing, if another process delivers the events now.
+    ///
+    /// # Errors
+    /// An error if the disk fails.
+    pub(super) fn settle(&mut self, settlement: Settlement) -> Result<bool, Error> {
         let Settlement {
             lane,
             events,
             outcome,
             removed,
             marked,
+            end: (id, end),
             letters,
             head,
             opened: _,
+            epoch,
         } = settlement;
+        if !self.store.may_settle(&lane.destination, epoch)? {
+            return Ok(false);
+        }
         self.sync |= !letters.is_empty();
         for (id, letter) in letters {
-            // An order that does not read back keeps no event from its end.
+            // An unreadable order must not keep an event from ending.
             let _ = self.carry_out(&TakeBack(&letter))?;
             self.records.letters.insert(id, Some(letter));
         }
         if let Some(place) = self.position.place(&lane) {
             place.waiting = place.waiting.saturating_sub(events);
             place.head = head;
-            self.counts.ended(outcome, events);
         }
+        self.counts.ended(outcome, events);
+        self.records.ends.insert(id, end);
         self.settled.push(Settled {
             lane,
+            events,
             removed,
             marked,
         });
-        Ok(())
+        Ok(true)
     }
 
-    /// Has the commit write and sync, whatever else is in it.
+    /// Makes the commit write something and sync it, even without other changes.
     pub(super) fn probe(&mut self) {
         self.probes = true;
         self.sync = true;
     }
 
-    /// Has an idle store keep the time now and then, so that its next start finds no clock that runs ahead.
+    /// Makes an idle store write the time now and then. The next start can then detect a clock that is ahead.
     pub(super) fn note_time(&mut self) {
         let (now, before) = (self.times.confirmed_ms, self.position.written_ms);
         if now > before.map(|before| before.saturating_add(limits::NOTE_TIME_EVERY_MS)) {
@@ -207,6 +233,7 @@ impl<'a, S: Store> Group<'a, S> {
                 draft,
             });
         }
+        let withdrawn = self.records.withdrawn().cloned().collect();
         let mut commit = Commit {
             rows,
             settled: self.settled,
@@ -216,7 +243,9 @@ impl<'a, S: Store> Group<'a, S> {
             position,
         };
         let is_empty = commit.is_empty();
-        if !is_empty {
+        if is_empty {
+            self.store.finish(self.sync)?;
+        } else {
             commit.position.places.retain(|place| place.waiting > 0);
             let confirmed_ms = self.times.confirmed_ms;
             commit.position.written_ms = confirmed_ms.or(commit.position.written_ms);
@@ -226,6 +255,9 @@ impl<'a, S: Store> Group<'a, S> {
         Ok(Committed {
             synced: self.sync && !is_empty,
             arrivals,
+            restored: self.restored,
+            withdrawn,
+            ends: commit.records.ends,
             counts: self.counts,
         })
     }
@@ -255,7 +287,17 @@ fn log(notice: &Notice) {
         Notice::NotSentAgain { order_id, event_id } => tracing::warn!(
             order_id,
             event_id,
-            "a dead letter is not sent again: its order is reported"
+            "dead letter not sent again: its order is already reported, or its payment was refunded"
+        ),
+        Notice::Found {
+            order_id,
+            transfer,
+            became,
+        } => tracing::info!(
+            order_id,
+            transfer,
+            became,
+            "payment matched to an order that was registered later"
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! The half that takes events in: calls that come in one turn of the runtime go to the writer together.
+//! The part of the queue that accepts events. Calls that arrive in the same turn of the runtime go to the writer together.
 
 use std::{
     mem, slice,
@@ -12,28 +12,31 @@ use serde::Serialize;
 use tokio::{sync::oneshot, task};
 
 use super::{
-    Orders, Waiter,
+    History, Orders, Waiter,
     ends::Ends,
     writer::{Answer, Call, Handle},
 };
 use crate::{
     clock::Clock,
     decide::{Class, DedupKey, Destination, Enqueued, Event, Note, Remember},
+    history::Trace,
+    live::Live,
     store::Error,
 };
 
-/// The most calls that may wait for the disk, and the most bytes of their events; more are turned away.
+/// The most calls that can wait for the disk, and the most bytes of their events. More calls are rejected.
 const WAITING_CALLS: usize = 1024;
 const WAITING_BYTES: usize = 32 * 1024 * 1024;
-/// How many calls are enough for a bundle. The more share an fsync the less it costs each, but while one bundle is
-/// written, the next shall come: with all calls in one, the runtime would wait for the disk and the disk for it.
-const BUNDLE_CALLS: usize = 32;
-/// How many answered bundles leave their memory to the next ones, and how much each: one is filled while one is
-/// written.
+/// How many calls fill a bundle. More calls in a bundle make the fsync cheaper for each call. But three bundles must be open at
+/// a time: one is filled, one is written, and one is answered. With fewer, the runtime would wait for the disk, and the disk
+/// for the runtime.
+const BUNDLE_CALLS: usize = 22;
+/// How many answered bundles pass their memory on to new bundles, and at most how many bytes each. Two are enough, because one
+/// bundle is filled while another is written.
 const SPARE: usize = 2;
 const SPARE_BYTES: usize = 256 * 1024;
 
-/// The half that takes events in.
+/// The part of the queue that accepts events.
 #[derive(Clone)]
 pub struct Intake {
     writer: Handle,
@@ -41,28 +44,30 @@ pub struct Intake {
     open: Arc<Mutex<Bundle>>,
     ends: Arc<Ends>,
     orders: Orders,
+    live: Arc<Live>,
+    history: History,
 }
 
-/// One event on its way in.
+/// One event to be enqueued.
 #[derive(Debug)]
 pub struct Entry<'a, E> {
-    /// What makes it the same event as another.
+    /// The deduplication key. Events with the same key are the same event.
     pub key: DedupKey,
-    /// How long a repeat is recognised.
+    /// How long a repeat of the event is recognised.
     pub remember: Remember,
-    /// Where it goes.
+    /// The destination of the event.
     pub destination: Arc<Destination>,
-    /// How urgent it is.
+    /// The class, which decides how early the event is delivered.
     pub class: Class,
-    /// The state of the Pixel's copy, by which it is counted.
-    pub pixel: &'static str,
-    /// The order it names, and what it means for it.
+    /// How the event arrived.
+    pub trace: Trace,
+    /// The order that the event names, and what the event means for that order.
     pub note: Option<Note>,
-    /// What TikTok gets, as JSON.
+    /// The event that TikTok receives, as JSON.
     pub event: &'a E,
 }
 
-/// Calls on their way to the writer.
+/// Calls that are waiting for the writer or being written.
 pub(super) struct Bundle {
     waiting: Arc<Waiting>,
     text: Vec<u8>,
@@ -70,18 +75,18 @@ pub(super) struct Bundle {
     calls: Vec<(Answer<Vec<Enqueued>>, usize)>,
 }
 
-/// An entry whose event lies in the bundle's text, behind the one before it.
+/// An entry. Its event follows the event of the entry before it in the bundle's text.
 struct Packed {
     key: DedupKey,
     remember: Remember,
     destination: Arc<Destination>,
     class: Class,
-    pixel: &'static str,
+    trace: Trace,
     note: Option<Note>,
     bytes: usize,
 }
 
-/// What came in one call.
+/// The events of one call.
 #[derive(Clone)]
 pub(super) struct Entries<'a> {
     packed: slice::Iter<'a, Packed>,
@@ -100,7 +105,7 @@ impl<'a> Iterator for Entries<'a> {
             remember: packed.remember,
             destination: &packed.destination,
             class: packed.class,
-            pixel: packed.pixel,
+            trace: &packed.trace,
             note: packed.note.as_ref(),
             json,
         })
@@ -111,13 +116,12 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// What all bundles hold that the writer has not answered.
+/// The size of all bundles that the writer has not answered yet.
 #[derive(Default)]
 struct Waiting {
     calls: AtomicUsize,
     bytes: AtomicUsize,
-    /// Answered bundles' memory, for the next ones: to free and to find that much again costs more than
-    /// to write it.
+    /// The memory of answered bundles, for new bundles. Allocating that much memory again would cost more than writing to it.
     spare: Mutex<Vec<Room>>,
 }
 
@@ -136,6 +140,7 @@ impl Intake {
         depth: Arc<AtomicI64>,
         ends: Arc<Ends>,
         orders: Orders,
+        (live, history): (Arc<Live>, History),
     ) -> Self {
         Self {
             writer,
@@ -143,6 +148,8 @@ impl Intake {
             open: Arc::new(Mutex::new(Bundle::new(Arc::default()))),
             ends,
             orders,
+            live,
+            history,
         }
     }
 
@@ -150,21 +157,31 @@ impl Intake {
         self.writer.clone()
     }
 
-    /// The orders that events name.
+    /// Returns the orders that events name.
     pub fn orders(&self) -> &Orders {
         &self.orders
     }
 
-    /// What periods are counted by, and the time of day.
+    /// Returns the channel of the notes for a live view.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Returns the history of ended events.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Returns the clock that measures periods and tells the time of day.
     pub fn clock(&self) -> &Clock {
         self.orders.clock()
     }
 
-    /// Has the entries written in one atomic commit, or none of them. Calls that come together share one
-    /// fsync. What the entries refer to is not needed any more once this returns.
+    /// Starts to write the entries in one atomic commit: all of them or none. Calls that arrive together share one fsync. The
+    /// data that the entries refer to can be freed when this returns.
     ///
     /// # Errors
-    /// [`Error::Full`] when too much is waiting already; [`Error::Unwritable`] when an event is no JSON.
+    /// [`Error::Full`] if too many calls already wait, [`Error::Unwritable`] if an event cannot be written as JSON.
     pub fn begin<'a, E: Serialize + 'a>(
         &self,
         entries: impl IntoIterator<Item = Entry<'a, E>>,
@@ -173,15 +190,15 @@ impl Intake {
         let (answered, is_first) = added.unzip();
         Ok(Enqueuing {
             answered,
-            // Whatever becomes of this call, the others in its bundle rely on it.
+            // Dropping this call must not drop the other calls in its bundle.
             first: (is_first == Some(true)).then(|| SendOnDrop(self)),
         })
     }
 
-    /// As [`Intake::begin`], and waits.
+    /// Does what [`Intake::begin`] does, and waits for the result.
     ///
     /// # Errors
-    /// As [`Intake::begin`] and [`Enqueuing::done`].
+    /// Those of [`Intake::begin`] and [`Enqueuing::done`].
     pub async fn enqueue<'a, E: Serialize + 'a>(
         &self,
         entries: impl IntoIterator<Item = Entry<'a, E>>,
@@ -189,30 +206,33 @@ impl Intake {
         self.begin(entries)?.done().await
     }
 
-    /// Waits for the end of the event with this key. To miss nothing, this comes before [`Intake::begin`].
+    /// Returns a waiter for the outcome of the event with this key. Call this before [`Intake::begin`], so that no outcome is
+    /// missed.
     pub fn waiter(&self, key: DedupKey) -> Waiter {
         Waiter::new(&self.ends, key)
     }
 
-    /// How many events wait to be delivered, those under way included.
+    /// Returns how many events are pending, including claimed events.
     pub fn depth(&self) -> i64 {
         self.depth.load(Ordering::Relaxed)
     }
 
-    /// Whether events can be written. Where the last write failed, another is tried: a proxy that is taken
-    /// out of service for it gets no event that could tell.
+    /// Returns whether events can be written. If the last write failed, tries another write: a proxy that was taken out of
+    /// service receives no event, and could never recover otherwise. Also tries a write if other processes share the store,
+    /// because the database can fail while no event arrives.
     pub async fn is_writable(&self) -> bool {
-        self.writer.is_healthy() || self.writer.ask(Call::Probe).await.is_ok()
+        let is_sure = self.writer.is_healthy() && !self.history.is_shared();
+        is_sure || self.writer.ask(Call::Probe).await.is_ok()
     }
 
-    /// Ends the writing, once nothing more is to be accepted or settled: the next start can then tell damage from a write
-    /// that was under way. Calls that come later learn that the store has stopped.
+    /// Stops writing, after the last event was accepted or settled. The next start can then distinguish damage from an
+    /// interrupted write. Later calls get [`Error::Stopped`].
     pub async fn close(&self) {
-        // A writer that has ended is closed too.
+        // A writer that has already ended is closed too.
         let _ = self.writer.ask(Call::Close).await;
     }
 
-    /// Returns when a turn of the runtime has brought no further call, or there are enough.
+    /// Returns when a turn of the runtime has brought no new call, or when the bundle is full.
     async fn gather(&self) {
         let mut before = 0;
         loop {
@@ -230,7 +250,7 @@ impl Intake {
     }
 }
 
-/// Entries on their way to the disk.
+/// Entries that are being written to disk.
 #[must_use]
 pub struct Enqueuing<'a> {
     answered: Option<oneshot::Receiver<Result<Vec<Enqueued>, Error>>>,
@@ -238,10 +258,10 @@ pub struct Enqueuing<'a> {
 }
 
 impl Enqueuing<'_> {
-    /// What became of each entry, once it is on disk.
+    /// Returns the result of each entry after it is on disk.
     ///
     /// # Errors
-    /// [`Error::DiskFull`] before the disk is; [`Error::Stopped`] when it refuses.
+    /// [`Error::DiskFull`] if the disk is nearly full, [`Error::Stopped`] if the disk fails.
     pub async fn done(self) -> Result<Vec<Enqueued>, Error> {
         if let Some(bundle) = self.first {
             bundle.0.gather().await;
@@ -253,7 +273,7 @@ impl Enqueuing<'_> {
     }
 }
 
-/// Sends the open bundle to the writer.
+/// Sends the open bundle to the writer when it is dropped.
 struct SendOnDrop<'a>(&'a Intake);
 
 impl Drop for SendOnDrop<'_> {
@@ -277,7 +297,7 @@ impl Bundle {
         }
     }
 
-    /// Adds a call, and says whether it is the first; `None` for one without entries.
+    /// Adds a call and returns whether it is the first in the bundle. Returns `None` for a call without entries.
     fn add<'a, E: Serialize + 'a>(
         &mut self,
         entries: impl IntoIterator<Item = Entry<'a, E>>,
@@ -316,14 +336,14 @@ impl Bundle {
             remember: entry.remember,
             destination: Arc::clone(&entry.destination),
             class: entry.class,
-            pixel: entry.pixel,
+            trace: entry.trace.clone(),
             note: entry.note.clone(),
             bytes: self.text.len() - start,
         });
         Ok(())
     }
 
-    /// The entries of each call, each with its event's JSON.
+    /// Returns the entries of each call, each with its event as JSON.
     pub(super) fn calls(&self) -> impl Iterator<Item = Entries<'_>> {
         let (mut packed, mut text) = (self.packed.as_slice(), self.text.as_slice());
         self.calls.iter().map(move |(_, count)| {
@@ -339,22 +359,22 @@ impl Bundle {
         })
     }
 
-    /// Answers every call; `results` has one for each.
+    /// Answers every call. `results` has one result for each call.
     pub(super) fn answer(mut self, results: Vec<Result<Vec<Enqueued>, Error>>) {
         for ((answer, _), result) in self.release().into_iter().zip(results) {
-            // A caller that went away has its events kept all the same.
+            // The events are stored even if the caller has stopped waiting.
             let _ = answer.send(result);
         }
     }
 
-    /// Tells every call that the disk is nearly full.
+    /// Answers every call that the disk is nearly full.
     pub(super) fn refuse(mut self) {
         for (answer, _) in self.release() {
             let _ = answer.send(Err(Error::DiskFull));
         }
     }
 
-    /// Makes room for others, and gives its calls away. Does nothing the second time.
+    /// Subtracts this bundle from the waiting bundles and returns its calls. A second call does nothing.
     fn release(&mut self) -> Vec<(Answer<Vec<Enqueued>>, usize)> {
         let waiting = &self.waiting;
         let calls = mem::take(&mut self.calls);
@@ -372,7 +392,7 @@ impl Bundle {
 }
 
 impl Drop for Bundle {
-    /// Calls that nobody answered learn that the store has stopped.
+    /// Calls that were not answered get [`Error::Stopped`].
     fn drop(&mut self) {
         self.release();
     }

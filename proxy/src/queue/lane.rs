@@ -1,17 +1,22 @@
-//! The queue of one destination, as its courier sees it: events of either class are claimed in order and settled in any.
+//! The queue of one destination, for its courier. Events of each class are claimed in order. They can be settled in any order.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::time;
 
 use super::{
     ends::Ends,
     group::Settlement,
-    writer::{Arrivals, Call, Handle, NewLane},
+    withdrawn::Withdrawn,
+    writer::{Arrivals, Call, Handle, NewLane, Start},
 };
 use crate::{
     clock::Clock,
-    decide::{Class, DeadLetter, Destination, LetterId},
+    decide::{Class, DeadLetter, Destination, LetterId, Named},
+    history::{End, Ended, Salt, Sent, Trace},
     outcome::Outcome,
     store::{Error, LaneId, Reader, Row},
 };
@@ -20,25 +25,58 @@ mod rows;
 
 use rows::{Rows, Settled};
 
-/// Gives out the events of one destination. At most one exists for each.
+/// How often a lane of a shared store asks for the events of other processes while it has nothing to do.
+const ASK_EVERY: Duration = Duration::from_millis(150);
+/// How often a lane of a shared store looks for events with smaller numbers than those that it has read.
+const LOOK_BACK_EVERY: Duration = Duration::from_secs(5);
+
+/// Hands out the events of one destination. There is at most one lane for each destination.
 pub struct Lane {
     destination: Arc<Destination>,
     store: Arc<dyn Reader>,
     writer: Handle,
-    ends: Arc<Ends>,
+    ending: Ending,
     clock: Clock,
     arrivals: Arc<Arrivals>,
-    /// How often the store had been opened when this lane began to read.
-    opened: u64,
+    /// How the lane began to read.
+    start: Start,
+    looked_back: Instant,
     first: Rows,
     second: Rows,
 }
 
-/// Events that were claimed together; all have one destination and one class.
+/// What all lanes share about the outcomes of events.
+pub(super) struct Ending {
+    /// The callers that wait for an outcome.
+    pub(super) ends: Arc<Ends>,
+    /// The events that must end before they are sent.
+    pub(super) withdrawn: Arc<Withdrawn>,
+    /// The salt of the history's digests.
+    pub(super) salt: Salt,
+}
+
+/// Events that were claimed together. All of them have the same destination and class.
 #[derive(Debug)]
 pub struct Batch {
-    /// The events, oldest first; at least one.
+    /// The events, the oldest first. There is at least one.
     pub events: Vec<Claimed>,
+}
+
+/// When and how events ended.
+#[derive(Clone, Copy, Debug)]
+pub struct When {
+    /// The time, in Unix milliseconds.
+    pub at_ms: i64,
+    /// How the events were sent before.
+    pub sent: Sent,
+}
+
+/// The time of events that were never sent.
+impl From<i64> for When {
+    fn from(at_ms: i64) -> Self {
+        let sent = Sent::default();
+        Self { at_ms, sent }
+    }
 }
 
 /// One claimed event and its place in the queue.
@@ -49,7 +87,7 @@ pub struct Claimed {
     index: u32,
 }
 
-/// How much travels in one request.
+/// The size limits of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The most events, at least 1.
@@ -59,19 +97,23 @@ pub struct Limits {
 }
 
 impl Claimed {
-    /// How urgent it is.
+    /// Returns the class of the event.
     pub fn class(&self) -> Class {
         self.class
     }
 
-    /// The event as TikTok gets it: JSON.
+    /// Returns the event as TikTok receives it, as JSON.
     pub fn event(&self) -> &[u8] {
         self.row.event(self.index)
     }
 
-    /// When it was accepted, in Unix milliseconds.
+    /// Returns when the event was accepted, in Unix milliseconds.
     pub fn accepted_at_ms(&self) -> i64 {
         self.row.accepted_at_ms
+    }
+
+    fn trace(&self) -> Trace {
+        self.row.trace(self.index)
     }
 
     fn sequence(&self) -> u64 {
@@ -84,7 +126,7 @@ impl Lane {
         new: NewLane,
         store: Arc<dyn Reader>,
         writer: Handle,
-        ends: Arc<Ends>,
+        ending: Ending,
         clock: Clock,
     ) -> Self {
         let start = new.arrivals.start();
@@ -98,67 +140,102 @@ impl Lane {
             destination: new.destination,
             store,
             writer,
-            ends,
+            ending,
             clock,
             arrivals: new.arrivals,
-            opened: start.opened,
+            start,
+            looked_back: Instant::now(),
         }
     }
 
-    /// Where its events go.
+    /// Returns the destination of the events.
     pub fn destination(&self) -> &Arc<Destination> {
         &self.destination
     }
 
-    /// What the periods of its events are counted by.
+    /// Returns the clock that measures the periods of the events.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The next events of a class in order, within `limits`; `None` when none waits. An event that is larger than
-    /// the limit on its own comes alone.
+    /// Returns the next events of a class, in order and within `limits`. Returns `None` if no event is pending. An event that
+    /// exceeds the limit is returned alone.
     ///
     /// # Errors
-    /// [`Error::Store`] when the disk refuses, [`Error::Corrupt`] when a row does not read back, [`Error::Stopped`] after
-    /// the store was opened again; then [`Lane::rewind`] is due.
+    /// [`Error::Store`] if the disk fails, [`Error::Corrupt`] if a row cannot be read, [`Error::Stopped`] after the store was
+    /// opened again. After [`Error::Stopped`] the caller must call [`Lane::rewind`].
     pub fn claim(&mut self, class: Class, limits: Limits) -> Result<Option<Batch>, Error> {
         self.check()?;
         let (rows, store) = self.rows(class);
         rows.claim(store, limits)
     }
 
-    /// Whether the store is the one that was read: after it was opened again, other rows may wait.
+    /// Checks that the store was not opened again since this lane read from it. Other rows can be pending after a reopen.
+    /// In a shared store, also checks that this process still delivers the events.
     fn check(&self) -> Result<(), Error> {
-        let is_same = self.arrivals.start().opened == self.opened;
-        is_same.then_some(()).ok_or(Error::Stopped)
+        let start = self.arrivals.start();
+        let until = start.lease.and_then(|lease| lease.until);
+        let is_over = until.is_some_and(|until| until < Instant::now());
+        let goes_on = start.goes_on_from(&self.start) && !is_over;
+        goes_on.then_some(()).ok_or(Error::Stopped)
     }
 
-    /// Whether an event of this class waits that is not claimed. Where none has been read, about so many bytes are read.
+    /// Reads events of a shared store ahead, so that [`Lane::claim`] finds them in memory. Does nothing for another store, which
+    /// is read at once.
     ///
     /// # Errors
-    /// As [`Lane::claim`].
+    /// The same as those of [`Lane::claim`].
+    pub async fn read_ahead(&mut self, limits: Limits) -> Result<(), Error> {
+        if !self.store.is_shared() {
+            return Ok(());
+        }
+        let start = self.arrivals.start();
+        if !start.goes_on_from(&self.start) && self.first.is_empty() && self.second.is_empty() {
+            self.rewind();
+        }
+        self.check()?;
+        if start.lease.is_none() {
+            return Ok(());
+        }
+        let looks_back = self.looked_back.elapsed() >= LOOK_BACK_EVERY;
+        for rows in [&mut self.first, &mut self.second] {
+            rows.fill(&self.store, limits, looks_back).await?;
+        }
+        if looks_back {
+            self.looked_back = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Returns whether an unclaimed event of this class is pending. Reads about `bytes` bytes if none has been read yet.
+    ///
+    /// # Errors
+    /// The same as those of [`Lane::claim`].
     pub fn any(&mut self, class: Class, bytes: usize) -> Result<bool, Error> {
         self.check()?;
         let (rows, store) = self.rows(class);
         rows.any(store, bytes)
     }
 
-    /// Ends claimed events of one batch, all in one way. When this returns they are out of the queue, dead letters are
-    /// on disk, and whoever waits for one of them knows.
+    /// Settles claimed events of one batch with the same outcome. When this returns, the events have left the queue, dead
+    /// letters are on disk, and the callers that wait have the outcome.
     ///
     /// # Errors
-    /// [`Error::Stopped`] when the disk refuses; then [`Lane::rewind`] is due.
+    /// [`Error::Stopped`] if the disk fails. The caller must then call [`Lane::rewind`].
     pub async fn settle(
         &mut self,
         events: &[Claimed],
         outcome: &Outcome,
-        at_ms: i64,
+        when: impl Into<When>,
     ) -> Result<(), Error> {
-        let Some(class) = events.first().map(Claimed::class) else {
+        let Some(first) = events.first() else {
             return Ok(());
         };
+        let (class, when) = (first.class(), when.into());
+        let id = LetterId::new(when.at_ms, first.sequence());
+        let end = (id, self.end(events, outcome, when));
         let letters = if outcome.is_dead() {
-            self.letters(events, outcome, at_ms)?
+            self.letters(events, outcome, when.at_ms)?
         } else {
             Vec::new()
         };
@@ -176,16 +253,42 @@ impl Lane {
             outcome: outcome.label(),
             removed,
             marked,
+            end,
             letters,
             head,
-            opened: self.opened,
+            opened: self.start.opened,
+            epoch: self.start.epoch().unwrap_or_default(),
         };
         self.writer
-            .ask(|answer| Call::Settle(settlement, answer))
+            .ask(|answer| Call::Settle(Box::new(settlement), answer))
             .await?;
         self.rows(class).0.head = head;
-        self.ends.publish(&self.destination, events, outcome);
+        self.ending.ends.publish(&self.destination, events, outcome);
         Ok(())
+    }
+
+    /// Returns the record of the events for the history.
+    fn end(&self, events: &[Claimed], outcome: &Outcome, When { at_ms, sent }: When) -> End {
+        let verdict = outcome.verdict();
+        let ended = |claimed: &Claimed| {
+            let accepted_ms = claimed.accepted_at_ms();
+            Ended::of(
+                claimed.event(),
+                claimed.trace(),
+                accepted_ms,
+                &self.ending.salt,
+            )
+        };
+        End {
+            pixel_id: self.destination.pixel_id.clone(),
+            is_test: self.destination.test_event_code.is_some(),
+            outcome: outcome.label().to_owned(),
+            code: verdict.map(|verdict| verdict.code),
+            request_id: verdict.and_then(|verdict| verdict.request_id.clone()),
+            at_ms,
+            sent,
+            events: events.iter().map(ended).collect(),
+        }
     }
 
     fn letters(
@@ -206,29 +309,42 @@ impl Lane {
                 accepted_at_ms: claimed.accepted_at_ms(),
                 destination: Arc::clone(&self.destination),
                 event,
+                trace: claimed.trace(),
             };
             Ok((LetterId::new(at_ms, claimed.sequence()), letter))
         };
         events.iter().map(letter).collect()
     }
 
-    /// When the oldest event that waits was accepted, in Unix milliseconds. Where none was read, some are, as for a
-    /// claim within `limits`: what may not be sent yet waits all the same.
+    /// Returns whether an event was withdrawn. Such an event must not be sent for the first time.
+    pub fn is_withdrawn(&self, event: &Claimed) -> bool {
+        let withdrawn = &self.ending.withdrawn;
+        if withdrawn.is_empty() {
+            return false;
+        }
+        let text = std::str::from_utf8(event.event()).unwrap_or_default();
+        withdrawn.contains(&Named::of(text).event_id)
+    }
+
+    /// Returns when the oldest pending event was accepted, in Unix milliseconds. Reads events as a claim within `limits` would,
+    /// if none has been read yet. Includes events that are not allowed to be sent yet.
     ///
     /// # Errors
-    /// As [`Lane::claim`].
+    /// The same as those of [`Lane::claim`].
     pub fn oldest_ms(&mut self, limits: Limits) -> Result<Option<i64>, Error> {
         self.check()?;
-        let first = self.first.oldest_ms(&*self.store, limits.bytes)?;
-        let second = self.second.oldest_ms(&*self.store, limits.bytes)?;
+        let (first, store) = self.rows(Class::First);
+        let first = first.oldest_ms(store, limits.bytes)?;
+        let (second, store) = self.rows(Class::Second);
+        let second = second.oldest_ms(store, limits.bytes)?;
         Ok(first.into_iter().chain(second).min())
     }
 
-    /// Gives up every claim: what was claimed and not settled is claimed again.
+    /// Gives up every claim. Events that were claimed but not settled are claimed again.
     pub fn rewind(&mut self) {
         let start = self.arrivals.start();
-        if start.opened != self.opened {
-            self.opened = start.opened;
+        if !start.goes_on_from(&self.start) {
+            self.start = start;
             self.first.head = start.head;
             self.second.head = start.head;
         }
@@ -236,9 +352,14 @@ impl Lane {
         self.second.rewind();
     }
 
-    /// Returns when something may have arrived since the last call, or this time is over.
+    /// Waits until an event may have arrived since the last call, or until the time is over.
     pub async fn arrival(&self, within: Option<Duration>) {
         let arrived = self.arrivals.notify.notified();
+        let within = if self.store.is_shared() {
+            Some(within.map_or(ASK_EVERY, |within| within.min(ASK_EVERY)))
+        } else {
+            within
+        };
         match within {
             None => arrived.await,
             Some(within) => {
@@ -247,26 +368,43 @@ impl Lane {
         }
     }
 
-    fn rows(&mut self, class: Class) -> (&mut Rows, &dyn Reader) {
+    /// Returns the rows of a class, and the store, unless the rows must be read ahead.
+    fn rows(&mut self, class: Class) -> (&mut Rows, Option<&dyn Reader>) {
         let rows = match class {
             Class::First => &mut self.first,
             Class::Second => &mut self.second,
         };
-        (rows, &*self.store)
+        (rows, (!self.store.is_shared()).then_some(&*self.store))
     }
 }
 
 #[cfg(test)]
 impl Lane {
-    /// The next events of the class that is due: of the second when nothing of the first waits.
+    /// Returns the next events of the first class, or of the second class if the first has none.
     pub(super) fn claim_next(&mut self, limits: Limits) -> Result<Option<Batch>, Error> {
-        match self.claim(Class::First, limits)? {
-            None => self.claim(Class::Second, limits),
+        match self.claim_of(Class::First, limits)? {
+            None => self.claim_of(Class::Second, limits),
             first => Ok(first),
         }
     }
 
-    /// How many events were read and are not settled.
+    /// Does what [`Lane::claim`] does, and also reads a shared store at once.
+    pub(super) fn claim_of(
+        &mut self,
+        class: Class,
+        limits: Limits,
+    ) -> Result<Option<Batch>, Error> {
+        self.check()?;
+        let store = Arc::clone(&self.store);
+        self.rows(class).0.claim(Some(&*store), limits)
+    }
+
+    /// Whether this process delivers the events.
+    pub(super) fn is_leased(&self) -> bool {
+        self.arrivals.start().lease.is_some()
+    }
+
+    /// Returns how many events were read but are not settled.
     pub(super) fn read(&self) -> u32 {
         self.first.read() + self.second.read()
     }

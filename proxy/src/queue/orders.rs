@@ -1,17 +1,17 @@
-//! The half for orders and payments: each change is durable when it is answered, and one commit with the events that
-//! it causes.
+//! The part of the queue for orders and payments. Each change is on disk before it is answered. A change and the events that it
+//! causes are one commit.
 
 use std::sync::Arc;
 
 use super::writer::{Call, Handle};
 use crate::{
     clock::Clock,
-    decide::{Destination, Payment, Receipt, Registered, Taken},
+    decide::{Payment, Receipt, Registered, Reports, Taken},
     orders::Order,
     store::{Error, Reader},
 };
 
-/// Orders and their payments.
+/// The orders and their payments.
 #[derive(Clone)]
 pub struct Orders {
     store: Arc<dyn Reader>,
@@ -32,56 +32,56 @@ impl Orders {
         &self.clock
     }
 
-    /// The order of this id, unless nobody has named it or it is forgotten. Reads from the disk, as
-    /// [`DeadLetters::page`](super::DeadLetters::page).
+    /// Returns the order with this id. Returns `None` if no event or registration has named it, or if it has expired. Reads
+    /// from the disk, like [`DeadLetters::page`](super::DeadLetters::page).
     ///
     /// # Errors
-    /// [`Error::Stopped`] and [`Error::Store`] when the disk refuses.
+    /// [`Error::Stopped`] and [`Error::Store`] if the disk fails.
     pub fn find(&self, id: &str) -> Result<Option<Order>, Error> {
         let order = self.store.order(id)?;
         let expiry_ms = self.clock.times().expiry_ms;
         Ok(order.filter(|order| !order.is_over(expiry_ms)))
     }
 
-    /// Takes what the shop's server says of an order.
+    /// Registers an order as the shop's server states it.
     ///
     /// # Errors
-    /// As [`Intake::enqueue`](super::Intake::enqueue).
+    /// The same as those of [`Intake::enqueue`](super::Intake::enqueue).
     pub async fn register(
         &self,
         order: duet_events::order::Order,
-        destination: Arc<Destination>,
+        reports: Reports,
     ) -> Result<Registered, Error> {
         let order = Box::new(order);
         self.writer
-            .ask(|answer| Call::Register(order, destination, answer))
+            .ask(|answer| Call::Register(order, reports, answer))
             .await
     }
 
-    /// Takes a transfer, once: a repeat changes nothing.
+    /// Applies a transfer once. A repeat changes nothing.
     ///
     /// # Errors
-    /// As [`Intake::enqueue`](super::Intake::enqueue).
+    /// The same as those of [`Intake::enqueue`](super::Intake::enqueue).
     pub async fn pay(&self, receipt: Receipt) -> Result<Taken, Error> {
         let receipt = Box::new(receipt);
         self.writer.ask(|answer| Call::Pay(receipt, answer)).await
     }
 
-    /// Forgets an order with all that is known of it; the events that waited for its payment become dead letters. The
-    /// number of them, and `None` where there is no such order.
+    /// Deletes an order and everything known about it. Its held events become dead letters. Returns how many events were held,
+    /// or `None` if no order has this id.
     ///
     /// # Errors
-    /// [`Error::Stopped`] when the disk refuses.
+    /// [`Error::Stopped`] if the disk fails.
     pub async fn withdraw(&self, order_id: String) -> Result<Option<usize>, Error> {
         self.writer
             .ask(|answer| Call::Withdraw(order_id, answer))
             .await
     }
 
-    /// Every payment on record, in no order that means anything.
+    /// Returns every stored payment, in no particular order.
     ///
     /// # Errors
-    /// [`Error::Stopped`] and [`Error::Store`] when the disk refuses.
+    /// [`Error::Stopped`] and [`Error::Store`] if the disk fails.
     pub fn payments(&self) -> Result<Vec<Payment>, Error> {
         self.store.payments()
     }

@@ -1,11 +1,11 @@
-//! Keeps a part of the disk free: a store that runs into a full disk may not even be able to shrink.
+//! Keeps a part of the disk free. A store on a full disk may not even be able to become smaller.
 
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-/// How often the file system is asked while there is room.
+/// How often the file system is asked for its free space while there is enough.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Space {
@@ -23,17 +23,17 @@ impl Space {
         }
     }
 
-    /// There is always room.
+    /// Returns a limit that is never reached.
     pub(super) fn boundless() -> Self {
         Self::new(PathBuf::new(), 0)
     }
 
-    /// Whether no more may be written.
+    /// Returns whether too little space is free to write more.
     pub(super) fn is_short(&mut self) -> bool {
         if self.reserve_bytes == 0 || self.asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) {
             return false;
         }
-        // Where the file system does not say, its own error has to do.
+        // If the file system does not report its free space, a later write reports its own error.
         let short = rustix::fs::statvfs(&self.folder)
             .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < self.reserve_bytes);
         self.asked = (!short).then(Instant::now);

@@ -1,29 +1,30 @@
-//! How many paid orders report nothing. Commits say what they change, and the sweep counts anew, some orders at a
-//! time: so the number is right after a restart too, and for orders that another version left behind.
+//! Counts the paid orders that were not reported to TikTok. Each commit states how it changes the number. The sweep also counts
+//! all orders again, some at a time. The number is therefore right after a restart, and for orders that another version wrote.
 
 #[derive(Debug, Default)]
 pub(super) struct Unreported {
     orders: i64,
-    /// How many the sweep has come across since it began with the first order.
+    /// How many such orders the sweep has found since it started with the first order.
     counted: i64,
-    /// Whether a commit has changed the number meanwhile, perhaps for an order that the sweep has passed.
+    /// Whether a commit has changed the number during the sweep. The change may concern an order that the sweep has already
+    /// counted.
     is_moving: bool,
 }
 
 impl Unreported {
-    /// The number of them, as far as it is known.
+    /// Returns the number, as far as it is known.
     pub(super) fn orders(&self) -> i64 {
         self.orders
     }
 
-    /// A commit changed it by so many.
+    /// Applies the change that a commit made to the number.
     pub(super) fn changed(&mut self, by: i64) {
         self.orders = (self.orders + by).max(0);
         self.is_moving |= by != 0;
     }
 
-    /// The sweep came across so many more, and `is_done` when it has seen all orders. Whether there are more than were
-    /// known.
+    /// Adds the orders that the sweep has found. `is_done` means that the sweep has seen all orders. Returns whether the number
+    /// has risen.
     pub(super) fn found(&mut self, more: usize, is_done: bool) -> bool {
         let before = self.orders;
         self.counted += i64::try_from(more).unwrap_or(i64::MAX);

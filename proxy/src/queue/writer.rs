@@ -1,21 +1,23 @@
-//! The one thread that writes: it takes every call that waits, commits them together, and answers each.
+//! The only thread that writes. It takes all waiting calls, commits them together, and answers each call.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc;
 
-use super::{intake::Bundle, space::Space, unreported::Unreported};
+use super::{intake::Bundle, space::Space, unreported::Unreported, withdrawn::Withdrawn};
 use crate::{
     clock::Clock,
     decide::{Counts, Destination, Enqueued},
+    history::End,
+    live::{Live, Note},
     metrics::Metrics,
     outcome::Outcome,
     store::{Error, Source, Store},
@@ -27,14 +29,16 @@ mod replies;
 mod state;
 
 pub(super) use calls::{Answer, Call, Handle, channel};
-pub(super) use lanes::{Arrivals, NewLane};
+pub(super) use lanes::{Arrivals, NewLane, Start};
 use replies::{Replies, given_up};
 pub(super) use state::State;
 
-/// The most calls that share one commit.
+/// The most calls in one commit.
 const GROUP: usize = 512;
+/// How often the writer of a shared store opens it again without a call.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
-/// What the writer tells the rest of the process.
+/// What the writer shares with the rest of the process.
 pub(super) struct Shared {
     pub(super) waiting: Arc<AtomicI64>,
     pub(super) metrics: Arc<Metrics>,
@@ -42,15 +46,17 @@ pub(super) struct Shared {
     pub(super) space: Space,
     /// Destinations that have events for the first time since the start.
     pub(super) lanes: mpsc::UnboundedSender<NewLane>,
-    /// Answers of one commit, to be given on the runtime's own thread: one wake-up for all of them.
+    /// The answers of one commit. The runtime's own thread sends them, so that one wake-up is enough for all.
     pub(super) enqueued: mpsc::UnboundedSender<Vec<Answered>>,
+    /// Events that must not be sent.
+    pub(super) withdrawn: Arc<Withdrawn>,
+    pub(super) live: Arc<Live>,
 }
 
-/// Calls and what became of each.
+/// The calls of bundles and the result of each call.
 pub(super) type Answered = (Bundle, Vec<Result<Vec<Enqueued>, Error>>);
 
-/// Starts the thread. It ends when the last handle is dropped; the calls that came before are still
-/// answered.
+/// Starts the thread. The thread ends after the last handle was dropped. It still answers the calls that came before.
 pub(super) fn start<S: Source>(
     writer: Writer<S>,
     waiting: mpsc::Receiver<Call>,
@@ -72,42 +78,45 @@ fn run<S: Source>(mut writer: Writer<S>, mut waiting: mpsc::Receiver<Call>) {
     }
     let closed = writer.close();
     if let Err(error) = &closed {
-        tracing::warn!(error = ?error, "the store was closed as if by a crash; nothing is lost by that");
+        tracing::warn!(error = ?error, "the store could not be closed cleanly; no data is lost");
     }
     for call in closing {
         if let Call::Close(answer) = call {
-            // Whoever asked may have gone.
+            // The caller may have stopped waiting.
             let _ = answer.send(Ok(()));
         }
     }
 }
 
-/// Does the work of calls, without a thread of its own.
+/// Executes calls. Has no thread of its own.
 pub(super) struct Writer<S: Source> {
     source: S,
-    /// `None` after the disk failed, until the store is open again.
+    /// `None` after a failure of the disk, until the store is open again.
     state: Option<State<S::Store>>,
     /// How often the store has been opened.
     opened: u64,
+    failed_at: Option<Instant>,
     shared: Shared,
     healthy: Arc<AtomicBool>,
-    /// The destinations that have a lane. Where events wait, the position says.
+    /// The destinations that have a lane. The store's position lists those with pending events.
     lanes: HashMap<Arc<Destination>, Arc<Arrivals>>,
     unreported: Unreported,
 }
 
 impl<S: Source> Writer<S> {
-    /// A writer of an open store.
+    /// Returns a writer for an open store.
     pub(super) fn new(
         source: S,
         store: S::Store,
         handle: &Handle,
         shared: Shared,
     ) -> Result<Self, Error> {
+        shared.withdrawn.add(store.withdrawn()?);
         let mut writer = Self {
             state: Some(State::load(store, 1)?),
             source,
             opened: 1,
+            failed_at: None,
             shared,
             healthy: Arc::clone(&handle.healthy),
             lanes: HashMap::new(),
@@ -117,20 +126,33 @@ impl<S: Source> Writer<S> {
         Ok(writer)
     }
 
-    /// Carries out calls in one commit, and answers them.
+    /// Executes calls in one commit, and answers them.
     pub(super) fn work(&mut self, calls: &mut Vec<Call>) {
         let sweep = calls.iter().any(|call| matches!(call, Call::Sweep));
-        self.commit(calls.drain(..));
+        let look = calls.iter().any(|call| matches!(call, Call::Look));
+        if self.state.is_none()
+            && calls.iter().all(|call| matches!(call, Call::Look))
+            && self.is_too_early()
+        {
+            calls.clear();
+            return;
+        }
+        self.commit(calls);
+        // Calls that were not executed get an error.
+        calls.clear();
         self.tidy_up(sweep);
+        if look {
+            self.look();
+        }
     }
 
-    /// Calls whose commit fails are dropped, and so learn that the store has stopped.
-    fn commit(&mut self, calls: impl Iterator<Item = Call>) {
+    /// Commits calls. If the commit fails, its calls are dropped and get [`Error::Stopped`].
+    fn commit(&mut self, calls: &mut Vec<Call>) {
         let since = Instant::now();
         let short = self.shared.space.is_short();
-        // Before anybody is turned away: who then asks whether the store is writable is told the truth.
+        // This comes before any call is rejected. A caller that then asks whether the store is writable gets the right answer.
         if short && self.healthy.swap(false, Ordering::Relaxed) {
-            tracing::error!("the disk is nearly full; no event is taken until there is room");
+            tracing::error!("the disk is nearly full; no event is accepted until space is free");
         }
         let times = self.shared.clock.times();
         let mut replies = Replies::default();
@@ -139,15 +161,18 @@ impl<S: Source> Writer<S> {
             .and_then(|state| state.commit(calls, short, times, &mut replies));
         match committed {
             Ok(committed) => {
-                // One that was not synced, such as an idle sweep's, does not say that the disk takes writes again.
+                // A commit without sync, such as that of an idle sweep, does not prove that the disk accepts writes again.
                 if committed.synced {
                     self.healthy.store(!short, Ordering::Relaxed);
                     let took = since.elapsed().as_secs_f64();
                     self.shared.metrics.commit_seconds.observe(took);
                 }
                 self.unreported.changed(committed.counts.unreported);
-                // Also where the caller has gone.
+                // The counts are right even if the caller has stopped waiting.
                 self.count(&committed.counts);
+                self.shared.withdrawn.remove(&committed.restored);
+                self.shared.withdrawn.add(committed.withdrawn);
+                self.publish(committed.ends.into_values());
                 self.announce(committed.arrivals);
                 replies.give(&self.shared);
             }
@@ -155,10 +180,18 @@ impl<S: Source> Writer<S> {
         }
     }
 
+    /// Notes the ended events for a live view.
+    fn publish(&self, ends: impl Iterator<Item = End>) {
+        for end in ends {
+            self.shared.live.publish(|| Note::Ended(Box::new(end)));
+        }
+    }
+
     fn open_state(&mut self) -> Result<&mut State<S::Store>, Error> {
         self.check();
         if self.state.is_none() {
             let store = self.source.open()?;
+            self.shared.withdrawn.add(store.withdrawn()?);
             self.opened += 1;
             self.state = Some(State::load(store, self.opened)?);
             tracing::info!("the store is open again");
@@ -167,7 +200,7 @@ impl<S: Source> Writer<S> {
         self.state.as_mut().ok_or(Error::Stopped)
     }
 
-    /// Notices that the store's own threads have failed, before somebody's call does.
+    /// Detects a failure of the store's own threads before a call fails.
     fn check(&mut self) {
         let checked = self.state.as_ref().map(|state| state.store.check());
         if let Some(Err(error)) = checked {
@@ -175,11 +208,18 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// Nothing that is held in memory can be relied on now; what is on disk is the truth.
+    /// Closes the store after a failure. The data in memory is not reliable then, so the store is read again from disk.
     fn failed(&mut self, error: &Error) {
-        tracing::error!(error = ?error, "the store failed; its callers get a 503, and it is opened again");
+        tracing::error!(error = ?error, "the store failed; requests get a 503 until it is open again");
         self.healthy.store(false, Ordering::Relaxed);
         self.state = None;
+        self.failed_at = Some(Instant::now());
+    }
+
+    /// Returns whether the store failed so recently that only a caller makes the writer open it again.
+    fn is_too_early(&self) -> bool {
+        let failed_at = self.failed_at;
+        failed_at.is_some_and(|failed_at| failed_at.elapsed() < REOPEN_EVERY)
     }
 
     /// Returns the numbers of events that are pending and held.
@@ -194,9 +234,21 @@ impl<S: Source> Writer<S> {
             return;
         };
         self.shared.metrics.committed(counts, pending, held);
+        self.count_pixels();
         self.shared.waiting.store(pending, Ordering::Relaxed);
         let unreported = self.unreported.orders();
         self.shared.metrics.paid_unreported.set(unreported);
+    }
+
+    fn count_pixels(&self) {
+        let lanes = self.lanes.keys().map(|lane| lane.pixel_id.as_str());
+        let mut waiting: BTreeMap<_, _> = lanes.map(|pixel_id| (pixel_id, 0)).collect();
+        let places = self.state.iter().flat_map(|state| &state.position.places);
+        for place in places {
+            let pixel_id = place.destination.pixel_id.as_str();
+            *waiting.entry(pixel_id).or_default() += place.waiting;
+        }
+        self.shared.metrics.pixels_queue(&waiting);
     }
 
     fn tidy_up(&mut self, sweep: bool) {
@@ -205,10 +257,12 @@ impl<S: Source> Writer<S> {
         }
         let Some(state) = &mut self.state else { return };
         let mut counts = Counts::default();
+        let mut ends = BTreeMap::new();
         let mut tidied = state.store.tidy();
         if tidied.is_ok() && sweep {
             tidied = state.sweep(self.shared.clock.times()).map(|swept| {
                 counts = swept.counts;
+                ends = swept.ends;
                 given_up(&Outcome::Unverified, swept.given_up);
                 if self
                     .unreported
@@ -222,12 +276,15 @@ impl<S: Source> Writer<S> {
             });
         }
         match tidied {
-            Ok(()) => self.count(&counts),
+            Ok(()) => {
+                self.count(&counts);
+                self.publish(ends.into_values());
+            }
             Err(error) => self.failed(&error),
         }
     }
 
-    /// Nothing is committed any more.
+    /// Closes the store. Nothing is committed after that.
     fn close(&mut self) -> Result<(), Error> {
         match &mut self.state {
             Some(state) => state.store.close(),

@@ -1,4 +1,4 @@
-//! The embedded store: one fjall database, one atomic commit for everything a step changes.
+//! The embedded store: one fjall database. One atomic commit writes all changes of a step.
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|
@@ -7,14 +7,17 @@
 //! | `seen` | index, row number (see [`seen`]) | keys and until when they are remembered; filters of segments |
 //! | `runs` | index, segment, part | the sorted keys of that part |
 //! | `orders` | see [`records`] | orders, payments, events that wait for a payment |
+//! | `history` | see [`history`] | ended events, and counts per hour |
 //! | `about` | `format` | the store's format, 4 bytes big-endian |
 //! | `about` | `position` | [`Position`] as JSON: the next sequence number, and how much waits where |
+//! | `about` | `salt` | 16 random bytes, see [`history`](crate::history) |
 //! | `about` | `probe` | when the store was last asked whether it can be written, ms |
 
 use std::{
+    collections::BTreeMap,
     fs::{File, TryLockError},
     io,
-    ops::Bound,
+    ops::{Bound, Range},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     thread,
@@ -23,15 +26,17 @@ use std::{
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, config::BlockSizePolicy};
 
-use super::{Error, Found, LaneId, Letters, Most, Position, Reader, Row, Source, row};
+use super::{Ends, Error, Found, LaneId, Letters, Most, Position, Reader, Row, Source, row};
 use crate::{
-    decide::{DeadLetter, LetterId, Payment},
+    decide::{DeadLetter, HeldEvent, LetterId, Payment},
+    history::{Digest, Hour, Salt, Wanted},
     orders::Order,
 };
 
 mod contents;
 mod filter;
 mod folder;
+mod history;
 mod journal;
 pub(crate) mod manifest;
 mod records;
@@ -43,29 +48,33 @@ use contents::Contents;
 use table::{Table, sync_names};
 use writer::Writer;
 
-/// The format this version writes, with rows of two classes, and the one before, which it reads: an older version would
-/// never find the rows of the first class.
-const FORMAT: u32 = 5;
-const FORMER_FORMAT: u32 = 4;
-/// How much written data is held in memory before it goes into a table: of events, and of each of the others.
+/// The format that this version writes. It also reads older formats. Format 7 stores with each event how it arrived, and has a
+/// history. An older version would send the stored trace to TikTok as a part of the event. Format 6 stores money in minor units
+/// of any currency. Format 5 stores only whole dong, so an older version could not read an order in another currency. Format 4
+/// has rows of one class only.
+pub const FORMAT: u32 = 7;
+const FORMER_FORMATS: [u32; 3] = [4, 5, 6];
+/// How many bytes of written data stay in memory before they go into a table: for events, and for each other keyspace.
 const EVENTS_IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
 const OTHERS_IN_MEMORY_BYTES: u64 = 2 * 1024 * 1024;
-/// What was read and may be read again: little, since the queue is read once and in order.
+/// The cache of read data. It is small, because the queue is read once and in order.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
-/// How much of the journal may have to be read at start; the least that fjall takes.
+/// How many bytes of the journal may have to be read at the start. This is the smallest value that fjall accepts.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
-/// How much of the tables is read before the store is opened, to compare their checksums.
+/// How many bytes of the tables are read and checked before the store is opened.
 const AT_START_BYTES: u64 = 64 * 1024 * 1024;
+/// The keyspace of the facts about the folder itself.
+const ABOUT: &str = "about";
 /// The file that a process locks while it has the store open.
 const LOCK: &str = "lock";
-/// How often, and with which pauses, the lock is asked for.
+/// How often the proxy tries to lock the file, and how long it pauses between two tries.
 const LOCK_TRIES: usize = 3;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
-/// The most letters that one sweep clears.
+/// The most letters that one sweep removes.
 const SWEEP: usize = 10_000;
 
-/// The store, shared by the writer and those who read. It is empty while the writer opens it anew after the
-/// disk has failed.
+/// The store, shared by the writer and the readers. It is empty while the writer opens the store again after a failure of the
+/// disk.
 #[derive(Clone)]
 pub struct Embedded {
     folder: Arc<PathBuf>,
@@ -80,14 +89,15 @@ struct Tables {
     seen: Keyspace,
     segments: Table,
     orders: Table,
+    history: Table,
     about: Keyspace,
 }
 
 impl Embedded {
-    /// The store in `folder`, which is created if it is not there.
+    /// Returns the store in `folder`, and creates the folder if needed.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process has it open, [`Error::Folder`] and [`Error::Unreadable`] when it cannot
+    /// [`Error::Locked`] if another process has the store open, [`Error::Folder`] and [`Error::Unreadable`] if the store cannot
     /// be used.
     pub fn at(folder: &Path) -> Result<Self, Error> {
         folder::prepare(folder)?;
@@ -100,7 +110,24 @@ impl Embedded {
         Ok(store)
     }
 
-    /// What many events fill would take seconds to read, for which no start waits.
+    /// Returns the format of the folder, and leaves it as it is. Returns `None` if the folder is still empty.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process has the store open, [`Error::Store`] and [`Error::Folder`] if the disk fails.
+    pub fn format_of_folder(&self) -> Result<Option<u32>, Error> {
+        if !self.folder.join("version").exists() {
+            return Ok(None);
+        }
+        let (database, _) = database(&self.folder)?;
+        if !database.keyspace_exists(ABOUT) {
+            return Ok(None);
+        }
+        let found = read_format(&database.keyspace(ABOUT, others)?)?;
+        contents::closed(&self.folder, &database)?;
+        Ok(found)
+    }
+
+    /// Checks large tables on a thread. Reading them would take seconds, and the start must not wait for that.
     fn check_later(&self, unread: Vec<manifest::Unread>) -> Result<(), Error> {
         if unread.is_empty() {
             return Ok(());
@@ -120,10 +147,10 @@ impl Embedded {
         Ok(())
     }
 
-    /// A handle on the files, not to be kept.
+    /// Returns a handle on the files. The caller must not keep it.
     ///
     /// # Errors
-    /// [`Error::Stopped`] while they cannot be opened.
+    /// [`Error::Stopped`] while the files cannot be opened.
     fn tables(&self) -> Result<Tables, Error> {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         tables.clone().ok_or(Error::Stopped)
@@ -132,7 +159,7 @@ impl Embedded {
 
 #[cfg(test)]
 impl Embedded {
-    /// A second writer of the open store, beside the first, which has nothing to do from then on.
+    /// Returns a second writer of the open store. The first writer must not be used after that.
     pub(crate) fn writer(&self) -> Writer {
         Writer::load(self.tables().unwrap(), Arc::clone(&self.folder)).unwrap()
     }
@@ -153,7 +180,7 @@ impl Embedded {
         self.tables().unwrap().waiting.len().unwrap()
     }
 
-    /// How many orders, payments, held events and entries for finding them there are.
+    /// Returns how many orders, payments, held events and lookup entries there are.
     pub(crate) fn records(&self) -> usize {
         self.tables().unwrap().orders.prefix([]).count()
     }
@@ -166,7 +193,7 @@ impl Source for Embedded {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         *tables = None;
         let opened = match Tables::open(&self.folder) {
-            // fjall names no file.
+            // fjall does not name the file.
             Err(Error::Store(error)) => {
                 alone(&self.folder, || check(&self.folder, u64::MAX))?;
                 return Err(Error::Store(error));
@@ -207,54 +234,64 @@ impl Reader for Embedded {
         Ok(ids.into_iter().map(|(id, _)| id).collect())
     }
 
-    fn next_number(&self) -> Result<u64, Error> {
-        Ok(self.tables()?.position()?.next)
+    fn place(&self) -> Result<Position, Error> {
+        self.tables()?.position()
     }
-}
 
-impl Most {
-    /// As many of `items` as this allows, each of this length; at least one.
-    fn of<T>(
-        self,
-        items: impl Iterator<Item = Result<T, Error>>,
-        length: impl Fn(&T) -> usize,
-    ) -> Result<Vec<T>, Error> {
-        let mut taken = Vec::new();
-        let mut bytes = 0;
-        for item in items.take(self.count) {
-            let item = item?;
-            bytes += length(&item);
-            taken.push(item);
-            if bytes >= self.bytes {
-                break;
-            }
-        }
-        Ok(taken)
+    fn payments_of(&self, order_id: &str) -> Result<Vec<Payment>, Error> {
+        records::payments_of(&self.tables()?.orders, order_id)
+    }
+
+    fn order_of(&self, digest: Digest) -> Result<Option<String>, Error> {
+        let tables = self.tables()?;
+        records::order_of(&tables.orders, digest, tables.salt()?)
+    }
+
+    fn find_held(&self, texts: &[String]) -> Result<Vec<HeldEvent>, Error> {
+        records::find_held(&self.tables()?.orders, texts)
+    }
+
+    fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, Error> {
+        records::payment_told(&self.tables()?.orders, provider, id)
+    }
+
+    fn ends(&self, before: Option<LetterId>, most: Most) -> Result<Ends, Error> {
+        history::ends(&self.tables()?.history, before, most)
+    }
+
+    fn oldest_end(&self) -> Result<Option<i64>, Error> {
+        history::oldest(&self.tables()?.history)
+    }
+
+    fn find_ends(&self, wanted: &Wanted, most: usize) -> Result<Ends, Error> {
+        history::find(&self.tables()?.history, wanted, most)
+    }
+
+    fn hours(&self, starts: Range<i64>) -> Result<Vec<(i64, Hour)>, Error> {
+        history::hours(&self.tables()?.history, starts)
+    }
+
+    fn covered(&self, order: Digest) -> Result<Option<i64>, Error> {
+        history::covered(&self.tables()?.history, order)
     }
 }
 
 impl Tables {
     fn open(folder: &Path) -> Result<Self, Error> {
-        let whole = alone(folder, || {
-            let contents = Contents::read(folder)?;
-            journal::mend(folder, contents.as_ref())
-        })?;
-        let database = Database::builder(folder)
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(1)
-            .open()?;
+        let (database, whole) = database(folder)?;
         let tables = Self {
-            about: database.keyspace("about", others)?,
+            about: database.keyspace(ABOUT, others)?,
             waiting: database.keyspace("waiting", events)?,
             seen: database.keyspace("seen", others)?,
             dead: Table::open(&database, "dead", others)?,
             segments: Table::open(&database, "runs", others)?,
             orders: Table::open(&database, "orders", others)?,
+            history: Table::open(&database, "history", history::options)?,
             database,
         };
         sync_names(&tables.about)?;
         tables.check_format()?;
+        tables.salt()?;
         contents::opened(folder, &tables.database, &whole)?;
         Ok(tables)
     }
@@ -262,7 +299,8 @@ impl Tables {
     fn check_format(&self) -> Result<(), Error> {
         match self.format()? {
             Some(FORMAT) => Ok(()),
-            None | Some(FORMER_FORMAT) => self.set_format(FORMAT),
+            None => self.set_format(FORMAT),
+            Some(found) if reads(found) => self.set_format(FORMAT),
             Some(found) => Err(Error::Format {
                 found,
                 known: FORMAT,
@@ -271,16 +309,25 @@ impl Tables {
     }
 
     fn format(&self) -> Result<Option<u32>, Error> {
-        let Some(found) = self.about.get("format")? else {
-            return Ok(None);
-        };
-        let found = found.first_chunk().ok_or(Error::Corrupt)?;
-        Ok(Some(u32::from_be_bytes(*found)))
+        read_format(&self.about)
     }
 
-    /// It is on disk before whatever is written later: the journal is read back in order, and as far as it is whole.
+    /// Writes the format. It is on disk before later writes, because the journal is read in order, up to its first damaged
+    /// byte.
     fn set_format(&self, format: u32) -> Result<(), Error> {
         Ok(self.about.insert("format", format.to_be_bytes())?)
+    }
+
+    /// Returns the salt of the history's digests. A new store gets one. Like the format, it is on disk before later writes.
+    fn salt(&self) -> Result<Salt, Error> {
+        if let Some(salt) = self.about.get("salt")? {
+            let salt = <[u8; 16]>::try_from(&*salt).map_err(|_| Error::Corrupt)?;
+            return Ok(Salt::from(salt));
+        }
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).map_err(|error| Error::Folder(io::Error::other(error)))?;
+        self.about.insert("salt", salt)?;
+        Ok(Salt::from(salt))
     }
 
     fn position(&self) -> Result<Position, Error> {
@@ -296,13 +343,12 @@ impl Tables {
         Ok(())
     }
 
-    /// Has a commit write something that nobody reads.
+    /// Adds a value to a commit that nobody reads.
     fn probe(&self, batch: &mut OwnedWriteBatch, now_ms: i64) {
         batch.insert(&self.about, "probe", now_ms.to_be_bytes());
     }
 
-    /// Rows of the destination whose keys begin with `prefix`, from row `from` on, until they hold `bytes`
-    /// or more.
+    /// Returns rows of the destination whose keys begin with `prefix`, from row `from` on, until they have `bytes` or more.
     fn rows(&self, prefix: &[u8], from: u64, bytes: usize) -> Result<Vec<Found>, Error> {
         let mut found: Vec<Found> = Vec::new();
         let mut held = 0;
@@ -319,11 +365,11 @@ impl Tables {
                         held += row.bytes();
                         found.push((row, Vec::new()));
                     }
-                    // Those behind it have nothing to do with that.
+                    // One unreadable row does not affect the rows after it.
                     Err(error) => tracing::error!(
                         error = ?error,
                         sequence,
-                        "events that wait do not read back; they stay where they are"
+                        "pending events cannot be read; they stay in the store"
                     ),
                 },
                 Some(start) => {
@@ -339,7 +385,7 @@ impl Tables {
         Ok(found)
     }
 
-    /// The newest letters first: those before `before`, or all. One that cannot be read is left out.
+    /// Returns letters, the newest first: the letters before `before`, or all. Leaves out letters that cannot be read.
     fn letters(
         &self,
         before: Option<LetterId>,
@@ -357,14 +403,14 @@ impl Tables {
                 let id = id.map(|id| id.to_string());
                 tracing::error!(
                     id,
-                    "a dead letter cannot be read; `dead-letters drop` removes it"
+                    "dead letter cannot be read; remove it with `dead-letters drop`"
                 );
             }
             Some(Ok((id?, letter?)))
         })
     }
 
-    /// The ids and sizes of letters, the oldest first: those behind `after`, or all.
+    /// Returns the ids and sizes of letters, the oldest first: the letters after `after`, or all.
     fn letter_ids(
         &self,
         after: Option<LetterId>,
@@ -384,7 +430,7 @@ impl Tables {
         serde_json::from_slice(&letter).map_err(|_| Error::Corrupt)
     }
 
-    /// Removes letters that ended before `ms`, some of them at a time.
+    /// Removes some of the letters that ended before `ms`.
     fn remove_letters(&self, ms: i64) -> Result<(), Error> {
         let kept = LetterId::new(ms.max(0), 0).to_bytes();
         let mut batch = self.database.batch();
@@ -395,7 +441,34 @@ impl Tables {
     }
 }
 
-/// Whether the files are as they were written; some tables are still to be read.
+/// Returns whether this version can read a folder of this format.
+pub fn reads(format: u32) -> bool {
+    format == FORMAT || FORMER_FORMATS.contains(&format)
+}
+
+fn read_format(about: &Keyspace) -> Result<Option<u32>, Error> {
+    let Some(found) = about.get("format")? else {
+        return Ok(None);
+    };
+    let found = found.first_chunk().ok_or(Error::Corrupt)?;
+    Ok(Some(u32::from_be_bytes(*found)))
+}
+
+/// Opens the files, after the journals were mended. Also returns how many bytes of each journal are complete.
+fn database(folder: &Path) -> Result<(Database, BTreeMap<u64, u64>), Error> {
+    let whole = alone(folder, || {
+        let contents = Contents::read(folder)?;
+        journal::mend(folder, contents.as_ref())
+    })?;
+    let database = Database::builder(folder)
+        .cache_size(CACHE_BYTES)
+        .max_journaling_size(JOURNAL_BYTES)
+        .worker_threads(1)
+        .open()?;
+    Ok((database, whole))
+}
+
+/// Checks the store's files. Returns the tables that still have to be checked.
 fn check(folder: &Path, at_once: u64) -> Result<Vec<manifest::Unread>, Error> {
     let contents = Contents::read(folder)?;
     if contents.is_none() {
@@ -404,7 +477,7 @@ fn check(folder: &Path, at_once: u64) -> Result<Vec<manifest::Unread>, Error> {
     manifest::check(folder, contents.as_ref(), at_once)
 }
 
-/// Does something that no other process may do at the same time: fjall takes the lock only when it opens the files.
+/// Does `work` while no other process can do the same. fjall itself takes the lock only when it opens the files.
 fn alone<T>(folder: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let lock = match File::options()
         .read(true)
@@ -412,7 +485,7 @@ fn alone<T>(folder: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T,
         .open(folder.join(LOCK))
     {
         Ok(lock) => lock,
-        // Nothing is there yet.
+        // The folder is still empty.
         Err(error)
             if error.kind() == io::ErrorKind::NotFound && !folder.join("version").exists() =>
         {
@@ -424,7 +497,7 @@ fn alone<T>(folder: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T,
     for _ in 0..LOCK_TRIES {
         match lock.try_lock() {
             Ok(()) => return work(),
-            // A process, or whoever in this one still reads, may be about to let go of it.
+            // Another process, or a reader in this process, may release the lock in a moment.
             Err(TryLockError::WouldBlock) => thread::park_timeout(LOCK_PAUSE),
             Err(TryLockError::Error(error)) => return Err(Error::Folder(error)),
         }
@@ -436,7 +509,7 @@ fn others() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default().max_memtable_size(OTHERS_IN_MEMORY_BYTES)
 }
 
-/// For rows that hold dozens of events.
+/// Options for rows that hold dozens of events.
 fn events() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(EVENTS_IN_MEMORY_BYTES)

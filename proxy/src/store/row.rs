@@ -1,30 +1,38 @@
-//! How events lie in the store: those of one destination that were accepted in one commit stand in one
-//! row, so that a busy store writes, reads and removes dozens at a time.
+//! The format of events in the store. Events of one destination that were accepted in one commit share a row. A busy store thus
+//! writes, reads and removes dozens of events at a time.
 //!
-//! A row's key is its destination and class, and the sequence number of its first event. Its value is the time of
-//! acceptance (Unix milliseconds, 8 bytes) and then each event: its length (4 bytes) and its JSON. Numbers
-//! are big-endian. Behind a row stand its marks, which say that a range of its events is settled: the row's
-//! key and the range's first index (4 bytes), with the index after its last as value.
+//! The key of a row is its destination and class, and the sequence number of its first event. Its value is the time of
+//! acceptance (Unix milliseconds, 8 bytes), and then the length (4 bytes) and the JSON of each event. Numbers are big-endian.
+//! Marks follow a row. A mark states that a range of its events is settled. Its key is the row's key and the first index of the
+//! range (4 bytes). Its value is the index after the last.
 //!
-//! Events repeat each other's names and addresses. Where a row holds several, what follows its time is one block of
-//! LZ4, behind the length that it unpacks to (4 bytes), and the time's first bit is set.
+//! A row also stores how each event arrived: after the event's JSON come a line feed and the text of its [`Trace`]. JSON of the
+//! proxy contains no line feed. Rows of format 6 and older have no traces.
+//!
+//! Events repeat each other's names and addresses. A row with several events can therefore be packed: after the time come the
+//! unpacked length (4 bytes) and one block of LZ4. The first bit of the time is set in a packed row.
 
 use std::ops::Range;
 
 use super::Error;
-use crate::decide::{Class, Destination};
+use crate::{
+    decide::{Class, Destination},
+    history::Trace,
+};
 
-/// The fewest events of which a row is packed: one alone hardly becomes smaller.
+/// The smallest number of events in a packed row. One event alone hardly gets smaller.
 const PACKED_FROM: u64 = 4;
-/// Stands in the time of acceptance of a packed row.
+/// The byte between an event and its trace.
+const BEFORE_TRACE: u8 = b'\n';
+/// The bit of the time that marks a packed row.
 const PACKED: i64 = i64::MIN;
-/// LZ4 makes nothing smaller than this part of it.
+/// LZ4 can make data smaller by at most this factor.
 const MOST_PACKED: usize = 256;
 
-/// Stands in front of the keys of rows of the first class. Those of the second begin with a pixel, and so with 1.
+/// The first byte of the keys of rows of the first class. Keys of the second class begin with the pixel, and so with 1.
 const FIRST: u8 = 2;
 
-/// The first bytes of the keys of rows of this class of a destination, which are no other row's.
+/// Returns the first bytes of the keys of all rows of this destination and class. No other key starts with these bytes.
 pub(super) fn prefix(destination: &Destination, class: Class) -> Vec<u8> {
     let code = destination.test_event_code.as_deref();
     let mut prefix = match class {
@@ -43,17 +51,17 @@ pub(super) fn prefix(destination: &Destination, class: Class) -> Vec<u8> {
     prefix
 }
 
-/// The key of the row whose first event has this number.
+/// Returns the key of the row whose first event has this number.
 pub(super) fn key(prefix: &[u8], sequence: u64) -> Vec<u8> {
     [prefix, &sequence.to_be_bytes()].concat()
 }
 
-/// The key of the mark on `settled` events of the row at `key`.
+/// Returns the key of the mark on `settled` events of the row at `key`.
 pub(super) fn mark(key: &[u8], settled: &Range<u32>) -> Vec<u8> {
     [key, &settled.start.to_be_bytes()].concat()
 }
 
-/// What stands at a key behind a prefix: the row's number, and for a mark the range's first index.
+/// Reads a key after its prefix: the row's number, and for a mark the first index of its range.
 pub(super) fn read_key(key: &[u8], prefix: &[u8]) -> Result<(u64, Option<u32>), Error> {
     let place = key.strip_prefix(prefix).ok_or(Error::Corrupt)?;
     let (sequence, mark) = place.split_first_chunk().ok_or(Error::Corrupt)?;
@@ -66,7 +74,7 @@ pub(super) fn read_key(key: &[u8], prefix: &[u8]) -> Result<(u64, Option<u32>), 
     Ok((u64::from_be_bytes(*sequence), mark))
 }
 
-/// A row in the making.
+/// A row to which events are added.
 #[derive(Debug)]
 pub struct Draft {
     accepted_at_ms: i64,
@@ -75,7 +83,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// An empty row of events that are accepted at this time, in Unix milliseconds.
+    /// Returns an empty row for events that are accepted at this time, in Unix milliseconds.
     pub fn new(accepted_at_ms: i64) -> Self {
         Self {
             accepted_at_ms,
@@ -84,21 +92,28 @@ impl Draft {
         }
     }
 
-    /// Adds an event, as JSON.
-    pub fn push(&mut self, event: &[u8]) {
-        // A body has at most 256 KiB, so an event's length fits by far.
-        let length = u32::try_from(event.len()).unwrap_or(u32::MAX);
-        self.text.extend_from_slice(&length.to_be_bytes());
+    /// Adds an event, as JSON, and how it arrived.
+    pub fn push(&mut self, event: &[u8], trace: &Trace) {
+        let start = self.text.len();
+        self.text.extend_from_slice(&[0; 4]);
         self.text.extend_from_slice(event);
+        self.text.push(BEFORE_TRACE);
+        trace.write(&mut self.text);
+        // A body has at most 256 KiB, so an event's length always fits.
+        let length = u32::try_from(self.text.len() - start - 4).unwrap_or(u32::MAX);
+        let place = self.text.iter_mut().skip(start);
+        for (byte, digit) in place.zip(length.to_be_bytes()) {
+            *byte = digit;
+        }
         self.events += 1;
     }
 
-    /// How many events it has.
+    /// Returns how many events the row has.
     pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// The row as it is stored.
+    /// Returns the row in its stored form.
     pub fn into_value(self) -> Vec<u8> {
         let packed = if self.events < PACKED_FROM {
             None
@@ -109,7 +124,7 @@ impl Draft {
     }
 }
 
-/// The value of a packed row; `None` where that is no smaller.
+/// Returns the value of a packed row, or `None` if packing does not make it smaller.
 fn packed(accepted_at_ms: i64, text: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(text.len()).ok()?;
     let block = lz4_flex::block::compress(text);
@@ -132,19 +147,19 @@ fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
 /// A row that was read.
 #[derive(Debug)]
 pub struct Row {
-    /// The number of its first event.
+    /// The number of the row's first event.
     pub sequence: u64,
-    /// When its events were accepted, in Unix milliseconds.
+    /// When the events were accepted, in Unix milliseconds.
     pub accepted_at_ms: i64,
     text: Vec<u8>,
     events: Vec<Range<usize>>,
 }
 
 impl Row {
-    /// Reads what [`Draft::into_value`] wrote.
+    /// Reads a value that [`Draft::into_value`] wrote.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] when it is something else.
+    /// [`Error::Corrupt`] if the value has another form.
     pub fn read(sequence: u64, value: &[u8]) -> Result<Self, Error> {
         let (accepted, behind) = value.split_first_chunk().ok_or(Error::Corrupt)?;
         let accepted = i64::from_be_bytes(*accepted);
@@ -172,18 +187,35 @@ impl Row {
         })
     }
 
-    /// What it holds in memory.
+    /// Returns how many bytes of memory the row uses.
     pub fn bytes(&self) -> usize {
         self.text.len()
     }
 
-    /// How many events stand in it, settled ones included.
+    /// Returns all events together, also the settled ones, for a search.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Returns how many events the row has, including settled events.
     pub fn events(&self) -> u32 {
         u32::try_from(self.events.len()).unwrap_or(u32::MAX)
     }
 
-    /// The event at this place; empty where there is none.
+    /// Returns the event at this index, or an empty slice if there is none.
     pub fn event(&self, index: u32) -> &[u8] {
+        let stored = self.stored(index);
+        stored.get(..trace_at(stored)).unwrap_or(stored)
+    }
+
+    /// Returns how the event at this index arrived.
+    pub fn trace(&self, index: u32) -> Trace {
+        let stored = self.stored(index);
+        let text = stored.get(trace_at(stored) + 1..).unwrap_or_default();
+        Trace::read(std::str::from_utf8(text).unwrap_or_default())
+    }
+
+    fn stored(&self, index: u32) -> &[u8] {
         let range = usize::try_from(index)
             .ok()
             .and_then(|index| self.events.get(index));
@@ -193,15 +225,22 @@ impl Row {
     }
 }
 
+/// Returns the position of the byte before the trace, or the length of the row if the row has no trace.
+fn trace_at(stored: &[u8]) -> usize {
+    let at = stored.iter().rposition(|byte| *byte == BEFORE_TRACE);
+    at.unwrap_or(stored.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::Sender;
 
     #[test]
     fn what_is_drafted_reads_back() {
         let mut draft = Draft::new(1_767_323_045_123);
         for event in ["{}", "", r#"{"name":"đơn\n"}"#] {
-            draft.push(event.as_bytes());
+            draft.push(event.as_bytes(), &Trace::default());
         }
         assert_eq!(draft.events(), 3);
         let row = Row::read(7, &draft.into_value()).unwrap();
@@ -212,7 +251,7 @@ mod tests {
 
     fn of_events(events: impl Iterator<Item = String>) -> Vec<u8> {
         let mut draft = Draft::new(1_767_323_045_123);
-        events.for_each(|event| draft.push(event.as_bytes()));
+        events.for_each(|event| draft.push(event.as_bytes(), &Trace::default()));
         draft.into_value()
     }
 
@@ -230,10 +269,26 @@ mod tests {
     }
 
     #[test]
+    fn an_event_keeps_its_trace_and_a_row_without_traces_is_read() {
+        let mut draft = Draft::new(1);
+        let traces = [Trace::default(), Trace::new(Sender::Server, None, &[])];
+        for trace in &traces {
+            draft.push(b"{}", trace);
+        }
+        let row = Row::read(7, &draft.into_value()).unwrap();
+        for (index, trace) in (0..).zip(traces) {
+            assert_eq!((row.event(index), row.trace(index)), (&b"{}"[..], trace));
+        }
+        let former = [&1_i64.to_be_bytes()[..], &2_u32.to_be_bytes(), b"{}"].concat();
+        let row = Row::read(7, &former).unwrap();
+        assert_eq!((row.event(0), row.trace(0)), (&b"{}"[..], Trace::default()));
+    }
+
+    #[test]
     fn events_that_become_no_smaller_stay_as_they_are() {
         let bytes = |number: u8| char::from(b'a' + number).to_string();
         let value = of_events((0..4).map(bytes));
-        assert_eq!(value.len(), 8 + 4 * (4 + 1));
+        assert_eq!(value.len(), 8 + 4 * (4 + 1 + 3));
         let row = Row::read(7, &value).unwrap();
         assert_eq!(
             (row.accepted_at_ms, row.event(3)),

@@ -1,6 +1,7 @@
-//! The body of a request: who it is from is said once, at the root, for all events in it.
+//! The body of a request. It names the sender once, at the root, for all of its events.
 
-/// The JSON for `events`, which are JSON themselves, of one pixel; all live or all under one test code.
+/// Returns the JSON of a request for `events` of one pixel. The events are JSON too. All of them are live, or all have the same
+/// test event code.
 pub fn body<'a>(
     pixel_id: &str,
     test_event_code: Option<&str>,

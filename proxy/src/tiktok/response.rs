@@ -1,44 +1,44 @@
-//! What TikTok's answer means. The verdict is the `code` in the body: the HTTP status is 200 for nearly
-//! every outcome, refusals and throttling included.
+//! Reads TikTok's answer. The verdict is the `code` in the body. The HTTP status is 200 for nearly every result, even for
+//! refused and throttled requests.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What TikTok said of a request, or that it said nothing.
+/// TikTok's answer to a request, or the reason why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// `code` 0.
+    /// `code` 0: TikTok accepted all events.
     Taken(Verdict),
-    /// `code` 20001: taken, with remarks.
+    /// `code` 20001: TikTok accepted the request, with remarks.
     TakenInPart {
-        /// On the whole.
+        /// The verdict on the whole request.
         verdict: Verdict,
-        /// Places of events that were not taken, each with TikTok's sentence.
+        /// Positions of events that were refused, each with TikTok's message.
         refused: Vec<(usize, String)>,
     },
-    /// Something in the request will never be taken.
+    /// TikTok refuses a part of the request for good.
     Refused {
-        /// TikTok's words.
+        /// TikTok's answer.
         verdict: Verdict,
-        /// The place of the event they are about, where they name one.
+        /// The position of the event that the answer names, if it names one.
         index: Option<usize>,
     },
-    /// The token or its right to the pixel is gone; everything would be refused.
+    /// The token is invalid, or has no right to the pixel. TikTok would refuse every request.
     Barred(Verdict),
-    /// Too many requests.
+    /// TikTok received too many requests.
     Throttled(Verdict),
-    /// TikTok is in trouble, and says so.
+    /// TikTok reports an internal error.
     Later(Verdict),
-    /// A code that senders read differently: worth a few more attempts.
+    /// A code whose meaning is unclear. A few more attempts are worth trying.
     Unclear(Verdict),
-    /// No verdict came.
+    /// No verdict arrived.
     Unreachable(Trouble),
 }
 
 impl Reply {
-    /// TikTok's code, where a verdict came.
+    /// Returns TikTok's code, if a verdict arrived.
     pub fn code(&self) -> Option<i64> {
         match self {
             Self::Taken(verdict)
@@ -53,14 +53,14 @@ impl Reply {
     }
 }
 
-/// TikTok's words.
+/// TikTok's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// TikTok's code.
     pub code: i64,
-    /// TikTok's sentence.
+    /// TikTok's message.
     pub message: String,
-    /// TikTok's name for the request.
+    /// TikTok's id for the request.
     pub request_id: Option<String>,
 }
 
@@ -70,16 +70,16 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Why no verdict came.
+/// Why no verdict arrived.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
-    /// No answer in time.
+    /// No answer arrived in time.
     #[error("TikTok did not answer in time")]
     TimedOut,
-    /// The connection failed or broke.
+    /// The connection failed, or closed early.
     #[error("the connection to TikTok failed: {0}")]
     Connection(String),
-    /// The answer was not TikTok's JSON: a gateway's page, half an answer, nothing.
+    /// The answer was not TikTok's JSON. It was a gateway's page, incomplete, or empty.
     #[error("the answer was not TikTok's JSON (HTTP status {0})")]
     NotJson(u16),
 }
@@ -95,8 +95,7 @@ struct Body {
     data: Option<Box<RawValue>>,
 }
 
-/// What 20001 says of single events. TikTok does not document its shape; what does not read like this is
-/// passed over.
+/// The remarks of a 20001 about single events. TikTok does not document their form. Remarks of another form are skipped.
 #[derive(Default, Deserialize)]
 struct Remarks {
     #[serde(default)]
@@ -110,7 +109,7 @@ struct Remark {
     message: String,
 }
 
-/// Reads an answer by its HTTP status and body.
+/// Reads an answer from its HTTP status and body.
 pub fn read(status: u16, body: &[u8]) -> Reply {
     let Some(Body {
         code,
@@ -151,13 +150,13 @@ pub fn read(status: u16, body: &[u8]) -> Reply {
     }
 }
 
-/// Reads an object; serde would take a list of its values for one.
+/// Reads an object. Without this check, serde would also accept a list of its values.
 fn open(body: &[u8]) -> Option<Body> {
     let is_object = body.trim_ascii_start().starts_with(b"{");
     is_object.then(|| serde_json::from_slice(body).ok())?
 }
 
-/// The place in `data.3.event_id: …`, as TikTok writes the path of a field.
+/// Returns the position in `data.3.event_id: …`, which is how TikTok writes the path of a field.
 fn place_in(message: &str) -> Option<usize> {
     let (_, path) = message.split_once("data.")?;
     let digits = path.split_once('.')?.0;

@@ -1,4 +1,4 @@
-//! Pages, tabs and a proxy, as far as this module can tell: calls in, effects out.
+//! Tests with pages, tabs and a proxy. The tests see only the interface of this module: calls in, effects out.
 
 mod page;
 

@@ -1,4 +1,4 @@
-// The test gives `config` and the SDK's file; the module of the latter never arrives.
+// The test provides `config` and the SDK's file. The SDK's module never arrives.
 
 const duet = await import(`/duet-sdk/${new URLSearchParams(location.search).get('sdk')}`);
 while (!window.config) await new Promise((next) => setTimeout(next, 10));

@@ -1,4 +1,4 @@
-// WebKit on Linux: WebKitGTK's MiniBrowser, driven by its WebDriver, on a display of its own.
+// WebKit on Linux: WebKitGTK's MiniBrowser, controlled by its WebDriver, on a separate display.
 
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { Page } from './page.mjs';
 import { inFolder, leftovers, pageProcesses, start } from './started.mjs';
 import { openWire } from './wire.mjs';
 
-// Each distribution has a folder of its own for what is not to be started by hand.
+// Distributions have different folders for programs that users do not start directly.
 const libraries = ['/usr/lib', '/usr/lib64', '/usr/libexec', ...inFolder('/usr/lib')];
 const miniBrowsers = libraries.flatMap((library) =>
   ['webkit2gtk-4.1', 'webkitgtk-6.0', 'webkit2gtk-4.0'].map((version) => join(library, version, 'MiniBrowser')));
@@ -50,17 +50,18 @@ async function openContext(display, { userAgent } = {}) {
     XDG_RUNTIME_DIR: folder,
     DISPLAY: display.name,
     NO_AT_BRIDGE: '1',
-    // Its sandbox cannot be set up by root, nor within a container.
+    // Neither root nor a container can set up its sandbox.
     WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1',
   };
   const capabilities = {
-    // A page that is never done loading is for the test to judge.
+    // The test decides whether a page has finished loading.
     pageLoadStrategy: 'none',
     // A time limit would be a timer on the page.
     timeouts: { script: null },
     'webkitgtk:browserOptions': {
       binary: executable(known.browser),
-      // Its network library takes every name that ends in localhost for a site of its own, whose cookies are a third party's.
+      // WebKit's network library treats every name that ends in localhost as a separate site, whose cookies are third-party
+      // cookies.
       args: ['--automation', '--cookies-policy=always', `--proxy=${wire.address}`],
     },
   };
@@ -79,10 +80,10 @@ async function openContext(display, { userAgent } = {}) {
       };
       return page;
     },
-    /** Stops what its pages run in, as a phone does with an app that nobody looks at. */
+    /** Stops the processes of its pages, as a phone does with an app in the background. */
     sleep: () => signal('SIGSTOP'),
     wake: () => signal('SIGCONT'),
-    /** Ends pages that sleep: they never wake up. To kill what they run in would end the session. */
+    /** Ends sleeping pages: they never wake up. Killing the processes of the pages would end the session. */
     die() {
       for (const page of open()) page.died();
     },
@@ -110,7 +111,10 @@ async function openContext(display, { userAgent } = {}) {
   }
 }
 
-/** A driver serves one session. Its port, or the one over which it speaks to its browser, may be taken by somebody in the meantime. */
+/**
+ * Starts a driver, which serves one session. In the meantime, another process can take the driver's port, or the port between
+ * the driver and the browser.
+ */
 async function startSession(env, capabilities) {
   for (let left = 4; ; left -= 1) {
     const port = await freePort();
@@ -126,7 +130,7 @@ async function startSession(env, capabilities) {
   }
 }
 
-/** Starts WebKit. Each of its contexts is a browser of its own; it keeps nothing once it is closed. */
+/** Starts WebKit. Each context is a separate browser, and keeps no data after it is closed. */
 export async function launchWebKit() {
   const display = await openDisplay();
   const contexts = [];

@@ -1,4 +1,4 @@
-// A client of WebDriver, as much of it as the tests need.
+// A WebDriver client with the commands that the tests need.
 
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -9,7 +9,7 @@ async function ask(method, url, body) {
   return value;
 }
 
-/** Waits until a driver that was just started answers; `running` throws once it has ended. */
+/** Waits until a new driver answers; `running` throws if the driver has ended. */
 export async function ready(address, running) {
   for (;;) {
     running();
@@ -20,13 +20,13 @@ export async function ready(address, running) {
 }
 
 /**
- * Starts a session: one browser with storage of its own. Its commands run one after the other, each in the window it is meant
- * for; pages may be driven side by side all the same, since no command waits for what a page does.
+ * Starts a session: one browser with separate storage. Its commands run one after the other, each in its own window. Pages can
+ * still be controlled in parallel, because no command waits for a page's action.
  */
 export async function openSession(address, capabilities) {
   const { sessionId } = await ask('POST', `${address}/session`, { capabilities: { alwaysMatch: capabilities } });
   const session = `${address}/session/${sessionId}`;
-  // The window it begins with stays: a session whose last window is closed has ended.
+  // The first window stays open, because a session ends with its last window.
   const home = await ask('GET', `${session}/window`);
   let current = home;
   let last = Promise.resolve();
@@ -50,7 +50,7 @@ export async function openSession(address, capabilities) {
         if (window) await enter(window);
         return ask(method, session + path, method === 'POST' ? (body ?? {}) : undefined);
       }),
-    /** Opens a window; gives back its handle. */
+    /** Opens a window and returns its handle. */
     open: () => alone(async () => (await ask('POST', `${session}/window/new`, { type: 'window' })).handle),
     close: (window) =>
       alone(async () => {

@@ -1,4 +1,4 @@
-// A page of WebKit, with the operations that the tests use of a page of the other browsers, under the same names.
+// A page of WebKit. The class has the operations that the tests use on pages of the other browsers, under the same names.
 
 import { EventEmitter } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -10,14 +10,14 @@ const pollMs = 10;
 let tickets = 0;
 
 /**
- * Runs `task` on the page. What it answers goes out as text; a promise is answered with a number instead, under which its value is
- * found later, so that no command of the driver waits for a page.
+ * Runs `task` on the page. The result of `task` is returned as text. If the result is a promise, the page returns a number,
+ * and the test fetches the promise's value later by this number. So no command of the driver waits for a page.
  */
 function run(name, ticket, task) {
   const state = window[name] ?? { said: [], answers: new Map() };
   if (!(name in window)) Object.defineProperty(window, name, { value: state });
   const text = (result) => {
-    // A page may have added `toJSON` to everything.
+    // A page may have added `toJSON` to every object.
     const hidden = [Object, Array, String, Number, Boolean].map(({ prototype }) => [prototype, Object.getOwnPropertyDescriptor(prototype, 'toJSON')]);
     for (const [prototype] of hidden) delete prototype.toJSON;
     try {
@@ -38,14 +38,14 @@ function run(name, ticket, task) {
   }
 }
 
-/** A page that is just being left has nobody to answer. */
+/** A page that is being left cannot answer. */
 function betweenPages(error) {
   if (error.reason !== 'no such frame' && error.reason !== 'no such window') throw error;
   return {};
 }
 
 export class Page extends EventEmitter {
-  /** The scripts that run on each document of the page before its own. */
+  /** The scripts that run in each document before the page's own scripts. */
   scripts = [];
   #session;
   #window;
@@ -54,7 +54,7 @@ export class Page extends EventEmitter {
   #intercepts = false;
   #following;
 
-  /** `turn(page)` tells the context that this page is driven from now on. */
+  /** `turn(page)` tells the context that this page is controlled from now on. */
   constructor(session, window, turn) {
     super();
     this.#session = session;
@@ -76,7 +76,7 @@ export class Page extends EventEmitter {
     return answer;
   }
 
-  /** Passes on what the page threw or wrote on its console. */
+  /** Passes on the page's errors and console lines. */
   hear(said) {
     for (const { kind, type, text, args } of said) {
       if (kind === 'pageerror') this.emit(kind, text);
@@ -102,7 +102,7 @@ export class Page extends EventEmitter {
     this.scripts.push(applied(script, args));
   }
 
-  /** Waits until `look` gives something true; a page that is being left has no answer. */
+  /** Waits until `look` returns a true value. A page that is being left does not answer. */
   async #until(fact, look) {
     const deadline = Date.now() + patienceMs;
     for (;;) {
@@ -113,7 +113,7 @@ export class Page extends EventEmitter {
     }
   }
 
-  /** Runs `leave`, and waits until the page it leads to is loaded. */
+  /** Runs `leave`, and waits until the next page is loaded. */
   async #afterLeaving(leave, { waitUntil = 'load' } = {}) {
     await this.#run(`(answers) => { answers.left = true; }`);
     await leave();
@@ -132,7 +132,7 @@ export class Page extends EventEmitter {
     return this.#afterLeaving(() => this.#command('POST', '/refresh'));
   }
 
-  /** To be called before the page is left by something else. */
+  /** Must be called before the page is left by another action. */
   waitForNavigation() {
     return this.#afterLeaving(() => {});
   }
@@ -162,6 +162,15 @@ export class Page extends EventEmitter {
     await this.#command('POST', `${await this.#element(selector)}/value`, { text });
   }
 
+  /** Presses keys as a person does, one at a time. */
+  keyboard = {
+    press: (key) => {
+      const value = { Enter: '\uE006', Escape: '\uE00C', Tab: '\uE004' }[key] ?? key;
+      const actions = ['keyDown', 'keyUp'].map((type) => ({ type, value }));
+      return this.#command('POST', '/actions', { actions: [{ type: 'key', id: 'keys', actions }] });
+    },
+  };
+
   async select(selector, value) {
     await this.$eval(selector, (found, value) => {
       found.value = value;
@@ -190,7 +199,7 @@ export class Page extends EventEmitter {
     this.#intercepts = on;
   }
 
-  /** Tells the listeners of a request; gives back whether it may be made. */
+  /** Reports a request to the listeners. Returns whether the request is allowed. */
   async meet(url) {
     if (!this.#intercepts) {
       this.emit('request', { url: () => url });
@@ -201,13 +210,13 @@ export class Page extends EventEmitter {
     });
   }
 
-  /** The cookies of the page's own address. */
+  /** Returns the cookies of the page's own address. */
   async cookies() {
     const cookies = await this.#command('GET', '/cookie');
     return cookies.map(({ expiry, ...rest }) => ({ ...rest, expires: expiry ?? -1 }));
   }
 
-  /** There is no window manager, so windows do not cover each other: one that is out of sight has to be put away. */
+  /** Without a window manager, windows do not cover each other. So a hidden window must be minimised. */
   async minimize() {
     await this.#command('POST', '/window/minimize');
   }
@@ -226,7 +235,7 @@ export class Page extends EventEmitter {
     return this;
   }
 
-  /** A page cannot call: as long as somebody listens to its console, it is asked. */
+  /** The page cannot call the test. While a listener for its console exists, the page is polled. */
   async #follow() {
     while (!this.#closed) {
       await this.#run('() => {}').catch(betweenPages);
@@ -234,7 +243,7 @@ export class Page extends EventEmitter {
     }
   }
 
-  /** Takes up what the page has said until now, for the last time. */
+  /** Reads the page's output until now, for the last time. */
   async leave() {
     this.#closed = true;
     await this.#following;

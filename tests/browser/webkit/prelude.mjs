@@ -1,15 +1,15 @@
-// The scripts that run on a page of WebKit before its own: WebDriver has no command for that, so the wire puts them into the
-// documents that pass through it.
+// Scripts that run on a page of WebKit before the page's own scripts. WebDriver has no command for this, so the wire inserts
+// them into the documents that pass through it.
 
-/** The name under which a page keeps what the tests know of it: a symbol, so that no walk over `window` meets it. */
+/** The name of the tests' data on a page. The name is a symbol, so a loop over `window` does not find the data. */
 export const STATE = "Symbol.for('duet tests')";
 
-/** Where a page reports what it could not tell the tests before it was left. */
+/** The address to which a page reports its remaining output when it is left. */
 export const LAST_WORDS = 'http://wire.localhost/';
 
-/** Writes down what the page throws and what it says on its console. */
+/** Records the page's errors and console lines. */
 function listen(name, lastWords) {
-  // The tests may have asked for the page already.
+  // The tests may have used the page's state already.
   const state = window[name] ?? { said: [], answers: new Map() };
   if (!(name in window)) Object.defineProperty(window, name, { value: state });
   const beacon = navigator.sendBeacon.bind(navigator);
@@ -17,7 +17,7 @@ function listen(name, lastWords) {
     if (typeof value === 'string') return value;
     try { return JSON.stringify(value) ?? String(value); } catch { return String(value); }
   };
-  // What is said after the page was told that it is left, nobody will ask for.
+  // Output after the page got the event for leaving cannot be polled.
   let left = false;
   const say = (words) => {
     state.said.push(words);
@@ -41,7 +41,7 @@ function listen(name, lastWords) {
   }
 }
 
-/** A function and its arguments as a piece of script. */
+/** Returns a call of a function with its arguments as script text. */
 export const applied = (script, args) => `(${script})(${args.map(literal).join()})`;
 
 function literal(value) {
@@ -50,5 +50,5 @@ function literal(value) {
   return JSON.stringify(value).replace(/\u2028|\u2029/g, (mark) => (mark === '\u2028' ? '\\u2028' : '\\u2029'));
 }
 
-/** The text of the whole prelude, with the scripts that the test gave. */
+/** Returns the text of the whole prelude, with the scripts of the test. */
 export const prelude = (scripts) => [`(${listen})(${STATE}, '${LAST_WORDS}')`, ...scripts].join(';\n');

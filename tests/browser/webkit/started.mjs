@@ -1,23 +1,23 @@
-// Programs that a test file starts, and what becomes of them and theirs when it ends.
+// Starts the programs of a test file, and ends them and their children when the test file ends.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Removes what a test file that is broken off leaves behind. */
+/** Removes the remains of an interrupted test file. */
 export const leftovers = new Set();
 process.on('exit', () => leftovers.forEach((remove) => remove()));
 for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15]]) process.once(signal, () => process.exit(128 + number));
 
-/** Starts a program in a process group of its own, which ends with it. */
+/** Starts a program in a separate process group. The group ends with the program. */
 export function start(path, args, env, stdio = 'ignore') {
   const child = spawn(path, args, { env, detached: true, stdio });
   const end = () => {
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // It has ended by itself.
+      // The program has ended by itself.
     }
   };
   leftovers.add(end);
@@ -37,7 +37,7 @@ export function start(path, args, env, stdio = 'ignore') {
   };
 }
 
-/** The paths in a folder; none where there is no such folder. */
+/** Returns the paths in a folder; none if the folder does not exist. */
 export const inFolder = (folder) => {
   try {
     return readdirSync(folder).map((name) => join(folder, name));
@@ -46,7 +46,7 @@ export const inFolder = (folder) => {
   }
 };
 
-/** The processes of a group that run pages. */
+/** Returns the processes of a group that run pages. */
 export function pageProcesses(group) {
   return inFolder('/proc').filter((folder) => /\d$/.test(folder)).flatMap((folder) => {
     try {
@@ -54,7 +54,7 @@ export function pageProcesses(group) {
       const [, , itsGroup] = rest.split(' ').map(Number);
       return itsGroup === group && name.startsWith('WebKitWebProc') ? [Number(pid)] : [];
     } catch {
-      // It has just ended.
+      // The process has just ended.
       return [];
     }
   });

@@ -1,5 +1,5 @@
-// What lies between a WebKit and the network: a forward proxy. It gives the tests what other browsers' debuggers give them:
-// scripts that run before a page's own, word of every request, and a say in whether it is made.
+// A forward proxy between WebKit and the network. The proxy gives the tests the functions of other browsers' debuggers. It
+// runs scripts before a page's own scripts, reports every request, and allows or blocks each request.
 
 import { request } from 'node:http';
 import { finished } from 'node:stream';
@@ -8,7 +8,7 @@ import { LAST_WORDS, applied, prelude } from './prelude.mjs';
 
 const SCRIPT = '/.duet-tests/prelude.js';
 
-/** Parser-inserted and ahead of everything else; a page's policy lets in what comes from its own site. */
+/** The script is inserted by the parser before everything else. A page's policy allows scripts from its own site. */
 const withPrelude = (html, number) => {
   const tag = `<script src="${SCRIPT}?${number}"></script>`;
   const [doctype = ''] = /^\s*<!doctype[^>]*>/i.exec(html) ?? [];
@@ -21,12 +21,12 @@ async function text(stream) {
   return Buffer.concat(parts);
 }
 
-/** Sends a request on to where it was going, and the answer back; `edit` may rewrite a page. */
+/** Sends a request on to its destination, and returns the answer. `edit` can rewrite a page. */
 function handOn(incoming, outgoing, url, { edit, userAgent }) {
   const headers = { ...incoming.headers, ...(userAgent && { 'user-agent': userAgent }) };
   delete headers['proxy-connection'];
   if (edit) delete headers['accept-encoding'];
-  // Every name that pages use is one of this machine.
+  // Every host name of the pages is on this machine.
   const onward = request({ host: '127.0.0.1', port: url.port || 80, method: incoming.method, path: url.pathname + url.search, headers, agent: false });
   const broken = () => {
     onward.destroy();
@@ -50,9 +50,9 @@ function handOn(incoming, outgoing, url, { edit, userAgent }) {
 }
 
 /**
- * Opens a wire. `scripts()` are to run in the document that is asked for now; `meets(url)` is whether a request may be made; `hears`
- * gets what a page said too late to be asked. `userAgent` replaces WebKit's own, since it takes none with brackets in it, as
- * Facebook's has.
+ * Opens a wire. `scripts()` returns the scripts for the document that is requested now. `meets(url)` returns whether a request
+ * is allowed. `hears` gets the page's output that came too late for polling. `userAgent` replaces WebKit's own, because WebKit
+ * accepts no user agent with brackets, as Facebook's has.
  */
 export async function openWire({ scripts, meets, hears, userAgent }) {
   const preludes = [];

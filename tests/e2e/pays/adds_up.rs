@@ -1,4 +1,4 @@
-//! Repeats, partial payments, and money that nobody asked for.
+//! Tests repeated notifications, partial payments, and money without an order.
 
 use duet_sandbox::{Mangling, Telling};
 use tokio::task::JoinSet;
@@ -51,7 +51,7 @@ async fn a_repeat_adds_nothing_to_a_partial_payment() -> Result<()> {
             .iter()
             .all(|attempt| attempt.status == Some(200))
     );
-    // The same transaction, as a text and hours later.
+    // The same transaction again, hours later and with its id as a text.
     let again = Instruction {
         transaction_id: Some(7),
         flaw: Some(duet_sandbox::Flaw::IdAsText),

@@ -1,4 +1,4 @@
-//! Orders whose ids read alike in a memo.
+//! Tests orders whose ids look the same in a memo.
 
 use super::*;
 
@@ -18,7 +18,7 @@ async fn a_stranger_cannot_make_a_payment_ambiguous() -> Result<()> {
     let shop = Shop::open(&[]).await?;
     begin(&shop, "InitiateCheckout", ORDER, "E.C.P.the-click").await?;
     for alike in ALIKE {
-        // Their events are taken, and no order begins.
+        // The proxy accepts their events, but no order begins.
         for (event, status) in [
             ("InitiateCheckout", "accepted"),
             ("AddPaymentInfo", "accepted"),
@@ -38,7 +38,7 @@ async fn a_stranger_cannot_make_a_payment_ambiguous() -> Result<()> {
     assert_eq!(reported[0].properties["order_id"], ORDER);
     assert_eq!(reported[0].user["ttclid"], "E.C.P.the-click");
 
-    // Nor can they begin one once it is paid: money that comes again is owed to its payer.
+    // Strangers cannot begin such an order after the payment either. A second payment must go back to its payer.
     begin(&shop, "InitiateCheckout", "PHO_7K3M9Q2X", "E.C.P.stranger").await?;
     shop.pay(ORDER, PRICE).await?;
     assert_eq!(shop.payments("paid_before").await?, 1);
@@ -49,7 +49,7 @@ async fn a_stranger_cannot_make_a_payment_ambiguous() -> Result<()> {
 #[tokio::test]
 async fn a_registration_wins_over_an_order_that_a_page_began() -> Result<()> {
     let shop = Shop::open(&[]).await?;
-    // The stranger was first, and even spells it as the memo does.
+    // The stranger's order came first, and its id has the same spelling as the memo.
     begin(&shop, "InitiateCheckout", ORDER, "E.C.P.stranger").await?;
     let registered = "PHO-7K3M-9Q2X";
     shop.register(registered).await?;

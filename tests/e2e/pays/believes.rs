@@ -1,10 +1,10 @@
-//! Every kind of notification, from whoever sends it.
+//! Tests every kind of notification, from SePay and from other senders.
 
 use duet_sandbox::{Auth, Direction, Flaw, Format, Mangling};
 
 use super::*;
 
-/// What is sent, what SePay is answered, and how far the order is then.
+/// The row's name, the change of the instruction, the answer's status, and the order's status after the answer.
 type Row = (&'static str, fn(&mut Instruction), u16, &'static str);
 
 fn flaw(instruction: &mut Instruction, flaw: Flaw) {
@@ -26,7 +26,7 @@ fn form(instruction: &mut Instruction, status: &str) {
     status.clone_into(&mut instruction.status);
 }
 
-/// Sends each row for an order of its own. Only paid ones may reach TikTok, each once.
+/// Sends each row for a separate order. Only paid orders may reach TikTok, each once.
 async fn walk(shop: &Shop, rows: &[Row]) -> Result<()> {
     let mut paid = BTreeSet::new();
     for (number, (name, change, expected, status)) in rows.iter().enumerate() {
@@ -308,9 +308,15 @@ async fn the_gateway_and_the_signed_form_pay_orders_too() -> Result<()> {
         ("void", |it| gateway(it, "TRANSACTION_VOID"), 200, "pending"),
         (
             "unknown type",
-            |it| gateway(it, "RENEWAL_ORDER_PAID"),
+            |it| gateway(it, "ORDER_REFUNDED"),
             200,
             "pending",
+        ),
+        (
+            "a renewal of an unpaid order",
+            |it| gateway(it, "RENEWAL_ORDER_PAID"),
+            200,
+            "paid",
         ),
         (
             "gateway, wrong key",

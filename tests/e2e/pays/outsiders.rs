@@ -1,4 +1,4 @@
-//! Those who are not SePay, and those who are and say so in an older way.
+//! Tests senders that are not SePay, and notifications of SePay in older formats.
 
 use super::*;
 use crate::events::event;
@@ -23,7 +23,7 @@ async fn without_a_secret_there_is_no_webhook() -> Result<()> {
     let stack = Stack::start(&[]).await?;
     let shop = Shop { stack };
     assert_eq!(shop.answer(transfer(ORDER, PRICE)).await?.0, 404);
-    // And a page's word for a payment is all there is.
+    // Without a webhook, the proxy sends a page's event about a payment without waiting.
     shop.stack.accepted(&event("a")).await?;
     shop.stack.conversions(1).await?;
     Ok(())
@@ -45,7 +45,7 @@ async fn the_key_is_taken_in_every_header_it_came_in_before() -> Result<()> {
         let answer = post(&shop, WEBHOOK, &[(name, value)], body(id)).await?;
         assert_eq!(answer.status.as_u16(), status, "{name}: {value}");
     }
-    // A key in the address is no key.
+    // A key in the address does not count.
     let path = format!("{WEBHOOK}?apikey={SECRET}&key={SECRET}");
     assert_eq!(post(&shop, &path, &[], body(9)).await?.status.as_u16(), 401);
     assert!(!shop.stack.log().contains(SECRET));

@@ -1,16 +1,16 @@
-//! What TikTok is told of a paid order, and about whom.
+//! Tests the events that TikTok receives for a paid order, and their data about the visitor.
 
 use super::*;
 
 const ORDER: &str = "PHO7K3M9Q2X";
-/// `InitiateCheckout`, `Subscribe` and `CompletePayment` of that order.
+/// The event ids of `InitiateCheckout`, `Subscribe` and `CompletePayment` of the order.
 const INITIATE_CHECKOUT_ID: &str = "880e85cf-8c3b-8c49-a7fc-736afbb04240";
 const SUBSCRIBE_ID: &str = "8dfcc057-77d8-88a5-b01a-e0d0586f4129";
 const COMPLETE_PAYMENT_ID: &str = "fe42ae63-b5ad-8eb5-b022-89b5eb26d7db";
 const AGENT: &str = "Mozilla/5.0 (Linux; Android 14) Chrome/156.0 Mobile Safari/537.36";
 const EMAIL_DIGEST: &str = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b";
 
-/// Somebody comes from an advertisement and chooses a plan.
+/// Posts the events of a visitor who comes from an advertisement and chooses a plan.
 async fn begin(shop: &Shop) -> Result<()> {
     begin_as(shop, "the-click").await
 }
@@ -147,7 +147,7 @@ async fn a_page_cannot_make_a_payment_by_itself() -> Result<()> {
 #[tokio::test]
 async fn a_stranger_cannot_hide_a_sale_behind_its_own_id() -> Result<()> {
     let shop = open().await?;
-    // The first is the id of the victim's checkout, under which their click would be noted.
+    // The first id is the id of the victim's checkout. The order stores the victim's click from this event.
     for (name, id) in [
         ("InitiateCheckout", INITIATE_CHECKOUT_ID),
         ("Subscribe", SUBSCRIBE_ID),

@@ -1,4 +1,4 @@
-//! Payments through kills, silence and outages.
+//! Tests that payments survive kills, missing answers and outages.
 
 use duet_sandbox::{Fault, Telling};
 

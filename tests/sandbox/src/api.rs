@@ -14,14 +14,14 @@ use crate::{Conversion, LoggedRequest, Sandbox, TestEvent, Violation};
 
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
-    /// Only the newest so many.
+    /// The largest number of items to return; the newest are kept.
     limit: Option<usize>,
-    /// Only those with this `event_id`.
+    /// Returns only items with this `event_id`.
     event_id: Option<String>,
 }
 
 impl Wanted {
-    /// The newest of `items` that are wanted, oldest first.
+    /// Returns the newest of the requested `items`, oldest first.
     fn of<'a, T: Clone + 'a>(
         &self,
         items: impl DoubleEndedIterator<Item = &'a T>,
@@ -165,7 +165,7 @@ pub(crate) async fn page() -> Response {
     shown(include_str!("page.html"))
 }
 
-/// A page that may run its own script and talk to this sandbox, and nothing else.
+/// Returns a page that can run its own script and call this sandbox, and nothing else.
 pub(crate) fn shown(page: &'static str) -> Response {
     let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", page);
     let headers = response.headers_mut();

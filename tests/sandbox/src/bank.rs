@@ -1,9 +1,11 @@
-//! A fake bank: it tells a shop's webhook of payments as SePay does, and as SePay never should.
+//! A fake bank. The bank sends payment notifications to a shop's webhook in the formats of SePay, Polar, Stripe, payOS and
+//! VNPay. On request, the bank also sends notifications that these providers would never send.
 //!
-//! It speaks SePay's three formats with each way to prove them, does to memos what banks do, repeats itself, and
-//! keeps to SePay's retry schedule, at any speed. It shares no code with the receivers it talks to, and talks to
-//! nobody but this machine and the webhook it was set up with.
+//! The bank uses SePay's three formats with each kind of proof, and signs in the form of each other provider. The bank
+//! changes memos as real banks do, repeats notifications, and follows SePay's retry schedule at any speed. The bank shares
+//! no code with the receivers. The bank calls only this machine and the webhook in its options.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::Uri;
@@ -15,10 +17,15 @@ mod ledger;
 mod memo;
 mod notification;
 mod object;
+mod payos;
+mod polar;
 mod post;
 mod proof;
+mod provider;
+mod stripe;
+mod vnpay;
 
-pub use instruction::{Auth, Direction, Flaw, Format, Instruction, Mangling};
+pub use instruction::{Auth, Direction, Flaw, Format, Instruction, Kind, Mangling, Provider};
 pub use ledger::{Attempt, Telling, Told};
 
 use crate::Clock;
@@ -26,22 +33,35 @@ use errand::Errand;
 use ledger::Ledger;
 use notification::Facts;
 
-/// The most copies of one notification.
+/// The largest number of copies of one notification.
 const COPIES: u32 = 100;
 
-/// What the shop agreed with SePay; an instruction may say otherwise.
+/// The shop's settings at the providers. An instruction can override them.
 #[derive(Clone, Debug)]
 pub struct BankOptions {
-    /// Where the shop's webhook is. Default: nowhere.
+    /// The address of the shop's SePay webhook. Default: none.
     pub webhook_url: Option<String>,
     /// The webhook's secret. Default: `sandbox-secret`.
     pub secret: String,
-    /// How the webhook is proven. Default: by API key.
+    /// The proof in a webhook call. Default: API key.
     pub auth: Auth,
     /// The key of the signed form. Default: `demo-secret`.
     pub form_key: String,
     /// The shop's account. Default: `0123499999`.
     pub account: String,
+    /// The shop's terminal at VNPay. Default: `DUETTEST`.
+    pub terminal: String,
+    /// The webhook of each other provider, and its secret. Default: none.
+    pub others: BTreeMap<Provider, Webhook>,
+}
+
+/// A webhook, and the secret by which its provider signs.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// The webhook's address.
+    pub url: String,
+    /// The webhook's secret.
+    pub secret: String,
 }
 
 impl Default for BankOptions {
@@ -52,33 +72,33 @@ impl Default for BankOptions {
             auth: Auth::ApiKey,
             form_key: "demo-secret".to_owned(),
             account: "0123499999".to_owned(),
+            terminal: "DUETTEST".to_owned(),
+            others: BTreeMap::new(),
         }
     }
 }
 
-/// Why an instruction cannot be followed.
+/// The reason why an instruction cannot be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadInstruction {
-    /// The bank knows no webhook.
-    #[error("webhook_url: the bank was not set up with one, so the instruction needs one")]
+    /// The bank has no webhook.
+    #[error("webhook_url is required, because the bank has no webhook for this provider")]
     NoWebhook,
-    /// The address is not one.
-    #[error("webhook_url: this is http:// with a host and a path")]
+    /// The address is not valid.
+    #[error("webhook_url must be http:// with a host and a path")]
     Url,
-    /// The address leads off this machine.
-    #[error(
-        "webhook_url: the bank talks to loopback addresses and to the webhook it was set up with"
-    )]
+    /// The address is not on this machine.
+    #[error("webhook_url must be a loopback address or the bank's own webhook")]
     NotLoopback,
-    /// Too many copies, or none.
-    #[error("copies: this is 1 to 100")]
+    /// The number of copies is zero or too large.
+    #[error("copies must be 1 to 100")]
     Copies,
-    /// Longer than anything has to take.
-    #[error("minute_ms and timeout_ms: these are at most 60000")]
+    /// A time is longer than needed by any test.
+    #[error("minute_ms and timeout_ms must be at most 60000")]
     TooSlow,
 }
 
-/// The bank. Clones are handles to the same one.
+/// The bank. Clones are handles to the same bank.
 #[derive(Clone, Debug)]
 pub struct Bank {
     shared: Arc<Shared>,
@@ -98,17 +118,17 @@ impl Bank {
         }
     }
 
-    /// Follows an instruction to its end, retries included, and says what came of it.
+    /// Carries out an instruction with all retries, and returns the result.
     ///
     /// # Errors
-    /// [`BadInstruction`] when nothing was sent.
+    /// Returns [`BadInstruction`] if nothing was sent.
     pub async fn send(&self, instruction: Instruction) -> Result<Told, BadInstruction> {
         let errand = Arc::new(self.prepare(instruction)?);
         let number = errand.number;
         let parallel = errand.instruction.parallel;
         let mut under_way = Vec::new();
         for copy in 1..=errand.instruction.copies {
-            // A task of its own goes on when whoever gave the instruction hangs up.
+            // A separate task continues even if the caller disconnects.
             let errand = Arc::clone(&errand);
             let telling = tokio::spawn(async move { errand.tell(copy).await });
             under_way.push(telling);
@@ -119,18 +139,18 @@ impl Bank {
         finish(&mut under_way).await;
         let mut ledger = self.ledger();
         ledger.change(number, Told::conclude);
-        // Only a reset in between can have taken it away.
+        // The entry can be missing only after a reset.
         let told = ledger.find(number).cloned();
         drop(ledger);
         Ok(told.unwrap_or_else(|| errand.told()))
     }
 
-    /// What was sent, oldest first; the newest thousand.
+    /// Returns the newest thousand transfers, oldest first.
     pub fn told(&self) -> Vec<Told> {
         self.ledger().kept().cloned().collect()
     }
 
-    /// What the shop agreed on.
+    /// Returns the shop's settings.
     pub fn options(&self) -> &BankOptions {
         &self.shared.options
     }
@@ -141,7 +161,18 @@ impl Bank {
 
     fn prepare(&self, instruction: Instruction) -> Result<Errand, BadInstruction> {
         let options = self.options();
-        let url = self.webhook(instruction.webhook_url.as_deref())?;
+        let agreed = options.others.get(&instruction.provider);
+        let own = match instruction.provider {
+            Provider::Sepay => options.webhook_url.as_deref(),
+            _ => agreed.map(|webhook| webhook.url.as_str()),
+        };
+        let url = webhook(instruction.webhook_url.as_deref(), own)?;
+        let secret = agreed.map_or(&options.secret, |webhook| &webhook.secret);
+        let secret = instruction.secret.as_ref().unwrap_or(secret).clone();
+        let account = match instruction.provider {
+            Provider::Vnpay => &options.terminal,
+            _ => &options.account,
+        };
         if !(1..=COPIES).contains(&instruction.copies) {
             return Err(BadInstruction::Copies);
         }
@@ -156,21 +187,24 @@ impl Bank {
         let transaction_id = instruction
             .transaction_id
             .unwrap_or_else(|| self.ledger().next_transaction());
-        let bodies = notification::bodies(&Facts {
+        let facts = Facts {
             instruction: &instruction,
             transaction_id,
-            account: instruction.account.as_ref().unwrap_or(&options.account),
+            account: instruction.account.as_ref().unwrap_or(account),
             form_key: instruction.form_key.as_ref().unwrap_or(&options.form_key),
+            secret: &secret,
             now_s: seconds(now_ms),
-        });
+        };
+        let bodies = match instruction.provider {
+            Provider::Sepay => notification::bodies(&facts),
+            _ => provider::bodies(&facts),
+        };
         let mut errand = Errand {
             bank: self.clone(),
             number: 0,
             url,
-            secret: instruction
-                .secret
-                .clone()
-                .unwrap_or_else(|| options.secret.clone()),
+            transaction_id,
+            secret,
             auth: instruction.auth.unwrap_or(options.auth),
             instruction,
             bodies,
@@ -184,35 +218,35 @@ impl Bank {
         Ok(errand)
     }
 
-    fn webhook(&self, wanted: Option<&str>) -> Result<Uri, BadInstruction> {
-        let own = self.options().webhook_url.as_deref();
-        let text = wanted.or(own).ok_or(BadInstruction::NoWebhook)?;
-        let url: Uri = text.parse().map_err(|_| BadInstruction::Url)?;
-        let host = url.host().filter(|_| url.scheme_str() == Some("http"));
-        let host = host.ok_or(BadInstruction::Url)?.trim_matches(['[', ']']);
-        let address = host.parse::<std::net::IpAddr>();
-        let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-        if loopback || own == Some(text) {
-            Ok(url)
-        } else {
-            Err(BadInstruction::NotLoopback)
-        }
-    }
-
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         let ledger = self.shared.ledger.lock();
         ledger.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Returns the requested address, or the shop's own. The bank calls no machine other than the shop's.
+fn webhook(wanted: Option<&str>, own: Option<&str>) -> Result<Uri, BadInstruction> {
+    let text = wanted.or(own).ok_or(BadInstruction::NoWebhook)?;
+    let url: Uri = text.parse().map_err(|_| BadInstruction::Url)?;
+    let host = url.host().filter(|_| url.scheme_str() == Some("http"));
+    let host = host.ok_or(BadInstruction::Url)?.trim_matches(['[', ']']);
+    let address = host.parse::<std::net::IpAddr>();
+    let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    if loopback || own == Some(text) {
+        Ok(url)
+    } else {
+        Err(BadInstruction::NotLoopback)
+    }
+}
+
 async fn finish(under_way: &mut Vec<tokio::task::JoinHandle<()>>) {
     for telling in under_way.drain(..) {
-        // A task that ended badly has left its copy undelivered, which the ledger shows.
+        // If the task panicked, its copy was not delivered, and the ledger shows this.
         let _ = telling.await;
     }
 }
 
-/// The machine's own time: the receiver knows no other.
+/// Returns the machine's own time, because the receiver uses it too.
 fn now_ms() -> u64 {
     Clock::default().now_ms()
 }

@@ -1,7 +1,6 @@
-//! A fake Clerk: an issuer of session tokens with its key set, keys that rotate, and the ways in which both fail.
+//! A fake Clerk. The fake issues session tokens and publishes its key set. Keys can rotate, and requests can fail.
 //!
-//! Its issuer is the sandbox's own address. The RSA keys are in this folder and in every copy of it: they prove
-//! nothing to anybody else.
+//! Its issuer is the sandbox's own address. The RSA keys are public in this folder, so they prove nothing outside of tests.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,16 +15,16 @@ mod token;
 use signer::Signer;
 pub use token::{Mint, SignedWith};
 
-/// How the key set is answered.
+/// The answer to a request for the key set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeySetAnswer {
-    /// As it is.
+    /// The key set.
     #[default]
     Keys,
     /// HTTP 500.
     Error,
-    /// Not at all, until something else is set.
+    /// No answer, until another answer is set.
     Hang,
     /// HTTP 200 with half of the JSON.
     Malformed,
@@ -33,12 +32,12 @@ pub enum KeySetAnswer {
     Empty,
 }
 
-/// What becomes of the key before a new one.
+/// What happens to the old key when there is a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OldKey {
-    /// It stays in the set.
+    /// The old key stays in the set.
     Kept,
-    /// It leaves the set.
+    /// The old key is removed from the set.
     Removed,
 }
 
@@ -51,7 +50,7 @@ pub struct Clerk {
 
 #[derive(Debug)]
 struct Keys {
-    /// Serial numbers of the keys in the set; the last one signs.
+    /// The serial numbers of the keys in the set. The last key signs.
     published: Vec<usize>,
     made: usize,
     tokens: u64,
@@ -73,7 +72,7 @@ impl Default for Clerk {
 }
 
 impl Clerk {
-    /// A signed token. `issuer` is the sandbox's address, such as `http://127.0.0.1:8788`; `now_s` the time by its
+    /// Makes a signed token. `issuer` is the sandbox's address, such as `http://127.0.0.1:8788`. `now_s` is the time by its
     /// clock.
     pub fn mint(&self, issuer: &str, now_s: i64, mint: &Mint) -> String {
         let (serial, number) = {
@@ -89,7 +88,7 @@ impl Clerk {
         signer.sign(&header, &claims)
     }
 
-    /// Makes a new key and signs with it from now on; its `kid`.
+    /// Makes a new key and signs with it from now on. Returns its `kid`.
     pub fn rotate(&self, old: OldKey) -> String {
         let mut keys = self.lock();
         keys.made += 1;
@@ -101,17 +100,17 @@ impl Clerk {
         key_id(made)
     }
 
-    /// Sets how the key set is answered. Requests that hang are answered then.
+    /// Sets the answer to requests for the key set. Waiting requests get it too.
     pub fn answer_with(&self, answer: KeySetAnswer) {
         self.answer.send_replace(answer);
     }
 
-    /// How often the key set was asked for.
+    /// Returns the number of requests for the key set.
     pub fn key_set_hits(&self) -> u64 {
         self.lock().hits
     }
 
-    /// The ids of the keys in the set; the last one signs.
+    /// Returns the ids of the keys in the set. The last key signs.
     pub fn key_ids(&self) -> Vec<String> {
         self.lock().published.iter().copied().map(key_id).collect()
     }

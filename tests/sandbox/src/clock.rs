@@ -1,4 +1,4 @@
-//! The sandbox's own time, so that a test can live through 48 hours in a microsecond.
+//! The sandbox's own time, so a test can run through 48 hours in a microsecond.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that stands still at `unix_ms` (milliseconds since 1970) until it is advanced.
+    /// Makes a clock that stops at `unix_ms` (milliseconds since 1970) until it is advanced.
     pub fn stopped_at(unix_ms: u64) -> Self {
         Self {
             stopped_at_ms: Some(unix_ms),
@@ -27,7 +27,7 @@ impl Clock {
         self.ahead_ms.fetch_add(millis(by), Ordering::SeqCst);
     }
 
-    /// Milliseconds since 1970.
+    /// Returns milliseconds since 1970.
     pub fn now_ms(&self) -> u64 {
         let base = self.stopped_at_ms.unwrap_or_else(|| {
             SystemTime::now()
@@ -38,7 +38,7 @@ impl Clock {
     }
 }
 
-/// A duration in whole milliseconds, at most `u64::MAX`.
+/// Converts a duration to whole milliseconds, at most `u64::MAX`.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,6 @@
-//! `POST /api/v2/pixel` and `/api/v2/pixel/act`: the browser's end of TikTok.
+//! `POST /api/v2/pixel` and `/api/v2/pixel/act`: TikTok's interface for browsers.
 //!
-//! The script sends `identify` values as the page gave them; they are hashed here before anything is kept.
+//! The script sends the values of `identify` unchanged. The collector hashes these values before it stores anything.
 
 mod visitor;
 
@@ -24,7 +24,7 @@ use crate::validate::properties;
 use crate::violations::{Finding, Subject};
 use crate::{names, network};
 
-/// What the request itself says about the visitor.
+/// The visitor's data from the request itself.
 struct Sender {
     ip: Option<IpAddr>,
     user_agent: Option<String>,
@@ -60,7 +60,7 @@ pub(crate) async fn pixel(
     small(code)
 }
 
-/// An event of a script in the same process.
+/// Reads an event of a script in the same process.
 pub(crate) fn collect_in_process(sandbox: &Sandbox, event: &Map<String, Value>) {
     let sender = Sender {
         ip: None,
@@ -123,7 +123,7 @@ fn collect(sandbox: &Sandbox, body: &Map<String, Value>, sender: &Sender) {
     }
 }
 
-/// What could be read of an event; it counts when it has a name and a pixel.
+/// The readable parts of an event. An event counts if it has a name and a pixel.
 struct PixelEvent {
     event: Option<String>,
     pixel: Option<String>,
@@ -226,7 +226,7 @@ fn event_id(
 ) -> Option<String> {
     match value {
         Some(Value::String(id)) if !id.is_empty() => return Some(id.clone()),
-        // TikTok's own page call takes no id.
+        // TikTok's own page call has no id.
         None | Some(Value::Null | Value::String(_))
             if event.map(names::canonical) == Some("Pageview") => {}
         None | Some(Value::Null | Value::String(_)) => {

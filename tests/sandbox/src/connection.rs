@@ -1,4 +1,4 @@
-//! TCP connections that can be cut from inside a handler.
+//! TCP connections that a handler can reset.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a handler knows of the connection its request came over.
+/// A handler's access to the connection of its request.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
@@ -28,7 +28,7 @@ impl Connection {
     }
 }
 
-/// A listener whose connections can be cut.
+/// A listener whose connections can be reset.
 pub(crate) struct Sockets(pub(crate) TcpListener);
 
 impl Listener for Sockets {
@@ -58,7 +58,7 @@ impl Connected<IncomingStream<'_, Sockets>> for Connection {
     }
 }
 
-/// A TCP stream that fails every write once it is cut.
+/// A TCP stream that fails every write after its reset.
 pub(crate) struct Socket {
     stream: TcpStream,
     cut: Arc<AtomicBool>,
@@ -69,7 +69,7 @@ impl Socket {
         if !self.cut.load(Ordering::SeqCst) {
             return Ok(());
         }
-        // Without lingering, closing sends a reset and not an orderly end.
+        // Without lingering, closing sends a reset instead of a normal end.
         self.stream.set_zero_linger()?;
         Err(io::ErrorKind::ConnectionReset.into())
     }

@@ -1,9 +1,9 @@
-//! What is counted: conversions, and the signals that made them.
+//! The counted conversions, and the signals that belong to them.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The way a signal came in.
+/// The channel of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
@@ -13,32 +13,32 @@ pub enum Channel {
     Server,
 }
 
-/// What became of one signal.
+/// The result for one signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It was the first of its key and made the conversion.
+    /// The signal was the first of its key and made the conversion.
     Counted,
-    /// It came from the other channel in time, and its user and properties were added.
+    /// The signal came from the other channel in time. The user and the properties of the signal were added.
     Merged,
-    /// It repeated what was known, and was dropped.
+    /// The signal repeated a known signal and was dropped.
     Deduplicated,
 }
 
 /// One receipt of an event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Signal {
-    /// The way it came in.
+    /// The channel of the signal.
     pub channel: Channel,
     /// The event name as received.
     pub event: String,
-    /// What became of it.
+    /// The result for the signal.
     pub outcome: Outcome,
-    /// When it came in, in milliseconds since 1970 on the sandbox's clock.
+    /// The time of receipt, in milliseconds since 1970 on the sandbox's clock.
     pub received_at_ms: u64,
-    /// When the sender says it happened, in seconds since 1970.
+    /// The time of the event as stated by the sender, in seconds since 1970.
     pub event_time: Option<i64>,
-    /// What TikTok could match a person by, such as `email`, `ttclid` or `ip`.
+    /// The keys by which TikTok could find the person, such as `email`, `ttclid` or `ip`.
     pub match_keys: Vec<&'static str>,
 }
 
@@ -49,18 +49,18 @@ pub struct Conversion {
     pub pixel: String,
     /// The event name of the first signal, as received.
     pub event: String,
-    /// The name it is counted under.
+    /// The event name for counting.
     pub canonical: String,
     /// The deduplication id.
     pub event_id: Option<String>,
-    /// Always none: test events are never conversions.
+    /// Always empty, because test events are never conversions.
     pub test_event_code: Option<String>,
-    /// Always 1, whatever the number of signals.
+    /// Always 1, for any number of signals.
     pub count: u32,
     /// Every receipt, in order.
     pub signals: Vec<Signal>,
-    /// Milliseconds from the first Pixel signal to the first server signal, negative when the server
-    /// came first; none while only one channel spoke.
+    /// Milliseconds from the first Pixel signal to the first server signal. The number is negative if the server came first,
+    /// and empty if only one channel sent a signal.
     pub gap_ms: Option<i64>,
     /// User fields of the counted and merged signals. Personal values are digests.
     pub user: Map<String, Value>,
@@ -70,7 +70,7 @@ pub struct Conversion {
     pub page: Map<String, Value>,
     /// Whether the event asked for limited data use.
     pub limited_data_use: bool,
-    /// What is to be said about how it was counted.
+    /// A remark about the counting.
     pub note: Option<&'static str>,
 }
 
@@ -81,17 +81,17 @@ pub struct TestEvent {
     pub pixel: String,
     /// The event name as received.
     pub event: String,
-    /// The name it would be counted under.
+    /// The event name that would be counted.
     pub canonical: String,
     /// The deduplication id.
     pub event_id: Option<String>,
-    /// The code it came with.
+    /// The event's test event code.
     pub test_event_code: String,
-    /// When it came in, in milliseconds since 1970 on the sandbox's clock.
+    /// The time of receipt, in milliseconds since 1970 on the sandbox's clock.
     pub received_at_ms: u64,
-    /// When the sender says it happened, in seconds since 1970.
+    /// The time of the event as stated by the sender, in seconds since 1970.
     pub event_time: Option<i64>,
-    /// What TikTok could match a person by.
+    /// The keys by which TikTok could find the person.
     pub match_keys: Vec<&'static str>,
     /// User fields. Personal values are digests.
     pub user: Map<String, Value>,
@@ -101,7 +101,7 @@ pub struct TestEvent {
     pub page: Map<String, Value>,
 }
 
-/// An event that passed inspection and is about to be counted.
+/// An event that passed all checks and will be counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) channel: Channel,

@@ -1,12 +1,11 @@
-//! Cross-origin answers: every page may call everything but the Events API, which no browser has any
-//! business with.
+//! Cross-origin answers. Every page can call all routes except the Events API, which browsers must not call.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Answers preflights and opens the other answers. A page with an origin gets that origin back, so that it may
+/// Answers preflight requests and adds headers to the other answers. A page with an origin gets that origin back, so it can
 /// send credentials too.
 pub(crate) async fn open(request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/open_api/") {
@@ -35,7 +34,7 @@ pub(crate) async fn open(request: Request, next: Next) -> Response {
         );
         let allowed = asked_for.unwrap_or(HeaderValue::from_static("*"));
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-        // Chromium asks this of a page on the public internet that calls a loopback address.
+        // Chromium requires this header if a page on the public internet calls a loopback address.
         headers.insert(
             "access-control-allow-private-network",
             HeaderValue::from_static("true"),

@@ -1,9 +1,8 @@
 //! Deduplication across both channels: one conversion per pixel, event and `event_id`.
 //!
-//! The first receipt opens a key for the whole window (48 hours). Inside it, the other channel's copy
-//! is merged while the merge window (5 minutes) is open and dropped after it; a copy from a channel that
-//! already spoke is dropped. When the window has passed, the same key is a new conversion. An event
-//! without an `event_id` is counted each time. All times are receipt times.
+//! The first receipt opens a key for the whole window (48 hours). The other channel's copy is merged in the merge window
+//! (the first 5 minutes), and dropped later. A second copy from the same channel is dropped. After the window, the same key
+//! is a new conversion. An event without an `event_id` is counted each time. All times are receipt times.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -18,7 +17,7 @@ const COUNTED_EACH_TIME: &str = "no event_id: counted each time it arrives";
 const COUNTED_EACH_TIME_DESPITE_TTP: &str = "no event_id: counted each time it arrives; an older text of \
     TikTok's says it may compare _ttp and the event name instead, which is not imitated";
 
-/// A sender that repeats one event for ever must not fill the memory.
+/// The limit keeps the memory bounded if a sender repeats one event forever.
 const SIGNALS_KEPT: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,15 +27,14 @@ struct Key {
     event_id: String,
 }
 
-/// The conversions kept, newest last, and the keys that are taken.
+/// The stored conversions, newest last, and the open keys.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     windows: Windows,
     literal_names: bool,
     keep: usize,
     kept: VecDeque<Conversion>,
-    /// How many conversions were dropped from the front of `kept`; a conversion's number minus this
-    /// is its place.
+    /// The number of conversions that were dropped from the front of `kept`. A conversion's number minus this is its index.
     dropped: usize,
     numbers: HashMap<Key, usize>,
 }

@@ -1,7 +1,7 @@
-//! `POST /open_api/v1.3/event/track/`: the server's end of TikTok.
+//! `POST /open_api/v1.3/event/track/`: TikTok's interface for servers.
 //!
-//! The order is the contract's: JSON, token, event source, pixel, data, each event, then counting. The
-//! verdict is in the body's `code`; the HTTP status is 200 unless a fault says otherwise.
+//! The checks follow the contract's order: JSON, token, event source, pixel, data, each event, then counting. The result is
+//! in the body's `code`. The HTTP status is 200, unless a fault sets another status.
 
 mod exchange;
 mod headers;
@@ -68,7 +68,7 @@ pub(crate) async fn track(
     }
 }
 
-/// Judges a request that came without HTTP, and meets no fault; the JSON of the answer.
+/// Judges a request without HTTP and without faults. Returns the JSON of the answer.
 pub(crate) fn judge_whole(sandbox: &Sandbox, token: &str, body: &[u8]) -> String {
     let now_ms = sandbox.clock().now_ms();
     let json = serde_json::from_slice::<Value>(body).ok();
@@ -163,7 +163,7 @@ impl Answering<'_> {
                 )
             }
             Fault::Reset {} => self.reset(),
-            // These strike the script's route only.
+            // These faults affect only the route of the script.
             Fault::ScriptMissing {} | Fault::ScriptHangs {} => self.usual(Mode::Whole),
         }
     }
@@ -187,8 +187,8 @@ impl Answering<'_> {
         gateway_page(status)
     }
 
-    /// Nothing is written over a connection that was reset. Without a connection of its own, in process,
-    /// the sandbox answers as a gateway does that lost its own connection.
+    /// A reset connection gets no answer. An in-process request has no connection. Then the sandbox answers like a gateway
+    /// that lost its own connection.
     fn reset(&self) -> Response {
         let Some(connection) = &self.connection else {
             return self.page(StatusCode::BAD_GATEWAY);

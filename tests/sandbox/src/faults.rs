@@ -1,4 +1,4 @@
-//! Faults on request: every way in which TikTok, or the network before it, is known to fail.
+//! Faults on request: every known failure of TikTok, or of the network in front of TikTok.
 
 use std::time::Duration;
 
@@ -13,29 +13,29 @@ pub enum Fault {
     Code {
         /// The code, such as 40100 or 50000.
         code: u32,
-        /// The message; the usual words for the code when left out.
+        /// The message. Default: the usual message for the code.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
     /// The token is refused with 40105 until the fault is removed.
     TokenRevoked {},
-    /// 20001: valid events are stored, the others are listed under `data.errors`. The shape of that list
-    /// is the sandbox's own; TikTok documents none.
+    /// 20001: valid events are stored, and invalid events are listed under `data.errors`. TikTok does not document the shape
+    /// of that list, so the sandbox uses its own.
     Partial {
-        /// Events whose `event_id` contains this text are counted among the invalid ones.
+        /// Events whose `event_id` contains this text also count as invalid.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event_id: Option<String>,
     },
-    /// 40002 for every request with an event whose `event_id` contains this text; nothing is stored.
+    /// 40002 for every request with an event whose `event_id` contains this text. No event is stored.
     RefuseEvent {
         /// The text to look for.
         event_id: String,
-        /// Whether the message says which event it was.
+        /// Whether the message names the event.
         #[serde(default)]
         name_index: bool,
     },
-    /// As `RefuseEvent`, with a message that names the place of the event behind it: TikTok's words are not
-    /// always about what they seem to be.
+    /// The same as `RefuseEvent`, but the message names the index of the next event. TikTok's messages do not always name
+    /// the right event.
     BlameAnother {
         /// The text to look for.
         event_id: String,
@@ -59,13 +59,13 @@ pub enum Fault {
     },
     /// HTTP 200 with an empty body.
     EmptyBody {},
-    /// HTTP 200 with JSON that breaks off.
+    /// HTTP 200 with incomplete JSON.
     TornJson {},
-    /// No answer until hanging requests are released; then the usual one.
+    /// No answer until hanging requests are released. Then the usual answer follows.
     Hang {},
-    /// The usual answer, late.
+    /// The usual answer after a delay.
     Slow {
-        /// How late, in milliseconds of real time.
+        /// The delay in milliseconds of real time.
         ms: u64,
     },
     /// The TCP connection is reset.
@@ -77,7 +77,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// This fault for the next `times` requests only.
+    /// Returns this fault for only the next `times` requests.
     pub fn times(self, times: u32) -> Injection {
         Injection {
             times: Some(times),
@@ -85,12 +85,12 @@ impl Fault {
         }
     }
 
-    /// This fault after the events were stored: the sender does not learn that they were taken.
+    /// Returns this fault after storing: the sender does not know that the events were stored.
     pub fn after_storing(self) -> Injection {
         Injection::from(self).after_storing()
     }
 
-    /// The name of the fault in JSON.
+    /// Returns the name of the fault in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Code { .. } => "code",
@@ -131,7 +131,7 @@ impl Fault {
     }
 }
 
-/// The place in `data` of the first event whose `event_id` contains `text`.
+/// Returns the index in `data` of the first event whose `event_id` contains `text`.
 pub(crate) fn position_of(text: &str, body: &Value) -> Option<usize> {
     let data = body.get("data")?.as_array()?;
     data.iter().position(|event| {
@@ -142,16 +142,15 @@ pub(crate) fn position_of(text: &str, body: &Value) -> Option<usize> {
     })
 }
 
-/// A fault, and when it strikes. In JSON `times`, `delay_ms` and `after_storing` stand beside the fault's
-/// own keys.
+/// A fault with its conditions. In JSON, `times`, `delay_ms` and `after_storing` are beside the fault's own keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Injection {
-    /// The way to fail.
+    /// The fault.
     #[serde(flatten)]
     pub fault: Fault,
-    /// For how many requests; none is for ever.
+    /// The number of requests. If it is empty, the fault affects all requests.
     pub times: Option<u32>,
-    /// How long to wait before failing, in milliseconds of real time.
+    /// The wait before the failure, in milliseconds of real time.
     pub delay_ms: u64,
     /// Whether the events are judged and stored first.
     pub after_storing: bool,
@@ -169,21 +168,21 @@ impl From<Fault> for Injection {
 }
 
 impl Injection {
-    /// Strikes for the next `times` requests only.
+    /// Limits the fault to the next `times` requests.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Strikes after this much real time.
+    /// Delays the fault by this much real time.
     #[must_use]
     pub fn delayed(mut self, delay: Duration) -> Self {
         self.delay_ms = crate::clock::millis(delay);
         self
     }
 
-    /// Strikes after the events were stored.
+    /// Lets the fault happen after the events were stored.
     #[must_use]
     pub fn after_storing(mut self) -> Self {
         self.after_storing = true;
@@ -191,16 +190,16 @@ impl Injection {
     }
 }
 
-/// Why an injection could not be read.
+/// The reason why an injection could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BadInjection {
-    /// It is not an object.
-    #[error("a fault is a JSON object")]
+    /// The injection is not an object.
+    #[error("a fault must be a JSON object")]
     NotAnObject,
     /// A key is unknown, missing or of the wrong type.
     #[error("not a fault: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// It would never strike.
+    /// The fault would never happen.
     #[error("times must be at least 1")]
     Never,
 }
@@ -209,7 +208,7 @@ impl TryFrom<Value> for Injection {
     type Error = BadInjection;
 
     fn try_from(value: Value) -> Result<Self, BadInjection> {
-        // By hand, because serde cannot both flatten and refuse unknown keys.
+        // This code reads the keys itself, because serde cannot both flatten and reject unknown keys.
         #[derive(Default, Deserialize)]
         #[serde(default)]
         struct When {
@@ -238,15 +237,15 @@ impl TryFrom<Value> for Injection {
     }
 }
 
-/// An injected fault that is waiting for requests.
+/// An injected fault that is active.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ActiveFault {
-    /// Names it for removal.
+    /// The id for removing the fault.
     pub id: u64,
-    /// What was asked for; `times` counts down.
+    /// The injection; `times` counts down.
     #[serde(flatten)]
     pub injection: Injection,
-    /// How often it struck.
+    /// The number of requests that the fault has affected.
     pub struck: u64,
 }
 
@@ -256,7 +255,7 @@ pub(crate) enum Place {
     Script,
 }
 
-/// The faults that wait, oldest first; the first that concerns a request strikes.
+/// The active faults, oldest first. The first fault that matches a request is used.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     active: Vec<ActiveFault>,

@@ -1,15 +1,13 @@
-//! A stand-in for both ends of TikTok, and for a bank, over real HTTP.
+//! A fake TikTok with both of its ends, and a fake bank, over real HTTP.
 //!
-//! One [`Sandbox`] answers the Events API (`POST /open_api/v1.3/event/track/`), serves a Pixel script
-//! of its own (`GET /i18n/pixel/events.js`) and collects what that script sends (`POST /api/v2/pixel`).
-//! It counts conversions across both channels as TikTok documents it, says about every fault in
-//! what it was sent what is wrong with it, and misbehaves on request. Its [`Bank`] tells a webhook of payments
-//! as SePay does.
-//! Beside them stands a fake [`Clerk`](clerk::Clerk), whose session tokens say who is signed in.
+//! One [`Sandbox`] answers the Events API (`POST /open_api/v1.3/event/track/`). The sandbox also serves its own Pixel script
+//! (`GET /i18n/pixel/events.js`) and collects the script's events (`POST /api/v2/pixel`). The sandbox counts conversions
+//! across both channels as TikTok documents. The sandbox reports every fault in received data, and fails on request. Its
+//! [`Bank`] sends payment notifications as the providers do. A fake [`Clerk`](clerk::Clerk) issues session tokens of
+//! signed-in users.
 //!
-//! It promises three things. It judges by the contract alone and shares no code with the senders it
-//! judges. It is never silent: whatever it did not expect is a [`Violation`]. And it holds a bounded
-//! amount of memory, however long it runs.
+//! The sandbox promises three things. The sandbox follows only the contract and shares no code with the senders. Anything
+//! unexpected becomes a [`Violation`]. The memory of the sandbox is bounded, for any running time.
 
 mod api;
 mod bank;
@@ -39,8 +37,8 @@ mod validate;
 mod violations;
 
 pub use bank::{
-    Attempt, Auth, BadInstruction, Bank, BankOptions, Direction, Flaw, Format, Instruction,
-    Mangling, Telling, Told,
+    Attempt, Auth, BadInstruction, Bank, BankOptions, Direction, Flaw, Format, Instruction, Kind,
+    Mangling, Provider, Telling, Told, Webhook,
 };
 pub use clock::Clock;
 pub use conversion::{Channel, Conversion, Outcome, Signal, TestEvent};

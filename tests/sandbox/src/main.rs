@@ -8,33 +8,33 @@ use duet_sandbox::{Auth, BankOptions, Options, Pixel, Sandbox, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A stand-in for both ends of TikTok (the Events API, the Pixel script and its collector), and for a bank that
-/// tells of payments as SePay does.
+/// A fake TikTok (the Events API, the Pixel script and its collector), and a fake bank that sends payment notifications as
+/// SePay does.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:8788")]
     listen: SocketAddr,
-    /// Code of a pixel to know; may be repeated [default: CDUETSANDBOX00000001].
+    /// Code of a known pixel; can be repeated [default: CDUETSANDBOX00000001].
     #[arg(long = "pixel", value_name = "CODE")]
     pixels: Vec<String>,
-    /// Access token of the pixel at the same place; one for all, or as many as pixels [default: sandbox-token].
+    /// Access token of the pixel at the same position; one for all, or one per pixel [default: sandbox-token].
     #[arg(long = "token", value_name = "TOKEN")]
     tokens: Vec<String>,
-    /// Take events with violations; they are recorded all the same.
+    /// Accept events with violations; they are still recorded.
     #[arg(long)]
     lenient: bool,
-    /// Compare event names letter by letter, so that an old and a new name are two events.
+    /// Compare event names exactly, so an old and a new name are two events.
     #[arg(long)]
     literal_names: bool,
-    /// The webhook that the bank tells of payments.
+    /// The webhook that gets the bank's payment notifications.
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
     /// The secret of that webhook [default: sandbox-secret].
     #[arg(long, value_name = "SECRET")]
     webhook_secret: Option<String>,
-    /// How that webhook is proven.
+    /// The proof in calls of that webhook.
     #[arg(long, value_enum, default_value = "apikey")]
     webhook_auth: WebhookAuth,
 }

@@ -1,7 +1,6 @@
-//! Event names as TikTok lists them: standard, former, reserved, and what each is counted as.
+//! TikTok's event names: standard, former, reserved, and the name that each is counted as.
 
-/// The standard web events since May 2025, the page view in both spellings, and the former names
-/// that are still supported.
+/// The standard web events since May 2025, the page view in both spellings, and the former names that are still supported.
 const KNOWN: [&str; 24] = [
     "AddPaymentInfo",
     "AddToCart",
@@ -29,7 +28,7 @@ const KNOWN: [&str; 24] = [
     "ViewContent",
 ];
 
-/// Names TikTok maps to another one by itself, and to which.
+/// Names that TikTok rewrites, each with its new name.
 const RESERVED: [(&str, &str); 13] = [
     ("AddBilling", "AddPaymentInfo"),
     ("Browse", "Pageview"),
@@ -46,8 +45,8 @@ const RESERVED: [(&str, &str); 13] = [
     ("ViewForm", "ViewContent"),
 ];
 
-/// The name an event is counted under: `CompletePayment` is a `Purchase`, `SubmitForm` a `Lead`,
-/// reserved names are what TikTok maps them to, and every other name is itself.
+/// Returns the name for counting. `CompletePayment` is counted as `Purchase`, and `SubmitForm` as `Lead`. A reserved name is
+/// counted as the name into which TikTok rewrites it. Every other name stays.
 pub fn canonical(event: &str) -> &str {
     match event {
         "CompletePayment" => "Purchase",
@@ -64,7 +63,7 @@ pub(crate) fn reserved(event: &str) -> Option<&'static str> {
         .map(|(_, counted_as)| *counted_as)
 }
 
-/// What TikTok's rules hold against a name, if anything. The event is taken nevertheless.
+/// Returns the TikTok rule that a name breaks, if any. The event is still accepted.
 pub(crate) fn objection(event: &str) -> Option<String> {
     if KNOWN.contains(&event) {
         return None;
@@ -79,11 +78,11 @@ pub(crate) fn objection(event: &str) -> Option<String> {
         .next()
         .is_some_and(|first| first.is_ascii_alphabetic())
     {
-        return Some("a custom event name starts with a letter".to_owned());
+        return Some("a custom event name must start with a letter".to_owned());
     }
     if !characters.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
         return Some(
-            "a custom event name has only letters, digits, underscores and dashes".to_owned(),
+            "a custom event name must have only letters, digits, underscores and dashes".to_owned(),
         );
     }
     None

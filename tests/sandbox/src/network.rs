@@ -1,9 +1,9 @@
-//! Which addresses can be a visitor's.
+//! Decides which addresses can belong to a visitor.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Whether an address can belong to a visitor on the public internet. The documentation networks
-/// count as public, so that examples stay examples.
+/// Returns whether an address can belong to a visitor on the public internet. Documentation networks count as public,
+/// because examples use them.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {

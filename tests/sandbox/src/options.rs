@@ -1,15 +1,15 @@
-//! What a sandbox knows and how strict it is; fixed when it starts.
+//! The settings of a sandbox. The settings cannot change after the start.
 
 use std::time::Duration;
 
 use crate::{BankOptions, Clock};
 
-/// A pixel and the token that may send events to it.
+/// A pixel and the token that can send events to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pixel {
     /// The pixel code, such as `CDUETSANDBOX00000001`.
     pub code: String,
-    /// The access token that owns this pixel. Several pixels may share one.
+    /// The access token of this pixel. Several pixels can share a token.
     pub access_token: String,
 }
 
@@ -22,24 +22,24 @@ impl Default for Pixel {
     }
 }
 
-/// How a sandbox behaves.
+/// The settings of a sandbox.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The pixels it knows. Default: one, [`Pixel::default`].
+    /// The known pixels. Default: one, [`Pixel::default`].
     pub pixels: Vec<Pixel>,
-    /// Whether a violation in an event makes the Events API answer 40002. Default: true.
-    /// Warnings never do, and plainly invalid fields always do.
+    /// Whether the Events API answers 40002 to an event with a violation. Default: true. A warning never does, and an
+    /// invalid field always does.
     pub strict: bool,
-    /// Whether deduplication compares event names letter by letter, so that `CompletePayment` and
-    /// `Purchase` are two events. Default: false, the canonical names are compared.
+    /// Whether deduplication compares event names exactly, so `CompletePayment` and `Purchase` are two events. Default:
+    /// false; then canonical names are compared.
     pub literal_names: bool,
     /// The deduplication windows.
     pub windows: Windows,
-    /// What is kept, and what is refused for its size or rate.
+    /// Limits of memory, size and rate.
     pub limits: Limits,
-    /// What the bank knows of the shop's webhook.
+    /// The bank's settings.
     pub bank: BankOptions,
-    /// Where the time comes from. Default: the machine's clock.
+    /// The source of time. Default: the machine's clock.
     pub clock: Clock,
 }
 
@@ -60,9 +60,9 @@ impl Default for Options {
 /// The windows of deduplication, measured from the first receipt of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// How long a key stays taken. Default: 48 hours.
+    /// How long a key is used for deduplication. Default: 48 hours.
     pub dedup: Duration,
-    /// How long the other channel's copy is merged instead of dropped. Default: 5 minutes.
+    /// How long the other channel's copy is merged. Later it is dropped. Default: 5 minutes.
     pub merge: Duration,
 }
 
@@ -75,10 +75,10 @@ impl Default for Windows {
     }
 }
 
-/// Bounds on memory and on what is accepted. The oldest entries go first.
+/// Limits of memory and of accepted requests. The oldest entries are removed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Conversions kept. Default: 100,000. A key whose conversion is gone is forgotten too.
+    /// Stored conversions. Default: 100,000. When a conversion is removed, its key is removed too.
     pub conversions: usize,
     /// Events kept for each test event code. Default: 1,000.
     pub test_events: usize,
@@ -92,7 +92,7 @@ pub struct Limits {
     pub violations: usize,
     /// Largest body accepted by the Events API. Default: 5 MiB.
     pub body_bytes: usize,
-    /// Events API requests allowed per second and token before 40100. Default: no limit.
+    /// The number of Events API requests per second and token. Further requests are answered with 40100. Default: no limit.
     pub requests_per_second: Option<u32>,
 }
 

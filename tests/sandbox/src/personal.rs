@@ -1,11 +1,11 @@
-//! Personal values: telling digests from raw values, and never keeping a raw one.
+//! Personal values: distinguishes digests from raw values, and never stores a raw value.
 
 use sha2::{Digest, Sha256};
 
 pub(crate) const DIGEST_OF_NOTHING: &str =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// What a value in a field for digests is.
+/// The kind of a value in a field for digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Digest,
@@ -26,8 +26,7 @@ pub(crate) fn form(value: &str) -> Form {
     }
 }
 
-/// The digest of a value after the normalisation its field asks for; a digest stays as it is, in
-/// lower case.
+/// Returns the digest of a value after the normalisation of its field. A digest is kept, in lower case.
 pub(crate) fn digest(field: &str, value: &str) -> String {
     if form(value) != Form::Raw {
         return value.to_ascii_lowercase();
@@ -55,7 +54,7 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
         })
 }
 
-/// Whether a text has something like an e-mail address in it, also percent-encoded.
+/// Returns whether a text contains something like an e-mail address, also percent-encoded.
 pub(crate) fn has_email(text: &str) -> bool {
     let decoded = text.replace("%40", "@");
     decoded.match_indices('@').any(|(at, _)| {

@@ -1,7 +1,7 @@
 /*
- * A Pixel for the sandbox. It imitates what can be seen from outside of TikTok's: it drains the base code's
- * array queue, puts live methods in its place, and posts each event to the collector it came from. It keeps
- * one promise to the page: nothing here throws.
+ * A Pixel for the sandbox. This script imitates the visible behaviour of TikTok's Pixel. The script empties the base code's
+ * array queue, replaces the queue's methods by working ones, and posts each event to the collector that served the script.
+ * The script never throws an error on the page.
  */
 (function () {
   'use strict';
@@ -19,7 +19,7 @@
   var address = new URL(script.src, location.href);
   var pixel = address.searchParams.get('sdkid');
   var ttq = window[window.TiktokAnalyticsObject || 'ttq'];
-  // A queue that is not an array is not the base code's, and a pixel that was not loaded has no queue.
+  // A queue that is not an array is not from the base code, and a pixel that was not loaded has no queue.
   if (!pixel || !Array.isArray(ttq) || !ttq._i || !ttq._i[pixel]) return;
 
   if (!ttq._sandbox) ttq._sandbox = start(ttq, address.origin + address.pathname.split('/i18n/')[0]);
@@ -28,7 +28,7 @@
   function start(ttq, base) {
     var consent = 'granted';
     var cookies = true;
-    /* Pixels whose own script ran. */
+    /* Pixels whose own script has run. */
     var adopted = [];
     /* Calls on the whole queue, for loaded pixels whose script has not run yet. */
     var waiting = {};
@@ -41,7 +41,7 @@
     var sessionId = randomText(20);
     var lastPlace = place();
 
-    /* Done once for the whole page, whatever pixels there are. */
+    /* Methods that run once for the whole page, for any number of pixels. */
     var ONCE = {
       holdConsent: function () { consent = 'held'; },
       grantConsent: function () {
@@ -57,7 +57,7 @@
       },
     };
 
-    /* Done for each pixel that is meant. */
+    /* Methods that run for each selected pixel. */
     var EACH = {
       page: function (id) { send(id, 'Pageview', {}, {}); },
       track: function (id, event, properties, options) {
@@ -147,7 +147,7 @@
         },
         signal_diagnostic_labels: {},
       };
-      // As text at once: the page may change its objects before consent comes.
+      // Convert to text at once, because the page may change its objects before consent comes.
       var text = JSON.stringify(body);
       if (consent === 'held') held.push(text);
       else post(text);

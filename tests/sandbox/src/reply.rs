@@ -1,4 +1,4 @@
-//! What TikTok answers: HTTP 200, and the verdict in the body's `code`.
+//! TikTok's answers: HTTP 200, and the result in the body's `code`.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,12 +15,12 @@ pub(crate) const INVALID: u32 = 40002;
 pub(crate) const TOO_FREQUENT: u32 = 40100;
 pub(crate) const WRONG_TOKEN: u32 = 40105;
 
-/// A verdict before it is written.
+/// A result before it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) code: u32,
     pub(crate) message: String,
-    /// TikTok leaves the key out of some failures.
+    /// TikTok leaves this key out of some failures.
     pub(crate) data: Option<Value>,
 }
 
@@ -62,8 +62,8 @@ impl Reply {
     }
 }
 
-/// TikTok's words for an invalid field: nested fields by their dotted path, the others by name alone,
-/// without saying which event they are in.
+/// Returns TikTok's message for an invalid field. A nested field has its path with dots. A top-level field has only its name,
+/// without the event's index.
 pub(crate) fn invalid_field(field: &str, problem: &str) -> String {
     let parts: Vec<&str> = field.split('.').collect();
     match parts.as_slice() {
@@ -80,7 +80,7 @@ pub(crate) fn invalid_field(field: &str, problem: &str) -> String {
     }
 }
 
-/// What TikTok's documents say about a code.
+/// Returns the message for a code in TikTok's documents.
 pub(crate) fn words_for(code: u32) -> &'static str {
     match code {
         OK => "OK",
@@ -98,7 +98,7 @@ pub(crate) fn words_for(code: u32) -> &'static str {
     }
 }
 
-/// `YYYYMMDDHHMMSS` and 20 upper-case hex digits; `serial` makes it unique.
+/// Returns `YYYYMMDDHHMMSS` and 20 upper-case hex digits. `serial` makes the id unique.
 pub(crate) fn request_id(now_ms: u64, serial: u64) -> String {
     let seconds = i64::try_from(now_ms / 1000).unwrap_or(0);
     let now = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -128,7 +128,7 @@ pub(crate) fn respond(
     response
 }
 
-/// What a gateway in front of TikTok answers: a page, not JSON.
+/// Returns the answer of a gateway in front of TikTok: a page, not JSON.
 pub(crate) fn gateway_page(status: StatusCode) -> Response {
     let reason = status.canonical_reason().unwrap_or_default();
     let title = format!("{} {reason}", status.as_u16());

@@ -1,11 +1,11 @@
-//! The newest Events API requests, as they were received.
+//! The newest Events API requests, as received.
 
 use std::collections::VecDeque;
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// What was found in the `Access-Token` header. The token itself is never kept.
+/// The kind of value in the `Access-Token` header. The token itself is never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Token {
@@ -20,32 +20,32 @@ pub enum Token {
 /// One Events API request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LoggedRequest {
-    /// Counts up from 1.
+    /// A number that counts up from 1.
     pub number: u64,
-    /// When it came in, in milliseconds since 1970 on the sandbox's clock.
+    /// The time of receipt, in milliseconds since 1970 on the sandbox's clock.
     pub received_at_ms: u64,
     /// The path of the request.
     pub path: String,
-    /// What was found in the `Access-Token` header.
+    /// The kind of value in the `Access-Token` header.
     pub token: Token,
-    /// The body as received, or a text that is no JSON, with every known token blotted out. None when it
-    /// was too large or could not be read.
+    /// The received body, or its text if it is not JSON. Every known token is replaced. The field is empty if the body was
+    /// too large or could not be read.
     pub body: Option<Value>,
-    /// The fault that was injected.
+    /// The injected fault.
     pub fault: Option<&'static str>,
-    /// Whether the sender hung up before it was answered.
+    /// Whether the sender disconnected before the answer.
     pub abandoned: bool,
-    /// The HTTP status answered; none while or when nothing was answered.
+    /// The HTTP status of the answer. The field is empty without an answer.
     pub status: Option<u16>,
-    /// The `code` answered; none when the answer was no such JSON.
+    /// The `code` of the answer. The field is empty if the answer has no such JSON.
     pub code: Option<u32>,
-    /// The `message` answered.
+    /// The `message` of the answer.
     pub message: Option<String>,
-    /// The `request_id` answered.
+    /// The `request_id` of the answer.
     pub request_id: Option<String>,
 }
 
-/// What was answered.
+/// The answer.
 #[derive(Debug, Default)]
 pub(crate) struct Answered {
     pub(crate) status: Option<u16>,
@@ -80,17 +80,17 @@ impl RequestLog {
         self.kept.iter().map(|(request, _)| request)
     }
 
-    /// The number of the next request.
+    /// Returns the number of the next request.
     pub(crate) fn numbering(&self) -> u64 {
         self.next
     }
 
-    /// Keeps numbers unique over a reset, for requests that are still being answered.
+    /// Keeps numbers unique after a reset, for requests that are still running.
     pub(crate) fn continue_at(&mut self, next: u64) {
         self.next = next;
     }
 
-    /// Notes a request before it is answered, so that one which never is can be seen too.
+    /// Records a request before its answer, so a request without an answer is visible too.
     pub(crate) fn begin(&mut self, mut request: LoggedRequest, body_bytes: usize) -> u64 {
         let number = self.next;
         self.next += 1;

@@ -1,4 +1,4 @@
-//! The whole HTTP surface, on one screen.
+//! The whole HTTP interface, on one screen.
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -42,7 +42,7 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
         .route("/", get(api::page))
         .route("/bank", get(bank::page))
         .route("/bank/transfers", get(bank::transfers).post(bank::send))
-        // Browsers ask for it by themselves.
+        // Browsers request this address automatically.
         .route("/favicon.ico", get(StatusCode::NO_CONTENT))
         .fallback(unexpected_route)
         .method_not_allowed_fallback(unexpected_method)
@@ -66,13 +66,13 @@ fn note(sandbox: &Sandbox, rule: Rule, method: &Method, uri: &Uri) {
         at_ms: sandbox.clock().now_ms(),
         ..Subject::default()
     };
-    // The query may hold personal data and is not repeated.
+    // The query can contain personal data, so it is not repeated.
     let path = uri.path();
     let legacy = path.starts_with("/open_api/") && path.contains("/pixel/");
     let message = if legacy {
         format!("{method} of the legacy Events API")
     } else {
-        format!("{method} of an address nobody serves")
+        format!("{method} of an unknown address")
     };
     let finding = Finding::new(rule, path, message);
     sandbox.state().inspector.record(&subject, [finding]);

@@ -1,21 +1,21 @@
-//! The rules of the contract that the inspector holds senders to, and how bad it is to break each.
+//! The rules of the contract that the sandbox checks, and the severity of each.
 
 use serde::Serialize;
 
-/// How bad a fault is.
+/// The severity of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// A wrong type, a misplaced key, a privacy fault, or something nobody should send. In strict mode
-    /// an Events API request with one is answered 40002.
+    /// A wrong type, a misplaced key, a privacy fault, or something that must not be sent. In strict mode an Events API
+    /// request with a violation is answered with 40002.
     Violation,
-    /// Worth a look; never changes an answer.
+    /// A remark. A warning never changes an answer.
     Warning,
 }
 
 macro_rules! rules {
     ($($severity:ident $name:ident $text:literal $why:literal)*) => {
-        /// A rule that what was sent did not keep.
+        /// A rule that a request broke.
         #[expect(clippy::doc_markdown, reason = "the words are shown to people too, without backticks")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
         #[serde(rename_all = "snake_case")]
@@ -27,21 +27,21 @@ macro_rules! rules {
             /// Every rule, violations first.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// How bad it is not to keep this rule.
+            /// Returns the severity of breaking this rule.
             pub fn severity(self) -> Severity {
                 match self {
                     $(Self::$name => Severity::$severity,)*
                 }
             }
 
-            /// The name of the rule in JSON.
+            /// Returns the name of the rule in JSON.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
                 }
             }
 
-            /// Why the rule exists, in plain words.
+            /// Returns the reason for the rule, in plain words.
             pub fn why(self) -> &'static str {
                 match self {
                     $(Self::$name => $why,)*
@@ -54,39 +54,39 @@ macro_rules! rules {
 rules! {
     Violation InvalidJson "invalid_json" "The body is not a JSON object, so nothing in it can be counted."
     Violation WrongToken "wrong_token" "The Access-Token header is absent or names no known token."
-    Violation TokenExposed "token_exposed" "The access token belongs in the Access-Token header of a server, nowhere else."
-    Violation UnknownPixel "unknown_pixel" "No such pixel, or the token does not own it."
+    Violation TokenExposed "token_exposed" "The access token must be only in the Access-Token header of a server."
+    Violation UnknownPixel "unknown_pixel" "The pixel does not exist, or the token does not own it."
     Violation MissingField "missing_field" "TikTok refuses an event without this field."
     Violation WrongType "wrong_type" "The value has the wrong JSON type."
-    Violation OutOfRange "out_of_range" "The value is too long, too many or below zero."
+    Violation OutOfRange "out_of_range" "The value is too long, has too many elements or is below zero."
     Violation MillisecondTime "millisecond_time" "event_time counts seconds, not milliseconds."
-    Violation EventTimeWindow "event_time_window" "The event is older than 28 days or more than 10 minutes ahead."
-    Violation RawPersonalData "raw_personal_data" "A personal value arrived in the clear where a SHA-256 digest belongs."
-    Violation HashedPlainField "hashed_plain_field" "This field is never hashed; as a digest it matches nobody."
-    Violation MisplacedKey "misplaced_key" "The key belongs elsewhere; here it has no effect or another one."
+    Violation EventTimeWindow "event_time_window" "The event is older than 28 days or more than 10 minutes in the future."
+    Violation RawPersonalData "raw_personal_data" "A personal value was sent in clear text, but must be a SHA-256 digest."
+    Violation HashedPlainField "hashed_plain_field" "This field must not be hashed. A digest of it matches no person."
+    Violation MisplacedKey "misplaced_key" "The key is in the wrong place. Here it has no effect or another effect."
     Violation UnlistedCurrency "unlisted_currency" "TikTok does not list this currency."
-    Violation UnexpectedRoute "unexpected_route" "Nobody should ask for this address."
-    Violation UnexpectedMethod "unexpected_method" "Nobody should use this method here."
+    Violation UnexpectedRoute "unexpected_route" "No client should request this address."
+    Violation UnexpectedMethod "unexpected_method" "No client should use this method here."
     Warning NumericString "numeric_string" "A number was sent as text."
     Warning LowerCaseCurrency "lower_case_currency" "Currency codes are upper-case."
     Warning ValueWithoutCurrency "value_without_currency" "Without a currency TikTok may guess one."
-    Warning CurrencyWithoutValue "currency_without_value" "A currency without a value says nothing."
-    Warning DigestOfNothing "digest_of_nothing" "This is the SHA-256 of the empty string: everybody's and nobody's."
+    Warning CurrencyWithoutValue "currency_without_value" "A currency without a value has no effect."
+    Warning DigestOfNothing "digest_of_nothing" "This is the SHA-256 of the empty string. It identifies nobody."
     Warning UpperCaseDigest "upper_case_digest" "Digests are lower-case hex."
-    Warning PhoneNumberKey "phone_number_key" "The Events API 2.0 calls it phone; phone_number identifies nobody."
-    Warning RawExternalId "raw_external_id" "An unhashed external_id matches only where every channel sends it unhashed."
-    Warning DigestUnderRawKey "digest_under_raw_key" "The Pixel may hash this value again; digests go under sha256_ keys."
-    Warning PrivateIp "private_ip" "A private address is not the visitor's."
+    Warning PhoneNumberKey "phone_number_key" "In the Events API 2.0 the key is phone. phone_number identifies nobody."
+    Warning RawExternalId "raw_external_id" "An unhashed external_id matches only if every channel sends it unhashed."
+    Warning DigestUnderRawKey "digest_under_raw_key" "The Pixel may hash this value again. Send digests under sha256_ keys."
+    Warning PrivateIp "private_ip" "A private address cannot be the visitor's."
     Warning InvalidIp "invalid_ip" "This is not an IP address."
-    Warning NoMatchKey "no_match_key" "Nothing here can be matched to a person: no click id, no browser id, no digest, no ip with user agent."
-    Warning EmptyValue "empty_value" "An empty value is better left out."
+    Warning NoMatchKey "no_match_key" "TikTok cannot match this event to a person: it has no click id, no browser id, no digest, and no ip with user agent."
+    Warning EmptyValue "empty_value" "An empty value should be left out."
     Warning UnknownKey "unknown_key" "TikTok does not list this key and ignores it."
     Warning ContentsAndContentIds "contents_and_content_ids" "Send contents or content_ids, not both."
-    Warning ContentType "content_type" "content_type is product or product_group."
-    Warning EventName "event_name" "The name is outside TikTok's rules for event names."
+    Warning ContentType "content_type" "content_type must be product or product_group."
+    Warning EventName "event_name" "The name breaks TikTok's rules for event names."
     Warning ReservedEventName "reserved_event_name" "TikTok reserves this name and maps it to another event."
     Warning NoEventId "no_event_id" "Without an event_id the two channels cannot become one conversion."
-    Warning PossiblePersonalData "possible_personal_data" "This looks like an e-mail address where none belongs."
+    Warning PossiblePersonalData "possible_personal_data" "This looks like an e-mail address, but the field must not contain one."
     Warning RelativeUrl "relative_url" "The page address should be absolute, with its scheme."
     Warning AuthorizationHeader "authorization_header" "TikTok ignores Authorization; the token goes into Access-Token."
     Warning RequestContentType "request_content_type" "The body should be declared application/json."

@@ -1,4 +1,4 @@
-//! The sandbox itself: everything it remembers behind one lock, and a handle that tests read it by.
+//! The sandbox: its whole state behind one lock, and a handle for tests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,13 +19,13 @@ use crate::requests::{LoggedRequest, RequestLog};
 use crate::violations::{Inspector, Violation};
 use crate::{Bank, Clock, Options, router};
 
-/// A stand-in for TikTok. Clones are handles to the same one.
+/// A fake TikTok. Clones are handles to the same sandbox.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
 }
 
-/// Everything counted since the start or the last reset.
+/// Counters since the start or the last reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Conversions counted.
@@ -55,7 +55,7 @@ struct Shared {
     options: Options,
     state: Mutex<State>,
     bank: Bank,
-    /// Counts changes, for whoever waits for one.
+    /// Counts changes, for tasks that wait for a change.
     changes: watch::Sender<u64>,
     hanging: watch::Sender<Hanging>,
     clerk: Clerk,
@@ -67,7 +67,7 @@ struct Hanging {
     forbidden: bool,
 }
 
-/// A fault that struck a request.
+/// A fault that is applied to a request.
 #[derive(Debug)]
 pub(crate) struct Strike {
     pub(crate) injection: Injection,
@@ -82,7 +82,7 @@ pub(crate) struct State {
     pub(crate) requests: RequestLog,
     pub(crate) faults: Faults,
     pub(crate) totals: Totals,
-    /// Requests of each token in the second they were made in.
+    /// The number of requests of each token in one second.
     pub(crate) rates: HashMap<String, (u64, u32)>,
 }
 
@@ -151,7 +151,7 @@ impl State {
 }
 
 impl Sandbox {
-    /// A sandbox that has seen nothing yet.
+    /// Creates an empty sandbox.
     pub fn new(options: Options) -> Self {
         let state = Mutex::new(State::new(&options));
         let bank = Bank::new(options.bank.clone());
@@ -167,43 +167,43 @@ impl Sandbox {
         }
     }
 
-    /// Every route, for serving in process. [`serve`](crate::serve()) does so over TCP.
+    /// Returns all routes, for serving in process. [`serve`](crate::serve()) serves them over TCP.
     pub fn router(&self) -> Router {
         router::router(self.clone())
     }
 
-    /// How it was set up.
+    /// Returns the settings.
     pub fn options(&self) -> &Options {
         &self.shared.options
     }
 
-    /// Its clock.
+    /// Returns the sandbox's clock.
     pub fn clock(&self) -> &Clock {
         &self.shared.options.clock
     }
 
-    /// Its bank.
+    /// Returns the fake bank.
     pub fn bank(&self) -> &Bank {
         &self.shared.bank
     }
 
-    /// The fake Clerk in it.
+    /// Returns the fake Clerk.
     pub fn clerk(&self) -> &Clerk {
         &self.shared.clerk
     }
 
-    /// Moves its clock forward.
+    /// Moves the sandbox's clock forward.
     pub fn advance_clock(&self, by: Duration) {
         self.clock().advance(by);
         self.changed();
     }
 
-    /// The conversions kept, oldest first.
+    /// Returns the stored conversions, oldest first.
     pub fn conversions(&self) -> Vec<Conversion> {
         self.state().ledger.conversions().iter().cloned().collect()
     }
 
-    /// The conversions kept with this `event_id`, oldest first.
+    /// Returns the stored conversions with this `event_id`, oldest first.
     pub fn conversions_of(&self, event_id: &str) -> Vec<Conversion> {
         let state = self.state();
         let with_id = |c: &&Conversion| c.event_id.as_deref() == Some(event_id);
@@ -216,54 +216,54 @@ impl Sandbox {
             .collect()
     }
 
-    /// The test events kept for a code, oldest first.
+    /// Returns the stored test events for a code, oldest first.
     pub fn tests(&self, code: &str) -> Vec<TestEvent> {
         let state = self.state();
         let bucket = state.tests.iter().find(|(known, _)| known == code);
         bucket.map_or_else(Vec::new, |(_, events)| events.iter().cloned().collect())
     }
 
-    /// The Events API requests kept, oldest first.
+    /// Returns the stored Events API requests, oldest first.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.state().requests.kept().cloned().collect()
     }
 
-    /// The violations and warnings kept, oldest first.
+    /// Returns the stored violations and warnings, oldest first.
     pub fn violations(&self) -> Vec<Violation> {
         self.state().inspector.kept().iter().cloned().collect()
     }
 
-    /// Everything counted so far.
+    /// Returns all counters.
     pub fn totals(&self) -> Totals {
         self.state().totals()
     }
 
-    /// Adds a fault and names it. Faults strike in the order they were added.
+    /// Adds a fault and returns its id. Faults are applied in the order in which they were added.
     pub fn inject(&self, injection: impl Into<Injection>) -> u64 {
         let id = self.state().faults.add(injection.into());
         self.changed();
         id
     }
 
-    /// The faults that wait for requests.
+    /// Returns the active faults.
     pub fn faults(&self) -> Vec<ActiveFault> {
         self.state().faults.active().to_vec()
     }
 
-    /// Removes one fault; false if it is not there.
+    /// Removes one fault. Returns false if it does not exist.
     pub fn remove_fault(&self, id: u64) -> bool {
         let removed = self.state().faults.remove(id);
         self.release();
         removed
     }
 
-    /// Removes every fault and lets hanging requests go on.
+    /// Removes every fault and continues hanging requests.
     pub fn clear_faults(&self) {
         self.state().faults.clear();
         self.release();
     }
 
-    /// Lets requests that hang at this moment go on; the fault stays.
+    /// Continues the requests that hang now. The fault stays.
     pub fn release(&self) {
         self.shared
             .hanging
@@ -271,7 +271,7 @@ impl Sandbox {
         self.changed();
     }
 
-    /// Forgets everything but its options and its clock.
+    /// Removes everything except the settings and the clock.
     pub fn reset(&self) {
         {
             let mut state = self.state();
@@ -283,8 +283,8 @@ impl Sandbox {
         self.release();
     }
 
-    /// Waits until `condition` holds, looking again after every change; false if it did not hold within
-    /// `deadline` of real time.
+    /// Waits until `condition` is true and checks it after every change. Returns false if it was not true within `deadline`
+    /// of real time.
     pub async fn wait_until(&self, deadline: Duration, condition: impl Fn(&Self) -> bool) -> bool {
         let mut changes = self.shared.changes.subscribe();
         let held = async {
@@ -297,7 +297,7 @@ impl Sandbox {
         tokio::time::timeout(deadline, held).await.is_ok()
     }
 
-    /// How often anything changed.
+    /// Returns the number of changes.
     pub(crate) fn revision(&self) -> u64 {
         *self.shared.changes.borrow()
     }
@@ -313,11 +313,11 @@ impl Sandbox {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The fault that strikes a request, if one does.
+    /// Returns the fault for a request, if any.
     pub(crate) fn strike(&self, place: Place, body: Option<&Value>) -> Option<Strike> {
         let mut state = self.state();
         let injection = state.faults.strike(place, body)?;
-        // Read under the lock, or a release between the strike and the wait would be missed.
+        // Read this under the lock. Otherwise a release between the strike and the wait would be missed.
         let releases = self.shared.hanging.borrow().releases;
         Some(Strike {
             injection,
@@ -325,10 +325,10 @@ impl Sandbox {
         })
     }
 
-    /// Waits until what hung at the time of the strike is released.
+    /// Waits until the requests that hung at the time of the strike are released.
     pub(crate) async fn hang(&self, strike: &Strike) {
         let mut hanging = self.shared.hanging.subscribe();
-        // It cannot fail: this handle keeps the sender alive.
+        // Waiting cannot fail, because this handle keeps the sender alive.
         let _ = hanging
             .wait_for(|hanging| hanging.forbidden || hanging.releases > strike.releases)
             .await;

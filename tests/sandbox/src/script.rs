@@ -66,7 +66,7 @@ pub(crate) async fn events_js(
     );
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // A page that isolates itself may load the script all the same.
+    // A page that isolates itself can still load the script.
     headers.insert(
         "cross-origin-resource-policy",
         HeaderValue::from_static("cross-origin"),

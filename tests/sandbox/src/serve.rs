@@ -1,4 +1,4 @@
-//! Serving a sandbox over TCP.
+//! Serves a sandbox over TCP.
 
 use std::io;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use tokio::net::TcpListener;
 use crate::Sandbox;
 use crate::connection::{Connection, Sockets};
 
-/// How long open connections may take to end after the stop signal, in real time.
+/// How long open connections can take to end after the stop signal, in real time.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves the sandbox until `shutdown` is done; hanging requests are let go then.
+/// Serves the sandbox until `shutdown` is done. Then hanging requests continue.
 ///
-/// Only through here can [`Fault::Reset`](crate::Fault::Reset) reset a connection; a router served in
-/// another way answers 502 instead.
+/// [`Fault::Reset`](crate::Fault::Reset) can reset a connection only with this function. A router that is served in another
+/// way answers 502 instead.
 pub async fn serve(
     listener: TcpListener,
     sandbox: Sandbox,
@@ -31,7 +31,7 @@ pub async fn serve(
         stopping.send_replace(true);
     });
     let too_late = async move {
-        // An error means the server has ended, and with it this wait.
+        // An error means that the server has ended, so this wait ends too.
         if stopped.wait_for(|stopped| *stopped).await.is_ok() {
             tokio::time::sleep(GRACE).await;
         } else {

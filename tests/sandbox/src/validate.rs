@@ -1,7 +1,7 @@
-//! The judgement of an Events API body, in the order in which TikTok seems to look at it.
+//! Checks an Events API body, in the order in which TikTok seems to check.
 //!
-//! Everything here is a function of the body, the time and what the caller knows about pixels; it finds
-//! every fault but refuses for the first that counts.
+//! Everything here is a function of the body, the time and the caller's data about pixels. The check finds every fault, but
+//! refuses for the first fault that counts.
 
 mod element;
 mod page;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::rule::Rule;
 use crate::violations::Finding;
 
-/// Events allowed in one request.
+/// The largest number of events in one request.
 const EVENTS_PER_REQUEST: usize = 1000;
 
 const ROOT_KEYS: [&str; 5] = [
@@ -47,11 +47,11 @@ pub(crate) struct Envelope<'a> {
     pub(crate) pixel: &'a str,
     pub(crate) test_event_code: Option<&'a str>,
     pub(crate) data: &'a [Value],
-    /// Faults that do not stop a lenient sandbox.
+    /// Faults that a lenient sandbox accepts.
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Why a request is refused as a whole.
+/// The reason for refusing a whole request.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) code: u32,
@@ -67,7 +67,7 @@ impl Refusal {
     }
 }
 
-/// Steps 4 to 7 of the validation order. `owns` says whether the caller's token owns a pixel code.
+/// Steps 4 to 7 of the validation order. `owns` returns whether the caller's token owns a pixel code.
 pub(crate) fn envelope(
     body: &Map<String, Value>,
     owns: impl Fn(&str) -> bool,
@@ -140,8 +140,7 @@ pub(crate) fn envelope(
     })
 }
 
-/// Step 8 of the validation order, for the element at `index`. The event is there when a lenient sandbox
-/// can count it.
+/// Step 8 of the validation order, for the element at `index`. Returns the event if a lenient sandbox can count it.
 pub(crate) fn element(
     index: usize,
     value: &Value,
@@ -172,7 +171,7 @@ fn root_keys(body: &Map<String, Value>, findings: &mut Vec<Finding>) {
                 "belongs to the legacy body or inside data",
             ),
             "access_token" | "Access-Token" => {
-                (Rule::TokenExposed, "a token has no place in the body")
+                (Rule::TokenExposed, "the body must not contain a token")
             }
             _ => (Rule::UnknownKey, "not a known key of the root"),
         };

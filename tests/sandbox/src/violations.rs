@@ -1,4 +1,4 @@
-//! The inspector's list: every fault found in what senders sent, and how bad it is.
+//! The list of faults in received data, with the severity of each.
 
 use std::collections::VecDeque;
 
@@ -7,36 +7,36 @@ use serde::Serialize;
 use crate::conversion::Channel;
 use crate::rule::{Rule, Severity};
 
-/// One fault in what a sender sent. No personal value is ever quoted.
+/// One fault in received data. A violation never contains a personal value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Violation {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// The rule that was not kept.
+    /// The broken rule.
     pub rule: Rule,
-    /// The field, as a dotted path from the root of the body.
+    /// The path of the field from the root of the body, with dots.
     pub field: String,
-    /// What is wrong with it.
+    /// What is wrong with the field.
     pub message: String,
-    /// Why the rule exists.
+    /// The reason for the rule.
     pub why: &'static str,
-    /// The channel it came through; none for requests outside both.
+    /// The channel of the request. The field is empty for requests outside both channels.
     pub channel: Option<Channel>,
-    /// The event name, where there is one.
+    /// The event name, if there is one.
     pub event: Option<String>,
-    /// The deduplication id, where there is one.
+    /// The deduplication id, if there is one.
     pub event_id: Option<String>,
-    /// When it came in, in milliseconds since 1970 on the sandbox's clock.
+    /// The time of receipt, in milliseconds since 1970 on the sandbox's clock.
     pub at_ms: u64,
 }
 
-/// A fault before it is known when and in which event it occurred.
+/// A fault before its time and event are known.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Finding {
     pub(crate) rule: Rule,
     pub(crate) field: String,
     pub(crate) message: String,
-    /// Whether TikTok refuses it even when the sandbox is lenient.
+    /// Whether TikTok refuses it even if the sandbox is lenient.
     pub(crate) refused: bool,
 }
 
@@ -60,7 +60,7 @@ impl Finding {
     }
 }
 
-/// Whom a finding is about.
+/// The request and event of a finding.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subject {
     pub(crate) channel: Option<Channel>,

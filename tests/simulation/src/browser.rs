@@ -1,5 +1,5 @@
-//! A visitor's browser: the SDK's own core in each page, and a model of what the page's side does around it (`sdk/page/`):
-//! storage that all tabs share, a lock, requests, timers, and the ways in which a page ends.
+//! A visitor's browser. Each page runs the SDK's real core. The page's own code (`sdk/page/`) is a model: storage that all
+//! tabs share, a lock, requests, timers, and the ways in which a page ends.
 
 use std::collections::BTreeMap;
 
@@ -19,15 +19,17 @@ use crate::clock;
 
 /// A browser and its tabs.
 pub struct Browser {
-    /// The click that brought its visitor.
+    /// The click id of the visitor's ad click.
     pub click: String,
     /// Whether the Pixel's script is blocked.
     pub is_pixel_blocked: bool,
-    /// What all pages of the site have stored.
+    /// The pixels that its pages report to.
+    pixels: Vec<String>,
+    /// The storage that all pages of the site share.
     storage: BTreeMap<String, String>,
-    /// Its tabs; a number is never given twice.
+    /// The tabs. A number is never used twice.
     pages: Vec<Option<Page>>,
-    /// Who holds the lock: a page, until its request is answered.
+    /// The owner of the lock: a page, until its request is answered.
     lock: Option<(usize, u32)>,
     made: u64,
 }
@@ -36,7 +38,7 @@ struct Page {
     duet: Box<Duet>,
     events: Vec<Known>,
     taken: Vec<u32>,
-    /// Whether the requests that it starts now are sent under the lock.
+    /// Whether requests that start now are sent under the lock.
     locks: bool,
     wants_the_lock: bool,
 }
@@ -46,7 +48,7 @@ struct Known {
     body: Value,
 }
 
-/// What a page asks of the world.
+/// A page's request to the world.
 #[derive(Debug)]
 pub enum Ask {
     /// Send this body.
@@ -57,33 +59,34 @@ pub enum Ask {
         request: u32,
         /// The body.
         body: String,
-        /// The ids of its events, in their order.
+        /// The ids of its events, in order.
         ids: Vec<String>,
     },
-    /// Wake the page in so many milliseconds.
+    /// Wake the page after some time.
     Wake {
         /// The page.
         page: usize,
-        /// In how long.
+        /// The time in milliseconds.
         ms: u32,
     },
 }
 
-/// What became of a request, as the page sees it.
+/// The result of a request, as the page sees it.
 #[derive(Clone, Debug)]
 pub struct Answered {
-    /// The HTTP status; 0 where there was no answer.
+    /// The HTTP status; 0 without an answer.
     pub status: u32,
     /// A digit for each event.
     pub results: String,
 }
 
 impl Browser {
-    /// A browser that has just followed an advertisement.
-    pub fn new(click: String, is_pixel_blocked: bool) -> Self {
+    /// Makes a browser that has just followed an advertisement.
+    pub fn new(click: String, is_pixel_blocked: bool, pixels: Vec<String>) -> Self {
         Self {
             click,
             is_pixel_blocked,
+            pixels,
             storage: BTreeMap::new(),
             pages: Vec::new(),
             lock: None,
@@ -91,7 +94,7 @@ impl Browser {
         }
     }
 
-    /// Whether this tab is open.
+    /// Returns whether this tab is open.
     pub fn is_open(&self, page: usize) -> bool {
         self.pages.get(page).is_some_and(Option::is_some)
     }
@@ -111,7 +114,8 @@ impl Browser {
         (page, asks)
     }
 
-    /// A page's event: its id, and what follows. The page's own copy of it goes to the Pixel.
+    /// Reports an event of a page to each pixel. Returns its id and the requests that follow. The page's own copy goes to the
+    /// Pixel.
     pub fn track(
         &mut self,
         page: usize,
@@ -137,22 +141,29 @@ impl Browser {
             "page": { "url": "https://shop.example/plans" },
             "pixel": if self.is_pixel_blocked { "blocked" } else { "fired" },
         });
-        self.made += 1;
-        let key = format!("e:{now_ms}-{}", self.made);
-        let event = self.know(page, key, body);
-        let stored = self.stored(page, event);
-        let asks = self.call(page, &Call::Add(stored), rng);
+        let mut asks = Vec::new();
+        for pixel in self.pixels.clone() {
+            let mut body = body.clone();
+            if let (Some(body), true) = (body.as_object_mut(), self.pixels.len() > 1) {
+                body.insert("pixel_id".to_owned(), pixel.into());
+            }
+            self.made += 1;
+            let key = format!("e:{now_ms}-{}", self.made);
+            let event = self.know(page, key, body);
+            let stored = self.stored(page, event);
+            asks.extend(self.call(page, &Call::Add(stored), rng));
+        }
         (id, asks)
     }
 
-    /// A timer of a page goes off.
+    /// Runs a timer of a page.
     pub fn wake(&mut self, page: usize, rng: &mut Rng) -> Vec<Ask> {
         let mut asks = self.call(page, &Call::Wake, rng);
         asks.extend(self.lock(rng));
         asks
     }
 
-    /// A request was answered, or failed.
+    /// Passes on the answer to a request, or its failure.
     pub fn answered(
         &mut self,
         page: usize,
@@ -174,14 +185,14 @@ impl Browser {
         asks
     }
 
-    /// The page is left: it says so, and its requests outlive it.
+    /// Leaves the page. The page gets the event for leaving, and its requests outlive the page.
     pub fn leave(&mut self, page: usize, rng: &mut Rng) -> Vec<Ask> {
         let asks = self.call(page, &Call::Leave, rng);
         self.end(page);
         asks
     }
 
-    /// The tab is gone, without a word to anybody.
+    /// Ends the tab without any event.
     pub fn end(&mut self, page: usize) {
         if let Some(page) = self.pages.get_mut(page) {
             *page = None;
@@ -191,16 +202,20 @@ impl Browser {
         }
     }
 
-    /// A script of the shop clears the site's storage; the ids of the events in it. An open page goes on with the copies in
-    /// its memory, for as long as it is open.
-    pub fn clear(&mut self) -> Vec<String> {
+    /// Clears the site's storage, as a script of the shop can do. Returns the pixels and ids of the stored events. An open page
+    /// keeps the copies in its memory while it is open.
+    pub fn clear(&mut self) -> Vec<(String, String)> {
         let stored = std::mem::take(&mut self.storage).into_values();
         let bodies = stored.filter_map(|text| serde_json::from_str::<Value>(&text).ok());
-        let ids = bodies.filter_map(|body| Some(body["event_id"].as_str()?.to_owned()));
-        ids.collect()
+        let first = self.pixels.first().cloned().unwrap_or_default();
+        let events = bodies.filter_map(|body| {
+            let pixel = body["pixel_id"].as_str().unwrap_or(&first).to_owned();
+            Some((pixel, body["event_id"].as_str()?.to_owned()))
+        });
+        events.collect()
     }
 
-    /// Has the page that wants the lock look at what is stored, if nobody holds it.
+    /// Gives the free lock to a page that wants it, and passes it the stored events.
     fn lock(&mut self, rng: &mut Rng) -> Vec<Ask> {
         let mut asks = Vec::new();
         while self.lock.is_none() {
@@ -290,7 +305,7 @@ impl Browser {
         }
     }
 
-    /// Runs a call, and does what the core wants done.
+    /// Runs a call, and carries out the effects of the core.
     fn call(&mut self, page: usize, call: &Call<'_>, rng: &mut Rng) -> Vec<Ask> {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds of this century")]
         let now_ms = clock::true_ms() as f64;

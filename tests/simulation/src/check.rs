@@ -1,26 +1,36 @@
-//! What has to be true once everything has come to an end.
+//! Checks the promises after everything has ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use duet_events::EventId;
-use duet_proxy::{decide::Named as NamedText, orders::Status};
+use duet_proxy::{
+    decide::{Became, Named as NamedText},
+    money::Kind,
+    orders::Status,
+};
 use duet_sandbox::Channel;
 
-use crate::{process::Named, world::World};
+use crate::{
+    process::Named,
+    shop::{Paying, ShopOrder},
+    world::World,
+};
 
-/// Names that report a payment, as TikTok counts them.
+/// Names that TikTok counts as a payment.
 const SALES: [&str; 2] = ["Subscribe", "Purchase"];
 
 impl World {
-    /// Checks every promise, one after the other.
+    /// Checks every promise in order.
     pub(crate) fn check_the_end(&mut self) {
         let checks = [
             Self::check_contract,
             Self::check_waiting,
             Self::check_promised,
+            Self::check_ids,
             Self::check_pages,
             Self::check_orders,
             Self::check_payments,
+            Self::check_cards,
         ];
         for check in checks {
             if let Err(wrong) = check(self) {
@@ -45,26 +55,56 @@ impl World {
         let process = self.process().ok_or("the proxy does not run at the end")?;
         match process.depth() {
             0 => Ok(()),
-            left => Err(format!("{left} events wait for ever")),
+            left => Err(format!("{left} events still wait at the end")),
         }
     }
 
-    /// What was called accepted, held or a repeat is at TikTok, or a dead letter.
+    /// Checks that no event was sent under the id of another order. Otherwise the event of that order is called a repeat and is lost.
+    fn check_ids(&self) -> Result<(), String> {
+        let names = [
+            "InitiateCheckout",
+            "Subscribe",
+            "Purchase",
+            "CompletePayment",
+        ];
+        let of_order = |order: &ShopOrder| {
+            let id = order.id.clone();
+            names.map(|name| (EventId::derive(name, &id).as_str().to_owned(), id.clone()))
+        };
+        let owners: BTreeMap<String, String> = self.orders.iter().flat_map(of_order).collect();
+        for (named, (_, event)) in &self.tiktok.stored {
+            let sent_for = event["properties"]["order_id"].as_str();
+            if let Some(owner) = owners.get(&named.id)
+                && sent_for != Some(owner)
+            {
+                let name = &named.name;
+                return Err(format!(
+                    "{name} of {owner} was sent under its id for {sent_for:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks every event that the proxy called accepted, held or a repeat. Such an event must be at TikTok or a dead letter.
     fn check_promised(&self) -> Result<(), String> {
         let letters = self.process().map(super::process::Process::dead_letters);
         let letters = letters.unwrap_or_default();
-        let dead: BTreeSet<String> = letters
+        let dead: BTreeSet<(&str, String)> = letters
             .iter()
-            .map(|(_, letter)| NamedText::of(letter.event.get()).event_id.into_owned())
+            .map(|(_, letter)| {
+                let id = NamedText::of(letter.event.get()).event_id.into_owned();
+                (letter.destination.pixel_id.as_str(), id)
+            })
             .collect();
-        // A sale may have been reported by another event of its name: one that the bank's payment made, say.
-        let sold: BTreeSet<(&str, &str)> = self
+        // Another event with the same name may have reported the sale, for example the event of the bank's payment.
+        let sold: BTreeSet<(&str, &str, &str)> = self
             .tiktok
             .stored
             .iter()
             .filter_map(|(named, (_, event))| {
                 let order_id = event["properties"]["order_id"].as_str()?;
-                Some((named.name.as_str(), order_id))
+                Some((named.pixel.as_str(), named.name.as_str(), order_id))
             })
             .collect();
         let is_sold = |named: &Named| {
@@ -76,11 +116,24 @@ impl World {
             };
             let mut orders = self.orders.iter();
             orders.any(|order| {
-                of_order(&order.id) && sold.contains(&(named.name.as_str(), order.id.as_str()))
+                let sale = (named.pixel.as_str(), named.name.as_str(), order.id.as_str());
+                of_order(&order.id) && sold.contains(&sale)
             })
         };
-        let arrived = |named: &Named| self.tiktok.stored.contains_key(named) || is_sold(named);
-        let lost = |named: &&Named| !arrived(named) && !dead.contains(&named.id);
+        // If an order was refunded, its page's event is called a repeat and is not sent.
+        let is_taken_back = |named: &Named| {
+            let mut orders = self.orders.iter().filter(|order| self.is_taken_back(order));
+            orders.any(|order| {
+                let names = ["Subscribe", "Purchase", "CompletePayment"];
+                let derived = |name| EventId::derive(name, &order.id).as_str() == named.id;
+                names.into_iter().any(derived)
+            })
+        };
+        let arrived = |named: &Named| {
+            self.tiktok.stored.contains_key(named) || is_sold(named) || is_taken_back(named)
+        };
+        let is_dead = |named: &Named| dead.contains(&(named.pixel.as_str(), named.id.clone()));
+        let lost = |named: &&Named| !arrived(named) && !is_dead(named);
         match self
             .promised
             .keys()
@@ -88,27 +141,31 @@ impl World {
             .filter(|_| !self.started_wrong)
         {
             Some(named) => Err(format!(
-                "{} {} was promised, and is nowhere",
-                named.name, named.id
+                "{} {} was promised for {}, but is neither at TikTok nor a dead letter",
+                named.name, named.id, named.pixel
             )),
             None => Ok(()),
         }
     }
 
-    /// What a page reported has come to the proxy, whatever became of the page.
+    /// Checks that every event of a page has reached the proxy, however the page ended.
     fn check_pages(&self) -> Result<(), String> {
-        let came: BTreeSet<&str> = self
+        let came: BTreeSet<(&str, &str)> = self
             .promised
             .keys()
-            .map(|named| named.id.as_str())
+            .map(|named| (named.pixel.as_str(), named.id.as_str()))
             .collect();
-        match self.reported.iter().find(|id| !came.contains(id.as_str())) {
-            Some(id) => Err(format!("{id} was reported by a page, and never came")),
+        let mut reported = self.reported.iter();
+        match reported.find(|(pixel, id)| !came.contains(&(pixel.as_str(), id.as_str()))) {
+            Some((pixel, id)) => Err(format!(
+                "{id} was reported by a page for {pixel}, but never reached the proxy"
+            )),
             None => Ok(()),
         }
     }
 
-    /// A paid order has exactly one conversion, with the right value and click; an unpaid one has none.
+    /// Checks that a paid order has exactly one conversion at each of its pixels with the right value and click, and that an
+    /// unpaid order has none.
     fn check_orders(&self) -> Result<(), String> {
         for order in &self.orders {
             let id = &order.id;
@@ -123,24 +180,53 @@ impl World {
                 .collect();
             if !self.paid.contains_key(id) {
                 if let Some((named, _)) = of_order.first() {
-                    return Err(format!("{id} is not paid, and {} was reported", named.name));
+                    return Err(format!("{id} is not paid, but {} was reported", named.name));
                 }
                 continue;
             }
             if order.is_withdrawn || self.started_wrong {
                 continue;
             }
-            // The bank's own event is a subscription here where a plan is known, or the page said so.
-            let mut sales = of_order.iter().filter(|(named, _)| {
-                let derived = |name: &str| EventId::derive(name, id).as_str() == named.id;
-                SALES.iter().any(|name| derived(name)) || derived("CompletePayment")
-            });
-            let Some((_, (_, sale))) = sales.next() else {
-                return Err(format!("{id} is paid, and nothing was reported"));
+            // The bank's own event reports a subscription if the plan is known or the page reported one.
+            let sales: BTreeMap<_, _> = of_order
+                .iter()
+                .filter(|(named, _)| {
+                    let derived = |name: &str| EventId::derive(name, id).as_str() == named.id;
+                    SALES.iter().any(|name| derived(name)) || derived("CompletePayment")
+                })
+                .map(|(named, (_, sale))| (named.pixel.clone(), sale))
+                .collect();
+            // An order that was refunded before sending is withdrawn.
+            let is_taken_back = self.is_taken_back(order);
+            let mut pixels = self.pixels().into_iter();
+            let is_missing = |pixel: &String| {
+                order.is_due_at(pixel, self) && !sales.contains_key(pixel) && !is_taken_back
             };
+            if let Some(pixel) = pixels.find(is_missing) {
+                return Err(format!("{id} is paid, but nothing was reported to {pixel}"));
+            }
+            let Some(sale) = sales.values().next() else {
+                if is_taken_back {
+                    continue;
+                }
+                return Err(format!("{id} is paid, but nothing was reported"));
+            };
+            if order.card.is_some() {
+                let stated = (
+                    &sale["properties"]["value"],
+                    &sale["properties"]["currency"],
+                );
+                let due = order.money(order.amount).number();
+                let value = stated.0.to_string();
+                if value != due || stated.1 != "USD" {
+                    return Err(format!("{id} is reported with {stated:?}, and {due} came"));
+                }
+            }
             let known = self.process().and_then(|process| process.order(id));
-            let received = known.as_ref().map(duet_proxy::orders::Order::received);
+            let received = known.as_ref().and_then(duet_proxy::orders::Order::received);
+            let received = received.map(duet_proxy::money::Money::minor_units);
             let value = sale["properties"]["value"].as_i64();
+            let value = value.filter(|_| order.card.is_none());
             if received.is_some() && value > received || value == Some(0) {
                 return Err(format!(
                     "{id} is reported with {value:?}, and {received:?} came"
@@ -156,27 +242,127 @@ impl World {
             for name in ["Subscribe", "Purchase", "CompletePayment"] {
                 let event_id = EventId::derive(name, id);
                 let conversions = self.tiktok.sandbox().conversions_of(event_id.as_str());
-                // A copy that comes more than 48 hours after the Pixel's counts again: TikTok remembers no longer.
-                let by_server = conversions.iter().filter(|conversion| {
-                    let first = conversion.signals.first();
-                    first.is_some_and(|signal| signal.channel == Channel::Server)
-                });
-                let by_server = by_server.count();
-                if by_server > 1 {
-                    return Err(format!("{name} of {id} counts {by_server} times"));
+                // If a copy comes more than 48 hours after the Pixel's copy, it counts again, because TikTok has forgotten
+                // the first copy.
+                for pixel in self.pixels() {
+                    let by_server = conversions.iter().filter(|conversion| {
+                        let first = conversion.signals.first();
+                        conversion.pixel == pixel
+                            && first.is_some_and(|signal| signal.channel == Channel::Server)
+                    });
+                    let by_server = by_server.count();
+                    if by_server > 1 {
+                        return Err(format!(
+                            "{name} of {id} counts {by_server} times at {pixel}"
+                        ));
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// Every transfer of an order that was known when it came is counted for it.
-    fn check_payments(&self) -> Result<(), String> {
-        // An hour after such a start, orders may be as old as the clock says.
+    /// Returns the later payments and refunds of an order that the proxy has accepted.
+    fn taken<'a>(&'a self, order: &'a ShopOrder) -> impl Iterator<Item = &'a Paying> {
+        let others = order.others.iter().map(|paying| &self.payings[*paying]);
+        others.filter(|paying| paying.became.is_some())
+    }
+
+    /// Returns whether the whole payment was refunded.
+    pub(crate) fn is_taken_back(&self, order: &ShopOrder) -> bool {
+        let back = self.taken(order).filter(|paying| paying.kind.is_back());
+        back.map(|paying| paying.amount).sum::<i64>() >= order.amount
+    }
+
+    /// Checks card payments. A card payment can arrive before or after the registration of its order, and under any number of
+    /// ids. Renewals are reported if the shop wants them. The order knows the remaining amount.
+    fn check_cards(&self) -> Result<(), String> {
         if self.started_wrong {
             return Ok(());
         }
-        for order in self.orders.iter().filter(|order| !order.is_withdrawn) {
+        let by_card = |order: &&ShopOrder| !order.is_withdrawn && order.card.is_some();
+        for order in self.orders.iter().filter(by_card) {
+            let id = &order.id;
+            let mut payments = order.transfers.iter().map(|paying| &self.payings[*paying]);
+            let is_taken = payments.any(|paying| paying.became.is_some());
+            let is_paid = self.paid.contains_key(id);
+            if order.is_registered && is_taken && !is_paid {
+                return Err(format!(
+                    "{id} is registered and its payment came, but it is not paid"
+                ));
+            }
+            let Some(known) = self.process().and_then(|process| process.order(id)) else {
+                continue;
+            };
+            if !is_paid {
+                continue;
+            }
+            // A renewal after a refund of the whole sale can be the sale.
+            let is_counted = |paying: &&Paying| {
+                paying.kind.is_back()
+                    || paying.became.is_some_and(|(became, _)| {
+                        became == Became::Renewed || paying.kind == Kind::Renewal
+                    })
+            };
+            let moved = self.taken(order).filter(is_counted).map(|paying| {
+                let sign = if paying.kind.is_back() { -1 } else { 1 };
+                sign * paying.amount
+            });
+            let left = order.amount + moved.sum::<i64>();
+            let net = known.net().map(duet_proxy::money::Money::minor_units);
+            if net != Some(left) && self.knows_renewals(order) {
+                return Err(format!(
+                    "{left} of {id} must be left, but the order has {net:?}"
+                ));
+            }
+            self.check_renewals(order)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether each renewal came when its order was paid. An earlier renewal is only recorded.
+    fn knows_renewals(&self, order: &ShopOrder) -> bool {
+        let paid_ms = self.paid.get(&order.id).copied().unwrap_or(i64::MAX);
+        let mut renewals = self
+            .taken(order)
+            .filter(|paying| paying.kind == Kind::Renewal);
+        renewals.all(|paying| paying.became.is_some_and(|(_, at_ms)| at_ms > paid_ms))
+    }
+
+    fn check_renewals(&self, order: &ShopOrder) -> Result<(), String> {
+        let dead = self.process().map(super::process::Process::dead_letters);
+        let dead = dead.unwrap_or_default();
+        for paying in self
+            .taken(order)
+            .filter(|paying| paying.kind == Kind::Renewal)
+        {
+            let own = format!("{}/{}", order.id, paying.id);
+            let event_id = EventId::derive("Subscribe", &own);
+            let stored = self.tiktok.stored.keys();
+            let times = stored.filter(|named| named.id == event_id.as_str()).count();
+            let is_dead = dead
+                .iter()
+                .any(|(_, letter)| letter.event.get().contains(&own));
+            let became = paying.became.map(|(became, _)| became);
+            let is_renewed = became == Some(Became::Renewed) && self.knows_renewals(order);
+            let is_due = self.plan.reports_renewals && is_renewed;
+            // Each pixel of its order has it once.
+            let is_once = (1..=self.plan.pixels).contains(&times);
+            if is_due && !is_once && !is_dead || !self.plan.reports_renewals && times > 0 {
+                return Err(format!("the renewal {own} was reported {times} times"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that every transfer of an order that was known at its arrival is counted for the order.
+    fn check_payments(&self) -> Result<(), String> {
+        // An hour after a start with a wrong clock, the age of an order may be wrong.
+        if self.started_wrong {
+            return Ok(());
+        }
+        let by_bank = |order: &&ShopOrder| !order.is_withdrawn && order.card.is_none();
+        for order in self.orders.iter().filter(by_bank) {
             let of_order = || order.transfers.iter().map(|paying| &self.payings[*paying]);
             if of_order().count() == 0 || !of_order().all(|paying| paying.was_known) {
                 continue;
@@ -193,7 +379,7 @@ impl World {
             }
             let known = self.process().and_then(|process| process.order(&order.id));
             if is_paid && known.is_some_and(|order| order.status() != Status::Paid) {
-                return Err(format!("{} was paid, and is not any more", order.id));
+                return Err(format!("{} was paid, but is not paid any more", order.id));
             }
         }
         Ok(())

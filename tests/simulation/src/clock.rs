@@ -14,7 +14,7 @@ thread_local! {
     static HAS_ONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has periods be counted by the wall clock: a planted fault.
+/// Lets periods be counted by the wall clock: a planted fault.
 pub fn plant_one_clock(has_one: bool) {
     HAS_ONE.set(has_one);
 }
@@ -26,7 +26,7 @@ pub fn start() {
     BOOTED_MS.set(0);
 }
 
-/// What the machine's clocks read.
+/// Returns the state of the machine's clocks.
 pub fn read() -> Reading {
     let wall_ms = true_ms() + WALL_IS_AHEAD_MS.get();
     Reading {
@@ -39,27 +39,27 @@ pub fn read() -> Reading {
     }
 }
 
-/// The time it is, in Unix milliseconds, whatever the machine's clock says.
+/// Returns the true time in Unix milliseconds. The machine's clock can be different.
 pub fn true_ms() -> i64 {
     START_MS + NOW_MS.get()
 }
 
-/// Milliseconds since the start of the week.
+/// Returns milliseconds since the start of the week.
 pub fn since_start_ms() -> i64 {
     NOW_MS.get()
 }
 
-/// Lets time pass.
+/// Advances the time.
 pub fn pass(ms: i64) {
     NOW_MS.set(NOW_MS.get() + ms);
 }
 
-/// Has the machine's time of day be wrong by this much from now on.
+/// Sets how wrong the machine's time of day is from now on.
 pub fn set_ahead(ms: i64) {
     WALL_IS_AHEAD_MS.set(ms);
 }
 
-/// The machine starts anew.
+/// Restarts the machine.
 pub fn boot() {
     BOOTED_MS.set(NOW_MS.get());
 }

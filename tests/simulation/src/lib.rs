@@ -1,9 +1,9 @@
 //! Searches simulated weeks of a shop for lost, doubled and misattributed events.
 //!
-//! A seed is one week in virtual time, in one thread: visitors with the SDK's own core in their pages, the proxy's own
-//! admission, queue, decisions and couriers over a disk that fails, a bank, strangers, and the sandbox's rules for
-//! TikTok. After the week nothing goes wrong any more, and everything has to come to its end. A seed that fails tells its
-//! story, and fails again in the same way.
+//! A seed is one week in virtual time, in one thread. There are visitors with the SDK's own core in their pages, a bank,
+//! attackers, and the sandbox's rules for TikTok. The proxy's own admission, queue, decisions and couriers run over a disk
+//! that fails. After the week nothing fails any more, and every event must reach its end. A failing seed prints its story,
+//! and fails again in the same way.
 
 #![allow(
     clippy::indexing_slicing,

@@ -1,11 +1,11 @@
-//! `cargo xtask simulate`: lives the weeks of many seeds, or tells the story of one.
+//! `cargo xtask simulate`: runs the weeks of many seeds, or prints the story of one seed.
 
 use std::{env, process::ExitCode, str::FromStr, sync::Mutex, thread, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use duet_simulation::{plant::Plant, world::World};
 
-/// How many seeds are lived where nothing else is asked for.
+/// The default number of seeds.
 const SEEDS: u64 = 2_000;
 
 struct Options {
@@ -77,7 +77,7 @@ fn search(
     }
 }
 
-/// Lives one week and prints what happens in it.
+/// Runs one week and prints what happens.
 fn tell(seed: u64, plant: Option<Plant>) -> ExitCode {
     match World::new(seed, plant, true).live() {
         Ok(lived) => {

@@ -1,4 +1,4 @@
-//! What a seed decides before its week begins.
+//! The decisions of a seed before its week begins.
 
 use fastrand::Rng;
 
@@ -8,37 +8,41 @@ pub const MINUTE_MS: i64 = 60_000;
 pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// A day, in milliseconds.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
-/// How long things go wrong.
+/// The time in which faults happen.
 pub const WEEK_MS: i64 = 7 * DAY_MS;
-/// How long it takes until everything has come to an end, when nothing goes wrong any more: held events wait for three
-/// days, and the last transfer comes four days after its order.
+/// The time until everything has ended after the last fault. Held events wait for three days, and the last transfer comes
+/// four days after its order.
 pub const AFTERMATH_MS: i64 = 10 * DAY_MS;
 
-/// How much goes on, and how much of it goes wrong.
+/// The number of actions in a week and of their faults.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Visits in the week.
     pub visits: u32,
     /// Kills, power cuts and failing disks in the week.
     pub crashes: u32,
-    /// Spells in which TikTok is in trouble.
+    /// Periods in which TikTok has trouble.
     pub spells: u32,
-    /// Of 100 messages on each wire, how many are lost.
+    /// The number of lost messages out of 100 on each connection.
     pub loss: u8,
-    /// Times at which somebody sets the clock.
+    /// The number of times that the clock is set.
     pub clock_steps: u32,
-    /// Whether a process may start while the clock is wrong: then nobody can know the time before TikTok or an hour of
-    /// uptime says so.
+    /// Whether a process may start while the clock is wrong. Then the time is unknown until TikTok's answer or an hour of
+    /// uptime confirms it.
     pub starts_wrong: bool,
-    /// What strangers try.
+    /// The number of attacks.
     pub strangers: u32,
-    /// Whether one of them sends a flood.
+    /// Whether one of the attackers sends a flood of requests.
     pub flood: bool,
+    /// Whether the shop wants renewals to be reported.
+    pub reports_renewals: bool,
+    /// How many pixels the shop reports to.
+    pub pixels: usize,
 }
 
 impl Plan {
-    /// A plan for one week.
-    pub fn draw(rng: &mut Rng) -> Self {
+    /// Draws a plan for the week of this seed.
+    pub fn draw(seed: u64, rng: &mut Rng) -> Self {
         Self {
             visits: rng.u32(4..24),
             crashes: rng.u32(0..14),
@@ -48,6 +52,8 @@ impl Plan {
             starts_wrong: rng.u8(..8) == 0,
             strangers: rng.u32(0..10),
             flood: rng.u8(..16) == 0,
+            reports_renewals: rng.bool(),
+            pixels: if seed % 3 == 1 { 2 } else { 1 },
         }
     }
 }

@@ -1,28 +1,28 @@
-//! Faults that are planted on purpose, so that a search which finds nothing means something.
+//! Faults that are planted on purpose. A search that finds these faults shows that a search without findings has a meaning.
 
 use std::str::FromStr;
 
-/// A fault that an earlier version had, or its equivalent.
+/// A fault of an earlier version, or a similar one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plant {
-    /// What is read back after a failed sync is in the page cache alone, and a restart does not write it again.
+    /// After a failed sync, reads return data that is only in the page cache. A restart does not write this data again.
     StaleCache,
     /// The deduplication memory decides whether a paid order is reported.
     KeyDecides,
-    /// A stranger's event may carry an id that is derived from somebody's order.
+    /// An attacker's event can have an id that is derived from another order.
     OpenIds,
-    /// A page may begin an order that reads like a live one in a memo.
+    /// A page can start an order whose id, in a memo, looks like the id of a live order.
     Lookalikes,
-    /// There is one class of delivery.
+    /// All events are in one class of delivery.
     OneClass,
-    /// Periods are counted by the clock that anybody may set.
+    /// Periods are counted by the clock that anybody can set.
     WallClock,
-    /// Each pause is as long as all causes together make it.
+    /// All causes of a pause together decide its length.
     SharedPauses,
 }
 
 impl Plant {
-    /// All of them, by their names.
+    /// All faults with their names.
     pub const ALL: [(Self, &str); 7] = [
         (Self::StaleCache, "stale-cache"),
         (Self::KeyDecides, "key-decides"),
@@ -41,7 +41,7 @@ impl FromStr for Plant {
         let found = Self::ALL.into_iter().find(|(_, known)| *known == name);
         found.map(|(plant, _)| plant).ok_or_else(|| {
             let names = Self::ALL.map(|(_, name)| name).join(", ");
-            format!("{name} is no planted fault; there are {names}")
+            format!("the planted fault must be one of {names}, got {name}")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The proxy's process: the real queue over the simulated disk, turned step by step, and one real courier for each lane.
+//! The proxy's process: the real queue over the simulated disk, run step by step, and one real courier for each lane.
 
 use std::{
     sync::Arc,
@@ -6,19 +6,20 @@ use std::{
 };
 
 use duet_events::{
-    Country, Event,
-    claim::PixelLeg,
+    Country, Event, EventName,
     order::Order as Registration,
     wire::{Body, Text},
 };
 use duet_proxy::{
-    admit::{Admitted, Caller, Facts, MoneyEvents, Visitor, admit},
-    decide::{Class, DeadLetter, DedupKey, Destination, Enqueued, Receipt, Taken},
+    admit::{Admitted, Caller, Facts, MoneyEvents, Pixel, Visitor, admit},
+    decide::{
+        Class, DeadLetter, DedupKey, Destination, Destinations, Enqueued, Receipt, Reports, Taken,
+    },
     deliver::{Courier, Do, RequestId, Wait},
     http::track,
     metrics::Metrics,
-    orders::{By, Order},
-    queue::{self, Claimed, Core, DeadLetters, Entry, Intake, Lane, Limits, Outlet},
+    orders::{By, Order, Status},
+    queue::{self, Claimed, Core, DeadLetters, Entry, Intake, Lane, Limits, Outlet, When},
     store::Error,
     tiktok::{self, Reply},
 };
@@ -27,7 +28,7 @@ use serde_json::Value;
 
 use crate::{clock, plant::Plant, store::Disk, task::Task};
 
-/// How long a courier waits after the store has failed.
+/// How long a courier waits after a failure of the store.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 const PARALLEL: usize = 4;
 
@@ -43,14 +44,14 @@ pub struct Process {
     options: Options,
 }
 
-/// What a process is started with.
+/// The settings of a process.
 #[derive(Clone)]
 pub struct Options {
-    /// Where events go.
-    pub destination: Arc<Destination>,
-    /// How much travels in one request.
+    /// The destinations of events.
+    pub destinations: Destinations,
+    /// The limits of one request.
     pub limits: Limits,
-    /// The fault in it.
+    /// The planted fault.
     pub plant: Option<Plant>,
 }
 
@@ -59,20 +60,20 @@ struct Run {
     courier: Courier<Claimed>,
     lane: Option<Lane>,
     settling: Option<Task<(Lane, Result<(), Error>)>>,
-    /// When it is stepped next, whatever arrives.
+    /// The time of the next step, even if something arrives.
     until: Option<Instant>,
-    /// When it is stepped next, if nothing arrives.
+    /// The time of the next step, if nothing arrives.
     due: Option<Instant>,
 }
 
-/// Who waits for an answer.
+/// The sender that waits for an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
     /// A page, with this request.
     Page {
         /// The browser.
         browser: usize,
-        /// Its page.
+        /// The page of the browser.
         page: usize,
         /// The request.
         request: u32,
@@ -81,35 +82,37 @@ pub enum Who {
     Bank(usize),
     /// The shop's server, with this order.
     Shop(usize),
-    /// Nobody who would notice.
+    /// A sender that ignores the answer.
     Nobody,
 }
 
-/// An event by its name and id.
+/// The name and id of an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Named {
-    /// The name that TikTok counts it under.
+    /// The pixel it is for.
+    pub pixel: String,
+    /// The name that TikTok counts.
     pub name: String,
     /// Its id.
     pub id: String,
 }
 
-/// What a call is answered.
+/// The answer to a call.
 #[derive(Debug)]
 pub enum Answer {
-    /// Of each event what became of it; `None` where it was rejected.
+    /// The result of each event; `None` if it was rejected.
     Events(Vec<Option<(Named, Enqueued)>>),
-    /// The transfer is on record.
+    /// The transfer is recorded.
     Paid(Box<Taken>),
     /// Whether the order is registered.
-    Registered(bool),
-    /// It is done.
+    Registered(Option<Status>),
+    /// The call is done.
     Done,
     /// 503.
     Unavailable,
 }
 
-/// A request of a courier, on its way to TikTok.
+/// A courier's request to TikTok.
 pub struct Sent {
     /// The lane.
     pub lane: usize,
@@ -122,7 +125,14 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// The ids of its events.
+    /// Returns the pixel of its events.
+    pub fn pixel(&self) -> String {
+        let request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let pixel = request["event_source_id"].as_str().unwrap_or_default();
+        pixel.to_owned()
+    }
+
+    /// Returns the ids of its events.
     pub fn ids(&self) -> Vec<String> {
         let request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let events = request["data"].as_array().into_iter().flatten();
@@ -132,10 +142,10 @@ impl Sent {
 }
 
 impl Process {
-    /// Starts on what is on the disk.
+    /// Starts with the data on the disk.
     ///
     /// # Errors
-    /// When the store cannot be opened.
+    /// Returns an error if the store cannot be opened.
     pub fn start(disk: &Disk, options: Options) -> Result<Self, Error> {
         let metrics = Arc::new(Metrics::default());
         let parts = queue::over(disk.clone(), clock::read, Arc::clone(&metrics))?;
@@ -152,12 +162,19 @@ impl Process {
         })
     }
 
-    /// Takes a request for the track route, as `http/track.rs` does.
+    /// Accepts a request for the track route, as `http/track.rs` does.
     pub fn hear(&mut self, who: Who, body: &[u8], caller: Caller, rng: &mut Rng) -> Option<Answer> {
         let text = Text::read(body);
         let Ok(events) = Body::open(&text) else {
             return Some(Answer::Events(Vec::new()));
         };
+        let pixels: Vec<_> = all(&self.options.destinations)
+            .map(|destination| Pixel {
+                id: &destination.pixel_id,
+                test_event_code: None,
+                is_open: true,
+            })
+            .collect();
         let facts = Facts {
             now_ms: self.intake.clock().day_ms(),
             sent_at_ms: events.sent_at_ms,
@@ -172,8 +189,7 @@ impl Process {
             ttclid: Vec::new(),
             ttp: Vec::new(),
             country: Country::parse("VN"),
-            pixel_id: &self.options.destination.pixel_id,
-            test_event_code: None,
+            pixels: &pixels,
             money: MoneyEvents::Verified,
         };
         let mut admitted = Vec::new();
@@ -181,7 +197,7 @@ impl Process {
         for stated in events.events {
             let random = rng.u128(..).to_be_bytes();
             let judged = admit(stated, &facts, || Some(random)).ok();
-            names.push(judged.as_ref().map(|admitted| named(&admitted.event)));
+            names.push(judged.as_ref().map(named));
             admitted.extend(judged);
         }
         if admitted.is_empty() {
@@ -206,7 +222,7 @@ impl Process {
         self.begin(who, enqueueing)
     }
 
-    /// Takes a transfer.
+    /// Accepts a transfer.
     pub fn pay(&mut self, who: Who, receipt: Receipt) -> Option<Answer> {
         let orders = self.intake.orders().clone();
         self.begin(who, async move {
@@ -215,19 +231,27 @@ impl Process {
         })
     }
 
-    /// Takes a registration.
-    pub fn register(&mut self, who: Who, order: Registration) -> Option<Answer> {
+    /// Accepts a registration.
+    pub fn register(
+        &mut self,
+        who: Who,
+        order: Registration,
+        renewals: Option<EventName>,
+    ) -> Option<Answer> {
         let orders = self.intake.orders().clone();
-        let destination = Arc::clone(&self.options.destination);
+        let reports = Reports {
+            destinations: self.options.destinations.clone(),
+            renewals,
+        };
         self.begin(who, async move {
-            let registered = orders.register(order, destination).await;
+            let registered = orders.register(order, reports).await;
             registered.map_or(Answer::Unavailable, |registered| {
-                Answer::Registered(registered.is_ok())
+                Answer::Registered(registered.ok().map(|order| order.status()))
             })
         })
     }
 
-    /// Forgets an order.
+    /// Removes an order.
     pub fn withdraw(&mut self, order_id: String) -> Option<Answer> {
         let orders = self.intake.orders().clone();
         self.begin(Who::Nobody, async move {
@@ -258,12 +282,12 @@ impl Process {
         }
     }
 
-    /// Whether calls wait for the writer.
+    /// Returns whether calls wait for the writer.
     pub fn has_calls(&self) -> bool {
         !self.flights.is_empty() || self.lanes.iter().any(|run| run.settling.is_some())
     }
 
-    /// Carries out some of the calls that wait, in one commit; who is answered what.
+    /// Carries out some of the waiting calls in one commit. Returns the senders with their answers.
     pub fn turn(&mut self, most: usize, sweep: bool) -> Vec<(Who, Answer)> {
         self.core.turn(most, sweep);
         let mut answered = Vec::new();
@@ -286,7 +310,7 @@ impl Process {
         answered
     }
 
-    /// Has every courier do what it can at `now`; the requests it sends.
+    /// Lets every courier work at `now`. Returns their requests.
     pub fn deliver(&mut self, now: Instant) -> Vec<Sent> {
         let mut sent = Vec::new();
         let stretches = self.options.plant == Some(Plant::SharedPauses);
@@ -298,12 +322,12 @@ impl Process {
         sent
     }
 
-    /// When the next courier has something to do, unless something arrives.
+    /// Returns the time of the next courier's step, if nothing arrives before.
     pub fn next_due(&self) -> Option<Instant> {
         self.lanes.iter().filter_map(|run| run.due).min()
     }
 
-    /// Gives a courier TikTok's reply.
+    /// Gives TikTok's reply to a courier.
     pub fn replied(
         &mut self,
         lane: usize,
@@ -318,27 +342,27 @@ impl Process {
         }
     }
 
-    /// Takes note of the time that TikTok states.
+    /// Records the time that TikTok states.
     pub fn dated(&self, date_ms: i64) {
         self.intake.clock().dated(date_ms);
     }
 
-    /// The order with this id.
+    /// Returns the order with this id.
     pub fn order(&self, id: &str) -> Option<Order> {
         self.intake.orders().find(id).ok().flatten()
     }
 
-    /// All dead letters.
+    /// Returns all dead letters.
     pub fn dead_letters(&self) -> Vec<(duet_proxy::decide::LetterId, DeadLetter)> {
         self.letters.newest(usize::MAX).unwrap_or_default()
     }
 
-    /// How many events wait to be delivered.
+    /// Returns the number of events that wait for delivery.
     pub fn depth(&self) -> i64 {
         self.intake.depth()
     }
 
-    /// Both sides of the balance of events: those that came, and those that ended or are still there.
+    /// Returns both sides of the balance of events: the received events, and those that ended or are still stored.
     pub fn balance(&self) -> (i64, i64) {
         let text = self.metrics.text();
         let sum = |name: &str| -> i64 {
@@ -392,11 +416,16 @@ impl Run {
                         class: events.first().map_or(Class::Second, Claimed::class),
                     });
                 }
-                Ok(Do::Settle { events, outcome }) => {
+                Ok(Do::Settle {
+                    events,
+                    outcome,
+                    sent,
+                }) => {
                     let (events, outcome) = (events.to_vec(), outcome.clone());
                     let at_ms = lane.clock().stamp_ms();
+                    let when = When { at_ms, sent };
                     let settling = async move {
-                        let settled = lane.settle(&events, &outcome, at_ms).await;
+                        let settled = lane.settle(&events, &outcome, when).await;
                         (lane, settled)
                     };
                     match Task::start(settling) {
@@ -447,16 +476,18 @@ fn entry<'a>(admitted: &'a Admitted, caller: Caller, options: &Options) -> Entry
     let event = &admitted.event;
     let is_first = event.name.is_money() && caller == Caller::Server;
     let note = track::note(admitted, caller, MoneyEvents::Verified);
+    let destination = options.destinations.of(&admitted.pixel_id);
+    let destination = Arc::clone(destination.unwrap_or(&options.destinations.first));
     Entry {
-        key: DedupKey::of(&options.destination, &event.name, &event.id),
+        key: DedupKey::of(&destination, &event.name, &event.id),
         remember: track::remembered(event),
-        destination: Arc::clone(&options.destination),
+        destination,
         class: if is_first {
             Class::First
         } else {
             Class::Second
         },
-        pixel: admitted.pixel.map_or("unknown", PixelLeg::as_str),
+        trace: track::trace(admitted, caller),
         note: note.map(|mut note| {
             if options.plant == Some(Plant::Lookalikes) {
                 note.by = By::Server;
@@ -467,8 +498,14 @@ fn entry<'a>(admitted: &'a Admitted, caller: Caller, options: &Options) -> Entry
     }
 }
 
-fn named(event: &Event) -> Named {
+fn all(destinations: &Destinations) -> impl Iterator<Item = &Arc<Destination>> {
+    std::iter::once(&destinations.first).chain(&destinations.others)
+}
+
+fn named(admitted: &Admitted) -> Named {
+    let event = &admitted.event;
     Named {
+        pixel: admitted.pixel_id.clone(),
         name: event.name.canonical().to_owned(),
         id: event.id.as_str().to_owned(),
     }

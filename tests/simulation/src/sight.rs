@@ -1,16 +1,21 @@
-//! All that can be seen of a store, as text: two stores that read the same are in the same state.
+//! The visible content of a store as text. Two stores with the same text are in the same state.
 
 use duet_proxy::{
-    decide::{Books as _, HeldId},
-    store::{Error, LaneId, Most, Source, Store},
+    decide::{Books as _, HeldId, Lookup},
+    history::Wanted,
+    payments::{Name, memo::normalised},
+    store::{Error, LaneId, Most, Page, Source, Store},
 };
 
-/// What an open store contains, but for the numbers of its events, which are names.
+/// Returns the content of an open store, without the numbers of its events. The numbers are only names.
 ///
 /// # Errors
-/// When it cannot be read.
+/// Returns an error if the store cannot be read.
 pub fn sight<S: Source>(source: &S, store: &S::Store) -> Result<String, Error> {
-    let position = store.position()?;
+    let mut position = store.position()?;
+    position
+        .places
+        .sort_by_key(|place| (place.destination.clone(), place.class));
     let mut lines = Vec::new();
     for place in &position.places {
         let lane = LaneId {
@@ -34,12 +39,14 @@ pub fn sight<S: Source>(source: &S, store: &S::Store) -> Result<String, Error> {
         let HeldId { until_ms, .. } = id;
         records.push(format!("{order_id} until {until_ms}: {}", json(&held, "")));
     }
+    records.extend(names(store, &page)?);
     let all = Most {
         count: usize::MAX,
         bytes: usize::MAX,
     };
     let letters = source.letters(None, all)?;
     records.extend(letters.iter().map(|(_, letter)| json(letter, "")));
+    records.extend(history(source, store, &page)?);
     records.sort_unstable();
     lines.extend(records);
     lines.push(format!(
@@ -50,7 +57,78 @@ pub fn sight<S: Source>(source: &S, store: &S::Store) -> Result<String, Error> {
     Ok(lines.join("\n"))
 }
 
-/// A record, without the numbers in one of its lists.
+/// Returns the history. Each store has a salt of its own, so the digests are left out, but what is found by them is not.
+fn history<S: Source>(source: &S, store: &S::Store, page: &Page) -> Result<Vec<String>, Error> {
+    let all = Most {
+        count: usize::MAX,
+        bytes: usize::MAX,
+    };
+    let mut lines = Vec::new();
+    let mut found = vec![("all", source.ends(None, all)?)];
+    for order in &page.orders {
+        let wanted = Wanted {
+            order: Some(store.salt().order(order.id())),
+            ..Wanted::default()
+        };
+        found.push((order.id(), source.find_ends(&wanted, usize::MAX)?));
+        let paid = source.payments_of(order.id())?;
+        let mut paid: Vec<_> = paid.iter().map(|payment| json(payment, "")).collect();
+        paid.sort_unstable();
+        lines.push(format!("{}: {paid:?}", order.id()));
+    }
+    for (name, ends) in found {
+        for (_, mut end) in ends {
+            for ended in std::mem::take(&mut end.events) {
+                let has_order = ended.order.is_some();
+                let (at, value) = (ended.accepted_ms, ended.value);
+                let (name_of, trace) = (&ended.name, &ended.trace);
+                lines.push(format!(
+                    "{name}: {end:?}: {name_of} at {at}, {trace}, {value:?}, with an order: {has_order}"
+                ));
+            }
+        }
+    }
+    for (start_ms, mut hour) in source.hours(0..i64::MAX)? {
+        hour.lines.sort_by_cached_key(|line| format!("{line:?}"));
+        lines.push(format!("{start_ms}: {hour:?}"));
+    }
+    Ok(lines)
+}
+
+/// Returns what is found under the names of orders and payments.
+fn names<S: Store>(store: &S, page: &Page) -> Result<Vec<String>, Error> {
+    let mut names: Vec<Lookup> = Vec::new();
+    for order in &page.orders {
+        let id = order.id().to_owned();
+        names.push(Lookup::Code(normalised(&id)));
+        names.push(Lookup::Waiting(Name::Order(id)));
+        for (provider, code) in order.references().clone() {
+            names.push(Lookup::Reference { provider, code });
+        }
+    }
+    for payment in &page.payments {
+        for id in &payment.also {
+            let (provider, id) = (payment.provider.clone(), id.clone());
+            names.push(Lookup::Also { provider, id });
+        }
+        let waiting = payment.waits_for.iter().cloned();
+        names.extend(waiting.map(Lookup::Waiting));
+    }
+    let line = |name: Lookup| {
+        let found = store.found(&name)?;
+        Ok(format!("{name:?}: {found:?}"))
+    };
+    let mut lines = names
+        .into_iter()
+        .map(line)
+        .collect::<Result<Vec<_>, Error>>()?;
+    let mut withdrawn = store.withdrawn()?;
+    withdrawn.sort_unstable();
+    lines.push(format!("withdrawn: {withdrawn:?}"));
+    Ok(lines)
+}
+
+/// Returns a record as JSON, without the numbers in one of its lists.
 fn json(record: &impl serde::Serialize, list: &str) -> String {
     let mut value = serde_json::to_value(record).unwrap_or_default();
     let list = value

@@ -1,7 +1,7 @@
 //! A store whose disk fails on command.
 //!
-//! A commit is one effect. Effects that are not synced form a tail, of which a power cut leaves any beginning. What is
-//! read is what was written, synced or not, as from the page cache.
+//! A commit is one effect. Effects without a sync form a tail. After a power cut, any number of effects from the start of
+//! the tail is left. Reads return all writes, also those without a sync, as the page cache does.
 
 use std::{
     collections::BTreeMap,
@@ -13,51 +13,58 @@ use std::{
 use duet_events::{EventId, EventName};
 use duet_proxy::{
     decide::{
-        Books, Class, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Named, Payment, Records,
+        Books, Class, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Lookup, Named, Payment,
+        Records,
     },
+    history::{Digest, End, Hour, Salt, Wanted},
     orders::Order,
     store::{
-        Commit, Draft, Error, Found, LaneId, Letters, Most, Page, Position, Reader, Row, Source,
-        Store,
+        Commit, Draft, Ends, Error, Expired, Found, LaneId, Letters, Most, Page, Position, Reader,
+        Row, Source, Store,
     },
 };
 
 use crate::plant::Plant;
 
-/// A disk with a store on it. Clones are handles on the same one.
+/// Returns the salt of each disk.
+fn salt() -> Salt {
+    Salt::from([7; 16])
+}
+
+/// A disk with a store on it. Clones are handles to the same disk.
 #[derive(Clone, Default)]
 pub struct Disk(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// What survives a power cut.
+    /// The data that survives a power cut.
     synced: Content,
-    /// What has been written behind that.
+    /// The writes after that data.
     tail: Vec<Effect>,
-    /// What is read: both together.
+    /// The data that reads return: the synced data and the tail.
     present: Content,
     is_open: bool,
-    /// Counts openings: a writer of an earlier one writes nothing any more.
+    /// Counts openings. A writer of an earlier opening writes nothing any more.
     opened: u64,
-    /// What happens to the next writes.
+    /// The faults of the next writes.
     faults: Vec<Fault>,
     plant: Option<Plant>,
 }
 
-/// What happens to one write, or to one opening.
+/// The fault of one write or of one opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The sync fails. What was written stays in the page cache, and is written again when the store is opened.
+    /// The sync fails. The written data stays in the page cache, and is written again when the store is opened.
     SyncKeeps,
-    /// The sync fails, and what was written since the last one is gone.
+    /// The sync fails, and all data since the last sync is lost.
     SyncLoses,
-    /// The write fails, or only a part of it is written; the checksum says so.
+    /// The write fails, or only a part is written. The checksum shows this.
     Torn,
     /// The store cannot be opened.
     Closed,
 }
 
-/// What one commit changes.
+/// The changes of one commit.
 #[derive(Clone, Debug)]
 struct Effect {
     rows: Vec<(LaneId, u64, Vec<u8>)>,
@@ -65,20 +72,23 @@ struct Effect {
     marked: Vec<(LaneId, u64, Range<u32>)>,
     records: Records,
     position: Position,
-    /// Keys and dead letters that have expired are removed: by these times.
-    expired: Option<(i64, i64)>,
+    /// The times by which expired entries are removed.
+    expired: Option<Expired>,
 }
 
-/// Everything that is stored.
+/// All stored data.
 #[derive(Clone, Debug, Default)]
 struct Content {
     lanes: BTreeMap<LaneId, BTreeMap<u64, Stored>>,
     orders: BTreeMap<String, Order>,
-    codes: BTreeMap<String, Vec<String>>,
+    lookups: BTreeMap<Lookup, Vec<String>>,
     payments: BTreeMap<(String, String), Payment>,
     held: BTreeMap<HeldId, HeldEvent>,
     letters: BTreeMap<LetterId, DeadLetter>,
     keys: BTreeMap<DedupKey, i64>,
+    ends: BTreeMap<LetterId, End>,
+    hours: BTreeMap<i64, Hour>,
+    covered: BTreeMap<Digest, i64>,
     position: Position,
 }
 
@@ -89,29 +99,29 @@ struct Stored {
 }
 
 impl Disk {
-    /// A disk with a planted fault.
+    /// Makes a disk with a planted fault.
     pub fn with(plant: Option<Plant>) -> Self {
         let disk = Self::default();
         disk.state().plant = plant;
         disk
     }
 
-    /// Has the next writes and openings that are not struck yet meet these faults, in this order.
+    /// Adds faults for the next writes and openings, in this order. Earlier faults come first.
     pub fn fails_with(&self, faults: &[Fault]) {
         self.state().faults.extend(faults.iter().rev());
     }
 
-    /// Nothing fails any more.
+    /// Removes all faults.
     pub fn heals(&self) {
         self.state().faults.clear();
     }
 
-    /// The process ends: what it wrote stays in the page cache.
+    /// Ends the process. The writes of the process stay in the page cache.
     pub fn loses_its_process(&self) {
         self.state().is_open = false;
     }
 
-    /// The power goes: of what was not synced, the first `kept` commits are left.
+    /// Cuts the power. Of the commits without a sync, the first `kept` are left.
     pub fn loses_power(&self, kept: usize) {
         let mut state = self.state();
         state.is_open = false;
@@ -119,7 +129,7 @@ impl Disk {
         state.settle();
     }
 
-    /// How many commits are not synced.
+    /// Returns the number of commits without a sync.
     pub fn tail(&self) -> usize {
         self.state().tail.len()
     }
@@ -158,11 +168,8 @@ impl State {
 
 impl Content {
     fn take(&mut self, effect: &Effect) {
-        if let Some((keys_ms, letters_ms)) = effect.expired {
-            self.keys
-                .retain(|_, until_ms| *until_ms / 1000 > keys_ms / 1000);
-            let kept = LetterId::new(letters_ms.max(0), 0);
-            self.letters = self.letters.split_off(&kept);
+        if let Some(expired) = effect.expired {
+            self.expire(expired);
         }
         for (lane, sequence, row) in &effect.rows {
             let stored = Stored {
@@ -183,22 +190,61 @@ impl Content {
                 stored.marks.push(range.clone());
             }
         }
+        for (id, end) in &effect.records.ends {
+            for ended in &end.events {
+                let hour = self.hours.entry(Hour::start_of(ended.accepted_ms));
+                hour.or_default().add(end, ended);
+            }
+            self.ends.insert(*id, end.clone());
+        }
+        self.covered.extend(&effect.records.covered);
         let records = effect.records.clone();
         replace(&mut self.orders, records.orders);
         replace(&mut self.payments, records.payments);
         replace(&mut self.held, records.held);
         replace(&mut self.letters, records.letters);
-        for (code, ids) in records.codes {
-            if ids.is_empty() {
-                self.codes.remove(&code);
+        for (name, found) in records.lookups {
+            if found.is_empty() {
+                self.lookups.remove(&name);
             } else {
-                self.codes.insert(code, ids);
+                self.lookups.insert(name, found);
             }
         }
         for (key, known) in records.keys.iter() {
             self.keys.insert(*key, known.until_ms);
         }
         self.position = effect.position.clone();
+    }
+}
+
+impl Content {
+    fn expire(&mut self, expired: Expired) {
+        let Expired {
+            keys_ms,
+            letters_ms,
+            history_ms,
+            hours_ms,
+        } = expired;
+        self.keys
+            .retain(|_, until_ms| *until_ms / 1000 > keys_ms / 1000);
+        let kept = |ms: i64| LetterId::new(ms.max(0), 0);
+        self.letters = self.letters.split_off(&kept(letters_ms));
+        self.ends = self.ends.split_off(&kept(history_ms));
+        self.hours = self.hours.split_off(&hours_ms);
+        self.covered.retain(|_, at_ms| *at_ms >= history_ms);
+    }
+
+    /// Returns the ends, the newest first, without the records that were removed.
+    fn shown(&self) -> impl Iterator<Item = (LetterId, End)> {
+        self.ends.iter().rev().filter_map(|(id, end)| {
+            let mut end = end.clone();
+            let at_ms = end.at_ms;
+            end.events.retain(|ended| {
+                let covered = ended.order.and_then(|order| self.covered.get(&order));
+                covered.is_none_or(|covered| at_ms > *covered)
+            });
+            (!end.events.is_empty()).then_some((*id, end))
+        })
     }
 }
 
@@ -221,7 +267,7 @@ impl Source for Disk {
             state.faults.pop();
             return Err(refused());
         }
-        // Whatever is read from now on is on disk: it is written over itself and synced first.
+        // From now on, all data that is read is on the disk: it is written again and synced first.
         if state.plant == Some(Plant::StaleCache) {
             state.tail.clear();
         }
@@ -289,8 +335,89 @@ impl Reader for Disk {
         })
     }
 
-    fn next_number(&self) -> Result<u64, Error> {
-        self.read(|content| content.position.next)
+    fn place(&self) -> Result<Position, Error> {
+        self.read(|content| content.position.clone())
+    }
+
+    fn payments_of(&self, order_id: &str) -> Result<Vec<Payment>, Error> {
+        self.read(|content| {
+            let payments = content.payments.values();
+            let of_order = |payment: &&Payment| payment.order_id.as_deref() == Some(order_id);
+            payments.filter(of_order).cloned().collect()
+        })
+    }
+
+    fn order_of(&self, digest: Digest) -> Result<Option<String>, Error> {
+        self.read(|content| {
+            let mut ids = content.orders.keys();
+            ids.find(|id| salt().order(id) == digest).cloned()
+        })
+    }
+
+    fn find_held(&self, texts: &[String]) -> Result<Vec<HeldEvent>, Error> {
+        self.read(|content| {
+            let contains = |held: &&HeldEvent| {
+                let stored = serde_json::to_string(held).unwrap_or_default();
+                texts.iter().any(|text| stored.contains(text))
+            };
+            content.held.values().filter(contains).cloned().collect()
+        })
+    }
+
+    fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, Error> {
+        self.read(|content| {
+            let payments = content.payments.values();
+            let mut told = payments.filter(|payment| payment.provider == provider);
+            let is_it =
+                |payment: &&Payment| payment.id == id || payment.also.iter().any(|also| also == id);
+            told.find(is_it).cloned()
+        })
+    }
+
+    fn ends(&self, before: Option<LetterId>, most: Most) -> Result<Ends, Error> {
+        self.read(|content| {
+            let mut events = 0;
+            let ends = content.shown();
+            ends.filter(|(id, _)| before.is_none_or(|before| *id < before))
+                .take_while(|(_, end)| {
+                    let is_room = events < most.count;
+                    events += end.events.len();
+                    is_room
+                })
+                .collect()
+        })
+    }
+
+    fn oldest_end(&self) -> Result<Option<i64>, Error> {
+        self.read(|content| content.ends.values().next().map(|end| end.at_ms))
+    }
+
+    fn find_ends(&self, wanted: &Wanted, most: usize) -> Result<Ends, Error> {
+        self.read(|content| {
+            let mut events = 0;
+            let found = content.shown().filter_map(|(id, end)| {
+                let end = wanted.pick(end, |_| false)?;
+                Some((id, end))
+            });
+            found
+                .take_while(|(_, end)| {
+                    let is_room = events < most;
+                    events += end.events.len();
+                    is_room
+                })
+                .collect()
+        })
+    }
+
+    fn hours(&self, starts: Range<i64>) -> Result<Vec<(i64, Hour)>, Error> {
+        self.read(|content| {
+            let hours = content.hours.range(starts);
+            hours.map(|(ms, hour)| (*ms, hour.clone())).collect()
+        })
+    }
+
+    fn covered(&self, order: Digest) -> Result<Option<i64>, Error> {
+        self.read(|content| content.covered.get(&order).copied())
     }
 }
 
@@ -301,7 +428,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Leaves out what the deduplication memory knew before, as if that decided.
+    /// Removes events that the deduplication memory already knows, as if that memory decided.
     fn drop_known(&self, commit: &mut Commit<'_>) {
         let state = self.disk.state();
         for new in &mut commit.rows {
@@ -324,7 +451,7 @@ impl Writer {
                         place.waiting -= 1;
                     }
                 } else {
-                    new.draft.push(row.event(index));
+                    new.draft.push(row.event(index), &row.trace(index));
                 }
             }
         }
@@ -333,7 +460,7 @@ impl Writer {
     }
 }
 
-/// Has all events of a commit join the second class.
+/// Puts all events of a commit into the second class.
 fn have_one_class(commit: &mut Commit<'_>) {
     for new in &mut commit.rows {
         let events = new.draft.events();
@@ -356,9 +483,11 @@ impl Books for Writer {
         Reader::order(&self.disk, id)
     }
 
-    fn ids_that_read(&self, code: &str) -> Result<Vec<String>, Error> {
-        let ids = self.disk.read(|content| content.codes.get(code).cloned())?;
-        Ok(ids.unwrap_or_default())
+    fn found(&self, name: &Lookup) -> Result<Vec<String>, Error> {
+        let found = self
+            .disk
+            .read(|content| content.lookups.get(name).cloned())?;
+        Ok(found.unwrap_or_default())
     }
 
     fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, Error> {
@@ -380,11 +509,15 @@ impl Books for Writer {
     }
 
     fn knows(&self, key: &DedupKey, expiry_ms: i64) -> Result<bool, Error> {
-        // The embedded store counts in seconds.
+        // The embedded store counts time in seconds.
         self.disk.read(|content| {
             let until_ms = content.keys.get(key);
             until_ms.is_some_and(|until_ms| until_ms / 1000 > expiry_ms / 1000)
         })
+    }
+
+    fn salt(&self) -> Salt {
+        salt()
     }
 
     fn next_number(&self) -> u64 {
@@ -458,7 +591,7 @@ impl Store for Writer {
         Ok(())
     }
 
-    fn expire(&mut self, ms: i64, letters_ms: i64) -> Result<(), Error> {
+    fn expire(&mut self, expired: Expired) -> Result<(), Error> {
         let mut state = self.disk.state();
         let effect = Effect {
             rows: Vec::new(),
@@ -466,7 +599,7 @@ impl Store for Writer {
             marked: Vec::new(),
             records: Records::default(),
             position: state.present.position.clone(),
-            expired: Some((ms, letters_ms)),
+            expired: Some(expired),
         };
         state.present.take(&effect);
         state.tail.push(effect);
@@ -475,6 +608,17 @@ impl Store for Writer {
 
     fn close(&mut self) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn withdrawn(&self) -> Result<Vec<String>, Error> {
+        self.disk.read(|content| {
+            let names = content.lookups.keys();
+            let ids = names.filter_map(|name| match name {
+                Lookup::Withdrawn(event_id) => Some(event_id.clone()),
+                _ => None,
+            });
+            ids.collect()
+        })
     }
 
     fn held_until(&self, ms: i64, most: usize) -> Result<Vec<(HeldId, String)>, Error> {

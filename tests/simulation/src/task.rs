@@ -1,18 +1,18 @@
-//! Futures of the real queue, polled by hand: nothing happens but what the simulation does.
+//! Runs futures of the real queue step by step, so nothing happens outside of the simulation's control.
 
 use std::{
     pin::Pin,
     task::{Context, Poll, Waker},
 };
 
-/// How often a future is polled until it has sent its call: the queue gathers calls for a turn or two.
+/// The number of polls until a future has sent its call: the queue gathers calls for one or two turns.
 const POLLS: usize = 4;
 
-/// A call under way.
+/// A running call.
 pub struct Task<T>(Pin<Box<dyn Future<Output = T>>>);
 
 impl<T> Task<T> {
-    /// Starts a call: it is on its way to the writer when this returns.
+    /// Starts a call. When this returns, the call has been sent to the writer.
     pub fn start(call: impl Future<Output = T> + 'static) -> Result<Self, T> {
         let mut task = Self(Box::pin(call));
         for _ in 0..POLLS {
@@ -23,7 +23,7 @@ impl<T> Task<T> {
         Ok(task)
     }
 
-    /// The reply, once there is one; then the task is over.
+    /// Returns the reply, if there is one. Then the task is done.
     pub fn reply(&mut self) -> Option<T> {
         let mut context = Context::from_waker(Waker::noop());
         match self.0.as_mut().poll(&mut context) {

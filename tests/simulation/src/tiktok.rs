@@ -1,4 +1,4 @@
-//! TikTok: the sandbox's rules, and everything that the contract says may go wrong.
+//! A simulated TikTok: the sandbox's rules, and every failure that the contract allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +13,21 @@ use crate::{
     process::{Named, Sent},
 };
 
-/// TikTok, and what it has stored.
+/// TikTok, and the events that it has stored.
 pub struct TikTok {
     sandbox: Sandbox,
-    pixel: Pixel,
+    pixels: Vec<Pixel>,
     clock_ms: u64,
     spell: Option<(Spell, i64)>,
-    /// What servers told of each event: how often, and the last body.
+    /// The server events: for each event the number of copies, and the last body.
     pub(crate) stored: BTreeMap<Named, (u32, Value)>,
-    /// The ids of all events that it has heard of, taken or not.
-    heard: BTreeSet<String>,
+    /// Whether the shop reports to the first pixel only.
+    pub(crate) has_one_pixel: bool,
+    /// The pixels and ids of all received events, accepted or not.
+    heard: BTreeSet<(String, String)>,
 }
 
-/// A time in which TikTok is in trouble.
+/// A period in which TikTok has trouble.
 #[derive(Clone, Copy, Debug)]
 enum Spell {
     Down,
@@ -37,35 +39,43 @@ enum Spell {
 }
 
 impl TikTok {
-    /// A TikTok that has heard of nothing.
+    /// Makes a TikTok that has received nothing.
     pub fn new() -> Self {
         let clock_ms = clock::true_ms().unsigned_abs();
+        let pixels = vec![
+            Pixel::default(),
+            Pixel {
+                code: "CDUETSANDBOX00000002".to_owned(),
+                access_token: "other-token".to_owned(),
+            },
+        ];
         let options = Options {
+            pixels: pixels.clone(),
             clock: Clock::stopped_at(clock_ms),
             ..Options::default()
         };
-        let pixel = options.pixels.first().cloned().unwrap_or_default();
         Self {
             sandbox: Sandbox::new(options),
-            pixel,
+            pixels,
             clock_ms,
             spell: None,
             stored: BTreeMap::new(),
+            has_one_pixel: true,
             heard: BTreeSet::new(),
         }
     }
 
-    /// The code of the pixel.
-    pub fn pixel(&self) -> &str {
-        &self.pixel.code
+    /// Returns the codes of its pixels.
+    pub fn pixels(&self) -> impl Iterator<Item = &str> {
+        self.pixels.iter().map(|pixel| pixel.code.as_str())
     }
 
-    /// What it knows.
+    /// Returns the sandbox.
     pub fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }
 
-    /// Its clock is right.
+    /// Sets the sandbox's clock to the right time.
     pub fn is_now(&mut self, true_ms: i64) {
         let now_ms = true_ms.unsigned_abs();
         let passed = now_ms.saturating_sub(self.clock_ms);
@@ -77,18 +87,18 @@ impl TikTok {
         }
     }
 
-    /// The Pixel's script tells of an event.
-    pub fn hears_the_pixel(&self, name: &str, id: &str) {
+    /// Receives an event from the Pixel's script.
+    pub fn hears_the_pixel(&self, pixel: &str, name: &str, id: &str) {
         let event = json!({
             "event": name, "event_id": id, "properties": {},
-            "context": { "pixel": { "code": self.pixel.code }, "page": { "url": "https://shop.example/" } },
+            "context": { "pixel": { "code": pixel }, "page": { "url": "https://shop.example/" } },
         });
         if let Value::Object(event) = event {
             self.sandbox.pixel(&event);
         }
     }
 
-    /// Something goes wrong for a while.
+    /// Starts a period of trouble.
     pub fn falls_ill(&mut self, rng: &mut Rng) -> String {
         let spells = [
             Spell::Down,
@@ -104,12 +114,12 @@ impl TikTok {
         format!("TikTok {spell:?} for {} min", ms / MINUTE_MS)
     }
 
-    /// Nothing goes wrong any more.
+    /// Ends all trouble.
     pub fn heals(&mut self) {
         self.spell = None;
     }
 
-    /// A request arrives; the reply, and whether all was well.
+    /// Receives a request. Returns the reply, and whether there was no fault.
     pub fn hears(&mut self, body: &[u8], rng: &mut Rng) -> (Reply, bool) {
         let spell = self
             .spell
@@ -117,6 +127,8 @@ impl TikTok {
         let Some((spell, _)) = spell else {
             return (self.judge(body), true);
         };
+        let is_last =
+            self.has_one_pixel || pixel_of(body) == self.pixels().last().unwrap_or_default();
         let reply = match spell {
             Spell::Down => match rng.u8(..3) {
                 0 => Reply::Unreachable(Trouble::NotJson(502)),
@@ -124,7 +136,9 @@ impl TikTok {
                 _ => code(50_000, "internal error"),
             },
             Spell::Throttles => code(40_100, "too frequent"),
-            Spell::Bars => code(40_105, "wrong token"),
+            // The token of one pixel is refused, and the others' events go on.
+            Spell::Bars if is_last => code(40_105, "wrong token"),
+            Spell::Bars => return (self.judge(body), true),
             Spell::Refuses => {
                 let request: Value = serde_json::from_slice(body).unwrap_or_default();
                 let events = request["data"].as_array().cloned().unwrap_or_default();
@@ -156,7 +170,7 @@ impl TikTok {
                     json!({ "code": 20_001, "message": "partial", "data": { "errors": errors } });
                 tiktok::read(200, answer.to_string().as_bytes())
             }
-            // It stores, and its answer never comes.
+            // TikTok stores the events, and its answer is lost.
             Spell::Forgets => {
                 self.judge(body);
                 Reply::Unreachable(Trouble::TimedOut)
@@ -165,7 +179,7 @@ impl TikTok {
         (reply, false)
     }
 
-    /// One event in five, always the same ones, and none that it has taken before.
+    /// Refuses one event in five. The refused events are always the same, and an accepted event is never refused later.
     fn is_refused(&self, event: &Value) -> bool {
         let id = event["event_id"].as_str().unwrap_or_default();
         let is_unlucky = id.bytes().map(u32::from).sum::<u32>() % 5 == 0;
@@ -173,12 +187,16 @@ impl TikTok {
     }
 
     fn judge(&mut self, body: &[u8]) -> Reply {
-        let answer = self.sandbox.track(&self.pixel.access_token, body);
+        let pixel = pixel_of(body);
+        let token = self.pixels.iter().find(|known| known.code == pixel);
+        let token = token.map_or("", |known| known.access_token.as_str());
+        let answer = self.sandbox.track(token, body);
         let reply = tiktok::read(200, answer.as_bytes());
         if matches!(reply, Reply::Taken(_)) {
             let request: Value = serde_json::from_slice(body).unwrap_or_default();
             for event in request["data"].as_array().into_iter().flatten() {
                 let named = Named {
+                    pixel: pixel.clone(),
                     name: canonical(event["event"].as_str().unwrap_or_default()).to_owned(),
                     id: event["event_id"].as_str().unwrap_or_default().to_owned(),
                 };
@@ -190,7 +208,7 @@ impl TikTok {
         reply
     }
 
-    /// The events of a request that it has not heard of before.
+    /// Returns the events of a request that were not received before.
     pub fn news(&mut self, sent: &Sent) -> Vec<Value> {
         let request: Value = serde_json::from_slice(&sent.body).unwrap_or_default();
         let events = request["data"]
@@ -198,9 +216,10 @@ impl TikTok {
             .cloned()
             .unwrap_or_default()
             .into_iter();
+        let pixel = sent.pixel();
         let is_new = |event: &Value| {
             let id = event["event_id"].as_str().unwrap_or_default();
-            self.heard.insert(id.to_owned())
+            self.heard.insert((pixel.clone(), id.to_owned()))
         };
         events.filter(is_new).collect()
     }
@@ -210,6 +229,12 @@ impl Default for TikTok {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn pixel_of(body: &[u8]) -> String {
+    let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    let pixel = request["event_source_id"].as_str().unwrap_or_default();
+    pixel.to_owned()
 }
 
 fn code(code: i64, message: &str) -> Reply {

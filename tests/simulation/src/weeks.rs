@@ -1,4 +1,4 @@
-//! Many weeks in which nothing may be lost, and a few in which something has to be.
+//! Runs many weeks in which no event may be lost, and some weeks in which a planted fault must be found.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -10,12 +10,12 @@ use crate::{
     world::{Failure, World},
 };
 
-/// How many seeds every run of the tests lives.
+/// The number of seeds in every run of the tests.
 const SEEDS: u64 = 2_000;
-/// Within how many seeds a planted fault has to be found.
+/// The number of seeds in which a planted fault must be found.
 const FOUND_WITHIN: u64 = 20_000;
 
-/// The first seed that fails, of so many, with what goes wrong.
+/// Returns the first failing seed and its failure.
 fn first_failure(seeds: u64, plant: Option<Plant>) -> Option<(u64, Failure)> {
     let (next, end) = (AtomicU64::new(0), AtomicU64::new(seeds));
     let threads = thread::available_parallelism().map_or(1, usize::from);

@@ -1,4 +1,4 @@
-//! One seed's week: everything that happens, in virtual time and in one thread.
+//! The week of one seed: all its events, in virtual time and in one thread.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use duet_proxy::{
     admit::Caller,
-    decide::{Became, Destination, Enqueued, LetterId, Named as NamedText},
+    decide::{Became, Destination, Destinations, Enqueued, LetterId, Named as NamedText},
     deliver::RequestId,
     queue::Limits,
     tiktok::{self, Reply},
@@ -33,16 +33,17 @@ mod money;
 mod pages;
 mod proxy;
 
-/// The most steps of a week: it would run on for ever otherwise if something sent the same again and again.
+/// The largest number of steps in a week. Without this limit, a week could run forever if something were sent again and
+/// again.
 const STEPS: usize = 400_000;
-/// How long the event of a paid order may take on a calm day.
+/// The longest time for the event of a paid order on a calm day.
 const FIRST_CLASS_MS: i64 = 20_000;
-/// The longest pause of a courier: after TikTok has asked for fewer requests.
+/// The longest pause of a courier, after TikTok has asked for fewer requests.
 const LONGEST_PAUSE: Duration = Duration::from_secs(75);
 /// How long a page waits for an answer.
 const REQUEST_MS: i64 = 10_000;
 
-/// What happens at some time.
+/// Something that happens at a time.
 enum What {
     Turn,
     Sweep,
@@ -98,10 +99,10 @@ enum What {
     Heals,
 }
 
-/// A week and what came of it.
+/// A week and its results.
 pub struct World {
     rng: Rng,
-    plan: Plan,
+    pub(crate) plan: Plan,
     plant: Option<Plant>,
     schedule: BTreeMap<(i64, u64), What>,
     scheduled: u64,
@@ -109,7 +110,7 @@ pub struct World {
     delivers_at: Option<i64>,
     disk: Disk,
     process: Option<Process>,
-    /// Counts processes, and the last one that TikTok has told the time.
+    /// Counts processes. The second number belongs to the last process that got the time from TikTok.
     epoch: u64,
     dated: u64,
     dated_ms: i64,
@@ -119,37 +120,52 @@ pub struct World {
     pub(crate) orders: Vec<ShopOrder>,
     pub(crate) payings: Vec<Paying>,
     requests: BTreeMap<(usize, usize, u32), Vec<String>>,
-    /// Events that the proxy called accepted, held or a repeat, and when.
+    /// Events that the proxy called accepted, held or a repeat, and the times.
     pub(crate) promised: BTreeMap<Named, Promised>,
-    /// Ids of events that pages reported and nobody cleared away.
-    pub(crate) reported: BTreeSet<String>,
-    /// Orders that a payment was answered for as paid.
+    /// The pixels and ids of events that pages reported and that were not cleared.
+    pub(crate) reported: BTreeSet<(String, String)>,
+    /// Orders whose payment was answered as paid.
     pub(crate) paid: BTreeMap<String, i64>,
-    destination: Arc<Destination>,
+    destinations: Destinations,
     is_healed: bool,
     story: Option<Vec<String>>,
-    /// The first thing that went wrong.
+    /// The first failure.
     pub(crate) wrong: Option<String>,
-    /// Dead letters that were looked at.
+    /// The dead letters that were checked.
     ended: BTreeSet<LetterId>,
-    /// Whether a process has started while the clock was wrong: then TikTok may refuse the times of its first events.
+    /// Whether a process has started while the clock was wrong. In that case TikTok may refuse the times of the process's
+    /// first events.
     pub(crate) started_wrong: bool,
-    /// Since when nothing has been in trouble.
+    /// The start of the period without trouble.
     pub(crate) calm_since_ms: i64,
+    /// The last time that TikTok did not accept a request of each pixel.
+    barred_ms: BTreeMap<String, i64>,
 }
 
 impl World {
-    /// A week as this seed has it. With `tells`, it remembers its story.
+    /// Prepares the week of this seed. With `tells`, it records its story.
     pub fn new(seed: u64, plant: Option<Plant>, tells: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let plan = Plan::draw(&mut rng);
+        let plan = Plan::draw(seed, &mut rng);
         clock::start();
         clock::plant_one_clock(plant == Some(Plant::WallClock));
-        let tiktok = TikTok::new();
-        let destination = Arc::new(Destination {
-            pixel_id: tiktok.pixel().to_owned(),
-            test_event_code: None,
-        });
+        let mut tiktok = TikTok::new();
+        tiktok.has_one_pixel = plan.pixels == 1;
+        let live = |pixel: &str| {
+            Arc::new(Destination {
+                pixel_id: pixel.to_owned(),
+                test_event_code: None,
+            })
+        };
+        let mut live = tiktok
+            .pixels()
+            .take(plan.pixels)
+            .map(live)
+            .collect::<Vec<_>>();
+        let destinations = Destinations {
+            first: live.remove(0),
+            others: live,
+        };
         Self {
             rng,
             plan,
@@ -174,7 +190,8 @@ impl World {
             started_wrong: false,
             reported: BTreeSet::new(),
             paid: BTreeMap::new(),
-            destination,
+            destinations,
+            barred_ms: BTreeMap::new(),
             is_healed: false,
             story: tells.then(Vec::new),
             wrong: None,
@@ -182,10 +199,10 @@ impl World {
         }
     }
 
-    /// Lives the week and its aftermath.
+    /// Runs the week and its aftermath.
     ///
     /// # Errors
-    /// What was lost, doubled or changed, and the story so far.
+    /// Returns what was lost, doubled or changed, and the story until then.
     pub fn live(mut self) -> Result<Lived, Failure> {
         self.plan_the_week();
         let mut steps = 0;
@@ -198,7 +215,7 @@ impl World {
                 self.check_balance();
             }
             if steps > STEPS {
-                self.fails(format!("after {steps} steps it is not over"));
+                self.fails(format!("the week must end within {steps} steps"));
             }
             if self.wrong.is_some() {
                 break;
@@ -219,6 +236,13 @@ impl World {
             wrong,
             story: self.story.unwrap_or_default(),
         })
+    }
+
+    /// Returns the pixels that the shop reports to.
+    pub(crate) fn pixels(&self) -> Vec<String> {
+        let all = std::iter::once(&self.destinations.first).chain(&self.destinations.others);
+        all.map(|destination| destination.pixel_id.clone())
+            .collect()
     }
 
     pub(crate) fn process(&self) -> Option<&Process> {
@@ -320,7 +344,7 @@ impl World {
             What::Crash => self.crash(),
             What::Restart => self.restart(),
             What::ClockIsSet => self.set_clock(),
-            // A day in which TikTok says nothing makes the new time the right one.
+            // After a day without an answer from TikTok, the new time counts as right.
             What::ClockStays { set_ms } => self.started_wrong |= self.dated_ms < set_ms,
             What::Spell => self.spell(),
             What::Stranger => self.stranger(),
@@ -340,7 +364,7 @@ impl World {
         self.calm_since_ms = clock::since_start_ms();
     }
 
-    /// Nothing was given up before its time, whatever the clock says.
+    /// Checks that nothing was given up too early, even with a wrong clock.
     fn check_ends(&mut self) {
         let Some(process) = &self.process else {
             return;
@@ -366,7 +390,7 @@ impl World {
                 early = Some(format!("{event_id} is {} too early", letter.outcome));
             }
         }
-        // An hour of uptime confirms the clock that a process started with, however wrong.
+        // After an hour of uptime, the proxy treats its clock as right, even if the clock was wrong at the start.
         if let Some(early) = early.filter(|_| !self.started_wrong) {
             self.fails(early);
         }
@@ -385,34 +409,34 @@ impl World {
     }
 }
 
-/// When the proxy first and last called an event accepted, held or a repeat.
+/// When the proxy called an event accepted, held or a repeat for the first and the last time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Promised {
     first_ms: i64,
     last_ms: i64,
 }
 
-/// What a week was like.
+/// The numbers of a week.
 #[derive(Debug)]
 pub struct Lived {
-    /// How much happened.
+    /// The number of steps.
     pub steps: usize,
-    /// How many events were accepted.
+    /// The number of accepted events.
     pub events: usize,
-    /// How many orders were paid.
+    /// The number of paid orders.
     pub paid: usize,
 }
 
-/// What went wrong in a week.
+/// A failure in a week.
 #[derive(Debug)]
 pub struct Failure {
-    /// What.
+    /// The failure.
     pub wrong: String,
-    /// What happened before.
+    /// The story before the failure.
     pub story: Vec<String>,
 }
 
-/// A reply in a few words.
+/// Describes a reply in a few words.
 fn told(reply: &Reply) -> String {
     match reply {
         Reply::Taken(_) => "OK".to_owned(),

@@ -1,7 +1,7 @@
-//! `cargo xtask bench fuzz`: looks for inputs that break Duet, a minute for each target.
+//! `cargo xtask bench fuzz`: searches for inputs that break Duet, one minute for each target.
 //!
-//! The search is led by coverage. libFuzzer's marks come from passes that a stable compiler has; a sanitizer
-//! would need a nightly one, and Duet has no unsafe code for it to watch.
+//! Code coverage guides the search. libFuzzer's instrumentation comes from passes of the stable compiler. A sanitizer would
+//! need a nightly compiler, and Duet has no unsafe code to check.
 
 use std::{
     collections::BTreeMap,
@@ -20,18 +20,17 @@ const MARKS: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
-/// The search goes on behind what it found, in a process of its own each time.
+/// The search continues after each finding, in a new process.
 const SEARCH: [&str; 4] = [
     "-fork=1",
     "-ignore_crashes=1",
     "-max_len=20000",
     "-timeout=20",
 ];
-/// Folders of crates that assert things of their own files; what they say ends the proxy before it takes an
-/// event.
+/// Folders of crates that check their own files with assertions. Such a panic ends the proxy before it accepts an event.
 const FJALLS: [&str; 2] = ["/fjall-", "/lsm-tree-"];
 
-/// Builds the targets and runs each for a minute, or as `arguments` say in libFuzzer's words.
+/// Builds the targets and runs each for a minute, or with the libFuzzer options in `arguments`.
 pub(super) fn search(arguments: &[String]) -> Result<()> {
     let build = Build::make()?;
     let mut broken = 0;
@@ -48,7 +47,7 @@ pub(super) fn search(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The built targets, and where they leave what they find.
+/// The built targets, and the folder for their findings.
 struct Build {
     source: PathBuf,
     programs: PathBuf,
@@ -61,8 +60,8 @@ impl Build {
         let folder = cargo_target().join("fuzz");
         let said = output(command("rustc", ["-vV"], &source))?;
         let platform = said.lines().find_map(|line| line.strip_prefix("host: "));
-        let platform = platform.context("rustc does not say what it runs on")?;
-        // With a platform named, build scripts and macros stay without marks.
+        let platform = platform.context("rustc must print its platform")?;
+        // With an explicit platform, build scripts and macros are not instrumented.
         let arguments = ["build", "--release", "--quiet", "--target", platform];
         let mut build = command("cargo", arguments, &source);
         build
@@ -76,7 +75,7 @@ impl Build {
         })
     }
 
-    /// Runs a target and says how far it came.
+    /// Runs a target and reports its progress.
     fn search(&self, name: &str, arguments: &[String]) -> Result<String> {
         let broken = self.emptied("broken", name)?;
         let found = self.folder.join("found").join(name);
@@ -89,14 +88,14 @@ impl Build {
             .args(arguments)
             .arg(&found)
             .arg(self.source.join("seeds").join(name));
-        // Its exit code says only whether it found something.
+        // The exit code tells only whether the target found something.
         let said = program.output()?.stderr;
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rfind(|line| line.starts_with('#'));
         Ok(last.context("the search did not begin")?.to_owned())
     }
 
-    /// Where the target breaks, with its words and an input for each place.
+    /// Returns the places where the target breaks, each with its message and an input.
     fn places(&self, name: &str) -> Result<BTreeMap<String, (String, PathBuf)>> {
         let mut places = BTreeMap::new();
         for input in fs::read_dir(self.folder.join("broken").join(name))? {
@@ -108,7 +107,7 @@ impl Build {
         Ok(places)
     }
 
-    /// A target that leaves its temporary files in a folder of its own: it cannot clear up when it breaks.
+    /// Prepares a target with its own folder for temporary files, because a broken target does not clean up.
     fn program(&self, name: &str) -> Result<Command> {
         let scratch = self.emptied("scratch", name)?;
         let mut program = Command::new(self.programs.join(name));
@@ -126,7 +125,7 @@ impl Build {
     }
 }
 
-/// Where a panic was and its words, or what libFuzzer says of an input that does something else.
+/// Returns the place and the message of a panic. For an input with another effect, returns libFuzzer's message.
 fn last_words(said: &str) -> (String, String) {
     let mut lines = said.lines();
     let panic = lines.find_map(|line| Some(line.split_once("panicked at ")?.1));

@@ -1,5 +1,5 @@
-//! `cargo xtask bench leave [ROUNDS [WORD…]]`: visitors who call and leave the page at once, in Chromium and Firefox.
-//! It runs the browser suite's stack.
+//! `cargo xtask bench leave [ROUNDS [WORD…]]`: visitors make a call and leave the page at once, in Chromium and Firefox. The
+//! benchmark runs the stack of the browser tests.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use crate::{
     sdk,
 };
 
-/// Builds what is needed and runs `bench/leave/`. `arguments` are passed on.
+/// Builds the binaries and runs `bench/leave/`. `arguments` are passed on.
 pub(super) fn measure(arguments: &[String]) -> Result<()> {
     sdk::build()?;
     let build = ["build", "--quiet", "-p", "duet-proxy", "-p", "duet-sandbox"];

@@ -1,4 +1,4 @@
-//! `cargo xtask bench page`: what the SDK costs the main thread of a page, beside plain JavaScript.
+//! `cargo xtask bench page`: compares the SDK's cost on the main thread of a page with plain JavaScript.
 
 use anyhow::Result;
 

@@ -1,6 +1,6 @@
-//! What crosses between the module and `sdk/page/`. `sdk/src/bindings.rs` is the description: the page's side calls each of
-//! its functions by its name in capitals. Here these names are found in the built module, replaced by the short ones it
-//! ends up with, and held against what the page's side uses.
+//! Checks the boundary between the module and `sdk/page/`. `sdk/src/bindings.rs` describes it: the page calls each function
+//! by its name in capitals. This module finds these names in the built module and replaces them by the short final names.
+//! The module also compares these names with the names that the page uses.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::run::{command, output, root};
 
-/// What the page's side calls a part of the module, and what the built module calls it.
+/// Pairs of names: the page's name for a part of the module, and the built module's name.
 pub(crate) type Names = Vec<(String, String)>;
 
-/// What is needed of a module that wasm-bindgen has made, as wasm-metadce reads it. It also exports what other pages might
-/// need.
+/// Lists the exports that the page needs, in the format of wasm-metadce. wasm-bindgen also exports parts that Duet does not
+/// use.
 pub(crate) fn roots(module: &Path) -> Result<String> {
     let script = "\
         const bytes = require('node:fs').readFileSync(process.argv[1]);\
@@ -35,12 +35,12 @@ pub(crate) fn roots(module: &Path) -> Result<String> {
     ))
 }
 
-/// What the page's side calls what wasm-bindgen calls `bound`; nothing for what it does not need.
+/// Returns the page's name for wasm-bindgen's name `bound`, or `None` if the page does not need the part.
 fn part(bound: &str) -> Option<String> {
     let name = match bound {
         "__wbindgen_export" => "allocate",
         import if import.starts_with("__wbg_") => {
-            // A hash stands behind the name.
+            // A hash follows the name.
             import.trim_start_matches("__wbg_").rsplit_once('_')?.0
         }
         own if own.starts_with("__") => return None,
@@ -49,7 +49,7 @@ fn part(bound: &str) -> Option<String> {
     Some(name.to_uppercase())
 }
 
-/// Reads wasm-opt's list: `["module", "name", "new name"]` an import, `["name", "new name"]` an export.
+/// Reads wasm-opt's list: `["module", "name", "new name"]` for an import, `["name", "new name"]` for an export.
 pub(crate) fn names(list: &str) -> Result<Names> {
     let mut names = vec![("MODULE".to_owned(), "a".to_owned())];
     for line in list.lines() {
@@ -57,17 +57,18 @@ pub(crate) fn names(list: &str) -> Result<Names> {
         let Some((new, old)) = texts.pop().zip(texts.pop()) else {
             continue;
         };
-        let part = part(old).with_context(|| format!("nobody knows the module's {old}"))?;
+        let part =
+            part(old).with_context(|| format!("the module's name {old} must have a known form"))?;
         ensure!(
             names.iter().all(|(known, _)| *known != part),
-            "{part} would be two things; rename one in bindings.rs"
+            "{part} must have one meaning, got two; rename one in bindings.rs"
         );
         names.push((part, new.to_owned()));
     }
     Ok(names)
 }
 
-/// Fails where the page's side lacks what the module has, or uses what it has not.
+/// Fails if the page does not use a part of the module, or uses a part that does not exist.
 pub(crate) fn check(names: &Names, page: &Path) -> Result<()> {
     let mut used = BTreeSet::new();
     for file in fs::read_dir(page)? {
@@ -81,8 +82,8 @@ pub(crate) fn check(names: &Names, page: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The names of the module's parts in a file: what `core`, and those that hand on to it, are called with, and what stands in
-/// brackets.
+/// Returns the names of the module's parts in a file: the first arguments of `core` and of the functions that call it, and
+/// names in brackets.
 fn uses(text: &str) -> BTreeSet<String> {
     let is_capital = |letter: char| letter.is_ascii_uppercase() || letter == '_';
     let within = |before: &'static str, after: &'static [&str]| {

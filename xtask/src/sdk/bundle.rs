@@ -1,4 +1,4 @@
-//! `sdk/page/`, the glue and the module -> the files of the package.
+//! Builds the package's files from `sdk/page/`, the glue and the module.
 
 use std::{fs, path::Path};
 
@@ -7,10 +7,11 @@ use anyhow::{Context as _, Result, ensure};
 use super::{boundary::Names, text};
 use crate::run::{command, root, run};
 
-/// What the minified code calls the module's text; nothing else can, since to the minifier it is a global.
+/// The name of the module's text in the minified code. No other name can be equal, because the minifier treats this name as a
+/// global.
 const TEXT: &str = "_";
 
-/// Writes the package's JavaScript and the module itself into `package`.
+/// Writes the package's JavaScript and the module into `package`.
 pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
     let bytes = fs::read(build.join("duet_bg.wasm"))?;
     let page = root().join("sdk/page");
@@ -37,19 +38,19 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
     )?;
     let server = ["--alias:surroundings=./server.js"];
     bundle(build, package, ("api.js", "server.js"), &server, names)?;
-    // For Jest and everyone else who still calls `require`.
+    // For Jest and other users of `require`.
     let common_js = ["--alias:surroundings=./server.js", "--format=cjs"];
     bundle(build, package, ("api.js", "server.cjs"), &common_js, names)
 }
 
-/// Puts the module's text behind the code that reads it. In the midst of it, it would spoil how brotli parts
-/// the file, and the minifier's choice of short names.
+/// Appends the module's text to the code that reads it. A text in the middle of the code would give worse brotli blocks and
+/// worse short names from the minifier.
 fn add_text(file: &Path, module: &[u8]) -> Result<()> {
     let code = fs::read_to_string(file)?;
-    // A page in another encoding may read the script that a bundler makes of this in its own.
-    ensure!(code.is_ascii(), "the page's side is not all ASCII");
+    // A bundler may include this text in a script of a page with another encoding.
+    ensure!(code.is_ascii(), "the page's code must contain only ASCII");
     let text = text::encode(module);
-    // The code is one line, whose columns the source map counts; where that is stands last.
+    // The code is one line, and the source map counts its columns. The last line has the address of the source map.
     let (code, map) = code
         .trim_end()
         .rsplit_once('\n')
@@ -58,7 +59,7 @@ fn add_text(file: &Path, module: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The names for `sdk/tests/module.js`, which runs `sdk/page/` over the module without a bundler.
+/// Writes the names for `sdk/tests/module.js`, which runs `sdk/page/` with the module and without a bundler.
 fn json(names: &Names) -> String {
     let members: Vec<_> = names
         .iter()
@@ -89,11 +90,12 @@ fn bundle(
     }
     run(esbuild)?;
 
-    // esbuild renames and joins; terser also folds what is used once, a twentieth of what is left.
+    // esbuild renames and joins the code. terser also inlines code that is used only once, which saves a twentieth of the
+    // remaining size.
     let mut terser = command("node", [tools.join("terser/bin/terser")], build);
     terser.arg(&bundled).arg("--output").arg(package.join(file));
     terser.args(["--beautify", "beautify=false,ascii_only=true"]);
-    // What tells a bundler to leave an import alone.
+    // Keep the comments that tell a bundler not to change an import.
     terser.args(["--comments", "/webpackIgnore|@vite-ignore/"]);
     if Path::new(file)
         .extension()
@@ -107,7 +109,7 @@ fn bundle(
     ));
     terser.args([
         "--compress",
-        "passes=4,ecma=2020,unsafe_arrows,hoist_funs,hoist_props,keep_fargs=false",
+        "passes=4,ecma=2020,unsafe_arrows,hoist_funs,hoist_props,keep_fargs=false,lhs_constants=false,inline=1",
     ]);
     run(terser)
 }

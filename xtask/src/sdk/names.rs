@@ -1,9 +1,10 @@
-//! Texts and numbers that the page's side has from Rust: the vocabulary's event names, which in the module would compress
-//! worse, and what the module has numbers for.
+//! Texts and numbers that the build inserts into the page's scripts. The inserted texts are the event names, which would
+//! compress worse in the module, and the words for the module's numbers.
 
 use duet_events::{
+    currency,
     name::{FORMER, RESERVED, STANDARD},
-    nobody, personal,
+    nobody, personal, properties,
 };
 use duet_sdk::{
     consent::{Consent, Gate},
@@ -11,8 +12,8 @@ use duet_sdk::{
     once,
 };
 
-/// What the page's side calls each, and what it is.
-pub(crate) fn lists() -> [(String, String); 13] {
+/// Returns each name in the page's scripts with its value.
+pub(crate) fn lists() -> [(String, String); 15] {
     let former = FORMER.map(|(former, _)| former);
     let successors = FORMER.into_iter().filter(|(former, now)| former != now);
     let pairs: Vec<_> = successors.flat_map(|(former, now)| [former, now]).collect();
@@ -23,6 +24,8 @@ pub(crate) fn lists() -> [(String, String); 13] {
         ("WORDS", Word::ALL.map(|(_, word)| word).join(" ")),
         ("GATES", Gate::ALL.map(|(_, gate)| gate).join(" ")),
         ("CONSENTS", Consent::ALL.map(|(_, choice)| choice).join(" ")),
+        ("WHOLE_CURRENCIES", currency::WHOLE.join(" ")),
+        ("TEXTS", properties::TEXTS.join("|")),
         ("NOBODY", nobody::DIGESTS.map(|(_, word)| word).join(",")),
         ("PERSONAL_NAMES", personal::NAMES.join("|")),
         ("WHOLE_NAMES", personal::WHOLE.join("|")),

@@ -1,15 +1,21 @@
-//! The npm package around the built files.
+//! Builds the npm package from the built files.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 
 use super::Package;
-use crate::run::{command, output, root};
+use crate::{
+    release::repository,
+    run::{command, output, root},
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Puts what is written by hand into `target/npm/duet-sdk/`, under cargo's version.
+/// Copies the hand-written files into `target/npm/duet-sdk/`, with cargo's version and repository.
 pub(crate) fn stage() -> Result<Package> {
     let npm = root().join("target/npm");
     let folder = npm.join("duet-sdk");
@@ -19,17 +25,27 @@ pub(crate) fn stage() -> Result<Package> {
     fs::create_dir_all(&folder)?;
     copy_files(&root().join("sdk/npm"), &folder, |_| true)?;
     copy_files(&root(), &folder, |name| name.starts_with("LICENSE"))?;
-    // The same types once more, for those who call `require`.
+    // The same types a second time, for users of `require`.
     fs::copy(folder.join("index.d.ts"), folder.join("index.d.cts"))?;
 
     let manifest = folder.join("package.json");
     let text = fs::read_to_string(&manifest)?;
-    let versioned = text.replace("\"0.0.0\"", &format!("\"{VERSION}\""));
-    fs::write(manifest, versioned)?;
+    fs::write(manifest, filled(&text, &repository()?))?;
     Ok(Package {
         folder,
-        archive: npm.join(format!("duet-sdk-{VERSION}.tgz")),
+        archive: archive(),
     })
+}
+
+/// Returns the path of the packed package, whether it is built or not.
+pub(crate) fn archive() -> PathBuf {
+    root().join(format!("target/npm/duet-sdk-{VERSION}.tgz"))
+}
+
+/// Writes the version and the repository's address into the text of a `package.json`.
+pub(crate) fn filled(manifest: &str, repository: &str) -> String {
+    let versioned = manifest.replace("\"0.0.0\"", &format!("\"{VERSION}\""));
+    versioned.replace("REPOSITORY", repository)
 }
 
 fn copy_files(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
@@ -43,8 +59,8 @@ fn copy_files(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<(
     Ok(())
 }
 
-/// Writes the archive. npm sorts the files and gives them all one time; that they are readable to
-/// all, whatever this machine makes of new files, is seen to here.
+/// Writes the archive. npm sorts the files and gives all files the same time stamp. This function makes the files readable
+/// for everyone, on every machine.
 pub(crate) fn pack(package: &Package) -> Result<()> {
     #[cfg(unix)]
     for file in fs::read_dir(&package.folder)? {

@@ -1,4 +1,4 @@
-//! What the SDK costs a page. The sizes are deterministic, so they are gated to the byte.
+//! Checks the SDK's download size. The sizes are deterministic, so the limit is exact to the byte.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use super::Package;
 use crate::run::{command, output, root};
 
-/// The most the file every page loads may weigh, compressed with brotli. A little above what it weighs,
-/// so that growth is a decision.
+/// The limit for the file that every page loads, compressed with brotli. The limit is a little above the current size, so
+/// any growth needs a decision.
 const MOST_BYTES: usize = 14_000;
 
 struct Size {
@@ -17,7 +17,7 @@ struct Size {
     brotli: usize,
 }
 
-/// Prints the sizes of the module, its glue, and what is published.
+/// Prints the sizes of the module, its glue, and the published files.
 pub(crate) fn print(build: &Path, package: &Package) -> Result<()> {
     println!("{:<34}{:>9}{:>9}{:>9}", "bytes", "raw", "gzip", "brotli");
     for (name, path) in [
@@ -47,7 +47,7 @@ pub(crate) fn print(build: &Path, package: &Package) -> Result<()> {
     Ok(())
 }
 
-/// Fails where the file every page loads is larger than it may be.
+/// Fails if the file that every page loads is larger than the limit.
 pub(crate) fn gate(package: &Package) -> Result<()> {
     let brotli = measure(&package.folder.join("index.js"))?.brotli;
     ensure!(

@@ -1,18 +1,18 @@
-//! The module as text inside a JavaScript file.
+//! Encodes the module as text inside a JavaScript file.
 //!
-//! Base64 hides from a compressor where bytes begin and costs a fifth of the download; here a byte
-//! below 91, which most are, is one character and any other two. `decode` in `sdk/page/inline.js` is
-//! the way back.
+//! Base64 hides the byte boundaries from a compressor and adds a fifth to the download. In this encoding a byte below 91
+//! becomes one character, and any other byte becomes two. Most bytes are below 91. `decode` in `sdk/page/inline.js` decodes
+//! the text.
 
-/// The printable ASCII characters that stand for themselves in a JavaScript string.
+/// The printable ASCII characters that need no escape in a JavaScript string.
 fn alphabet() -> impl Iterator<Item = char> {
     (' '..='~').filter(|character| !matches!(character, '"' | '\\'))
 }
 
-/// How many characters announce a second one, and so stand for no byte themselves.
+/// The number of characters that announce a second character. Such a character does not encode a byte alone.
 const PREFIXES: usize = 2;
 
-/// Writes bytes as text.
+/// Encodes bytes as text.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     let alphabet: Vec<char> = alphabet().collect();
     let single = alphabet.len() - PREFIXES;

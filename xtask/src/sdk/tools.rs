@@ -1,4 +1,4 @@
-//! What must be on the machine before the SDK can be built.
+//! Checks the tools for building the SDK.
 
 use std::fs;
 
@@ -9,8 +9,8 @@ use crate::run::{command, output, root, run};
 const OLDEST_NODE: u32 = 20;
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Fails with one clear sentence where Node, npm or the compiler's target is missing; adds the target
-/// where rustup can.
+/// Fails with one clear sentence if Node, npm or the compiler's target is missing. If rustup is there, it installs the
+/// target.
 pub(crate) fn check() -> Result<()> {
     let advice = || format!("building the SDK needs Node {OLDEST_NODE} or newer with npm");
     let node = output(command("node", ["--version"], &root())).with_context(advice)?;
@@ -39,7 +39,7 @@ fn add_target() -> Result<()> {
     Ok(())
 }
 
-/// Installs the build tools that `sdk/package-lock.json` pins, unless they are there.
+/// Installs the build tools that `sdk/package-lock.json` pins, unless they are installed.
 pub(crate) fn install() -> Result<()> {
     let sdk = root().join("sdk");
     let wanted = fs::read(sdk.join("package-lock.json"))?;
@@ -47,7 +47,7 @@ pub(crate) fn install() -> Result<()> {
     if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    // No package needs its install script here, so none gets to run one.
+    // No package needs its install script here, so no install script is run.
     let arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
     run(command("npm", arguments, &sdk)).context("the SDK's build tools could not be installed")?;
     fs::write(stamp, wanted)?;

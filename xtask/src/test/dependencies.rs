@@ -1,5 +1,6 @@
-//! Licences, bans and sources of every crate in the dependency tree, held to `deny.toml`. cargo-deny reads the same file, but
-//! takes three minutes to build. This check needs only `cargo metadata`, and also reads what tests depend on.
+//! Checks licences, bans and sources of every crate in the dependency tree against `deny.toml`. cargo-deny reads the same
+//! file, but its build takes three minutes. This check needs only `cargo metadata`, and also covers the dependencies of
+//! tests.
 
 use std::{collections::BTreeSet, fs};
 
@@ -10,7 +11,7 @@ use toml::{Table, Value};
 
 use crate::run::{command, output, root};
 
-/// `deny.toml` without its two lists. A rule that is written there and not applied here fails the check.
+/// `deny.toml` without its two lists. The check fails if the file has a rule that this check does not apply.
 const APPLIED: &str = "\
 [graph]
 all-features = true
@@ -73,7 +74,7 @@ struct Dependency {
     name: String,
     req: String,
     path: Option<String>,
-    /// `None` for cargo's own.
+    /// `None` for cargo's default registry.
     registry: Option<String>,
 }
 
@@ -102,12 +103,12 @@ impl Policy {
         }
         let unused = self.allowed.difference(&used);
         violations.extend(
-            unused.map(|name| format!("{name} is allowed in deny.toml, and no crate has it")),
+            unused.map(|name| format!("{name} is allowed in deny.toml, but no crate uses it")),
         );
         violations
     }
 
-    /// Fails unless `package` can be used under allowed licences alone; adds those it names to `used`.
+    /// Fails unless `package` can be used with only allowed licences. Adds the licences of the package to `used`.
     fn licence(&self, package: &Package, used: &mut BTreeSet<String>) -> Result<()> {
         let text = package.license.as_deref().context("states no licence")?;
         let expression = Expression::parse_mode(text, ParseMode::LAX)
@@ -157,7 +158,8 @@ fn registries(package: &Package) -> impl Iterator<Item = String> {
     })
 }
 
-/// A version that is not stated can change. A crate of this repository may name another by its path alone.
+/// Reports dependencies without a version, because their version can change. Crates of this repository may name each other by
+/// path, without a version.
 fn wildcards(package: &Package) -> impl Iterator<Item = String> {
     let is_own = |dependency: &Dependency| package.source.is_none() && dependency.path.is_some();
     let wildcards = package.dependencies.iter();
@@ -269,7 +271,7 @@ mod tests {
         let violations = policy().violations(&[package(&json!({ "license": "MIT" }))]);
         assert_eq!(
             violations,
-            ["Apache-2.0 is allowed in deny.toml, and no crate has it"]
+            ["Apache-2.0 is allowed in deny.toml, but no crate uses it"]
         );
     }
 

@@ -1,4 +1,5 @@
-//! Every link from one Markdown file to another file of the repository leads to something: a file, a folder, a heading.
+//! Checks the links in Markdown files: every link to a file of the repository must lead to an existing file, folder or
+//! heading.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +11,7 @@ use anyhow::{Result, ensure};
 
 use crate::run::root;
 
-/// Folders of files that the repository does not hold.
+/// Folders of files that are not part of the repository.
 const FOREIGN: [&str; 3] = [".git", "node_modules", "target"];
 
 pub(super) fn check() -> Result<()> {
@@ -26,7 +27,7 @@ pub(super) fn check() -> Result<()> {
     Ok(())
 }
 
-/// Every Markdown file in `folder` and the folders in it.
+/// Returns every Markdown file in `folder` and its subfolders.
 fn pages(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -41,7 +42,7 @@ fn pages(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// The decisions that their index does not list.
+/// Returns the decisions that their index does not list.
 fn missing_decisions() -> Result<Vec<String>> {
     let folder = root().join("docs/decisions");
     let index = fs::read_to_string(folder.join("README.md"))?;
@@ -56,7 +57,7 @@ fn missing_decisions() -> Result<Vec<String>> {
     Ok(missing)
 }
 
-/// The targets of a text's links, without those to other sites.
+/// Returns the link targets in a text, without links to other sites.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let targets = text.split("](").skip(1);
     let targets = targets.filter_map(|rest| Some(rest.split_once(')')?.0));
@@ -76,7 +77,7 @@ fn leads_somewhere(file: &Path, link: &str) -> bool {
     fs::read_to_string(target).is_ok_and(|text| anchors(&text).any(|anchor| anchor == heading))
 }
 
-/// The anchors that GitHub gives to headings.
+/// Returns the anchors that GitHub gives to headings.
 fn anchors(text: &str) -> impl Iterator<Item = String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     headings.map(|heading| {

@@ -1,5 +1,5 @@
-//! Who may know whom inside a crate: no circle between its modules, and no import that a rule excludes. A room is a module of
-//! the crate's root with the folder of the same name.
+//! Checks the imports inside a crate: no cycle between its modules, and no import that a rule forbids. A room is a module of
+//! the crate's root together with the folder of the same name. Each script of the page is a room too.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,23 +15,40 @@ use syn::{
 
 use crate::run::root;
 
-/// What a room of the proxy may import from the crate; other rooms may import anything that makes no circle.
+/// The modules of the crate that a room of the proxy can import. A room that is not listed can import anything without a
+/// cycle.
 const ONLY: &[(&str, &[&str])] = &[
     ("admit", &[]),
     (
         "decide",
-        &["clock", "limits", "orders", "outcome", "payments"],
+        &[
+            "clock", "history", "limits", "money", "orders", "outcome", "payments",
+        ],
     ),
+    ("history", &["money"]),
     ("limits", &[]),
-    ("orders", &["limits"]),
+    ("live", &["history", "money"]),
+    ("money", &[]),
+    ("orders", &["limits", "money"]),
     ("outcome", &["tiktok"]),
-    ("payments", &["orders", "secret"]),
+    ("payments", &["money", "orders", "secret"]),
     ("retry", &["outcome", "tiktok"]),
-    ("store", &["decide", "orders"]),
+    ("store", &["decide", "history", "orders"]),
     ("tiktok", &["secret"]),
+    ("why", &["decide", "history", "limits", "orders"]),
 ];
-/// Imports that a room of the proxy may not have.
+/// Imports that are forbidden for a room of the proxy.
 const NEVER: &[(&str, &[&str])] = &[
+    (
+        "alarms",
+        &[
+            "console", "control", "deliver", "http", "router", "store", "tiktok",
+        ],
+    ),
+    (
+        "console",
+        &["control", "deliver", "retry", "router", "store", "tiktok"],
+    ),
     ("http", &["deliver", "retry", "store", "tiktok"]),
     ("deliver", &["app", "http", "identity", "router", "server"]),
     ("queue", &["app", "deliver", "http", "tiktok"]),
@@ -40,23 +57,31 @@ const NEVER: &[(&str, &[&str])] = &[
 pub(super) fn check() -> Result<()> {
     let proxy = Imports::read(&root().join("proxy/src"))?;
     let mut sdk = Imports::read(&root().join("sdk/src"))?;
-    // On a page, an effect is a call of an import at once, and not an entry of a list.
+    // On a page, an effect is an immediate call of an import and not an entry of a list.
     sdk.forget("effect", "bindings");
     let mut events = Imports::read(&root().join("events/src"))?;
-    // The digests of words for nobody are computed, and no digest of one is kept.
+    // `nobody` hashes its words with `hash`, and `hash` rejects their digests: an allowed cycle.
     events.forget("nobody", "hash");
-    let mut wrong = [proxy.circles(), sdk.circles(), events.circles()].concat();
+    let page = Imports::of_scripts(&root().join("sdk/page"))?;
+    let mut wrong = [
+        proxy.circles(),
+        sdk.circles(),
+        page.circles(),
+        events.circles(),
+    ]
+    .concat();
     for (room, allowed) in ONLY {
         wrong.extend(proxy.wrong(room, |other| !allowed.contains(&other)));
     }
     for (room, excluded) in NEVER {
         wrong.extend(proxy.wrong(room, |other| excluded.contains(&other)));
     }
+    wrong.extend(proxy.importers("console"));
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
 
-/// For each room the rooms it imports from, with the file that does. Tests do not count.
+/// The rooms that each room imports, each with the importing file. Tests do not count.
 #[derive(Default)]
 struct Imports(BTreeMap<String, BTreeMap<String, String>>);
 
@@ -85,7 +110,7 @@ impl Imports {
 
     fn add_file(&mut self, file: &str, module: &[String], code: &File) {
         let Some(room) = module.first() else { return };
-        // The root and the command line know all, and `tests.rs` is a test.
+        // The root and the command line can import all rooms, and `tests.rs` is a test.
         if ["lib", "main", "cli"].contains(&room.as_str())
             || module.iter().any(|name| name == "tests")
         {
@@ -101,12 +126,35 @@ impl Imports {
         }
     }
 
+    /// Reads the scripts in a folder; each script is a room.
+    fn of_scripts(folder: &Path) -> Result<Self> {
+        let mut imports = Self::default();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "js") {
+                let room = path.file_stem().context("a file has a name")?;
+                let file = path.strip_prefix(root())?.display().to_string();
+                let code = fs::read_to_string(&path)?;
+                imports.add_script(&room.to_string_lossy(), &file, &code);
+            }
+        }
+        Ok(imports)
+    }
+
+    fn add_script(&mut self, room: &str, file: &str, code: &str) {
+        let known = self.0.entry(room.to_owned()).or_default();
+        let imported = code.split("from './").skip(1);
+        for (other, _) in imported.filter_map(|rest| rest.split_once(".js'")) {
+            known.insert(other.to_owned(), file.to_owned());
+        }
+    }
+
     /// Allows an import.
     fn forget(&mut self, room: &str, other: &str) {
         self.0.get_mut(room).and_then(|known| known.remove(other));
     }
 
-    /// Every import that is part of a circle of rooms.
+    /// Returns every import that is part of a cycle of rooms.
     fn circles(&self) -> Vec<String> {
         let imports = self
             .0
@@ -115,12 +163,12 @@ impl Imports {
         imports
             .filter(|(room, other, _)| self.reached(other).contains(*room))
             .map(|(room, other, file)| {
-                format!("{room} and {other} must not know each other: {file} imports {other}, which leads back")
+                format!("{room} and {other} must not be in a cycle: {file} imports {other}, and {other} imports {room} directly or through others")
             })
             .collect()
     }
 
-    /// The rooms that `room` knows, itself or through others.
+    /// Returns the rooms that `room` imports, directly or through other rooms.
     fn reached(&self, room: &str) -> BTreeSet<String> {
         let mut reached = BTreeSet::new();
         let mut next = vec![room.to_owned()];
@@ -134,16 +182,25 @@ impl Imports {
         reached
     }
 
+    /// Returns every import of a room that only the root of the crate may import: nothing depends on it.
+    fn importers(&self, room: &str) -> Vec<String> {
+        let others = self.0.iter();
+        others
+            .filter_map(|(other, known)| Some((other, known.get(room)?)))
+            .map(|(other, file)| format!("{other} must not import {room}, but {file} does"))
+            .collect()
+    }
+
     fn wrong(&self, room: &str, is_excluded: impl Fn(&str) -> bool) -> Vec<String> {
         let known = self.0.get(room).into_iter().flatten();
         known
             .filter(|(other, _)| is_excluded(other))
-            .map(|(other, file)| format!("{room} must not know {other}: {file} imports it"))
+            .map(|(other, file)| format!("{room} must not import {other}, but {file} does"))
             .collect()
     }
 }
 
-/// The room that a path leads to, seen from `module`; `None` for a path into another crate.
+/// Returns the room of a path in `module`, or `None` for a path into another crate.
 fn resolve(module: &[String], path: &[String]) -> Option<String> {
     let up = path.iter().take_while(|name| *name == "super").count();
     let base = match path.first()?.as_str() {
@@ -155,7 +212,7 @@ fn resolve(module: &[String], path: &[String]) -> Option<String> {
     names.next().cloned()
 }
 
-/// Every path in a file's imports and code that begins with `crate` or `super`, without the parts that only tests have.
+/// Collects every path that begins with `crate` or `super` in a file's imports and code. Parts for tests only are skipped.
 #[derive(Default)]
 struct Paths(Vec<Vec<String>>);
 
@@ -251,10 +308,33 @@ mod tests {
     }
 
     #[test]
+    fn a_circle_between_scripts_is_found() {
+        let mut scripts = Imports::default();
+        scripts.add_script(
+            "core",
+            "core.js",
+            "import { imports } from './effects.js'\n",
+        );
+        scripts.add_script(
+            "effects",
+            "effects.js",
+            "import { PREFIX } from './host.js'\nimport {\n  core,\n} from './core.js'\n",
+        );
+        scripts.add_script("host", "host.js", "");
+        assert_eq!(
+            scripts.circles(),
+            [
+                "core and effects must not be in a cycle: core.js imports effects, and effects imports core directly or through others",
+                "effects and core must not be in a cycle: effects.js imports core, and core imports effects directly or through others",
+            ]
+        );
+    }
+
+    #[test]
     fn an_import_that_a_rule_excludes_is_found() {
         let imports = imports(&[("http::track", "pub use crate::tiktok::Client as Sender;")]);
         let wrong = imports.wrong("http", |other| other == "tiktok");
-        assert_eq!(wrong, ["http must not know tiktok: http::track imports it"]);
+        assert_eq!(wrong, ["http must not import tiktok, but http::track does"]);
         assert!(imports.wrong("http", |other| other == "queue").is_empty());
     }
 }

@@ -1,4 +1,5 @@
-//! `duet-events` knows nobody: its dependency tree is compared, crate by crate, with what it may be.
+//! Checks that `duet-events` has no unexpected dependencies: its dependency tree is compared with an allowed list, crate by
+//! crate.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,8 @@ use anyhow::{Result, ensure};
 
 use crate::run::{command, output, root};
 
-/// What a page is built with: hashing, ids and what those stand on, and Unicode's tables, which its module leaves out.
+/// The crates that a page is built with: hashing, ids and their dependencies. Unicode's tables are listed too, but not in
+/// the module.
 const PAGE: &[&str] = &[
     "block-buffer",
     "cfg-if",
@@ -23,7 +25,7 @@ const PAGE: &[&str] = &[
     "unicode-normalization",
     "uuid",
 ];
-/// What reading JSON adds.
+/// The additional crates for reading JSON.
 const JSON: &[&str] = &[
     "itoa",
     "memchr",
@@ -63,7 +65,7 @@ fn compare(features: &[&str], allowed: &[&str]) -> Result<()> {
         .collect();
     ensure!(
         strangers.is_empty(),
-        "duet-events depends on {strangers:?}; it knows no I/O, clock, randomness or JavaScript"
+        "duet-events must not depend on {strangers:?}; it uses no I/O, clock, randomness or JavaScript"
     );
     Ok(())
 }

@@ -1,24 +1,34 @@
-//! What proxy and sandbox agree on for one run: where each of them is, and secrets that are new every time and that
-//! nobody else learns.
+//! The settings that proxy and sandbox share for one run: their addresses, and secrets that are new in every run and known to
+//! no one else.
 
 use std::{fs, net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use duet_proxy::{config::Config, payments::sepay};
-use duet_sandbox::{Auth, BankOptions, Pixel};
+use duet_sandbox::{Auth, BankOptions, Pixel, Provider, Webhook};
 
-/// The agreement. The sandbox stands in for TikTok, for the bank and for Clerk, whatever is set for them.
+/// The providers that the sandbox's bank plays besides SePay.
+const OTHERS: [Provider; 4] = [
+    Provider::Polar,
+    Provider::Stripe,
+    Provider::Payos,
+    Provider::Vnpay,
+];
+
+/// The shared settings of one run. The sandbox replaces TikTok, the bank and Clerk, even if other addresses are set for them.
 pub(super) struct Agreed {
     pub(super) pixel: Pixel,
     pub(super) sandbox_url: String,
-    /// Where the proxy listens and its pages are.
+    /// The address on which the proxy listens and serves its pages.
     pub(super) proxy: SocketAddr,
-    /// Where the store is when nothing else is said.
+    /// The folder of the store, if `DUET_DATA_DIR` is not set.
     pub(super) folder: PathBuf,
-    /// The key of whoever plays the shop's own server.
+    /// The key of the page that plays the shop's own server.
     pub(super) server_key: String,
     webhook_secret: String,
     form_key: String,
+    /// The secret of every provider except SePay.
+    providers_secret: String,
 }
 
 impl Agreed {
@@ -36,10 +46,11 @@ impl Agreed {
             server_key: server_key(lookup)?,
             webhook_secret: random_secret()?,
             form_key: random_secret()?,
+            providers_secret: format!("whsec_{}", random_secret()?),
         })
     }
 
-    /// The settings, with the sandbox in its places wherever nothing else is said.
+    /// Returns the settings, with the sandbox in every place that is not set.
     pub(super) fn config<'a>(
         &self,
         lookup: impl Fn(&str) -> Option<String>,
@@ -52,12 +63,26 @@ impl Agreed {
             "TIKTOK_API_BASE" => Some(self.sandbox_url.clone()),
             "SEPAY_WEBHOOK_SECRET" => Some(self.webhook_secret.clone()),
             "SEPAY_SECRET_KEY" => Some(self.form_key.clone()),
+            "POLAR_WEBHOOK_SECRET"
+            | "STRIPE_WEBHOOK_SECRET"
+            | "PAYOS_CHECKSUM_KEY"
+            | "VNPAY_HASH_SECRET" => Some(self.providers_secret.clone()),
+            "VNPAY_TMN_CODE" => Some(BankOptions::default().terminal),
             "DUET_SERVER_KEY" => Some(self.server_key.clone()),
-            "NEXT_PUBLIC_TIKTOK_PIXEL_ID"
+            // The sandbox knows one pixel, and no real token.
+            "DUET_PIXELS_FILE"
+            | "NEXT_PUBLIC_TIKTOK_PIXEL_ID"
             | "TIKTOK_ACCESS_TOKEN_FILE"
             | "SEPAY_WEBHOOK_SECRET_FILE"
             | "SEPAY_SECRET_KEY_FILE"
-            | "DUET_SERVER_KEY_FILE" => None,
+            | "POLAR_WEBHOOK_SECRET_FILE"
+            | "STRIPE_WEBHOOK_SECRET_FILE"
+            | "PAYOS_CHECKSUM_KEY_FILE"
+            | "VNPAY_HASH_SECRET_FILE"
+            | "DUET_SERVER_KEY_FILE"
+            | "DUET_CONSOLE_TOKEN"
+            | "DUET_CONSOLE_TOKEN_FILE"
+            | "DUET_CONSOLE_HOST" => None,
             "DUET_LISTEN" => Some(self.proxy.to_string()),
             "DUET_DATA_DIR" => or(name, self.folder.to_str()?.to_owned()),
             "SEPAY_ACCOUNTS" => or(name, BankOptions::default().account),
@@ -71,10 +96,11 @@ impl Agreed {
         })
     }
 
-    /// What the bank knows of the webhook.
+    /// Returns the bank's settings for the webhook.
     pub(super) fn bank(&self, config: &Config) -> BankOptions {
         let usual = BankOptions::default();
-        let sepay = config.payments.as_ref().map(|payments| &payments.sepay);
+        let payments = config.payments.as_ref();
+        let sepay = payments.and_then(|payments| payments.sepay.as_ref());
         let account = sepay.and_then(|sepay| sepay.accounts.first());
         BankOptions {
             webhook_url: Some(format!("http://{}/api/payment/sepay/webhook", self.proxy)),
@@ -85,10 +111,24 @@ impl Agreed {
             },
             form_key: self.form_key.clone(),
             account: account.cloned().unwrap_or(usual.account),
+            others: OTHERS
+                .map(|provider| (provider, self.webhook(provider)))
+                .into(),
+            terminal: usual.terminal,
         }
     }
 
-    /// Where the pages are that sign in at the sandbox: the site, and what else may send events.
+    fn webhook(&self, provider: Provider) -> Webhook {
+        let url = format!(
+            "http://{}/api/payment/{}/webhook",
+            self.proxy,
+            provider.name()
+        );
+        let secret = self.providers_secret.clone();
+        Webhook { url, secret }
+    }
+
+    /// Returns the origins of pages that sign in at the sandbox: the site, and the other origins that can send events.
     fn parties(&self, lookup: impl Fn(&str) -> Option<String>) -> String {
         let Self { proxy, .. } = self;
         let others = lookup("DUET_ALLOWED_ORIGINS").unwrap_or_default();
@@ -96,7 +136,7 @@ impl Agreed {
     }
 }
 
-/// The one that is set, so that a shop's own server can be tried too; else a new one.
+/// Returns the server key that is set, so that the shop's own server can be tried too. Otherwise returns a new key.
 fn server_key(lookup: impl Fn(&str) -> Option<String>) -> Result<String> {
     if let Some(file) = lookup("DUET_SERVER_KEY_FILE") {
         return fs::read_to_string(&file)
@@ -127,10 +167,21 @@ mod tests {
         let agreed = agreed(|_| None);
         let config = agreed.config(|_| None, []).unwrap();
         assert_eq!(config.money, MoneyEvents::Verified);
-        let sepay = &config.payments.as_ref().unwrap().sepay;
+        let payments = config.payments.as_ref().unwrap();
+        let sepay = payments.sepay.as_ref().unwrap();
         let bank = agreed.bank(&config);
         assert!(sepay.webhook_secret.matches(&bank.secret));
         assert_eq!(sepay.accounts, [bank.account]);
+        for (provider, webhook) in &bank.others {
+            assert!(payments.provider(provider.name()).is_some());
+            assert!(
+                webhook
+                    .url
+                    .ends_with(&format!("/api/payment/{}/webhook", provider.name()))
+            );
+        }
+        let polar = payments.polar.as_ref().unwrap();
+        assert!(polar.secrets.matches(&bank.others[&Provider::Polar].secret));
         assert_eq!(
             bank.webhook_url.unwrap(),
             "http://127.0.0.1:8787/api/payment/sepay/webhook"
@@ -145,7 +196,7 @@ mod tests {
         assert_ne!(one.webhook_secret, one.form_key);
         assert_ne!(one.server_key, other.server_key);
         let config = one.config(set, []).unwrap();
-        let sepay = config.payments.unwrap().sepay;
+        let sepay = config.payments.unwrap().sepay.unwrap();
         assert!(sepay.webhook_secret.matches(&one.webhook_secret));
     }
 

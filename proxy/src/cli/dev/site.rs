@@ -1,5 +1,5 @@
-//! The site beside the proxy, and what its pages find there: where the sandbox is, and a desk that does what the
-//! shop's own server would do.
+//! Serves the site on the proxy's origin. The site's pages can read the sandbox's address, and can ask for the work of the
+//! shop's own server.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -15,7 +15,7 @@ use serde::Serialize;
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
-/// What a page has to know to try the sandbox; served as `/duet-dev.json`.
+/// The data that a page needs to use the sandbox. It is served as `/duet-dev.json`.
 #[derive(Clone, Serialize)]
 pub(super) struct Page {
     pub(super) pixel_id: String,
@@ -25,7 +25,7 @@ pub(super) struct Page {
     pub(super) track_path: String,
 }
 
-/// The proxy's own routes, and the site's.
+/// Returns the routes of the proxy and of the site.
 pub(super) fn beside(
     router: Router,
     page: Page,
@@ -45,7 +45,7 @@ pub(super) fn beside(
     }
 }
 
-/// Registers an order with the server key, which a page must not have.
+/// Registers an order with the server key. A page must not have this key.
 async fn register(
     proxy: Router,
     peer: ConnectInfo<SocketAddr>,

@@ -40,7 +40,7 @@ fn a_settlement_is_returned_until_it_is_confirmed_and_nothing_starts_before() {
         let next = world.next();
         let outcome = Outcome::Delivered(verdict(0));
         assert!(
-            matches!(next, Do::Settle { events, outcome: end } if events.len() == 50 && *end == outcome)
+            matches!(next, Do::Settle { events, outcome: end, .. } if events.len() == 50 && *end == outcome)
         );
     }
     world.confirm();
@@ -133,7 +133,7 @@ fn a_batch_that_fails_while_others_get_through_is_divided_in_the_end() {
         let trouble = Reply::Unreachable(Trouble::TimedOut);
         let way = world.answer(suspect, trouble);
         assert!(matches!(way, Some(Way::Slow { events: 2, attempts, .. }) if attempts == troubles));
-        // Another request gets through.
+        // Another request succeeds.
         world.arrive(Class::First, 1);
         world.pass(Duration::from_secs(30));
         let [other] = world.start();
@@ -225,7 +225,7 @@ fn requests_grow_only_while_more_of_their_class_waits() {
         size
     };
     assert_eq!([sizes(&mut world), sizes(&mut world)], [50, 100]);
-    // Nothing waits behind the last one.
+    // No event is pending after the last one.
     assert_eq!(world.next(), Do::Wait(Wait::Arrival(None)));
     world.arrive(Class::Second, 300);
     assert_eq!([sizes(&mut world), sizes(&mut world)], [100, 200]);
@@ -274,11 +274,49 @@ fn of_replies_that_failed_together_the_first_one_pauses() {
     assert_eq!(pause(world.answer(second, trouble())), None);
 }
 
-/// Events that arrived at a time each, and when TikTok took them.
+/// Events that arrived at different times, and when TikTok accepted each of them.
 #[derive(Default)]
 struct Shop {
     waiting: VecDeque<u64>,
     arrived: BTreeMap<u64, Instant>,
+    withdrawn: Vec<u64>,
+}
+
+#[test]
+fn a_withdrawn_event_ends_before_its_first_attempt_and_not_after_it() {
+    let mut courier = Courier::new(
+        Limits {
+            events: 10,
+            bytes: usize::MAX,
+        },
+        PARALLEL,
+    );
+    let mut shop = Shop::default();
+    shop.waiting.extend([1, 2, 3]);
+    shop.withdrawn = vec![2];
+    let now = Instant::now();
+    let ended = Do::Settle {
+        events: &[2],
+        outcome: &Outcome::Withdrawn,
+        sent: Sent::default(),
+    };
+    let next = |courier: &mut Courier<u64>, shop: &mut Shop, now| {
+        format!("{:?}", courier.next(now, 0, shop, || Ok(())).unwrap())
+    };
+    assert_eq!(next(&mut courier, &mut shop, now), format!("{ended:?}"));
+    courier.settled();
+    let Ok(Do::Send { request, events }) = courier.next(now, 0, &mut shop, || Ok(())) else {
+        panic!("the others are sent");
+    };
+    assert_eq!(events, [1, 3]);
+    // It is unknown whether TikTok has the event, so it is sent again.
+    shop.withdrawn.push(3);
+    courier.answered(request, Reply::Unreachable(Trouble::TimedOut), now, || 0.0);
+    let later = now + Duration::from_mins(10);
+    let Ok(Do::Send { events, .. }) = courier.next(later, 0, &mut shop, || Ok(())) else {
+        panic!("they are sent again");
+    };
+    assert_eq!(events, [1, 3]);
 }
 
 impl Claims for Shop {
@@ -286,17 +324,19 @@ impl Claims for Shop {
     type Error = ();
 
     fn claim(&mut self, class: Class, limits: Limits) -> Result<Vec<u64>, ()> {
+        if class == Class::First {
+            return Ok(Vec::new());
+        }
         let most = limits.events.min(self.waiting.len());
-        let events = self.waiting.drain(..most);
-        Ok(if class == Class::Second {
-            events.collect()
-        } else {
-            Vec::new()
-        })
+        Ok(self.waiting.drain(..most).collect())
     }
 
     fn any(&mut self, class: Class, _: usize) -> Result<bool, ()> {
         Ok(class == Class::Second && !self.waiting.is_empty())
+    }
+
+    fn is_withdrawn(&self, event: &u64) -> bool {
+        self.withdrawn.contains(event)
     }
 
     fn accepted_at_ms(_: &u64) -> i64 {
@@ -304,7 +344,7 @@ impl Claims for Shop {
     }
 }
 
-/// TikTok answers 50000 to every request with one of five events, and takes all others.
+/// Runs a TikTok that answers 50000 to every request with one of five events, and accepts all others.
 #[test]
 fn a_few_events_that_tiktok_chokes_on_keep_the_others_for_seconds_only() {
     for latency_ms in [10, 100, 500] {
@@ -318,7 +358,7 @@ fn a_few_events_that_tiktok_chokes_on_keep_the_others_for_seconds_only() {
     }
 }
 
-/// How long the slowest of the others took, with replies after this time and these random numbers.
+/// Returns how long the slowest of the other events took, with replies after this time and these random numbers.
 fn slowest_beside_bad_events(latency_ms: u64, chance: f64) -> Duration {
     const BAD: u64 = 5;
     let start = Instant::now();

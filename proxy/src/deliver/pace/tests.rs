@@ -62,7 +62,8 @@ fn a_throttle_among_requests_that_failed_together_is_heeded_whichever_comes_firs
     pace.pause(Slow::Trouble, trouble, start, 1.0).unwrap();
     let wait = pace.pause(Slow::Throttled, throttle, start, 0.0).unwrap();
     assert_eq!(wait, Duration::from_mins(1));
-    // The third was sent with the others: it widens no gap again, but TikTok has asked for a minute from now on.
+    // The third request was sent together with the others, so it does not widen the gap again. But the minute that TikTok asked
+    // for starts again now.
     let later = start + Duration::from_secs(14);
     assert_eq!(pace.pause(Slow::Throttled, late, later, 0.0), None);
     assert_eq!(pace.turn(0, later), Turn::Wait(Duration::from_mins(1)));
@@ -76,7 +77,7 @@ fn after_trouble_one_request_tries_and_each_answer_allows_one_more() {
     let tickets = [0; 3].map(|_| pace.started(start));
     assert_eq!(pace.turn(3, start), Turn::Full);
     let wait = pace.pause(Slow::Trouble, tickets[0], start, 1.0).unwrap();
-    // The others that failed with it say nothing new.
+    // Other requests that failed at the same time give no new information.
     assert_eq!(pace.pause(Slow::Trouble, tickets[1], start, 1.0), None);
     assert!(!pace.answered(tickets[2]));
     assert_eq!(pace.turn(0, start), Turn::Wait(wait));
@@ -118,16 +119,16 @@ fn throttling_leaves_a_gap_between_requests_that_closes_by_itself() {
     assert_eq!(gaps, [500, 250, 125, 0, 0]);
 }
 
-/// What happens next to a lane that always has something to send.
+/// The next step of a lane that always has events to send.
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    /// As many requests start as may.
+    /// As many requests start as are allowed.
     Start,
-    /// The request under way at this place ends.
+    /// The open request at this position ends.
     End(usize, Option<Slow>),
-    /// So many milliseconds pass.
+    /// This many milliseconds pass.
     Pass(u64),
-    /// The time passes until the next request may start.
+    /// Time passes until the next request is allowed to start.
     Wait,
 }
 

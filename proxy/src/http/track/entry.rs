@@ -1,42 +1,52 @@
-//! What an admitted event is in the queue: its keys, its class, and what it means for its order.
+//! Turns an accepted event into an entry of the queue, with its keys, its class and its meaning for its order.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
-use duet_events::{
-    Event, EventName,
-    claim::{PixelLeg, Refusal},
-};
+use duet_events::{Event, EventName, claim::Refusal};
 
 use crate::{
     admit::{Admitted, Caller, MoneyEvents},
     app::Shared,
-    decide::{Class, DedupKey, Note, Part, Remember},
+    decide::{Class, DedupKey, Destination, Note, Part, Remember},
+    history::{Sender, Trace},
     http::wait::Wait,
     orders::By,
+    pixels::Configured,
     queue::{Entry, Waiter},
 };
 
 pub(super) fn entry<'a>(
     admitted: &'a Admitted,
+    pixels: &Configured,
     caller: Caller,
     address: IpAddr,
     app: &Shared,
 ) -> Entry<'a, Event> {
     let event = &admitted.event;
-    let destination = app.destination(admitted.test_event_code.as_deref());
+    let destination = destination(admitted, pixels);
     Entry {
         key: DedupKey::of(&destination, &event.name, &event.id),
         remember: remembered(event),
         destination,
         class: class(&event.name, caller, app, address),
-        pixel: admitted.pixel.map_or("unknown", PixelLeg::as_str),
+        trace: trace(admitted, caller),
         note: note(admitted, caller, app.money),
         event,
     }
 }
 
-/// Money goes first: all of it that the shop's servers state, and so much of each address that no stranger can fill the
-/// first class. An event that waits for its payment goes first once that is there.
+/// Returns how an event arrived.
+pub fn trace(admitted: &Admitted, caller: Caller) -> Trace {
+    let sender = match caller {
+        Caller::Page => Sender::Page,
+        Caller::Server => Sender::Server,
+    };
+    Trace::new(sender, admitted.pixel, &admitted.warnings)
+}
+
+/// Chooses the class of an event. Money events of the shop's servers are first class. Money events of pages are first class up
+/// to a limit for each address, so strangers cannot fill the first class. A held event becomes first class when its payment has
+/// arrived.
 fn class(name: &EventName, caller: Caller, app: &Shared, address: IpAddr) -> Class {
     let is_first = name.is_money()
         && match caller {
@@ -50,10 +60,11 @@ fn class(name: &EventName, caller: Caller, app: &Shared, address: IpAddr) -> Cla
     }
 }
 
-/// For every event that was taken, somebody who waits for its end; nobody where the caller does not.
+/// Returns a waiter for each accepted event. Returns none if the caller does not wait for TikTok's answer.
 pub(super) fn waiters(
     wait: Wait,
     judged: &[Result<Admitted, Refusal>],
+    pixels: &Configured,
     app: &Shared,
 ) -> Vec<Waiter> {
     match wait {
@@ -61,17 +72,21 @@ pub(super) fn waiters(
         Wait::For(_) => judged
             .iter()
             .flatten()
-            .map(|admitted| app.intake.waiter(key(admitted, app)))
+            .map(|admitted| app.intake.waiter(key(admitted, pixels)))
             .collect(),
     }
 }
 
-fn key(admitted: &Admitted, app: &Shared) -> DedupKey {
-    let destination = app.destination(admitted.test_event_code.as_deref());
+fn key(admitted: &Admitted, pixels: &Configured) -> DedupKey {
+    let destination = destination(admitted, pixels);
     DedupKey::of(&destination, &admitted.event.name, &admitted.event.id)
 }
 
-/// What an event means for the order it names.
+fn destination(admitted: &Admitted, pixels: &Configured) -> Arc<Destination> {
+    pixels.destination(&admitted.pixel_id, admitted.test_event_code.as_deref())
+}
+
+/// Returns what an event means for the order that it names.
 pub fn note(admitted: &Admitted, caller: Caller, money: MoneyEvents) -> Option<Note> {
     let event = &admitted.event;
     let order_id = event.properties.order_id.clone();
@@ -89,7 +104,7 @@ pub fn note(admitted: &Admitted, caller: Caller, money: MoneyEvents) -> Option<N
     Some(Note { order_id, by, part })
 }
 
-/// How long a repeat of the event is recognised.
+/// Returns how long the proxy recognises a repeat of the event.
 pub fn remembered(event: &Event) -> Remember {
     if event.properties.order_id.is_some() {
         Remember::Days90

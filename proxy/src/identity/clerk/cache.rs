@@ -1,41 +1,42 @@
-//! What is known of an issuer's keys, and when it may be asked again. Pure: the time comes in as an argument, by a clock
-//! that nobody sets. A clock set back by hours would have a withdrawn key stay for as long.
+//! Caches an issuer's keys, and decides when the proxy can ask the issuer again. The cache is pure: the time is an argument.
+//! The time comes from a clock that nobody can set. With a clock that was set back by hours, a withdrawn key would stay valid
+//! for hours.
 
 use std::{collections::HashMap, sync::Arc};
 
 use super::PublicKey;
 
-/// How long a set counts as fresh.
+/// How long a key set counts as fresh.
 const FRESH_MS: i64 = 5 * 60 * 1000;
-/// How long the last good set serves while the issuer cannot be reached.
+/// How long the last valid key set is used while the issuer cannot be reached.
 const STALE_MS: i64 = 24 * 60 * 60 * 1000;
-/// The least time between two questions, whatever comes in. For as long an unknown key id stays unknown, so that
-/// made-up tokens cannot turn this proxy against the issuer.
+/// The least time between two requests to the issuer. For the same period, an unknown key id is remembered as unknown. Invented tokens can
+/// therefore not make the proxy send many requests to the issuer.
 const PAUSE_MS: i64 = 10_000;
 
-/// The keys of one issuer by their ids, of which a new set replaces all.
+/// The keys of one issuer, by their ids. A new key set replaces all of them.
 pub(super) type KeySet = HashMap<String, Arc<PublicKey>>;
 
-/// The last good set and the last question.
+/// The last valid key set, and the last request to the issuer.
 #[derive(Default)]
 pub(super) struct Cache {
     set: Option<(KeySet, i64)>,
     asked_ms: Option<i64>,
-    /// The last question is not answered yet.
+    /// Whether the last request is still open.
     open: bool,
     failures: u32,
 }
 
-/// What is known of a key.
+/// The result of looking for a key.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// This is it.
+    /// The key was found.
     Key(Arc<PublicKey>),
-    /// Nothing; the issuer may be asked now, or its answer is on the way.
+    /// The key is not known. The issuer can be asked now, or its answer is expected.
     Ask,
-    /// The issuer does not know it.
+    /// The issuer has no key with this id.
     Unknown,
-    /// There are no keys to look in.
+    /// No keys are loaded.
     Unavailable,
 }
 
@@ -50,18 +51,18 @@ impl Cache {
         }
     }
 
-    /// Whether any key can be used.
+    /// Returns whether there is a key that can be used.
     pub(super) fn is_loaded(&self, now_ms: i64) -> bool {
         self.usable(now_ms).is_some()
     }
 
-    /// Whether the pause after the last question is over.
+    /// Returns whether the pause after the last request is over.
     pub(super) fn may_ask(&self, now_ms: i64) -> bool {
         self.asked_ms
             .is_none_or(|asked_ms| now_ms - asked_ms >= PAUSE_MS)
     }
 
-    /// When to ask again without being asked: after failures later each time.
+    /// Returns when to ask the issuer again without a need. The time grows with each failure.
     pub(super) fn due_ms(&self) -> i64 {
         match self.asked_ms {
             None => 0,
@@ -77,7 +78,7 @@ impl Cache {
         self.open = true;
     }
 
-    /// The issuer's answer, to the question of `now_ms`.
+    /// Stores the issuer's answer to the request of `now_ms`.
     pub(super) fn answered(&mut self, set: Option<KeySet>, now_ms: i64) {
         self.open = false;
         if let Some(set) = set {
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     fn set(ids: &[&str]) -> KeySet {
-        // A modulus of 2048 bits; nothing is verified with it here.
+        // A key with a modulus of 2048 bits. This test verifies nothing with it.
         let pem = include_str!("../../../../tests/sandbox/src/clerk/test-key-1.pub.pem");
         let key = Arc::new(PublicKey::from_pem(pem).unwrap());
         ids.iter()
@@ -121,13 +122,13 @@ mod tests {
         assert!(matches!(cache.find("b", 9_999), Found::Unknown));
         assert!(matches!(cache.find("b", 10_000), Found::Ask));
         cache.asked(10_000);
-        // The answer is on the way, and is waited for.
+        // The answer is expected, so the caller waits for it.
         assert!(matches!(cache.find("b", 10_001), Found::Ask));
         assert!(!cache.may_ask(10_001));
         cache.answered(Some(set(&["a"])), 10_000);
         assert!(matches!(cache.find("b", 10_001), Found::Unknown));
         assert!(matches!(cache.find("c", 19_999), Found::Unknown));
-        // Whoever came before the question was put does not put it again.
+        // A caller that came before the request was sent does not send another request.
         assert!(matches!(cache.find("b", 9_990), Found::Unknown));
         assert!(matches!(cache.find("a", 10_001), Found::Key(_)));
     }

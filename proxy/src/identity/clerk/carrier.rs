@@ -1,4 +1,4 @@
-//! Where a request has its session token.
+//! Finds the session token of a request.
 
 use axum::http::{HeaderMap, header};
 
@@ -8,23 +8,23 @@ use crate::{
     identity,
 };
 
-/// The most session cookies of the issuer that are looked at.
+/// The most session cookies of the issuer that are checked.
 const MOST_COOKIES: usize = 8;
 
-/// What a request shows.
+/// The session token that a request carries.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Presented<'a> {
-    /// No token at all.
+    /// The request carries no token.
     Nothing,
-    /// Something that cannot be ours and current, whatever key it is signed with.
+    /// The request carries a token that cannot be valid with any key.
     Refused(Refused, Carrier),
-    /// The token that counts; nothing of it is verified.
+    /// The token to be verified. Nothing in it has been verified yet.
     Token(&'a str, Carrier),
 }
 
-/// The header goes before the cookies, and there is no way back from it. Of the cookies that are `issuer`'s and
-/// not signed out, the newest counts: Clerk's script writes a plain one and one with its instance's suffix.
-/// Without a known `suffix` each is looked at.
+/// Returns the request's session token. The header is preferred to the cookies, even if its token is invalid. Of the cookies of
+/// `issuer` that are not signed out, the newest is used. Clerk's script sets one cookie without a suffix, and one with the
+/// suffix of its instance. If `suffix` is not known, every such cookie is checked.
 pub(super) fn presented<'a>(
     headers: &'a HeaderMap,
     issuer: &str,
@@ -52,7 +52,7 @@ pub(super) fn presented<'a>(
             stale.get_or_insert(Refused::Malformed);
             continue;
         };
-        // Other instances' cookies may come first, and there may be many.
+        // Cookies of other instances can come first, and there can be many.
         if stated.iss != issuer {
             stale.get_or_insert(Refused::Issuer);
             continue;
@@ -74,16 +74,17 @@ pub(super) fn presented<'a>(
     }
 }
 
-/// Whether `Authorization` is a token without its scheme.
+/// Returns whether `Authorization` is a token without its scheme.
 fn is_bare_token(headers: &HeaderMap) -> bool {
     text(headers, header::AUTHORIZATION).is_some_and(|token| token.starts_with("eyJ"))
 }
 
-/// Whether the cookies beside a session's say that the browser signed out, or in anew, after its token was made.
+/// Returns whether the browser signed out, or signed in again, after the token of a session cookie was issued. The cookies
+/// `__client_uat` show this.
 ///
-/// The cookie with our instance's suffix is ours alone, so it decides where it names a time. The plain one is shared with
-/// every instance on a parent domain, staging beside production, and comes once for each: the browser is signed out
-/// only if all of them say so.
+/// The `__client_uat` cookie with the suffix of this instance belongs to this instance only. If it has a time, it decides. The
+/// cookie without a suffix is shared by every instance on a parent domain, such as staging beside production, and is sent once
+/// for each. The browser counts as signed out only if all of these cookies show a sign-out.
 fn is_signed_out(headers: &HeaderMap, end: &str, suffix: Option<&str>, issued_at: i64) -> bool {
     let own = match suffix {
         Some(suffix) if end.is_empty() => updates(headers, &format!("_{suffix}")),
@@ -100,7 +101,7 @@ fn is_signed_out(headers: &HeaderMap, end: &str, suffix: Option<&str>, issued_at
     !said.is_empty() && said.iter().all(is_out)
 }
 
-/// The times of the cookies `__client_uat` with this end, 0 for signed out.
+/// Returns the times in the cookies `__client_uat` with this suffix. A time of 0 means signed out.
 fn updates(headers: &HeaderMap, end: &str) -> Vec<i64> {
     cookies(headers)
         .filter(|(name, _)| name.strip_prefix("__client_uat") == Some(end))
@@ -185,7 +186,7 @@ mod tests {
         ] {
             assert_eq!(seen(&[session, ("__client_uat", updated)], None), expected);
         }
-        // The plain cookie counts on where only the suffixed one is signed out.
+        // If only the suffixed cookie is signed out, the cookie without a suffix is still used.
         let suffixed = [("__session_S", new.as_str()), ("__client_uat_S", "0")];
         let both = [&suffixed[..], &[session, ("__client_uat", "90")]].concat();
         assert_eq!(seen(&both, Some("S")), Ok(old));
@@ -197,7 +198,7 @@ mod tests {
         let out = || Err(Some(Refused::SignedOut));
         let (plain, suffixed) = (("__session", old.as_str()), ("__session_S", new.as_str()));
         for (cookies, expected) in [
-            // Staging is signed out; which of the two is ours cannot be seen.
+            // One of the two instances is signed out. It cannot be seen which one is the shop's.
             (
                 &[plain, ("__client_uat", "0"), ("__client_uat", "90")][..],
                 Ok(&old),
@@ -214,7 +215,7 @@ mod tests {
                 &[plain, ("__client_uat", "0"), ("__client_uat", "101")],
                 out(),
             ),
-            // The suffixed one is ours.
+            // The cookie with the suffix belongs to the shop's instance.
             (
                 &[plain, ("__client_uat", "0"), ("__client_uat_S", "90")],
                 Ok(&old),

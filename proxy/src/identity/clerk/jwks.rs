@@ -1,4 +1,4 @@
-//! Where keys come from: the issuer's key set over HTTP, or one key that the operator gave.
+//! Loads the public keys: the issuer's key set over HTTP, or one key from the settings.
 
 use std::{
     error::Error as _,
@@ -24,42 +24,42 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const LONGEST_ANSWER: usize = 256 * 1024;
 const MOST_KEYS: usize = 20;
 
-/// Why there is no key for a token.
+/// Why no key was found for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoKey {
-    /// The issuer has none with this id.
+    /// The issuer has no key with this id.
     Unknown,
-    /// The issuer's keys were never loaded, or more than a day ago.
+    /// The issuer's keys were never loaded, or were last loaded more than a day ago.
     Unavailable,
 }
 
 /// Why an issuer's keys could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum NotLoaded {
-    /// No answer in time.
+    /// No answer arrived in time.
     #[error("no answer within {} s", ANSWER_WITHIN.as_secs())]
     TimedOut,
-    /// No connection, or it broke.
+    /// There was no connection, or it closed early.
     #[error("no connection: {0}")]
     Connection(String),
-    /// Another status than 200; redirects are not followed.
+    /// The status is not 200. Redirects are not followed.
     #[error("the answer's status is {0}")]
     Status(u16),
-    /// More than any key set needs.
+    /// The answer is larger than any key set.
     #[error("the answer is longer than 256 KB")]
     TooLarge,
-    /// It is not a key set.
+    /// The answer is not a key set.
     #[error("the answer is not a JSON Web Key Set")]
     Malformed,
-    /// More keys than an issuer has.
+    /// The answer has more keys than an issuer needs.
     #[error("the answer has more than 20 keys")]
     TooMany,
-    /// Nothing in it can sign a session.
+    /// The answer has no key that can sign a session.
     #[error("the answer has no RSA key of at least 2048 bits for RS256")]
     NoKey,
 }
 
-/// The issuer's key set: one question at a time, and never two within ten seconds.
+/// The issuer's key set. There is only one request at a time, and at least ten seconds between two.
 pub(super) struct Jwks {
     url: Url,
     http: Client,
@@ -84,7 +84,7 @@ impl Jwks {
         })
     }
 
-    /// The key with this id. Where it is not known, the issuer is asked, if that may be.
+    /// Returns the key with this id. If it is not known, asks the issuer, unless it is too early to ask again.
     pub(super) async fn key(
         self: &Arc<Self>,
         key_id: &str,
@@ -93,8 +93,8 @@ impl Jwks {
         let mut found = self.cache().find(key_id, now_ms);
         if let Found::Ask = found {
             let jwks = Arc::clone(self);
-            // On its own, so that a client that goes away takes no answer from those who wait beside it. What
-            // goes wrong is logged there.
+            // The request runs in its own task. If one client closes its connection, the other clients that wait still get the
+            // answer. Errors are logged in the task.
             let _ = tokio::spawn(async move { jwks.refresh(now_ms).await }).await;
             found = self.cache().find(key_id, now_ms);
         }
@@ -109,12 +109,12 @@ impl Jwks {
         self.cache().is_loaded(now_ms)
     }
 
-    /// Keeps the set fresh for ever, so that requests find it loaded and a key that was withdrawn goes.
+    /// Keeps the key set fresh for ever. Requests then find it loaded, and a withdrawn key is removed.
     pub(super) async fn keep(&self) {
         loop {
             let now_ms = clock::boot_ms();
             if self.cache().due_ms() <= now_ms {
-                // What went wrong is logged there.
+                // Errors are logged in `refresh`.
                 let _ = self.refresh(now_ms).await;
             }
             let wait_ms = self.cache().due_ms() - clock::boot_ms();
@@ -122,7 +122,7 @@ impl Jwks {
         }
     }
 
-    /// Asks the issuer, unless somebody just did; how many keys it has where it was asked.
+    /// Asks the issuer, unless it was asked a moment ago. Returns the number of keys if it was asked.
     pub(super) async fn refresh(&self, now_ms: i64) -> Result<Option<usize>, NotLoaded> {
         let _one_at_a_time = self.asking.lock().await;
         if self.cache().may_ask(now_ms) {
@@ -141,7 +141,7 @@ impl Jwks {
                 "loaded"
             }
             Err(error) => {
-                tracing::warn!(%error, "Clerk's keys could not be loaded; CLERK_JWKS_URL says from where");
+                tracing::warn!(%error, "Clerk's keys could not be loaded; check CLERK_JWKS_URL");
                 "failed"
             }
         };
@@ -181,7 +181,7 @@ impl Jwks {
     }
 }
 
-/// The keys of a set that can sign sessions. Entries of other kinds are no fault.
+/// Returns the keys of a set that can sign sessions. Entries of other kinds are skipped.
 fn read(body: &[u8]) -> Result<KeySet, NotLoaded> {
     #[derive(Deserialize)]
     struct Set {
@@ -203,7 +203,7 @@ fn read(body: &[u8]) -> Result<KeySet, NotLoaded> {
     Ok(keys)
 }
 
-/// Names the trouble without repeating the address.
+/// Describes the error without the address.
 fn trouble(error: &reqwest::Error) -> NotLoaded {
     if error.is_timeout() {
         return NotLoaded::TimedOut;

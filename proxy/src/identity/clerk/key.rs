@@ -1,12 +1,6 @@
-//! Clerk's public keys, and the signatures they check: RS256 and nothing else.
+//! Clerk's public keys. They verify RS256 signatures only.
 
 use base64::{Engine, engine::general_purpose};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, DecodingKeyKind, EncodingKey,
-    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
-    errors::{ErrorKind, Result as JwtResult},
-    signature::{self, Verifier},
-};
 use pkcs1::RsaPublicKeyRef;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde::Deserialize;
@@ -17,13 +11,13 @@ const LONGEST_BITS: usize = 8192;
 
 /// An RSA key of 2048 to 8192 bits.
 #[derive(Clone, Debug)]
-pub struct PublicKey(DecodingKey);
+pub struct PublicKey(RsaPublicKeyComponents<Vec<u8>>);
 
 impl PublicKey {
-    /// Reads a key in PEM, or the base64 of one without the lines around it; `\n` written out is a line end too.
+    /// Reads a key in PEM, or only the base64 between its first and last line. A written `\n` also counts as a line end.
     ///
     /// # Errors
-    /// What such a key looks like.
+    /// A message that describes the expected form.
     pub fn from_pem(text: &str) -> Result<Self, &'static str> {
         const RULE: &str =
             "must be the JWKS public key from Clerk's dashboard: PEM, or its base64 alone";
@@ -41,7 +35,7 @@ impl PublicKey {
             .ok_or("must be a key of 2048 to 8192 bits")
     }
 
-    /// A key of a set, if it is one that signs sessions, with its id.
+    /// Returns a key of a key set with its id, if the key can sign sessions.
     pub(super) fn from_jwk(jwk: &Jwk) -> Option<Self> {
         let signs = jwk.usage.as_deref().is_none_or(|usage| usage == "sig");
         let algorithm = jwk.alg.as_deref().is_none_or(|alg| alg == "RS256");
@@ -60,16 +54,19 @@ impl PublicKey {
         let spare = n.first()?.leading_zeros() as usize;
         let fits = (SHORTEST_BITS..=LONGEST_BITS).contains(&(n.len() * 8 - spare));
         let e = without_leading_zeros(e);
-        let key = DecodingKey::from_rsa_raw_components(n, e);
-        (fits && !e.is_empty()).then_some(Self(key))
+        let (n, e) = (n.to_vec(), e.to_vec());
+        (fits && !e.is_empty()).then_some(Self(RsaPublicKeyComponents { n, e }))
     }
 
-    pub(super) fn decoding(&self) -> &DecodingKey {
-        &self.0
+    /// Returns whether the owner of this key signed the message with RS256.
+    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        let Self(key) = self;
+        key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+            .is_ok()
     }
 }
 
-/// One entry of a key set; what it says beyond this does not matter.
+/// One entry of a key set. Other fields are ignored.
 #[derive(Deserialize)]
 pub(super) struct Jwk {
     kty: String,
@@ -79,49 +76,6 @@ pub(super) struct Jwk {
     pub(super) kid: Option<String>,
     n: Option<String>,
     e: Option<String>,
-}
-
-/// Has the JWT library check signatures with ring. It keeps the first provider of a process.
-pub(super) fn install_ring() {
-    static RING: CryptoProvider = CryptoProvider {
-        signer_factory: no_signer,
-        verifier_factory: verifier,
-        key_utils: KeyUtils::new_unimplemented(),
-    };
-    // That there is one already is no failure.
-    let _ = RING.install_default();
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the library's signature")]
-fn no_signer(_: &Algorithm, _: &EncodingKey) -> JwtResult<Box<dyn JwtSigner>> {
-    Err(ErrorKind::UnsupportedAlgorithm.into())
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the library's signature")]
-fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> JwtResult<Box<dyn JwtVerifier>> {
-    match (algorithm, key.kind()) {
-        (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => {
-            let (n, e) = (n.clone(), e.clone());
-            Ok(Box::new(Rs256(RsaPublicKeyComponents { n, e })))
-        }
-        _ => Err(ErrorKind::UnsupportedAlgorithm.into()),
-    }
-}
-
-struct Rs256(RsaPublicKeyComponents<Vec<u8>>);
-
-impl Verifier<Vec<u8>> for Rs256 {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        self.0
-            .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-            .map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtVerifier for Rs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::RS256
-    }
 }
 
 fn without_leading_zeros(number: &[u8]) -> &[u8] {

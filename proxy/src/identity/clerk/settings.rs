@@ -1,4 +1,4 @@
-//! What the settings say of a Clerk instance.
+//! The settings of a Clerk instance.
 
 use reqwest::Url;
 
@@ -7,29 +7,29 @@ use super::{PublicKey, Rules};
 /// A Clerk instance.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What its tokens have to agree with.
+    /// The rules that the instance's tokens must meet.
     pub rules: Rules,
-    /// Where its keys come from.
+    /// The source of its public keys.
     pub keys: KeySource,
-    /// What `__session_` ends with in its cookies. Known from the publishable key.
+    /// The suffix of its `__session_` cookies. It is known if the publishable key is set.
     pub cookie_suffix: Option<String>,
 }
 
-/// Where public keys come from.
+/// The source of public keys.
 #[derive(Clone, Debug)]
 pub enum KeySource {
-    /// `CLERK_JWT_KEY`: one key, and nothing is fetched.
+    /// `CLERK_JWT_KEY`: one key. Nothing is loaded over HTTP.
     Fixed(PublicKey),
     /// `CLERK_JWKS_URL`, or the issuer's own address.
     Url(Url),
 }
 
-/// `CLERK_ALLOW_MISSING_AZP`: what becomes of a token in the header that names no page. In a cookie it is refused
-/// in any case.
+/// `CLERK_ALLOW_MISSING_AZP`: whether a token in the header without `azp` is accepted. Such a token in a cookie is always
+/// refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingAzp {
-    /// It is refused.
+    /// The token is refused.
     Refused,
-    /// It is taken: tokens of native apps have none.
+    /// The token is accepted, because tokens of native apps have no `azp`.
     Allowed,
 }

@@ -1,69 +1,69 @@
-//! Whether a session token holds, and for whom. Pure: the key, the rules and the time come in as arguments.
+//! Decides whether a session token is valid, and for which user. The decision is pure: the key, the rules and the time are
+//! arguments.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use duet_events::hash;
-use jsonwebtoken::{Algorithm, Validation, dangerous, decode, decode_header};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::Value;
 
 use super::{Carrier, MissingAzp, PublicKey, Refused};
 use crate::{admit::Visitor, origin::Origin};
 
-/// Far above what fits into a cookie.
+/// The longest accepted token. A cookie cannot be nearly as long.
 const LONGEST_BYTES: usize = 8 * 1024;
-/// What a header parameter `cat` may say: a session, or that it does not matter. Tokens from templates and for
-/// machines are signed by the same key and prove no session.
+/// The allowed values of the header parameter `cat`: a session, or "not relevant". Tokens from templates and for machines are
+/// signed with the same key, but prove no session.
 const CATEGORIES: [&str; 2] = ["cl_B7d4PD111AAA", "cl_I7d4PD111III"];
 
-/// What a token has to agree with.
+/// The rules that a token must meet.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The issuer, exactly as `iss` says it.
+    /// The issuer, exactly as in `iss`.
     pub issuer: String,
-    /// Origins whose pages may have asked for the token: `azp`.
+    /// Origins of pages that can request a token, as in `azp`.
     pub authorized_parties: Vec<Origin>,
-    /// What becomes of a token in the header without `azp`.
+    /// Whether a token in the header without `azp` is accepted.
     pub missing_azp: MissingAzp,
-    /// What `aud` has to name, where the token has one.
+    /// The audience that `aud` must name, if the token has an `aud`.
     pub audience: Option<String>,
-    /// How far clocks may be apart, in seconds.
+    /// How far the clocks can differ, in seconds.
     pub skew_s: i64,
 }
 
-/// The part of a token's header that says which key it is signed with.
+/// Returns the key id in a token's header.
 ///
 /// # Errors
-/// [`Refused`], when the token cannot be a session's.
+/// [`Refused`] if the token cannot be a session token.
 pub(super) fn key_id(token: &str) -> Result<Option<String>, Refused> {
     if token.len() > LONGEST_BYTES {
         return Err(Refused::TooLong);
     }
-    let head = decode_header(token).map_err(|_| Refused::Malformed)?;
+    let head: Head = json(Parts::of(token)?.head)?;
     if head.typ.is_some_and(|typ| typ != "JWT") {
         return Err(Refused::Type);
     }
-    if head.alg != Algorithm::RS256 {
+    if head.alg != "RS256" {
         return Err(Refused::Algorithm);
     }
-    // Extensions that have to be understood, and none is.
+    // The header requires extensions, but the proxy supports none.
     if head.crit.is_some() {
         return Err(Refused::Malformed);
     }
-    match head.extras.get::<String>("cat") {
-        Ok(category)
-            if category
-                .as_deref()
-                .is_none_or(|cat| CATEGORIES.contains(&cat)) =>
-        {
-            Ok(head.kid)
-        }
+    match head.cat {
+        Value::Null => Ok(head.kid),
+        Value::String(category) if CATEGORIES.contains(&&*category) => Ok(head.kid),
         _ => Err(Refused::Category),
     }
 }
 
-/// Whom a token with an acceptable header stands for at `now_s`, in Unix seconds.
+/// Verifies a token whose header was accepted, and returns its visitor. `now_s` is in Unix seconds.
 ///
 /// # Errors
-/// [`Refused`] for the first rule it breaks. The signature comes before all claims, so that nobody learns
-/// from guesses what is configured.
+/// [`Refused`] with the first broken rule. The signature is checked before all claims. Nobody can therefore find out the
+/// settings by guessing.
 pub(super) fn visitor(
     token: &str,
     key: &PublicKey,
@@ -102,15 +102,15 @@ pub(super) fn visitor(
     })
 }
 
-/// Issuer and time of issue as a token states them, to choose between cookies; nothing of it is proven.
+/// Reads the issuer and the time of issue of a token, to choose between cookies. Nothing in them is verified.
 pub(super) fn stated(token: &str) -> Option<Stated> {
     if token.len() > LONGEST_BYTES {
         return None;
     }
-    dangerous::insecure_decode_claims(token).ok()
+    json(Parts::of(token).ok()?.claims).ok()
 }
 
-/// What a token says without proof.
+/// The claims of a token before it is verified.
 #[derive(Deserialize)]
 pub(super) struct Stated {
     pub(super) iss: String,
@@ -118,21 +118,60 @@ pub(super) struct Stated {
 }
 
 fn signed_claims(token: &str, key: &PublicKey) -> Result<Claims, Refused> {
-    // The library checks the signature; the claims' rules are below, by our clock.
-    let mut signature_only = Validation::new(Algorithm::RS256);
-    signature_only.required_spec_claims.clear();
-    signature_only.validate_exp = false;
-    signature_only.validate_nbf = false;
-    signature_only.validate_aud = false;
-    decode::<Claims>(token, key.decoding(), &signature_only)
-        .map(|token| token.claims)
-        .map_err(|error| match error.kind() {
-            jsonwebtoken::errors::ErrorKind::InvalidSignature => Refused::Signature,
-            _ => Refused::Malformed,
-        })
+    let parts = Parts::of(token)?;
+    if key.verifies(parts.signed.as_bytes(), &decoded(parts.signature)?) {
+        json(parts.claims)
+    } else {
+        Err(Refused::Signature)
+    }
 }
 
-/// Whether the token was made for a page of ours: one for a sibling domain may have leaked there.
+/// The three parts of a token, each in base64url (RFC 7515, section 7.1).
+struct Parts<'a> {
+    head: &'a str,
+    claims: &'a str,
+    signature: &'a str,
+    /// The signed text: the header, a dot and the claims.
+    signed: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Result<Self, Refused> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(Refused::Malformed)?;
+        let (head, claims) = signed.split_once('.').ok_or(Refused::Malformed)?;
+        if claims.contains('.') {
+            return Err(Refused::Malformed);
+        }
+        Ok(Self {
+            head,
+            claims,
+            signature,
+            signed,
+        })
+    }
+}
+
+fn decoded(part: &str) -> Result<Vec<u8>, Refused> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Refused::Malformed)
+}
+
+fn json<T: DeserializeOwned>(part: &str) -> Result<T, Refused> {
+    serde_json::from_slice(&decoded(part)?).map_err(|_| Refused::Malformed)
+}
+
+/// The header parameters that are checked.
+#[derive(Deserialize)]
+struct Head {
+    alg: String,
+    typ: Option<String>,
+    kid: Option<String>,
+    /// A value of any type. A token whose `cat` is not text is not a session token.
+    #[serde(default)]
+    cat: Value,
+    crit: Option<IgnoredAny>,
+}
+
+/// Checks that the token was issued for one of the shop's pages. A token for a sibling domain may have leaked to a page there.
 fn party(azp: Option<&str>, rules: &Rules, carrier: Carrier) -> Result<(), Refused> {
     match (azp, carrier, rules.missing_azp) {
         (Some(azp), ..) => {
@@ -146,7 +185,7 @@ fn party(azp: Option<&str>, rules: &Rules, carrier: Carrier) -> Result<(), Refus
     }
 }
 
-/// The claims that decide. The user's id is in here, so this neither prints nor lives long.
+/// The claims that are checked. They contain the user's id, so this type cannot be printed and is dropped soon.
 #[derive(Deserialize)]
 struct Claims {
     iss: Option<String>,

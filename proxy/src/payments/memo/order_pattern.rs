@@ -1,4 +1,4 @@
-//! The shop's own description of its order ids, for memos that banks have torn apart.
+//! The shop's own description of its order ids. The proxy uses it to find ids in memos that banks have changed.
 
 use std::{cmp::Reverse, fmt, ops::Range};
 
@@ -6,8 +6,8 @@ use regex_lite::{Captures, Regex, RegexBuilder};
 
 use super::{Candidate, Strength, normalised, plain::Plain};
 
-/// `SEPAY_ORDER_PATTERN` and `SEPAY_ORDER_TEMPLATE`: what an id looks like in a memo, and how it is put
-/// together again. `([0-9]{13})([0-9A-Z]{6})` with `PHO_SUB_$1_$2` finds `PHO_SUB_1762228747088_NTK3U9` in
+/// `SEPAY_ORDER_PATTERN` and `SEPAY_ORDER_TEMPLATE`. The pattern describes an id in a memo, and the template restores the
+/// original id. For example, `([0-9]{13})([0-9A-Z]{6})` with `PHO_SUB_$1_$2` finds `PHO_SUB_1762228747088_NTK3U9` in
 /// `phohat 1762228747088NTK3U9 FT25308`.
 #[derive(Clone)]
 pub struct OrderPattern {
@@ -22,11 +22,11 @@ enum Part {
 }
 
 impl OrderPattern {
-    /// Compiles a regular expression, which is matched against capitals, and a template in which `$1` or
-    /// `${1}` stands for what its first group found, `$0` for all of it and `$$` for a dollar sign.
+    /// Compiles a regular expression and a template. The expression is matched against text in capitals. In the template,
+    /// `$1` or `${1}` means the text of the first group, `$0` means the whole match, and `$$` means a dollar sign.
     ///
     /// # Errors
-    /// Why one of them cannot be used.
+    /// Returns why the expression or the template cannot be used.
     pub fn new(pattern: &str, template: &str) -> Result<Self, &'static str> {
         let regex = RegexBuilder::new(pattern)
             .case_insensitive(true)
@@ -50,8 +50,8 @@ impl OrderPattern {
         Ok(Self { regex, template })
     }
 
-    /// What the pattern finds in `text`, as it is written and without its signs, from every place on; the
-    /// longest first.
+    /// Returns what the pattern finds in `text`, from every starting position, with and without punctuation. The longest
+    /// match comes first.
     pub(super) fn candidates(&self, text: &Plain, strength: Strength) -> Vec<Candidate> {
         let written = self.matches(&text.written).into_iter();
         let written = written.filter_map(|(span, id)| Some((text.bared(&span)?, id)));
@@ -60,7 +60,7 @@ impl OrderPattern {
             .map(|(span, id)| Candidate {
                 strength,
                 span,
-                // The shop's own pattern says where an id begins and ends.
+                // The shop's own pattern defines the beginning and the end of an id.
                 is_whole: true,
                 text: normalised(&id),
                 rebuilt: Some(id),
@@ -78,7 +78,7 @@ impl OrderPattern {
         while let Some(captures) = self.regex.captures_at(haystack, from) {
             let Some(whole) = captures.get(0) else { break };
             found.push((whole.range(), self.rebuilt(&captures)));
-            // One character on, not behind the match: digits in front of an id are part of the first match.
+            // Continue one character later, not after the match. Digits before an id are part of the first match.
             let rest = haystack.get(whole.start()..).unwrap_or_default();
             let Some(next) = rest.chars().next() else {
                 break;
@@ -105,7 +105,7 @@ impl fmt::Debug for OrderPattern {
     }
 }
 
-/// A template's parts. `$1_$2` is two groups with a `_` between them, as it reads.
+/// Splits a template into its parts. `$1_$2` is two groups with a `_` between them.
 fn parts(template: &str) -> Option<Vec<Part>> {
     let mut pieces = template.split('$');
     let mut parts = vec![Part::Text(pieces.next()?.to_owned())];

@@ -1,10 +1,10 @@
-//! A text as its letters and digits in capitals, without accents.
+//! Reduces a text to letters and digits in capitals, without accents.
 
 use std::{iter, ops::Range};
 
 use super::{Candidate, LOOKED_AT, Strength};
 
-/// An order's id as it is compared: its letters without accents and its digits, in capitals, nothing else.
+/// Returns the form of an order's id that is compared: only its letters and digits, in capitals and without accents.
 pub fn normalised(order_id: &str) -> String {
     order_id
         .chars()
@@ -13,15 +13,15 @@ pub fn normalised(order_id: &str) -> String {
         .collect()
 }
 
-/// The beginning of a text, with and without what separates its words.
+/// The beginning of a text, with and without the characters between its words.
 pub(super) struct Plain {
-    /// Without accents, in capitals.
+    /// The text in capitals, without accents.
     pub(super) written: String,
-    /// Its letters and digits.
+    /// Only the letters and digits of the text.
     pub(super) bare: String,
-    /// For each byte of `written`, how much of `bare` stands before it.
+    /// For each byte of `written`, the length of `bare` before this byte.
     before: Vec<usize>,
-    /// Words, as places in `bare`: between spaces, and between signs of any kind.
+    /// The words of the text, as ranges in `bare`. This includes words between spaces and words between punctuation.
     words: Vec<Range<usize>>,
 }
 
@@ -63,24 +63,24 @@ impl Plain {
         self.bare.len()
     }
 
-    /// Where a part of `written` stands in `bare`.
+    /// Returns the range in `bare` for a range in `written`.
     pub(super) fn bared(&self, span: &Range<usize>) -> Option<Range<usize>> {
         Some(*self.before.get(span.start)?..*self.before.get(span.end)?)
     }
 
-    /// Every place of this length.
+    /// Returns every range with this length.
     pub(super) fn windows(&self, length: usize) -> Vec<Range<usize>> {
         let starts = (self.len() + 1).saturating_sub(length);
         (0..starts).map(|start| start..start + length).collect()
     }
 
-    /// Every word of this length.
+    /// Returns every word with this length.
     pub(super) fn words_of(&self, length: usize) -> Vec<Range<usize>> {
         let words = self.words.iter().filter(|word| word.len() == length);
         words.cloned().collect()
     }
 
-    /// What stands at this place of `bare`.
+    /// Returns the candidate at this range of `bare`.
     pub(super) fn candidate(&self, strength: Strength, span: Range<usize>) -> Option<Candidate> {
         let text = self
             .bare
@@ -98,7 +98,7 @@ impl Plain {
     }
 }
 
-/// A character in capitals and without its accent, as banks write it; `None` for an accent that stands alone.
+/// Returns the character as a capital without its accent, as banks write it. Returns `None` for an accent alone.
 fn folded(char: char) -> Option<char> {
     const LETTERS: [(char, &str); 7] = [
         ('A', "ÀÁẢÃẠĂẰẮẲẴẶÂẦẤẨẪẬ"),
@@ -130,7 +130,7 @@ mod tests {
             ("PHO_SUB_1762228747088_ntk3u9", "PHOSUB1762228747088NTK3U9"),
             ("đơn-01", "DON01"),
             ("ĐƠN 01", "DON01"),
-            // The same letters, with their accents as characters of their own.
+            // The same letters, with accents as separate characters.
             ("\u{111}o\u{31b}n-01", "DON01"),
             ("Nguyễn Thị Ỷ Ưỡn", "NGUYENTHIYUON"),
             ("订单-7", "7"),

@@ -3,10 +3,10 @@
 use duet_events::Invalid;
 use serde_json::Value;
 
-use super::{PROVIDER, fields::Fields};
+use super::{Fields, PROVIDER};
 use crate::payments::{Notification, OrderHint, Refused, Transfer, memo::Memo};
 
-/// How much of an account's number is kept.
+/// How many characters of an account's number are stored.
 const SHOWN: usize = 4;
 
 pub(super) fn read(fields: &Fields<'_>, accounts: &[String]) -> Result<Notification, Refused> {
@@ -22,8 +22,8 @@ pub(super) fn read(fields: &Fields<'_>, accounts: &[String]) -> Result<Notificat
         ));
     }
     let id = transaction_id(fields.0.get("id"), &mut problems);
-    let amount = fields.amount(&["transferAmount"], &mut problems);
-    let (Some(id), Some(amount), []) = (id, amount, problems.as_slice()) else {
+    let money = fields.dong(&["transferAmount"], &mut problems);
+    let (Some(id), Some(money), []) = (id, money, problems.as_slice()) else {
         return Err(Refused::Invalid(problems));
     };
     let account = fields.remark(&["accountNumber"]);
@@ -33,28 +33,26 @@ pub(super) fn read(fields: &Fields<'_>, accounts: &[String]) -> Result<Notificat
         account.is_some_and(|account| accounts.contains(account))
     };
     let ours = accounts.is_empty() || is_ours(&account) || is_ours(&virtual_account);
+    let memo = Memo {
+        code: fields.text(&["code"]),
+        content: fields.text(&["content"]).unwrap_or_default(),
+        description: fields.text(&["description"]).unwrap_or_default(),
+    };
     let transfer = Transfer {
-        provider: PROVIDER,
-        id,
-        amount,
         account: account.or(virtual_account).map(|account| end_of(&account)),
         reference: fields.remark(&["referenceCode"]),
-        hint: OrderHint::Memo(Memo {
-            code: fields.text(&["code"]),
-            content: fields.text(&["content"]).unwrap_or_default(),
-            description: fields.text(&["description"]).unwrap_or_default(),
-        }),
+        ..Transfer::new(PROVIDER, id, money, OrderHint::Memo(memo))
     };
     Ok(if !ours {
         Notification::Parked(transfer, "wrong_account")
-    } else if amount == 0 {
+    } else if money.is_zero() {
         Notification::Parked(transfer, "zero_amount")
     } else {
         Notification::Paid(transfer)
     })
 }
 
-/// A whole number, or one as text: `28956687` and `"28956687"` are the same transaction.
+/// Reads an id that is a whole number or a text. `28956687` and `"28956687"` are the same transaction.
 fn transaction_id(value: Option<&Value>, problems: &mut Vec<Invalid>) -> Option<String> {
     let digits = match value {
         Some(Value::Number(number)) => number.to_string(),

@@ -2,15 +2,25 @@
 
 use duet_events::{Invalid, rule::reject};
 
-use super::{PROVIDER, fields::Fields};
-use crate::payments::{Notification, OrderHint, Refused, Transfer};
+use super::{Fields, PROVIDER};
+use crate::payments::{Kind, Name, Notification, OrderHint, Refused, Transfer};
+
+/// The notifications about money, and the kind of each.
+const WORDS: [(&str, Kind); 3] = [
+    ("ORDER_PAID", Kind::First),
+    ("RENEWAL_ORDER_PAID", Kind::Renewal),
+    ("TRANSACTION_VOID", Kind::Void),
+];
 
 pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
-    if fields.is("notification_type", "TRANSACTION_VOID") {
-        return Ok(Notification::Ignored("void"));
-    }
-    if !fields.is("notification_type", "ORDER_PAID") {
+    let Some((word, kind)) = WORDS
+        .into_iter()
+        .find(|(word, _)| fields.is("notification_type", word))
+    else {
         return Ok(Notification::Ignored("unknown_type"));
+    };
+    if kind == Kind::Void {
+        return Ok(void(fields).map_or(Notification::Ignored("void"), Notification::Paid));
     }
     let mut problems = Vec::new();
     let order = fields.object("order");
@@ -33,28 +43,45 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
         return Ok(Notification::Ignored("other_currency"));
     }
     let invoice = order.order_id(&["order_invoice_number"], &mut problems);
-    let amount = order.amount(&["order_amount"], &mut problems);
-    let taken = transaction.amount(&["transaction_amount"], &mut problems);
+    let amount = order.dong(&["order_amount"], &mut problems);
+    let taken = transaction.dong(&["transaction_amount"], &mut problems);
     let transaction_id = transaction.transaction_id(&["transaction_id"], &mut problems);
     let (Some(invoice), Some(amount), Some(taken), Some(transaction_id)) =
         (invoice, amount, taken, transaction_id)
     else {
         return Err(Refused::Invalid(problems));
     };
+    // The word before the number keeps this id different from the id of every bank transfer.
+    let id = format!("gateway:{transaction_id}:{word}");
     let transfer = Transfer {
-        provider: PROVIDER,
-        // With a word in front, so that it never is a bank transfer's number.
-        id: format!("gateway:{transaction_id}:ORDER_PAID"),
-        amount: taken,
-        account: None,
+        kind,
         reference: order.remark(&["order_id"]),
-        hint: OrderHint::Exact(invoice),
+        ..Transfer::new(PROVIDER, id, taken, OrderHint::order(invoice))
     };
-    Ok(if taken == 0 {
+    Ok(if taken.is_zero() {
         Notification::Parked(transfer, "zero_amount")
     } else if taken != amount {
         Notification::Parked(transfer, "amounts_differ")
     } else {
         Notification::Paid(transfer)
+    })
+}
+
+/// Reads a cancelled payment. The transfer names only this payment, because the payer may have paid the order with another
+/// one. Returns `None` without an id or an amount. SePay does not document the format of a cancelled payment.
+fn void(fields: &Fields<'_>) -> Option<Transfer> {
+    let problems = &mut Vec::new();
+    let transaction = fields.object("transaction")?;
+    let paid = transaction.transaction_id(&["transaction_id"], problems)?;
+    let money = transaction.dong(&["transaction_amount"], problems)?;
+    let names = ["ORDER_PAID", "RENEWAL_ORDER_PAID"].map(|word| Name::Transfer {
+        provider: PROVIDER.to_owned(),
+        id: format!("gateway:{paid}:{word}"),
+    });
+    let id = format!("gateway:{paid}:TRANSACTION_VOID");
+    let hint = OrderHint::Exact(names.into());
+    Some(Transfer {
+        kind: Kind::Void,
+        ..Transfer::new(PROVIDER, id, money, hint)
     })
 }

@@ -2,22 +2,27 @@ use axum::http::HeaderValue;
 use serde_json::json;
 
 use super::*;
-use crate::payments::{OrderHint, Transfer};
+use crate::money::{Currency, Money};
+use crate::payments::{Kind, Name, OrderHint, Transfer};
 
 mod anything;
 mod formats;
 mod proofs;
 
-/// The example of SePay's documentation, 300 bytes.
+/// The example from SePay's documentation, 300 bytes.
 const EXAMPLE: &str = r#"{"id":92704,"gateway":"Vietcombank","transactionDate":"2026-03-25 14:02:37","accountNumber":"0123499999","subAccount":null,"code":"LOBE7K3M9Q2X","content":"LOBE7K3M9Q2X chuyen tien","transferType":"in","description":"","transferAmount":99000,"accumulated":19077000,"referenceCode":"MBVCB.3278907687"}"#;
 const SIGNED_AT_S: i64 = 1_774_422_157;
 const SIGNATURE: &str = "sha256=b275ee926d77dd2d983772d43ee60e4c80643badc759452f23a2e110aa1b3a6a";
 
+fn dong(minor: i64) -> Money {
+    Money::of_minor(minor, Currency::VND).unwrap()
+}
+
 fn settings(auth: Auth) -> Settings {
     Settings {
-        webhook_secret: SharedSecret::new("sandbox-secret").unwrap(),
+        webhook_secret: Secrets::new("sandbox-secret").unwrap(),
         auth,
-        form_key: SharedSecret::new("demo-secret"),
+        form_key: Secrets::new("demo-secret"),
         accounts: Vec::new(),
     }
 }
@@ -34,7 +39,7 @@ fn example() -> Value {
     serde_json::from_str(EXAMPLE).unwrap()
 }
 
-/// `value` with these fields, by JSON pointer, changed; `undefined` removes one.
+/// Returns `value` with these fields changed, each named by a JSON pointer. `undefined` removes a field.
 fn with(mut value: Value, changes: &[(&str, Value)]) -> Value {
     for (pointer, new) in changes {
         let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -48,7 +53,7 @@ fn with(mut value: Value, changes: &[(&str, Value)]) -> Value {
     value
 }
 
-/// What an authentic notification is read as.
+/// Reads an authentic notification.
 fn told_by(settings: &Settings, body: &Value) -> Result<Notification, Refused> {
     let headers = headers(&[
         ("authorization", "Apikey sandbox-secret"),
@@ -61,7 +66,7 @@ fn told(body: &Value) -> Result<Notification, Refused> {
     told_by(&settings(Auth::ApiKey), body)
 }
 
-/// The rule-breaking fields of a refusal.
+/// Returns the fields that broke a rule.
 fn broken(told: &Result<Notification, Refused>) -> Vec<&str> {
     match told {
         Err(Refused::Invalid(problems)) => problems.iter().map(Invalid::field).collect(),

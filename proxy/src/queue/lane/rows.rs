@@ -7,35 +7,38 @@ use std::{
 };
 
 use super::{Batch, Claimed, Limits};
-use crate::store::{Error, LaneId, Reader};
+use crate::{
+    queue::blocking,
+    store::{Error, Found, LaneId, Reader},
+};
 
 pub(super) struct Rows {
     lane: LaneId,
-    /// No row before this one waits.
+    /// The first row that can have pending events.
     pub(super) head: u64,
     /// The first row that has not been read.
     next: u64,
-    /// Events that were read and not claimed.
+    /// Events that were read but not claimed.
     ahead: VecDeque<Claimed>,
-    /// Rows that were read and in which something is not settled.
+    /// Rows that were read and have events that are not settled.
     open: BTreeMap<u64, Open>,
 }
 
-/// What of a row is still to be settled.
+/// The events of a row that are not settled yet.
 struct Open {
     accepted_at_ms: i64,
     left: u32,
     marks: Vec<Range<u32>>,
 }
 
-/// What a settlement changes among the rows.
+/// The changes of rows by a settlement.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// Rows in which nothing waits any more, with their marks.
+    /// Rows without pending events, with their marks.
     pub(super) removed: Vec<(u64, Vec<Range<u32>>)>,
-    /// Rows in which these events are settled and others wait.
+    /// Rows with other pending events, and the range that is settled now.
     pub(super) marked: Vec<(u64, Range<u32>)>,
-    /// No row before this one waits.
+    /// The first row that can have pending events.
     pub(super) head: u64,
 }
 
@@ -52,7 +55,7 @@ impl Rows {
 
     pub(super) fn claim(
         &mut self,
-        store: &dyn Reader,
+        store: Option<&dyn Reader>,
         limits: Limits,
     ) -> Result<Option<Batch>, Error> {
         let mut events: Vec<Claimed> = Vec::new();
@@ -70,8 +73,8 @@ impl Rows {
         Ok((!events.is_empty()).then_some(Batch { events }))
     }
 
-    /// Whether an event waits that is not claimed. Where none has been read, about so many bytes are read.
-    pub(super) fn any(&mut self, store: &dyn Reader, bytes: usize) -> Result<bool, Error> {
+    /// Returns whether an unclaimed event is pending. Reads about `bytes` bytes if none has been read yet.
+    pub(super) fn any(&mut self, store: Option<&dyn Reader>, bytes: usize) -> Result<bool, Error> {
         while self.ahead.is_empty() {
             if !self.read_ahead(store, bytes)? {
                 return Ok(false);
@@ -80,11 +83,44 @@ impl Rows {
         Ok(true)
     }
 
-    fn read_ahead(&mut self, store: &dyn Reader, bytes: usize) -> Result<bool, Error> {
+    /// Returns whether no event was read that is not settled.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Reads events of a shared store until there are enough for a claim. If `looks_back` is set, also reads events whose numbers
+    /// are smaller than those of events that were read before: their commit ended later.
+    pub(super) async fn fill(
+        &mut self,
+        store: &Arc<dyn Reader>,
+        limits: Limits,
+        looks_back: bool,
+    ) -> Result<(), Error> {
+        if looks_back {
+            let (store, lane, next) = (Arc::clone(store), self.lane.clone(), self.next);
+            let known: Vec<_> = self.open.keys().copied().collect();
+            let found = blocking(move || store.late(&lane, next, &known)).await?;
+            self.add(found);
+        }
+        if self.ahead.len() < limits.events {
+            let (store, lane, next) = (Arc::clone(store), self.lane.clone(), self.next);
+            let found = blocking(move || store.rows(&lane, next, limits.bytes)).await?;
+            self.add(found);
+        }
+        Ok(())
+    }
+
+    fn read_ahead(&mut self, store: Option<&dyn Reader>, bytes: usize) -> Result<bool, Error> {
+        let Some(store) = store else { return Ok(false) };
         let found = store.rows(&self.lane, self.next, bytes)?;
         let any = !found.is_empty();
+        self.add(found);
+        Ok(any)
+    }
+
+    fn add(&mut self, found: Vec<Found>) {
         for (row, settled) in found {
-            self.next = row.sequence + 1;
+            self.next = self.next.max(row.sequence + 1);
             let row = Arc::new(row);
             let before = self.ahead.len();
             let waits = |index: &u32| !settled.iter().any(|range| range.contains(index));
@@ -101,10 +137,9 @@ impl Rows {
             };
             self.open.insert(row.sequence, open);
         }
-        Ok(any)
     }
 
-    /// Notes that `events` have ended; what the store has to be told of it.
+    /// Records that `events` have ended. Returns the changes for the store.
     pub(super) fn settle(&mut self, events: &[Claimed]) -> Settled {
         let mut changes = Settled::default();
         for (sequence, settled) in ranges(events) {
@@ -116,7 +151,7 @@ impl Rows {
                 open.marks.push(settled.clone());
                 changes.marked.push((sequence, settled));
             } else if let Some(open) = self.open.remove(&sequence) {
-                // A mark of this very settlement is not written in the first place.
+                // A mark of this same settlement has not been written to the store.
                 changes.marked.retain(|(marked, _)| *marked != sequence);
                 changes.removed.push((sequence, open.marks));
             }
@@ -125,10 +160,10 @@ impl Rows {
         changes
     }
 
-    /// When the oldest event that waits was accepted, in Unix milliseconds. Where none was read, some are.
+    /// Returns when the oldest pending event was accepted, in Unix milliseconds. Reads events if none has been read yet.
     pub(super) fn oldest_ms(
         &mut self,
-        store: &dyn Reader,
+        store: Option<&dyn Reader>,
         bytes: usize,
     ) -> Result<Option<i64>, Error> {
         if self.open.is_empty() {
@@ -144,7 +179,7 @@ impl Rows {
     }
 }
 
-/// Events as ranges of neighbours, with the row they stand in.
+/// Groups neighbouring events into ranges, each with the number of its row.
 fn ranges(events: &[Claimed]) -> Vec<(u64, Range<u32>)> {
     let mut places: Vec<_> = events
         .iter()
@@ -163,7 +198,7 @@ fn ranges(events: &[Claimed]) -> Vec<(u64, Range<u32>)> {
 
 #[cfg(test)]
 impl Rows {
-    /// How many events were read and are not settled.
+    /// Returns how many events were read but are not settled.
     pub(super) fn read(&self) -> u32 {
         self.open.values().map(|open| open.left).sum()
     }

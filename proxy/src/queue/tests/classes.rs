@@ -1,4 +1,4 @@
-//! Two classes of one destination: apart from each other, each in order, over restarts.
+//! Tests the two classes of one destination. They are separate, each is in order, and both survive restarts.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn urgent(id: &str) -> Entry<'static, serde_json::Value> {
 }
 
 fn claimed(lane: &mut Lane, class: Class) -> Vec<Claimed> {
-    let batch = lane.claim(class, ANY).unwrap();
+    let batch = lane.claim_of(class, ANY).unwrap();
     batch.map(|batch| batch.events).unwrap_or_default()
 }
 
@@ -28,7 +28,7 @@ async fn the_first_class_is_claimed_past_all_that_waits_in_the_second() {
     }
     let mixed = [entry("x"), urgent("a"), entry("y"), urgent("b")];
     intake.enqueue(mixed).await.unwrap();
-    let mut lane = outlet.lane().await;
+    let mut lane = outlet.leased().await;
     assert_eq!(ids_of(&mut lane, Class::First), ["a", "b"]);
     assert_eq!(ids_of(&mut lane, Class::First), [""; 0]);
     let second = ids_of(&mut lane, Class::Second);
@@ -43,7 +43,7 @@ async fn the_first_class_may_come_to_a_lane_that_has_only_the_second() {
     let folder = tempfile::tempdir().unwrap();
     let (intake, mut outlet, _letters) = opened(folder.path());
     intake.enqueue([entry("x")]).await.unwrap();
-    let mut lane = outlet.lane().await;
+    let mut lane = outlet.leased().await;
     let events = claimed(&mut lane, Class::Second);
     assert_eq!(ids_of(&mut lane, Class::First), [""; 0]);
     intake.enqueue([urgent("a")]).await.unwrap();
@@ -68,7 +68,7 @@ async fn each_class_is_settled_for_itself_and_a_restart_keeps_what_is_left_of_bo
         ];
         intake.enqueue(mixed).await.unwrap();
         intake.enqueue([urgent("d"), entry("y")]).await.unwrap();
-        let mut lane = outlet.lane().await;
+        let mut lane = outlet.leased().await;
         let (first, second) = (
             claimed(&mut lane, Class::First),
             claimed(&mut lane, Class::Second),
@@ -82,7 +82,7 @@ async fn each_class_is_settled_for_itself_and_a_restart_keeps_what_is_left_of_bo
     }
     {
         let (_intake, mut outlet, _letters) = reopened(folder.path()).await;
-        let mut lane = outlet.lane().await;
+        let mut lane = outlet.leased().await;
         let first = claimed(&mut lane, Class::First);
         assert_eq!(first.iter().map(id_of).collect::<Vec<_>>(), ["a", "c", "d"]);
         settled(&mut lane, &first).await;
@@ -91,13 +91,16 @@ async fn each_class_is_settled_for_itself_and_a_restart_keeps_what_is_left_of_bo
     let (intake, mut outlet, _letters) = reopened(folder.path()).await;
     let again = intake.enqueue([urgent("y"), urgent("e")]).await.unwrap();
     assert_eq!(again, [Enqueued::Duplicate, Enqueued::Accepted]);
-    let mut lane = outlet.lane().await;
+    let mut lane = outlet.leased().await;
     assert_eq!(ids_of(&mut lane, Class::Second), ["y"]);
     assert_eq!(ids_of(&mut lane, Class::First), ["e"]);
 }
 
 #[tokio::test]
 async fn a_position_without_classes_is_of_the_second() {
+    if is_on_postgres() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     {
         let (intake, outlet, _letters) = opened(folder.path());
@@ -110,7 +113,7 @@ async fn a_position_without_classes_is_of_the_second() {
         tables.set_format(4);
     }
     let (_intake, mut outlet, _letters) = reopened(folder.path()).await;
-    assert_eq!(ids_of(&mut outlet.lane().await, Class::Second), ["x"]);
+    assert_eq!(ids_of(&mut outlet.leased().await, Class::Second), ["x"]);
 }
 
 #[tokio::test]
@@ -118,7 +121,7 @@ async fn replayed_letters_are_in_nobodys_way() {
     let folder = tempfile::tempdir().unwrap();
     let (intake, mut outlet, letters) = opened(folder.path());
     intake.enqueue([urgent("a")]).await.unwrap();
-    let mut lane = outlet.lane().await;
+    let mut lane = outlet.leased().await;
     let events = claimed(&mut lane, Class::First);
     lane.settle(&events, &Outcome::Expired, 2).await.unwrap();
     let dead = letters.newest(1).unwrap();

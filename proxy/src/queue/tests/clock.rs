@@ -1,4 +1,4 @@
-//! A store whose machine has a wrong time of day.
+//! Tests a store on a machine whose time of day is wrong.
 
 use std::sync::atomic::AtomicI64;
 
@@ -9,7 +9,7 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const ORDER: &str = "PHO7K3M9Q2X";
 
-/// Opens the store by clocks of a test's own.
+/// Opens the store with clocks of the test.
 async fn opened_by(
     read: fn() -> Reading,
     folder: &Path,
@@ -40,7 +40,7 @@ fn claim() -> Entry<'static, serde_json::Value> {
         remember: Remember::Days90,
         destination,
         class: Class::Second,
-        pixel: "unknown",
+        trace: Trace::default(),
         note: Some(Note {
             order_id: ORDER.to_owned(),
             by: By::Page,
@@ -50,11 +50,11 @@ fn claim() -> Entry<'static, serde_json::Value> {
     }
 }
 
-/// Returns when a sweep has come and gone.
+/// Waits until a sweep has run.
 async fn swept(intake: &Intake) {
     // Later than the sweep of that minute has been asked for.
     time::sleep(Duration::from_secs(61)).await;
-    // A call that shares the sweep's commit is answered before the sweep; the next one after it.
+    // A call in the same commit as the sweep is answered before the sweep. The next call is answered after the sweep.
     caught_up(intake).await;
     caught_up(intake).await;
 }
@@ -74,7 +74,7 @@ async fn nothing_is_forgotten_by_a_start_that_is_months_ahead_until_it_is_confir
     {
         let (intake, mut outlet, _letters, _) = opened_by(read, folder.path()).await;
         intake.enqueue([entry("a")]).await.unwrap();
-        let mut lane = outlet.lane().await;
+        let mut lane = outlet.leased().await;
         let events = lane.claim_next(ANY).unwrap().unwrap().events;
         let at_ms = lane.clock().stamp_ms();
         lane.settle(&events, &Outcome::Expired, at_ms)
@@ -84,7 +84,7 @@ async fn nothing_is_forgotten_by_a_start_that_is_months_ahead_until_it_is_confir
         assert_eq!(held, [Enqueued::Held]);
     }
     AHEAD_MS.store(100 * DAY_MS, Ordering::Relaxed);
-    // However often it is started: a commit in doubt does not make the next start sure.
+    // More starts change nothing: a commit at a doubtful time does not confirm the next start.
     for start in 0..2 {
         let (intake, _outlet, letters, metrics) = opened_by(read, folder.path()).await;
         assert_eq!(intake.clock().suspect(), Some(clock::Suspect::Ahead));
@@ -96,13 +96,13 @@ async fn nothing_is_forgotten_by_a_start_that_is_months_ahead_until_it_is_confir
         let expected = [Enqueued::Duplicate, Enqueued::Duplicate, Enqueued::Accepted];
         assert_eq!(again.await.unwrap(), expected);
     }
-    // TikTok says otherwise: what was kept is as old as it is.
+    // TikTok contradicts the clock. The entries keep their real age.
     let (intake, outlet, letters, metrics) = opened_by(read, folder.path()).await;
     intake.clock().dated(read().wall_ms - 100 * DAY_MS);
     swept(&intake).await;
     let kept = (letters.newest(10).unwrap().len(), metrics.events_held.get());
     assert_eq!(kept, (1, 1));
-    // An hour without a word of TikTok would have confirmed it.
+    // Without TikTok's answer, an hour of uptime would have confirmed the clock.
     drop((intake, outlet, letters));
     let (intake, _outlet, letters, metrics) = opened_by(read, folder.path()).await;
     UP_MS.store(HOUR_MS, Ordering::Relaxed);

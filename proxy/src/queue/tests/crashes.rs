@@ -1,5 +1,5 @@
-//! The queue beside a simple model of it, with a power cut after every write: the files are copied as they
-//! lie on disk, without random parts of the last write, and opened again.
+//! Compares the queue with a simple model of it. The power fails after every write: the files are copied as they are on disk,
+//! without random parts of the last write, and opened again.
 
 use std::{
     collections::BTreeSet,
@@ -12,12 +12,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What is done to the queue.
+/// The actions on the queue.
 #[derive(Clone, Debug)]
 enum Act {
     /// Enqueue these ids in one call.
     Enqueue(Vec<u8>),
-    /// Claim so many events and settle those of them whose bit is set.
+    /// Claim this many events, and settle those whose bit is set.
     Settle {
         most: usize,
         bits: u8,
@@ -27,7 +27,7 @@ enum Act {
     Replay,
 }
 
-/// What the queue has to hold: ids that wait, ids that were ever accepted, ids of dead letters.
+/// The expected contents of the queue: the ids of pending events, of all accepted events, and of dead letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Model {
     waiting: BTreeSet<String>,
@@ -35,7 +35,7 @@ struct Model {
     dead: BTreeSet<String>,
 }
 
-/// Every third event is of the first class.
+/// Returns an entry for this id. Every third event is first class.
 fn of_a_class(id: &str) -> Entry<'static, serde_json::Value> {
     let number: u8 = id.trim_start_matches('e').parse().unwrap();
     let class = if number.is_multiple_of(3) {
@@ -55,7 +55,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Which parts of the last write reached the disk: the first so many, or any.
+/// Which parts of the last write reached the disk: the first parts up to a number, or any parts.
 pub(super) fn lost() -> impl Strategy<Value = u64> {
     prop_oneof![(0..64_u32).prop_map(|kept| (1 << kept) - 1), any::<u64>()]
 }
@@ -138,15 +138,15 @@ impl Queue {
         }
     }
 
-    /// The one lane, once there is one.
+    /// Returns the only lane, after it exists.
     async fn lane(&mut self) -> Option<&mut Lane> {
         if self.lane.is_none() && self.intake.depth() > 0 {
-            self.lane = Some(self.outlet.lane().await);
+            self.lane = Some(self.outlet.leased().await);
         }
         self.lane.as_mut()
     }
 
-    /// All that it holds. What was seen shows in what is accepted again.
+    /// Returns the contents of the queue. Remembered ids show in which events are accepted again.
     async fn contents(&mut self) -> Model {
         let depth = self.intake.depth();
         let waiting: BTreeSet<_> = match self.lane().await {
@@ -184,7 +184,7 @@ pub(super) fn journals(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// How far the journal is written: it is allocated ahead, and zero from there on.
+/// Returns how much of the journal is written. The file is allocated in advance and is zero from there on.
 pub(super) fn written(journal: &Path) -> u64 {
     let mut bytes = Vec::new();
     let file = File::open(journal).unwrap();
@@ -194,8 +194,8 @@ pub(super) fn written(journal: &Path) -> u64 {
     end.map_or(0, |end| end as u64 + 1)
 }
 
-/// The folder as a power cut leaves it: of what the journal got from `from` on, only sectors whose bit in
-/// `kept` is set reached the disk, over and over. Where the first is not, nor did the zeros ahead.
+/// Copies the folder as a power cut leaves it. Of the journal's bytes from `from` on, only sectors whose bit in `kept` is set
+/// reached the disk. The bits repeat. If the first sector did not reach the disk, the zeros in advance did not either.
 pub(super) fn crashed(folder: &Path, from: u64, kept: u64) -> tempfile::TempDir {
     const SECTOR: usize = 32;
     let copy = tempfile::tempdir().unwrap();
@@ -232,7 +232,7 @@ pub(super) fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// A journal is 64 MiB of which a few KiB are written.
+/// A journal has 64 MiB, of which only a few KiB are written.
 fn copy_sparse(from: &Path, to: &Path) {
     let length = fs::metadata(from).unwrap().len();
     let mut start = Vec::new();
@@ -253,7 +253,14 @@ async fn a_crash_while_the_keyspace_of_dead_letters_is_created_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(folder.path()).await;
     let mut model = Model::default();
-    model.apply(&Act::Enqueue(vec![1, 2]), &mut queue).await;
+    model.apply(&Act::Enqueue(vec![0, 1, 2]), &mut queue).await;
+    // The first settlement creates the keyspace of the history.
+    let delivered = Act::Settle {
+        most: 1,
+        bits: 1,
+        refused: false,
+    };
+    model.apply(&delivered, &mut queue).await;
     let known = keyspaces(folder.path());
     let journal = journals(folder.path()).pop().unwrap();
     let start = written(&journal);

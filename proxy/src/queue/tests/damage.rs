@@ -1,4 +1,4 @@
-//! What the store says of a folder that is not as it left it.
+//! Tests how the store reports a damaged folder.
 
 use std::{fs, os::unix::fs::FileExt, path::PathBuf};
 
@@ -20,17 +20,17 @@ async fn a_store_of_another_version_is_left_alone() {
         let about = database
             .keyspace("about", fjall::KeyspaceCreateOptions::default)
             .unwrap();
-        about.insert("format", 6_u32.to_be_bytes()).unwrap();
+        about.insert("format", 8_u32.to_be_bytes()).unwrap();
     }
     let error = open(folder.path(), 0, Arc::default()).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "the data directory has format 6, this version reads format 5; use the version that wrote it"
+        "the data directory has format 8, this version reads format 7; use the version that wrote it"
     );
 }
 
-/// A folder that the last version with format 4 wrote: 30 page events and a sale wait, an event is held, and
-/// two are dead letters.
+/// Unpacks a folder that the last version with format 4 wrote. It has 30 pending page events and a pending sale, a held event,
+/// and two dead letters.
 fn format_4() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/format-4.tar.gz");
@@ -43,12 +43,29 @@ fn format_4() -> tempfile::TempDir {
 }
 
 #[tokio::test]
+async fn the_format_of_a_folder_is_read_without_a_change() {
+    let new = tempfile::tempdir().unwrap();
+    assert_eq!(format_of(new.path()).unwrap(), None);
+    let (intake, outlet, letters) = opened(new.path());
+    intake.close().await;
+    drop((intake, outlet, letters));
+    assert_eq!(format_of(new.path()).unwrap(), Some(FORMAT));
+    let folder = format_4();
+    for _ in 0..2 {
+        assert_eq!(format_of(&folder.path().join("data")).unwrap(), Some(4));
+    }
+    assert!(reads(4) && reads(FORMAT) && !reads(FORMAT + 1));
+    // What was read is still all there.
+    assert_eq!(opened(&folder.path().join("data")).1.depth(), 31);
+}
+
+#[tokio::test]
 async fn a_folder_of_the_format_before_opens_with_everything_in_it() {
     let folder = format_4();
     let data = folder.path().join("data");
     let (intake, mut outlet, letters) = opened(&data);
-    assert_eq!(outlet.embedded().format(), Some(5));
-    // 30 page events, and the sale of the paid order.
+    assert_eq!(outlet.embedded().format(), Some(7));
+    // The 30 page events, and the sale of the paid order.
     assert_eq!(outlet.depth(), 31);
     assert_eq!(letters.newest(10).unwrap().len(), 2);
     assert_eq!(intake.orders().payments().unwrap().len(), 2);
@@ -56,8 +73,8 @@ async fn a_folder_of_the_format_before_opens_with_everything_in_it() {
     assert_eq!(paid.status(), crate::orders::Status::Paid);
     let held = intake.orders().find("FORMAT4HELD1").unwrap().unwrap();
     assert_eq!(held.summary().events_held, 1);
-    let mut lane = outlet.lane().await;
-    let waiting = ids(lane.claim(Class::Second, ANY).unwrap());
+    let mut lane = outlet.leased().await;
+    let waiting = ids(lane.claim_of(Class::Second, ANY).unwrap());
     assert_eq!((waiting.len(), waiting[0].as_str()), (31, "waits-0"));
     let again = EventId::parse("waits-7").unwrap();
     let name = EventName::parse("ViewContent").unwrap();
@@ -118,7 +135,7 @@ async fn damage_in_the_midst_of_a_journal_is_an_error_that_loses_nothing() {
     assert_eq!(outlet.depth(), 3);
 }
 
-/// The lock is let go of when the last thread that has the files open has ended.
+/// Waits until the lock is free. It is released when the last thread that uses the files has ended.
 async fn until_closed(folder: &Path) {
     drop(reopened(folder).await);
     let lock = fs::File::open(folder.join("lock")).unwrap();
@@ -129,7 +146,7 @@ async fn until_closed(folder: &Path) {
 
 const EVENTS: [&str; 3] = ["a", "b", "c"];
 
-/// A store in which three events wait, each of a commit of its own.
+/// Returns a store with three pending events, each from its own commit.
 async fn filled(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     let opened = reopened(folder).await;
     for id in EVENTS {
@@ -138,7 +155,7 @@ async fn filled(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     opened
 }
 
-/// Folders with three events in them: as a kill leaves it, and as a stop does.
+/// Returns folders with three events: one as a kill leaves it, and one as a stop leaves it.
 async fn killed_and_stopped() -> [(&'static str, tempfile::TempDir); 2] {
     let killed = tempfile::tempdir().unwrap();
     let stopped = tempfile::tempdir().unwrap();
@@ -163,7 +180,7 @@ fn copied(folder: &Path) -> tempfile::TempDir {
     copy
 }
 
-/// The error of a start.
+/// Returns the error of a start.
 fn said(folder: &Path) -> String {
     let error = open(folder, 0, Arc::default()).err();
     error.expect("it starts").to_string()
@@ -178,7 +195,7 @@ fn flip(path: &Path, bit: usize) {
     file.write_all_at(&byte, at).unwrap();
 }
 
-/// Where the batch with this event begins.
+/// Returns where the batch with this event begins.
 fn start_of(journal: &[u8], id: &str) -> usize {
     let event = format!(r#""event_id":"{id}""#);
     let at = journal
@@ -198,7 +215,7 @@ async fn a_changed_number_of_a_batch_is_an_error_that_names_the_byte() {
         let bytes = fs::read(&journal).unwrap();
         let start = start_of(&bytes, "b");
         let next = start_of(&bytes, "c");
-        // The number of entries, 4 bytes, and the sequence number, 8 bytes.
+        // The number of entries (4 bytes) and the sequence number (8 bytes).
         for bit in 8..13 * 8 {
             flip(&journal, start * 8 + bit);
             let said = said(copy.path());
@@ -228,7 +245,7 @@ async fn the_number_of_the_first_batch_is_listed() {
     }
 }
 
-/// Everything in a folder.
+/// Returns every file in a folder.
 fn all(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -289,11 +306,11 @@ async fn whatever_is_missing_is_named_or_is_not_missed() {
                 let copy = copied(folder.path());
                 spoil(&copy.path().join(name));
                 match open(copy.path(), 0, Arc::default()) {
-                    // A list that is gone is one of an older version.
+                    // A folder without a list looks like a folder of an older version.
                     Ok((_intake, outlet, _letters)) => assert_eq!(outlet.depth(), 3, "{about}"),
                     Err(error) => {
                         let said = error.to_string();
-                        // Where the lists of tables are gone, the first that is read is named.
+                        // If several lists of tables are missing, the first one that is read is named.
                         let place = name.display().to_string();
                         let place = place.strip_suffix("current").unwrap_or(&place);
                         assert!(said.contains(place), "{about}: {said}");
@@ -335,7 +352,7 @@ async fn a_damaged_end_is_an_unfinished_write_only_after_a_crash() {
             let said = said(folder.path());
             let named = format!(" 0.jnl does not read back from byte {start} on");
             assert!(said.contains(&named), "{said}");
-            // As it advises.
+            // Follows the advice of the message.
             let journal = fs::File::options().write(true).open(&journal).unwrap();
             journal.set_len(start as u64).unwrap();
             fs::remove_file(folder.path().join("contents")).unwrap();
@@ -359,7 +376,7 @@ async fn a_journal_that_another_one_follows_ends_in_no_unfinished_write() {
     assert!(said.contains(&named), "{said}");
     bytes.truncate(start);
     fs::write(&journal, bytes).unwrap();
-    // One in their midst is missing, or the newest.
+    // A journal in the middle is missing, or the newest one.
     let copy = copied(folder.path());
     let newest = copy.path().join("1.jnl");
     fs::rename(&newest, copy.path().join("2.jnl")).unwrap();
@@ -377,7 +394,7 @@ async fn a_folder_of_a_version_without_a_list_gets_one() {
     for (how, folder) in killed_and_stopped().await {
         let list = folder.path().join("contents");
         fs::remove_file(&list).unwrap();
-        // A crash may leave a part of one.
+        // A crash can leave a part of a file.
         fs::write(folder.path().join("contents.new"), "00").unwrap();
         assert_eq!(reopened(folder.path()).await.1.depth(), 3, "{how}");
         until_free(folder.path()).await;
@@ -389,7 +406,7 @@ async fn a_folder_of_a_version_without_a_list_gets_one() {
 
 #[tokio::test]
 async fn a_crash_at_any_step_of_a_stores_creation_leaves_one_that_starts() {
-    // The steps of fjall, in order: what is made, and with how much in it.
+    // The steps of fjall, in order: the file that it creates, and how much of it is written.
     let made = tempfile::tempdir().unwrap();
     drop(fjall::Database::builder(made.path()).open().unwrap());
     let keyspace = Path::new("keyspaces/0");

@@ -1,4 +1,4 @@
-//! What the writer is asked, and by whom.
+//! The calls to the writer, and the handle that sends them.
 
 use std::{
     sync::{
@@ -11,34 +11,34 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    decide::{Destination, LetterId, Receipt, Registered, Taken},
+    decide::{LetterId, Receipt, Registered, Reports, Taken},
     limits,
     queue::{group::Settlement, intake::Bundle},
     store::Error,
 };
 
-/// The most messages that may wait for the writer. A bundle of calls is one, and calls are counted before.
+/// The most messages that can wait for the writer. A bundle counts as one message. The calls in a bundle are limited elsewhere.
 const WAITING: usize = 2048;
+/// How often the writer of a shared store looks what other processes have written.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(in crate::queue) type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
 /// A call to the writer: a change of the store, or `Probe`, which asks whether the store takes writes.
 pub(in crate::queue) enum Call {
     Enqueue(Bundle),
-    Settle(Settlement, Answer<()>),
+    Settle(Box<Settlement>, Answer<()>),
     Replay(Vec<LetterId>, Answer<usize>),
     Remove(Vec<LetterId>, Answer<usize>),
-    Register(
-        Box<duet_events::order::Order>,
-        Arc<Destination>,
-        Answer<Registered>,
-    ),
+    Register(Box<duet_events::order::Order>, Reports, Answer<Registered>),
     Pay(Box<Receipt>, Answer<Taken>),
     /// The answer is the number of events that waited, or `None` if no order has this id.
     Withdraw(String, Answer<Option<usize>>),
     Probe(Answer<()>),
-    /// Clears old letters, keys and orders, behind the commit.
+    /// Removes expired letters, keys and orders after the commit.
     Sweep,
-    /// Ends the writer, behind the commit.
+    /// Learns after the commit what other processes have written to a shared store.
+    Look,
+    /// Ends the writer after the commit.
     Close(Answer<()>),
 }
 
@@ -49,7 +49,7 @@ pub(in crate::queue) struct Handle {
 }
 
 impl Handle {
-    /// Has the writer do what `call` says.
+    /// Sends a call to the writer and waits for the answer.
     pub(in crate::queue) async fn ask<T>(
         &self,
         call: impl FnOnce(Answer<T>) -> Call,
@@ -60,20 +60,31 @@ impl Handle {
         answered.await.unwrap_or(Err(Error::Stopped))
     }
 
-    /// Hands a bundle to the writer. Where it cannot be taken, its calls learn that the store has stopped.
+    /// Sends a bundle to the writer. If that fails, the calls of the bundle get [`Error::Stopped`].
     pub(in crate::queue) fn send(&self, bundle: Bundle) {
         let _ = self.calls.try_send(Call::Enqueue(bundle));
     }
 
-    /// Has what has had its time cleared every minute, also where nothing else happens. Ends when the writer has no
-    /// other handle.
+    /// Removes expired entries every minute, even if no call arrives. Ends when this is the last handle of the writer.
     pub(in crate::queue) async fn sweep_every_minute(self) {
+        let minute = Duration::from_millis(limits::SWEEP_EVERY_MS.unsigned_abs());
+        self.repeat(minute, || Call::Sweep).await;
+    }
+
+    /// Learns often what other processes have written to a shared store, and renews the leases.
+    pub(in crate::queue) async fn look_often(self) {
+        self.repeat(LOOK_EVERY, || Call::Look).await;
+    }
+
+    /// Makes a call again and again, but never takes the room of other calls.
+    async fn repeat(self, pause: Duration, call: fn() -> Call) {
         let calls = self.calls.downgrade();
         drop(self);
         loop {
-            tokio::time::sleep(Duration::from_millis(limits::SWEEP_EVERY_MS.unsigned_abs())).await;
+            tokio::time::sleep(pause).await;
             let Some(calls) = calls.upgrade() else { return };
-            if calls.send(Call::Sweep).await.is_err() {
+            let has_room = calls.capacity() > calls.max_capacity() / 2;
+            if has_room && calls.send(call()).await.is_err() {
                 return;
             }
         }
@@ -84,9 +95,23 @@ impl Handle {
     }
 }
 
-/// A handle, and where its calls come out.
+/// Returns a handle and the receiver of its calls.
 pub(in crate::queue) fn channel() -> (Handle, mpsc::Receiver<Call>) {
     let (calls, waiting) = mpsc::channel(WAITING);
     let healthy = Arc::new(AtomicBool::new(true));
     (Handle { calls, healthy }, waiting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn sweeps_that_wait_leave_room_for_other_calls() {
+        let (handle, _waiting) = channel();
+        tokio::spawn(handle.clone().sweep_every_minute());
+        let minutes = 2 * u64::try_from(WAITING).unwrap();
+        tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
+        assert!(handle.calls.try_send(Call::Sweep).is_ok());
+    }
 }

@@ -1,32 +1,49 @@
-//! What the writer tells the lanes: where something has arrived, and from where to read.
+//! How the writer informs the lanes: which lane has new events, and from which row to read.
 
 use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering};
 
 use tokio::sync::Notify;
 
 use super::Writer;
-use crate::{decide::Destination, store::Source};
+use crate::{
+    decide::{Counts, Destination},
+    store::{Lease, Source, Store},
+};
 
-/// A destination to be served from now on.
+/// A destination that has events for the first time.
 pub(in crate::queue) struct NewLane {
     pub(in crate::queue) destination: Arc<Destination>,
     pub(in crate::queue) arrivals: Arc<Arrivals>,
 }
 
-/// What the writer tells a lane.
+/// How the writer informs a lane.
 pub(in crate::queue) struct Arrivals {
-    /// Something may have arrived.
+    /// Signals that events may have arrived.
     pub(in crate::queue) notify: Notify,
     start: Mutex<Start>,
 }
 
-/// Where a lane begins to read.
+/// The row from which a lane starts to read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::queue) struct Start {
-    /// How often the store has been opened: what was claimed before is claimed again.
+    /// How often the store has been opened. Events that were claimed before the last opening are claimed again.
     pub(in crate::queue) opened: u64,
-    /// The first row of either class that may wait.
+    /// The lease by which this process delivers the events. `None` means that another process delivers them.
+    pub(in crate::queue) lease: Option<Lease>,
+    /// The first row of either class that can have pending events.
     pub(in crate::queue) head: u64,
+}
+
+impl Start {
+    /// Returns whether events that were claimed after `other` are still claimed.
+    pub(in crate::queue) fn goes_on_from(&self, other: &Self) -> bool {
+        self.opened == other.opened && self.epoch() == other.epoch()
+    }
+
+    /// Returns the epoch of the lease.
+    pub(in crate::queue) fn epoch(&self) -> Option<u64> {
+        self.lease.map(|lease| lease.epoch)
+    }
 }
 
 impl Arrivals {
@@ -38,10 +55,15 @@ impl Arrivals {
         *self.start.lock().unwrap_or_else(PoisonError::into_inner) = start;
         self.notify.notify_one();
     }
+
+    fn renew(&self, lease: Option<Lease>) {
+        let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        start.lease = lease;
+    }
 }
 
 impl<S: Source> Writer<S> {
-    /// Tells those who deliver that there is something to deliver.
+    /// Informs the lanes of new events. Creates the missing lanes.
     pub(super) fn announce(&mut self, arrivals: Vec<Arc<Destination>>) {
         for destination in arrivals {
             match self.lanes.get(&destination) {
@@ -51,11 +73,12 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// Has every lane read from the store what waits there, after it was opened: commits that no lane knows of may be in
-    /// it, and others that a lane relied on may not.
+    /// Makes every lane read again from a store that was reopened. The store can have commits that no lane knows, and can lack
+    /// commits that a lane has relied on.
     pub(super) fn announce_everything(&mut self) {
         if let Some((pending, held)) = self.numbers() {
             self.shared.metrics.opened(pending, held);
+            self.count_pixels();
             self.shared.waiting.store(pending, Ordering::Relaxed);
         }
         for (destination, lane) in &self.lanes {
@@ -80,7 +103,7 @@ impl<S: Source> Writer<S> {
             arrivals: Arc::clone(&arrivals),
         };
         self.lanes.insert(destination, arrivals);
-        // A command that replays letters into a store delivers nothing.
+        // If nobody receives new lanes, this process delivers nothing. An example is a command that only replays letters.
         let _ = self.shared.lanes.send(lane);
     }
 
@@ -91,9 +114,46 @@ impl<S: Source> Writer<S> {
             let head = places.map(|place| place.head).min();
             head.unwrap_or(state.position.next)
         });
+        let state = self.state.as_ref();
         Start {
             opened: self.opened,
+            lease: state.and_then(|state| state.store.lease(destination)),
             head: head.unwrap_or_default(),
         }
+    }
+
+    /// Learns what other processes have written: events of other destinations, withdrawals, and who delivers.
+    pub(super) fn look(&mut self) {
+        let Some(state) = &mut self.state else { return };
+        match state.store.look() {
+            Ok(None) => {}
+            Ok(Some(sight)) => {
+                state.position = sight.position;
+                if let Some(withdrawn) = sight.withdrawn {
+                    self.shared.withdrawn.replace(withdrawn);
+                }
+                for (destination, lane) in &self.lanes {
+                    let (known, start) = (lane.start(), self.start_of(destination));
+                    if start.goes_on_from(&known) {
+                        lane.renew(start.lease);
+                    } else {
+                        lane.start_at(start);
+                    }
+                }
+                self.announce_unknown();
+                self.count(&Counts::default());
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Creates the missing lanes of destinations that have pending events.
+    fn announce_unknown(&mut self) {
+        let places = self.state.iter().flat_map(|state| &state.position.places);
+        let unknown = places.filter(|place| !self.lanes.contains_key(&place.destination));
+        let unknown: Vec<_> = unknown
+            .map(|place| Arc::clone(&place.destination))
+            .collect();
+        self.announce(unknown);
     }
 }

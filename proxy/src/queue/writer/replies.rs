@@ -1,4 +1,4 @@
-//! What is answered once a commit is done.
+//! The answers that are sent after a commit.
 
 use super::{Answer, Answered, Shared};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     store::Error,
 };
 
-/// Whom to tell that a commit is done, and what.
+/// The callers that wait for a commit, and the answer for each.
 #[derive(Default)]
 pub(super) struct Replies {
     pub(super) enqueued: Vec<Answered>,
@@ -21,7 +21,7 @@ pub(super) struct Replies {
 type Reply<T> = (Answer<T>, Result<T, Error>);
 
 impl Replies {
-    /// Gives every answer. Whoever asked may have gone; what was done is done all the same.
+    /// Sends every answer. The changes are kept even if a caller has stopped waiting.
     pub(super) fn give(self, shared: &Shared) {
         for (answer, count) in self.counted {
             let _ = answer.send(count);
@@ -47,13 +47,13 @@ impl Replies {
     }
 }
 
-/// Logs that so many held events ended without a payment.
+/// Logs how many held events ended without a payment.
 pub(super) fn given_up(outcome: &Outcome, events: usize) {
     if events > 0 {
         tracing::warn!(
             events,
             outcome = outcome.label(),
-            "events no longer wait for a payment; they are kept as dead letters"
+            "held events ended without a payment; they are kept as dead letters"
         );
     }
 }

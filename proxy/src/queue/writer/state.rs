@@ -1,4 +1,6 @@
-//! What the writer knows of the store, and how calls and sweeps become commits.
+//! What the writer knows about the store, and how calls and sweeps become commits.
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     calls::{Answer, Call},
@@ -6,34 +8,41 @@ use super::{
 };
 use crate::{
     clock::Times,
-    decide::{Admit, Counts, Forget, GiveUp, Pay, Register, Remove, Replay, Withdraw},
+    decide::{
+        Admit, Counts, Decision, Forget, GiveUp, HeldId, LetterId, Pay, Register, Remove, Replay,
+        TakeBack, Withdraw,
+    },
+    history::End,
     limits,
     orders::Order,
     queue::group::{Committed, Group},
-    store::{Error, Position, Store},
+    store::{Ahead, Error, Expired, Position, Store},
 };
 
-/// The most events that one sweep gives up, and the most orders and payments it looks at.
+/// The most held events that one sweep ends, and the most orders and payments that it checks.
 const SWEEP: usize = 1_000;
 
-/// What the writer knows of what is on disk.
+/// What the writer knows about the data on disk.
 pub(in crate::queue) struct State<S> {
-    /// How often the store had been opened when this was read.
+    /// How often the store had been opened when this data was read.
     pub(super) opened: u64,
     pub(in crate::queue) store: S,
     pub(in crate::queue) position: Position,
-    /// How far the last sweep of orders came.
+    /// Where the last sweep of orders ended.
     pub(super) swept_to: Vec<u8>,
 }
 
-/// What a sweep came across.
+/// The result of a sweep.
+#[derive(Default)]
 pub(in crate::queue) struct Swept {
-    /// Events that no payment came for.
+    /// How many held events ended because no payment came.
     pub(in crate::queue) given_up: usize,
-    /// Paid orders that report nothing.
+    /// How many paid orders were not reported.
     pub(super) unreported: usize,
-    /// What is to be counted.
+    /// The counts for the metrics.
     pub(super) counts: Counts,
+    /// The ended events.
+    pub(super) ends: BTreeMap<LetterId, End>,
 }
 
 impl<S: Store> State<S> {
@@ -48,13 +57,19 @@ impl<S: Store> State<S> {
 
     pub(super) fn commit(
         &mut self,
-        calls: impl Iterator<Item = Call>,
+        calls: &mut Vec<Call>,
         short: bool,
         times: Times,
         replies: &mut Replies,
     ) -> Result<Committed, Error> {
-        let mut group = Group::new(&mut self.store, &mut self.position, times);
-        for call in calls {
+        let (store, position) = (&mut self.store, &mut self.position);
+        store.begin(
+            || ahead_of(calls),
+            position,
+            (times.stamp_ms, times.expiry_ms),
+        )?;
+        let mut group = Group::new(store, position, times);
+        for call in calls.drain(..) {
             match call {
                 Call::Enqueue(bundle) if short => bundle.refuse(),
                 Call::Replay(_, answer) if short => refuse(answer),
@@ -68,13 +83,16 @@ impl<S: Store> State<S> {
                         .collect::<Result<_, _>>()?;
                     replies.enqueued.push((bundle, results));
                 }
-                // Its events were claimed from a store that has been opened again since.
+                // The store has been opened again since these events were claimed.
                 Call::Settle(settlement, answer) if settlement.opened != self.opened => {
                     let _ = answer.send(Err(Error::Stopped));
                 }
                 Call::Settle(settlement, answer) => {
-                    group.settle(settlement)?;
-                    replies.done.push(answer);
+                    if group.settle(*settlement)? {
+                        replies.done.push(answer);
+                    } else {
+                        let _ = answer.send(Err(Error::Stopped));
+                    }
                 }
                 Call::Replay(ids, answer) => {
                     let letters = group.letters(&ids)?;
@@ -85,10 +103,10 @@ impl<S: Store> State<S> {
                     let removed = group.carry_out_durably(&Remove(&ids))?;
                     replies.counted.push((answer, removed));
                 }
-                Call::Register(order, destination, answer) => {
+                Call::Register(order, reports, answer) => {
                     let registered = group.carry_out_durably(&Register {
                         order: &order,
-                        destination: &destination,
+                        reports: &reports,
                     })?;
                     replies.registered.push((answer, registered));
                 }
@@ -104,25 +122,26 @@ impl<S: Store> State<S> {
                     group.probe();
                     replies.done.push(answer);
                 }
-                Call::Sweep | Call::Close(_) => {}
+                Call::Sweep | Call::Look | Call::Close(_) => {}
             }
         }
         group.commit()
     }
 
-    /// Clears what has had its time.
+    /// Removes expired entries, unless another process does that.
     pub(in crate::queue) fn sweep(&mut self, times: Times) -> Result<Swept, Error> {
-        let letters_ms = times.expiry_ms.saturating_sub(limits::DEAD_LETTER_MS);
-        self.store.expire(times.expiry_ms, letters_ms)?;
+        if !self.store.may_sweep()? {
+            return Ok(Swept::default());
+        }
+        let before = |period_ms| times.expiry_ms.saturating_sub(period_ms);
+        self.store.expire(Expired {
+            keys_ms: times.expiry_ms,
+            letters_ms: before(limits::DEAD_LETTER_MS),
+            history_ms: before(limits::HISTORY_MS),
+            hours_ms: before(limits::HOURS_MS),
+        })?;
         let held = self.store.held_until(times.expiry_ms, SWEEP)?;
         let page = self.store.page(&self.swept_to, SWEEP)?;
-        let mut group = Group::new(&mut self.store, &mut self.position, times);
-        let mut given_up = 0;
-        for (id, order_id) in &held {
-            let id = *id;
-            let done = group.carry_out_durably(&GiveUp { id, order_id })?;
-            given_up += usize::from(done.is_ok_and(|is_given_up| is_given_up));
-        }
         let (over, live): (Vec<Order>, Vec<Order>) = page
             .orders
             .into_iter()
@@ -134,20 +153,77 @@ impl<S: Store> State<S> {
             .filter(|payment| payment.is_over(times.expiry_ms))
             .map(|payment| (payment.provider, payment.id))
             .collect();
-        // If one of them is refused, none is forgotten, and the next sweep tries again.
-        let _ = group.carry_out(&Forget {
+        let forget = Forget {
             orders: &orders,
             payments: &payments,
-        })?;
+        };
+        let ahead = || {
+            let mut reads = forget.reads();
+            for held in &held {
+                reads.extend(give_up(held).reads());
+            }
+            Ahead {
+                reads,
+                ..Ahead::default()
+            }
+        };
+        let (store, position) = (&mut self.store, &mut self.position);
+        store.begin(ahead, position, (times.stamp_ms, times.expiry_ms))?;
+        let mut group = Group::new(store, position, times);
+        let mut given_up = 0;
+        for held in &held {
+            let done = group.carry_out_durably(&give_up(held))?;
+            given_up += usize::from(done.is_ok_and(|is_given_up| is_given_up));
+        }
+        // If one order or payment cannot be removed, none is removed. The next sweep tries again.
+        let _ = group.carry_out(&forget)?;
         group.note_time();
-        let counts = group.commit()?.counts;
+        let Committed { counts, ends, .. } = group.commit()?;
         self.swept_to = page.next;
         Ok(Swept {
             given_up,
             unreported: live.iter().filter(|order| order.is_unreported()).count(),
             counts,
+            ends,
         })
     }
+}
+
+fn give_up((id, order_id): &(HeldId, String)) -> GiveUp<'_> {
+    let id = *id;
+    GiveUp { id, order_id }
+}
+
+/// Returns what the calls can read.
+fn ahead_of(calls: &[Call]) -> Ahead {
+    let Ahead {
+        mut reads,
+        mut settled,
+    } = Ahead::default();
+    for call in calls {
+        match call {
+            Call::Enqueue(bundle) => {
+                for events in bundle.calls() {
+                    reads.extend(Admit(events).reads());
+                }
+            }
+            Call::Settle(settlement, _) => {
+                settled.insert(Arc::clone(&settlement.lane.destination));
+                for (_, letter) in &settlement.letters {
+                    reads.extend(TakeBack(letter).reads());
+                }
+            }
+            // The orders of replayed letters are known only after the letters were read.
+            Call::Replay(ids, _) | Call::Remove(ids, _) => reads.extend(Remove(ids).reads()),
+            Call::Register(order, reports, _) => {
+                reads.extend(Register { order, reports }.reads());
+            }
+            Call::Pay(receipt, _) => reads.extend(Pay(receipt).reads()),
+            Call::Withdraw(order_id, _) => reads.extend(Withdraw(order_id).reads()),
+            Call::Probe(_) | Call::Sweep | Call::Look | Call::Close(_) => {}
+        }
+    }
+    Ahead { reads, settled }
 }
 
 fn refuse<T>(answer: Answer<T>) {

@@ -1,19 +1,19 @@
-//! The list of what the store consists of, so that a start notices what is missing.
+//! Lists the files of the store, so that a start detects a missing file.
 //!
-//! fjall (3.1) takes a keyspace or a journal that is gone for one that never was. So the file `contents` lists the
-//! keyspaces, and of each journal the sequence number of its first batch, which no checksum covers, and how many bytes
-//! were whole and synced. Everything listed is on disk before the list is, and the list changes at once: whenever the
-//! process is killed, a folder has at least what its list says. It is written
+//! fjall (3.1) does not distinguish a missing keyspace or journal from one that never existed. The file `contents` therefore
+//! lists the keyspaces. For each journal it lists the sequence number of the first batch, which no checksum covers, and the
+//! number of bytes that were complete and synced. Everything in the list is on disk before the list is. The list changes
+//! atomically. A folder therefore always has at least the listed files, even if the process was killed. The list is written
 //!
 //! - when the store has been opened, before the first commit,
 //! - when a keyspace has been created, before its first row,
-//! - within a minute after fjall began another journal,
-//! - and when the store is closed, so that a damaged end of a journal is no unfinished write then.
+//! - within a minute after fjall has started another journal,
+//! - and when the store is closed. A damaged end of a journal is then not mistaken for an interrupted write.
 //!
-//! A folder without a list, of an older version, gets one. Not noticed are: the emptying, or a change of the first
-//! batch's number, of a journal that was begun within the last minute before a crash; the loss of the end of a journal
-//! that was written between the last opening and a crash, which looks like a write that was under way; and the loss of
-//! an older journal beside newer ones, which looks as if all of it had gone into tables.
+//! If a folder of an older version has no list, it gets one. Three kinds of damage are not detected. First: a journal that was
+//! started in the last minute before a crash was emptied, or the number of its first batch was changed. Second: the end of a
+//! journal that was written between the last opening and a crash is lost, which looks like an interrupted write. Third: an
+//! older journal beside newer ones is lost, which looks as if all of its data had gone into tables.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,12 +44,12 @@ pub(crate) struct Contents {
 pub(super) struct Journal {
     /// The sequence number of its first batch.
     pub(super) first: Option<u64>,
-    /// So many of its bytes are whole batches, or more.
+    /// At least this many bytes of the journal are complete batches.
     pub(super) bytes: u64,
 }
 
 impl Contents {
-    /// Reads the list: its checksum in hexadecimal digits, a space, and JSON. `None` where there is none.
+    /// Reads the list: its checksum in hexadecimal digits, a space, and JSON. Returns `None` if there is no list.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, Error> {
         let path = folder.join(NAME);
         match fs::symlink_metadata(&path) {
@@ -67,7 +67,7 @@ impl Contents {
         }
     }
 
-    /// What is there now; of the journals so many bytes are whole.
+    /// Returns the list of the present files. `whole` returns how many bytes of a journal are complete.
     fn found(folder: &Path, whole: impl Fn(u64) -> u64) -> Result<Self, Error> {
         let mut found = Self::default();
         for number in journal::numbers(folder)? {
@@ -107,7 +107,7 @@ fn checksum(list: &str) -> String {
     format!("{:032x}", xxh3_128(list.as_bytes()))
 }
 
-/// Lists what is there after the store has been opened; `whole` is what was found of its journals.
+/// Writes the list after the store has been opened. `whole` has the complete bytes of its journals.
 pub(super) fn opened(
     folder: &Path,
     database: &Database,
@@ -116,14 +116,14 @@ pub(super) fn opened(
     let whole = |number| whole.get(&number).copied().unwrap_or_default();
     let found = Contents::found(folder, whole)?;
     database.persist(PersistMode::SyncAll)?;
-    // A full disk shall keep nobody from emptying the queue, and what was listed before is there as well.
+    // On a full disk the queue must still be able to get smaller. The files that were listed before are still there.
     if let Err(error) = found.write(folder) {
         tracing::warn!(error = ?error, "the list of the store's files could not be written");
     }
     Ok(())
 }
 
-/// Lists what has come since, if anything has. Nobody may commit meanwhile.
+/// Writes the list again if a file was added. No commit is allowed in the meantime.
 pub(super) fn changed(folder: &Path, database: &Database) -> Result<(), Error> {
     let Some(listed) = Contents::read(folder)? else {
         return Ok(());
@@ -137,7 +137,7 @@ pub(super) fn changed(folder: &Path, database: &Database) -> Result<(), Error> {
     found.write(folder)
 }
 
-/// Lists exactly what is there, since nothing will be committed any more.
+/// Writes the exact list at the end, when no more commits follow.
 pub(super) fn closed(folder: &Path, database: &Database) -> Result<(), Error> {
     database.persist(PersistMode::SyncAll)?;
     let whole = journal::whole(folder)?;

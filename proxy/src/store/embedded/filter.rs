@@ -1,7 +1,7 @@
-//! A Bloom filter over deduplication keys: says for certain that a key is not among those it was made of,
-//! or that it may be (about once in 500 for others).
+//! A Bloom filter over deduplication keys. It tells for certain that a key is not in its set, or that the key may be in it. For
+//! keys that are not in the set, "may be" is wrong about once in 500.
 //!
-//! All bits of a key lie in one block of 64 bytes, so that a probe costs one look into memory.
+//! All bits of a key are in one block of 64 bytes, so a probe reads memory only once.
 
 use crate::decide::DedupKey;
 
@@ -11,17 +11,17 @@ const PROBES: u32 = 7;
 
 pub(super) struct BloomFilter(Vec<[u64; BLOCK_WORDS]>);
 
-/// What a filter is asked about a key. It is worked out once for all filters, so that their blocks come from memory side
-/// by side.
+/// A key, prepared for a look-up. It is computed once for all filters, so that the processor can load their blocks at the same
+/// time.
 pub(super) struct Probe {
-    /// Picks the block.
+    /// Selects the block.
     high: u64,
     /// The key's bits in its block.
     bits: [u64; BLOCK_WORDS],
 }
 
 impl Probe {
-    /// A key is a digest: its bits are as good as random.
+    /// Prepares a key. A key is a digest, so its bits are as good as random.
     pub(super) fn about(key: &DedupKey) -> Self {
         let [high, mut low] = key.halves();
         let mut bits = [0; BLOCK_WORDS];
@@ -59,7 +59,7 @@ impl BloomFilter {
             return false;
         };
         let words = block.iter().zip(probe.bits);
-        // A branch for each word would have the next filter wait for this one's.
+        // With a branch for each word, the next filter would have to wait for this filter.
         words.fold(0, |missing, (word, bits)| missing | (bits & !word)) == 0
     }
 
@@ -76,7 +76,7 @@ impl BloomFilter {
         to.extend(self.0.iter().flatten().flat_map(|word| word.to_be_bytes()));
     }
 
-    /// `None` where this is not what [`BloomFilter::write`] wrote.
+    /// Reads a filter. Returns `None` if the bytes were not written by [`BloomFilter::write`].
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let (words, rest) = bytes.as_chunks::<8>();
         let words: Vec<u64> = words.iter().map(|word| u64::from_be_bytes(*word)).collect();

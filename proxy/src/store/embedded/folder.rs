@@ -1,4 +1,4 @@
-//! The data directory belongs to the proxy's user alone.
+//! Makes the data directory private to the proxy's user.
 
 use std::{
     fs::{self, DirBuilder, Permissions},
@@ -12,8 +12,8 @@ use crate::store::Error;
 const FOLDER_MODE: u32 = 0o700;
 pub(super) const FILE_MODE: u32 = 0o600;
 
-/// Makes the folder, and takes from an older one what others may do with it. A folder of somebody else stays as it is:
-/// a volume of Kubernetes is root's, and the proxy's through its group.
+/// Creates the folder, and removes the rights of other users from an existing folder. A folder of another owner stays
+/// unchanged: a volume of Kubernetes belongs to root, and the proxy can use it through its group.
 pub(super) fn prepare(folder: &Path) -> Result<(), Error> {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(FOLDER_MODE);
@@ -24,15 +24,15 @@ pub(super) fn prepare(folder: &Path) -> Result<(), Error> {
         tracing::warn!(
             folder = %folder.display(),
             mode = format_args!("{:o}", about.mode() & 0o7777),
-            "others can read the data directory, and it is not this user's to close; its files are private"
+            "others can read the data directory: it belongs to another user, so its mode was not changed; the files in it are private"
         );
     }
-    // The folder may be named by a link, behind which it lies all the same.
+    // The folder can be a symbolic link. The link is resolved first.
     let folder = fs::canonicalize(folder).map_err(Error::Folder)?;
     close(&folder).map_err(Error::Folder)
 }
 
-/// Nothing where it is gone: a process that is ending may still remove files.
+/// Returns `None` if the file does not exist: a process that is ending can still remove files.
 pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -40,7 +40,7 @@ pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Sets the modes of what is ours, in the folder and below.
+/// Makes the folder and the files in it private, if they belong to this user.
 fn close(path: &Path) -> io::Result<()> {
     let Some(about) = if_there(fs::symlink_metadata(path))? else {
         return Ok(());

@@ -1,20 +1,27 @@
-//! Makes the store's journal fit to be opened after a power cut.
+//! Repairs the store's journal after a power cut, so that fjall can open it.
 //!
-//! A batch that was being written when the power went may have reached the disk in part, with holes. Nobody
-//! was told that it is on disk, so it may go; but fjall (3.1) opens no journal with a hole in its last batch,
-//! and silently drops whatever lies behind a damaged one. So every journal is walked before fjall sees it:
-//! an unfinished batch at the end of the last one is cut off, and damage with intact batches behind it is an error
-//! that loses nothing. The checksum of a batch does not cover its start: its number of entries shows in what follows,
-//! and the sequence numbers rise from batch to batch and from journal to journal. A change of one that leaves them
-//! rising drops nothing, but for the first of all, which is [listed](super::contents).
+//! A batch that was being written during the power cut may be on disk only in part, with holes. No caller was told that this
+//! batch is on disk, so it can be removed. But fjall (3.1) does not open a journal with a hole in its last batch. It also
+//! silently drops all data after a damaged batch. The proxy therefore checks every journal before fjall opens it. It cuts off
+//! an unfinished batch at the end of the last journal. If intact batches follow a damaged one, it reports an error and removes
+//! nothing.
 //!
-//! Then it is written over itself and synced. After a sync that failed, Linux returns the data to every reader, calls it
-//! clean, and never writes it: what reads back may be gone once the power goes, and a repeat is answered by it.
+//! The checksum of a batch does not cover the start of the batch. The number of entries can be verified by the entries that
+//! follow. The sequence numbers must rise from batch to batch and from journal to journal. A damaged sequence number that still
+//! rises drops no data. The only exception is the first sequence number, which is therefore [listed](super::contents).
 //!
-//! A journal is a row of batches: a start (1, number of entries, 4 bytes, sequence number, 8 bytes), entries
-//! (an item: 2, type, compression, keyspace, 8 bytes, lengths of the key, 2 bytes, and of the value, twice 4
-//! bytes, key, value; or 4, keyspace, 8 bytes), an end (3, xxh3 of the entries, 8 bytes, `FJL` and 3).
-//! Numbers are little-endian. Zeros follow: the file is as long as it will ever be.
+//! Then the journal is written over itself and synced. After a failed sync, Linux still returns the data to readers, marks the
+//! data as clean, and never writes it. Such data would be lost after a power cut, although a repeat was already answered
+//! because of it.
+//!
+//! A journal is a sequence of batches. A batch has a start, entries and an end:
+//!
+//! - The start is 1, the number of entries (4 bytes) and the sequence number (8 bytes).
+//! - There are two kinds of entries. An item is 2, type, compression, keyspace (8 bytes), the lengths of the key (2 bytes) and
+//!   of the value (twice 4 bytes), the key and the value. The removal of a whole keyspace is 4 and the keyspace (8 bytes).
+//! - The end is 3, the xxh3 of the entries (8 bytes), `FJL` and 3.
+//!
+//! Numbers are little-endian. Zeros follow the last batch, because the file has its final length from the start.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,15 +39,15 @@ use crate::store::Error;
 
 const TRAILER: &[u8] = b"FJL\x03";
 const START_BYTES: u64 = 1 + 4 + 8;
-/// The most that the sequence numbers of two batches in a row are apart: fjall counts batches, and changes of its lists of
-/// tables, of which there are hundreds at most between two batches.
+/// The largest difference between the sequence numbers of two neighbouring batches. fjall also counts changes of its lists of
+/// tables. There are at most some hundreds of these between two batches.
 const MOST_APART: u64 = 1 << 16;
 const PIECE_BYTES: u64 = 64 * 1024;
-/// How much is written over itself at a time.
+/// How many bytes are written over themselves at a time.
 const COPY_BYTES: usize = 1024 * 1024;
 
-/// Looks through all journals in `folder`, cuts off unfinished ends, and has the disk get everything else. Nobody may
-/// write to them meanwhile. Returns how many bytes of each are left.
+/// Checks all journals in `folder`, cuts off unfinished ends, and syncs the rest. No other writes are allowed in the meantime.
+/// Returns how many bytes of each journal are left.
 pub(super) fn mend(
     folder: &Path,
     contents: Option<&Contents>,
@@ -58,7 +65,7 @@ pub(super) fn mend(
             return does_not_read_back(&path, 0);
         }
         let rest = written_behind(&path, walk.bytes).map_err(Error::Folder)?;
-        // Whoever writes to a journal has read the older ones, and cut off their ends.
+        // If a journal has been written, the older journals were already read and their ends cut off.
         let may_be_unfinished = last.is_none_or(|last| *number >= last) && !holds_a_batch(&rest);
         if listed.is_some_and(|listed| walk.bytes < listed.bytes)
             || !(rest.is_empty() || may_be_unfinished)
@@ -73,7 +80,7 @@ pub(super) fn mend(
         tracing::warn!(
             file = %path.display(),
             bytes,
-            "an unfinished write was found and cut off; nothing in it had been accepted"
+            "an unfinished write was found and cut off; none of its events had been accepted"
         );
         let cut = || {
             let file = File::options().write(true).open(path)?;
@@ -92,7 +99,7 @@ pub(super) fn mend(
     Ok(bytes_of(walks))
 }
 
-/// How many bytes of each journal are whole batches.
+/// Returns how many bytes of each journal are complete batches.
 pub(super) fn whole(folder: &Path) -> Result<BTreeMap<u64, u64>, Error> {
     walk_all(folder).map(bytes_of)
 }
@@ -102,7 +109,7 @@ fn bytes_of(walks: BTreeMap<u64, Walk>) -> BTreeMap<u64, u64> {
     walks.map(|(number, walk)| (number, walk.bytes)).collect()
 }
 
-/// The numbers of the journals in `folder`, none where that is not there.
+/// Returns the numbers of the journals in `folder`. Returns none if the folder does not exist.
 pub(super) fn numbers(folder: &Path) -> Result<BTreeSet<u64>, Error> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -129,7 +136,7 @@ pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number}.jnl"))
 }
 
-/// The sequence number of the journal's first batch, where one has begun.
+/// Returns the sequence number of the journal's first batch, if there is one.
 pub(super) fn first_sequence(path: &Path) -> io::Result<Option<u64>> {
     let mut start = Vec::new();
     File::open(path)?
@@ -141,13 +148,13 @@ pub(super) fn first_sequence(path: &Path) -> io::Result<Option<u64>> {
     Ok(sequence.ok().filter(|_| tag == 1))
 }
 
-/// Whether nothing has been written to a journal.
+/// Returns whether nothing has been written to a journal.
 pub(super) fn is_empty(path: &Path) -> Result<bool, Error> {
     let written = written_behind(path, 0).map_err(Error::Folder)?;
     Ok(written.is_empty())
 }
 
-/// fjall removes the oldest journal first, and the newest never.
+/// Checks that no journal is missing. fjall removes the oldest journal first, and never the newest.
 fn check_numbers(
     folder: &Path,
     walks: &BTreeMap<u64, Walk>,
@@ -157,7 +164,7 @@ fn check_numbers(
     let newest = walks.keys().next_back().max(listed);
     let oldest = walks.keys().next().or(listed);
     let Some((oldest, newest)) = oldest.zip(newest) else {
-        // The version is written once there is a journal.
+        // The version file is written after the first journal.
         let is_new = !folder.join("version").exists();
         return if is_new {
             Ok(())
@@ -178,14 +185,14 @@ fn does_not_read_back<T>(path: &Path, at: u64) -> Result<T, Error> {
     })
 }
 
-/// What a journal holds.
+/// The contents of a journal.
 struct Walk {
     first: Option<u64>,
-    /// How much of it is whole batches.
+    /// How many bytes of the journal are complete batches.
     bytes: u64,
 }
 
-/// Walks all journals in the order in which they were written: the sequence numbers rise from batch to batch.
+/// Reads all journals in the order in which they were written. The sequence numbers must rise from batch to batch.
 fn walk_all(folder: &Path) -> Result<BTreeMap<u64, Walk>, Error> {
     let mut walks = BTreeMap::new();
     let mut latest = None;
@@ -196,7 +203,7 @@ fn walk_all(folder: &Path) -> Result<BTreeMap<u64, Walk>, Error> {
         let (mut first, mut bytes, mut checksum) = (None, 0, None);
         while let Some(batch) = read_batch(&mut journal).map_err(Error::Folder)? {
             let sequence = batch.sequence;
-            // A write that fails after all is written again behind itself: the same batch twice is that batch.
+            // If fjall retries a failed write, the same batch can be in the journal twice. It counts once.
             let is_again = latest == Some(sequence) && checksum == Some(batch.checksum);
             checksum = Some(batch.checksum);
             if is_again {
@@ -215,7 +222,7 @@ fn walk_all(folder: &Path) -> Result<BTreeMap<u64, Walk>, Error> {
     Ok(walks)
 }
 
-/// Writes the first `bytes` over themselves, and syncs.
+/// Writes the first `bytes` of the file over themselves, and syncs.
 fn write_again(path: &Path, bytes: u64) -> io::Result<()> {
     let journal = File::options().read(true).write(true).open(path)?;
     let mut piece = vec![0; COPY_BYTES];
@@ -230,7 +237,7 @@ fn write_again(path: &Path, bytes: u64) -> io::Result<()> {
     journal.sync_all()
 }
 
-/// What was written behind `start`, without holes, and without the zeros at the end.
+/// Returns the bytes that were written after `start`, without holes and without the zeros at the end.
 fn written_behind(path: &Path, start: u64) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -240,7 +247,7 @@ fn written_behind(path: &Path, start: u64) -> io::Result<Vec<u8>> {
         let data = match rustix::fs::seek(&file, rustix::fs::SeekFrom::Data(at)) {
             Ok(data) => data,
             Err(rustix::io::Errno::NXIO) => break,
-            // A file system that does not tell holes from data.
+            // This file system cannot distinguish holes from data.
             Err(_) => at,
         };
         let hole = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(data)).unwrap_or(length);
@@ -251,7 +258,7 @@ fn written_behind(path: &Path, start: u64) -> io::Result<Vec<u8>> {
     Ok(written)
 }
 
-/// Appends what is read to `to`, without the pieces at its end that are all zeros.
+/// Appends the bytes of `from` to `to`, without the blocks at the end that are all zeros.
 fn read_all_but_zeros(mut from: impl Read, to: &mut Vec<u8>) -> io::Result<()> {
     let (mut piece, mut zeros) = (Vec::new(), 0);
     while (&mut from).take(PIECE_BYTES).read_to_end(&mut piece)? > 0 {
@@ -266,7 +273,7 @@ fn read_all_but_zeros(mut from: impl Read, to: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a whole batch begins behind some end of another.
+/// Returns whether a complete batch starts after the end of another batch.
 fn holds_a_batch(mut bytes: &[u8]) -> bool {
     while let Some(at) = bytes
         .windows(TRAILER.len())
@@ -286,7 +293,7 @@ struct Batch {
     checksum: u64,
 }
 
-/// Reads one batch; `None` where there is no whole one.
+/// Reads one batch. Returns `None` if there is no complete batch.
 fn read_batch(input: &mut impl Read) -> io::Result<Option<Batch>> {
     match try_batch(input) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),

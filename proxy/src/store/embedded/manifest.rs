@@ -1,14 +1,14 @@
-//! Checks that the store's files are as they were written, before fjall reads them.
+//! Checks the store's files before fjall reads them.
 //!
-//! fjall (3.1) ends the process over some files that are not, and takes a table of keyspaces that is gone for one that
-//! is empty: it removes what is not in it. So damage is found here first, and its place is named.
+//! With some damaged files, fjall (3.1) ends the process. It treats a missing table of keyspaces as an empty one, and removes
+//! everything that is not in the table. The proxy therefore checks the files first, and names the damaged file.
 //!
-//! What a start does not read of large tables, a thread reads later.
+//! The start does not read all of the large tables. A thread reads the rest later.
 //!
-//! Each folder in `keyspaces` has a file `current`: the number of the newest manifest (8 bytes), its xxh3 (16 bytes) and
-//! a zero. That manifest, `v` and the number, is an archive whose section `tables` lists levels, runs and tables, each
-//! table with its number (8 bytes), a zero, its xxh3 (16 bytes) and 8 bytes more. Numbers are little-endian. Journals are
-//! looked at by [`journal`].
+//! Each folder in `keyspaces` has a file `current`. It has the number of the newest manifest (8 bytes), the xxh3 of that
+//! manifest (16 bytes) and a zero. The manifest's name is `v` and the number. It is an archive, and its section `tables` lists
+//! levels, runs and tables. Each table has its number (8 bytes), a zero, its xxh3 (16 bytes) and 8 more bytes. Numbers are
+//! little-endian. [`journal`] checks the journals.
 
 use std::{
     fs::{self, File},
@@ -23,24 +23,24 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use super::{contents::Contents, folder, journal};
 use crate::store::Error;
 
-/// What the file `version` says.
+/// The contents of the file `version`.
 const VERSION: &[u8] = b"FJL\x03";
-/// The keyspace that lists the others.
+/// The keyspace that lists the other keyspaces.
 const LIST: &str = "0";
-/// How much of a table is read at a time, and the pause after that where nobody waits.
+/// How many bytes of a table are read at a time, and how long the thread pauses after that.
 const PIECE_BYTES: usize = 256 * 1024;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A table that has not been read as a whole.
+/// A table that has not been read completely.
 pub(crate) struct Unread {
     path: PathBuf,
     checksum: u128,
     bytes: u64,
 }
 
-/// Whether every file but the journals is whole, and everything is there that `contents` lists. Reads `at_once` bytes of
-/// tables, the smallest first; of the others only where their parts are. fjall compares the checksum of each block that
-/// it reads.
+/// Checks that every file except the journals is intact, and that every file in `contents` exists. Reads at most `at_once`
+/// bytes of the tables, the smallest table first. Of the other tables it reads only the list of their parts. fjall later
+/// compares the checksum of each block that it reads.
 pub(crate) fn check(
     folder: &Path,
     contents: Option<&Contents>,
@@ -50,7 +50,7 @@ pub(crate) fn check(
     let list = keyspaces.join(LIST);
     let version = read(&folder.join("version"))?;
     if version.is_none() && contents.is_none() && !list.exists() && !keyspaces.is_file() {
-        // Nothing has been stored yet, or not even the version is left.
+        // Nothing has been stored yet, or even the version file is lost.
         let is_new = journal::numbers(folder)?.is_empty();
         return if is_new {
             Ok(Vec::new())
@@ -75,15 +75,15 @@ pub(crate) fn check(
         let keyspace = entry.map_err(Error::Folder)?.path();
         tables.extend(check_keyspace(folder, &keyspace)?);
     }
-    // It is made before the first event is taken.
+    // This file is created before the first event is accepted.
     if !list.join("current").exists() {
         return damaged(folder, list.join("current"));
     }
     check_tables(folder, tables, at_once)
 }
 
-/// The damaged ones of tables that are read while the store is in use, as long as it `is_open`. Those that are gone were
-/// merged into others.
+/// Returns the damaged tables. Reads the tables while the store is in use, and stops when `is_open` is false. A table that no
+/// longer exists was merged into another table.
 pub(crate) fn damaged_of(
     tables: &[Unread],
     is_open: impl Fn() -> bool,
@@ -122,8 +122,8 @@ fn check_tables(
     Ok(unread)
 }
 
-/// Removes what a crash has left of a store that was being created: fjall goes on with none. There is no keyspace beside
-/// the empty list of them, so that nothing has been accepted.
+/// Removes the files that a crash has left while a store was being created, because fjall cannot continue with them. The list
+/// of keyspaces is empty then, so no event was accepted.
 pub(crate) fn clear_unfinished(folder: &Path) -> Result<(), Error> {
     let version = read(&folder.join("version"))?.unwrap_or_default();
     if !VERSION.starts_with(&version) || !folder.join("lock").is_file() {
@@ -154,7 +154,7 @@ fn if_there<T>(result: io::Result<T>) -> Result<Option<T>, Error> {
     folder::if_there(result).map_err(Error::Folder)
 }
 
-/// The tables of a keyspace.
+/// Checks the tables of a keyspace.
 fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<Vec<Unread>, Error> {
     let name = keyspace.file_name().and_then(|name| name.to_str());
     if !keyspace.is_dir() || name.is_none_or(|name| name.parse::<u64>().is_err()) {
@@ -163,7 +163,7 @@ fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<Vec<Unread>, Error> 
     let has_tables = check_table_names(folder, &keyspace.join("tables"))?;
     let current = keyspace.join("current");
     let Some(bytes) = read(&current)? else {
-        // The power went while it was made.
+        // The power failed while this keyspace was being created.
         return if has_tables || current.exists() {
             damaged(folder, current)
         } else {
@@ -193,8 +193,8 @@ fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<Vec<Unread>, Error> 
     Ok(unread)
 }
 
-/// Whether there are tables. Those that nothing refers to are removed by fjall, which ends the process where one is no
-/// file.
+/// Returns whether there are tables. fjall removes tables that no manifest lists. It ends the process if one of these names is
+/// not a file.
 fn check_table_names(folder: &Path, tables: &Path) -> Result<bool, Error> {
     if tables.is_file() {
         return damaged(folder, tables);
@@ -217,7 +217,7 @@ fn read_current(mut bytes: &[u8]) -> Option<(u64, u128)> {
     (bytes == [0]).then_some((number, checksum))
 }
 
-/// The tables that a manifest lists, with their checksums.
+/// Reads the tables that a manifest lists, with their checksums.
 fn read_tables(manifest: &[u8]) -> Option<Vec<(u64, u128)>> {
     let archive = sfa::Reader::from_reader(&mut io::Cursor::new(manifest)).ok()?;
     let section = archive.toc().section(b"tables")?;
@@ -246,7 +246,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
-/// The checksum of a file, read with pauses; `None` where there is none.
+/// Computes the checksum of a file, with pauses. Returns `None` if the file does not exist.
 fn checksum_of(path: &Path, pause: impl Fn()) -> Result<Option<u128>, Error> {
     let Some(mut file) = if_there(File::open(path))? else {
         return Ok(None);
@@ -263,7 +263,7 @@ fn checksum_of(path: &Path, pause: impl Fn()) -> Result<Option<u128>, Error> {
     }
 }
 
-/// The bytes of a file; `None` where there is no file.
+/// Reads the bytes of a file. Returns `None` if the file does not exist.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     if !path.is_file() {
         return Ok(None);
@@ -271,7 +271,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     if_there(fs::read(path))
 }
 
-/// An error that says where `path` is in `folder`.
+/// Returns an error that names the path in `folder`.
 pub(crate) fn damaged<T>(folder: &Path, path: impl AsRef<Path>) -> Result<T, Error> {
     let path = path.as_ref();
     let file: PathBuf = path.strip_prefix(folder).unwrap_or(path).to_owned();

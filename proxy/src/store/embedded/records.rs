@@ -1,32 +1,61 @@
-//! Orders, payments and held events as rows of one table.
-//!
-//! | Key | Value |
-//! |---|---|
-//! | `o`, order id | [`Order`] as JSON |
-//! | `c`, normalised order id (see [`memo`](crate::payments::memo)) | the ids of begun orders that read the same in a memo, as JSON |
-//! | `p`, provider, NUL, payment id | [`Payment`] as JSON |
-//! | `h`, when it is given up (ms), sequence number | [`HeldEvent`] as JSON |
+//! Orders, payments and held events as rows of one table. Their keys are those of [`keys`].
 
 use fjall::OwnedWriteBatch;
-use serde::{Serialize, de::DeserializeOwned};
+use memchr::memmem::Finder;
+use serde::de::DeserializeOwned;
 
 use super::table::Table;
 use crate::{
-    decide::{HeldEvent, HeldId, Payment, Records},
+    decide::{HeldEvent, HeldId, Lookup, Payment, Records},
+    history::{Digest, Salt},
     orders::Order,
-    store::{Error, Page},
+    store::{
+        Error, Page,
+        keys::{self, held_key, lookup_key, order_key, payment_key, read, read_held_key},
+    },
 };
 
 pub(super) fn order(rows: &Table, id: &str) -> Result<Option<Order>, Error> {
     find(rows, &order_key(id))
 }
 
-pub(super) fn ids_that_read(rows: &Table, code: &str) -> Result<Vec<String>, Error> {
-    Ok(find(rows, &code_key(code))?.unwrap_or_default())
+pub(super) fn found(rows: &Table, name: &Lookup) -> Result<Vec<String>, Error> {
+    Ok(find(rows, &lookup_key(name))?.unwrap_or_default())
+}
+
+/// Returns the ids of all withdrawn events.
+pub(super) fn withdrawn(rows: &Table) -> Result<Vec<String>, Error> {
+    let id = |key: &[u8]| String::from_utf8(key.get(1..)?.to_vec()).ok();
+    rows.prefix("x")
+        .map(|row| id(&row.key()?).ok_or(Error::Corrupt))
+        .collect()
 }
 
 pub(super) fn payment(rows: &Table, provider: &str, id: &str) -> Result<Option<Payment>, Error> {
     find(rows, &payment_key(provider, id))
+}
+
+/// Returns the payment that its provider reports under this id.
+pub(super) fn payment_told(
+    rows: &Table,
+    provider: &str,
+    id: &str,
+) -> Result<Option<Payment>, Error> {
+    if let Some(payment) = payment(rows, provider, id)? {
+        return Ok(Some(payment));
+    }
+    let (provider, id) = (provider.to_owned(), id.to_owned());
+    let also = found(
+        rows,
+        &Lookup::Also {
+            provider: provider.clone(),
+            id,
+        },
+    )?;
+    let Some(id) = also.first() else {
+        return Ok(None);
+    };
+    payment(rows, &provider, id)
 }
 
 pub(super) fn payments(rows: &Table) -> Result<Vec<Payment>, Error> {
@@ -39,7 +68,49 @@ pub(super) fn held(rows: &Table, id: HeldId) -> Result<Option<HeldEvent>, Error>
     find(rows, &held_key(id))
 }
 
-/// At most `most` events that were to be held until before `ms`. Those that cannot be read stay where they are.
+/// Returns the payments of this order. Parses only those whose text contains its id.
+pub(super) fn payments_of(rows: &Table, order_id: &str) -> Result<Vec<Payment>, Error> {
+    let text = format!("\"order_id\":{}", serde_json::Value::from(order_id));
+    let finder = Finder::new(&text);
+    let mut found = Vec::new();
+    for row in rows.prefix("p") {
+        let (_, value) = row.into_inner()?;
+        if finder.find(&value).is_some() {
+            let payment: Payment = read(&value)?;
+            found.extend(
+                Some(payment).filter(|payment| payment.order_id.as_deref() == Some(order_id)),
+            );
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the id of the order with this digest.
+pub(super) fn order_of(rows: &Table, digest: Digest, salt: Salt) -> Result<Option<String>, Error> {
+    for row in rows.prefix("o") {
+        let key = row.key()?;
+        let id = key.get(1..).and_then(|id| std::str::from_utf8(id).ok());
+        if let Some(id) = id.filter(|id| salt.order(id) == digest) {
+            return Ok(Some(id.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the held events whose stored text contains one of `texts`.
+pub(super) fn find_held(rows: &Table, texts: &[String]) -> Result<Vec<HeldEvent>, Error> {
+    let finders: Vec<_> = texts.iter().map(Finder::new).collect();
+    let mut found = Vec::new();
+    for row in rows.prefix("h") {
+        let (_, value) = row.into_inner()?;
+        if finders.iter().any(|finder| finder.find(&value).is_some()) {
+            found.push(read(&value)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns at most `most` events that were held until a time before `ms`. Events that cannot be read stay in the store.
 pub(super) fn held_until(
     rows: &Table,
     ms: i64,
@@ -62,40 +133,21 @@ pub(super) fn held_until(
             Ok(held) => found.push(held),
             Err(error) => tracing::error!(
                 error = ?error,
-                "a held event cannot be read; it stays where it is"
+                "held event cannot be read; it stays in the store"
             ),
         }
     }
     Ok(found)
 }
 
-/// The next `most` rows from `cursor` on, as far as they are orders or payments and can be read.
+/// Returns the orders and payments among the next `most` rows from `cursor` on.
 pub(super) fn page(rows: &Table, cursor: &[u8], most: usize) -> Result<Page, Error> {
-    let mut page = Page::default();
-    let (mut count, mut unreadable) = (0, 0);
-    for row in rows.range(cursor.to_vec()..).take(most) {
-        let (key, value) = row.into_inner()?;
-        let read = match key.first() {
-            Some(b'o') => read(&value).map(|order| page.orders.push(order)),
-            Some(b'p') => read(&value).map(|payment| page.payments.push(payment)),
-            _ => Ok(()),
-        };
-        unreadable += usize::from(read.is_err());
-        page.next = key.to_vec();
-        count += 1;
-    }
-    if unreadable > 0 {
-        tracing::error!(
-            rows = unreadable,
-            "orders or payments cannot be read; they stay where they are"
-        );
-    }
-    if count < most {
-        page.next.clear();
-    } else {
-        page.next.push(0);
-    }
-    Ok(page)
+    let rows = rows.range(cursor.to_vec()..).take(most);
+    let entries: Vec<_> = rows
+        .map(fjall::Guard::into_inner)
+        .collect::<Result<_, _>>()?;
+    let entries = entries.iter().map(|(key, value)| (&**key, &**value));
+    Ok(keys::page(entries, most))
 }
 
 /// Adds changed records to a commit.
@@ -104,65 +156,15 @@ pub(super) fn write(
     batch: &mut OwnedWriteBatch,
     records: &Records,
 ) -> Result<(), Error> {
-    for (id, order) in &records.orders {
-        put(rows, batch, order_key(id), order.as_ref())?;
+    for (key, value) in keys::changed(records)? {
+        match value {
+            Some(value) => rows.insert(batch, key, value)?,
+            None => rows.remove(batch, key),
+        }
     }
-    for (code, ids) in &records.codes {
-        let ids = Some(ids).filter(|ids| !ids.is_empty());
-        put(rows, batch, code_key(code), ids)?;
-    }
-    for ((provider, id), payment) in &records.payments {
-        put(rows, batch, payment_key(provider, id), payment.as_ref())?;
-    }
-    for (id, held) in &records.held {
-        put(rows, batch, held_key(*id), held.as_ref())?;
-    }
-    Ok(())
-}
-
-fn put<T: Serialize>(
-    rows: &Table,
-    batch: &mut OwnedWriteBatch,
-    key: Vec<u8>,
-    record: Option<&T>,
-) -> Result<(), Error> {
-    if let Some(record) = record {
-        let value = serde_json::to_vec(record).map_err(|_| Error::Unwritable)?;
-        return rows.insert(batch, key, value);
-    }
-    rows.remove(batch, key);
     Ok(())
 }
 
 fn find<T: DeserializeOwned>(rows: &Table, key: &[u8]) -> Result<Option<T>, Error> {
     rows.get(key)?.map(|value| read(&value)).transpose()
-}
-
-fn read<T: DeserializeOwned>(value: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(value).map_err(|_| Error::Corrupt)
-}
-
-fn order_key(id: &str) -> Vec<u8> {
-    ["o", id].concat().into_bytes()
-}
-
-fn code_key(code: &str) -> Vec<u8> {
-    ["c", code].concat().into_bytes()
-}
-
-fn payment_key(provider: &str, id: &str) -> Vec<u8> {
-    ["p", provider, "\0", id].concat().into_bytes()
-}
-
-fn held_key(id: HeldId) -> Vec<u8> {
-    let until = id.until_ms.unsigned_abs().to_be_bytes();
-    [b"h".as_slice(), &until, &id.sequence.to_be_bytes()].concat()
-}
-
-fn read_held_key(key: &[u8]) -> Option<HeldId> {
-    let (until, rest) = key.strip_prefix(b"h")?.split_first_chunk()?;
-    Some(HeldId {
-        until_ms: i64::try_from(u64::from_be_bytes(*until)).ok()?,
-        sequence: u64::from_be_bytes(rest.try_into().ok()?),
-    })
 }

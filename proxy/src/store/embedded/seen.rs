@@ -1,10 +1,11 @@
-//! Which events were accepted lately, so that a repeat is recognised: exactly, across restarts, in bounded
-//! memory.
+//! Remembers which events were accepted recently, so that repeats are recognised. The memory is exact, survives restarts and is
+//! bounded.
 //!
-//! There are two indexes, for events that are remembered for 48 hours and those of orders, for 90 days. On
-//! each the newest keys lie in a map in memory; the store has them too, one row for each commit. When the
-//! map is full it is sealed into a segment: its keys, sorted, in the store, and a Bloom filter over them in memory.
-//! A key is looked up in the map and in the segments whose filter lets it through. Segments are dropped when all
+//! There are two indexes: one for events that are remembered for 48 hours, and one for events of orders, which are remembered
+//! for 90 days. In each index the newest keys are in a map in memory. The store has these keys too, with one row for each
+//! commit. A full map is sealed into a segment: its sorted keys are in the store, and a Bloom filter over them is in memory. A
+//! key is looked up in the map and in the segments whose filter accepts the key. A segment is dropped after all of its keys
+//! have expired.
 //! their keys have had their time.
 
 use fjall::OwnedWriteBatch;
@@ -20,8 +21,8 @@ mod segment;
 
 use index::Index;
 
-/// How many keys make a segment. A map grows, and doubles, when seven eighths of it are full: one commit of many events
-/// may go beyond this number and shall not get there.
+/// How many keys form a segment. A map doubles its memory when it is seven eighths full. One commit with many events can exceed
+/// this number, but must not reach that point.
 const SEGMENT_KEYS: usize = (1 << 18) / 8 * 6;
 
 pub(super) struct Seen {
@@ -48,7 +49,7 @@ impl Seen {
         Ok(false)
     }
 
-    /// Remembers a key from now on, until `until_s`. It is in the store once [`Seen::write`]'s commit is.
+    /// Remembers a key until `until_s`. The key is in the store after the commit of [`Seen::write`].
     pub(super) fn learn(&mut self, key: DedupKey, remember: Remember, until_s: u32) {
         let [short, long] = &mut self.indexes;
         match remember {
@@ -57,14 +58,14 @@ impl Seen {
         }
     }
 
-    /// Adds what was learnt since the last call to a commit.
+    /// Adds the keys that were remembered since the last call to a commit.
     pub(super) fn write(&mut self, tables: &Tables, batch: &mut OwnedWriteBatch) {
         for index in &mut self.indexes {
             index.write(tables, batch);
         }
     }
 
-    /// Seals what is full.
+    /// Seals full maps.
     pub(super) fn seal(&mut self, tables: &Tables) -> Result<(), Error> {
         for index in &mut self.indexes {
             index.seal_if_full(tables)?;
@@ -72,7 +73,7 @@ impl Seen {
         Ok(())
     }
 
-    /// Forgets what has had its time; the number of keys it is rid of.
+    /// Forgets expired keys, and returns how many.
     pub(super) fn expire(&mut self, tables: &Tables, now_s: u32) -> Result<usize, Error> {
         let mut forgotten = 0;
         for index in &mut self.indexes {

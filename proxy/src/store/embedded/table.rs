@@ -1,5 +1,5 @@
-//! A keyspace that is created with its first row, and empty before: each costs a new store seventeen calls of fsync,
-//! and many a shop never has an order or a dead letter.
+//! A keyspace that is created with its first row. Until then it counts as empty. Creating one costs seventeen calls of fsync,
+//! and many shops never have an order or a dead letter.
 
 use std::{
     fs::File,
@@ -23,7 +23,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The names of what is found are synced by who opens them all, see [`sync_names`].
+    /// Opens the keyspace if it exists. The caller must then sync the names of all keyspaces with [`sync_names`].
     pub(super) fn open(
         database: &Database,
         name: &'static str,
@@ -93,8 +93,8 @@ impl Table {
     }
 }
 
-/// Has the names of all keyspaces reach the disk. fjall leaves that to chance, and when it opens a journal with rows
-/// of a keyspace that has no folder, it drops them.
+/// Syncs the names of all keyspaces to disk. fjall does not do that itself. If a keyspace of the journal has no folder at the
+/// start, fjall drops the rows of that keyspace.
 pub(super) fn sync_names(keyspace: &Keyspace) -> Result<(), Error> {
     let Some(folder) = keyspace.path().parent() else {
         return Ok(());

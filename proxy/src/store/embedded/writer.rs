@@ -1,22 +1,28 @@
-//! The writer's half of the embedded store.
+//! The writer's part of the embedded store.
 
 use std::{path::PathBuf, sync::Arc};
 
 use fjall::PersistMode;
 
-use super::{Tables, contents, records, seen::Seen};
+use super::{SWEEP, Tables, contents, history::History, records, seen::Seen};
 use crate::{
-    decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Payment},
+    decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Lookup, Payment},
+    history::Salt,
     orders::Order,
-    store::{Commit, Error, Page, Position, Store, row},
+    store::{Commit, Error, Expired, Page, Position, Store, row},
 };
 
-/// An open store, with what of it is in memory.
+/// How many rows of the history a commit removes at most if there are too many events. A commit has fewer settlements.
+const SURPLUS_ROWS: usize = 1_024;
+
+/// An open store, and the part of its data that is in memory.
 pub struct Writer {
     folder: Arc<PathBuf>,
     tables: Tables,
     seen: Seen,
+    pub(super) history: History,
     next: u64,
+    salt: Salt,
 }
 
 impl Writer {
@@ -24,7 +30,9 @@ impl Writer {
         Ok(Self {
             folder,
             seen: Seen::load(&tables)?,
+            history: History::load(&tables.history)?,
             next: tables.position()?.next,
+            salt: tables.salt()?,
             tables,
         })
     }
@@ -37,8 +45,8 @@ impl Books for Writer {
         records::order(&self.tables.orders, id)
     }
 
-    fn ids_that_read(&self, code: &str) -> Result<Vec<String>, Error> {
-        records::ids_that_read(&self.tables.orders, code)
+    fn found(&self, name: &Lookup) -> Result<Vec<String>, Error> {
+        records::found(&self.tables.orders, name)
     }
 
     fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, Error> {
@@ -59,6 +67,10 @@ impl Books for Writer {
 
     fn knows(&self, key: &DedupKey, expiry_ms: i64) -> Result<bool, Error> {
         self.seen.knows(&self.tables, key, seconds(expiry_ms))
+    }
+
+    fn salt(&self) -> Salt {
+        self.salt
     }
 
     fn next_number(&self) -> u64 {
@@ -94,6 +106,8 @@ impl Store for Writer {
             }
         }
         records::write(&tables.orders, &mut batch, &commit.records)?;
+        self.history
+            .write(&tables.history, &mut batch, &commit.records)?;
         for (id, letter) in &commit.records.letters {
             match letter {
                 Some(letter) => {
@@ -122,18 +136,36 @@ impl Store for Writer {
         Ok(batch.commit()?)
     }
 
-    /// fjall's own threads may have failed: after that it takes no more writes.
+    /// Checks that the store's own threads work. If one of them has failed, fjall accepts no more writes.
     fn check(&self) -> Result<(), Error> {
         Ok(self.tables.database.persist(PersistMode::Buffer)?)
     }
 
     fn tidy(&mut self) -> Result<(), Error> {
+        let Tables {
+            database, history, ..
+        } = &self.tables;
+        if self.history.surplus() > 0 {
+            self.history.trim(database, history, 0, SURPLUS_ROWS)?;
+        }
         self.seen.seal(&self.tables)
     }
 
-    fn expire(&mut self, ms: i64, letters_ms: i64) -> Result<(), Error> {
+    fn expire(&mut self, expired: Expired) -> Result<(), Error> {
+        let Expired {
+            keys_ms,
+            letters_ms,
+            history_ms,
+            hours_ms,
+        } = expired;
+        let Tables {
+            database, history, ..
+        } = &self.tables;
         self.tables.remove_letters(letters_ms)?;
-        self.seen.expire(&self.tables, seconds(ms))?;
+        self.seen.expire(&self.tables, seconds(keys_ms))?;
+        self.history.trim(database, history, history_ms, SWEEP)?;
+        self.history
+            .expire(database, history, history_ms, hours_ms)?;
         if let Err(error) = contents::changed(&self.folder, &self.tables.database) {
             tracing::warn!(error = ?error, "the list of the store's files could not be written");
         }
@@ -142,6 +174,10 @@ impl Store for Writer {
 
     fn close(&mut self) -> Result<(), Error> {
         contents::closed(&self.folder, &self.tables.database)
+    }
+
+    fn withdrawn(&self) -> Result<Vec<String>, Error> {
+        records::withdrawn(&self.tables.orders)
     }
 
     fn held_until(&self, ms: i64, most: usize) -> Result<Vec<(HeldId, String)>, Error> {

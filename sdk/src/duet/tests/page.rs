@@ -1,4 +1,4 @@
-//! A browser with storage, and pages in it. Where a page has texts, these have numbers.
+//! A browser with storage and pages. A real page has texts; these pages have numbers.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -13,30 +13,30 @@ use crate::{
 
 #[derive(Debug, Default)]
 struct Storage {
-    /// The events, as the page that made them knows them.
+    /// The events, in the form of the page that made them.
     events: BTreeMap<u32, Stored>,
-    /// How events ended that other pages may wait for.
+    /// The final statuses of events that other pages may wait for.
     notes: BTreeMap<u32, Word>,
     pause_until_ms: f64,
 }
 
-/// What all tabs share. An event has the same key on all of them.
+/// The storage that all tabs share. An event has the same key in all tabs.
 #[derive(Clone, Default)]
 pub(super) struct Browser(Rc<RefCell<Storage>>);
 
 impl Browser {
-    /// How many events are stored.
+    /// Returns the number of stored events.
     pub(super) fn events(&self) -> usize {
         self.0.borrow().events.len()
     }
 
-    /// Whoever owns the page, or a tool of theirs, removes everything.
+    /// Removes everything, as the page's owner or a tool can do.
     pub(super) fn clear(&self) {
         *self.0.borrow_mut() = Storage::default();
     }
 }
 
-/// An event to be added: small and nobody's order, unless it says otherwise.
+/// An event to add. By default it is small and belongs to no order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
     pub(super) bytes: u32,
@@ -50,25 +50,25 @@ pub(super) const PLAIN: Event = Event {
     ordered: false,
 };
 
-/// One tab.
+/// One tab of the browser.
 pub(super) struct Page {
     browser: Browser,
     duet: Duet,
-    /// The keys of the events this tab knows, by their numbers.
+    /// The keys of the events that this tab knows, by number.
     keys: Vec<u32>,
-    /// What it is to be told of the events of each request.
+    /// The keys of the events in requests, with a 0 after each request.
     taken: Vec<u32>,
     /// The visitor's clock.
     pub(super) now_ms: f64,
     pixel_known: bool,
-    /// What calls made now would become.
+    /// The handling of a call at this moment.
     pub(super) gate: Gate,
-    /// What the last call asked for.
+    /// The effects of the last call.
     effects: Vec<Effect>,
 }
 
 impl Page {
-    /// A page on which nothing has happened.
+    /// Creates a page without any call.
     pub(super) fn new(browser: &Browser) -> Self {
         Self {
             browser: browser.clone(),
@@ -82,7 +82,7 @@ impl Page {
         }
     }
 
-    /// A page after `init()`.
+    /// Creates a page after `init()`.
     pub(super) fn started(browser: &Browser) -> Self {
         let mut page = Self::new(browser);
         page.init(Consent::Granted);
@@ -97,7 +97,7 @@ impl Page {
         self.call(Call::Consent(consent));
     }
 
-    /// Adds an event; gives back its key.
+    /// Adds an event and returns its key.
     pub(super) fn add(&mut self, event: Event) -> u32 {
         let key = self.browser.0.borrow().events.keys().max().unwrap_or(&0) + 1;
         let Event {
@@ -116,13 +116,13 @@ impl Page {
         key
     }
 
-    /// The page has learnt what became of the Pixel.
+    /// Tells the module that the Pixel's result is known.
     pub(super) fn pixel(&mut self) {
         self.pixel_known = true;
         self.call(Call::Wake);
     }
 
-    /// The lock is this page's, and it looks at what is stored.
+    /// Gets the lock and passes the stored events.
     pub(super) fn look(&mut self) {
         let (stored, notes, pause_until_ms) = {
             let storage = self.browser.0.borrow();
@@ -150,12 +150,12 @@ impl Page {
         self.effects = effects;
     }
 
-    /// The proxy answers a request, in a digit an event.
+    /// Answers a request, with one digit for each event.
     pub(super) fn answer(&mut self, request: u32, http_status: u32, results: &str) {
         self.answer_after(request, http_status, results, 0.0);
     }
 
-    /// The proxy asks to be left alone.
+    /// Answers a request and asks for a pause.
     pub(super) fn answer_after(&mut self, request: u32, status: u32, results: &str, ms: f64) {
         self.call(Call::Answered(Answer {
             request,
@@ -165,7 +165,7 @@ impl Page {
         }));
     }
 
-    /// The keys of the events of the requests that the last call asked for.
+    /// Returns the keys of the events in the requests of the last call.
     pub(super) fn sent(&self) -> Vec<Vec<u32>> {
         let mut taken = self.taken.iter().copied();
         let posts = self.effects.iter();
@@ -175,7 +175,7 @@ impl Page {
             .collect()
     }
 
-    /// How the events of the last call fare, by their keys.
+    /// Returns the statuses from the last call, by event key.
     pub(super) fn settled(&self) -> Vec<(u32, Word)> {
         self.all(|effect| match effect {
             Effect::Settle { event, word } => Some((self.keys[event as usize], word)),
@@ -183,7 +183,7 @@ impl Page {
         })
     }
 
-    /// The losses of which the last call tells.
+    /// Returns the losses that the last call reported.
     pub(super) fn reported(&self) -> Vec<Word> {
         self.all(|effect| match effect {
             Effect::Report { word, .. } => Some(word),
@@ -199,7 +199,7 @@ impl Page {
         self.effects.is_empty()
     }
 
-    /// In how many milliseconds it wants to be woken.
+    /// Returns the milliseconds until the wake-up that the module asked for.
     pub(super) fn wakes_in(&self) -> Option<u32> {
         let wakes = self.all(|effect| match effect {
             Effect::Wake { ms } => Some(ms),
@@ -208,7 +208,7 @@ impl Page {
         wakes.into_iter().min()
     }
 
-    /// What there is of one kind among the effects of the last call.
+    /// Returns the effects of one kind from the last call.
     pub(super) fn all<T>(&self, of: impl Fn(Effect) -> Option<T>) -> Vec<T> {
         self.effects.iter().copied().filter_map(of).collect()
     }
@@ -254,7 +254,7 @@ impl Page {
                 Effect::Pause { ms } => storage.pause_until_ms = self.now_ms + f64::from(ms),
                 Effect::Take { event } => self.taken.push(key(&self.keys, event)),
                 Effect::Post { .. } => self.taken.push(0),
-                // A key that nobody has is one this page does not know.
+                // A key of 0 stands for an event that this page does not know.
                 Effect::Leave { event } => self.keys[event as usize] = 0,
                 Effect::Gate(gate) => self.gate = gate,
                 _ => {}

@@ -1,4 +1,4 @@
-//! The bank over HTTP: a JSON API, and the page that uses it.
+//! The bank's HTTP interface: a JSON API, and the page that uses the API.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -14,7 +14,7 @@ pub(crate) async fn page() -> Response {
     shown(include_str!("page.html"))
 }
 
-/// What was sent, and what the bank was set up with.
+/// Returns the transfers and the bank's settings.
 pub(crate) async fn transfers(State(sandbox): State<Sandbox>) -> Json<Value> {
     let options = sandbox.bank().options();
     Json(json!({
@@ -25,7 +25,7 @@ pub(crate) async fn transfers(State(sandbox): State<Sandbox>) -> Json<Value> {
     }))
 }
 
-/// Follows an instruction, and answers when all of it is done.
+/// Carries out an instruction, and answers when everything is done.
 pub(crate) async fn send(State(sandbox): State<Sandbox>, body: Bytes) -> Response {
     let instruction: Instruction = match serde_json::from_slice(&body) {
         Ok(instruction) => instruction,

@@ -1,25 +1,27 @@
-//! Telling a shop of one payment, in one copy or many, until it has listened.
+//! Sends the notification of one payment, in one or more copies, until the shop accepts it.
 
 use std::time::Duration;
 
 use axum::http::Uri;
 
-use super::instruction::{Auth, Instruction};
+use super::instruction::{Auth, Instruction, Provider};
 use super::ledger::{Attempt, Telling, Told};
 use super::notification::Bodies;
+use super::post::Message;
 use super::proof::{self, Agreed};
-use super::{Bank, now_ms, post, seconds};
+use super::{Bank, now_ms, post, provider, seconds};
 
 /// The waits before SePay's second to eighth attempt, in minutes.
 const WAITS_MIN: [u64; 7] = [1, 1, 2, 3, 5, 8, 13];
-/// How much of a body and of an answer is kept, in characters.
+/// The number of characters that are kept of a body or an answer.
 const KEPT: usize = 2_000;
 
-/// A notification on its way.
+/// A notification that is being sent.
 pub(super) struct Errand {
     pub(super) bank: Bank,
     pub(super) number: u64,
     pub(super) url: Uri,
+    pub(super) transaction_id: u64,
     pub(super) secret: String,
     pub(super) auth: Auth,
     pub(super) instruction: Instruction,
@@ -27,7 +29,7 @@ pub(super) struct Errand {
 }
 
 impl Errand {
-    /// Sends one copy until it is taken, or SePay would give up.
+    /// Sends one copy until the shop accepts it, or until SePay would give up.
     pub(super) async fn tell(&self, copy: u32) {
         let mut waits = WAITS_MIN.iter();
         while !self.attempt(copy).await {
@@ -40,16 +42,8 @@ impl Errand {
     }
 
     async fn attempt(&self, copy: u32) -> bool {
-        let agreed = Agreed {
-            format: self.instruction.format,
-            auth: self.auth,
-            flaw: self.instruction.flaw,
-            secret: &self.secret,
-        };
-        let headers = proof::headers(&agreed, &self.bodies.signed, seconds(now_ms()));
         let timeout = Duration::from_millis(self.instruction.timeout_ms);
-        let body = self.bodies.sent.clone();
-        let answer = post::post(&self.url, &headers, body, timeout).await;
+        let answer = post::send(&self.url, self.message(), timeout).await;
         let taken = answer.as_ref().is_ok_and(|answer| {
             (200..300).contains(&answer.status)
                 && (!self.instruction.require_success_true || says_success(&answer.body))
@@ -71,18 +65,47 @@ impl Errand {
         taken
     }
 
-    /// Its entry in the ledger, as it begins.
+    /// Builds the request and signs it with the current time.
+    fn message(&self) -> Message {
+        let now_s = seconds(now_ms());
+        let agreed = Agreed {
+            format: self.instruction.format,
+            auth: self.auth,
+            flaw: self.instruction.flaw,
+            secret: &self.secret,
+        };
+        let (instruction, secret) = (&self.instruction, self.secret.as_str());
+        let signed = &self.bodies.signed;
+        let headers = if instruction.provider == Provider::Sepay {
+            proof::headers(&agreed, signed, now_s)
+        } else {
+            provider::headers(instruction, secret, signed, (self.transaction_id, now_s))
+        };
+        let query = provider::query(instruction, secret, &self.bodies);
+        let body = query.is_none().then(|| self.bodies.sent.clone());
+        Message {
+            headers,
+            query,
+            body,
+        }
+    }
+
+    /// Returns the first state of the ledger entry.
     pub(super) fn told(&self) -> Told {
         Told {
             number: self.number,
             transaction_id: 0,
             at_ms: 0,
             webhook_url: self.url.to_string(),
+            provider: self.instruction.provider,
             format: self.instruction.format,
             auth: self.auth,
             flaw: self.instruction.flaw,
             order_id: self.instruction.order_id.clone(),
             amount: self.instruction.amount,
+            currency: self
+                .instruction
+                .currency(self.instruction.provider.currency()),
             copies: self.instruction.copies,
             body: beginning(&self.bodies.sent),
             state: Telling::Underway,

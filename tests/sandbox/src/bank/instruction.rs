@@ -1,51 +1,68 @@
-//! What somebody tells the bank to do.
+//! An instruction to the bank.
 
 use serde::{Deserialize, Serialize};
 
-/// A payment, and how the shop's webhook is to hear of it. What is left out is as [`Instruction::default`]
-/// has it.
+/// A payment, and how the bank notifies the shop's webhook. Missing fields have the values of [`Instruction::default`].
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Instruction {
-    /// Where the webhook is; without it, where the bank was set up to tell.
+    /// The address of the webhook. Default: the bank's setting for this provider.
     pub webhook_url: Option<String>,
-    /// The webhook's secret; without it, the one the bank was set up with.
+    /// The webhook's secret. Default: the bank's setting for this provider.
     pub secret: Option<String>,
-    /// The key of the signed form; without it, the one the bank was set up with.
+    /// The key of the signed form. Default: the bank's setting.
     pub form_key: Option<String>,
-    /// How the notification proves itself; without it, as the bank was set up.
+    /// The provider that sends the notification.
+    pub provider: Provider,
+    /// The proof in SePay's notification. Default: the bank's setting.
     pub auth: Option<Auth>,
-    /// Which of SePay's three formats is sent.
+    /// The format of SePay's notification.
     pub format: Format,
-    /// The order that is paid.
+    /// The id of the paid order.
     pub order_id: String,
-    /// How much, in dong.
+    /// The amount in minor units of the currency: 2900 is 29.00 USD, 99000 is 99,000 dong.
     pub amount: i64,
-    /// Which way the money goes.
+    /// The currency of Polar's and Stripe's payments. Default: USD. The other providers use dong.
+    pub currency: Option<String>,
+    /// The purpose of the money. SePay has only sales.
+    pub kind: Kind,
+    /// The refunded part of the payment. Default: the whole payment.
+    pub refunded: Option<i64>,
+    /// The subscription of the payment.
+    pub subscription: Option<String>,
+    /// The type of the event at Polar and Stripe. Default: the usual type for the kind.
+    pub event: Option<String>,
+    /// The provider's word for the payment's status. Default: the word for paid.
+    pub payment_status: Option<String>,
+    /// payOS' number of the order. Default: the number of the transaction.
+    pub order_code: Option<u64>,
+    /// Whether Stripe is in its test mode.
+    pub is_test: bool,
+    /// The direction of the money.
     pub direction: Direction,
-    /// The shop's account; without it, the one the bank was set up with.
+    /// The shop's account, or its terminal at VNPay. Default: the bank's setting.
     pub account: Option<String>,
-    /// What the payer wrote; without it, the order's id and two words.
+    /// The payer's text. Default: the order's id and two words.
     pub memo: Option<String>,
-    /// What became of the memo on its way, in this order.
+    /// The changes to the memo, in this order.
     pub mangling: Vec<Mangling>,
-    /// SePay's number of the transaction; without it, the next one.
+    /// SePay's number of the transaction. Default: the next number.
     pub transaction_id: Option<u64>,
-    /// The kind of a gateway's notification.
+    /// The type of the gateway's notification.
     pub notification_type: String,
-    /// The status in a signed form.
+    /// The status in the signed form.
     pub status: String,
-    /// How often the notification is sent.
+    /// The number of copies of the notification.
     pub copies: u32,
-    /// Whether the copies go out at once.
+    /// Whether all copies are sent at the same time.
     pub parallel: bool,
-    /// What is wrong with the notification.
+    /// The error in the notification, if any.
     pub flaw: Option<Flaw>,
-    /// How long a minute of SePay's retry schedule takes, in milliseconds; without it, nothing is retried.
+    /// The length of a minute of SePay's retry schedule, in milliseconds. Default: no retries.
     pub minute_ms: Option<u64>,
-    /// How long an answer may take, in milliseconds.
+    /// The longest time for an answer, in milliseconds.
     pub timeout_ms: u64,
-    /// Whether an answer has to say `"success": true`, as SePay's older documentation has it.
+    /// Whether an answer must contain `"success": true`, as SePay's older documentation requires.
     pub require_success_true: bool,
 }
 
@@ -55,10 +72,19 @@ impl Default for Instruction {
             webhook_url: None,
             secret: None,
             form_key: None,
+            provider: Provider::Sepay,
             auth: None,
             format: Format::BankTransfer,
             order_id: "LOBE7K3M9Q2X".to_owned(),
             amount: 99_000,
+            currency: None,
+            kind: Kind::First,
+            refunded: None,
+            subscription: None,
+            event: None,
+            payment_status: None,
+            order_code: None,
+            is_test: false,
             direction: Direction::In,
             account: None,
             memo: None,
@@ -76,6 +102,68 @@ impl Default for Instruction {
     }
 }
 
+impl Instruction {
+    pub(super) fn currency(&self, usual: &str) -> String {
+        let currency = self.currency.as_deref();
+        currency.unwrap_or(usual).to_owned()
+    }
+
+    pub(super) fn refunded(&self) -> i64 {
+        self.refunded.unwrap_or(self.amount)
+    }
+}
+
+/// The provider of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// SePay, in three formats.
+    Sepay,
+    /// Polar, with Standard Webhooks.
+    Polar,
+    /// Stripe.
+    Stripe,
+    /// payOS.
+    Payos,
+    /// VNPay, with a query string.
+    Vnpay,
+}
+
+impl Provider {
+    /// Returns the provider's name in paths.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sepay => "sepay",
+            Self::Polar => "polar",
+            Self::Stripe => "stripe",
+            Self::Payos => "payos",
+            Self::Vnpay => "vnpay",
+        }
+    }
+
+    /// The currency in which it is paid as a rule.
+    pub(super) fn currency(self) -> &'static str {
+        match self {
+            Self::Polar | Self::Stripe => "USD",
+            Self::Sepay | Self::Payos | Self::Vnpay => "VND",
+        }
+    }
+}
+
+/// The purpose of a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A sale.
+    First,
+    /// A later payment of a subscription.
+    Renewal,
+    /// Money that the shop gives back.
+    Refund,
+    /// Money that the payer's bank takes back.
+    Chargeback,
+}
+
 /// SePay's formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,25 +172,25 @@ pub enum Format {
     BankTransfer,
     /// A notification of the payment gateway.
     Gateway,
-    /// The form of an older shop, signed over its fields.
+    /// The form of an older shop, with a signature over its fields.
     SignedForm,
-    /// The same, signed over the fields as that shop's server completed them.
+    /// The same form, with a signature over the fields that the shop's server added.
     CompletedForm,
 }
 
-/// How a notification proves that it is SePay's.
+/// The proof that a notification comes from SePay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Auth {
-    /// Not at all.
+    /// No proof.
     None,
     /// The secret in a header: `Authorization: Apikey`, or the gateway's `X-Secret-Key`.
     ApiKey,
-    /// An HMAC-SHA256 over time and body.
+    /// An HMAC-SHA256 of time and body.
     Hmac,
 }
 
-/// Which way money goes.
+/// The direction of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -112,29 +200,29 @@ pub enum Direction {
     Out,
 }
 
-/// What banks do to a memo.
+/// Changes that banks make to a memo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mangling {
     /// Drops everything but letters, digits and spaces.
     NoSigns,
-    /// Drops what is not a letter or a digit, spaces included.
+    /// Drops everything but letters and digits, also spaces.
     NoSpaces,
-    /// Writes small letters.
+    /// Converts to lower case.
     LowerCase,
     /// Puts a space after every fourth character.
     Spaced,
-    /// Puts words of its own around it, without a space before.
+    /// Adds the bank's own words around the memo, without a space in front.
     Wrapped,
-    /// Cuts it off in the middle of the order's id.
+    /// Cuts the memo off in the middle of the order's id.
     CutOff,
-    /// Finds no payment code in it.
+    /// Does not recognise the payment code.
     NoCode,
-    /// Repeats it in the description alone.
+    /// Repeats the memo only in the description.
     DescriptionOnly,
 }
 
-/// What SePay never sends, but others may, or what is unusual and allowed.
+/// Errors in a notification that SePay never makes but other senders could make, and unusual but valid notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flaw {
@@ -144,21 +232,21 @@ pub enum Flaw {
     AmountAsText,
     /// Fields without a value left out.
     NullsAbsent,
-    /// A field that nobody documents.
+    /// An undocumented field.
     UnknownField,
-    /// Another secret than the agreed one.
+    /// Another secret than the shop's.
     WrongKey,
-    /// No header that proves anything.
+    /// No header with a proof.
     MissingHeader,
-    /// A signature of the right form over something else; in a signed form, its own signature.
+    /// A signature with the right form and a wrong value. In a signed form, this is the form's own signature.
     WrongSignature,
     /// A signature made six minutes ago.
     OldTimestamp,
     /// One digit of the amount changed after signing.
     ChangedByte,
-    /// The same JSON in another order, with the signature of the first.
+    /// The same JSON in another order, with the signature of the first order.
     Reordered,
-    /// A body that is no JSON.
+    /// A body that is not JSON.
     NotJson,
     /// A body of one mebibyte.
     TooLarge,

@@ -1,76 +1,80 @@
-//! What the bank has sent, and what it was answered.
+//! The notifications that the bank sent, and the answers.
 
 use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use super::instruction::{Auth, Flaw, Format};
+use super::instruction::{Auth, Flaw, Format, Provider};
 
-/// How many transfers are kept.
+/// The number of transfers that are kept.
 const KEPT: usize = 1_000;
 
-/// A payment, and how telling the shop of it went.
+/// A payment and the state of its notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Told {
-    /// Counts up from 1.
+    /// A number that counts up from 1.
     pub number: u64,
-    /// SePay's number of the transaction.
+    /// The number of the transaction.
     pub transaction_id: u64,
-    /// When it happened, in milliseconds since 1970.
+    /// The time of the payment, in milliseconds since 1970.
     pub at_ms: u64,
-    /// Whom it was told.
+    /// The webhook that received the notification.
     pub webhook_url: String,
-    /// The format it was told in.
+    /// The provider of the notification.
+    pub provider: Provider,
+    /// The format of the notification, if it was SePay's.
     pub format: Format,
-    /// How it proved itself.
+    /// The proof of the notification.
     pub auth: Auth,
-    /// What was wrong with it.
+    /// The error in the notification, if any.
     pub flaw: Option<Flaw>,
-    /// The order that was meant.
+    /// The order of the payment.
     pub order_id: String,
-    /// How much, in dong.
+    /// The amount in minor units.
     pub amount: i64,
-    /// In how many copies.
+    /// The currency.
+    pub currency: String,
+    /// The number of copies.
     pub copies: u32,
-    /// The body as it was sent; its beginning where it is long.
+    /// The sent body. A long body is cut.
     pub body: String,
-    /// How far it is.
+    /// The state of the notification.
     pub state: Telling,
-    /// Every request made.
+    /// All requests for the notification.
     pub attempts: Vec<Attempt>,
 }
 
-/// How far the bank is with telling.
+/// The state of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Telling {
-    /// Not all is answered yet.
+    /// Some copies have no answer yet.
     Underway,
-    /// Every copy was taken.
+    /// The shop accepted every copy.
     Delivered,
-    /// A copy was never taken.
+    /// The shop never accepted one of the copies.
     Failed,
 }
 
 /// One request to the webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attempt {
-    /// Which copy this was, from 1.
+    /// The number of the copy, from 1.
     pub copy: u32,
-    /// When it was answered, or given up, in milliseconds since 1970.
+    /// The time of the answer or of giving up, in milliseconds since 1970.
     pub at_ms: u64,
     /// Whether SePay counts it as delivered.
     pub taken: bool,
-    /// The status answered.
+    /// The status of the answer.
     pub status: Option<u16>,
-    /// The body answered.
+    /// The body of the answer.
     pub answer: Option<String>,
-    /// Why there is no answer.
+    /// The reason for a missing answer.
     pub trouble: Option<String>,
 }
 
 impl Told {
-    /// Every attempt has been made.
+    /// Sets the final state after the last attempt.
     pub(super) fn conclude(&mut self) {
         let taken = |copy| {
             let mut attempts = self.attempts.iter();
@@ -100,7 +104,7 @@ impl Ledger {
         FIRST + self.transactions - 1
     }
 
-    /// Enters a transfer and gives its number.
+    /// Adds a transfer and returns its number.
     pub(super) fn enter(&mut self, mut told: Told) -> u64 {
         self.numbered += 1;
         told.number = self.numbered;
@@ -111,7 +115,7 @@ impl Ledger {
         self.numbered
     }
 
-    /// Changes a transfer that is still kept.
+    /// Changes a transfer, if it is still kept.
     pub(super) fn change(&mut self, number: u64, change: impl FnOnce(&mut Told)) {
         let found = self.kept.iter_mut().find(|told| told.number == number);
         if let Some(told) = found {
@@ -127,7 +131,7 @@ impl Ledger {
         self.kept.iter()
     }
 
-    /// Forgets all, and goes on counting.
+    /// Removes all transfers and continues the numbers.
     pub(super) fn clear(&mut self) {
         self.kept.clear();
     }

@@ -1,4 +1,4 @@
-//! What the payer wrote, and what arrives of it.
+//! The payer's text, and the part that the bank passes on.
 
 use super::instruction::{Instruction, Mangling};
 
@@ -67,7 +67,7 @@ impl Memo {
     }
 }
 
-/// What SePay recognises: two letters or more, then letters or digits.
+/// Finds SePay's payment code: two letters or more, then letters or digits.
 fn code(order_id: &str) -> Option<String> {
     let plain = letters_and_digits(order_id).to_uppercase();
     let prefix = plain.bytes().take_while(u8::is_ascii_alphabetic).count();

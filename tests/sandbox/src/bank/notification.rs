@@ -1,4 +1,4 @@
-//! The bodies that SePay sends.
+//! The bodies of SePay's notifications.
 
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
@@ -8,16 +8,17 @@ use super::memo::Memo;
 use super::object::Object;
 use super::proof;
 
-/// What a body is made of.
+/// The values in a body.
 pub(super) struct Facts<'a> {
     pub(super) instruction: &'a Instruction,
     pub(super) transaction_id: u64,
     pub(super) account: &'a str,
     pub(super) form_key: &'a str,
+    pub(super) secret: &'a str,
     pub(super) now_s: i64,
 }
 
-/// What is signed, and what is sent: the same, but for a flaw.
+/// The signed body and the sent body. The two bodies differ only if the notification has an error.
 pub(super) struct Bodies {
     pub(super) signed: String,
     pub(super) sent: String,
@@ -136,9 +137,16 @@ fn amount(instruction: &Instruction) -> Value {
     }
 }
 
-/// The body with the first digit of its amount changed.
-fn with_another_amount(body: &str) -> String {
-    let names = ["\"transferAmount\":", "\"order_amount\":", "\"amount\":"];
+/// Returns the body with another first digit of the amount.
+pub(super) fn with_another_amount(body: &str) -> String {
+    let names = [
+        "\"transferAmount\":",
+        "\"order_amount\":",
+        "\"amount\":",
+        "\"total_amount\":",
+        "\"amount_total\":",
+        "vnp_Amount=",
+    ];
     let Some(from) = names
         .iter()
         .find_map(|name| Some(body.find(name)? + name.len()))
@@ -156,10 +164,19 @@ fn with_another_amount(body: &str) -> String {
     body.char_indices().map(char).collect()
 }
 
-/// The time of day in Vietnam, which SePay writes without a zone.
-fn in_vietnam(now_s: i64) -> String {
+/// Returns the time of day in Vietnam; Vietnamese providers write it without a time zone.
+pub(super) fn in_vietnam(now_s: i64) -> String {
+    written(now_s, Duration::hours(7))
+}
+
+/// Returns the time in RFC 3339.
+pub(super) fn utc(now_s: i64) -> String {
+    written(now_s, Duration::ZERO).replacen(' ', "T", 1) + "Z"
+}
+
+fn written(now_s: i64, offset: Duration) -> String {
     let utc = OffsetDateTime::from_unix_timestamp(now_s).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let local = utc.saturating_add(Duration::hours(7));
+    let local = utc.saturating_add(offset);
     let (year, month, day) = local.to_calendar_date();
     let (hour, minute, second) = local.to_hms();
     let month = u8::from(month);

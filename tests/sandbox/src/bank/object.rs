@@ -1,4 +1,4 @@
-//! JSON objects whose fields stay in the order in which they were written: a signature depends on it.
+//! JSON objects that keep the order of their fields, because a signature depends on the order.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ impl Object {
         self
     }
 
-    /// Without the fields that have no value.
+    /// Removes the fields without a value.
     pub(super) fn without_nulls(mut self) -> Self {
         let is_null = |field: &Field| matches!(field, Field::Plain(Value::Null));
         self.0.retain(|(_, field)| !is_null(field));
@@ -34,7 +34,7 @@ impl Object {
         self
     }
 
-    /// Its own plain fields.
+    /// Returns the object's own plain fields.
     pub(super) fn plain(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.0.iter().filter_map(|(key, field)| match field {
             Field::Plain(value) => Some((*key, value)),

@@ -9,7 +9,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// How much of an answer is read, in bytes.
+/// The number of bytes that are read of an answer.
 const ANSWER_BYTES: usize = 64 * 1024;
 
 /// An answer to a notification.
@@ -19,23 +19,24 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
-/// Posts `body` and reads the answer; a sentence where there is none.
-pub(super) async fn post(
-    url: &Uri,
-    headers: &[(&'static str, String)],
-    body: String,
-    timeout: Duration,
-) -> Result<Answer, String> {
-    tokio::time::timeout(timeout, exchange(url, headers, body))
-        .await
-        .unwrap_or_else(|_| Err("no answer in time".to_owned()))
+/// A request.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) headers: Vec<(&'static str, String)>,
+    /// The query string of the address.
+    pub(super) query: Option<String>,
+    /// The body to post. Without a body, the request is a GET.
+    pub(super) body: Option<String>,
 }
 
-async fn exchange(
-    url: &Uri,
-    headers: &[(&'static str, String)],
-    body: String,
-) -> Result<Answer, String> {
+/// Sends a request and reads the answer. Returns the reason as a sentence if there is no answer.
+pub(super) async fn send(url: &Uri, message: Message, timeout: Duration) -> Result<Answer, String> {
+    tokio::time::timeout(timeout, exchange(url, message))
+        .await
+        .unwrap_or_else(|_| Err("no answer within timeout_ms".to_owned()))
+}
+
+async fn exchange(url: &Uri, message: Message) -> Result<Answer, String> {
     let host = url.host().ok_or("the address has no host")?;
     let plain_host = host.trim_matches(['[', ']']);
     let authority = url.authority().ok_or("the address has no host")?.as_str();
@@ -45,24 +46,33 @@ async fn exchange(
         .await
         .map_err(|error| error.to_string())?;
     let connection = tokio::spawn(connection);
-    let path = url.path_and_query().map_or("/", |path| path.as_str());
-    let mut request = Request::post(path)
+    let mut path = url
+        .path_and_query()
+        .map_or("/", |path| path.as_str())
+        .to_owned();
+    if let Some(query) = message.query {
+        path = format!("{path}?{query}");
+    }
+    let mut request = match &message.body {
+        Some(_) => Request::post(path).header(header::CONTENT_TYPE, "application/json"),
+        None => Request::get(path),
+    };
+    request = request
         .header(header::HOST, authority)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::USER_AGENT, "SePay-Webhook/1.0 (duet-sandbox)");
-    for (name, value) in headers {
-        request = request.header(*name, value);
+        .header(header::USER_AGENT, "duet-sandbox");
+    for (name, value) in message.headers {
+        request = request.header(name, value);
     }
     let request = request
-        .body(Body::from(body))
+        .body(message.body.map_or_else(Body::empty, Body::from))
         .map_err(|error| error.to_string())?;
     let answer = async {
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), ANSWER_BYTES);
-        // What is too long is not an answer that anybody reads.
+        // No receiver would read an answer that is too long.
         let body = body.collect().await.map_or_else(
-            |_| Bytes::from_static(b"(too long, or broken off)"),
+            |_| Bytes::from_static(b"(too long or incomplete)"),
             http_body_util::Collected::to_bytes,
         );
         Ok::<_, hyper::Error>(Answer {

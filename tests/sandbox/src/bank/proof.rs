@@ -1,4 +1,4 @@
-//! How a notification proves that it is SePay's.
+//! The proof that a notification comes from SePay.
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
@@ -8,10 +8,10 @@ use sha2::Sha256;
 use super::instruction::{Auth, Flaw, Format};
 use super::object::Object;
 
-/// How long ago an old signature was made, in seconds: a minute more than SePay allows.
-const OLD_S: i64 = 360;
+/// The age of an old signature in seconds: a minute more than SePay allows.
+pub(super) const OLD_S: i64 = 360;
 
-/// What the headers are made of.
+/// The values for the headers.
 pub(super) struct Agreed<'a> {
     pub(super) format: Format,
     pub(super) auth: Auth,
@@ -19,7 +19,7 @@ pub(super) struct Agreed<'a> {
     pub(super) secret: &'a str,
 }
 
-/// The headers that prove `signed_body` at this time.
+/// Returns the headers that prove `signed_body` at this time.
 pub(super) fn headers(
     agreed: &Agreed<'_>,
     signed_body: &str,
@@ -53,7 +53,7 @@ pub(super) fn headers(
     }
 }
 
-/// HMAC-SHA256 of `<timestamp>.<body>`, in hexadecimal.
+/// Returns the HMAC-SHA256 of `<timestamp>.<body>` in hexadecimal.
 fn signature(secret: &str, timestamp_s: i64, body: &str) -> String {
     let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
         return String::new();
@@ -62,7 +62,7 @@ fn signature(secret: &str, timestamp_s: i64, body: &str) -> String {
     hex(&hmac.finalize().into_bytes())
 }
 
-/// MD5 of the sorted fields and the key, in capitals.
+/// Returns the MD5 of the sorted fields and the key, in capitals.
 pub(super) fn form_signature(fields: &Object, key: &str) -> String {
     let mut pairs: Vec<_> = fields.plain().collect();
     pairs.sort_by_key(|(name, _)| *name);
@@ -74,7 +74,7 @@ pub(super) fn form_signature(fields: &Object, key: &str) -> String {
     hex(&Md5::digest(text)).to_uppercase()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
     digits.collect()

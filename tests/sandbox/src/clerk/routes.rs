@@ -1,4 +1,4 @@
-//! The issuer over HTTP: its key set, and what steers it.
+//! The issuer's HTTP interface: its key set, and routes that control it.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -19,7 +19,7 @@ pub(crate) async fn key_set(State(sandbox): State<Sandbox>) -> Response {
     clerk.lock().hits += 1;
     sandbox.changed();
     let mut answers = clerk.answer.subscribe();
-    // It cannot fail: the sandbox keeps the sender alive.
+    // Waiting cannot fail, because the sandbox keeps the sender alive.
     let answer = answers
         .wait_for(|answer| *answer != KeySetAnswer::Hang)
         .await
@@ -33,7 +33,7 @@ pub(crate) async fn key_set(State(sandbox): State<Sandbox>) -> Response {
     }
 }
 
-/// `POST /clerk/sign-in`: a token, as Clerk's script gets one. It sets no cookie.
+/// `POST /clerk/sign-in`: returns a token, as Clerk's script gets one. The answer sets no cookie.
 pub(crate) async fn sign_in(
     State(sandbox): State<Sandbox>,
     headers: HeaderMap,
@@ -94,7 +94,7 @@ pub(crate) async fn answer_with(State(sandbox): State<Sandbox>, body: Bytes) -> 
     }
 }
 
-/// An empty body asks for what is usual.
+/// An empty body selects the defaults.
 fn read<T: Default + for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, serde_json::Error> {
     if body.is_empty() {
         Ok(T::default())

@@ -1,4 +1,4 @@
-//! RSA keys: three of them, used in turns.
+//! Three RSA keys, used in turn.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
@@ -14,7 +14,7 @@ const KEYS: [&[u8]; 3] = [
 pub(crate) struct Signer(RsaKeyPair);
 
 impl Signer {
-    /// The key with this serial number, from 1.
+    /// Returns the key with this serial number, from 1.
     pub(crate) fn of(serial: usize) -> Self {
         let [first, second, third] = KEYS;
         let bytes = match serial % KEYS.len() {
@@ -26,7 +26,7 @@ impl Signer {
         Self(RsaKeyPair::from_pkcs8(bytes).expect("a test key is PKCS #8"))
     }
 
-    /// `header.claims.signature`.
+    /// Returns `header.claims.signature`.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(header), part(claims));
@@ -45,7 +45,7 @@ impl Signer {
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// The public half, as an entry of a key set.
+    /// Returns the public key as an entry of a key set.
     pub(crate) fn jwk(&self, key_id: &str) -> Value {
         let public: RsaPublicKeyComponents<Vec<u8>> = self.0.public().into();
         json!({

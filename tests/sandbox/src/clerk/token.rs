@@ -1,11 +1,11 @@
-//! What a token says: Clerk's own session claims, and whatever a test wants otherwise.
+//! The content of a token: Clerk's own session claims, and the changes that a test wants.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 const LIFE_S: i64 = 60;
 const SESSION: &str = "cl_B7d4PD111AAA";
-/// Where the page is that asks for a token, if nothing says so.
+/// The default origin of the page that requests a token.
 const USUAL_PARTY: &str = "http://localhost:3000";
 
 /// A token to make.
@@ -14,35 +14,35 @@ const USUAL_PARTY: &str = "http://localhost:3000";
 pub struct Mint {
     /// `sub`. Default: `user_1`.
     pub user_id: Option<String>,
-    /// `azp`. Default: the origin of the page that asks, else `http://localhost:3000`.
+    /// `azp`. Default: the origin of the page, else `http://localhost:3000`.
     pub azp: Option<String>,
-    /// The user id of somebody who acts in the user's place.
+    /// The id of another user who acts as this user.
     pub impersonator: Option<String>,
-    /// 1 for the deprecated form of claims. Default: 2.
+    /// 1 for the deprecated form of the claims. Default: 2.
     pub version: Option<u8>,
-    /// How far the issuer's clock is ahead.
+    /// The seconds that the issuer's clock is ahead.
     pub clock_offset_s: i64,
     /// Header parameters to set; `null` removes one.
     pub header: Map<String, Value>,
     /// Claims to set; `null` removes one.
     pub claims: Map<String, Value>,
-    /// Which key signs.
+    /// The key that signs.
     pub signed_with: SignedWith,
 }
 
-/// Which key signs a token.
+/// The key that signs a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignedWith {
-    /// The one that its `kid` names.
+    /// The key of the token's `kid`.
     #[default]
     Current,
-    /// Another one, under the same `kid`.
+    /// Another key, under the same `kid`.
     Another,
 }
 
 impl Mint {
-    /// A token of this user.
+    /// Describes a token of this user.
     pub fn of(user_id: &str) -> Self {
         Self {
             user_id: Some(user_id.to_owned()),

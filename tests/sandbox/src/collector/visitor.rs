@@ -1,4 +1,4 @@
-//! Who a Pixel event is about, in the Events API's words, so that both legs can be compared.
+//! Reads the person of a Pixel event in the Events API's field names, so both legs can be compared.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use crate::personal::{self, Form};
 use crate::rule::Rule;
 use crate::violations::Finding;
 
-/// Keys of `identify`, the field of the Events API each becomes, and whether it must hold a digest.
+/// Keys of `identify`, their fields in the Events API, and whether they must be digests.
 const IDENTITY: [(&str, &str, bool); 8] = [
     ("sha256_email", "email", true),
     ("email", "email", false),
@@ -20,7 +20,7 @@ const IDENTITY: [(&str, &str, bool); 8] = [
 ];
 const PLAIN: [&str; 5] = ["ttp", "locale", "city", "state", "country"];
 
-/// The user, every personal value a digest, and what it can be matched by.
+/// Returns the user and its match keys. Every personal value is a digest.
 pub(super) fn read(
     context: &Map<String, Value>,
     sender: &Sender,

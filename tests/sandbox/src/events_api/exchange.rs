@@ -1,4 +1,4 @@
-//! One request in the log, from its arrival to its answer, or to the moment its sender hung up.
+//! One request in the log, from its arrival to its answer or to the sender's disconnect.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,7 +39,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The number of the request.
+    /// Returns the number of the request.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
@@ -59,7 +59,7 @@ impl<'a> Exchange<'a> {
         self.sandbox.changed();
     }
 
-    /// The connection was reset on purpose.
+    /// Records that the connection was reset on purpose.
     pub(super) fn cut(&self) {
         self.over.store(true, Ordering::SeqCst);
         self.sandbox.changed();

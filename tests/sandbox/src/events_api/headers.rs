@@ -1,4 +1,4 @@
-//! What the headers and the address of a request give away.
+//! Finds errors and leaks in the headers and the address of a request.
 
 use axum::http::{HeaderMap, header};
 
@@ -20,11 +20,11 @@ pub(super) fn inspect(sandbox: &Sandbox, query: Option<&str>, headers: &HeaderMa
         findings.push(Finding::new(
             Rule::TokenExposed,
             "URL",
-            "the address has a token in it",
+            "the address contains a token",
         ));
     }
     if headers.contains_key(header::ORIGIN) {
-        let message = "called by a browser, which therefore has the token";
+        let message = "called by a browser, so the browser has the token";
         findings.push(Finding::new(Rule::TokenExposed, "Origin", message));
     }
     if headers.contains_key(header::AUTHORIZATION) {

@@ -1,6 +1,6 @@
-//! Judging one request and counting its events.
+//! Judges one request and counts its events.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::Sandbox;
 use crate::conversion::{Arrival, Channel};
@@ -11,87 +11,55 @@ use crate::sandbox::State;
 use crate::validate::{self, Envelope, ServerEvent};
 use crate::violations::{Finding, Subject};
 
-/// What is judged.
+/// The request to judge.
 pub(super) struct Incoming<'a> {
     pub(super) now_ms: u64,
     pub(super) token: Option<&'a str>,
-    /// None when the body is not JSON.
+    /// Empty if the body is not JSON.
     pub(super) json: Option<&'a Value>,
 }
 
-/// What an invalid event does to the others.
+/// The effect of an invalid event on the other events.
 #[derive(Clone, Copy)]
 pub(super) enum Mode<'a> {
-    /// Nothing is stored.
+    /// No event is stored.
     Whole,
-    /// The others are stored. Events whose id contains `also` are taken for invalid.
+    /// The other events are stored. Events whose id contains `also` count as invalid.
     Partial { also: Option<&'a str> },
-    /// As `Whole`, with one more reason to refuse: an event whose id contains this text.
+    /// The same as `Whole`, with one more reason to refuse: an event whose id contains this text.
     Refusing {
         event_id: &'a str,
         blame: Option<Blame>,
     },
 }
 
-/// Which event a refusal names.
+/// The event that a refusal names.
 #[derive(Clone, Copy)]
 pub(super) enum Blame {
-    /// The one it is about.
+    /// The refused event.
     TheEvent,
-    /// The one behind it, or the first behind the last.
+    /// The next event, or the position after the last event.
     TheNext,
 }
 
-/// One element of `data` after inspection.
+/// One element of `data` after its checks.
 struct Judged {
     event: Option<ServerEvent>,
-    /// The first fault that counts.
+    /// The first error that refuses the event.
     refused_for: Option<Finding>,
 }
 
 pub(super) fn judge(sandbox: &Sandbox, incoming: &Incoming<'_>, mode: Mode<'_>) -> Reply {
     let mut state = sandbox.state();
-    let whole_request = Subject {
-        channel: Some(Channel::Server),
-        at_ms: incoming.now_ms,
-        ..Subject::default()
-    };
-    let fault =
-        |state: &mut State, finding: Finding| state.inspector.record(&whole_request, [finding]);
-
-    let Some(Value::Object(body)) = incoming.json else {
-        fault(
-            &mut state,
-            Finding::new(Rule::InvalidJson, "body", "not a JSON object"),
-        );
-        return Reply::failure(
-            reply::INVALID,
-            "Invalid JSON: the request body is not a valid JSON object.",
-        );
+    let body = match admitted(&mut state, sandbox, incoming) {
+        Ok(body) => body,
+        Err(reply) => return reply,
     };
     let pixels = &sandbox.options().pixels;
-    let Some(token) = incoming
-        .token
-        .filter(|token| pixels.iter().any(|p| p.access_token == **token))
-    else {
-        let message = if incoming.token.is_some() {
-            "not a known token"
-        } else {
-            "absent"
-        };
-        fault(
-            &mut state,
-            Finding::new(Rule::WrongToken, "Access-Token", message),
-        );
-        return Reply::failure(reply::WRONG_TOKEN, reply::words_for(reply::WRONG_TOKEN));
-    };
-    if too_frequent(&mut state, sandbox, token, incoming.now_ms) {
-        return Reply::failure(reply::TOO_FREQUENT, reply::words_for(reply::TOO_FREQUENT));
-    }
     let owns = |code: &str| {
         pixels
             .iter()
-            .any(|p| p.code == code && p.access_token == token)
+            .any(|p| p.code == code && Some(&*p.access_token) == incoming.token)
     };
     let envelope = match validate::envelope(body, owns) {
         Ok(envelope) => envelope,
@@ -101,7 +69,7 @@ pub(super) fn judge(sandbox: &Sandbox, incoming: &Incoming<'_>, mode: Mode<'_>) 
                 .and_then(Value::as_str)
                 .unwrap_or_default();
             let reply = Reply::refusal(&refusal, pixel);
-            fault(&mut state, refusal.finding);
+            record(&mut state, incoming, refusal.finding);
             return reply;
         }
     };
@@ -112,7 +80,7 @@ pub(super) fn judge(sandbox: &Sandbox, incoming: &Incoming<'_>, mode: Mode<'_>) 
         .find(|finding| finding.refuses(strict))
         .cloned();
     for finding in &envelope.findings {
-        fault(&mut state, finding.clone());
+        record(&mut state, incoming, finding.clone());
     }
     let judged = inspect(&mut state, &envelope, incoming.now_ms, strict);
     if let Some(finding) = refused_root {
@@ -150,6 +118,51 @@ pub(super) fn judge(sandbox: &Sandbox, incoming: &Incoming<'_>, mode: Mode<'_>) 
     }
 }
 
+/// Returns the body of a request with a known token and within the rate limit.
+fn admitted<'a>(
+    state: &mut State,
+    sandbox: &Sandbox,
+    incoming: &Incoming<'a>,
+) -> Result<&'a Map<String, Value>, Reply> {
+    let Some(Value::Object(body)) = incoming.json else {
+        let finding = Finding::new(Rule::InvalidJson, "body", "not a JSON object");
+        record(state, incoming, finding);
+        return Err(Reply::failure(
+            reply::INVALID,
+            "Invalid JSON: the request body is not a valid JSON object.",
+        ));
+    };
+    let pixels = &sandbox.options().pixels;
+    let is_known = |token: &&str| pixels.iter().any(|pixel| pixel.access_token == **token);
+    let Some(token) = incoming.token.filter(is_known) else {
+        let words = incoming.token.map_or("absent", |_| "not a known token");
+        record(
+            state,
+            incoming,
+            Finding::new(Rule::WrongToken, "Access-Token", words),
+        );
+        return Err(failure(reply::WRONG_TOKEN));
+    };
+    if too_frequent(state, sandbox, token, incoming.now_ms) {
+        return Err(failure(reply::TOO_FREQUENT));
+    }
+    Ok(body)
+}
+
+fn failure(code: u32) -> Reply {
+    Reply::failure(code, reply::words_for(code))
+}
+
+/// Records an error of a whole request.
+fn record(state: &mut State, incoming: &Incoming<'_>, finding: Finding) {
+    let whole_request = Subject {
+        channel: Some(Channel::Server),
+        at_ms: incoming.now_ms,
+        ..Subject::default()
+    };
+    state.inspector.record(&whole_request, [finding]);
+}
+
 fn too_frequent(state: &mut State, sandbox: &Sandbox, token: &str, now_ms: u64) -> bool {
     let Some(allowed) = sandbox.options().limits.requests_per_second else {
         return false;
@@ -185,7 +198,7 @@ fn inspect(state: &mut State, envelope: &Envelope<'_>, now_ms: u64, strict: bool
         .collect()
 }
 
-/// Counts the valid events and lists the others.
+/// Counts the valid events and lists the invalid ones.
 fn store(
     state: &mut State,
     sandbox: &Sandbox,

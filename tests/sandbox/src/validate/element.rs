@@ -10,12 +10,12 @@ use crate::violations::Finding;
 
 const EVENT_NAME_CHARACTERS: usize = 50;
 const EVENT_ID_CHARACTERS: usize = 256;
-/// A number of seconds this large is a number of milliseconds.
+/// From this value on, a number of seconds is really a number of milliseconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 const OLDEST_S: i64 = 28 * 24 * 60 * 60;
 const AHEAD_S: i64 = 10 * 60;
 
-/// An event as the Events API takes it.
+/// An event in the form of the Events API.
 #[derive(Debug)]
 pub(crate) struct ServerEvent {
     pub(crate) event: String,
@@ -124,7 +124,7 @@ fn event_time(
         return None;
     };
     if seconds >= MILLISECONDS_FROM {
-        let message = "milliseconds, where seconds belong";
+        let message = "milliseconds; must be seconds";
         findings.push(Finding::new(Rule::MillisecondTime, field, message).refused());
         return None;
     }

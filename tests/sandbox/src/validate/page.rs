@@ -1,4 +1,4 @@
-//! `page` of an event: where it happened.
+//! Checks `page` of an event.
 
 use serde_json::{Map, Value};
 
@@ -32,7 +32,7 @@ pub(super) fn inspect(at: &str, page: &Map<String, Value>, findings: &mut Vec<Fi
             findings.push(Finding::new(
                 Rule::PossiblePersonalData,
                 field,
-                "has an e-mail address in it",
+                "contains an e-mail address",
             ));
         }
     }

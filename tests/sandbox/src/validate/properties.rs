@@ -1,4 +1,4 @@
-//! `properties` of an event: what was seen, bought or searched. The same vocabulary on both channels.
+//! Checks `properties` of an event. The vocabulary is the same on both channels.
 
 use serde_json::{Map, Value};
 
@@ -36,7 +36,7 @@ pub(crate) fn inspect(
         inspect_contents(&format!("{at}.contents"), contents, findings);
     }
     if channel == Channel::Pixel {
-        // The Pixel takes a single item's fields without a list.
+        // The Pixel accepts a single item's fields without a list.
         inspect_item(at, properties, findings);
     }
     inspect_content_ids(at, properties, findings);
@@ -49,7 +49,7 @@ pub(crate) fn inspect(
                 findings.push(Finding::new(
                     Rule::NumericString,
                     field,
-                    "a number, where text belongs",
+                    "a number; must be text",
                 ));
             }
             "order_id" => drop(value::text(value, &field, findings)),
@@ -206,7 +206,7 @@ fn inspect_money(at: &str, properties: &Map<String, Value>, findings: &mut Vec<F
     }
 }
 
-/// Personal data has a way of turning up in free text and custom keys.
+/// Free texts and custom keys often contain personal data.
 fn inspect_texts(at: &str, properties: &Map<String, Value>, findings: &mut Vec<Finding>) {
     for (key, value) in properties {
         let field = format!("{at}.{key}");
@@ -215,7 +215,7 @@ fn inspect_texts(at: &str, properties: &Map<String, Value>, findings: &mut Vec<F
                 findings.push(Finding::new(
                     Rule::PossiblePersonalData,
                     field,
-                    "has an e-mail address in it",
+                    "contains an e-mail address",
                 ));
             }
             Value::Object(inner) => inspect_texts(&field, inner, findings),

@@ -1,4 +1,4 @@
-//! `user` of an Events API event: what TikTok may match a person by.
+//! Checks `user` of an Events API event: the match keys.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::personal::{self, Form};
 use crate::rule::Rule;
 use crate::violations::Finding;
 
-/// Fields that hold digests, in the order match keys are reported.
+/// Fields for digests, in the order of reported match keys.
 const DIGESTS: [&str; 6] = [
     "email",
     "phone",
@@ -30,7 +30,7 @@ const PLAIN: [&str; 8] = [
     "country",
 ];
 
-/// The user as TikTok keeps it, every personal value a digest, and the keys it can be matched by.
+/// Returns the user as TikTok stores it and its match keys. Every personal value is a digest.
 pub(super) fn read(
     at: &str,
     user: &Map<String, Value>,
@@ -110,13 +110,13 @@ fn plain<'a>(
         findings.push(Finding::new(
             Rule::HashedPlainField,
             field,
-            "a digest, where the plain value belongs",
+            "a digest; must be the plain value",
         ));
     } else if personal::has_email(text) {
         findings.push(Finding::new(
             Rule::PossiblePersonalData,
             field,
-            "has an e-mail address in it",
+            "contains an e-mail address",
         ));
     } else if key == "ip" {
         match text.parse::<IpAddr>() {

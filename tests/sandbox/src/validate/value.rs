@@ -1,11 +1,11 @@
-//! Reading single JSON values, saying what is wrong with each.
+//! Reads single JSON values and reports their faults.
 
 use serde_json::Value;
 
 use crate::rule::Rule;
 use crate::violations::Finding;
 
-/// A non-empty text. Null and `""` are taken as absent, with a warning.
+/// Reads a non-empty text. Null and `""` count as absent, with a warning.
 pub(super) fn text<'a>(
     value: &'a Value,
     field: &str,
@@ -20,7 +20,7 @@ pub(super) fn text<'a>(
     None
 }
 
-/// One text or several. What is neither is left out.
+/// Reads one text or several. Any other value is left out.
 pub(super) fn texts<'a>(
     value: &'a Value,
     field: &str,
@@ -37,7 +37,7 @@ pub(super) fn texts<'a>(
     items.iter().enumerate().filter_map(item).collect()
 }
 
-/// A number, or a number written as text, which earns a warning. Anything else is refused.
+/// Reads a number. A number as text gets a warning, and any other value is refused.
 pub(super) fn number(value: &Value, field: &str, findings: &mut Vec<Finding>) -> Option<f64> {
     let parsed = match value {
         Value::Null => {

@@ -1,22 +1,24 @@
-//! TikTok's end of the wire.
+//! Deliveries to TikTok.
 
 use super::{
-    FIRST_CLASS_MS, MINUTE_MS, Named, Reply, RequestId, Sent, Value, What, World, clock, tiktok,
-    told,
+    FIRST_CLASS_MS, MINUTE_MS, Named, Reply, RequestId, Sent, ShopOrder, Value, What, World, clock,
+    tiktok, told,
 };
 
 impl World {
     pub(super) fn tiktok_hears(&mut self, epoch: u64, sent: &Sent) {
         let (reply, is_calm) = self.tiktok.hears(&sent.body, &mut self.rng);
+        let pixel = sent.pixel();
         if !is_calm {
-            self.is_in_trouble();
+            self.barred_ms
+                .insert(pixel.clone(), clock::since_start_ms());
         }
         self.tell(|| {
             let ids = sent.ids().join(" ");
             format!("TikTok hears {:?} {ids}: {}", sent.class, told(&reply))
         });
         for event in self.tiktok.news(sent) {
-            if let Some(wrong) = self.is_late(&event) {
+            if let Some(wrong) = self.is_late(&pixel, &event) {
                 self.fails(wrong);
             }
         }
@@ -41,15 +43,18 @@ impl World {
         );
     }
 
-    /// Whether the event of a paid order has taken too long on a calm day: what is wrong then.
-    pub(super) fn is_late(&self, event: &Value) -> Option<String> {
+    /// Checks whether the event of a paid order took too long on a calm day. Returns the failure in that case.
+    pub(super) fn is_late(&self, pixel: &str, event: &Value) -> Option<String> {
         let order_id = event["properties"]["order_id"].as_str()?;
         let mut orders = self.orders.iter();
-        if orders.any(|order| order.is_withdrawn && order.id == order_id) {
+        // A sale whose money went back can be sold again later.
+        let has_no_time = |order: &ShopOrder| order.is_withdrawn || self.is_taken_back(order);
+        if orders.any(|order| order.id == order_id && has_no_time(order)) {
             return None;
         }
         let paid_ms = *self.paid.get(order_id)? - clock::true_ms() + clock::since_start_ms();
         let named = Named {
+            pixel: pixel.to_owned(),
             name: duet_sandbox::canonical(event["event"].as_str()?).to_owned(),
             id: event["event_id"].as_str()?.to_owned(),
         };
@@ -62,7 +67,9 @@ impl World {
             .map_or(0, |promised| promised.last_ms);
         let since_ms = paid_ms.max(promised_ms);
         let took_ms = clock::since_start_ms() - since_ms;
-        let is_calm = self.calm_since_ms + 5 * MINUTE_MS < since_ms;
+        // What happens to another pixel is nothing to this one.
+        let barred_ms = self.barred_ms.get(pixel).copied().unwrap_or_default();
+        let is_calm = self.calm_since_ms.max(barred_ms) + 5 * MINUTE_MS < since_ms;
         (is_calm && took_ms > FIRST_CLASS_MS)
             .then(|| format!("the sale of {order_id} took {took_ms} ms to TikTok on a calm day"))
     }

@@ -1,10 +1,11 @@
-//! Strangers, operators, clocks and storage; and how everything is well in the end.
+//! Attackers, operators, clocks and storage, and the end of all faults.
 
 use super::{AFTERMATH_MS, Caller, DAY_MS, HOUR_MS, Value, What, Who, World, clock, event, json};
 
 impl World {
     pub(super) fn stranger(&mut self) {
-        // Before its page has begun it, a stranger who knows an order's id can: registered orders are safe from that.
+        // An attacker who knows an order's id can start the order before its page does. Registered orders are safe from
+        // this.
         let known = self.orders.iter().enumerate();
         let known = known.filter(|(_, order)| order.is_begun || order.is_registered);
         let known: Vec<usize> = known.map(|(order, _)| order).collect();
@@ -19,17 +20,17 @@ impl World {
                 .to_owned()
         };
         let (name, order_id, event_id) = match self.rng.u8(..5) {
-            // The victim's id, on an event of their own.
+            // The victim's id on another event.
             0 => ("Subscribe", own, derived("Subscribe")),
             1 => ("InitiateCheckout", own, derived("InitiateCheckout")),
-            // An order that reads like the victim's.
+            // An order id that looks like the victim's.
             2 => (
                 "InitiateCheckout",
                 format!("{}-{}", &victim[..4], &victim[4..]),
                 own,
             ),
             3 => ("InitiateCheckout", victim.to_lowercase(), own),
-            // An order around the victim's.
+            // An order id that contains the victim's.
             _ => ("InitiateCheckout", format!("{victim}CHUYENTIEN"), own),
         };
         self.tell(|| format!("a stranger sends {name} of {order_id} as {event_id}"));
@@ -50,7 +51,7 @@ impl World {
             let body = json!({ "events": events }).to_string().into_bytes();
             self.hears(Who::Nobody, &body, Caller::Page);
         }
-        // Somebody pays just now.
+        // A payment is just being made.
         let unpaid = self.payings.iter().position(|paying| paying.told == 0);
         if let Some(paying) = unpaid {
             self.after(1_000, What::BankTells(paying));
@@ -64,8 +65,8 @@ impl World {
             2 => self.rng.i64(-5 * HOUR_MS..5 * HOUR_MS),
             _ => 0,
         };
-        self.tell(|| format!("somebody sets the clock, {} h ahead", ahead_ms / HOUR_MS));
-        // Before TikTok has stated the time, a few hours may be NTP's work, and a new store knows no time at all.
+        self.tell(|| format!("the clock is set {} h ahead", ahead_ms / HOUR_MS));
+        // Before TikTok has stated the time, NTP may correct a few hours, and a new store knows no time at all.
         let may_be_right = ahead_ms.abs() <= DAY_MS || self.dated == 0;
         self.started_wrong |= self.dated != self.epoch && may_be_right && ahead_ms != 0;
         clock::set_ahead(ahead_ms);
@@ -98,16 +99,16 @@ impl World {
     pub(super) fn clear_storage(&mut self) {
         if let Some(browser) = self.rng.choice(0..self.browsers.len()) {
             let lost = self.browsers[browser].clear();
-            self.tell(|| format!("browser {browser} loses its storage, and with it {lost:?}"));
-            for id in lost {
-                self.reported.remove(&id);
+            self.tell(|| format!("browser {browser} loses its storage with the events {lost:?}"));
+            for event in lost {
+                self.reported.remove(&event);
             }
         }
     }
 
-    /// From here on nothing goes wrong any more, and everybody comes back.
+    /// Ends all faults, and all visitors come back.
     pub(super) fn heal(&mut self) {
-        self.tell(|| "all is well from here on".to_owned());
+        self.tell(|| "all faults end here".to_owned());
         self.is_healed = true;
         self.plan.loss = 0;
         self.tiktok.heals();

@@ -1,12 +1,21 @@
 //! Orders, the shop's server, and the bank.
 
-use super::{DAY_MS, HOUR_MS, Paying, ShopOrder, What, Who, World};
+use duet_events::EventName;
+use duet_proxy::money::Kind;
+
+use super::{DAY_MS, HOUR_MS, MINUTE_MS, Paying, ShopOrder, What, Who, World};
 
 impl World {
     pub(super) fn order(&mut self, browser: usize) {
         let click = self.browsers[browser].click.clone();
-        let order = ShopOrder::new(browser, click, &mut self.rng);
-        let payments = order.payments(&mut self.rng);
+        let mut order = ShopOrder::new(browser, click, &mut self.rng);
+        if self.plan.pixels > 1 && order.id.ends_with(['3', '4', '5']) {
+            order.pixel_ids.extend(self.pixels().pop());
+        }
+        let payments = match order.card {
+            Some(_) => Vec::new(),
+            None => order.payments(&mut self.rng),
+        };
         let id = order.id.clone();
         self.tell(|| format!("browser {browser} orders {id}, to be paid: {payments:?}"));
         self.orders.push(order);
@@ -14,24 +23,19 @@ impl World {
         let page = self.open(browser);
         self.track(browser, page, "InitiateCheckout", Some(&id));
         if self.orders[number].registers {
-            let ms = self.rng.i64(0..5_000);
+            // For card payments, the shop's server may register the order long after the payment.
+            let is_late = self.orders[number].card.is_some() && self.rng.bool();
+            let most_ms = if is_late { 3 * DAY_MS } else { 5_000 };
+            let ms = self.rng.i64(0..most_ms);
             self.after(ms, What::Registers(number));
         }
         for (ms, amount) in payments {
             let memo = self.orders[number].memo(&mut self.rng);
-            self.payings.push(Paying {
-                order: number,
-                amount,
-                id: format!("T{}", self.payings.len()),
-                memo,
-                told: 0,
-                was_known: false,
-                was_begun: false,
-                is_answered: false,
-            });
-            let paying = self.payings.len() - 1;
-            self.orders[number].transfers.push(paying);
-            self.after(ms, What::BankTells(paying));
+            let paying = self.pays(number, Kind::First, amount, ms);
+            self.payings[paying].memo = memo;
+        }
+        if self.orders[number].card.is_some() {
+            self.pays_by_card(number);
         }
         let stays_ms = self.rng.i64(10_000..HOUR_MS);
         if self.rng.u8(..10) < 7 {
@@ -54,6 +58,62 @@ impl World {
         }
     }
 
+    /// Lets the bank notify a payment of an order after some time.
+    fn pays(&mut self, order: usize, kind: Kind, amount: i64, after_ms: i64) -> usize {
+        let paying = self.payings.len();
+        self.payings.push(Paying {
+            order,
+            amount,
+            kind,
+            card: self.orders[order].card.clone(),
+            id: format!("T{paying}"),
+            also: Vec::new(),
+            of: None,
+            memo: String::new(),
+            told: 0,
+            was_known: false,
+            was_begun: false,
+            was_begun_at: std::collections::BTreeSet::default(),
+            is_answered: false,
+            became: None,
+        });
+        let of_order = match kind {
+            Kind::First => &mut self.orders[order].transfers,
+            _ => &mut self.orders[order].others,
+        };
+        of_order.push(paying);
+        self.after(after_ms, What::BankTells(paying));
+        paying
+    }
+
+    /// Pays by card, with notifications under one id or two, in any order. There may be a renewal, and a refund that may be
+    /// notified first.
+    fn pays_by_card(&mut self, order: usize) {
+        let amount = self.orders[order].amount;
+        let paid_ms = self.rng.i64(MINUTE_MS..2 * HOUR_MS);
+        let session = self.pays(order, Kind::First, amount, paid_ms);
+        if self.rng.bool() {
+            let ms = (paid_ms + self.rng.i64(-MINUTE_MS..MINUTE_MS)).max(0);
+            let invoice = self.pays(order, Kind::First, amount, ms);
+            let id = self.payings[invoice].id.clone();
+            self.payings[session].also.push(id);
+        }
+        if self.rng.u8(..3) == 0 {
+            let ms = paid_ms + self.rng.i64(DAY_MS..2 * DAY_MS);
+            self.pays(order, Kind::Renewal, amount, ms);
+        }
+        if self.rng.u8(..2) == 0 {
+            let kinds = [Kind::Refund, Kind::Chargeback, Kind::Void];
+            let kind = kinds[self.rng.usize(..3)];
+            let amount = [amount / 2, amount, amount][self.rng.usize(..3)];
+            let soon = self.rng.i64(-HOUR_MS..HOUR_MS);
+            let late = self.rng.i64(0..2 * DAY_MS);
+            let ms = paid_ms + if self.rng.bool() { soon } else { late };
+            let back = self.pays(order, kind, amount, ms.max(0));
+            self.payings[back].of = self.rng.bool().then(|| self.payings[session].id.clone());
+        }
+    }
+
     pub(super) fn thanks(&mut self, order: usize, page: usize) {
         let (browser, id) = (self.orders[order].browser, self.orders[order].id.clone());
         if !self.browsers[browser].is_open(page) {
@@ -73,13 +133,20 @@ impl World {
         let Some(registration) = self.orders[order].registration() else {
             return;
         };
+        let renewals = self.renewals();
         let Some(process) = &mut self.process else {
             return self.gives_up(Who::Shop(order));
         };
-        if let Some(answer) = process.register(Who::Shop(order), registration) {
+        if let Some(answer) = process.register(Who::Shop(order), registration, renewals) {
             self.answer(Who::Shop(order), answer);
         }
         self.turn_soon();
+    }
+
+    /// Returns the name of the event that reports renewals, if the shop wants that.
+    fn renewals(&self) -> Option<EventName> {
+        let name = self.plan.reports_renewals.then_some("Subscribe")?;
+        EventName::parse(name).ok()
     }
 
     pub(super) fn bank_tells(&mut self, paying: usize) {
@@ -88,16 +155,19 @@ impl World {
         }
         let order = &self.orders[self.payings[paying].order];
         let is_known = order.is_registered || order.is_begun && !order.registers;
-        let is_begun = order.is_begun;
+        let (is_begun, begun_at) = (order.is_begun, order.begun_at.clone());
         let told = &mut self.payings[paying].told;
         *told += 1;
         if *told == 1 {
             self.payings[paying].was_known = is_known;
             self.payings[paying].was_begun = is_begun;
+            self.payings[paying].was_begun_at = begun_at;
         }
-        let receipt = self.payings[paying].receipt(&self.destination);
+        let order_id = self.orders[self.payings[paying].order].id.clone();
+        let renewals = self.renewals();
+        let receipt = self.payings[paying].receipt(&order_id, renewals, &self.destinations);
         let memo = self.payings[paying].memo.clone();
-        self.tell(|| format!("the bank tells of transfer {paying}: {memo}"));
+        self.tell(|| format!("the bank notifies the shop of transfer {paying}: {memo}"));
         if self.is_lost() {
             return self.gives_up(Who::Bank(paying));
         }
@@ -107,7 +177,7 @@ impl World {
         if let Some(answer) = process.pay(Who::Bank(paying), receipt) {
             self.answer(Who::Bank(paying), answer);
         }
-        // Banks tell twice, also where they were answered.
+        // Banks notify twice, even if the first notification was answered.
         if self.rng.u8(..5) == 0 && self.payings[paying].told < 3 {
             let ms = self.rng.i64(0..HOUR_MS);
             self.after(ms, What::BankTells(paying));

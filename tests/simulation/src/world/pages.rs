@@ -9,7 +9,8 @@ impl World {
     pub(super) fn visit(&mut self) {
         let click = format!("E.C.P.{:016x}", self.rng.u64(..));
         let is_pixel_blocked = self.rng.u8(..10) < 3;
-        self.browsers.push(Browser::new(click, is_pixel_blocked));
+        self.browsers
+            .push(Browser::new(click, is_pixel_blocked, self.pixels()));
         let browser = self.browsers.len() - 1;
         let page = self.open(browser);
         self.track(browser, page, "ViewContent", None);
@@ -45,12 +46,16 @@ impl World {
                 order_id.unwrap_or_default()
             )
         });
-        // Everybody comes back within an hour after the week; the SDK gives up what is older than seven days by then.
+        // All visitors come back within an hour after the week, because the SDK removes events older than seven days.
         if clock::since_start_ms() > HOUR_MS {
-            self.reported.insert(id.clone());
+            let reported = self.pixels().into_iter();
+            self.reported
+                .extend(reported.map(|pixel| (pixel, id.clone())));
         }
         if !self.browsers[browser].is_pixel_blocked {
-            self.tiktok.hears_the_pixel(name, &id);
+            for pixel in self.pixels() {
+                self.tiktok.hears_the_pixel(&pixel, name, &id);
+            }
         }
         self.ask(browser, asks);
     }
@@ -115,7 +120,10 @@ impl World {
         for (named, _) in results.iter().flatten() {
             for order in &mut self.orders {
                 let begins = duet_events::EventId::derive("InitiateCheckout", &order.id);
-                order.is_begun |= named.id == begins.as_str();
+                if named.id == begins.as_str() {
+                    order.is_begun = true;
+                    order.begun_at.insert(named.pixel.clone());
+                }
             }
         }
         let answered = Answered {

@@ -1,8 +1,10 @@
-//! The proxy's process: when it turns, ends and starts, and what it answers.
+//! The proxy's process: its turns, ends and starts, and its answers.
+
+use duet_proxy::orders::Status;
 
 use super::{
-    Answer, Answered, Arc, Became, Caller, Fault, HOUR_MS, LONGEST_PAUSE, Limits, MINUTE_MS,
-    Options, Process, Promised, Reply, What, Who, World, clock, tiktok,
+    Answer, Answered, Became, Caller, Fault, HOUR_MS, LONGEST_PAUSE, Limits, MINUTE_MS, Options,
+    Process, Promised, Reply, What, Who, World, clock, tiktok,
 };
 
 impl World {
@@ -18,7 +20,7 @@ impl World {
         self.turn_soon();
     }
 
-    /// The writer carries out what waits, a moment after it came.
+    /// Lets the writer carry out the waiting calls a moment later.
     pub(super) fn turn_soon(&mut self) {
         let waits = self.process.as_ref().is_some_and(Process::has_calls);
         if waits && !self.turn_is_due {
@@ -37,7 +39,7 @@ impl World {
         let due = process.next_due();
         let waits = due.filter(|due| due.saturating_duration_since(now) > LONGEST_PAUSE);
         if waits.is_some() {
-            self.fails("a courier waits for longer than any pause may be".to_owned());
+            self.fails("a courier waits longer than the longest pause".to_owned());
         }
         for sent in sent {
             let (epoch, ms) = (self.epoch, self.rng.i64(5..300));
@@ -114,7 +116,7 @@ impl World {
         self.after(ms, What::Restart);
     }
 
-    /// Everybody who waits for an answer sees that the connection is gone.
+    /// Closes the connection of every sender that waits for an answer.
     pub(super) fn stop(&mut self) {
         self.process = None;
         self.epoch += 1;
@@ -140,7 +142,7 @@ impl World {
             bytes: 1_000_000,
         };
         let options = Options {
-            destination: Arc::clone(&self.destination),
+            destinations: self.destinations.clone(),
             limits,
             plant: self.plant,
         };
@@ -201,19 +203,29 @@ impl World {
                 let became = taken.payment.became;
                 let order_id = taken.payment.order_id.clone().unwrap_or_default();
                 self.tell(|| format!("transfer {paying} is {} for {order_id}", became.label()));
-                if matches!(became, Became::Paid | Became::Overpaid) {
+                let now_ms = clock::true_ms();
+                self.payings[paying].became.get_or_insert((became, now_ms));
+                if matches!(
+                    became,
+                    Became::Paid | Became::Overpaid | Became::AmountDiffers
+                ) {
                     self.paid.entry(order_id).or_insert_with(clock::true_ms);
                 }
                 if self.is_lost() {
-                    self.tell(|| "the bank does not hear of it".to_owned());
+                    self.tell(|| "the bank gets no answer".to_owned());
                     self.after(5 * MINUTE_MS, What::BankTells(paying));
                 } else {
                     self.payings[paying].is_answered = true;
                 }
             }
             (Who::Bank(paying), _) => self.after(MINUTE_MS, What::BankTells(paying)),
-            (Who::Shop(order), Answer::Registered(true)) => {
+            (Who::Shop(order), Answer::Registered(Some(status))) => {
                 self.orders[order].is_registered = true;
+                // The payment came first and was waiting.
+                if status == Status::Paid {
+                    let id = self.orders[order].id.clone();
+                    self.paid.entry(id).or_insert_with(clock::true_ms);
+                }
             }
             (Who::Shop(order), Answer::Unavailable) => {
                 self.after(MINUTE_MS, What::Registers(order));

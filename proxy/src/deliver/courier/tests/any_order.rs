@@ -1,4 +1,4 @@
-//! What holds in whatever order events arrive, replies come, settlements are written and the store fails.
+//! Tests the promises that hold for any order of events, replies, settlements and failures of the store.
 
 use proptest::prelude::*;
 
@@ -7,15 +7,15 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Act {
     Arrive(Class, usize),
-    /// The courier is asked once; where a request needs an allowance, there is one after so many milliseconds.
+    /// The courier is called once. If a request needs an allowance, one is available after this many milliseconds.
     Next(Option<u64>),
     /// The settlement that is being written is on disk.
     Confirm,
-    /// The request at this place gets a reply.
+    /// The request at this position gets a reply.
     Answer(usize, Reply),
     /// A request from before a rewind gets a reply.
     AnswerLate(usize, Reply),
-    /// The store fails; whether it has written the settlement before.
+    /// The store fails. The value states whether the settlement was written before.
     Fail(bool),
     /// The store fails while events are claimed.
     FailToClaim,
@@ -95,7 +95,7 @@ fn take(world: &mut World, act: Act) {
 }
 
 proptest! {
-    /// [`World`] checks each request, settlement and time to wait on the way.
+    /// Runs the steps. [`World`] checks each request, settlement and waiting time.
     #[test]
     fn every_event_is_in_one_place_at_a_time_and_ends_once(
         most in 1_usize..200,

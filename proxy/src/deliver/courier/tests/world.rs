@@ -1,4 +1,4 @@
-//! What a courier has around it: a lane, a clock, and TikTok. Checks everything that the courier gives out.
+//! The surroundings of a courier: a lane, a clock and TikTok. Checks every result of the courier.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,10 @@ pub(super) struct Event {
     pub(super) accepted_at_ms: i64,
 }
 
-/// A lane whose store may fail.
+/// A lane whose store can fail.
 #[derive(Default)]
 pub(super) struct Lane {
-    /// Arrived and not settled on disk, in order.
+    /// Events that have arrived and are not settled on disk, in order.
     pub(super) kept: BTreeMap<u64, Event>,
     claimed: BTreeSet<u64>,
     pub(super) fails: bool,
@@ -39,6 +39,10 @@ impl Claims for Lane {
     fn any(&mut self, class: Class, _: usize) -> Result<bool, Failed> {
         self.check()?;
         Ok(self.waiting(class).next().is_some())
+    }
+
+    fn is_withdrawn(&self, _: &Event) -> bool {
+        false
     }
 
     fn accepted_at_ms(event: &Event) -> i64 {
@@ -77,7 +81,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// With requests of at most so many events.
+    /// Creates a world whose requests have at most this many events.
     pub(super) fn new(most: usize) -> Self {
         let limits = Limits {
             events: most,
@@ -149,7 +153,9 @@ impl World {
                 assert!(earlier.is_none() && !self.given_up.contains(request));
                 assert!(self.under_way.len() <= PARALLEL);
             }
-            Do::Settle { events, outcome } => {
+            Do::Settle {
+                events, outcome, ..
+            } => {
                 let given = (events.to_vec(), (*outcome).clone());
                 match &self.settling {
                     Some(settling) => assert_eq!(settling, &given),
@@ -186,7 +192,7 @@ impl World {
         Ok(next)
     }
 
-    /// Confirms a settlement. Says whether one was being written.
+    /// Confirms a settlement. Returns whether one was being written.
     pub(super) fn confirm(&mut self) -> bool {
         let is_settling = self.write();
         if is_settling {
@@ -241,7 +247,7 @@ impl World {
         }
     }
 
-    /// Lets the time pass until a request starts.
+    /// Lets time pass until a request starts.
     pub(super) fn start_when_due(&mut self) -> RequestId {
         loop {
             match self.next() {
@@ -263,14 +269,16 @@ impl World {
 
     pub(super) fn settle(&mut self) -> (Vec<Event>, Outcome) {
         let settled = match self.next() {
-            Do::Settle { events, outcome } => (events.to_vec(), outcome.clone()),
+            Do::Settle {
+                events, outcome, ..
+            } => (events.to_vec(), outcome.clone()),
             other => panic!("{other:?}"),
         };
         self.confirm();
         settled
     }
 
-    /// Lets TikTok answer with `reply` until everything has ended.
+    /// Makes TikTok answer with `reply` until all events have ended.
     pub(super) fn drain(&mut self, mut reply: impl FnMut(&[Event]) -> Reply) {
         for _ in 0..10_000 {
             if let Some((&request, events)) = self.under_way.first_key_value() {
@@ -298,7 +306,7 @@ impl World {
     }
 }
 
-/// Checks that each event is claimed, once in `events`, and not under way.
+/// Checks that each event is claimed, occurs once in `events`, and is not in another request.
 fn are_free(events: &[Event], lane: &Lane, under_way: &BTreeMap<RequestId, Vec<Event>>) {
     let first = events.first().expect("at least one event");
     assert!(events.iter().all(|event| event.class == first.class));

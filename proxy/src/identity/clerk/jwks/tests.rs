@@ -1,4 +1,4 @@
-//! Against the sandbox's issuer over real HTTP, with a clock that the test moves.
+//! Tests the key set against the sandbox's issuer over real HTTP, with a clock that the test moves.
 
 use axum::http::{HeaderValue, header};
 use duet_sandbox::{
@@ -78,7 +78,7 @@ impl Instance {
         .await
     }
 
-    /// What a new token gives, so many seconds after the start.
+    /// Returns the result for a new token, this many seconds after the start.
     async fn fresh(&self, at_s: i64) -> Seen {
         self.seen(&self.token(&Mint::default(), at_s), at_s).await
     }
@@ -114,7 +114,7 @@ async fn two_hundred_requests_at_once_ask_for_the_keys_once() {
         let token = instance.token(&Mint::default(), 0);
         requests.spawn(async move {
             let bearer = format!("Bearer {token}");
-            // Not all by the same clock reading.
+            // The requests do not all have the same clock reading.
             let at_s = number % 3;
             seen(&clerk, header::AUTHORIZATION, &bearer, at_s).await
         });
@@ -158,7 +158,7 @@ async fn a_new_key_is_found_with_one_question_and_the_old_one_is_gone() {
     assert_eq!(instance.fresh(0).await, Seen::User);
     let old = instance.token(&Mint::default(), 11);
     instance.sandbox.clerk().rotate(OldKey::Removed);
-    // Known until somebody asks; the asking finds it withdrawn.
+    // The key counts as valid until the next request to the issuer, which shows that it was withdrawn.
     assert_eq!(instance.seen(&old, 11).await, Seen::User);
     assert_eq!(instance.fresh(11).await, Seen::User);
     assert_eq!(instance.seen(&old, 11).await, Seen::Invalid);
@@ -335,7 +335,7 @@ fn a_set_is_read_without_what_signs_no_sessions() {
     }
 }
 
-/// A server that answers every request alike; where it is.
+/// Starts a server that gives every request the same answer. Returns its address.
 async fn answering(answer: Vec<u8>) -> Url {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -365,7 +365,7 @@ async fn redirects_are_not_followed_and_answers_are_bounded() {
     long.resize(300 * 1024, b' ');
     let too_large = loaded_from(answering(long).await).await;
     assert!(matches!(too_large, Err(NotLoaded::TooLarge)));
-    // Taken, so that nobody else gets it, and not listened on.
+    // The port is bound, so that no other program gets it, but nothing listens on it.
     let nobody = TcpSocket::new_v4().unwrap();
     nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let closed = format!("http://{}/secret-path", nobody.local_addr().unwrap());

@@ -1,9 +1,9 @@
-//! What holds whatever is sent.
+//! Properties that must hold for every input.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
-use crate::payments::amount;
+use crate::money::Currency;
 
 const NAMES: &[&str] = &[
     "id",
@@ -69,7 +69,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An object that is one of the formats but for some of its fields.
+/// Generates an object that has one of the formats, except for some of its fields.
 fn nearly() -> impl Strategy<Value = Value> {
     let format = select(vec![example(), formats::gateway(), formats::form("")]);
     let nested = select(vec!["", "order", "transaction"]);
@@ -93,14 +93,15 @@ proptest! {
     #[test]
     fn a_payment_has_an_amount_and_an_id_that_can_be_kept(body in prop_oneof![value(), nearly()]) {
         if let Ok(Notification::Paid(transfer) | Notification::Parked(transfer, _)) = told(&body) {
-            prop_assert!((0..=amount::MAX).contains(&transfer.amount));
+            prop_assert!((0..=duet_events::MAX_MINOR).contains(&transfer.money.minor_units()));
+            prop_assert_eq!(transfer.money.currency(), Currency::VND);
             prop_assert!((1..=128).contains(&transfer.id.chars().count()));
             prop_assert!(!transfer.id.chars().any(char::is_control));
             prop_assert!(transfer.account.is_none_or(|account| account.chars().count() <= 4));
             prop_assert!(transfer.reference.is_none_or(|text| text.chars().count() <= 128));
         }
         if let Ok(Notification::Paid(transfer)) = told(&body) {
-            prop_assert!(transfer.amount > 0);
+            prop_assert!(!transfer.money.is_zero());
         }
     }
 

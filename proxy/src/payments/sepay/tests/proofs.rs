@@ -1,4 +1,4 @@
-//! Who is believed.
+//! Tests of the proofs that the proxy accepts.
 
 use super::*;
 
@@ -139,14 +139,14 @@ fn an_api_key_is_believed_in_the_ways_it_is_sent() {
         ("authorization", "Apikey \u{e9}", false),
         ("x-sepay-webhook-secret", "wrong", false),
         ("x-sepay-webhook-secret", "", false),
-        // This header is the payment gateway's.
+        // This header belongs to the payment gateway.
         ("x-secret-key", "sandbox-secret", false),
         ("x-other", "Apikey sandbox-secret", false),
     ] {
         let pairs = [(name, value)];
         let found = believed(Auth::ApiKey, &pairs, EXAMPLE, SIGNED_AT_S);
         assert_eq!(found, expected, "{name}: {value}");
-        // Where signatures are agreed on, no key stands in for one.
+        // If signatures are configured, a key does not replace a signature.
         assert!(
             !believed(Auth::Hmac, &pairs, EXAMPLE, SIGNED_AT_S),
             "{value}"

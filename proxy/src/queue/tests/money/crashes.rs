@@ -1,5 +1,5 @@
-//! A power cut during any write leaves orders, payments and events as they were before it, or as they were to be: never
-//! a payment without its event, nor the other way round.
+//! Tests that a power cut during any write leaves orders, payments and events either as they were before the write, or as they
+//! should be after it. There is never a payment without its event, or an event without its payment.
 
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ enum Act {
     Withdraw(usize),
 }
 
-/// All that an operator, a page and a courier can see.
+/// The data that an operator, a page and a courier can see.
 #[derive(Debug, PartialEq, Eq)]
 struct Sight {
     orders: Vec<Option<String>>,
@@ -43,8 +43,11 @@ async fn apply(act: &Act, intake: &Intake) {
     match *act {
         Act::Register(order, amount) => {
             let order = registration_of(ORDERS[order], amount);
-            // Whether it is taken is not the question here.
-            let _ = orders.register(order, destination(None)).await.unwrap();
+            // This test does not check whether the payment is accepted.
+            let _ = orders
+                .register(order, destination(None).into())
+                .await
+                .unwrap();
         }
         Act::Begin(order) => {
             let event = page_of(ORDERS[order], "InitiateCheckout", Part::Begins);
@@ -79,7 +82,7 @@ async fn sight(folder: &Path) -> Sight {
             .map(|payment| serde_json::to_string(&payment).unwrap())
             .collect(),
         waiting: if waits {
-            waiting(&mut outlet.lane().await)
+            waiting(&mut outlet.leased().await)
         } else {
             Vec::new()
         },

@@ -1,4 +1,4 @@
-//! The keys of one period: the newest in a map, the others in segments.
+//! The keys of one period. The newest are in a map, the others are in segments.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,23 +24,23 @@ use crate::{
     },
 };
 
-/// The most memory for filters, enough for 30 million keys. Beyond it the oldest are forgotten early.
+/// The most memory for filters. It is enough for 30 million keys. Beyond this limit the oldest keys are forgotten early.
 const FILTER_BYTES: usize = 64 * 1024 * 1024;
-/// The most rows that one sweep clears.
+/// The most rows that one sweep removes.
 const SWEEP: usize = 10_000;
-/// How many rows of sealed keys are cleared by one commit.
+/// How many rows of sealed keys one commit removes.
 const CLEAR_AT_ONCE: u64 = 64;
 
 pub(super) struct Index {
-    /// Names its rows in the store; in upper case, its filters.
+    /// The first byte of the names of this index's rows in the store. In upper case, it marks the rows of the filters.
     pub(super) tag: u8,
     pub(super) segment_keys: usize,
     pub(super) recent: HashMap<DedupKey, u32, RandomState>,
-    /// The row of the commit under way.
+    /// The row of the current commit.
     pub(super) unwritten: Vec<u8>,
-    /// The rows whose keys are recent.
+    /// The rows of the keys in the map.
     pub(super) rows: Range<u64>,
-    /// Rows before this one are gone from the store.
+    /// Rows before this row were removed from the store.
     pub(super) cleared: u64,
     pub(super) segments: VecDeque<Segment>,
 }
@@ -154,7 +154,7 @@ impl Index {
             let keys = self.drop_oldest(tables)?;
             tracing::warn!(
                 keys,
-                "more events than can be remembered; the oldest are forgotten early"
+                "too many event ids to remember; the oldest are forgotten early"
             );
         }
         Ok(())
@@ -173,7 +173,7 @@ impl Index {
         while !self.rows.is_empty() && batch.len() < SWEEP {
             let row = row_key(self.tag, self.rows.start);
             if let Some(value) = tables.seen.get(row)? {
-                // A row that does not read back is forgotten with the rest.
+                // A row that cannot be read is forgotten with the other rows.
                 let entries: Vec<_> = entries(&value).into_iter().flatten().collect();
                 if entries.iter().any(|(_, until)| *until > now_s) {
                     break;

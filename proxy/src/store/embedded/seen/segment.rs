@@ -1,4 +1,4 @@
-//! Keys that are not remembered in memory one by one: sorted in the store, behind a filter.
+//! Keys that are no longer in the map. They are sorted in the store, and a filter over them is in memory.
 
 use super::row_key;
 use crate::{
@@ -9,15 +9,15 @@ use crate::{
     },
 };
 
-/// How many parts a segment is stored in, by its keys' first bits.
+/// The number of parts in which a segment is stored. The first bits of a key select its part.
 const PARTS: u64 = 1 << 10;
-/// A key and until when it is remembered.
+/// The size of a key and the time until which it is remembered.
 pub(super) const ENTRY_BYTES: usize = 20;
 
 pub(super) struct Segment {
-    /// The number of the first row that is not in it.
+    /// The number of the first row that is no longer part of the segment.
     pub(super) number: u64,
-    /// When its last key has had its time, in Unix seconds.
+    /// When the last key expires, in Unix seconds.
     pub(super) until: u32,
     pub(super) keys: usize,
     pub(super) filter: BloomFilter,

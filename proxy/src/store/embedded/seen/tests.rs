@@ -12,7 +12,7 @@ fn tables(folder: &tempfile::TempDir) -> Tables {
     store.tables().unwrap()
 }
 
-/// Remembers keys until `until`, in a commit of their own.
+/// Remembers keys until `until`, in their own commit.
 fn learn(index: &mut Index, tables: &Tables, keys: Range<u64>, until: u32) {
     for number in keys {
         index.learn(DedupKey::numbered(number), until);
@@ -71,7 +71,7 @@ fn a_key_is_forgotten_when_its_time_is_over_and_leaves_nothing_behind() {
     index.write(&tables, &mut left);
     left.commit().unwrap();
     assert_eq!(tables.seen.len().unwrap(), 0);
-    // What comes later is remembered as ever.
+    // Later keys are remembered as before.
     learn(&mut index, &tables, 0..50, NOW + 60);
     drop(index);
     let index = Index::load(&tables, b'a', SEGMENT).unwrap();

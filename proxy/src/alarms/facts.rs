@@ -1,0 +1,73 @@
+//! The facts that alarms depend on.
+
+/// The state of the proxy at one time.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The time, in milliseconds, by a clock that nobody sets.
+    pub now_ms: i64,
+    /// The configured pixels.
+    pub pixels: Vec<Pixel>,
+    /// The payment providers whose webhooks are set up.
+    pub webhooks: Vec<Webhook>,
+    /// What the Pixel did with the events of pages since the start.
+    pub legs: Legs,
+    /// The disk of the data directory. `None` if its free space is unknown.
+    pub disk: Option<Disk>,
+    /// How many events became dead letters since the start because TikTok never accepted them.
+    pub dead_letters: u64,
+    /// How many paid orders were not reported to TikTok.
+    pub paid_unreported: u64,
+    /// The orders that were paid in the last day, but not in the last 2 hours. `None` if they are unknown.
+    pub paid: Option<Paid>,
+}
+
+/// The state of one pixel's delivery.
+#[derive(Clone, Debug, Default)]
+pub struct Pixel {
+    /// The pixel code.
+    pub id: String,
+    /// Whether TikTok refuses the pixel's token.
+    pub is_refused: bool,
+    /// Whether events are pending.
+    pub is_waiting: bool,
+    /// How many of the pixel's events TikTok accepted since the start.
+    pub delivered: u64,
+}
+
+/// When a provider's webhook reported payments.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Webhook {
+    /// The provider's name.
+    pub provider: &'static str,
+    /// The time since the last payment, in milliseconds. `None` while the time of day is in doubt.
+    pub silent_ms: Option<i64>,
+    /// The longest time without a payment in the 14 days before the last one, in milliseconds.
+    pub longest_gap_ms: i64,
+}
+
+/// What the Pixel did with events of pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Legs {
+    /// Events that the Pixel sent too.
+    pub fired: u64,
+    /// Events whose page had no Pixel, or a blocked one.
+    pub missing: u64,
+}
+
+/// Free space on a disk, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk {
+    /// The free space.
+    pub free_bytes: u64,
+    /// The space below which the proxy accepts no events.
+    pub reserve_bytes: u64,
+}
+
+/// Paid orders, and how many of them TikTok has.
+#[derive(Clone, Copy, Debug)]
+pub struct Paid {
+    /// The paid orders.
+    pub orders: u64,
+    /// Those whose event was delivered.
+    pub delivered: u64,
+}

@@ -1,0 +1,74 @@
+//! Counts how many paid orders TikTok has.
+
+use super::facts;
+use crate::{
+    paid::{Fate, Paid, Sales},
+    queue::{Error, History, Orders},
+};
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+/// The orders that were paid less than this time ago do not count, and are still delivered in time.
+const DELIVERED_WITHIN_MS: i64 = 2 * HOUR_MS;
+/// The length of the period in which the orders were paid.
+const PERIOD_MS: i64 = 24 * HOUR_MS;
+
+/// Returns how many orders were paid in a day that ended 2 hours ago, and how many of them are delivered. Returns `None` while
+/// the history is empty, for instance after an upgrade from a version without a history.
+pub(super) fn paid(
+    orders: &Orders,
+    history: &History,
+    now_ms: i64,
+) -> Result<Option<facts::Paid>, Error> {
+    let Some(oldest_ms) = history.oldest_ms()? else {
+        return Ok(None);
+    };
+    let end_ms = now_ms - DELIVERED_WITHIN_MS;
+    // Earlier events may have left the history.
+    let mut sales = Sales::since(orders, history, oldest_ms.max(end_ms - PERIOD_MS))?;
+    sales.search(history)?;
+    Ok(Some(count(&sales.orders, end_ms)))
+}
+
+/// Counts the orders that were paid before `end_ms`. An event that a person or an operator has withdrawn is not missing.
+fn count(orders: &[Paid], end_ms: i64) -> facts::Paid {
+    let is_withdrawn =
+        |fate: &Fate| matches!(fate, Fate::Ended { outcome, .. } if outcome == "withdrawn");
+    let fates = || {
+        let orders = orders.iter().filter(|order| order.at_ms < end_ms);
+        orders.map(|order| &order.fate)
+    };
+    facts::Paid {
+        orders: fates().filter(|fate| !is_withdrawn(fate)).count() as u64,
+        delivered: fates().filter(|fate| **fate == Fate::Delivered).count() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::{Currency, Money};
+
+    #[test]
+    fn a_withdrawn_sale_and_an_order_that_was_just_paid_are_not_missing() {
+        let ended = |outcome: &str| Fate::Ended {
+            outcome: outcome.to_owned(),
+            code: None,
+        };
+        let orders = [
+            (10, Fate::Delivered),
+            (20, ended("refused")),
+            (30, ended("withdrawn")),
+            (40, Fate::Waiting),
+            (50, Fate::Unreported),
+            (100, Fate::Waiting),
+        ];
+        let orders = orders.map(|(at_ms, fate)| Paid {
+            order_id: at_ms.to_string(),
+            at_ms,
+            money: Money::zero(Currency::VND),
+            fate,
+        });
+        let paid = count(&orders, 100);
+        assert_eq!((paid.orders, paid.delivered), (4, 1));
+    }
+}

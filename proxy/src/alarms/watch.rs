@@ -1,0 +1,249 @@
+//! Decides which alarms are on. No clock and no I/O: the facts contain the time.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Kind,
+    facts::{Disk, Facts, Legs, Paid, Pixel, Webhook},
+};
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// An alarm ends when its condition has been over for this time. A condition that comes and goes is thus one alarm.
+const CALM_MS: i64 = 5 * MINUTE_MS;
+/// How long nothing is delivered before the alarm begins.
+const WITHOUT_DELIVERY_MS: i64 = 5 * MINUTE_MS;
+/// A share is of at least this many orders.
+const FEWEST_ORDERS: u64 = 5;
+/// The share of the Pixel is of at least this many events of pages.
+const FEWEST_EVENTS: u64 = 20;
+/// The period in which dead letters and events of pages are counted.
+const RECENT_MS: i64 = HOUR_MS;
+/// The period between two samples of counters.
+const SAMPLE_MS: i64 = MINUTE_MS;
+
+/// One alarm: its kind, and the pixel or provider that it is about. The subject is empty if there is only one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Alarm {
+    /// The kind.
+    pub kind: Kind,
+    /// The pixel code or the provider's name.
+    pub subject: String,
+}
+
+/// An alarm that begins or ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The alarm.
+    pub alarm: Alarm,
+    /// Whether the alarm begins.
+    pub begins: bool,
+    /// How long the alarm was on, in milliseconds.
+    pub lasted_ms: i64,
+}
+
+/// The alarms that are on, and what is needed to decide about them. The process stores it across restarts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Watch {
+    /// A list of pairs, because JSON has only text as keys.
+    on: Vec<(Alarm, On)>,
+    /// Whether the Pixel has sent events. A shop without a Pixel misses none.
+    has_pixel: bool,
+    #[serde(skip)]
+    progress: BTreeMap<String, Progress>,
+    #[serde(skip)]
+    legs: VecDeque<(i64, Legs)>,
+    #[serde(skip)]
+    dead_letters: VecDeque<(i64, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "each name has its unit")]
+struct On {
+    /// How long the alarm has been on in earlier processes and in this one, up to `seen_ms`.
+    lasted_ms: i64,
+    /// When the alarm was checked last in this process.
+    #[serde(skip)]
+    seen_ms: Option<i64>,
+    /// Since when the condition has been over.
+    #[serde(skip)]
+    calm_since_ms: Option<i64>,
+}
+
+/// How far the delivery of a pixel's events is.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    delivered: u64,
+    since_ms: i64,
+}
+
+impl Watch {
+    /// Returns the alarms that begin and end with these facts.
+    pub fn observe(&mut self, facts: &Facts) -> Vec<Change> {
+        let conditions = self.conditions(facts);
+        let mut changes = Vec::new();
+        for (alarm, holds) in &conditions {
+            let is_on = self.on.iter().any(|(on, _)| on == alarm);
+            if *holds == Some(true) && !is_on {
+                changes.push(Change {
+                    alarm: alarm.clone(),
+                    begins: true,
+                    lasted_ms: 0,
+                });
+                self.on.push((alarm.clone(), On::since(facts.now_ms)));
+            }
+        }
+        self.on.retain_mut(|(alarm, on)| {
+            // The alarm of a pixel or provider that was removed from the settings ends.
+            let holds = conditions.get(alarm).copied().unwrap_or(Some(false));
+            let ends = on.ends(holds, facts.now_ms);
+            if ends {
+                changes.push(Change {
+                    alarm: alarm.clone(),
+                    begins: false,
+                    lasted_ms: on.lasted_ms,
+                });
+            }
+            !ends
+        });
+        changes
+    }
+
+    /// Returns for each possible alarm whether its condition holds. `None` means that this is unknown.
+    fn conditions(&mut self, facts: &Facts) -> BTreeMap<Alarm, Option<bool>> {
+        let one = |kind, holds| (Alarm::of(kind, ""), holds);
+        let mut conditions = BTreeMap::from([
+            one(Kind::PaidNotDelivered, facts.paid.and_then(is_behind)),
+            one(Kind::PixelGone, self.pixel_is_gone(facts)),
+            one(Kind::DiskNearlyFull, facts.disk.map(is_nearly_full)),
+            one(Kind::DeadLetters, Some(self.has_new_letters(facts))),
+            one(Kind::PaidUnreported, Some(facts.paid_unreported > 0)),
+        ]);
+        self.progress
+            .retain(|id, _| facts.pixels.iter().any(|pixel| pixel.id == *id));
+        for pixel in &facts.pixels {
+            let is_stopped = self.is_stopped(pixel, facts.now_ms);
+            conditions.insert(
+                Alarm::of(Kind::TokenRefused, &pixel.id),
+                Some(pixel.is_refused),
+            );
+            conditions.insert(Alarm::of(Kind::NotDelivering, &pixel.id), Some(is_stopped));
+        }
+        for webhook in &facts.webhooks {
+            conditions.insert(
+                Alarm::of(Kind::WebhookSilent, webhook.provider),
+                is_silent(*webhook),
+            );
+        }
+        conditions
+    }
+
+    /// Returns whether the pixel's events have been pending without a delivery. A refused token is an alarm of its own.
+    fn is_stopped(&mut self, pixel: &Pixel, now_ms: i64) -> bool {
+        let now = Progress {
+            delivered: pixel.delivered,
+            since_ms: now_ms,
+        };
+        let progress = self.progress.entry(pixel.id.clone()).or_insert(now);
+        if !pixel.is_waiting || pixel.is_refused || pixel.delivered != progress.delivered {
+            *progress = now;
+        }
+        now_ms - progress.since_ms >= WITHOUT_DELIVERY_MS
+    }
+
+    fn pixel_is_gone(&mut self, facts: &Facts) -> Option<bool> {
+        self.has_pixel |= facts.legs.fired > 0;
+        let before = sample(&mut self.legs, facts.now_ms, facts.legs);
+        let fired = facts.legs.fired.saturating_sub(before.fired);
+        let all = fired + facts.legs.missing.saturating_sub(before.missing);
+        if !self.has_pixel || all < FEWEST_EVENTS {
+            return None;
+        }
+        // Between 1 and 2 in 10 the alarm stays as it is.
+        match fired * 10 {
+            few if few < all => Some(true),
+            some if some < 2 * all => None,
+            _ => Some(false),
+        }
+    }
+
+    fn has_new_letters(&mut self, facts: &Facts) -> bool {
+        let before = sample(&mut self.dead_letters, facts.now_ms, facts.dead_letters);
+        facts.dead_letters > before
+    }
+}
+
+impl Alarm {
+    /// Returns the alarm of this kind about a pixel or provider.
+    pub fn of(kind: Kind, subject: &str) -> Self {
+        Self {
+            kind,
+            subject: subject.to_owned(),
+        }
+    }
+}
+
+impl On {
+    fn since(now_ms: i64) -> Self {
+        Self {
+            lasted_ms: 0,
+            seen_ms: Some(now_ms),
+            calm_since_ms: None,
+        }
+    }
+
+    /// Applies whether the condition holds now. Returns whether the alarm ends.
+    fn ends(&mut self, holds: Option<bool>, now_ms: i64) -> bool {
+        self.lasted_ms += now_ms - self.seen_ms.unwrap_or(now_ms);
+        self.seen_ms = Some(now_ms);
+        match holds {
+            Some(true) => self.calm_since_ms = None,
+            Some(false) => {
+                self.calm_since_ms.get_or_insert(now_ms);
+            }
+            None => {}
+        }
+        self.calm_since_ms
+            .is_some_and(|since_ms| now_ms - since_ms >= CALM_MS)
+    }
+}
+
+/// Stores a counter's value at most once a minute. Returns its value at the beginning of the period. The counter started at
+/// zero when the process did.
+fn sample<T: Copy + Default>(samples: &mut VecDeque<(i64, T)>, now_ms: i64, value: T) -> T {
+    match samples.back() {
+        None => samples.push_back((now_ms, T::default())),
+        Some((at_ms, _)) if now_ms - at_ms >= SAMPLE_MS => samples.push_back((now_ms, value)),
+        Some(_) => {}
+    }
+    // The value at the beginning of the period is that of the last sample before it.
+    while samples
+        .get(1)
+        .is_some_and(|(at_ms, _)| now_ms - at_ms >= RECENT_MS)
+    {
+        samples.pop_front();
+    }
+    samples.front().map_or_else(T::default, |(_, value)| *value)
+}
+
+fn is_behind(paid: Paid) -> Option<bool> {
+    (paid.orders >= FEWEST_ORDERS).then_some(paid.delivered * 5 < paid.orders * 4)
+}
+
+fn is_nearly_full(disk: Disk) -> bool {
+    disk.free_bytes < disk.reserve_bytes.saturating_mul(2)
+}
+
+/// A webhook with a single payment has no gap to compare with.
+fn is_silent(webhook: Webhook) -> Option<bool> {
+    let longest_ms = webhook.longest_gap_ms.saturating_mul(3).max(DAY_MS);
+    let silent_ms = webhook.silent_ms?;
+    Some(webhook.longest_gap_ms > 0 && silent_ms > longest_ms)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! The head of the page: in one sentence, whether Duet does its work, and the banners that nobody can close.
+
+use maud::{Markup, html};
+use serde::Serialize;
+
+use super::{
+    Shared,
+    counted::Counted,
+    machine, money,
+    recount::Period,
+    show::{self, State},
+    texts::{Language, Texts},
+    view::View,
+};
+use crate::{admit::MoneyEvents, config::payments::Payments};
+
+/// If the oldest event has been pending for longer than this, delivery is slow.
+const SLOW_AFTER_MS: i64 = 60 * 1000;
+
+/// The contents of the head.
+#[derive(Serialize)]
+pub(super) struct Head {
+    state: Word,
+    /// Why the proxy is slow or stopped.
+    cause: Option<Cause>,
+    queue_events: i64,
+    oldest_ms: i64,
+    /// The codes of the configured pixels.
+    pixels: Vec<String>,
+    banners: Vec<Banner>,
+    /// The orders of the last 24 hours. `None` if none was paid, or if they cannot be read.
+    orders: Option<OfOrders>,
+}
+
+/// The paid orders of the last 24 hours.
+#[derive(Clone, Copy, Serialize)]
+struct OfOrders {
+    counted: u64,
+    paid: u64,
+}
+
+/// The state of the whole proxy, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    /// Events are accepted and delivered.
+    Working,
+    /// Events wait for longer than usual, or are not delivered to some pixels.
+    Slow,
+    /// Events cannot be accepted, or not be delivered to any pixel.
+    Stopped,
+}
+
+/// Why the proxy is slow or stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Cause {
+    /// The store cannot be written.
+    Store,
+    /// TikTok refuses the token of this pixel.
+    Token(String),
+    /// Events for this pixel have been pending for more than 15 minutes.
+    Stuck(String),
+    /// TikTok does not answer requests for this pixel.
+    Down(String),
+    /// Events have been pending for more than a minute.
+    Waiting,
+}
+
+/// A condition that the owner has to know as long as it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Banner {
+    /// All events of this pixel are test events.
+    Test {
+        pixel: String,
+        until_ms: Option<i64>,
+    },
+    /// A sale that only a page reports is sent at once.
+    OpenGate,
+    /// No notification of these payment providers has arrived.
+    SilentWebhooks { providers: Vec<&'static str> },
+    /// Everybody on this machine can open the console.
+    NoToken,
+}
+
+impl Head {
+    /// Reads everything that the head shows.
+    pub(super) async fn of(shared: &Shared) -> Self {
+        let money = shared.money().await.ok();
+        let recount = shared.recount(Period::Day).await.ok();
+        let counted = recount.map(|recount| Counted::of(&recount, Period::Day));
+        let orders = counted.and_then(|counted| counted.orders());
+        Self {
+            orders: orders.map(|(counted, paid)| OfOrders { counted, paid }),
+            ..Self::read(shared, money.as_deref()).await
+        }
+    }
+
+    async fn read(shared: &Shared, money: Option<&money::Money>) -> Self {
+        let app = &shared.app;
+        let now_ms = app.intake.clock().times().age_ms();
+        let oldest_ms = app.health.oldest_waits_ms(now_ms);
+        let cause = if app.intake.is_writable().await {
+            of_pixels(shared, now_ms)
+        } else {
+            Some(Cause::Store)
+        };
+        let cause = cause.or((oldest_ms > SLOW_AFTER_MS).then_some(Cause::Waiting));
+        let pixels = app.pixels.now();
+        let pixels = pixels.iter().map(|pixel| pixel.id.as_str().to_owned());
+        Self {
+            state: match cause {
+                None => Word::Working,
+                Some(Cause::Waiting | Cause::Down(_)) => Word::Slow,
+                Some(Cause::Token(_) | Cause::Stuck(_)) if delivers(shared, now_ms) => Word::Slow,
+                Some(_) => Word::Stopped,
+            },
+            cause,
+            queue_events: app.metrics.queue_events.get(),
+            oldest_ms,
+            pixels: pixels.collect(),
+            banners: banners(shared, money),
+            orders: None,
+        }
+    }
+
+    pub(super) fn html(&self, view: &View) -> Markup {
+        let texts = view.texts();
+        let (kind, word) = match self.state {
+            Word::Working => ("good", texts.working),
+            Word::Slow => ("odd", texts.slow),
+            Word::Stopped => ("bad", texts.stopped),
+        };
+        html! {
+            header #head {
+                p.word {
+                    (State::new(kind, word))
+                    @for pixel in &self.pixels { " " code { (pixel) } }
+                }
+                p #sentence aria-live="polite" {
+                    @if let Some(OfOrders { counted, paid }) = self.orders {
+                        (texts.orders_counted.replace("{counted}", &show::count(counted, view.language))
+                            .replace("{paid}", &show::count(paid, view.language))) " "
+                    }
+                    (self.sentence(texts, view.language))
+                }
+                @for banner in &self.banners {
+                    p.banner { strong { (texts.attention) } " " (banner.html(texts)) }
+                }
+            }
+        }
+    }
+
+    fn sentence(&self, texts: &Texts, language: Language) -> String {
+        let events = show::count(self.queue_events.unsigned_abs(), language);
+        let oldest = show::span(self.oldest_ms, texts);
+        let waiting = || {
+            let text = match self.queue_events {
+                0 => texts.nothing_waits,
+                _ => texts.events_wait,
+            };
+            let text = text.replace("{events}", &events);
+            text.replace("{oldest}", &oldest)
+        };
+        match &self.cause {
+            Some(Cause::Store) => texts.store_stopped.to_owned(),
+            Some(Cause::Down(_)) => format!("{} {}", texts.tiktok_down, waiting()),
+            Some(Cause::Token(pixel)) => texts.token_stopped.replace("{pixel}", pixel),
+            Some(Cause::Stuck(pixel)) => {
+                let text = texts.pixel_stuck.replace("{pixel}", pixel);
+                text.replace("{oldest}", &oldest)
+            }
+            None | Some(Cause::Waiting) => waiting(),
+        }
+    }
+}
+
+impl Banner {
+    fn html(&self, texts: &Texts) -> Markup {
+        html! {
+            @match self {
+                Self::Test { pixel, until_ms } => {
+                    (texts.test_mode) " " code { (pixel) }
+                    @if let Some(until_ms) = until_ms { " " (texts.until) " " (show::time(*until_ms)) }
+                }
+                Self::OpenGate => (texts.open_gate),
+                Self::SilentWebhooks { providers } => { (texts.silent_webhooks) " " strong { (providers.join(", ")) } }
+                Self::NoToken => (texts.no_token),
+            }
+        }
+    }
+}
+
+/// Returns why some configured pixel gets no events.
+fn of_pixels(shared: &Shared, now_ms: i64) -> Option<Cause> {
+    let pixels = machine::pixels(shared, now_ms);
+    let of = |state| {
+        let mut pixels = pixels.iter();
+        let found = pixels.find(|(_, pixel)| pixel.state == state);
+        found.map(|(id, _)| id.clone())
+    };
+    let refused = of(machine::Delivery::Refused).map(Cause::Token);
+    let stuck = || of(machine::Delivery::Stuck).map(Cause::Stuck);
+    let down = || of(machine::Delivery::Down).map(Cause::Down);
+    refused.or_else(stuck).or_else(down)
+}
+
+/// Whether some configured pixel gets its events, as `/readyz` answers it.
+fn delivers(shared: &Shared, now_ms: i64) -> bool {
+    let is_delivered = |state| matches!(state, machine::Delivery::Ok | machine::Delivery::Down);
+    let pixels = machine::pixels(shared, now_ms);
+    pixels.values().any(|pixel| is_delivered(pixel.state))
+}
+
+fn banners(shared: &Shared, money: Option<&money::Money>) -> Vec<Banner> {
+    let app = &shared.app;
+    let pixels = app.pixels.now();
+    let tests = pixels.in_test(app.intake.clock().times().day_ms);
+    let mut banners: Vec<_> = tests
+        .map(|pixel| Banner::Test {
+            pixel: pixel.id.as_str().to_owned(),
+            until_ms: pixel.test.as_ref().and_then(|test| test.until_ms),
+        })
+        .collect();
+    if app.money == MoneyEvents::Open {
+        banners.push(Banner::OpenGate);
+    }
+    let configured = app.payments.iter().flat_map(Payments::providers);
+    let is_silent = |provider: &&'static str| {
+        let is_stored = money.is_none_or(|money| money.providers.contains(*provider));
+        !is_stored && !shared.samples.has_heard_of(provider)
+    };
+    let providers: Vec<_> = configured.map(|(name, _)| name).filter(is_silent).collect();
+    if !providers.is_empty() {
+        banners.push(Banner::SilentWebhooks { providers });
+    }
+    if !shared.access.needs_token() {
+        banners.push(Banner::NoToken);
+    }
+    banners
+}

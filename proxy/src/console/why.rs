@@ -1,0 +1,86 @@
+//! Why: what happened to an order, an event, a request to TikTok or a transfer, which step is missing, and what to do.
+
+use maud::{Markup, html};
+
+use super::{
+    Shared,
+    show::{self, Row, State},
+    texts::Language,
+    view::View,
+};
+use crate::{
+    evidence,
+    why::{Chain, Text},
+};
+
+/// The longest id that is searched for.
+const LONGEST: usize = 256;
+
+/// Returns the search box. Its answer is a part of the view.
+pub(super) fn search(view: &View) -> Markup {
+    let texts = view.texts();
+    html! {
+        form.search action="/" role="search" aria-label=(texts.search) {
+            @for (name, value) in view.others("why") {
+                input type="hidden" name=(name) value=(value);
+            }
+            label for="search" { (texts.search) }
+            input #search type="search" name="why" value=(view.part("why").unwrap_or_default())
+                maxlength=(LONGEST) autocomplete="off" spellcheck="false";
+            button { (texts.search_button) }
+        }
+    }
+}
+
+/// Returns the answer to the search, if the view has one.
+pub(super) async fn answer(shared: &Shared, view: &View) -> Option<Markup> {
+    let id = view
+        .part("why")
+        .map(str::trim)
+        .filter(|id| !id.is_empty())?;
+    let id: String = id.chars().take(LONGEST).collect();
+    let chain = evidence::why(&shared.app, id).await;
+    Some(chain.map_or_else(
+        |_| html! { section #why { p.trouble { (view.texts().not_readable) } } },
+        |chain| html(&chain, view),
+    ))
+}
+
+/// Returns the link to the answer for an id.
+pub(super) fn link(view: &View, id: &str) -> Markup {
+    html! { a.id href=(view.link(&[("why", Some(id))], "why")) { (id) } }
+}
+
+fn html(chain: &Chain, view: &View) -> Markup {
+    let texts = view.texts();
+    let words = |text: &Text| match view.language {
+        Language::English => text.en.clone(),
+        Language::Vietnamese => text.vi.clone(),
+    };
+    let steps = chain.steps.iter().enumerate().map(|(number, step)| Row {
+        id: format!("why-{number}"),
+        cells: vec![show::time(step.at_ms), html! { (words(&step.says)) }],
+    });
+    let (kind, word) = match chain.missing {
+        _ if !chain.is_known => ("odd", texts.unknown_id),
+        None => ("good", texts.nothing_missing),
+        Some(_) => ("bad", texts.step_missing),
+    };
+    html! {
+        section #why aria-labelledby="why-title" {
+            h2 #why-title { (texts.why) " " code { (chain.id) } }
+            p {
+                (State::new(kind, word)) " "
+                button type="button" hidden data-copy="#why" { (texts.copy) } " "
+                a.close href=(view.link(&[("why", None)], "head")) { (texts.close) }
+            }
+            @if let Some(order_id) = &chain.order_id { p { (texts.missing_columns[0]) " " (link(view, order_id)) } }
+            @for found in &chain.causes {
+                p.cause { strong { (words(&found.says)) } br; (words(&found.next)) }
+            }
+            @if !chain.steps.is_empty() {
+                (show::table("why-steps", texts.why_steps, &texts.why_columns, steps.collect()))
+            }
+        }
+    }
+}

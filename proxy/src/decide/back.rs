@@ -1,0 +1,130 @@
+//! Money that goes back: refunds, chargebacks and voids.
+
+use super::{Became, Books, Lookup, Payment, returned::Returned, transaction::Transaction};
+use crate::{
+    limits::DELIVERY_MS,
+    money::{Kind, Money},
+    orders::Order,
+    outcome::Outcome,
+    payments::Name,
+};
+
+impl<B: Books + ?Sized> Transaction<'_, '_, B> {
+    /// Records that money went back. If no money of the sale is left, also withdraws the event of the sale. If the money was
+    /// taken from the order before its payment was known, only the payment changes.
+    pub(super) fn take_back(
+        &mut self,
+        order: &mut Order,
+        back: &mut Payment,
+        is_taken: bool,
+    ) -> Result<(), B::Error> {
+        let amount;
+        let mut is_of_sale = true;
+        if let Some(mut payment) = self.taken_back(order, back)? {
+            amount = payment.returned.add(back.amount, back.share);
+            // A payment that was never counted, such as a second payment, is not taken back.
+            is_of_sale = match payment.became {
+                Became::PaidBefore if order.repays(amount) => {
+                    if is_taken {
+                        // The sale lost this money before its payment was known.
+                        self.add(order, Kind::First, amount);
+                    }
+                    false
+                }
+                became => became != Became::OtherCurrency,
+            };
+            self.withdraw_renewal(order, &payment)?;
+            if payment.became == Became::Partial && !order.is_sold() {
+                order.returns_before_sale(amount);
+            }
+            self.record(payment)?;
+        } else {
+            amount = self.beyond_others(order, back)?;
+            back.waits_for.clone_from(&back.takes_back);
+        }
+        if is_taken || !is_of_sale || amount.is_zero() {
+            return Ok(());
+        }
+        let was_unreported = order.is_unreported();
+        self.add(order, back.kind, amount);
+        self.use_owed(order);
+        self.withdraw_sale(order)?;
+        if was_unreported && !order.is_unreported() {
+            self.changes.counts.unreported -= 1;
+        }
+        Ok(())
+    }
+
+    /// Returns the payment of the order that `back` names.
+    fn taken_back(&self, order: &Order, back: &Payment) -> Result<Option<Payment>, B::Error> {
+        for name in &back.takes_back {
+            if let Name::Transfer { provider, id } = name
+                && let Some(payment) = self.payment_told(provider, id)?
+                && payment.order_id.as_deref() == Some(order.id())
+            {
+                return Ok(Some(payment));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the part of this money that no other refund of the same unknown payment has already taken from the order.
+    fn beyond_others(&self, order: &Order, back: &Payment) -> Result<Money, B::Error> {
+        let mut returned = Returned::default();
+        for other in self.waiting_for(back.takes_back.iter().cloned(), Kind::is_back)? {
+            if other.order_id.as_deref() == Some(order.id()) && other.key() != back.key() {
+                returned.add(other.amount, other.share);
+            }
+        }
+        Ok(returned.add(back.amount, back.share))
+    }
+
+    /// Lets a second payment pay the order, if all other money of the sale went back.
+    pub(super) fn use_owed(&mut self, order: &mut Order) {
+        if let Some(owed) = order.uses_owed() {
+            self.changes.counts.money.push((Kind::First, owed));
+        }
+    }
+
+    /// Withdraws the event of a renewal whose whole amount went back, unless the event was already sent.
+    fn withdraw_renewal(&mut self, order: &mut Order, payment: &Payment) -> Result<(), B::Error> {
+        let is_recent = self.now.stamp_ms < payment.at_ms + DELIVERY_MS;
+        let event_id = payment.event_id.as_ref();
+        if let Some(event_id) = event_id.filter(|_| is_recent && payment.is_returned()) {
+            order.withdraw_event(event_id);
+            self.name(Lookup::Withdrawn(event_id.clone()), order.id())?;
+        }
+        Ok(())
+    }
+
+    /// Withdraws the event of a sale whose whole amount went back, unless the event was already sent. The event's lane checks for
+    /// this before the first attempt. Events that still wait for the payment end too.
+    fn withdraw_sale(&mut self, order: &mut Order) -> Result<(), B::Error> {
+        if !order.is_returned() {
+            return Ok(());
+        }
+        for event_id in order.withdraw_sale(self.now.stamp_ms) {
+            self.name(Lookup::Withdrawn(event_id), order.id())?;
+        }
+        self.bury_held(order)
+    }
+
+    /// Lets the events of a sale be sent that a refund has withdrawn, because another payment is the sale now.
+    pub(super) fn restore_sale(&mut self, order: &mut Order, own: &[&str]) -> Result<(), B::Error> {
+        for event_id in order.restore_sale(own) {
+            self.unname(Lookup::Withdrawn(event_id.clone()), order.id())?;
+            self.changes.restored.push(event_id);
+        }
+        Ok(())
+    }
+
+    /// Ends the events that wait for the order's payment.
+    pub(super) fn bury_held(&mut self, order: &mut Order) -> Result<(), B::Error> {
+        for one in order.release() {
+            if let Some(held) = self.release(one.id())? {
+                self.bury(&Outcome::Withdrawn, one.sequence, held);
+            }
+        }
+        Ok(())
+    }
+}
