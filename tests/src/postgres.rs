@@ -1,9 +1,10 @@
-//! Servers of PostgreSQL on free ports, for tests. They run as an ordinary user, because PostgreSQL refuses to run as root.
+//! Servers of PostgreSQL on free ports. They run as an ordinary user, because PostgreSQL refuses to run as root.
 
 use std::{
-    fs,
+    env, fs,
     io::Write,
     net::TcpListener,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -29,7 +30,12 @@ pub struct Server {
 impl Server {
     /// Starts a server with the database `shop`. No standby has a copy of it.
     pub fn start() -> Result<Self> {
-        let folder = folder()?;
+        Self::start_in(&env::temp_dir())
+    }
+
+    /// Does what [`Server::start`] does, in a folder of `parent`.
+    pub fn start_in(parent: &Path) -> Result<Self> {
+        let folder = folder_in(parent)?;
         let data = folder.path().join("data");
         let made = as_a_user(program("initdb")?)
             .args(["--no-sync", "--auth=trust", "--username", USER, "-D"])
@@ -43,7 +49,7 @@ impl Server {
             b"listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 200\n\
               wal_retrieve_retry_interval = '500ms'\nlog_min_messages = fatal\n",
         )?;
-        let mut server = Self::at(folder)?;
+        let mut server = Self::at(folder, free_port()?);
         server.run()?;
         server.create_database("shop")?;
         Ok(server)
@@ -51,7 +57,12 @@ impl Server {
 
     /// Starts a standby. From then on, every commit of this server waits until a standby has it.
     pub fn standby(&self) -> Result<Self> {
-        let folder = folder()?;
+        self.standby_at(free_port()?)
+    }
+
+    /// Does what [`Server::standby`] does, at a port that is free.
+    pub fn standby_at(&self, port: u16) -> Result<Self> {
+        let folder = folder_in(&env::temp_dir())?;
         let made = as_a_user(program("pg_basebackup")?)
             .args([
                 "--no-sync",
@@ -68,7 +79,7 @@ impl Server {
             .arg(folder.path().join("data"))
             .output()?;
         ensure!(made.status.success(), "{}", text(&made.stderr));
-        let mut standby = Self::at(folder)?;
+        let mut standby = Self::at(folder, port);
         standby.run()?;
         self.sql(
             "postgres",
@@ -76,19 +87,18 @@ impl Server {
         )?;
         self.sql("postgres", "select pg_reload_conf()")?;
         until("the standby is synchronous", || {
-            let state = self.sql("postgres", "select sync_state from pg_stat_replication")?;
-            Ok(state.trim() == "sync")
+            let states = self.sql("postgres", "select sync_state from pg_stat_replication")?;
+            Ok(states.lines().any(|state| state == "sync"))
         })?;
         Ok(standby)
     }
 
-    fn at(folder: TempDir) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        Ok(Self {
-            port: listener.local_addr()?.port(),
+    fn at(folder: TempDir, port: u16) -> Self {
+        Self {
+            port,
             folder,
             process: None,
-        })
+        }
     }
 
     /// Starts the server again, after [`Server::kill`].
@@ -146,6 +156,20 @@ impl Server {
         self.port
     }
 
+    /// Returns the id of the server's main process.
+    pub fn process(&self) -> Result<u32> {
+        let process = self.process.as_ref().context("the server does not run")?;
+        Ok(process.id())
+    }
+
+    /// Returns whether the server's main process runs.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(match &mut self.process {
+            Some(process) => process.try_wait()?.is_none(),
+            None => false,
+        })
+    }
+
     /// Returns the setting for a database of this server, without a standby.
     pub fn setting(&self, database: &str) -> String {
         let port = self.port;
@@ -160,21 +184,37 @@ impl Server {
 
     /// Ends all processes of the server at once, with SIGKILL.
     pub fn kill(&mut self) -> Result<()> {
-        let Some(mut process) = self.process.take() else {
-            return Ok(());
-        };
-        let id = process.id();
+        if self.process.is_some() {
+            self.signal("KILL")?;
+        }
+        if let Some(mut process) = self.process.take() {
+            process.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Sends all processes of the server a signal by name.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let id = self.process()?;
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
         let children = children.unwrap_or_default();
         let ids = children.split_whitespace().map(str::to_owned);
         let ids: Vec<_> = std::iter::once(id.to_string()).chain(ids).collect();
+        // A child may end before its turn.
         Command::new("kill")
-            .arg("-9")
+            .args(["-s", name])
             .args(ids)
             .stderr(Stdio::null())
             .status()?;
-        process.wait()?;
         Ok(())
+    }
+
+    /// Makes a standby copy the server at this port from now on.
+    pub fn follow(&self, port: u16) -> Result<()> {
+        let follow =
+            format!("alter system set primary_conninfo = 'host=127.0.0.1 port={port} user={USER}'");
+        self.sql("postgres", &follow)?;
+        self.sql("postgres", "select pg_reload_conf()").map(drop)
     }
 
     /// Makes a standby the primary.
@@ -190,9 +230,13 @@ impl Drop for Server {
     }
 }
 
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
 /// Returns a folder that the user of the server owns.
-fn folder() -> Result<TempDir> {
-    let folder = tempfile::tempdir()?;
+fn folder_in(parent: &Path) -> Result<TempDir> {
+    let folder = tempfile::tempdir_in(parent)?;
     if is_root()? {
         let owned = Command::new("chown")
             .arg(user())
@@ -219,6 +263,8 @@ fn spawn(mut command: Command) -> Result<Child> {
 fn as_a_user(program: PathBuf) -> Command {
     let mut command = Command::new("setpriv");
     command.current_dir("/").args(["--pdeathsig", "QUIT"]);
+    // Ctrl-C reaches the process that started the server, which then decides when the server ends.
+    command.process_group(0);
     if is_root().unwrap_or(false) {
         let user = user();
         command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
@@ -244,17 +290,16 @@ fn is_root() -> Result<bool> {
 /// Returns the path of a program of PostgreSQL. Debian keeps those of a server out of the way.
 fn program(name: &str) -> Result<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let mut found: Vec<_> = versions
-        .flatten()
-        .map(|version| version.path().join("bin").join(name))
-        .filter(|path| path.exists())
-        .collect();
-    found.sort();
-    let system = Path::new("/usr/bin").join(name);
-    found
-        .pop()
-        .or_else(|| system.exists().then_some(system))
-        .with_context(|| format!("{name} is missing; install postgresql-15"))
+    let debian = versions.flatten().map(|version| version.path().join("bin"));
+    let mut folders: Vec<_> = debian.collect();
+    folders.sort();
+    folders.reverse();
+    let path = env::var_os("PATH").unwrap_or_default();
+    folders.extend(env::split_paths(&path));
+    let mut found = folders.iter().map(|folder| folder.join(name));
+    found.find(|program| program.exists()).with_context(|| {
+        format!("{name} is missing; install PostgreSQL, such as with apt-get install postgresql")
+    })
 }
 
 fn text(bytes: &[u8]) -> String {

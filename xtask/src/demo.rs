@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: builds and runs the shop, the proxy and a fake TikTok.
+//! `cargo xtask demo`: builds and runs the shop, the proxy and a fake TikTok. With `--postgres`, the shop runs on several
+//! proxies and two servers of PostgreSQL.
 //!
 //! The shop is served from a copy that contains the npm package, so it uses Duet as a customer does.
 
@@ -9,8 +10,8 @@ use std::{
     process,
 };
 
-use anyhow::{Context as _, Result};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use anyhow::{Context as _, Result, ensure};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::{
     run::{cargo_target, command, root, run},
@@ -36,6 +37,12 @@ pub(crate) fn cli() -> Command {
                 "127.0.0.1:8788",
                 "The address of the fake TikTok",
             ),
+            Arg::new("postgres")
+                .long("postgres")
+                .action(ArgAction::SetTrue)
+                .help(
+                    "Runs three proxies on PostgreSQL, with a standby, to kill them while you pay",
+                ),
         ])
 }
 
@@ -51,36 +58,58 @@ pub(crate) fn show(matches: &ArgMatches) -> Result<()> {
     must_be_free("--listen", shop)?;
     must_be_free("--sandbox-listen", sandbox)?;
 
+    let is_cluster = matches.get_flag("postgres");
+    if is_cluster {
+        must_have_postgres()?;
+    }
+
     println!("1/3  building the SDK");
     let package = sdk::build()?;
     println!("\n2/3  building the proxy; the first build takes a few minutes");
-    run(command(
-        "cargo",
-        ["build", "--quiet", "--package", "duet-proxy"],
-        &root(),
-    ))?;
+    for package in ["duet-proxy", "duet-cluster"] {
+        if package == "duet-proxy" || is_cluster {
+            let build = ["build", "--quiet", "--package", package];
+            run(command("cargo", build, &root()))?;
+        }
+    }
     println!("\n3/3  starting the shop, the proxy and a fake TikTok\n");
     let www = assemble(&package.folder)?;
     println!(
         "Open the shop, choose a plan, pay at the fake bank, and watch two signals become one conversion. The console shows what the proxy does with each event.\n"
     );
 
-    let proxy = cargo_target()
-        .join("debug/duet-proxy")
-        .with_extension(std::env::consts::EXE_EXTENSION);
-    let shop = shop.to_string();
-    let sandbox = sandbox.to_string();
-    let flags = [
-        "dev",
-        "--listen",
-        &shop,
-        "--sandbox-listen",
-        &sandbox,
-        "--www",
-    ];
-    let mut proxy = command(&proxy.display().to_string(), flags, &root());
-    proxy.arg(www);
-    hand_over(proxy)
+    let program = |name| {
+        let built = cargo_target().join("debug").join(name);
+        built.with_extension(std::env::consts::EXE_EXTENSION)
+    };
+    let proxy = program("duet-proxy");
+    let mut demo = if is_cluster {
+        let mut cluster = process::Command::new(program("duet-cluster"));
+        cluster.arg("--proxy").arg(proxy);
+        cluster
+    } else {
+        let mut dev = process::Command::new(proxy);
+        dev.arg("dev");
+        dev
+    };
+    demo.current_dir(root());
+    demo.args(["--listen", &shop.to_string()]);
+    demo.args(["--sandbox-listen", &sandbox.to_string()]);
+    demo.arg("--www").arg(www);
+    hand_over(demo)
+}
+
+/// Checks for a server of PostgreSQL. Debian keeps its programs out of the way.
+fn must_have_postgres() -> Result<()> {
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let debian = debian.flatten().map(|version| version.path().join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = debian.chain(std::env::split_paths(&path));
+    ensure!(
+        folders.any(|folder| folder.join("initdb").exists()),
+        "--postgres needs a server of PostgreSQL; install it, such as with apt-get install postgresql"
+    );
+    Ok(())
 }
 
 fn must_be_free(flag: &str, address: &SocketAddr) -> Result<()> {

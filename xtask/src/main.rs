@@ -114,6 +114,7 @@ mod tests {
         for words in [
             "test documentation rooms",
             "demo --listen 127.0.0.1:0 --sandbox-listen 127.0.0.1:9",
+            "demo --postgres",
             "release",
             "release --draft linux-x64",
             "release pack --draft linux-x64 linux-arm64",

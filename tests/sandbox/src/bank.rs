@@ -51,6 +51,8 @@ pub struct BankOptions {
     pub account: String,
     /// The shop's terminal at VNPay. Default: `DUETTEST`.
     pub terminal: String,
+    /// The length of a minute of SePay's retry schedule, in milliseconds. Default: no retries.
+    pub minute_ms: Option<u64>,
     /// The webhook of each other provider, and its secret. Default: none.
     pub others: BTreeMap<Provider, Webhook>,
 }
@@ -73,6 +75,7 @@ impl Default for BankOptions {
             form_key: "demo-secret".to_owned(),
             account: "0123499999".to_owned(),
             terminal: "DUETTEST".to_owned(),
+            minute_ms: None,
             others: BTreeMap::new(),
         }
     }
@@ -159,8 +162,9 @@ impl Bank {
         self.ledger().clear();
     }
 
-    fn prepare(&self, instruction: Instruction) -> Result<Errand, BadInstruction> {
+    fn prepare(&self, mut instruction: Instruction) -> Result<Errand, BadInstruction> {
         let options = self.options();
+        instruction.minute_ms = instruction.minute_ms.or(options.minute_ms);
         let agreed = options.others.get(&instruction.provider);
         let own = match instruction.provider {
             Provider::Sepay => options.webhook_url.as_deref(),

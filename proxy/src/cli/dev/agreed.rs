@@ -115,6 +115,7 @@ impl Agreed {
                 .map(|provider| (provider, self.webhook(provider)))
                 .into(),
             terminal: usual.terminal,
+            minute_ms: usual.minute_ms,
         }
     }
 

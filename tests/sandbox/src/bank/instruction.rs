@@ -58,7 +58,7 @@ pub struct Instruction {
     pub parallel: bool,
     /// The error in the notification, if any.
     pub flaw: Option<Flaw>,
-    /// The length of a minute of SePay's retry schedule, in milliseconds. Default: no retries.
+    /// The length of a minute of SePay's retry schedule, in milliseconds. Default: the bank's setting.
     pub minute_ms: Option<u64>,
     /// The longest time for an answer, in milliseconds.
     pub timeout_ms: u64,
