@@ -67,17 +67,14 @@ impl Database {
         }
         if !self.primary.is_running()? {
             self.primary.kill()?;
-            match self.standby.take() {
-                Some(standby) => {
-                    println!("the primary has ended; its standby becomes the primary");
-                    standby.promote()?;
-                    self.port = self.primary.port();
-                    self.primary = standby;
-                }
-                None => {
-                    println!("the primary has ended, and it has no standby; it starts again");
-                    self.primary.run()?;
-                }
+            if let Some(standby) = self.standby.take() {
+                println!("the primary has ended; its standby becomes the primary");
+                standby.promote()?;
+                self.port = self.primary.port();
+                self.primary = standby;
+            } else {
+                println!("the primary has ended, and it has no standby; it starts again");
+                self.primary.run()?;
             }
         }
         if self.standby.is_none() {

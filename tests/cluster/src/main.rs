@@ -119,7 +119,7 @@ async fn main() -> Result<()> {
             failed = &mut watched => break failed?.map(drop),
             failed = tasks.join_next() => break failed.context("a server must run")??,
             () = sleep(LOOK_EVERY) => {
-                if let Err(error) = proxies.look().await {
+                if let Err(error) = proxies.look() {
                     break Err(error);
                 }
             }

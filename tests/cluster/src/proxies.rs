@@ -23,7 +23,7 @@ use crate::Agreed;
 const COUNT: usize = 3;
 /// How long an ended proxy stays away. It is longer than a lease, so another proxy delivers meanwhile.
 const AWAY: Duration = Duration::from_secs(20);
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 /// Longer than the 20 s that requests and delivery may take after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
 
@@ -128,7 +128,7 @@ impl Proxies {
     }
 
     /// Reports proxies that have ended, and starts those again that ended some time ago.
-    pub(crate) async fn look(&mut self) -> Result<()> {
+    pub(crate) fn look(&mut self) -> Result<()> {
         for proxy in &mut self.all {
             let number = proxy.number;
             match &mut proxy.state {

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, Result, ensure};
 use duet_tests::stack::{PATIENCE, binary, http_client};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ struct Demo {
 }
 
 impl Demo {
-    fn start() -> Self {
+    fn start() -> Result<Self> {
         let www = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../www-demo");
         let mut process = Command::new(env!("CARGO_BIN_EXE_duet-cluster"))
             .args([
@@ -38,40 +39,39 @@ impl Demo {
             ])
             .arg(&www)
             .arg("--proxy")
-            .arg(binary("duet-proxy").unwrap())
+            .arg(binary("duet-proxy")?)
             .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = process.stdout.take().unwrap();
+            .spawn()?;
+        let output = process.stdout.take().context("its output")?;
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 let _ = sender.send(line);
             }
         });
-        Self {
+        Ok(Self {
             process,
             lines,
             said: Vec::new(),
             www,
             http: http_client(),
-        }
+        })
     }
 
     /// Returns the last word of the next line that begins with these words.
-    fn next(&mut self, words: &str) -> String {
+    fn next(&mut self, words: &str) -> Result<String> {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("no line {words}: {:#?}", self.said));
+            let line = line.with_context(|| format!("no line {words}: {:#?}", self.said))?;
             self.said.push(line.clone());
             if let Some(rest) = line.strip_prefix(words) {
-                return rest.split(' ').next_back().unwrap().to_owned();
+                return Ok(rest.split(' ').next_back().unwrap_or_default().to_owned());
             }
         }
     }
 
     /// Posts until the answer has this status.
-    async fn post(&self, url: &str, body: &Value, status: u16) -> Value {
+    async fn post(&self, url: &str, body: &Value, status: u16) -> Result<Value> {
         let since = Instant::now();
         loop {
             let sent = self
@@ -81,16 +81,30 @@ impl Demo {
             if let Ok(answer) = sent.body(body.to_string()).send().await
                 && answer.status().as_u16() == status
             {
-                return serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+                return Ok(serde_json::from_str(&answer.text().await?)?);
             }
-            assert!(since.elapsed() < PATIENCE, "{url}: no {status}");
+            ensure!(since.elapsed() < PATIENCE, "{url}: no {status}");
             sleep(Duration::from_millis(50)).await;
         }
     }
 
-    async fn read(&self, url: &str) -> Value {
-        let answer = self.http.get(url).send().await.unwrap();
-        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    async fn text(&self, url: &str) -> Result<String> {
+        Ok(self.http.get(url).send().await?.text().await?)
+    }
+
+    /// Returns how often each order was counted as sold.
+    async fn sales(&self, sandbox: &str) -> Result<BTreeMap<String, usize>> {
+        let conversions = self.text(&format!("{sandbox}/sandbox/conversions")).await?;
+        let conversions: Vec<Value> = serde_json::from_str(&conversions)?;
+        let mut counted = BTreeMap::new();
+        for conversion in conversions {
+            let text = |pointer| conversion.pointer(pointer).and_then(Value::as_str);
+            if text("/event") == Some("Subscribe") {
+                let order = text("/properties/order_id").context("an order")?;
+                *counted.entry(order.to_owned()).or_default() += 1;
+            }
+        }
+        Ok(counted)
     }
 }
 
@@ -101,15 +115,16 @@ impl Drop for Demo {
     }
 }
 
-fn kill(signal: &str, id: &str) {
-    let killed = Command::new("kill").args([signal, id]).status().unwrap();
-    assert!(killed.success(), "{id}");
+fn kill(signal: &str, id: &str) -> Result<()> {
+    let killed = Command::new("kill").args([signal, id]).status()?;
+    ensure!(killed.success(), "{id}");
+    Ok(())
 }
 
 /// Returns the command lines of all processes that were started with one of these ports.
-fn left(ports: &[String]) -> Vec<String> {
+fn left(ports: &[String]) -> Result<Vec<String>> {
     let mut left = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
+    for entry in fs::read_dir("/proc")?.flatten() {
         let Ok(text) = fs::read_to_string(entry.path().join("cmdline")) else {
             continue;
         };
@@ -121,18 +136,18 @@ fn left(ports: &[String]) -> Vec<String> {
             left.push(words.join(" "));
         }
     }
-    left
+    Ok(left)
 }
 
 #[tokio::test]
-async fn each_sale_is_counted_once_while_a_proxy_and_the_primary_are_killed() {
-    let mut demo = Demo::start();
+async fn each_sale_is_counted_once_while_a_proxy_and_the_primary_are_killed() -> Result<()> {
+    let mut demo = Demo::start()?;
     let address = |line: String| line.trim_end_matches('/').to_owned();
-    let shop = address(demo.next("shop "));
-    let sandbox = address(demo.next("sandbox "));
-    let proxy = demo.next("proxy 1 ");
-    let primary = demo.next("primary ");
-    demo.next("Each sale ");
+    let shop = address(demo.next("shop ")?);
+    let sandbox = address(demo.next("sandbox ")?);
+    let proxy = demo.next("proxy 1 ")?;
+    let primary = demo.next("primary ")?;
+    demo.next("Each sale ")?;
     let ports: Vec<_> = demo
         .said
         .iter()
@@ -140,66 +155,48 @@ async fn each_sale_is_counted_once_while_a_proxy_and_the_primary_are_killed() {
         .map(str::to_owned)
         .collect();
     assert_eq!(ports.len(), 2, "{:#?}", demo.said);
-    assert!(left(&ports).len() >= 2);
-    let index = demo
-        .http
-        .get(&shop)
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    assert_eq!(
-        index,
-        fs::read_to_string(demo.www.join("index.html")).unwrap()
-    );
+    assert!(left(&ports)?.len() >= 2);
+    let index = fs::read_to_string(demo.www.join("index.html"))?;
+    assert_eq!(demo.text(&shop).await?, index);
 
     let mut sold = Vec::new();
     for number in 0..12 {
         match number {
-            3 => kill("-9", &proxy),
-            6 => kill("-9", &primary),
+            3 => kill("-9", &proxy)?,
+            6 => kill("-9", &primary)?,
             _ => {}
         }
         let order = format!("NET7K3M9Q2X{number:02}");
         let registration = json!({ "order_id": order, "amount": 99_000, "currency": "VND", "plan_id": "starter",
                                    "plan_name": "Starter", "billing_cycle": "monthly" });
-        demo.post(&format!("{shop}/duet-dev/orders"), &registration, 200)
-            .await;
+        let register = format!("{shop}/duet-dev/orders");
+        demo.post(&register, &registration, 200).await?;
         let event = json!({ "event": "InitiateCheckout", "event_id": format!("checkout-{order}"),
                             "properties": { "order_id": order, "value": 99_000, "currency": "VND" },
                             "user": { "external_id": "u" } });
-        demo.post(&format!("{shop}/api/analytics/tiktok/track"), &event, 202)
-            .await;
+        let track = format!("{shop}/api/analytics/tiktok/track");
+        demo.post(&track, &event, 202).await?;
         let payment = json!({ "order_id": order, "amount": 99_000 });
-        let told = demo
-            .post(&format!("{sandbox}/bank/transfers"), &payment, 200)
-            .await;
+        let bank = format!("{sandbox}/bank/transfers");
+        let told = demo.post(&bank, &payment, 200).await?;
         assert_eq!(told["state"], "delivered", "{told}");
         sold.push(order);
     }
-    demo.next("the primary has ended");
+    demo.next("the primary has ended")?;
 
     let since = Instant::now();
-    let mut counted: BTreeMap<String, usize> = BTreeMap::new();
+    let mut counted = demo.sales(&sandbox).await?;
     while counted.len() < sold.len() {
-        assert!(since.elapsed() < PATIENCE, "{counted:?}");
+        ensure!(since.elapsed() < PATIENCE, "{counted:?}");
         sleep(Duration::from_millis(100)).await;
-        counted.clear();
-        let conversions = demo.read(&format!("{sandbox}/sandbox/conversions")).await;
-        for conversion in conversions.as_array().unwrap() {
-            if conversion["event"] == "Subscribe" {
-                let order = conversion["properties"]["order_id"].as_str().unwrap();
-                *counted.entry(order.to_owned()).or_default() += 1;
-            }
-        }
+        counted = demo.sales(&sandbox).await?;
     }
     let once: BTreeMap<_, _> = sold.into_iter().map(|order| (order, 1)).collect();
     assert_eq!(counted, once);
 
-    kill("-INT", &demo.process.id().to_string());
-    let ended = demo.process.wait().unwrap();
-    assert!(ended.success(), "{ended}: {:#?}", demo.said);
-    assert_eq!(left(&ports), Vec::<String>::new());
+    kill("-INT", &demo.process.id().to_string())?;
+    let ended = demo.process.wait()?;
+    ensure!(ended.success(), "{ended}: {:#?}", demo.said);
+    assert_eq!(left(&ports)?, Vec::<String>::new());
+    Ok(())
 }
