@@ -45,14 +45,9 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         if is_taken || !is_of_sale || amount.is_zero() {
             return Ok(());
         }
-        let was_unreported = order.is_unreported();
         self.add(order, back.kind, amount);
         self.use_owed(order);
-        self.withdraw_sale(order)?;
-        if was_unreported && !order.is_unreported() {
-            self.changes.counts.unreported -= 1;
-        }
-        Ok(())
+        self.withdraw_sale(order)
     }
 
     /// Returns the payment of the order that `back` names.

@@ -40,11 +40,9 @@ impl<'a> Decision<'a> for TakeBack<'_> {
         let mut transaction = Transaction::new(books, now);
         if let Some((text, order_id)) = sale(self.0)
             && let Some(mut order) = transaction.order(&order_id)?
-            && let was_unreported = order.is_unreported()
             && order.takes_back(&text.event, &text.event_id, &self.0.destination.pixel_id)
         {
             if order.is_unreported() {
-                transaction.changes.counts.unreported += i64::from(!was_unreported);
                 transaction.changes.notices.push(Notice::Unreported {
                     order_id,
                     outcome: self.0.outcome.clone(),
@@ -134,7 +132,6 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         // Only the event of a renewal names an order that has no record.
         let is_withdrawn = known.is_none() && self.is_withdrawn(&text.event_id)?;
         let mut order = known.unwrap_or_else(|| Order::note(&order_id, self.now.stamp_ms));
-        let was_unreported = order.is_unreported();
         let name = text.name().ok_or(Fault::Corrupt)?;
         let pixel_id = letter.destination.pixel_id.as_str();
         let is_sent = if is_withdrawn {
@@ -161,9 +158,6 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
                 order_id,
                 event_id: text.event_id.clone().into_owned(),
             });
-        }
-        if was_unreported && !order.is_unreported() {
-            self.changes.counts.unreported -= 1;
         }
         if order.is_worth_keeping() {
             self.keep(order)?;

@@ -130,9 +130,6 @@ impl<'a> Decision<'a> for Withdraw<'_> {
             let event = event.ok_or(Fault::Corrupt)?;
             transaction.bury(&Outcome::Withdrawn, one.sequence, event);
         }
-        if order.is_unreported() {
-            transaction.changes.counts.unreported -= 1;
-        }
         transaction.forget(&order)?;
         Ok((transaction.changes, Some(held.len())))
     }

@@ -62,6 +62,12 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         if order.is_begun() && code != Lookup::Code(String::new()) {
             self.name(code, &id)?;
         }
+        if order.is_paid() {
+            let known = self.books().order(&id)?;
+            let was_unreported = known.is_some_and(|known| known.is_unreported());
+            let change = i64::from(order.is_unreported()) - i64::from(was_unreported);
+            self.changes.counts.unreported += change;
+        }
         self.changes.records.orders.insert(id, Some(order));
         Ok(())
     }
@@ -77,6 +83,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         for event_id in order.withdrawn() {
             self.unname(Lookup::Withdrawn(event_id.clone()), id)?;
         }
+        self.changes.counts.unreported -= i64::from(order.is_unreported());
         self.changes.records.orders.insert(id.to_owned(), None);
         Ok(())
     }
