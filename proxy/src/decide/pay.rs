@@ -158,6 +158,9 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         let payment = &mut taken.payment;
         if transfer.is_test && !receipt.destinations.are_all_in_test() {
             payment.became = Became::Test;
+            if let Match::One(order) = self.order_of(receipt)? {
+                payment.order_id = Some(order.id().to_owned());
+            }
             return Ok(());
         }
         if transfer.money.is_zero() && !transfer.knows {

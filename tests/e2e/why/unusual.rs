@@ -109,14 +109,19 @@ async fn money_that_went_back_and_money_of_a_test() -> Result<()> {
     })
     .await?;
     let mut rows = Rows::of(&shop.stack);
-    // A test payment is stored without an order.
     let transfer = format!("pi_{}", test.code);
     for (name, id, cause, missing) in [
         ("refunded", &before.order_id, "refunded", Some("delivery")),
         ("refunded later", &after.order_id, "refunded_later", None),
         ("test payment", &transfer, "test_payment", Some("payment")),
+        (
+            "order of a test payment",
+            &test.order_id,
+            "test_payment",
+            Some("payment"),
+        ),
     ] {
         rows.row(name, id, cause, missing).await?;
     }
-    rows.all(3)
+    rows.all(4)
 }

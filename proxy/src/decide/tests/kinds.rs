@@ -565,5 +565,6 @@ fn test_payments_are_on_record_and_reported_as_tests_alone() {
         let payment = shop.pays_by(transfer, None, code, 2).payment;
         assert_eq!((payment.became, shop.texts.len()), (became, sent));
         assert_eq!(payment.became.is_parked(), code.is_none(), "never silent");
+        assert_eq!(payment.order_id.as_deref(), Some(ORDER));
     }
 }
