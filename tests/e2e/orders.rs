@@ -83,6 +83,8 @@ async fn what_is_wrong_with_an_order_is_named() -> Result<()> {
     let body = json!({ "order_id": ORDER, "amount": 99_000.5, "currency": "VND", "paid": true });
     let answer = register(&stack, Some(KEY), &body).await?;
     assert_eq!(answer.status, 422);
+    let error = answer.body["error"].as_str().unwrap();
+    assert!(!error.contains("event"), "{error}");
     let errors = answer.body["results"][0]["errors"].as_array().unwrap();
     let named: Vec<_> = errors
         .iter()
