@@ -7,7 +7,7 @@ use duet_events::{EventId, name::STANDARD};
 use crate::{
     decide::{Became, Payment},
     history::{Digest, End, Ended, Wanted},
-    money::{Kind, Money},
+    money::Money,
     queue::{Error, History, Orders},
     why::is_money,
 };
@@ -151,9 +151,8 @@ impl Sales {
 
 /// Returns whether money of this payment counts for the sale of its order.
 fn is_sale(payment: &Payment) -> bool {
-    let counts = matches!(
+    matches!(
         payment.became,
         Became::Paid | Became::Overpaid | Became::AmountDiffers | Became::Partial
-    );
-    payment.kind == Kind::First && counts
+    )
 }

@@ -129,6 +129,16 @@ async fn an_order_that_is_paid_again_after_its_money_went_back_counts_once() -> 
     }
     until_steps(&shop.stack, &address, [1, 1, 1]).await?;
     assert_eq!(shop.payments("paid_before").await?, 0);
+    // A renewal that is the first payment is the sale.
+    shop.register("ORDER44444").await?;
+    let renewal = Instruction {
+        format: Format::Gateway,
+        notification_type: "RENEWAL_ORDER_PAID".to_owned(),
+        transaction_id: Some(3),
+        ..transfer("ORDER44444", PRICE)
+    };
+    shop.told(renewal).await?;
+    until_steps(&shop.stack, &address, [2, 2, 2]).await?;
     Ok(())
 }
 
