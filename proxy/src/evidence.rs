@@ -8,6 +8,7 @@ use crate::{
     history::{Ended, Salt, Wanted},
     http::payments::WEBHOOKS,
     orders::Order,
+    payments::sepay,
     queue::{self, Error, Found, History, Intake},
     store::Ends,
     why::{Arrived, Chain, Facts, Pending, PixelState, Settings, explain, is_money},
@@ -48,6 +49,14 @@ fn of_store(intake: &Intake, id: &str) -> Result<Facts, Error> {
     for webhook in WEBHOOKS {
         let payment = history.payment(webhook.provider, id)?;
         facts.payments.extend(payment);
+    }
+    for id in sepay::ids_of(id) {
+        facts
+            .payments
+            .extend(history.payment(sepay::PROVIDER, &id)?);
+    }
+    if facts.payments.is_empty() {
+        facts.payments = history.payments_of(id)?;
     }
     let paid = facts
         .payments

@@ -109,11 +109,11 @@ pub trait Reader: Send + Sync {
     /// The same as those of [`Reader::rows`].
     fn place(&self) -> Result<Position, Error>;
 
-    /// Returns the payments of this order.
+    /// Returns the payments of the order with this id, and the payments with this bank's reference.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
-    fn payments_of(&self, order_id: &str) -> Result<Vec<Payment>, Error>;
+    fn payments_of(&self, id: &str) -> Result<Vec<Payment>, Error>;
 
     /// Returns the id of the order with this digest. Reads the ids of all orders.
     ///

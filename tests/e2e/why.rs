@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
-use duet_sandbox::Fault;
+use duet_sandbox::{Fault, Format, Instruction};
 use duet_tests::{Answer, Stack};
 use serde_json::{Value, json};
 
@@ -382,20 +382,32 @@ async fn an_order_and_its_money() -> Result<()> {
         .await?;
     rows.row("withdrawn", "WHYWITHDRAWN1", "withdrawn", Some("delivery"))
         .await?;
-    rows.all(22)
+    rows.all(24)
 }
 
 /// Plants payments that pay their order.
 async fn paid(shop: &Shop, rows: &mut Rows<'_>) -> Result<()> {
     let stack = &shop.stack;
     shop.register("WHYPAID001").await?;
-    let memo = json!({ "content": "WHYPAID001 chuyen tien" });
+    let memo = json!({ "content": "WHYPAID001 chuyen tien", "referenceCode": "MBVCB.3278907687" });
     transfer(stack, SECRET, 100, &memo).await?;
+    shop.register("WHYPAID002").await?;
+    let gateway = Instruction {
+        format: Format::Gateway,
+        order_id: "WHYPAID002".to_owned(),
+        transaction_id: Some(7_001),
+        ..Instruction::default()
+    };
+    shop.told(gateway).await?;
     idle(stack).await?;
-    rows.row("paid, by its order", "WHYPAID001", "counted", None)
-        .await?;
-    rows.row("paid, by its transfer", "100", "counted", None)
-        .await?;
+    for (name, id) in [
+        ("paid, by its order", "WHYPAID001"),
+        ("paid, by its transfer", "100"),
+        ("paid, by its bank's reference", "MBVCB.3278907687"),
+        ("paid, by the gateway's number", "T7001"),
+    ] {
+        rows.row(name, id, "counted", None).await?;
+    }
     let sale = &why(stack, "WHYPAID001").await?["steps"];
     let standing = shop.standing("WHYPAID001").await?;
     let event_id = standing["event_ids"]["Subscribe"].as_str();

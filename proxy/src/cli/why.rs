@@ -22,7 +22,7 @@ pub(super) fn command() -> Command {
     .arg(
         Arg::new("id")
             .required(true)
-            .help("The id of the order, the event_id, TikTok's request_id, or the provider's id of the transfer"),
+            .help("The id of the order, the event_id, TikTok's request_id, the provider's id of the transfer, or the bank's reference"),
     )
     .arg(
         Arg::new("json")

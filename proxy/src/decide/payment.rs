@@ -216,8 +216,15 @@ impl Payment {
         may_find && self.order_id.is_none()
     }
 
+    /// Whether the payment is for the order with this id, or has this bank's reference.
+    pub fn belongs_to(&self, id: &str) -> bool {
+        [&self.order_id, &self.reference]
+            .iter()
+            .any(|known| known.as_deref() == Some(id))
+    }
+
     /// Whether all money of the payment went back.
-    pub(super) fn is_returned(&self) -> bool {
+    pub(crate) fn is_returned(&self) -> bool {
         self.returned.covers(self.amount)
     }
 

@@ -25,7 +25,8 @@ use super::{
 };
 use crate::secret::Secrets;
 
-const PROVIDER: &str = "sepay";
+/// The provider's name.
+pub const PROVIDER: &str = "sepay";
 
 /// The settings that the operator agreed with SePay.
 #[derive(Clone, Debug)]
@@ -53,6 +54,11 @@ impl Provider for Settings {
     fn read(&self, request: &Request<'_>) -> Result<Notification, Refused> {
         read(self, request.headers, request.body, request.now_s)
     }
+}
+
+/// Returns the ids of the transfers that a number of the gateway or of the form can mean.
+pub fn ids_of(number: &str) -> impl Iterator<Item = String> {
+    gateway::ids_of(number).chain([signed_form::id_of(number)])
 }
 
 /// Reads a request to the webhook.

@@ -110,12 +110,12 @@ impl History {
         self.store.payment(provider, id)
     }
 
-    /// Returns the payments of this order.
+    /// Returns the payments of the order with this id, and the payments with this bank's reference.
     ///
     /// # Errors
     /// The same as those of [`History::page`].
-    pub fn payments_of(&self, order_id: &str) -> Result<Vec<Payment>, Error> {
-        self.store.payments_of(order_id)
+    pub fn payments_of(&self, id: &str) -> Result<Vec<Payment>, Error> {
+        self.store.payments_of(id)
     }
 
     /// Returns the dead letter with this id.

@@ -238,8 +238,8 @@ impl Reader for Embedded {
         self.tables()?.position()
     }
 
-    fn payments_of(&self, order_id: &str) -> Result<Vec<Payment>, Error> {
-        records::payments_of(&self.tables()?.orders, order_id)
+    fn payments_of(&self, id: &str) -> Result<Vec<Payment>, Error> {
+        records::payments_of(&self.tables()?.orders, id)
     }
 
     fn order_of(&self, digest: Digest) -> Result<Option<String>, Error> {

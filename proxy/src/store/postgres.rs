@@ -253,10 +253,10 @@ impl Reader for Postgres {
         })
     }
 
-    fn payments_of(&self, order_id: &str) -> Result<Vec<Payment>, Error> {
-        let text = format!("\"order_id\":{}", serde_json::Value::from(order_id));
+    fn payments_of(&self, id: &str) -> Result<Vec<Payment>, Error> {
+        let text = serde_json::Value::from(id).to_string();
         let mut payments: Vec<Payment> = self.with_text(b'p', &[text])?;
-        payments.retain(|payment| payment.order_id.as_deref() == Some(order_id));
+        payments.retain(|payment| payment.belongs_to(id));
         Ok(payments)
     }
 

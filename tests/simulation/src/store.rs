@@ -339,11 +339,11 @@ impl Reader for Disk {
         self.read(|content| content.position.clone())
     }
 
-    fn payments_of(&self, order_id: &str) -> Result<Vec<Payment>, Error> {
+    fn payments_of(&self, id: &str) -> Result<Vec<Payment>, Error> {
         self.read(|content| {
             let payments = content.payments.values();
-            let of_order = |payment: &&Payment| payment.order_id.as_deref() == Some(order_id);
-            payments.filter(of_order).cloned().collect()
+            let payments = payments.filter(|payment| payment.belongs_to(id));
+            payments.cloned().collect()
         })
     }
 

@@ -51,8 +51,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
     else {
         return Err(Refused::Invalid(problems));
     };
-    // The word before the number keeps this id different from the id of every bank transfer.
-    let id = format!("gateway:{transaction_id}:{word}");
+    let id = id_of(&transaction_id, word);
     let transfer = Transfer {
         kind,
         reference: order.remark(&["order_id"]),
@@ -67,6 +66,18 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
     })
 }
 
+/// Returns the ids that notifications about this transaction can have.
+pub(super) fn ids_of(transaction_id: &str) -> impl Iterator<Item = String> {
+    WORDS
+        .into_iter()
+        .map(|(word, _)| id_of(transaction_id, word))
+}
+
+/// Returns an id that differs from the id of every bank transfer.
+fn id_of(transaction_id: &str, word: &str) -> String {
+    format!("gateway:{transaction_id}:{word}")
+}
+
 /// Reads a cancelled payment. The transfer names only this payment, because the payer may have paid the order with another
 /// one. Returns `None` without an id or an amount. SePay does not document the format of a cancelled payment.
 fn void(fields: &Fields<'_>) -> Option<Transfer> {
@@ -76,9 +87,9 @@ fn void(fields: &Fields<'_>) -> Option<Transfer> {
     let money = transaction.dong(&["transaction_amount"], problems)?;
     let names = ["ORDER_PAID", "RENEWAL_ORDER_PAID"].map(|word| Name::Transfer {
         provider: PROVIDER.to_owned(),
-        id: format!("gateway:{paid}:{word}"),
+        id: id_of(&paid, word),
     });
-    let id = format!("gateway:{paid}:TRANSACTION_VOID");
+    let id = id_of(&paid, "TRANSACTION_VOID");
     let hint = OrderHint::Exact(names.into());
     Some(Transfer {
         kind: Kind::Void,

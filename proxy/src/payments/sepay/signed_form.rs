@@ -33,14 +33,18 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
     else {
         return Err(Refused::Invalid(problems));
     };
-    // The word before the number keeps this id different from the id of every bank transfer.
-    let id = format!("form:{transaction}");
+    let id = id_of(&transaction);
     let transfer = Transfer::new(PROVIDER, id, money, OrderHint::order(order));
     Ok(if money.is_zero() {
         Notification::Parked(transfer, "zero_amount")
     } else {
         Notification::Paid(transfer)
     })
+}
+
+/// Returns an id that differs from the id of every bank transfer.
+pub(super) fn id_of(transaction_id: &str) -> String {
+    format!("form:{transaction_id}")
 }
 
 /// Whether `signature` is valid for the received fields, or for the fields with the replaced system's defaults added.

@@ -69,17 +69,15 @@ pub(super) fn held(rows: &Table, id: HeldId) -> Result<Option<HeldEvent>, Error>
 }
 
 /// Returns the payments of this order. Parses only those whose text contains its id.
-pub(super) fn payments_of(rows: &Table, order_id: &str) -> Result<Vec<Payment>, Error> {
-    let text = format!("\"order_id\":{}", serde_json::Value::from(order_id));
+pub(super) fn payments_of(rows: &Table, id: &str) -> Result<Vec<Payment>, Error> {
+    let text = serde_json::Value::from(id).to_string();
     let finder = Finder::new(&text);
     let mut found = Vec::new();
     for row in rows.prefix("p") {
         let (_, value) = row.into_inner()?;
         if finder.find(&value).is_some() {
             let payment: Payment = read(&value)?;
-            found.extend(
-                Some(payment).filter(|payment| payment.order_id.as_deref() == Some(order_id)),
-            );
+            found.extend(Some(payment).filter(|payment| payment.belongs_to(id)));
         }
     }
     Ok(found)
