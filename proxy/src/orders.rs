@@ -29,7 +29,7 @@ pub use bill::Unregistered;
 pub use conversion::{Conversion, Renewal, with_payment};
 pub use event_text::EventText;
 use ledger::FirstPayment;
-pub use ledger::{Received, Sum};
+pub use ledger::{Owed, Received, Sum};
 use pixels::Pixels;
 pub use summary::{Moved, Summary};
 pub use visitor::{By, Visitor};
@@ -65,9 +65,9 @@ pub struct Order {
     /// All other money: later payments, and money that went back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sums: Vec<Sum>,
-    /// The money of second payments of the sale, which the shop owes to the payer. `None` also for orders of an older version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    owed: Option<Money>,
+    /// The second payments of the sale, whose money the shop owes to the payer, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    owed: Vec<Owed>,
     /// The first payment of a subscription, if it did not pay the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first: Option<FirstPayment>,
@@ -169,7 +169,7 @@ impl Order {
             visitor: Visitor::default(),
             received: None,
             sums: Vec::new(),
-            owed: None,
+            owed: Vec::new(),
             first: None,
             named_ms: None,
             paid_ms: None,

@@ -22,17 +22,15 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         let mut is_of_sale = true;
         if let Some(mut payment) = self.taken_back(order, back)? {
             amount = payment.returned.add(back.amount, back.share);
-            // A payment that was never counted, such as a second payment, is not taken back.
-            is_of_sale = match payment.became {
-                Became::PaidBefore if order.repays(amount) => {
-                    if is_taken {
-                        // The sale lost this money before its payment was known.
-                        self.add(order, Kind::First, amount);
-                    }
-                    false
+            // The money of a second payment is not in the sale.
+            is_of_sale = payment.became != Became::PaidBefore;
+            if !is_of_sale {
+                order.repays(&payment.key(), amount);
+                if is_taken {
+                    // The sale lost this money before its payment was known.
+                    self.add(order, Kind::First, amount);
                 }
-                became => became != Became::OtherCurrency,
-            };
+            }
             self.withdraw_renewal(order, &payment)?;
             if payment.became == Became::Partial && !order.is_sold() {
                 order.returns_before_sale(amount);
@@ -46,7 +44,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
             return Ok(());
         }
         self.add(order, back.kind, amount);
-        self.use_owed(order);
+        self.use_owed(order)?;
         self.withdraw_sale(order)
     }
 
@@ -75,10 +73,16 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
     }
 
     /// Lets a second payment pay the order, if all other money of the sale went back.
-    pub(super) fn use_owed(&mut self, order: &mut Order) {
-        if let Some(owed) = order.uses_owed() {
-            self.changes.counts.money.push((Kind::First, owed));
+    pub(super) fn use_owed(&mut self, order: &mut Order) -> Result<(), B::Error> {
+        while let Some(owed) = order.uses_owed() {
+            self.changes.counts.money.push((Kind::First, owed.left));
+            let (provider, id) = &owed.key;
+            if let Some(mut payment) = self.books().payment(provider, id)? {
+                payment.became = Became::Paid;
+                self.record(payment)?;
+            }
         }
+        Ok(())
     }
 
     /// Withdraws the event of a renewal whose whole amount went back, unless the event was already sent.

@@ -228,7 +228,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         let mut names: Vec<_> = names_of(order).collect();
         names.extend(payment.names());
         self.find_waiting(order, names, Kind::is_back, reporting)?;
-        self.use_owed(order);
+        self.use_owed(order)?;
         let is_unattributed = pays && self.report(order, reporting.destinations)?;
         let known = self.books().payment(&payment.provider, &payment.id)?;
         *payment = known.ok_or(Fault::Corrupt)?;
@@ -267,7 +267,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         };
         payment.became = Became::of(received);
         match received {
-            Received::PaidBefore => order.owes(payment.amount),
+            Received::PaidBefore => order.owes(payment.key(), payment.amount),
             // The shop's server can register the order again, in the currency of the payment.
             Received::OtherCurrency => payment.waits_for.push(Name::Order(order.id().to_owned())),
             _ => self

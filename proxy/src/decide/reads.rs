@@ -42,8 +42,9 @@ impl Reads {
         self.letters.extend(letters);
     }
 
-    /// Adds the records to which an order leads: those under its own names.
+    /// Adds the records to which an order leads: those under its own names, and its second payments.
     pub fn with_order(&mut self, order: &Order) {
+        self.payments.extend(order.owed().cloned());
         self.lookups.extend(names_of(order).map(Lookup::Waiting));
         for (provider, code) in order.references().clone() {
             self.lookups.insert(Lookup::Reference { provider, code });

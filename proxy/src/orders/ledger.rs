@@ -17,6 +17,15 @@ pub struct Sum {
     pub money: Money,
 }
 
+/// A second payment of the sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// The payment's provider and id.
+    pub key: (String, String),
+    /// The money of the payment that did not go back.
+    pub left: Money,
+}
+
 /// The first payment of a subscription, if it did not pay the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -200,18 +209,17 @@ impl Order {
         is_late
     }
 
-    /// Adds the money of a second payment, if it is in the currency of the sale.
-    pub fn owes(&mut self, money: Money) {
+    /// Adds a second payment, if it is in the currency of the sale.
+    pub fn owes(&mut self, key: (String, String), money: Money) {
         let is_like = |sale: Money| sale.currency() == money.currency();
         if self.received.is_some_and(is_like) {
-            let owed = self.owed.unwrap_or(Money::zero(money.currency()));
-            self.owed = Some(owed.plus(money).unwrap_or(owed));
+            self.owed.push(Owed { key, left: money });
         }
     }
 
-    /// Whether the order had second payments, and nothing of their money must go back any more.
-    pub fn owes_nothing(&self) -> bool {
-        self.owed.is_some_and(Money::is_zero)
+    /// Returns the providers and ids of the second payments.
+    pub fn owed(&self) -> impl Iterator<Item = &(String, String)> {
+        self.owed.iter().map(|owed| &owed.key)
     }
 
     /// Removes money from the sale that went back before the order was paid.
@@ -222,23 +230,21 @@ impl Order {
         }
     }
 
-    /// Takes money back from second payments. Returns false if their money is used for the sale.
-    pub fn repays(&mut self, money: Money) -> bool {
-        let owed = self.owed.filter(|owed| owed.currency() == money.currency());
-        let Some(owed) = owed else { return true };
-        let left = owed.minus(money).filter(|left| left.minor_units() >= 0);
-        self.owed = left.or(self.owed);
-        left.is_some()
+    /// Takes money back from a second payment.
+    pub fn repays(&mut self, key: &(String, String), money: Money) {
+        for owed in self.owed.iter_mut().filter(|owed| owed.key == *key) {
+            owed.left = owed.left.minus(money).unwrap_or(owed.left);
+        }
+        self.owed.retain(|owed| owed.left.minor_units() > 0);
     }
 
-    /// Uses the money of second payments for the sale, if all its other money went back. Returns the used money.
-    pub fn uses_owed(&mut self) -> Option<Money> {
-        let owed = self.owed.filter(|owed| !owed.is_zero())?;
-        if !self.is_returned() {
+    /// Uses the oldest second payment for the sale, if all other money of the sale went back. Returns the used payment.
+    pub fn uses_owed(&mut self) -> Option<Owed> {
+        if self.owed.is_empty() || !self.is_returned() {
             return None;
         }
-        self.owed = Some(Money::zero(owed.currency()));
-        self.add(Kind::First, owed);
+        let owed = self.owed.remove(0);
+        self.add(Kind::First, owed.left);
         Some(owed)
     }
 

@@ -22,7 +22,7 @@ pub(super) fn look(facts: &Facts, found: &mut Findings) {
         let is_paid = order.is_some_and(Order::is_paid);
         let is_settled = |cause: &Cause| match cause {
             Cause::ShortPayment => is_paid,
-            Cause::PaidBefore => order.is_some_and(Order::owes_nothing),
+            Cause::PaidBefore => payment.is_returned(),
             _ => false,
         };
         if let Some(cause) = of_payment(payment).filter(|cause| !is_settled(cause)) {

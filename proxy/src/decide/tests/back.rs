@@ -287,3 +287,80 @@ fn a_late_first_payment_is_the_sale_if_the_money_of_its_renewal_went_back() {
     assert_eq!(shop.order().net(), Some(dong(99_000)));
     assert_eq!(shop.withdrawn(), [""; 0]);
 }
+
+const PAYMENTS: [(&str, i64); 3] = [("1", 2_900), ("2", 3_100), ("3", 3_300)];
+
+/// Returns choices of refunds for [`PAYMENTS`]: all of them as a whole, or at most two, each as a whole or in part. The whole
+/// refunds name the order too.
+fn refunds_of_three() -> Vec<Vec<Transfer>> {
+    let mut choices = vec![Vec::new()];
+    for (payment, minor) in PAYMENTS {
+        let id = format!("back-{payment}");
+        let whole = Transfer {
+            hint: OrderHint::Exact(vec![
+                Name::Order(ORDER.to_owned()),
+                Name::Transfer {
+                    provider: "polar".to_owned(),
+                    id: payment.to_owned(),
+                },
+            ]),
+            ..told(Kind::Refund, &id, dollars(minor))
+        };
+        let part = taken_back(Kind::Refund, &id, dollars(900), payment);
+        let options = [None, Some(whole), Some(part)];
+        let with = |chosen: &Vec<Transfer>, option: &Option<Transfer>| {
+            chosen.iter().chain(option).cloned().collect()
+        };
+        choices = choices
+            .iter()
+            .flat_map(|chosen| options.iter().map(|option| with(chosen, option)))
+            .collect();
+    }
+    let is_whole = |back: &Transfer| back.money != dollars(900);
+    choices.retain(|chosen| chosen.len() < 3 || chosen.iter().all(is_whole));
+    choices
+}
+
+#[test]
+fn the_money_of_an_order_is_the_money_of_its_payments_in_every_order_of_arrival() {
+    for refunds in refunds_of_three() {
+        let payments = PAYMENTS.map(|(id, minor)| told(Kind::First, id, dollars(minor)));
+        let all: Vec<_> = payments.into_iter().chain(refunds.clone()).collect();
+        for order in orders(all.len()) {
+            let mut shop = Shop::default();
+            shop.is_registered(1);
+            for number in &order {
+                shop.pays(all[*number].clone(), 2);
+            }
+            let case: Vec<_> = order.iter().map(|number| &all[*number].id).collect();
+            let case = format!("{case:?} of {refunds:?}");
+            let [mut of_sale, mut owed] = [0; 2];
+            for (id, minor) in PAYMENTS {
+                let back = refunds.iter().find(|back| back.id == format!("back-{id}"));
+                let left = minor - back.map_or(0, |back| back.money.minor_units());
+                let is_owed = shop.payment(id).became == Became::PaidBefore;
+                *if is_owed { &mut owed } else { &mut of_sale } += left;
+            }
+            assert_eq!(shop.order().net(), Some(dollars(of_sale)), "{case}");
+            // Money that is left is the sale before it is owed to the payer.
+            assert!(of_sale > 0 || owed == 0, "{case}");
+            let is_withdrawn = of_sale == 0 && !shop.texts.is_empty();
+            assert_eq!(shop.withdrawn().is_empty(), !is_withdrawn, "{case}");
+            assert_eq!(shop.unreported, 0, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_payment_in_another_currency_that_went_back_is_no_sale_after_a_registration_in_its_currency() {
+    let mut shop = Shop::default();
+    shop.costs("99000");
+    let paid = Transfer {
+        knows: false,
+        ..told(Kind::First, "1", dollars(2_900))
+    };
+    assert_eq!(shop.pays(paid, 2).became, Became::OtherCurrency);
+    shop.pays(taken_back(Kind::Void, "void", dollars(2_900), "1"), 3);
+    assert_eq!(shop.is_registered(4).net(), Some(dollars(0)));
+    assert_eq!(shop.texts, [""; 0]);
+}

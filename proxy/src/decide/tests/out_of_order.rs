@@ -210,6 +210,10 @@ fn the_refund_of_the_first_of_two_payments_leaves_the_order_paid_by_the_second()
             shop.pays(back(&format!("back-{payment}"), payment), 4);
             assert_eq!(shop.order().net(), Some(dollars(left)), "{backs:?}");
             assert_eq!(shop.withdrawn().is_empty(), left > 0, "{backs:?}");
+            // The second payment is the sale now, unless its own money went back before.
+            let second = shop.payment("2").became;
+            let is_owed = backs[0] == "2";
+            assert_eq!(second == Became::PaidBefore, is_owed, "{backs:?}");
         }
         shop.forgets_payments();
     }
