@@ -15,7 +15,8 @@ use crate::{
 };
 
 const TURNS: usize = 5;
-const WARM_UP: Load = load(64, 1);
+/// A turn whose figures are not used.
+pub(crate) const WARM_UP: Load = load(64, 1);
 /// Next.js compiles and optimises for some time.
 const NEXT_WARM_UP: Load = load(64, 20);
 const TURN: Load = load(64, 4);
@@ -82,7 +83,8 @@ pub(crate) fn measure(binary: &Path, long: bool) -> Result<()> {
     Ok(())
 }
 
-fn turn(server: &Server, load: Load) -> Result<Turn> {
+/// Warms a server up, and measures one turn.
+pub(crate) fn turn(server: &Server, load: Load) -> Result<Turn> {
     let warm_up = Load {
         seconds: WARM_UP.seconds,
         ..load

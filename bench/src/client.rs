@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, StatusCode, body::Bytes};
+use hyper::{Request, StatusCode, body::Bytes, header::AUTHORIZATION};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
@@ -23,7 +23,21 @@ impl Client {
         url: &str,
         body: impl Into<Bytes>,
     ) -> Result<(StatusCode, Bytes)> {
-        let request = Request::post(url).body(Full::new(body.into()))?;
+        self.post_as(url, None, body).await
+    }
+
+    /// Does what [`Client::post`] does, with the key of the shop's server if there is one.
+    pub(crate) async fn post_as(
+        &self,
+        url: &str,
+        key: Option<&str>,
+        body: impl Into<Bytes>,
+    ) -> Result<(StatusCode, Bytes)> {
+        let mut request = Request::post(url);
+        if let Some(key) = key {
+            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+        }
+        let request = request.body(Full::new(body.into()))?;
         let answer = self.0.request(request).await?;
         let status = answer.status();
         Ok((status, answer.into_body().collect().await?.to_bytes()))

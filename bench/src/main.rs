@@ -8,6 +8,7 @@ mod accept;
 mod bare;
 mod batches;
 mod client;
+mod cluster;
 mod console;
 mod crash;
 mod deliver;
@@ -34,6 +35,7 @@ use tokio::{net::TcpListener, runtime};
 
 const USAGE: &str = "\
 duet-bench PATH-OF-DUET-PROXY [NAME] [--long] [--rounds N]
+duet-bench PATH-OF-DUET-PROXY cluster [PART[=COUNT]]...
 duet-bench serve bare|sink ADDRESS";
 const NAMES: [&str; 9] = [
     "footprint",
@@ -60,6 +62,7 @@ fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match *words.as_slice() {
         ["serve", what, address] => on_this_thread(serve(what, address)),
+        [proxy, "cluster", ref parts @ ..] => cluster::measure(Path::new(proxy), parts),
         [proxy] => NAMES
             .iter()
             .try_for_each(|name| measure(Path::new(proxy), name, extent)),

@@ -25,6 +25,8 @@ pub(crate) struct Proxy {
     life: u32,
     /// The address and the token of the console, if it is served.
     console: Option<(SocketAddr, &'static str)>,
+    /// Further settings.
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Proxy {
@@ -36,6 +38,7 @@ impl Proxy {
             batch_events: Some(1000),
             life: 0,
             console: None,
+            settings: Vec::new(),
         })
     }
 
@@ -69,6 +72,12 @@ impl Proxy {
         self
     }
 
+    /// Adds a setting.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.settings.push((name, value.into()));
+        self
+    }
+
     /// Returns the path of the release binary.
     pub(crate) fn binary(&self) -> &Path {
         &self.binary
@@ -99,6 +108,7 @@ impl Proxy {
             .env("TIKTOK_PIXEL_ID", "CDUETBENCH0000000001")
             .env("TIKTOK_ACCESS_TOKEN", format!("life-{}", self.life))
             .env("TIKTOK_API_BASE", format!("http://{}", self.tiktok));
+        command.envs(self.settings.iter().cloned());
         if let Some((address, token)) = self.console {
             command
                 .env("DUET_CONSOLE_LISTEN", address.to_string())

@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: prints the sizes of the npm package and runs the benchmarks of `bench/` with the release binary.
 //! `cargo xtask bench NAME` runs one benchmark, and `cargo xtask bench fuzz` runs the fuzz targets. `cargo xtask bench
 //! leave` simulates visitors who leave pages, `cargo xtask bench page` measures the SDK on a page's main thread, and `cargo
-//! xtask bench live` measures the console in a browser while many events arrive.
+//! xtask bench live` measures the console in a browser while many events arrive. `cargo xtask bench cluster` kills, stops and
+//! measures several proxies on PostgreSQL.
 
 mod fuzz;
 mod leave;
@@ -36,6 +37,9 @@ pub(crate) fn cli() -> Command {
                 .help("How often `crash` kills the proxy"),
         ])
         .subcommands([
+            Command::new("cluster")
+                .about("Kills, stops and measures several proxies on PostgreSQL: all parts, or these, such as primary=3")
+                .arg(words("part")),
             Command::new("fuzz")
                 .about("Runs the fuzz targets, with these options of libFuzzer")
                 .arg(words("option").allow_hyphen_values(true)),

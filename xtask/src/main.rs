@@ -123,6 +123,8 @@ mod tests {
             "simulate --seed 7 --plant forgets",
             "bench crash --rounds 1000",
             "bench deliver --long",
+            "bench cluster",
+            "bench cluster primary=3 races=50",
             "bench leave 9000 within pagehide tab",
             "bench live 600 10000",
             "bench fuzz -max_total_time=5",

@@ -1,0 +1,144 @@
+//! Processes that hang, and networks that pass nothing on, under load.
+
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    kills::wait,
+    report::Report,
+    scene::{Scene, Wiring},
+};
+
+/// Longer than a call may wait, and than a lease lasts.
+const HANG: Duration = Duration::from_secs(25);
+/// How long everything works before a fault.
+const CALM: Duration = Duration::from_secs(2);
+/// How long a call may take until it fails. A call can wait for the end of an earlier call, and then for its own end: 10 s for a
+/// connection, or 8 s for a standby.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+/// How long the proxies may take to accept again.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Stops processes and continues them later.
+pub(super) fn stops(binary: &Path, rounds: u32, report: &mut Report) -> Result<()> {
+    let mut scene = Scene::open(binary, Wiring::Direct)?;
+    scene.load();
+    for _ in 0..rounds {
+        let hang = |name: &str| scene.nodes.primary().signal(name);
+        let primary = (|| hang("STOP"), || hang("CONT"));
+        let what = "primary stopped";
+        stall(&scene, report, what, HANG, primary)?.ends_calls(what, report);
+        let some = |count, name: &str| {
+            let mut standbys = scene.nodes.standbys().iter().take(count);
+            standbys.try_for_each(|standby| standby.signal(name))
+        };
+        let both = (|| some(2, "STOP"), || some(2, "CONT"));
+        let what = "both standbys stopped";
+        stall(&scene, report, what, HANG, both)?.ends_calls(what, report);
+        let one = (|| some(1, "STOP"), || some(1, "CONT"));
+        let Stall { pause, .. } = stall(&scene, report, "one of two standbys stopped", HANG, one)?;
+        report.gate(
+            "one of two standbys stopped: time without a success",
+            seconds(pause),
+            "at most 1 s",
+            pause <= Duration::from_secs(1),
+        );
+        let deliverer = scene.process(scene.deliverer()?)?;
+        let hang = |name: &str| signal(deliverer, name);
+        let proxy = (|| hang("STOP"), || hang("CONT"));
+        stall(&scene, report, "delivering proxy stopped", HANG, proxy)?;
+    }
+    scene.close("stopped processes", report)
+}
+
+/// Cuts the network between the proxies and the primary, and between the primary and its standbys.
+pub(super) fn partitions(binary: &Path, rounds: u32, report: &mut Report) -> Result<()> {
+    let mut scene = Scene::open(binary, Wiring::Relayed)?;
+    scene.load();
+    for _ in 0..rounds {
+        let relay = |at: usize, cut: bool| {
+            let relay = scene.relays.get(at).context("a relay")?;
+            relay.pass(!cut);
+            Ok(())
+        };
+        let last = scene.relays.len() - 1;
+        let proxies = (|| relay(0, true), || relay(0, false));
+        let what = "no network between proxies and primary";
+        stall(&scene, report, what, HANG, proxies)?.ends_calls(what, report);
+        let standbys = (|| relay(last, true), || relay(last, false));
+        let what = "no network between primary and standbys";
+        stall(&scene, report, what, HANG, standbys)?.ends_calls(what, report);
+    }
+    scene.close("partitions", report)
+}
+
+/// What callers noticed of a fault.
+struct Stall {
+    /// The longest time without a success.
+    pause: Duration,
+    /// The longest call.
+    call: Duration,
+}
+
+impl Stall {
+    /// Checks that calls of a proxy end although the database does not answer.
+    fn ends_calls(&self, what: &str, report: &mut Report) {
+        report.note(
+            format!("{what}: longest time without a success"),
+            seconds(self.pause),
+        );
+        report.gate(
+            format!("{what}: the longest call"),
+            seconds(self.call),
+            format!("at most {} s", ANSWERED_WITHIN.as_secs()),
+            self.call <= ANSWERED_WITHIN,
+        );
+    }
+}
+
+/// Begins a fault, ends it after some time, and waits until every proxy accepts.
+fn stall(
+    scene: &Scene,
+    report: &mut Report,
+    what: &str,
+    lasts: Duration,
+    (begin, end): (impl Fn() -> Result<()>, impl Fn() -> Result<()>),
+) -> Result<Stall> {
+    wait(CALM);
+    scene.book.begin_pause();
+    begin()?;
+    wait(lasts);
+    end()?;
+    let ended = Instant::now();
+    scene.wait_until_all_accept()?;
+    let recovered = ended.elapsed();
+    let pause = scene.book.take_pause();
+    report.gate(
+        format!(
+            "{what} for {} s: until every proxy accepts again",
+            lasts.as_secs()
+        ),
+        seconds(recovered),
+        format!("at most {} s", RECOVERED_WITHIN.as_secs()),
+        recovered <= RECOVERED_WITHIN,
+    );
+    let call = scene.book.take_longest_call();
+    Ok(Stall { pause, call })
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.2} s", duration.as_secs_f64())
+}
+
+fn signal(process: u32, name: &str) -> Result<()> {
+    let sent = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .status()?;
+    ensure!(sent.success(), "the process must get {name}");
+    Ok(())
+}
