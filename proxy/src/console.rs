@@ -34,7 +34,7 @@ use crate::{
     config::{Config, console::Console as Settings},
     headers::text,
     http::body::{self, RequestBody},
-    queue::{DeadLetters, Error},
+    queue::{DeadLetters, Error, Process},
     server,
 };
 
@@ -104,6 +104,7 @@ struct Shared {
     samples: Samples,
     trouble: Cached<Trouble>,
     money: Cached<Money>,
+    proxies: Cached<Vec<Process>>,
     /// One for each [`Period`].
     recounts: [Cached<Recount>; 3],
     live: Arc<Live>,
@@ -134,6 +135,7 @@ impl Console {
             samples: Samples::default(),
             trouble: Cached::default(),
             money: Cached::default(),
+            proxies: Cached::default(),
             recounts: Default::default(),
             live: Arc::default(),
             places: Arc::new(Semaphore::new(updates::CLIENTS)),
@@ -187,6 +189,13 @@ impl Shared {
             Period::Week => week,
         };
         cached.value(read).await
+    }
+
+    /// Returns the proxies of the same database, as they were a moment ago. None if the database cannot be read.
+    async fn proxies(&self) -> Vec<Process> {
+        let history = self.app.intake.history().clone();
+        let read = self.proxies.value(move || history.processes()).await;
+        read.map_or_else(|_| Vec::new(), |processes| processes.to_vec())
     }
 
     /// Returns the transfers, as they were a moment ago.

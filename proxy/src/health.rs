@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use serde::Serialize;
+
 use crate::decide::Destination;
 
 /// If an event is pending for longer than this, the queue is stuck.
@@ -27,6 +29,29 @@ pub struct OfPixel {
     pub is_down: bool,
     /// The code of the last answer.
     pub last_code: Option<i64>,
+    /// How fast its events are sent. `None` if none was pending since the start.
+    pub speed: Option<Speed>,
+}
+
+/// How fast the events of a pixel are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Speed {
+    /// How many requests are allowed at once.
+    pub requests_at_once: usize,
+    /// The minimum time between two requests, in milliseconds.
+    pub gap_ms: i64,
+    /// Until when no request is sent after a failure, in Unix milliseconds.
+    pub paused_until_ms: Option<i64>,
+}
+
+impl Speed {
+    fn slower(self, other: Self) -> Self {
+        Self {
+            requests_at_once: self.requests_at_once.min(other.requests_at_once),
+            gap_ms: self.gap_ms.max(other.gap_ms),
+            paused_until_ms: self.paused_until_ms.max(other.paused_until_ms),
+        }
+    }
 }
 
 impl OfPixel {
@@ -47,6 +72,7 @@ struct State {
     oldest_ms: Option<i64>,
     is_down: bool,
     last_code: Option<i64>,
+    speed: Option<Speed>,
 }
 
 impl Health {
@@ -61,6 +87,11 @@ impl Health {
             state.is_down = code.is_none();
             state.last_code = code;
         });
+    }
+
+    /// Stores how fast the events of a destination are sent.
+    pub fn sends(&self, destination: &Arc<Destination>, speed: Speed) {
+        self.state(destination, |state| state.speed = Some(speed));
     }
 
     /// Stores since when the destination's oldest event has been pending, in Unix milliseconds.
@@ -78,6 +109,8 @@ impl Health {
             pixel.last_code = state.last_code.or(pixel.last_code);
             let oldest = pixel.oldest_ms.into_iter().chain(state.oldest_ms);
             pixel.oldest_ms = oldest.min();
+            let speeds = pixel.speed.into_iter().chain(state.speed);
+            pixel.speed = speeds.reduce(Speed::slower);
         }
         pixels
     }
@@ -131,6 +164,27 @@ mod tests {
         assert_eq!(stuck(1_001 + STUCK_AFTER_MS), ["P"]);
         health.waiting_since(&destination("P"), None);
         assert!(stuck(1_001 + STUCK_AFTER_MS).is_empty());
+    }
+
+    #[test]
+    fn a_pixel_is_as_fast_as_its_slowest_destination() {
+        let health = Health::default();
+        let test = Arc::new(Destination {
+            pixel_id: "P".to_owned(),
+            test_event_code: Some("TEST1".to_owned()),
+        });
+        let speed = |requests_at_once, gap_ms, paused_until_ms| Speed {
+            requests_at_once,
+            gap_ms,
+            paused_until_ms,
+        };
+        health.sends(&destination("P"), speed(4, 0, None));
+        health.sends(&test, speed(1, 500, Some(7)));
+        let pixels = health.pixels();
+        assert_eq!(
+            pixels.get("P").and_then(|pixel| pixel.speed),
+            Some(speed(1, 500, Some(7)))
+        );
     }
 
     #[test]

@@ -59,7 +59,7 @@ mod withdrawn;
 mod writer;
 
 pub use crate::store::{
-    Database, Error,
+    Database, Error, Process,
     embedded::{FORMAT, reads},
 };
 pub use dead_letters::{DeadLetters, Interrupted};

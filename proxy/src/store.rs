@@ -33,10 +33,12 @@ pub(crate) mod embedded;
 mod end;
 mod keys;
 pub(crate) mod postgres;
+mod process;
 mod row;
 
 pub use embedded::Embedded;
 pub use postgres::{Options as Database, Postgres};
+pub use process::Process;
 pub use row::{Draft, Row};
 
 /// A place where a store can be opened.
@@ -63,6 +65,14 @@ pub trait Reader: Send + Sync {
     /// also gets rows whose numbers are smaller than those of earlier rows.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// Returns the processes that have written to the same store in the last hour. None if no other process can use it.
+    ///
+    /// # Errors
+    /// The same as those of [`Reader::rows`].
+    fn processes(&self) -> Result<Vec<Process>, Error> {
+        Ok(Vec::new())
     }
 
     /// Returns the rows of a lane before number `before` that are not `known`. A store of one process has none.

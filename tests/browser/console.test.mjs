@@ -204,6 +204,26 @@ inBrowsers(engines, (scene) => {
     await scene.stack.serverLeg(id);
   });
 
+  test('nothing moves for a reader who asked for less motion', async () => {
+    const page = await signedIn(scene, 'lang=en');
+    const moves = () => {
+      document.querySelector('input[type=search], form.search input').focus();
+      const { animationName, transitionDuration } = getComputedStyle(document.activeElement);
+      return animationName !== 'none' || transitionDuration !== '0s';
+    };
+    assert.equal(await page.evaluate(moves), true, 'the focus moves');
+    // Every rule that moves something must be one that the reader's choice switches off.
+    const unconditional = await page.evaluate(() => [...document.styleSheets]
+      .flatMap((sheet) => [...sheet.cssRules])
+      .filter(({ media, cssText }) => !media?.mediaText.includes('prefers-reduced-motion') && /animation|transition|scroll-behavior/.test(cssText))
+      .map(({ cssText }) => cssText));
+    assert.deepEqual(unconditional, []);
+    // Only Chromium can make the choice for a test.
+    if (scene.name !== 'chromium') return;
+    await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]);
+    assert.equal(await page.evaluate(moves), false);
+  });
+
   test('the reader chooses dark or light', async () => {
     const page = await signedIn(scene, 'lang=en');
     const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);

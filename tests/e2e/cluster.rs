@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use duet_sandbox::Fault;
-use duet_tests::{Answer, Server, Stack, stack::PATIENCE};
+use duet_tests::{
+    Answer, Server, Stack,
+    stack::{PATIENCE, free_address},
+};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -56,6 +59,34 @@ async fn an_event_is_accepted_at_one_proxy_and_its_repeat_is_a_duplicate_at_anot
     posted(&other, &event("b")).await?;
     one.conversions(2).await?;
     told_once(&one, &["a".to_owned(), "b".to_owned()]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_console_lists_the_proxies_of_the_database() -> Result<()> {
+    const TOKEN: &str = "a-console-token-of-some-length";
+    let server = Server::start()?;
+    let address = free_address().await?.to_string();
+    let settings = [("DUET_QUEUE", &*server.setting("shop"))];
+    let mut one = Stack::prepare(&settings).await?;
+    let mut other = one.another_of_several().await?;
+    one.set("DUET_CONSOLE_TOKEN", TOKEN);
+    one.set("DUET_CONSOLE_LISTEN", &address);
+    one.run_proxy().await?;
+    other.run_proxy().await?;
+    posted(&other, &event("a")).await?;
+    other.conversions(1).await?;
+    let http = reqwest::Client::new();
+    let machine = http.get(format!("http://{address}/console/api/machine"));
+    let proxies = Answer::to(machine.bearer_auth(TOKEN)).await?.body["proxies"].clone();
+    let proxies = proxies.as_array().context("no proxies")?;
+    let is_this: Vec<_> = proxies.iter().map(|proxy| &proxy["is_this"]).collect();
+    assert_eq!(is_this, [true, false], "{proxies:?}");
+    // One proxy at a time delivers the events of a pixel.
+    let delivers = proxies
+        .iter()
+        .filter(|proxy| proxy["delivers"] != json!([]));
+    assert_eq!(delivers.count(), 1, "{proxies:?}");
     Ok(())
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn head(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 pub(super) async fn machine(State(shared): State<Arc<Shared>>) -> Response {
-    Json(Machine::read(&shared)).into_response()
+    Json(Machine::read(&shared).await).into_response()
 }
 
 pub(super) async fn trouble(

@@ -12,7 +12,7 @@ use super::{
     texts::Texts,
     view::View,
 };
-use crate::clock::Suspect;
+use crate::{clock::Suspect, decide::Destination, health::Speed, queue::Process};
 
 /// The state of the process and its disk.
 #[derive(Serialize)]
@@ -31,6 +31,10 @@ pub(super) struct Machine {
     /// Why the system's time is suspect.
     clock: Option<&'static str>,
     version: &'static str,
+    /// The proxies of the same database. Empty if this proxy has a folder.
+    proxies: Vec<Proxy>,
+    #[serde(skip)]
+    now_ms: i64,
 }
 
 /// The state of one pixel's delivery.
@@ -41,6 +45,35 @@ pub(super) struct Pixel {
     last_code: Option<i64>,
     /// How long its oldest event has been pending, in milliseconds.
     oldest_ms: i64,
+    /// How fast its events are sent. `None` if none was pending since the start.
+    #[serde(flatten)]
+    speed: Option<Speed>,
+}
+
+/// One of the proxies of a database.
+#[derive(Serialize)]
+struct Proxy {
+    number: i32,
+    is_this: bool,
+    /// How long ago it last wrote to the database, in milliseconds.
+    silent_ms: i64,
+    /// The pixels whose events it delivers.
+    delivers: Vec<String>,
+}
+
+impl From<Process> for Proxy {
+    fn from(process: Process) -> Self {
+        let pixel = |destination: Destination| destination.pixel_id;
+        let mut delivers: Vec<_> = process.delivers.into_iter().map(pixel).collect();
+        // A pixel's test events have a destination of their own.
+        delivers.dedup();
+        Self {
+            number: process.number,
+            is_this: process.is_this,
+            silent_ms: process.silent_ms,
+            delivers,
+        }
+    }
 }
 
 /// Whether a pixel's events are delivered.
@@ -59,10 +92,11 @@ pub(super) enum Delivery {
 }
 
 impl Machine {
-    pub(super) fn read(shared: &Shared) -> Self {
+    pub(super) async fn read(shared: &Shared) -> Self {
         let app = &shared.app;
         let clock = app.intake.clock();
         let now_ms = clock.times().age_ms();
+        let proxies = shared.proxies().await.into_iter().map(Proxy::from);
         let (rates, times) = shared.samples.read();
         Self {
             queue_events: app.metrics.queue_events.get(),
@@ -75,6 +109,8 @@ impl Machine {
             disk_reserve_bytes: shared.disk_reserve_bytes,
             clock: clock.suspect().map(Suspect::word),
             version: env!("CARGO_PKG_VERSION"),
+            proxies: proxies.collect(),
+            now_ms,
         }
     }
 
@@ -98,6 +134,9 @@ impl Machine {
                             }
                         }
                         (show::table("pixels", texts.pixels, &texts.pixel_columns, self.pixel_rows(texts)))
+                        @if !self.proxies.is_empty() {
+                            (show::table("proxies", texts.proxies, &texts.proxy_columns, self.proxy_rows(texts)))
+                        }
                     }
                     div {
                         div.charts { (self.rates.html(view)) }
@@ -127,6 +166,7 @@ impl Machine {
     }
 
     fn pixel_rows(&self, texts: &Texts) -> Vec<Row> {
+        let now_ms = self.now_ms;
         let row = |(id, pixel): (&String, &Pixel)| Row {
             id: format!("pixel-{id}"),
             cells: vec![
@@ -134,9 +174,22 @@ impl Machine {
                 html! { (pixel.state.state(texts)) },
                 html! { @if let Some(code) = pixel.last_code { (code) } @else { "–" } },
                 html! { (show::span(pixel.oldest_ms, texts)) },
+                html! { @if let Some(speed) = pixel.speed { (pace(speed, now_ms, texts)) } @else { "–" } },
             ],
         };
         self.pixels.iter().map(row).collect()
+    }
+
+    fn proxy_rows(&self, texts: &Texts) -> Vec<Row> {
+        let row = |proxy: &Proxy| Row {
+            id: format!("proxy-{}", proxy.number),
+            cells: vec![
+                html! { (proxy.number) @if proxy.is_this { " " (texts.this_one) } },
+                html! { (show::span(proxy.silent_ms, texts)) },
+                html! { @if proxy.delivers.is_empty() { "–" } @else { code { (proxy.delivers.join(" ")) } } },
+            ],
+        };
+        self.proxies.iter().map(row).collect()
     }
 
     fn time_rows(&self, texts: &Texts) -> Vec<Row> {
@@ -173,6 +226,7 @@ pub(super) fn pixels(shared: &Shared, now_ms: i64) -> BTreeMap<String, Pixel> {
         state: Delivery::Ok,
         last_code: None,
         oldest_ms: 0,
+        speed: None,
     };
     let mut pixels: BTreeMap<_, _> = ids.map(|id| (id, fine())).collect();
     for (id, delivery) in shared.app.health.pixels() {
@@ -189,10 +243,23 @@ pub(super) fn pixels(shared: &Shared, now_ms: i64) -> BTreeMap<String, Pixel> {
             state,
             last_code: delivery.last_code,
             oldest_ms,
+            speed: delivery.speed,
         };
         pixels.insert(id, pixel);
     }
     pixels
+}
+
+/// Returns a speed in words: `1 at once, every 2 s, pauses for 23 s`.
+fn pace(speed: Speed, now_ms: i64, texts: &Texts) -> String {
+    let left_ms = speed.paused_until_ms.map_or(0, |until| until - now_ms);
+    let brief = |words: &str, ms: i64| format!("{words} {}", show::brief(ms, texts));
+    let parts = [
+        Some(format!("{} {}", speed.requests_at_once, texts.at_once)),
+        (speed.gap_ms > 0).then(|| brief(texts.every, speed.gap_ms)),
+        (left_ms > 0).then(|| brief(texts.pauses_for, left_ms)),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the free space of the store's disk.

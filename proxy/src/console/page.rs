@@ -94,7 +94,7 @@ pub(super) async fn of_section(shared: &Arc<Shared>, section: &str, view: &View)
                 Match::of(recount, view.period()).html(view)
             })
         }
-        "machine" => Machine::read(shared).html(view),
+        "machine" => Machine::read(shared).await.html(view),
         _ => {
             let now_ms = shared.app.intake.clock().day_ms();
             shared.live.latest(view, now_ms).html(view)

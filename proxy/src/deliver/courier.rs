@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     decide::Class,
+    health::Speed,
     history::Sent,
     limits,
     outcome::Outcome,
@@ -278,6 +279,11 @@ impl<E> Courier<E> {
             }
         }
         Some(Way::Open { misnamed })
+    }
+
+    /// Returns how fast this courier sends at `now`, which is `now_ms` in Unix milliseconds.
+    pub fn speed(&self, now: Instant, now_ms: i64) -> Speed {
+        self.pace.speed(now, now_ms)
     }
 
     /// Gives up every claim after a failure of the store. Events that were claimed but not settled on disk must be claimed

@@ -90,6 +90,9 @@ impl Driver {
         let oldest_ms = self.lane.oldest_ms(self.link.limits)?;
         let destination = self.lane.destination();
         self.link.health.waiting_since(destination, oldest_ms);
+        let now_ms = self.lane.clock().times().age_ms();
+        let speed = self.courier.speed(Instant::now(), now_ms);
+        self.link.health.sends(destination, speed);
         let has_token = self.link.token(&destination.pixel_id).is_some();
         if oldest_ms.is_some() && !has_token && !self.has_warned {
             report::without_token(destination);

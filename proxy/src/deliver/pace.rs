@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::retry::Slow;
+use crate::{health::Speed, retry::Slow};
 
 /// The longest pause after a failure.
 pub(super) const LONGEST_TROUBLE: Duration = Duration::from_secs(30);
@@ -93,6 +93,17 @@ impl Pace {
         }
     }
 
+    /// Returns the speed at `now`, which is `now_ms` in Unix milliseconds.
+    pub(super) fn speed(&self, now: Instant, now_ms: i64) -> Speed {
+        let left = self.resume_at.map(|at| at.saturating_duration_since(now));
+        let left = left.filter(|left| !left.is_zero());
+        Speed {
+            requests_at_once: self.window,
+            gap_ms: millis(self.gap),
+            paused_until_ms: left.map(|left| now_ms.saturating_add(millis(left))),
+        }
+    }
+
     pub(super) fn started(&mut self, now: Instant) -> Ticket {
         self.started_at = Some(now);
         Ticket(self.epoch)
@@ -159,6 +170,10 @@ impl Pace {
         let wait = resume_at.map(|at| at.saturating_duration_since(now));
         wait.filter(|_| is_news)
     }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Returns `first`, doubled with every failure after the first, and at most `longest`.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::{
     decide::{DeadLetter, Destination, LetterId, Payment},
     history::{Digest, Hour, Salt, Trace, Wanted},
-    store::{Ends, Error, LaneId, Most, Reader},
+    store::{Ends, Error, LaneId, Most, Process, Reader},
 };
 
 /// How many bytes of pending events are read at a time.
@@ -50,6 +50,14 @@ impl History {
     /// Returns whether other processes write to the same store.
     pub(super) fn is_shared(&self) -> bool {
         self.store.is_shared()
+    }
+
+    /// Returns the processes that have written to the same database in the last hour.
+    ///
+    /// # Errors
+    /// The same as those of [`History::page`].
+    pub fn processes(&self) -> Result<Vec<Process>, Error> {
+        self.store.processes()
     }
 
     /// Returns the salt of the digests.

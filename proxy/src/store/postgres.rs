@@ -12,7 +12,8 @@ use std::{
 use tokio_postgres::{Row as Entry, types::Type};
 
 use super::{
-    Ends, Error, Found, LaneId, Letters, Most, Position, Reader, Row, Source, end, keys, row,
+    Ends, Error, Found, LaneId, Letters, Most, Position, Process, Reader, Row, Source, end, keys,
+    row,
 };
 use crate::{
     decide::{DeadLetter, HeldEvent, LetterId, Lookup, Payment},
@@ -150,6 +151,32 @@ impl Source for Postgres {
 impl Reader for Postgres {
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn processes(&self) -> Result<Vec<Process>, Error> {
+        // A slot ends a minute after the last writing of its process.
+        let trip = Trip::new().query(
+            "select slot, owner = $1, extract(epoch from now() - until + interval '60 s')::float8,
+               array(select name from duet.leases lease where lease.owner = slots.owner and lease.until > now() order by name)
+             from duet.slots where until > now() - interval '1 hour' order by slot",
+            vec![value(self.owner, Type::UUID)],
+        );
+        let process = |row: &Entry| {
+            let silent: f64 = row.get(2);
+            let silent = Duration::try_from_secs_f64(silent).unwrap_or_default();
+            let names: Vec<Vec<u8>> = row.get(3);
+            // One lease has no destination: the right to remove expired entries.
+            let delivers = names
+                .iter()
+                .filter_map(|name| serde_json::from_slice(name).ok());
+            Process {
+                number: row.get(0),
+                is_this: row.get(1),
+                silent_ms: i64::try_from(silent.as_millis()).unwrap_or(i64::MAX),
+                delivers: delivers.collect(),
+            }
+        };
+        Ok(self.read(trip)?.iter().map(process).collect())
     }
 
     fn rows(&self, lane: &LaneId, from: u64, bytes: usize) -> Result<Vec<Found>, Error> {

@@ -290,3 +290,34 @@ async fn more_pages_than_there_are_places_are_told_so() -> Result<()> {
         })
         .await
 }
+
+#[tokio::test]
+async fn the_machine_shows_a_pause_after_a_failure() -> Result<()> {
+    let mut console = Console::start(&[]).await?;
+    console.stack.leaves_waiting(1);
+    console.stack.sandbox.inject(Fault::Code {
+        code: 40_100,
+        message: None,
+    });
+    console.stack.accepted(&event("slow")).await?;
+    let pixel = async || {
+        let machine = console.api("machine").await?;
+        let pixels = machine["pixels"].as_object().context("no pixels")?;
+        pixels.values().next().cloned().context("no pixel")
+    };
+    console
+        .stack
+        .until("the delivery pauses", async |_| {
+            Ok(pixel().await?["paused_until_ms"].is_i64())
+        })
+        .await?;
+    let pixel = pixel().await?;
+    assert_eq!(pixel["requests_at_once"], 1, "{pixel}");
+    assert_eq!(pixel["gap_ms"], 500, "{pixel}");
+    let page = console.page("lang=en").await?;
+    assert!(
+        page.contains("1 at once, every 500 ms, pauses for "),
+        "{page}"
+    );
+    Ok(())
+}
