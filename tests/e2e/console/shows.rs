@@ -293,7 +293,7 @@ async fn more_pages_than_there_are_places_are_told_so() -> Result<()> {
 
 #[tokio::test]
 async fn the_machine_shows_a_pause_after_a_failure() -> Result<()> {
-    let mut console = Console::start(&[]).await?;
+    let console = Console::start(&[]).await?;
     console.stack.leaves_waiting(1);
     console.stack.sandbox.inject(Fault::Code {
         code: 40_100,
