@@ -17,6 +17,9 @@ use crate::{
     pays::{PRICE, Shop},
 };
 
+mod encrypted;
+mod pooled;
+
 const KEY: &str = "a-server-key-of-some-length";
 
 /// Starts two proxies on one database.

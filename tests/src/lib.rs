@@ -8,5 +8,5 @@ pub mod stack;
 
 pub use faults::Faults;
 pub use metrics::Metrics;
-pub use postgres::Server;
+pub use postgres::{Pooler, Server};
 pub use stack::{Answer, OTHER_PIXEL, OTHER_TOKEN, Stack};

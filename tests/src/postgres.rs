@@ -2,17 +2,17 @@
 
 use std::{
     env, fs,
-    io::Write,
-    net::TcpListener,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::stack::PATIENCE;
@@ -93,6 +93,42 @@ impl Server {
         Ok(standby)
     }
 
+    /// Gives the server a certificate for `name`, and lets it refuse connections that are not encrypted. Returns the file with the
+    /// root of the certificate.
+    pub fn encrypt(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.path();
+        fs::write(folder.join("names"), format!("subjectAltName=DNS:{name}"))?;
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+        for words in [
+            format!("req -x509 {key} -days 2 -subj /CN=root -keyout root.key -out root.pem"),
+            format!("req {key} -subj /CN=server -keyout server.key -out request.pem"),
+            "x509 -req -in request.pem -CA root.pem -CAkey root.key -CAcreateserial -days 2 -extfile names -out server.pem"
+                .to_owned(),
+        ] {
+            let mut openssl = as_a_user("openssl".into());
+            let made = openssl.current_dir(folder).args(words.split(' ')).output()?;
+            ensure!(made.status.success(), "{}", text(&made.stderr));
+        }
+        fs::write(
+            folder.join("data/pg_hba.conf"),
+            "hostssl all all 127.0.0.1/32 trust\n",
+        )?;
+        for (setting, file) in [("cert", "server.pem"), ("key", "server.key")] {
+            let file = folder.join(file).display().to_string();
+            let set = format!("alter system set ssl_{setting}_file = '{file}'");
+            self.sql("postgres", &set)?;
+        }
+        self.sql("postgres", "alter system set ssl = on")?;
+        self.sql("postgres", "select pg_reload_conf()")?;
+        until("connections are encrypted", || {
+            let mine = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
+            Ok(self
+                .sql("postgres", mine)
+                .is_ok_and(|ssl| ssl.trim() == "t"))
+        })?;
+        Ok(folder.join("root.pem"))
+    }
+
     fn at(folder: TempDir, port: u16) -> Self {
         Self {
             port,
@@ -149,6 +185,25 @@ impl Server {
             .output()?;
         ensure!(done.status.success(), "{}", text(&done.stderr));
         Ok(text(&done.stdout))
+    }
+
+    /// Runs a statement, and keeps its connection until the returned value is dropped.
+    pub fn hold(&self, database: &str, statement: &str) -> Result<Held> {
+        let mut psql = Command::new(program("psql")?)
+            .args(["-h", "127.0.0.1", "-U", USER, "-qtAX", "-d", database])
+            .args(["-p", &self.port.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut input = psql.stdin.take().context("no input")?;
+        writeln!(input, "{statement};\n\\echo done")?;
+        let output = psql.stdout.take().context("no output")?;
+        for line in BufReader::new(output).lines() {
+            if line? == "done" {
+                return Ok(Held(psql, Some(input)));
+            }
+        }
+        bail!("{statement} failed")
     }
 
     /// Returns the port on loopback.
@@ -227,6 +282,71 @@ impl Drop for Server {
     fn drop(&mut self) {
         // A server that has ended needs no more.
         let _ = self.kill();
+    }
+}
+
+/// A connection that waits.
+pub struct Held(Child, Option<ChildStdin>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Without input, the program ends.
+        self.1 = None;
+        let _ = self.0.wait();
+    }
+}
+
+/// PgBouncer in transaction mode. Dropping it ends it.
+pub struct Pooler {
+    process: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Pooler {
+    /// Starts a pooler for all databases of a server, with a few connections to the server.
+    pub fn before(server: &Server) -> Result<Self> {
+        let folder = folder_in(&env::temp_dir())?;
+        let port = free_port()?;
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user={USER}\n[pgbouncer]\npool_mode = transaction\ndefault_pool_size = 6\n\
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\nlogfile = {}\n",
+            server.port,
+            folder.path().join("log").display()
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        fs::write(&file, settings)?;
+        let program = Path::new("/usr/sbin/pgbouncer");
+        ensure!(program.exists(), "pgbouncer is missing; install pgbouncer");
+        let mut command = as_a_user(program.to_owned());
+        command
+            .arg("-q")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let pooler = Self {
+            process: spawn(command)?,
+            port,
+            _folder: folder,
+        };
+        until("the pooler answers", || {
+            Ok(TcpStream::connect(("127.0.0.1", port)).is_ok())
+        })?;
+        Ok(pooler)
+    }
+
+    /// Returns the setting for a database behind the pooler, without a standby.
+    pub fn setting(&self, database: &str) -> String {
+        let port = self.port;
+        format!("postgres://{USER}@127.0.0.1:{port}/{database}?replication=none")
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        // A pooler that has ended needs no more.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

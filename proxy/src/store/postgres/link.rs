@@ -78,11 +78,13 @@ impl Link {
         self.wait(CONNECTING, async move {
             match connector {
                 None => {
-                    let (client, connection) = config.connect(NoTls).await?;
+                    let connected = config.connect(NoTls).await;
+                    let (client, connection) = connected.map_err(|error| refused(&error))?;
                     Ok(Session::over(client, connection))
                 }
                 Some(connector) => {
-                    let (client, connection) = config.connect(connector).await?;
+                    let connected = config.connect(connector).await;
+                    let (client, connection) = connected.map_err(|error| refused(&error))?;
                     Ok(Session::over(client, connection))
                 }
             }
@@ -258,6 +260,12 @@ impl Trip {
 /// Returns a parameter of a statement.
 pub(super) fn value(value: impl ToSql + Sync + Send + 'static, kind: Type) -> Parameter {
     (Box::new(value), kind)
+}
+
+/// Returns why there is no connection. No stored data is involved yet, so the whole reason can be shown.
+fn refused(error: &tokio_postgres::Error) -> Error {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    Error::Database(format!("{error}{}", cause.unwrap_or_default()))
 }
 
 impl From<tokio_postgres::Error> for Error {
