@@ -19,6 +19,7 @@ mod doctor;
 mod healthcheck;
 #[cfg(feature = "manual")]
 mod manual;
+mod moving;
 mod openapi;
 mod orders;
 #[cfg(target_os = "linux")]
@@ -106,6 +107,7 @@ pub(crate) fn run(
                 "orders" => orders::run(matches, lookup),
                 "payments" => payments::run(matches, lookup),
                 "why" => why::run(matches, lookup),
+                "move" => moving::run(matches, lookup),
                 _ => Ok(()),
             }?)
         }
@@ -159,6 +161,7 @@ fn public_command() -> Command {
         .subcommand(orders::command())
         .subcommand(payments::command())
         .subcommand(why::command())
+        .subcommand(moving::command())
         .subcommand(healthcheck::command())
         .subcommand(openapi::command());
     #[cfg(feature = "dev")]

@@ -61,6 +61,7 @@ mod writer;
 pub use crate::store::{
     Database, Error, Process,
     embedded::{FORMAT, reads},
+    moving::{Moved, to_database, to_folder},
 };
 pub use dead_letters::{DeadLetters, Interrupted};
 pub use ends::Waiter;

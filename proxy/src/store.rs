@@ -32,6 +32,7 @@ use crate::{
 pub(crate) mod embedded;
 mod end;
 mod keys;
+pub(crate) mod moving;
 pub(crate) mod postgres;
 mod process;
 mod row;
@@ -557,6 +558,9 @@ pub enum Error {
     /// The database does not promise what the proxy promises, or another version wrote it.
     #[error("the database cannot be used: {0}")]
     Unsuitable(String),
+    /// The contents were moved elsewhere, or are being moved, or cannot be moved.
+    #[error("{0}")]
+    Move(String),
     /// The roots for TLS cannot be read.
     #[error("the certificates for the database cannot be read")]
     Certificates(#[source] io::Error),

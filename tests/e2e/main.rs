@@ -37,6 +37,7 @@ mod logs;
 mod loses_nothing;
 mod manifests;
 mod moves_house;
+mod moves_queue;
 mod narrows;
 mod openapi;
 mod operates;

@@ -32,10 +32,7 @@ impl Access {
         let folder = given(&lookup, "DUET_DATA_DIR");
         let reserve = config::disk_reserve_bytes(&given(&lookup, "DUET_DISK_RESERVE_MB"))
             .map_err(|rule| anyhow!("DUET_DISK_RESERVE_MB: {rule}"))?;
-        let database = config::queue_database(&lookup).map_err(|problems| {
-            let problems = problems.iter().map(ToString::to_string);
-            anyhow!("{}", problems.collect::<Vec<_>>().join("; "))
-        })?;
+        let database = database(&lookup)?;
         Self::open(Path::new(&folder), reserve, database.as_deref()).await
     }
 
@@ -130,6 +127,16 @@ impl Access {
             ));
         }
     }
+}
+
+/// Returns the database that `DUET_QUEUE` names, if it names one.
+pub(super) fn database(
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Option<Box<queue::Database>>> {
+    config::queue_database(lookup).map_err(|problems| {
+        let problems = problems.iter().map(ToString::to_string);
+        anyhow!("{}", problems.collect::<Vec<_>>().join("; "))
+    })
 }
 
 /// Returns a command about the stored data.

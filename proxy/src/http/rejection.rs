@@ -194,6 +194,7 @@ impl From<queue::Error> for Rejection {
             | queue::Error::Database(_)
             | queue::Error::Unsuitable(_)
             | queue::Error::Certificates(_)
+            | queue::Error::Move(_)
             | queue::Error::Corrupt => Self::Unavailable,
         }
     }

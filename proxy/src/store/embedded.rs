@@ -11,6 +11,7 @@
 //! | `about` | `format` | the store's format, 4 bytes big-endian |
 //! | `about` | `position` | [`Position`] as JSON: the next sequence number, and how much waits where |
 //! | `about` | `salt` | 16 random bytes, see [`history`](crate::history) |
+//! | `about` | `moved` | where the contents were moved to, or nothing while a move into the folder has not finished |
 //! | `about` | `probe` | when the store was last asked whether it can be written, ms |
 
 use std::{
@@ -26,7 +27,9 @@ use std::{
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, config::BlockSizePolicy};
 
-use super::{Ends, Error, Found, LaneId, Letters, Most, Position, Reader, Row, Source, row};
+use super::{
+    Ends, Error, Found, LaneId, Letters, Most, Position, Reader, Row, Source, moving as moves, row,
+};
 use crate::{
     decide::{DeadLetter, HeldEvent, LetterId, Payment},
     history::{Digest, Hour, Salt, Wanted},
@@ -39,10 +42,13 @@ mod folder;
 mod history;
 mod journal;
 pub(crate) mod manifest;
+mod moving;
 mod records;
 mod seen;
 mod table;
 mod writer;
+
+pub(super) use moving::Folder;
 
 use contents::Contents;
 use table::{Table, sync_names};
@@ -65,6 +71,10 @@ const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 const AT_START_BYTES: u64 = 64 * 1024 * 1024;
 /// The keyspace of the facts about the folder itself.
 const ABOUT: &str = "about";
+/// Where the contents were moved to.
+const MOVED: &str = "moved";
+/// The name of the folder in a sentence.
+const NAME: &str = "the data directory";
 /// The file that a process locks while it has the store open.
 const LOCK: &str = "lock";
 /// How often the proxy tries to lock the file, and how long it pauses between two tries.
@@ -122,7 +132,9 @@ impl Embedded {
         if !database.keyspace_exists(ABOUT) {
             return Ok(None);
         }
-        let found = read_format(&database.keyspace(ABOUT, others)?)?;
+        let about = database.keyspace(ABOUT, others)?;
+        check_moved(&about)?;
+        let found = read_format(&about)?;
         contents::closed(&self.folder, &database)?;
         Ok(found)
     }
@@ -278,6 +290,16 @@ impl Reader for Embedded {
 
 impl Tables {
     fn open(folder: &Path) -> Result<Self, Error> {
+        let (tables, whole) = Self::files(folder)?;
+        check_moved(&tables.about)?;
+        tables.check_format()?;
+        tables.salt()?;
+        contents::opened(folder, &tables.database, &whole)?;
+        Ok(tables)
+    }
+
+    /// Opens the files. Also returns how many bytes of each journal are complete.
+    fn files(folder: &Path) -> Result<(Self, BTreeMap<u64, u64>), Error> {
         let (database, whole) = database(folder)?;
         let tables = Self {
             about: database.keyspace(ABOUT, others)?,
@@ -290,10 +312,12 @@ impl Tables {
             database,
         };
         sync_names(&tables.about)?;
-        tables.check_format()?;
-        tables.salt()?;
-        contents::opened(folder, &tables.database, &whole)?;
-        Ok(tables)
+        Ok((tables, whole))
+    }
+
+    /// Returns the keyspaces that are created with their first row.
+    fn others(&self) -> [&Table; 4] {
+        [&self.dead, &self.segments, &self.orders, &self.history]
     }
 
     fn check_format(&self) -> Result<(), Error> {
@@ -444,6 +468,18 @@ impl Tables {
 /// Returns whether this version can read a folder of this format.
 pub fn reads(format: u32) -> bool {
     format == FORMAT || FORMER_FORMATS.contains(&format)
+}
+
+/// Checks that no move has left the folder, or is on the way into it.
+fn check_moved(about: &Keyspace) -> Result<(), Error> {
+    match about.get(MOVED)? {
+        None => Ok(()),
+        Some(place) if place.is_empty() => Err(Error::Move(moves::unfinished(NAME))),
+        Some(place) => Err(Error::Move(moves::left(
+            NAME,
+            &String::from_utf8_lossy(&place),
+        ))),
+    }
 }
 
 fn read_format(about: &Keyspace) -> Result<Option<u32>, Error> {

@@ -24,6 +24,7 @@ use crate::{
 mod leases;
 mod link;
 mod loaded;
+mod moving;
 mod options;
 mod place;
 mod schema;
@@ -32,6 +33,7 @@ mod tls;
 mod uuid;
 mod writer;
 
+pub(super) use moving::Contents;
 pub use options::Options;
 
 use leases::lease_name;
@@ -393,14 +395,8 @@ impl Reader for Postgres {
             "select start_ms, value from duet.hours where start_ms >= $1 and start_ms < $2 order by start_ms, slot",
             vec![value(starts.start, Type::INT8), value(starts.end, Type::INT8)],
         );
-        let mut hours: Vec<(i64, Hour)> = Vec::new();
-        for row in self.read(trip)? {
-            let (start_ms, hour) = (row.get(0), keys::read::<Hour>(row.get(1))?);
-            match hours.last_mut().filter(|(last, _)| *last == start_ms) {
-                Some((_, sum)) => sum.extend(hour),
-                None => hours.push((start_ms, hour)),
-            }
-        }
+        let mut hours = Vec::new();
+        add_hours(&mut hours, &self.read(trip)?)?;
         Ok(hours)
     }
 
@@ -439,6 +435,18 @@ fn ranges(settled: &[i32]) -> Vec<Range<u32>> {
     pairs
         .filter_map(|pair| Some(index(*pair.first()?)..index(*pair.last()?)))
         .collect()
+}
+
+/// Adds hours, in the order of their starts, to the sums of all proxies.
+fn add_hours(sums: &mut Vec<(i64, Hour)>, rows: &[Entry]) -> Result<(), Error> {
+    for row in rows {
+        let (start_ms, hour) = (row.get(0), keys::read::<Hour>(row.get(1))?);
+        match sums.last_mut().filter(|(last, _)| *last == start_ms) {
+            Some((_, sum)) => sum.extend(hour),
+            None => sums.push((start_ms, hour)),
+        }
+    }
+    Ok(())
 }
 
 fn end_in(row: &Entry) -> Result<(LetterId, End), Error> {

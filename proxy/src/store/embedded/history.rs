@@ -309,7 +309,7 @@ fn end_key(id: LetterId) -> Vec<u8> {
     [&b"e"[..], &id.to_bytes()].concat()
 }
 
-fn timed_key(kind: u8, ms: i64) -> Vec<u8> {
+pub(super) fn timed_key(kind: u8, ms: i64) -> Vec<u8> {
     [&[kind][..], &ms.max(0).to_be_bytes()].concat()
 }
 

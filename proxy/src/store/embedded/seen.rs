@@ -6,7 +6,6 @@
 //! commit. A full map is sealed into a segment: its sorted keys are in the store, and a Bloom filter over them is in memory. A
 //! key is looked up in the map and in the segments whose filter accepts the key. A segment is dropped after all of its keys
 //! have expired.
-//! their keys have had their time.
 
 use fjall::OwnedWriteBatch;
 
@@ -20,10 +19,14 @@ mod index;
 mod segment;
 
 use index::Index;
+use segment::entries;
 
 /// How many keys form a segment. A map doubles its memory when it is seven eighths full. One commit with many events can exceed
 /// this number, but must not reach that point.
 const SEGMENT_KEYS: usize = (1 << 18) / 8 * 6;
+
+/// The first bytes of the names of the rows of both indexes.
+pub(super) const TAGS: [u8; 2] = [b'a', b'b'];
 
 pub(super) struct Seen {
     indexes: [Index; 2],
@@ -31,10 +34,11 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn load(tables: &Tables) -> Result<Self, Error> {
+        let [short, long] = TAGS;
         Ok(Self {
             indexes: [
-                Index::load(tables, b'a', SEGMENT_KEYS)?,
-                Index::load(tables, b'b', SEGMENT_KEYS)?,
+                Index::load(tables, short, SEGMENT_KEYS)?,
+                Index::load(tables, long, SEGMENT_KEYS)?,
             ],
         })
     }
@@ -81,6 +85,12 @@ impl Seen {
         }
         Ok(forgotten)
     }
+}
+
+/// Reads a row of keys, and until when they are remembered, in Unix seconds.
+pub(super) fn read_row(row: &[u8]) -> Result<Vec<(DedupKey, i64)>, Error> {
+    let keys = entries(row)?.map(|(key, until)| (key, i64::from(until)));
+    Ok(keys.collect())
 }
 
 fn row_key(tag: u8, number: u64) -> [u8; 9] {

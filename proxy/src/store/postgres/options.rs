@@ -12,6 +12,8 @@ const UNANSWERED: Duration = Duration::from_secs(5);
 /// The address of a database, and what it promises.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The address as it was stated, without the part after the question mark.
+    pub(super) address: String,
     pub(super) config: Config,
     pub(super) tls: Tls,
     pub(super) replication: Replication,
@@ -121,6 +123,7 @@ impl FromStr for Options {
             config.tcp_user_timeout(UNANSWERED);
         }
         Ok(Self {
+            address: address.to_owned(),
             config,
             tls,
             replication,

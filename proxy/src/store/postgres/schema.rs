@@ -2,7 +2,7 @@
 //!
 //! | Table | Contents |
 //! |---|---|
-//! | `about` | the format, and the salt of the history's digests |
+//! | `about` | the format, the oldest format that can use the tables, the salt of the history's digests, and where the contents were moved to (empty while a move into the tables has not finished) |
 //! | `waiting` | rows of pending events (see [`row`](crate::store::row)), with the ranges that are settled |
 //! | `seen` | deduplication keys, and until when they are remembered (s) |
 //! | `records` | orders, payments, names and held events (see [`keys`](crate::store::keys)) |
@@ -18,10 +18,19 @@ use super::{
     link::{Link, Session, Trip, value},
     options::Replication,
 };
-use crate::{history::Salt, store::Error};
+use crate::{
+    history::Salt,
+    store::{Error, moving},
+};
 
-/// The format that this version writes and reads.
+/// The format that this version writes.
 pub(super) const FORMAT: i32 = 1;
+/// The oldest format whose versions can use tables of [`FORMAT`].
+const OLDEST_FORMAT: i32 = 1;
+/// The facts about the tables.
+pub(super) const ABOUT: &str = "select format, oldest, salt, moved from duet.about";
+/// The name of the tables in a sentence.
+const NAME: &str = "the database";
 /// The oldest version of PostgreSQL that is supported.
 const OLDEST: i32 = 140_000;
 const SCHEMA: &str = include_str!("schema.sql");
@@ -73,6 +82,10 @@ fn wrong(row: &Row, replication: Replication) -> Vec<&'static str> {
     wrong
 }
 
+fn first(rows: &[Vec<Row>]) -> Result<&Row, Error> {
+    rows.iter().flatten().next().ok_or(Error::Corrupt)
+}
+
 /// Returns the format of the tables, if there are any.
 pub(super) fn format(link: &Link, session: &Session) -> Result<Option<i32>, Error> {
     let is_there = Trip::new().query("select to_regclass('duet.about') is not null", Vec::new());
@@ -80,25 +93,56 @@ pub(super) fn format(link: &Link, session: &Session) -> Result<Option<i32>, Erro
     if !is_there.iter().flatten().any(|row| row.get(0)) {
         return Ok(None);
     }
-    let format = Trip::new().query("select format from duet.about", Vec::new());
-    let format = link.trip(session, format)?;
-    let found = format.iter().flatten().next().map(|row| row.get(0));
-    found.map_or(Err(Error::Corrupt), known).map(Some)
+    let about = link.trip(session, Trip::new().query(ABOUT, Vec::new()))?;
+    let about = first(&about)?;
+    usable(about)?;
+    Ok(Some(about.get(0)))
 }
 
-fn known(found: i32) -> Result<i32, Error> {
-    if found == FORMAT {
-        return Ok(found);
+/// Checks that this version can use the tables. Tables of a newer format name the oldest format whose versions can still use
+/// them, so that proxies of two versions can run during an upgrade.
+pub(super) fn known(about: &Row) -> Result<(), Error> {
+    let [found, oldest]: [i32; 2] = [0, 1].map(|column| about.get(column));
+    if found >= FORMAT && oldest <= FORMAT {
+        return Ok(());
     }
     Err(Error::Unsuitable(format!(
-        "it has format {found}, this version reads format {FORMAT}; use the version that wrote it"
+        "it has format {found}, which versions of format {oldest} and newer can use; this version has format {FORMAT}"
     )))
+}
+
+/// Checks that this version can use the tables, and that no move has left them, or is on the way into them.
+fn usable(about: &Row) -> Result<(), Error> {
+    known(about)?;
+    match about.get::<_, Option<String>>(3) {
+        None => Ok(()),
+        Some(place) if place.is_empty() => Err(Error::Move(moving::unfinished(NAME))),
+        Some(place) => Err(Error::Move(moving::left(NAME, &place))),
+    }
+}
+
+/// Returns the salt of the history's digests.
+pub(super) fn salt(about: &Row) -> Result<Salt, Error> {
+    let salt = <[u8; 16]>::try_from(about.get::<_, &[u8]>(2)).map_err(|_| Error::Corrupt)?;
+    Ok(Salt::from(salt))
+}
+
+/// Adds the creation of the tables.
+pub(super) fn create(trip: Trip, salt: Salt) -> Trip {
+    trip.run(SCHEMA).query(
+        "insert into duet.about (format, oldest, salt) values ($1, $2, $3)",
+        vec![
+            value(FORMAT, Type::INT4),
+            value(OLDEST_FORMAT, Type::INT4),
+            value(salt.as_bytes().to_vec(), Type::BYTEA),
+        ],
+    )
 }
 
 /// Creates the tables if there are none, and returns the salt of the history's digests.
 pub(super) fn prepare(link: &Link, session: &Session) -> Result<Salt, Error> {
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|error| Error::Folder(std::io::Error::other(error)))?;
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| Error::Folder(std::io::Error::other(error)))?;
     let begun = Trip::new()
         .run("begin; set local lock_timeout = '4s'")
         // Two proxies may start at the same time.
@@ -108,20 +152,11 @@ pub(super) fn prepare(link: &Link, session: &Session) -> Result<Salt, Error> {
     let is_there = begun.get(2).and_then(|rows| rows.first());
     let mut trip = Trip::new();
     if !is_there.is_some_and(|row| row.get(0)) {
-        trip = trip.run(SCHEMA).query(
-            "insert into duet.about(format, salt) values ($1, $2)",
-            vec![value(FORMAT, Type::INT4), value(salt.to_vec(), Type::BYTEA)],
-        );
+        trip = create(trip, Salt::from(random));
     }
-    let trip = trip
-        .query("select format, salt from duet.about", Vec::new())
-        .run("commit");
+    let trip = trip.query(ABOUT, Vec::new()).run("commit");
     let done = link.trip(session, trip)?;
-    let about = done.iter().find_map(|rows| rows.first());
-    let about = about.ok_or(Error::Corrupt)?;
-    let found: i32 = about.get(0);
-    known(found)?;
-    let salt: Vec<u8> = about.get(1);
-    let salt = <[u8; 16]>::try_from(salt.as_slice()).map_err(|_| Error::Corrupt)?;
-    Ok(Salt::from(salt))
+    let about = first(&done)?;
+    usable(about)?;
+    salt(about)
 }

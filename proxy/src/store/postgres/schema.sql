@@ -1,5 +1,6 @@
 create schema if not exists duet;
-create table duet.about(one bool primary key default true check (one), format int not null, salt bytea not null);
+create table duet.about(one bool primary key default true check (one), format int not null, oldest int not null, salt bytea not null,
+  moved text);
 create table duet.waiting(lane bytea, id bigint, settled int[] not null default '{}', body bytea not null, primary key (lane, id))
   with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, toast_tuple_target = 8160);
 alter table duet.waiting alter body set storage external;

@@ -1,0 +1,217 @@
+//! Moves the contents of a folder into a database, or back.
+//!
+//! Only one of the two places is ever in use. The source decides which:
+//!
+//! 1. The target is marked as unfinished, so that no proxy starts on it, and gets a copy of everything. Until the next step the
+//!    source is in use as before. A move that is started again removes the copy and begins again.
+//! 2. The source is marked as moved, with the name of the target. From then on no proxy starts on it.
+//! 3. The target is marked as finished. A move that was interrupted before this only does this.
+//!
+//! Every mark is on disk before the next step. The salt of the history's digests moves too, and tells to which source an
+//! unfinished target belongs.
+
+use std::{fmt, path::Path};
+
+use super::{Database, Error, Position, embedded, postgres};
+use crate::{decide::DedupKey, history::Salt};
+
+/// What a place is to the proxies.
+#[derive(Clone)]
+pub(super) enum Standing {
+    /// It has no contents.
+    Empty,
+    /// It is the store that proxies use.
+    Used(Salt),
+    /// A move into it has not finished.
+    Unfinished(Salt),
+    /// Its contents were moved to the named place.
+    Left(Salt, String),
+}
+
+/// A folder or a database, as the source or the target of a move. No proxy uses it in the meantime.
+pub(super) trait Side {
+    /// Returns the name of the place, for operators.
+    fn name(&self) -> String;
+    fn standing(&self) -> Result<Standing, Error>;
+    fn position(&self) -> Result<Position, Error>;
+    /// Passes on all contents, some at a time.
+    fn read(&self, each: impl FnMut(Piece) -> Result<(), Error>) -> Result<(), Error>;
+    /// Marks the place as unfinished, removes its contents, and writes the position.
+    fn begin(&mut self, salt: Salt, position: &Position) -> Result<(), Error>;
+    fn write(&mut self, piece: Piece) -> Result<(), Error>;
+    /// Returns when everything is on disk.
+    fn sync(&mut self) -> Result<(), Error>;
+    /// Marks the place as moved to another.
+    fn leave(&mut self, to: &str) -> Result<(), Error>;
+    /// Marks the place as finished.
+    fn finish(&mut self) -> Result<(), Error>;
+}
+
+/// Some entries of one kind, in the form that both stores have.
+pub(super) enum Piece {
+    Rows(Vec<StoredRow>),
+    /// Deduplication keys, and until when they are remembered, in Unix seconds.
+    Keys(Vec<(DedupKey, i64)>),
+    Records(Vec<Pair>),
+    Letters(Vec<Pair>),
+    Ends(Vec<Pair>),
+    /// The starts of hours in Unix milliseconds, and the hours.
+    Hours(Vec<(i64, Vec<u8>)>),
+    /// The digests of removed orders, and when they were removed, in Unix milliseconds.
+    Covered(Vec<(Vec<u8>, i64)>),
+}
+
+/// A key and its value.
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
+
+/// A row of pending events.
+#[cfg_attr(test, derive(Debug, PartialEq, Eq, PartialOrd, Ord))]
+pub(super) struct StoredRow {
+    pub(super) lane: Vec<u8>,
+    pub(super) id: u64,
+    /// The first index of each settled range, and the index after its last.
+    pub(super) settled: Vec<u32>,
+    pub(super) body: Vec<u8>,
+}
+
+/// How much was moved.
+#[derive(Debug, Default)]
+pub struct Moved {
+    pending: u64,
+    held: usize,
+    orders: usize,
+    payments: usize,
+    letters: usize,
+    ended: u64,
+    hours: usize,
+    keys: usize,
+}
+
+/// Moves the contents of a stopped folder into an empty database. Returns `None` if an earlier move had copied everything.
+///
+/// # Errors
+/// [`Error::Move`] if the two places do not allow a move, and the errors of opening and using both.
+pub fn to_database(folder: &Path, database: &Database) -> Result<Option<Moved>, Error> {
+    let mut from = embedded::Folder::open(folder)?;
+    carry(&mut from, &mut postgres::Contents::open(database)?)
+}
+
+/// Moves the contents of a database that no proxy uses into an empty folder.
+///
+/// # Errors
+/// The same as those of [`to_database`].
+pub fn to_folder(database: &Database, folder: &Path) -> Result<Option<Moved>, Error> {
+    let mut from = postgres::Contents::open(database)?;
+    carry(&mut from, &mut embedded::Folder::open(folder)?)
+}
+
+fn carry(from: &mut impl Side, to: &mut impl Side) -> Result<Option<Moved>, Error> {
+    let (source, target) = (from.name(), to.name());
+    let refused = |why: String| Err(Error::Move(why));
+    let salt = match (from.standing()?, to.standing()?) {
+        (Standing::Used(salt), Standing::Empty) => salt,
+        (Standing::Used(salt), Standing::Unfinished(of)) if salt == of => salt,
+        (Standing::Left(salt, _), Standing::Unfinished(of)) if salt == of => {
+            to.finish()?;
+            return Ok(None);
+        }
+        (Standing::Left(salt, _), Standing::Used(of)) if salt == of => return Ok(None),
+        (Standing::Left(_, place), _) => return refused(left(&source, &place)),
+        (Standing::Unfinished(_), _) => return refused(unfinished(&source)),
+        (Standing::Empty, _) => {
+            return refused(format!("{source} is empty: there is nothing to move"));
+        }
+        (Standing::Used(_), Standing::Unfinished(_)) => {
+            return refused(format!(
+                "a move of another store into {target} has not finished"
+            ));
+        }
+        (Standing::Used(_), Standing::Used(_) | Standing::Left(..)) => {
+            return refused(format!(
+                "{target} is not empty, and a move would mix two stores; name an empty one, or remove its contents"
+            ));
+        }
+    };
+    let position = from.position()?;
+    let mut moved = Moved {
+        pending: position.waiting(),
+        ..Moved::default()
+    };
+    to.begin(salt, &position)?;
+    from.read(|piece| {
+        moved.count(&piece);
+        to.write(piece)
+    })?;
+    to.sync()?;
+    from.leave(&target)?;
+    to.finish()?;
+    Ok(Some(moved))
+}
+
+/// Returns why a place that was moved cannot be used.
+pub(super) fn left(name: &str, place: &str) -> String {
+    format!(
+        "the contents of {name} were moved to {place}; set DUET_QUEUE and DUET_DATA_DIR for that place"
+    )
+}
+
+/// Returns why a place to which a move has not finished cannot be used.
+pub(super) fn unfinished(name: &str) -> String {
+    format!("a move into {name} has not finished; run the same `duet-proxy move` again")
+}
+
+impl Moved {
+    fn count(&mut self, piece: &Piece) {
+        match piece {
+            // The position has the number of pending events.
+            Piece::Rows(_) | Piece::Covered(_) => {}
+            Piece::Keys(keys) => self.keys += keys.len(),
+            Piece::Records(records) => {
+                for (key, _) in records {
+                    match key.first() {
+                        Some(b'o') => self.orders += 1,
+                        Some(b'p') => self.payments += 1,
+                        Some(b'h') => self.held += 1,
+                        _ => {}
+                    }
+                }
+            }
+            Piece::Letters(letters) => self.letters += letters.len(),
+            Piece::Ends(ends) => {
+                self.ended += ends
+                    .iter()
+                    .map(|(_, end)| u64::from(events_in(end)))
+                    .sum::<u64>();
+            }
+            Piece::Hours(hours) => self.hours += hours.len(),
+        }
+    }
+}
+
+/// Returns how many events an end in its stored form has.
+pub(super) fn events_in(end: &[u8]) -> u32 {
+    end.first_chunk()
+        .map_or(0, |events| u32::from_be_bytes(*events))
+}
+
+impl fmt::Display for Moved {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            pending,
+            held,
+            orders,
+            payments,
+            letters,
+            ended,
+            hours,
+            keys,
+        } = self;
+        write!(
+            out,
+            "{pending} pending events, {held} held events, {orders} orders, {payments} payments, {letters} dead letters, {ended} ended events, {hours} hours of counts, {keys} remembered keys"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

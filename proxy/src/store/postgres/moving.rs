@@ -1,0 +1,355 @@
+//! The database as the source or the target of a move. One transaction reads or writes everything. It locks the slots, so that no
+//! proxy can commit in the meantime, not even one that was stopped for so long that its slot has ended.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio_postgres::{Row, types::Type};
+
+use super::{
+    add_hours,
+    link::{Link, Session, Trip, value},
+    loaded::number,
+    options::Options,
+    place::Counts,
+    schema,
+    uuid::Uuid,
+    writer,
+};
+use crate::{
+    decide::DedupKey,
+    history::Salt,
+    store::{
+        Error, LaneId, Position,
+        moving::{Pair, Piece, Side, Standing, StoredRow, events_in},
+    },
+};
+
+/// How long a statement may take. A commit waits until the standby has everything.
+const LIMIT: Duration = Duration::from_hours(1);
+const BEGIN: &str = "begin; set local lock_timeout = '4s'; set local statement_timeout = 0;
+    set local idle_in_transaction_session_timeout = 0; set local synchronous_commit = on";
+
+/// The locked tables of a database.
+pub(in crate::store) struct Contents {
+    link: Link,
+    session: Session,
+    /// Whether there are tables.
+    is_there: bool,
+    standing: Standing,
+}
+
+impl Contents {
+    pub(in crate::store) fn open(options: &Options) -> Result<Self, Error> {
+        let link = Link::new(options)?;
+        let session = link.connect()?;
+        schema::check(&link, &session)?;
+        // A proxy takes the same lock when it starts.
+        let trip = Trip::new()
+            .run(BEGIN)
+            .query("select pg_advisory_xact_lock(7321, 1)", Vec::new())
+            .query("select to_regclass('duet.about') is not null", Vec::new());
+        let begun = link.trip(&session, trip)?;
+        let is_there = begun.iter().flatten().last();
+        let mut contents = Self {
+            is_there: is_there.is_some_and(|row| row.get(0)),
+            standing: Standing::Empty,
+            link,
+            session,
+        };
+        if contents.is_there {
+            contents.standing = contents.look()?;
+        }
+        Ok(contents)
+    }
+
+    fn look(&self) -> Result<Standing, Error> {
+        let trip = Trip::new()
+            .run("lock table duet.slots in exclusive mode")
+            .query(
+                "select exists (select from duet.slots where until > clock_timestamp()),
+                   exists (select from duet.waiting) or exists (select from duet.seen) or exists (select from duet.records)
+                   or exists (select from duet.dead) or exists (select from duet.ends) or exists (select from duet.hours)
+                   or exists (select from duet.covered)",
+                Vec::new(),
+            )
+            .query(schema::ABOUT, Vec::new());
+        let rows = self.link.trip(&self.session, trip)?;
+        let mut rows = rows.iter().flatten();
+        let (found, about) = rows.next().zip(rows.next()).ok_or(Error::Corrupt)?;
+        schema::known(about)?;
+        if found.get(0) {
+            return Err(Error::Move(
+                "a proxy or a command is using the database, or was killed less than a minute ago; stop all of them first".to_owned(),
+            ));
+        }
+        let salt = schema::salt(about)?;
+        Ok(match about.get::<_, Option<String>>(3) {
+            Some(place) if place.is_empty() => Standing::Unfinished(salt),
+            Some(place) => Standing::Left(salt, place),
+            None if found.get(1) => Standing::Used(salt),
+            None => Standing::Empty,
+        })
+    }
+
+    fn done(&self, trip: Trip) -> Result<(), Error> {
+        self.link.trip(&self.session, trip).map(drop)
+    }
+
+    /// Inserts rows by their keys and values.
+    fn insert(&self, sql: &'static str, pairs: Vec<Pair>) -> Result<(), Error> {
+        let (keys, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let columns = vec![
+            value(keys, Type::BYTEA_ARRAY),
+            value(values, Type::BYTEA_ARRAY),
+        ];
+        self.done(Trip::within(LIMIT).query(sql, columns))
+    }
+
+    fn insert_rows(&self, rows: Vec<StoredRow>) -> Result<(), Error> {
+        let (mut lanes, mut ids) = (Vec::new(), Vec::new());
+        let (mut settled, mut bodies) = (Vec::new(), Vec::new());
+        for row in rows {
+            lanes.push(row.lane);
+            ids.push(signed(row.id));
+            // An array of arrays would need one length.
+            let ends: Vec<_> = row.settled.iter().map(u32::to_string).collect();
+            settled.push(format!("{{{}}}", ends.join(",")));
+            bodies.push(row.body);
+        }
+        self.done(Trip::within(LIMIT).query(
+            "insert into duet.waiting (lane, id, settled, body) select l, i, s::int[], b
+             from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bytea[]) u (l, i, s, b)",
+            vec![
+                value(lanes, Type::BYTEA_ARRAY),
+                value(ids, Type::INT8_ARRAY),
+                value(settled, Type::TEXT_ARRAY),
+                value(bodies, Type::BYTEA_ARRAY),
+            ],
+        ))
+    }
+
+    fn insert_keys(&self, keys: Vec<(DedupKey, i64)>) -> Result<(), Error> {
+        // A folder can have a key twice: as the one that has expired, and as the one that came again.
+        let mut ends = BTreeMap::new();
+        for (key, until) in keys {
+            let end = ends.entry(key).or_insert(until);
+            *end = until.max(*end);
+        }
+        let (keys, ends): (Vec<_>, Vec<_>) = ends
+            .into_iter()
+            .map(|(key, until)| (Uuid::from(key), until))
+            .unzip();
+        self.done(Trip::within(LIMIT).query(
+            "insert into duet.seen as s (key, until) select * from unnest($1::uuid[], $2::bigint[])
+             on conflict (key) do update set until = greatest(s.until, excluded.until)",
+            vec![value(keys, Type::UUID_ARRAY), value(ends, Type::INT8_ARRAY)],
+        ))
+    }
+
+    /// Passes on the rows of a query, some at a time.
+    fn fetch(
+        &self,
+        declare: &'static str,
+        fetch: &'static str,
+        mut each: impl FnMut(&[Row]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.done(Trip::within(LIMIT).run(declare))?;
+        loop {
+            let trip = Trip::within(LIMIT).query(fetch, Vec::new());
+            let rows = self.link.trip(&self.session, trip)?;
+            let rows: Vec<_> = rows.into_iter().flatten().collect();
+            if rows.is_empty() {
+                return self.done(Trip::new().run("close piece"));
+            }
+            each(&rows)?;
+        }
+    }
+
+    fn fetch_pairs(
+        &self,
+        declare: &'static str,
+        mut each: impl FnMut(Vec<Pair>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.fetch(declare, "fetch 200 from piece", |rows| {
+            each(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        })
+    }
+}
+
+impl Side for Contents {
+    fn name(&self) -> String {
+        format!("the database {}", self.link.options().address)
+    }
+
+    fn standing(&self) -> Result<Standing, Error> {
+        Ok(self.standing.clone())
+    }
+
+    fn position(&self) -> Result<Position, Error> {
+        let trip = Trip::new().query("select nextval('duet.numbers')", Vec::new());
+        let next = self.link.trip(&self.session, trip)?;
+        let next = next.iter().flatten().next().ok_or(Error::Corrupt)?;
+        Ok(Position {
+            next: number(next.get(0)),
+            ..writer::position(&self.link, &self.session)?
+        })
+    }
+
+    fn read(&self, mut each: impl FnMut(Piece) -> Result<(), Error>) -> Result<(), Error> {
+        let rows = "declare piece cursor for select lane, id, settled, body from duet.waiting order by lane, id";
+        self.fetch(rows, "fetch 50 from piece", |rows| {
+            let row = |row: &Row| StoredRow {
+                lane: row.get(0),
+                id: number(row.get(1)),
+                settled: row
+                    .get::<_, Vec<i32>>(2)
+                    .into_iter()
+                    .map(i32::unsigned_abs)
+                    .collect(),
+                body: row.get(3),
+            };
+            each(Piece::Rows(rows.iter().map(row).collect()))
+        })?;
+        let keys = "declare piece cursor for select key, until from duet.seen";
+        self.fetch(keys, "fetch 10000 from piece", |rows| {
+            let keys = rows
+                .iter()
+                .map(|row| (row.get::<_, Uuid>(0).into(), row.get(1)));
+            each(Piece::Keys(keys.collect()))
+        })?;
+        let records = "declare piece cursor for select key, value from duet.records order by key";
+        self.fetch_pairs(records, |records| each(Piece::Records(records)))?;
+        let letters = "declare piece cursor for select id, value from duet.dead order by id";
+        self.fetch_pairs(letters, |letters| each(Piece::Letters(letters)))?;
+        let ends = "declare piece cursor for select id, value from duet.ends order by id";
+        self.fetch_pairs(ends, |ends| each(Piece::Ends(ends)))?;
+        let covered = "declare piece cursor for select digest, at_ms from duet.covered";
+        self.fetch(covered, "fetch 10000 from piece", |rows| {
+            let covered = rows.iter().map(|row| (row.get(0), row.get(1)));
+            each(Piece::Covered(covered.collect()))
+        })?;
+        // Each proxy has its own hours. The last hour can go on in the next rows.
+        let mut sums = Vec::new();
+        let mut pass = |sums: Vec<(i64, _)>| {
+            let hours = sums.into_iter().map(|(start_ms, hour)| {
+                let hour = serde_json::to_vec(&hour).map_err(|_| Error::Unwritable)?;
+                Ok((start_ms, hour))
+            });
+            each(Piece::Hours(hours.collect::<Result<_, Error>>()?))
+        };
+        let hours = "declare piece cursor for select start_ms, value from duet.hours order by start_ms, slot";
+        self.fetch(hours, "fetch 200 from piece", |rows| {
+            add_hours(&mut sums, rows)?;
+            let last = sums.split_off(sums.len().saturating_sub(1));
+            pass(std::mem::replace(&mut sums, last))
+        })?;
+        pass(sums)
+    }
+
+    fn begin(&mut self, salt: Salt, position: &Position) -> Result<(), Error> {
+        let mut counts = Counts {
+            held: signed(position.held),
+            ..Counts::default()
+        };
+        for place in &position.places {
+            let lane = LaneId {
+                destination: place.destination.clone(),
+                class: place.class,
+            };
+            counts.add(&lane, signed(place.waiting));
+        }
+        let mut trip = Trip::within(LIMIT);
+        if !self.is_there {
+            trip = schema::create(trip, salt);
+        }
+        // The first proxy that starts takes over the slot.
+        let trip = trip
+            .run("truncate duet.waiting, duet.seen, duet.records, duet.dead, duet.ends, duet.hours, duet.covered, duet.leases, duet.slots")
+            .query(
+                "update duet.about set salt = $1, moved = ''",
+                vec![value(salt.as_bytes().to_vec(), Type::BYTEA)],
+            )
+            .query(
+                "insert into duet.slots (slot, owner, until, written_ms, places) values (0, gen_random_uuid(), '-infinity', $1, $2)",
+                vec![
+                    value(position.written_ms, Type::INT8),
+                    value(counts.write()?, Type::BYTEA),
+                ],
+            )
+            .query(
+                "select setval('duet.numbers', $1)",
+                vec![value(signed(position.next).max(1), Type::INT8)],
+            );
+        self.done(trip)
+    }
+
+    fn write(&mut self, piece: Piece) -> Result<(), Error> {
+        match piece {
+            Piece::Rows(rows) => self.insert_rows(rows),
+            Piece::Keys(keys) => self.insert_keys(keys),
+            Piece::Records(records) => self.insert(
+                "insert into duet.records (key, value) select * from unnest($1::bytea[], $2::bytea[])",
+                records,
+            ),
+            Piece::Letters(letters) => self.insert(
+                "insert into duet.dead (id, value) select * from unnest($1::bytea[], $2::bytea[])",
+                letters,
+            ),
+            Piece::Ends(ends) => {
+                let events = ends.iter().map(|(_, end)| signed(events_in(end).into()));
+                let events: Vec<_> = events.collect();
+                let (ids, ends): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
+                self.done(Trip::within(LIMIT).query(
+                    "insert into duet.ends (id, events, value) select * from unnest($1::bytea[], $2::bigint[], $3::bytea[])",
+                    vec![
+                        value(ids, Type::BYTEA_ARRAY),
+                        value(events, Type::INT8_ARRAY),
+                        value(ends, Type::BYTEA_ARRAY),
+                    ],
+                ))
+            }
+            Piece::Hours(hours) => {
+                let (starts, hours): (Vec<_>, Vec<_>) = hours.into_iter().unzip();
+                self.done(Trip::within(LIMIT).query(
+                    "insert into duet.hours (start_ms, slot, value) select s, 0, h from unnest($1::bigint[], $2::bytea[]) u (s, h)",
+                    vec![value(starts, Type::INT8_ARRAY), value(hours, Type::BYTEA_ARRAY)],
+                ))
+            }
+            Piece::Covered(covered) => {
+                let (digests, times): (Vec<_>, Vec<_>) = covered.into_iter().unzip();
+                self.done(Trip::within(LIMIT).query(
+                    "insert into duet.covered (digest, at_ms) select * from unnest($1::bytea[], $2::bigint[])",
+                    vec![value(digests, Type::BYTEA_ARRAY), value(times, Type::INT8_ARRAY)],
+                ))
+            }
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.done(Trip::within(LIMIT).run("commit"))
+    }
+
+    fn leave(&mut self, to: &str) -> Result<(), Error> {
+        // A proxy that was stopped and continues finds its slot taken.
+        let trip = Trip::within(LIMIT)
+            .run("update duet.slots set owner = gen_random_uuid(), until = '-infinity'")
+            .query(
+                "update duet.about set moved = $1",
+                vec![value(to.to_owned(), Type::TEXT)],
+            )
+            .run("commit");
+        self.done(trip)
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        // The transaction can be over already. Then the update commits itself.
+        let trip = Trip::within(LIMIT)
+            .run("update duet.about set moved = null")
+            .run("commit");
+        self.done(trip)
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
