@@ -109,6 +109,14 @@ pub fn format_of_shared(database: &Database) -> Result<Option<i32>, Error> {
     Postgres::format_of(database)
 }
 
+/// Returns what should be different in a database, and what to do about it.
+///
+/// # Errors
+/// The same as those of [`open_shared`].
+pub fn advice_on(database: &Database) -> Result<Vec<String>, Error> {
+    Postgres::advice(database, clock::now_ms)
+}
+
 /// Does what [`open`] does, but takes the time from `read`.
 pub(crate) fn open_by(
     read: fn() -> Reading,
@@ -143,6 +151,11 @@ pub fn open_shared(
     metrics: Arc<Metrics>,
 ) -> Result<(Intake, Outlet, DeadLetters), Error> {
     let source = Postgres::at(database)?;
+    if delivers {
+        for advice in advice_on(database)? {
+            tracing::warn!("the database: {advice}");
+        }
+    }
     let parts = start(source, clock::reading, Space::boundless(), metrics)?;
     if delivers {
         tokio::spawn(parts.0.writer().look_often());

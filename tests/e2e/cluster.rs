@@ -19,6 +19,7 @@ use crate::{
 
 mod encrypted;
 mod pooled;
+mod traps;
 
 const KEY: &str = "a-server-key-of-some-length";
 

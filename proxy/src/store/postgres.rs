@@ -89,6 +89,17 @@ impl Postgres {
         schema::format(&link, &session)
     }
 
+    /// Returns what should be different in the database, and what to do about it. `now_ms` returns the time of this machine, in
+    /// Unix milliseconds.
+    ///
+    /// # Errors
+    /// The same as those of [`Postgres::at`].
+    pub fn advice(options: &Options, now_ms: fn() -> i64) -> Result<Vec<String>, Error> {
+        let link = Link::new(options)?;
+        let session = link.connect()?;
+        schema::advice(&link, &session, now_ms)
+    }
+
     fn read(&self, trip: Trip) -> Result<Vec<Entry>, Error> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().pop().filter(|session| !session.is_broken());

@@ -9,12 +9,18 @@ use super::{super::access::Access, Finding};
 pub(super) async fn check(config: &Config) -> Finding {
     if let Some(database) = &config.database {
         let format = queue::format_of_shared(database).map_err(|error| error.to_string())?;
-        return Ok(match format {
+        let mut found = match format {
             Some(format) => format!("the database keeps what it commits; format {format}"),
             None => {
                 "the database keeps what it commits; the first start creates the tables".to_owned()
             }
-        });
+        };
+        let advice = queue::advice_on(database).map_err(|error| error.to_string())?;
+        if advice.is_empty() {
+            return Ok(found);
+        }
+        found.push_str("; but ");
+        return Err(found + &advice.join("; "));
     }
     let folder = config.data_dir.as_path();
     let running = Access::running(folder).await;

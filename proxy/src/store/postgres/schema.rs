@@ -33,13 +33,18 @@ pub(super) const ABOUT: &str = "select format, oldest, salt, moved from duet.abo
 const NAME: &str = "the database";
 /// The oldest version of PostgreSQL that is supported.
 const OLDEST: i32 = 140_000;
+/// The longest time that a statement takes.
+const SLOW_MS: i64 = 60_000;
+/// How far the clocks of the database and of this machine may be apart.
+const CLOCK_SLACK_S: i64 = 10;
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// Checks that the database keeps a commit once it has answered.
 pub(super) fn check(link: &Link, session: &Session) -> Result<(), Error> {
     let trip = Trip::new().query(
         "select current_setting('server_version_num')::int, current_setting('fsync'), current_setting('full_page_writes'),
-         current_setting('synchronous_commit'), current_setting('synchronous_standby_names')",
+         current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
+         current_setting('default_transaction_isolation')",
         Vec::new(),
     );
     let rows = link.trip(session, trip)?;
@@ -53,7 +58,8 @@ pub(super) fn check(link: &Link, session: &Session) -> Result<(), Error> {
 
 fn wrong(row: &Row, replication: Replication) -> Vec<&'static str> {
     let version: i32 = row.get(0);
-    let [fsync, pages, commit, names]: [String; 4] = [1, 2, 3, 4].map(|column| row.get(column));
+    let [fsync, pages, commit, names, isolation]: [String; 5] =
+        [1, 2, 3, 4, 5].map(|column| row.get(column));
     let mut wrong = Vec::new();
     if version < OLDEST {
         wrong.push("PostgreSQL must be version 14 or newer");
@@ -63,6 +69,10 @@ fn wrong(row: &Row, replication: Replication) -> Vec<&'static str> {
     }
     if pages != "on" {
         wrong.push("full_page_writes must be on");
+    }
+    // Records are read after they were locked. A transaction that sees only older rows would read them as they were before.
+    if isolation != "read committed" {
+        wrong.push("default_transaction_isolation must be read committed");
     }
     match replication {
         Replication::Standby => {
@@ -80,6 +90,46 @@ fn wrong(row: &Row, replication: Replication) -> Vec<&'static str> {
         }
     }
     wrong
+}
+
+/// Returns what should be different, and what to do about it. `now_ms` returns the time of this machine, in Unix milliseconds.
+pub(super) fn advice(
+    link: &Link,
+    session: &Session,
+    now_ms: fn() -> i64,
+) -> Result<Vec<String>, Error> {
+    let before_ms = now_ms();
+    let clock = Trip::new().query(
+        "select (extract(epoch from clock_timestamp()) * 1000)::bigint",
+        Vec::new(),
+    );
+    let clock = link.trip(session, clock)?;
+    let middle_ms = i64::midpoint(before_ms, now_ms());
+    let clock_ms: i64 = first(&clock)?.get(0);
+    let settings = Trip::new().query(
+        "select quote_ident(current_user), s.name, s.setting from pg_settings s
+         where s.name like 'log\\_parameter\\_max\\_length%' or s.name = 'statement_timeout' order by s.name",
+        Vec::new(),
+    );
+    let mut advice = Vec::new();
+    for row in link.trip(session, settings)?.iter().flatten() {
+        let [user, name, setting]: [String; 3] = [0, 1, 2].map(|column| row.get(column));
+        let why = match (name.as_str(), setting.parse()) {
+            (_, Ok(0)) | ("statement_timeout", Ok(SLOW_MS..)) => continue,
+            ("statement_timeout", _) => "which can end a search or the removal of expired entries",
+            _ => "so the log of the database can contain personal data",
+        };
+        advice.push(format!(
+            "{name} is {setting}, {why}: run `alter role {user} set {name} = 0`"
+        ));
+    }
+    let ahead_s = (clock_ms - middle_ms) / 1000;
+    if ahead_s.abs() > CLOCK_SLACK_S {
+        advice.push(format!(
+            "its clock is {ahead_s} s ahead of this machine's: set both clocks, with NTP for example"
+        ));
+    }
+    Ok(advice)
 }
 
 fn first(rows: &[Vec<Row>]) -> Result<&Row, Error> {
