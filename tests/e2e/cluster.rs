@@ -165,6 +165,36 @@ async fn an_accepted_event_survives_the_kill_of_the_primary() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_restored_dump_has_every_pending_event_and_knows_the_delivered_ones() -> Result<()> {
+    let server = Server::start()?;
+    let [mut one, mut other] = two(&server.setting("shop"), &[]).await?;
+    post_all(&one, &["delivered".to_owned()]).await?;
+    one.conversions(1).await?;
+    one.until("its end is stored", async |stack| {
+        Ok(stack.metrics().await?.count("duet_queue_events") == 0)
+    })
+    .await?;
+    let outage = one.sandbox.inject(Fault::BadGateway {});
+    post_all(&one, &["pending".to_owned()]).await?;
+    // The dump is consistent while the proxies run.
+    server.restore("shop", "restored")?;
+    one.kill().await?;
+    other.kill().await?;
+    one.sandbox.remove_fault(outage);
+    for stack in [&mut one, &mut other] {
+        stack.set("DUET_QUEUE", &server.setting("restored"));
+        stack.run_proxy().await?;
+    }
+    one.conversions(2).await?;
+    told_once(&one, &["delivered".to_owned(), "pending".to_owned()]);
+    for id in ["delivered", "pending"] {
+        let repeat = posted(&other, &event(id)).await?;
+        assert_eq!(repeat["status"], "duplicate", "{repeat}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_payment_at_one_proxy_is_known_at_another_and_reported_once() -> Result<()> {
     let server = Server::start()?;
     let mut shop = Shop::open(&[("DUET_QUEUE", &server.setting("shop"))]).await?;

@@ -167,6 +167,114 @@ fn kubernetes_runs_one_proxy_without_rights_on_a_volume() -> Result<()> {
 }
 
 #[test]
+fn compose_with_postgresql_gives_each_proxy_both_servers_and_the_network_to_nobody_else()
+-> Result<()> {
+    let documents = yaml("deploy/compose-postgres.yaml")?;
+    let compose = documents.first().context("a document")?;
+    let services = &compose["services"];
+    for name in ["proxy-1", "proxy-2"] {
+        let proxy = &services[name];
+        assert_eq!(proxy["read_only"], true);
+        assert_eq!(proxy["cap_drop"], json!(["ALL"]));
+        assert_eq!(
+            proxy["ports"],
+            Value::Null,
+            "only Caddy is reached from outside"
+        );
+        let queue = proxy["environment"]["DUET_QUEUE"]
+            .as_str()
+            .context("a queue")?;
+        let hosts = queue.split(['@', '/']).nth(3).context("hosts")?;
+        for host in hosts.split(',') {
+            assert_eq!(services[host]["image"], "postgres:17", "{host}");
+            assert_eq!(services[host]["networks"], json!(["database"]));
+        }
+        let caddy = &services["caddy"]["networks"]["inner"]["ipv4_address"];
+        assert_eq!(&proxy["environment"]["DUET_TRUSTED_PROXIES"], caddy);
+        for secret in proxy["secrets"].as_array().context("secrets")? {
+            let secret = secret.as_str().context("a name")?;
+            assert!(!compose["secrets"][secret].is_null(), "{secret}");
+        }
+    }
+    assert_eq!(compose["networks"]["database"]["internal"], true);
+    assert!(services["caddy"]["networks"]["database"].is_null());
+    // Without this rule the proxies do not start. Options of the command would stop the first start, which has no standby.
+    let script = text("deploy/postgres-primary.sh")?;
+    assert!(script.contains("alter system set synchronous_standby_names = '*'"));
+    assert_eq!(services["primary"]["command"], Value::Null);
+    Ok(())
+}
+
+#[test]
+fn kubernetes_with_postgresql_keeps_two_of_three_proxies_and_two_copies_of_a_commit() -> Result<()>
+{
+    let documents = yaml("deploy/kubernetes-postgres.yaml")?;
+    let kinds: Vec<_> = documents.iter().map(|object| &object["kind"]).collect();
+    let expected = [
+        "Cluster",
+        "Deployment",
+        "PodDisruptionBudget",
+        "Service",
+        "Ingress",
+    ];
+    assert_eq!(kinds, expected);
+    let database = &documents[0]["spec"];
+    assert_eq!(database["instances"], 3);
+    let synchronous = &database["postgresql"]["synchronous"];
+    assert_eq!(synchronous["dataDurability"], "required");
+    assert_eq!(synchronous["failoverQuorum"], true);
+    let proxies = &documents[1]["spec"];
+    assert_eq!(proxies["replicas"], 3);
+    assert_eq!(documents[2]["spec"]["minAvailable"], 2);
+    let labels = &proxies["template"]["metadata"]["labels"];
+    for selector in [
+        &proxies["selector"]["matchLabels"],
+        &documents[2]["spec"]["selector"]["matchLabels"],
+        &documents[3]["spec"]["selector"],
+    ] {
+        assert_eq!(selector, labels);
+    }
+    let pod = &proxies["template"]["spec"];
+    let container = &pod["containers"][0];
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    let variables = container["env"].as_array().context("variables")?;
+    let value = |name: &str| {
+        let variable = variables.iter().find(|variable| variable["name"] == name);
+        variable.and_then(|variable| variable["value"].as_str())
+    };
+    let queue = value("DUET_QUEUE").context("a queue")?;
+    let name = documents[0]["metadata"]["name"]
+        .as_str()
+        .context("a name")?;
+    let database = database["bootstrap"]["initdb"]["database"].as_str();
+    let database = database.context("a database")?;
+    assert!(
+        queue.contains(&format!("@{name}-rw/{database}?sslrootcert=")),
+        "{queue}"
+    );
+    let volumes = pod["volumes"].as_array().context("volumes")?;
+    for secret in ["app", "ca"] {
+        let secret = format!("{name}-{secret}");
+        assert!(
+            volumes
+                .iter()
+                .any(|volume| volume["secret"]["secretName"] == secret)
+        );
+    }
+    let mounts = container["volumeMounts"].as_array().context("mounts")?;
+    for volume in volumes {
+        assert!(
+            mounts.iter().any(|mount| mount["name"] == volume["name"]),
+            "{volume}"
+        );
+    }
+    let paths = documents[4]["spec"]["rules"][0]["http"]["paths"].as_array();
+    let paths = paths.context("paths")?.iter().map(|path| &path["path"]);
+    assert_eq!(paths.collect::<Vec<_>>(), PUBLIC);
+    Ok(())
+}
+
+#[test]
 fn fly_keeps_one_machine_awake_with_a_volume() -> Result<()> {
     let fly: Value = toml::from_str(&text("deploy/fly.toml")?)?;
     assert_eq!(fly["mounts"][0]["destination"], "/data");
@@ -207,17 +315,21 @@ fn everything_waits_longer_for_the_end_than_the_proxy_takes() -> Result<()> {
     let compose = yaml("deploy/compose.yaml")?;
     let fly: Value = toml::from_str(&text("deploy/fly.toml")?)?;
     let kubernetes = yaml("deploy/kubernetes.yaml")?;
-    let grace = compose[0]["services"]["proxy"]["stop_grace_period"].as_str();
+    let grace = |compose: &Value, name: &str| -> Result<i64> {
+        let grace = compose["services"][name]["stop_grace_period"].as_str();
+        let seconds = grace.and_then(|text| text.strip_suffix('s'));
+        Ok(seconds.context("seconds")?.parse()?)
+    };
+    let end_of = |object: &Value| {
+        object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_i64()
+    };
     let patience = [
         stop.context("a time")?.parse()?,
-        grace
-            .and_then(|text| text.strip_suffix('s'))
-            .context("seconds")?
-            .parse()?,
+        grace(&compose[0], "proxy")?,
+        grace(&yaml("deploy/compose-postgres.yaml")?[0], "proxy-1")?,
         fly["kill_timeout"].as_i64().context("a number")?,
-        kubernetes[0]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-            .as_i64()
-            .context("a number")?,
+        end_of(&kubernetes[0]).context("a number")?,
+        end_of(&yaml("deploy/kubernetes-postgres.yaml")?[1]).context("a number")?,
     ];
     assert!(
         patience.iter().all(|seconds: &i64| *seconds > takes_s),

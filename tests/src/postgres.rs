@@ -162,26 +162,39 @@ impl Server {
         self.sql("postgres", &create).map(drop)
     }
 
+    /// Restores a dump of one database into a new one.
+    pub fn restore(&self, from: &str, to: &str) -> Result<()> {
+        let dump = self
+            .client("pg_dump", from)?
+            .arg("--schema=duet")
+            .output()?;
+        ensure!(dump.status.success(), "{}", text(&dump.stderr));
+        self.create_database(to)?;
+        let mut restore = self
+            .client("psql", to)?
+            .args(["-q", "-v", "ON_ERROR_STOP=1"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let input = restore.stdin.take();
+        input.context("its input")?.write_all(&dump.stdout)?;
+        ensure!(restore.wait()?.success(), "the dump must be restored");
+        Ok(())
+    }
+
+    /// Returns a command of a client of this server.
+    fn client(&self, name: &str, database: &str) -> Result<Command> {
+        let mut client = Command::new(program(name)?);
+        let port = self.port.to_string();
+        client.args(["-h", "127.0.0.1", "-U", USER, "-p", &port, "-d", database]);
+        Ok(client)
+    }
+
     /// Runs a statement, and returns its rows as text.
     pub fn sql(&self, database: &str, statement: &str) -> Result<String> {
-        let done = Command::new(program("psql")?)
-            .args([
-                "-h",
-                "127.0.0.1",
-                "-U",
-                USER,
-                "-qtAX",
-                "-v",
-                "ON_ERROR_STOP=1",
-            ])
-            .args([
-                "-p",
-                &self.port.to_string(),
-                "-d",
-                database,
-                "-c",
-                statement,
-            ])
+        let done = self
+            .client("psql", database)?
+            .args(["-qtAX", "-v", "ON_ERROR_STOP=1", "-c", statement])
             .output()?;
         ensure!(done.status.success(), "{}", text(&done.stderr));
         Ok(text(&done.stdout))
