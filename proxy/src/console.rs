@@ -43,6 +43,7 @@ mod api;
 mod cached;
 mod counted;
 mod head;
+mod language;
 mod live;
 
 mod machine;

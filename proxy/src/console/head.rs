@@ -6,10 +6,11 @@ use serde::Serialize;
 use super::{
     Shared,
     counted::Counted,
+    language::Language,
     machine, money,
     recount::Period,
     show::{self, State},
-    texts::{Language, Texts},
+    texts::Texts,
     view::View,
 };
 use crate::{admit::MoneyEvents, config::payments::Payments};

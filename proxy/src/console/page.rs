@@ -10,8 +10,8 @@ use axum::{
 use maud::{DOCTYPE, Markup, html};
 
 use super::{
-    Shared, counted::Counted, head::Head, machine::Machine, matching::Match, money::Money,
-    texts::Language, trouble, trouble::Trouble, view::View, why,
+    Shared, counted::Counted, head::Head, language::Language, machine::Machine, matching::Match,
+    money::Money, trouble, trouble::Trouble, view::View, why,
 };
 use crate::queue::Error;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, Render, html};
 
-use super::texts::{Language, Texts};
+use super::{language::Language, texts::Texts};
 use crate::money::Money;
 
 /// One row of a table.

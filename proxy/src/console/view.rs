@@ -3,10 +3,7 @@
 
 use axum::http::HeaderMap;
 
-use super::{
-    recount::Period,
-    texts::{Language, Texts},
-};
+use super::{language::Language, recount::Period, texts::Texts};
 
 /// What a page shows.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::{
     Shared,
+    language::Language,
     show::{self, Row, State},
-    texts::Language,
     view::View,
 };
 use crate::{
