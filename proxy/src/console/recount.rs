@@ -1,12 +1,12 @@
 //! Counts the history again, for a period: what became of the events, which match keys they had, and which paid orders TikTok has
 //! counted. Nothing is added up while events run, so the numbers are right also after a restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
 use crate::{
-    history::{End, Ended, Key, Sender, is_delivered},
+    history::{Digest, End, Ended, Key, Sender, is_delivered},
     money::{Currency, Money},
     paid::{Fate, Sales},
     queue::{Error, History, Orders},
@@ -80,6 +80,10 @@ pub(super) struct Events {
     pub(super) gaps: BTreeMap<(Key, Gap), u64>,
 }
 
+/// The events of the history that were read already, by pixel and name. The newest end of an event comes first.
+#[derive(Default)]
+struct Seen(BTreeMap<(String, String), HashSet<Digest>>);
+
 /// Why an event lacks a match key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,6 +135,15 @@ impl Events {
     }
 }
 
+impl Seen {
+    /// Whether an end of an event counts. A dead letter that was sent again ends once more, and then only its last end counts.
+    fn counts(&mut self, end: &End, event: &Ended) -> bool {
+        let of = (end.pixel_id.clone(), event.name.clone());
+        let is_newest = end.is_test || self.0.entry(of).or_default().insert(event.event);
+        is_newest || end.is_delivered()
+    }
+}
+
 impl Gap {
     fn of(key: Key, event: &Ended) -> Self {
         let is_left_out = event.trace.rules().any(|rule| rule == key.as_str());
@@ -154,6 +167,7 @@ impl Recount {
             events: BTreeMap::new(),
             sales: Sales::since(orders, history, since_ms)?,
         };
+        let mut seen = Seen::default();
         let mut before = None;
         'pages: loop {
             let page = history.page(before, PAGE)?;
@@ -164,7 +178,9 @@ impl Recount {
                     break 'pages;
                 }
                 for event in &end.events {
-                    recount.add(&end, event);
+                    if seen.counts(&end, event) {
+                        recount.add(&end, event);
+                    }
                 }
             }
         }

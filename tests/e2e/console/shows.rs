@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use duet_sandbox::Fault;
-use duet_tests::{Answer, stack::PATIENCE};
+use duet_tests::{Answer, Stack, stack::PATIENCE};
 use serde_json::{Value, json};
 use tokio::time;
 
@@ -106,7 +106,13 @@ async fn equal_causes_are_together_and_are_sent_again_with_their_number_known_be
     );
     let trouble = console.api("trouble").await?;
     assert_eq!(trouble["letters"], 1);
-    Ok(())
+    // An event that was delivered after it was sent again is not lost.
+    let counts = async |_: &Stack| {
+        let counted = console.api("counted").await?;
+        let events = &counted["events"]["Purchase"];
+        Ok((&events["ended"], &events["delivered"]) == (&json!(6), &json!(5)))
+    };
+    stack.until("only one event is lost", counts).await
 }
 
 #[tokio::test]
