@@ -200,3 +200,18 @@ async fn a_newer_format_is_used_if_it_names_this_one_and_is_refused_otherwise() 
     ensure!(!healthy && said.contains("format 3"), "{said}");
     Ok(())
 }
+
+#[tokio::test]
+async fn proxies_without_requests_keep_their_slots() -> Result<()> {
+    let server = Server::start()?;
+    let [one, _other] = two(&server.setting("shop"), &[]).await?;
+    server.sql(
+        "shop",
+        "update duet.slots set until = now() + interval '1 s'",
+    )?;
+    one.until("both slots are renewed", async |_| {
+        let renewed = "select count(*) from duet.slots where until > now() + interval '30 s'";
+        Ok(server.sql("shop", renewed)?.trim() == "2")
+    })
+    .await
+}

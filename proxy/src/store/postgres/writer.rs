@@ -36,6 +36,9 @@ use crate::{
 /// How often the withdrawn events are read.
 const WITHDRAWN_EVERY: Duration = Duration::from_secs(1);
 
+/// How often a process without commits renews its slot, so that another process does not take it.
+const KEEP_EVERY: Duration = Duration::from_secs(20);
+
 /// The writer of one process.
 pub struct Writer {
     link: Link,
@@ -49,6 +52,7 @@ pub struct Writer {
     hours: BTreeMap<i64, Hour>,
     leases: Leases,
     open: RefCell<Option<Loaded>>,
+    kept_slot: Instant,
     read_withdrawn: Option<Instant>,
     swept_to: i64,
 }
@@ -71,6 +75,7 @@ impl Writer {
             counts,
             hours: BTreeMap::new(),
             open: RefCell::new(None),
+            kept_slot: Instant::now(),
             read_withdrawn: None,
             swept_to: 0,
         })
@@ -461,6 +466,14 @@ impl Store for Writer {
     }
 
     fn look(&mut self) -> Result<Option<Sight>, Error> {
+        if self.kept_slot.elapsed() >= KEEP_EVERY {
+            let keep = Trip::new().query(
+                "update duet.slots set until = now() + interval '60 s' where slot = $1 and owner = $2",
+                vec![value(self.slot, Type::INT4), value(self.owner, Type::UUID)],
+            );
+            self.link.trip(&self.session, keep)?;
+            self.kept_slot = Instant::now();
+        }
         let position = self.position()?;
         let destinations = position.places.iter().map(|place| &place.destination);
         self.leases.take(&self.link, &self.session, destinations)?;
