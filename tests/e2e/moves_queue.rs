@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    doctor::doctor,
     events::{arrived, ids, post_views},
     pays::{PRICE, Shop},
 };
@@ -146,6 +147,11 @@ async fn everything_goes_into_a_database_and_back_and_is_delivered_once() -> Res
     let (started, said) = shop.stack.another(&[]).await?;
     ensure!(
         !started && said.contains("were moved to the database postgres://duet@127.0.0.1:"),
+        "{said}"
+    );
+    let (healthy, said) = doctor(&shop.stack, &[]).await?;
+    ensure!(
+        !healthy && said.contains("were moved to the database postgres://duet@127.0.0.1:"),
         "{said}"
     );
     let said = succeeds("to-database", &folder, &queue).await?;

@@ -21,6 +21,8 @@ pub(super) fn command() -> Command {
         "move",
         "Moves everything that is stored into a database, or back; no proxy may run",
     )
+    // The reserve is about new events.
+    .mut_arg("DUET_DISK_RESERVE_MB", |reserve| reserve.hide(true))
     .subcommand(to_database)
     .subcommand(to_folder)
 }

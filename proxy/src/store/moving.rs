@@ -28,6 +28,9 @@ pub(super) enum Standing {
     Left(Salt, String),
 }
 
+/// Takes the next contents.
+pub(super) type Each<'a> = dyn FnMut(Piece) -> Result<(), Error> + 'a;
+
 /// A folder or a database, as the source or the target of a move. No proxy uses it in the meantime.
 pub(super) trait Side {
     /// Returns the name of the place, for operators.
@@ -35,7 +38,7 @@ pub(super) trait Side {
     fn standing(&self) -> Result<Standing, Error>;
     fn position(&self) -> Result<Position, Error>;
     /// Passes on all contents, some at a time.
-    fn read(&self, each: impl FnMut(Piece) -> Result<(), Error>) -> Result<(), Error>;
+    fn read(&self, each: &mut Each<'_>) -> Result<(), Error>;
     /// Marks the place as unfinished, removes its contents, and writes the position.
     fn begin(&mut self, salt: Salt, position: &Position) -> Result<(), Error>;
     fn write(&mut self, piece: Piece) -> Result<(), Error>;
@@ -105,7 +108,7 @@ pub fn to_folder(database: &Database, folder: &Path) -> Result<Option<Moved>, Er
     carry(&mut from, &mut embedded::Folder::open(folder)?)
 }
 
-fn carry(from: &mut impl Side, to: &mut impl Side) -> Result<Option<Moved>, Error> {
+fn carry(from: &mut dyn Side, to: &mut dyn Side) -> Result<Option<Moved>, Error> {
     let (source, target) = (from.name(), to.name());
     let refused = |why: String| Err(Error::Move(why));
     let salt = match (from.standing()?, to.standing()?) {
@@ -138,7 +141,7 @@ fn carry(from: &mut impl Side, to: &mut impl Side) -> Result<Option<Moved>, Erro
         ..Moved::default()
     };
     to.begin(salt, &position)?;
-    from.read(|piece| {
+    from.read(&mut |piece| {
         moved.count(&piece);
         to.write(piece)
     })?;

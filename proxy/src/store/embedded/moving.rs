@@ -8,25 +8,18 @@ use std::{
 
 use fjall::{Keyspace, OwnedWriteBatch, PersistMode};
 
-use super::{
-    FORMAT, MOVED, SWEEP, Tables, alone, check, contents, folder, history,
-    seen::{self, Seen},
-};
+use super::{FORMAT, MOVED, SWEEP, Tables, alone, check, contents, folder, history, seen::Seen};
 use crate::{
     decide::{LetterId, Remember},
     history::{Hour, Salt},
     store::{
-        Error, Most, Position,
-        moving::{Pair, Piece, Side, Standing, StoredRow, events_in},
+        Error, Position,
+        moving::{Each, Piece, Side, Standing, events_in},
         row,
     },
 };
 
-/// How much is moved at once.
-const MOST: Most = Most {
-    count: 10_000,
-    bytes: 4 * 1024 * 1024,
-};
+mod reading;
 
 /// An open folder.
 pub(in crate::store) struct Folder {
@@ -99,66 +92,6 @@ impl Folder {
         batch.commit()?;
         contents::closed(&self.path, database)
     }
-
-    fn read_rows(&self, each: &mut impl FnMut(Piece) -> Result<(), Error>) -> Result<(), Error> {
-        let waiting = &self.tables.waiting;
-        for place in self.tables.position()?.places {
-            let lane = row::prefix(&place.destination, place.class);
-            let (mut rows, mut bytes) = (Vec::<StoredRow>::new(), 0);
-            for entry in waiting.prefix(&lane) {
-                let (key, value) = entry.into_inner()?;
-                match (row::read_key(&key, &lane)?, rows.last_mut()) {
-                    // Marks follow their row.
-                    ((_, Some(start)), Some(row)) => {
-                        let end = value.first_chunk().ok_or(Error::Corrupt)?;
-                        row.settled.extend([start, u32::from_be_bytes(*end)]);
-                    }
-                    ((_, Some(_)), None) => {}
-                    ((id, None), _) => {
-                        if bytes >= MOST.bytes {
-                            each(Piece::Rows(mem::take(&mut rows)))?;
-                            bytes = 0;
-                        }
-                        bytes += value.len();
-                        rows.push(StoredRow {
-                            lane: lane.clone(),
-                            id,
-                            settled: Vec::new(),
-                            body: value.to_vec(),
-                        });
-                    }
-                }
-            }
-            each(Piece::Rows(rows))?;
-        }
-        Ok(())
-    }
-}
-
-/// Passes on the entries of one kind, without the first `cut` bytes of their keys.
-fn pass(
-    rows: impl Iterator<Item = fjall::Guard>,
-    cut: usize,
-    mut each: impl FnMut(Vec<Pair>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let mut pairs = rows.map(|row| {
-        let (key, value) = row.into_inner()?;
-        Ok((key.get(cut..).unwrap_or_default().to_vec(), value.to_vec()))
-    });
-    loop {
-        let some = MOST.of(pairs.by_ref(), |(key, value): &Pair| {
-            key.len() + value.len()
-        })?;
-        if some.is_empty() {
-            return Ok(());
-        }
-        each(some)?;
-    }
-}
-
-fn time(bytes: &[u8]) -> Result<i64, Error> {
-    let bytes = bytes.try_into().map_err(|_| Error::Corrupt)?;
-    Ok(i64::from_be_bytes(bytes))
 }
 
 impl Side for Folder {
@@ -206,38 +139,8 @@ impl Side for Folder {
         self.tables.position()
     }
 
-    fn read(&self, mut each: impl FnMut(Piece) -> Result<(), Error>) -> Result<(), Error> {
-        let Tables {
-            dead,
-            seen,
-            segments,
-            orders,
-            history,
-            ..
-        } = &self.tables;
-        self.read_rows(&mut each)?;
-        let mut keys = |rows: Vec<Pair>| {
-            let rows = rows.iter().map(|(_, value)| seen::read_row(value));
-            let keys = rows.collect::<Result<Vec<_>, _>>()?;
-            each(Piece::Keys(keys.concat()))
-        };
-        for tag in seen::TAGS {
-            pass(seen.prefix([tag]), 0, &mut keys)?;
-            pass(segments.prefix([tag]), 0, &mut keys)?;
-        }
-        pass(orders.prefix([]), 0, |records| {
-            each(Piece::Records(records))
-        })?;
-        pass(dead.prefix([]), 0, |letters| each(Piece::Letters(letters)))?;
-        pass(history.prefix("e"), 1, |ends| each(Piece::Ends(ends)))?;
-        pass(history.prefix("h"), 1, |hours| {
-            let hours = hours.into_iter().map(|(at, hour)| Ok((time(&at)?, hour)));
-            each(Piece::Hours(hours.collect::<Result<_, Error>>()?))
-        })?;
-        pass(history.prefix("x"), 1, |covered| {
-            let covered = covered.into_iter().map(|(of, at)| Ok((of, time(&at)?)));
-            each(Piece::Covered(covered.collect::<Result<_, Error>>()?))
-        })
+    fn read(&self, each: &mut Each<'_>) -> Result<(), Error> {
+        self.pass_all(each)
     }
 
     fn begin(&mut self, salt: Salt, position: &Position) -> Result<(), Error> {

@@ -26,7 +26,7 @@ struct All {
 /// Returns everything in a place, in one order.
 fn all_of(side: &impl Side) -> All {
     let mut all = All::default();
-    let read = side.read(|piece| {
+    let read = side.read(&mut |piece| {
         match piece {
             Piece::Rows(rows) => all.rows.extend(rows),
             Piece::Keys(keys) => all.keys.extend(keys),

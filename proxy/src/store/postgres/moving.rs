@@ -3,10 +3,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::types::{ToSql, Type};
 
 use super::{
-    add_hours,
     link::{Link, Session, Trip, value},
     loaded::number,
     options::Options,
@@ -16,13 +15,14 @@ use super::{
     writer,
 };
 use crate::{
-    decide::DedupKey,
     history::Salt,
     store::{
         Error, LaneId, Position,
-        moving::{Pair, Piece, Side, Standing, StoredRow, events_in},
+        moving::{Each, Piece, Side, Standing, StoredRow},
     },
 };
+
+mod reading;
 
 /// How long a statement may take. A commit waits until the standby has everything.
 const LIMIT: Duration = Duration::from_hours(1);
@@ -66,7 +66,8 @@ impl Contents {
         let trip = Trip::new()
             .run("lock table duet.slots in exclusive mode")
             .query(
-                "select exists (select from duet.slots where until > clock_timestamp()),
+                "select exists (select from duet.slots where until > clock_timestamp())
+                   or exists (select from duet.leases where until > clock_timestamp()),
                    exists (select from duet.waiting) or exists (select from duet.seen) or exists (select from duet.records)
                    or exists (select from duet.dead) or exists (select from duet.ends) or exists (select from duet.hours)
                    or exists (select from duet.covered)",
@@ -95,13 +96,20 @@ impl Contents {
         self.link.trip(&self.session, trip).map(drop)
     }
 
-    /// Inserts rows by their keys and values.
-    fn insert(&self, sql: &'static str, pairs: Vec<Pair>) -> Result<(), Error> {
-        let (keys, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-        let columns = vec![
-            value(keys, Type::BYTEA_ARRAY),
-            value(values, Type::BYTEA_ARRAY),
-        ];
+    /// Inserts rows of two columns with these types.
+    fn insert<A, B>(
+        &self,
+        sql: &'static str,
+        rows: Vec<(A, B)>,
+        types: [Type; 2],
+    ) -> Result<(), Error>
+    where
+        Vec<A>: ToSql + Sync + Send + 'static,
+        Vec<B>: ToSql + Sync + Send + 'static,
+    {
+        let (first, second): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        let [one, two] = types;
+        let columns = vec![value(first, one), value(second, two)];
         self.done(Trip::within(LIMIT).query(sql, columns))
     }
 
@@ -127,53 +135,6 @@ impl Contents {
             ],
         ))
     }
-
-    fn insert_keys(&self, keys: Vec<(DedupKey, i64)>) -> Result<(), Error> {
-        // A folder can have a key twice: as the one that has expired, and as the one that came again.
-        let mut ends = BTreeMap::new();
-        for (key, until) in keys {
-            let end = ends.entry(key).or_insert(until);
-            *end = until.max(*end);
-        }
-        let (keys, ends): (Vec<_>, Vec<_>) = ends
-            .into_iter()
-            .map(|(key, until)| (Uuid::from(key), until))
-            .unzip();
-        self.done(Trip::within(LIMIT).query(
-            "insert into duet.seen as s (key, until) select * from unnest($1::uuid[], $2::bigint[])
-             on conflict (key) do update set until = greatest(s.until, excluded.until)",
-            vec![value(keys, Type::UUID_ARRAY), value(ends, Type::INT8_ARRAY)],
-        ))
-    }
-
-    /// Passes on the rows of a query, some at a time.
-    fn fetch(
-        &self,
-        declare: &'static str,
-        fetch: &'static str,
-        mut each: impl FnMut(&[Row]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        self.done(Trip::within(LIMIT).run(declare))?;
-        loop {
-            let trip = Trip::within(LIMIT).query(fetch, Vec::new());
-            let rows = self.link.trip(&self.session, trip)?;
-            let rows: Vec<_> = rows.into_iter().flatten().collect();
-            if rows.is_empty() {
-                return self.done(Trip::new().run("close piece"));
-            }
-            each(&rows)?;
-        }
-    }
-
-    fn fetch_pairs(
-        &self,
-        declare: &'static str,
-        mut each: impl FnMut(Vec<Pair>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        self.fetch(declare, "fetch 200 from piece", |rows| {
-            each(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-        })
-    }
 }
 
 impl Side for Contents {
@@ -195,55 +156,8 @@ impl Side for Contents {
         })
     }
 
-    fn read(&self, mut each: impl FnMut(Piece) -> Result<(), Error>) -> Result<(), Error> {
-        let rows = "declare piece cursor for select lane, id, settled, body from duet.waiting order by lane, id";
-        self.fetch(rows, "fetch 50 from piece", |rows| {
-            let row = |row: &Row| StoredRow {
-                lane: row.get(0),
-                id: number(row.get(1)),
-                settled: row
-                    .get::<_, Vec<i32>>(2)
-                    .into_iter()
-                    .map(i32::unsigned_abs)
-                    .collect(),
-                body: row.get(3),
-            };
-            each(Piece::Rows(rows.iter().map(row).collect()))
-        })?;
-        let keys = "declare piece cursor for select key, until from duet.seen";
-        self.fetch(keys, "fetch 10000 from piece", |rows| {
-            let keys = rows
-                .iter()
-                .map(|row| (row.get::<_, Uuid>(0).into(), row.get(1)));
-            each(Piece::Keys(keys.collect()))
-        })?;
-        let records = "declare piece cursor for select key, value from duet.records order by key";
-        self.fetch_pairs(records, |records| each(Piece::Records(records)))?;
-        let letters = "declare piece cursor for select id, value from duet.dead order by id";
-        self.fetch_pairs(letters, |letters| each(Piece::Letters(letters)))?;
-        let ends = "declare piece cursor for select id, value from duet.ends order by id";
-        self.fetch_pairs(ends, |ends| each(Piece::Ends(ends)))?;
-        let covered = "declare piece cursor for select digest, at_ms from duet.covered";
-        self.fetch(covered, "fetch 10000 from piece", |rows| {
-            let covered = rows.iter().map(|row| (row.get(0), row.get(1)));
-            each(Piece::Covered(covered.collect()))
-        })?;
-        // Each proxy has its own hours. The last hour can go on in the next rows.
-        let mut sums = Vec::new();
-        let mut pass = |sums: Vec<(i64, _)>| {
-            let hours = sums.into_iter().map(|(start_ms, hour)| {
-                let hour = serde_json::to_vec(&hour).map_err(|_| Error::Unwritable)?;
-                Ok((start_ms, hour))
-            });
-            each(Piece::Hours(hours.collect::<Result<_, Error>>()?))
-        };
-        let hours = "declare piece cursor for select start_ms, value from duet.hours order by start_ms, slot";
-        self.fetch(hours, "fetch 200 from piece", |rows| {
-            add_hours(&mut sums, rows)?;
-            let last = sums.split_off(sums.len().saturating_sub(1));
-            pass(std::mem::replace(&mut sums, last))
-        })?;
-        pass(sums)
+    fn read(&self, each: &mut Each<'_>) -> Result<(), Error> {
+        self.pass_all(each)
     }
 
     fn begin(&mut self, salt: Salt, position: &Position) -> Result<(), Error> {
@@ -284,44 +198,51 @@ impl Side for Contents {
     }
 
     fn write(&mut self, piece: Piece) -> Result<(), Error> {
+        let pairs = [Type::BYTEA_ARRAY, Type::BYTEA_ARRAY];
         match piece {
             Piece::Rows(rows) => self.insert_rows(rows),
-            Piece::Keys(keys) => self.insert_keys(keys),
+            Piece::Keys(keys) => {
+                // A folder can have a key twice: as the one that has expired, and as the one that came again.
+                let mut last = BTreeMap::new();
+                for (key, until) in keys {
+                    let known = last.entry(key).or_insert(until);
+                    *known = until.max(*known);
+                }
+                let keys = last.into_iter().map(|(key, until)| (Uuid::from(key), until));
+                self.insert(
+                    "insert into duet.seen as s (key, until) select * from unnest($1::uuid[], $2::bigint[])
+                     on conflict (key) do update set until = greatest(s.until, excluded.until)",
+                    keys.collect(),
+                    [Type::UUID_ARRAY, Type::INT8_ARRAY],
+                )
+            }
             Piece::Records(records) => self.insert(
                 "insert into duet.records (key, value) select * from unnest($1::bytea[], $2::bytea[])",
                 records,
+                pairs,
             ),
             Piece::Letters(letters) => self.insert(
                 "insert into duet.dead (id, value) select * from unnest($1::bytea[], $2::bytea[])",
                 letters,
+                pairs,
             ),
-            Piece::Ends(ends) => {
-                let events = ends.iter().map(|(_, end)| signed(events_in(end).into()));
-                let events: Vec<_> = events.collect();
-                let (ids, ends): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
-                self.done(Trip::within(LIMIT).query(
-                    "insert into duet.ends (id, events, value) select * from unnest($1::bytea[], $2::bigint[], $3::bytea[])",
-                    vec![
-                        value(ids, Type::BYTEA_ARRAY),
-                        value(events, Type::INT8_ARRAY),
-                        value(ends, Type::BYTEA_ARRAY),
-                    ],
-                ))
-            }
-            Piece::Hours(hours) => {
-                let (starts, hours): (Vec<_>, Vec<_>) = hours.into_iter().unzip();
-                self.done(Trip::within(LIMIT).query(
-                    "insert into duet.hours (start_ms, slot, value) select s, 0, h from unnest($1::bigint[], $2::bytea[]) u (s, h)",
-                    vec![value(starts, Type::INT8_ARRAY), value(hours, Type::BYTEA_ARRAY)],
-                ))
-            }
-            Piece::Covered(covered) => {
-                let (digests, times): (Vec<_>, Vec<_>) = covered.into_iter().unzip();
-                self.done(Trip::within(LIMIT).query(
-                    "insert into duet.covered (digest, at_ms) select * from unnest($1::bytea[], $2::bigint[])",
-                    vec![value(digests, Type::BYTEA_ARRAY), value(times, Type::INT8_ARRAY)],
-                ))
-            }
+            // The first four bytes of an end are its number of events.
+            Piece::Ends(ends) => self.insert(
+                "insert into duet.ends (id, events, value) select i, ('x' || encode(substr(v, 1, 4), 'hex'))::bit(32)::int, v
+                 from unnest($1::bytea[], $2::bytea[]) u (i, v)",
+                ends,
+                pairs,
+            ),
+            Piece::Hours(hours) => self.insert(
+                "insert into duet.hours (start_ms, slot, value) select s, 0, h from unnest($1::bigint[], $2::bytea[]) u (s, h)",
+                hours,
+                [Type::INT8_ARRAY, Type::BYTEA_ARRAY],
+            ),
+            Piece::Covered(covered) => self.insert(
+                "insert into duet.covered (digest, at_ms) select * from unnest($1::bytea[], $2::bigint[])",
+                covered,
+                [Type::BYTEA_ARRAY, Type::INT8_ARRAY],
+            ),
         }
     }
 
