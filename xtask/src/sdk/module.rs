@@ -102,6 +102,8 @@ fn bind(build: &Path, package: &str, name: &str, codegen: &[&str]) -> Result<()>
     for option in codegen {
         cargo.args(["-C", option]);
     }
+    // Incremental builds order functions differently, which changes the size after compression.
+    cargo.env("CARGO_INCREMENTAL", "0");
     run(cargo)?;
 
     let module = cargo_target().join(target).join(profile);
