@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     doctor::doctor,
-    events::{arrived, ids, post_views},
+    events::{arrived, event, ids, post_views},
     pays::{PRICE, Shop},
 };
 
@@ -95,7 +95,7 @@ async fn moved(direction: &str, folder: &Path, queue: &str) -> Result<Output> {
 }
 
 /// Expects that the move succeeds, and returns what it prints.
-async fn succeeds(direction: &str, folder: &Path, queue: &str) -> Result<String> {
+pub(crate) async fn succeeds(direction: &str, folder: &Path, queue: &str) -> Result<String> {
     let output = moved(direction, folder, queue).await?;
     ensure!(output.status.success(), "{output:?}");
     Ok(String::from_utf8(output.stdout)?)
@@ -208,6 +208,36 @@ async fn everything_goes_into_a_database_and_back_and_is_delivered_once() -> Res
     are_repeats(&shop.stack, &[("ViewContent", views), ("Lead", leads)]).await?;
     post_views(&shop.stack, &["later".to_owned()]).await?;
     shop.stack.conversions(4 + waiting.len()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_proxy_that_slept_through_a_move_stores_nothing_where_it_was() -> Result<()> {
+    let server = Server::start()?;
+    let queue = server.setting("shop");
+    let stack = Stack::start(&[("DUET_QUEUE", &queue)]).await?;
+    stack.accepted(&event("before")).await?;
+    stack.conversions(1).await?;
+    stack.signal("STOP").await?;
+    // As if more than a minute had passed.
+    server.sql(
+        "shop",
+        "update duet.slots set until = '-infinity'; update duet.leases set until = '-infinity'",
+    )?;
+    let folder = tempfile::tempdir()?;
+    succeeds("to-folder", folder.path(), &queue).await?;
+    stack.signal("CONT").await?;
+    for _ in 0..2 {
+        let answer = Answer::to(stack.track(&event("after"))?).await?;
+        ensure!(answer.status == 503, "{answer:?}");
+    }
+    let stored = "select (select count(*) from duet.seen), (select count(*) from duet.waiting)";
+    assert_eq!(server.sql("shop", stored)?.trim(), "1|0");
+    ensure!(
+        stack.log().contains("were moved to the folder"),
+        "{}",
+        stack.log()
+    );
     Ok(())
 }
 

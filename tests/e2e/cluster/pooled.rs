@@ -1,11 +1,13 @@
 //! Tests several proxies behind PgBouncer in transaction mode, which gives each transaction another connection.
 
 use anyhow::{Result, ensure};
-use duet_tests::{Pooler, Server};
+use duet_sandbox::Fault;
+use duet_tests::{Pooler, Server, Stack};
 
 use super::{posted, told_once, two};
 use crate::{
     events::{event, ids, post_all},
+    moves_queue::succeeds,
     pays::{PRICE, Shop},
 };
 
@@ -44,5 +46,24 @@ async fn money_is_counted_once_through_a_pooler() -> Result<()> {
     for conversion in &conversions {
         assert_eq!(conversion.signals.len(), 1, "{conversion:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_folder_moves_through_a_pooler() -> Result<()> {
+    let server = Server::start()?;
+    let pooler = Pooler::before(&server)?;
+    let mut stack = Stack::start(&[]).await?;
+    let outage = stack.sandbox.inject(Fault::BadGateway {});
+    let accepted = ids("m", 100);
+    post_all(&stack, &accepted).await?;
+    ensure!(stack.stop().await?);
+    let queue = pooler.setting("shop");
+    succeeds("to-database", &stack.data_dir(), &queue).await?;
+    stack.set("DUET_QUEUE", &queue);
+    stack.sandbox.remove_fault(outage);
+    stack.run_proxy().await?;
+    stack.conversions(accepted.len()).await?;
+    told_once(&stack, &accepted);
     Ok(())
 }
