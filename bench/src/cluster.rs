@@ -10,6 +10,7 @@ mod figures;
 mod kills;
 mod load;
 mod nodes;
+mod patroni;
 mod quota;
 mod races;
 mod relay;
@@ -26,13 +27,14 @@ use report::Report;
 type Measure = fn(&Path, u32, &mut Report) -> Result<()>;
 
 /// The parts, with their default counts.
-const PARTS: [(&str, u32, Measure); 9] = [
+const PARTS: [(&str, u32, Measure); 10] = [
     ("primary", 30, kills::primary),
     ("proxies", 20, kills::proxies),
     ("all", 5, kills::all),
     ("stops", 1, stalls::stops),
     ("partitions", 1, stalls::partitions),
     ("disk", 1, disk::full),
+    ("patroni", 5, patroni::measure),
     ("races", 1000, races::measure),
     ("turns", 5, figures::measure),
     ("keys", 10_000_000, figures::keys),

@@ -368,7 +368,7 @@ fn free_port() -> Result<u16> {
 }
 
 /// Returns a folder that the user of the server owns.
-fn folder_in(parent: &Path) -> Result<TempDir> {
+pub fn folder_in(parent: &Path) -> Result<TempDir> {
     let folder = tempfile::tempdir_in(parent)?;
     if is_root()? {
         let owned = Command::new("chown")
@@ -393,7 +393,7 @@ fn spawn(mut command: Command) -> Result<Child> {
 }
 
 /// Returns a command that runs as an ordinary user, and that ends with the thread that starts it.
-fn as_a_user(program: PathBuf) -> Command {
+pub fn as_a_user(program: PathBuf) -> Command {
     let mut command = Command::new("setpriv");
     command.current_dir("/").args(["--pdeathsig", "QUIT"]);
     // Ctrl-C reaches the process that started the server, which then decides when the server ends.
@@ -421,7 +421,7 @@ fn is_root() -> Result<bool> {
 }
 
 /// Returns the path of a program of PostgreSQL. Debian keeps those of a server out of the way.
-fn program(name: &str) -> Result<PathBuf> {
+pub fn program(name: &str) -> Result<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let debian = versions.flatten().map(|version| version.path().join("bin"));
     let mut folders: Vec<_> = debian.collect();

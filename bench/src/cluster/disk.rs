@@ -10,12 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use super::{
-    kills::wait,
-    nodes::Nodes,
-    report::Report,
-    scene::{Scene, Wiring},
-};
+use super::{kills::wait, nodes::Nodes, report::Report, scene::Scene};
 
 const SIZE_MIB: u32 = 512;
 /// How long everything works before the disk is full, and how long it is full.
@@ -34,8 +29,8 @@ pub(super) fn full(binary: &Path, rounds: u32, report: &mut Report) -> Result<()
             return Ok(());
         }
     };
-    let nodes = Nodes::start_in(disk.0.path())?;
-    let mut scene = Scene::open_with(binary, Wiring::Direct, nodes)?;
+    let mut nodes = Nodes::start_in(disk.0.path())?;
+    let mut scene = Scene::open(binary, nodes.ports())?;
     scene.load();
     for _ in 0..rounds {
         wait(CALM);
@@ -46,7 +41,7 @@ pub(super) fn full(binary: &Path, rounds: u32, report: &mut Report) -> Result<()
         fs::remove_file(ballast)?;
         let freed = Instant::now();
         // PostgreSQL ends if it cannot write its log.
-        scene.nodes.revive()?;
+        nodes.revive()?;
         scene.wait_until_all_accept()?;
         report.note(
             "disk of the primary full: freed until every proxy accepts",

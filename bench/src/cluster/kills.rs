@@ -8,10 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::{
-    report::Report,
-    scene::{Scene, Wiring},
-};
+use super::{nodes::Nodes, report::Report, scene::Scene};
 use crate::figures::median;
 
 /// How long calls fail at most after a promotion, at the median.
@@ -19,17 +16,18 @@ const ACCEPTED_WITHIN_S: f64 = 1.0;
 
 /// Kills the primary, and promotes a standby.
 pub(super) fn primary(binary: &Path, rounds: u32, report: &mut Report) -> Result<()> {
-    let mut scene = Scene::open(binary, Wiring::Direct)?;
+    let mut nodes = Nodes::start()?;
+    let mut scene = Scene::open(binary, nodes.ports())?;
     scene.load();
     let (mut after_promotion, mut without) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         some_time(300..1200);
         scene.book.begin_pause();
-        let promotion = scene.nodes.fail_over()?;
+        let promotion = nodes.fail_over()?;
         scene.wait_until_all_accept()?;
         after_promotion.push(promotion.elapsed().as_secs_f64());
         without.push(scene.book.take_pause().as_secs_f64());
-        scene.nodes.replace()?;
+        nodes.replace()?;
     }
     let what = format!("primary killed {rounds} times");
     let accepted = median(after_promotion.iter().copied());
@@ -45,7 +43,8 @@ pub(super) fn primary(binary: &Path, rounds: u32, report: &mut Report) -> Result
 
 /// Kills one proxy after another. The callers of the others must not notice.
 pub(super) fn proxies(binary: &Path, rounds: u32, report: &mut Report) -> Result<()> {
-    let mut scene = Scene::open(binary, Wiring::Direct)?;
+    let nodes = Nodes::start()?;
+    let mut scene = Scene::open(binary, nodes.ports())?;
     scene.load();
     let mut noticed = 0;
     for round in 0..rounds {
@@ -79,7 +78,8 @@ pub(super) fn proxies(binary: &Path, rounds: u32, report: &mut Report) -> Result
 
 /// Kills all proxies and all servers at once.
 pub(super) fn all(binary: &Path, rounds: u32, report: &mut Report) -> Result<()> {
-    let mut scene = Scene::open(binary, Wiring::Direct)?;
+    let mut nodes = Nodes::start()?;
+    let mut scene = Scene::open(binary, nodes.ports())?;
     scene.load();
     let mut took = Vec::new();
     for _ in 0..rounds {
@@ -87,7 +87,7 @@ pub(super) fn all(binary: &Path, rounds: u32, report: &mut Report) -> Result<()>
         for at in 0..scene.addresses.len() {
             scene.kill_proxy(at);
         }
-        scene.nodes.kill_all()?;
+        nodes.kill_all()?;
         let begun = Instant::now();
         for at in 0..scene.addresses.len() {
             scene.start_proxy(at)?;
@@ -116,7 +116,8 @@ pub(super) fn wait(time: Duration) {
     }
 }
 
-fn spread(seconds: &[f64]) -> String {
+/// Returns the median and the worst of some times.
+pub(super) fn spread(seconds: &[f64]) -> String {
     let worst = seconds.iter().copied().fold(0.0, f64::max);
     format!(
         "median {:.2} s, worst {worst:.2} s",

@@ -128,12 +128,3 @@ impl Nodes {
         self.wait_for_standbys()
     }
 }
-
-/// Returns the setting of proxies for servers at these ports.
-pub(super) fn setting(ports: &[u16]) -> String {
-    let hosts: Vec<_> = ports
-        .iter()
-        .map(|port| format!("127.0.0.1:{port}"))
-        .collect();
-    format!("postgres://duet@{}/shop", hosts.join(","))
-}

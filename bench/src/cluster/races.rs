@@ -9,8 +9,9 @@ use tokio::task::JoinSet;
 
 use super::{
     load::{Call, Caller, KEY, PRICE, WEBHOOK},
+    nodes::Nodes,
     report::Report,
-    scene::{Scene, Wiring},
+    scene::Scene,
 };
 use crate::event;
 
@@ -25,7 +26,8 @@ struct Lost {
 }
 
 pub(super) fn measure(binary: &Path, rounds: u32, report: &mut Report) -> Result<()> {
-    let scene = Scene::open(binary, Wiring::Direct)?;
+    let nodes = Nodes::start()?;
+    let scene = Scene::open(binary, nodes.ports())?;
     let lost = scene.runtime().block_on(async {
         let mut lost = Lost::default();
         let mut races = JoinSet::new();

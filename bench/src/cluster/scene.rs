@@ -1,4 +1,4 @@
-//! Three proxies, three servers of PostgreSQL, a strict fake TikTok and callers. Everything is counted at the end.
+//! Three proxies of a database, a strict fake TikTok and callers. Everything is counted at the end.
 
 use std::{
     collections::HashMap,
@@ -16,8 +16,6 @@ use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
 use super::{
     book::Book,
     load::{Caller, KEY},
-    nodes::{Nodes, setting},
-    relay::Relay,
     report::Report,
 };
 use crate::{
@@ -33,21 +31,10 @@ const DRAIN: Duration = Duration::from_mins(3);
 const ACCEPT: Duration = Duration::from_mins(1);
 const SECRET: &str = "sandbox-secret";
 
-/// Whether the servers are reached directly, or over relays that can cut the network.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wiring {
-    Direct,
-    Relayed,
-}
-
 pub(super) struct Scene {
-    /// They end before their database.
     proxies: Vec<Option<Server>>,
-    pub(super) nodes: Nodes,
     pub(super) book: Arc<Book>,
     pub(super) caller: Caller,
-    /// The relays between the proxies and each server, and between the standbys and the primary.
-    pub(super) relays: Vec<Relay>,
     pub(super) addresses: [SocketAddr; 3],
     proxy: Proxy,
     folder: TempDir,
@@ -57,35 +44,13 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub(super) fn open(binary: &Path, wiring: Wiring) -> Result<Self> {
-        Self::open_with(binary, wiring, Nodes::start()?)
-    }
-
-    pub(super) fn open_with(binary: &Path, wiring: Wiring, nodes: Nodes) -> Result<Self> {
-        // The callers run while this thread waits for processes.
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()?;
-        let mut relays = Vec::new();
-        let mut ports = nodes.ports().to_vec();
-        if wiring == Wiring::Relayed {
-            for port in &mut ports {
-                let relay = Relay::start(&runtime, *port)?;
-                *port = relay.port;
-                relays.push(relay);
-            }
-            let relay = Relay::start(&runtime, nodes.primary().port())?;
-            for standby in nodes.standbys() {
-                standby.follow(relay.port)?;
-            }
-            nodes.wait_for_standbys()?;
-            relays.push(relay);
-        }
+    /// Starts proxies on the servers at these ports.
+    pub(super) fn open(binary: &Path, ports: &[u16]) -> Result<Self> {
+        let runtime = runtime()?;
         let (sandbox, tiktok) = sandbox(&runtime)?;
         let proxy = Proxy::new(binary)?
             .delivering_to(tiktok)
-            .with("DUET_QUEUE", setting(&ports))
+            .with("DUET_QUEUE", setting(ports))
             // Their errors are the purpose.
             .with("DUET_LOG", "off")
             .with("DUET_SERVER_KEY", KEY)
@@ -100,9 +65,7 @@ impl Scene {
                 http: runtime.block_on(async { Client::new() }),
             },
             proxies: vec![None, None, None],
-            nodes,
             book,
-            relays,
             addresses,
             folder: proxy.folder()?,
             proxy,
@@ -273,6 +236,21 @@ struct Balance {
 
 fn sale(event: &str, order: &str) -> String {
     format!("{event} of {order}")
+}
+
+/// Makes threads for work that goes on while this thread waits for processes.
+pub(super) fn runtime() -> Result<Runtime> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    Ok(runtime.worker_threads(2).enable_all().build()?)
+}
+
+/// Returns the setting of proxies for servers at these ports.
+fn setting(ports: &[u16]) -> String {
+    let hosts: Vec<_> = ports
+        .iter()
+        .map(|port| format!("127.0.0.1:{port}"))
+        .collect();
+    format!("postgres://duet@{}/shop", hosts.join(","))
 }
 
 fn sandbox(runtime: &Runtime) -> Result<(Sandbox, SocketAddr)> {

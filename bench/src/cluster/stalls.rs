@@ -10,8 +10,10 @@ use anyhow::{Context, Result, ensure};
 
 use super::{
     kills::wait,
+    nodes::Nodes,
+    relay::Relay,
     report::Report,
-    scene::{Scene, Wiring},
+    scene::{Scene, runtime},
 };
 
 /// Longer than a call may wait, and than a lease lasts.
@@ -26,15 +28,16 @@ const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Stops processes and continues them later.
 pub(super) fn stops(binary: &Path, rounds: u32, report: &mut Report) -> Result<()> {
-    let mut scene = Scene::open(binary, Wiring::Direct)?;
+    let nodes = Nodes::start()?;
+    let mut scene = Scene::open(binary, nodes.ports())?;
     scene.load();
     for _ in 0..rounds {
-        let hang = |name: &str| scene.nodes.primary().signal(name);
+        let hang = |name: &str| nodes.primary().signal(name);
         let primary = (|| hang("STOP"), || hang("CONT"));
         let what = "primary stopped";
         stall(&scene, report, what, HANG, primary)?.ends_calls(what, report);
         let some = |count, name: &str| {
-            let mut standbys = scene.nodes.standbys().iter().take(count);
+            let mut standbys = nodes.standbys().iter().take(count);
             standbys.try_for_each(|standby| standby.signal(name))
         };
         let both = (|| some(2, "STOP"), || some(2, "CONT"));
@@ -58,19 +61,28 @@ pub(super) fn stops(binary: &Path, rounds: u32, report: &mut Report) -> Result<(
 
 /// Cuts the network between the proxies and the primary, and between the primary and its standbys.
 pub(super) fn partitions(binary: &Path, rounds: u32, report: &mut Report) -> Result<()> {
-    let mut scene = Scene::open(binary, Wiring::Relayed)?;
+    let nodes = Nodes::start()?;
+    let runtime = runtime()?;
+    let to_standbys = Relay::start(&runtime, nodes.primary().port())?;
+    for standby in nodes.standbys() {
+        standby.follow(to_standbys.port)?;
+    }
+    nodes.wait_for_standbys()?;
+    let relayed = |port: &u16| Relay::start(&runtime, *port);
+    let to_proxies: Vec<_> = nodes.ports().iter().map(relayed).collect::<Result<_>>()?;
+    let ports: Vec<_> = to_proxies.iter().map(|relay| relay.port).collect();
+    let to_primary = to_proxies.first().context("the primary's")?;
+    let mut scene = Scene::open(binary, &ports)?;
     scene.load();
     for _ in 0..rounds {
-        let relay = |at: usize, cut: bool| {
-            let relay = scene.relays.get(at).context("a relay")?;
-            relay.pass(!cut);
+        let pass = |relay: &Relay, is_open| {
+            relay.pass(is_open);
             Ok(())
         };
-        let last = scene.relays.len() - 1;
-        let proxies = (|| relay(0, true), || relay(0, false));
+        let proxies = (|| pass(to_primary, false), || pass(to_primary, true));
         let what = "no network between proxies and primary";
         stall(&scene, report, what, HANG, proxies)?.ends_calls(what, report);
-        let standbys = (|| relay(last, true), || relay(last, false));
+        let standbys = (|| pass(&to_standbys, false), || pass(&to_standbys, true));
         let what = "no network between primary and standbys";
         stall(&scene, report, what, HANG, standbys)?.ends_calls(what, report);
     }
