@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 const PERIOD_US: u32 = 10_000;
 
-/// A control group. Dropping it removes the group, if its processes have ended.
+/// A control group. Dropping it removes the group, and the limit of its processes.
 pub(super) struct Quota(PathBuf);
 
 impl Quota {
@@ -46,7 +46,11 @@ impl Quota {
 
 impl Drop for Quota {
     fn drop(&mut self) {
-        // A group with processes stays, and costs nothing.
+        // A group can be removed when it has no processes. One that stays costs nothing.
+        let processes = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
+        for process in processes.lines() {
+            let _ = fs::write(self.0.with_file_name("cgroup.procs"), process);
+        }
         let _ = fs::remove_dir(&self.0);
     }
 }
