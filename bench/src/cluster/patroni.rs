@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{http, server::free_address};
 
-/// How long etcd, a fail-over, or the return of a node may take.
+/// How long etcd, a failover, or the return of a node may take.
 const PATIENCE: Duration = Duration::from_mins(3);
 const CALM: Duration = Duration::from_secs(2);
 
@@ -30,7 +30,7 @@ pub(super) fn measure(binary: &Path, rounds: u32, report: &mut Report) -> Result
     let mut patroni = match Patroni::start() {
         Ok(patroni) => patroni,
         Err(error) => {
-            report.note("fail-overs by Patroni", format!("not measured: {error:#}"));
+            report.note("failovers by Patroni", format!("not measured: {error:#}"));
             return Ok(());
         }
     };
@@ -49,7 +49,7 @@ pub(super) fn measure(binary: &Path, rounds: u32, report: &mut Report) -> Result
         without.push(scene.book.take_pause().as_secs_f64());
         patroni.return_node(killed)?;
     }
-    let what = format!("{rounds} fail-overs by Patroni (ttl 20 s, loop 5 s)");
+    let what = format!("{rounds} failovers by Patroni (ttl 20 s, loop 5 s)");
     report.note(format!("{what}: time without a success"), spread(&without));
     scene.close(&what, report)
 }
