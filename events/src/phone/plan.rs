@@ -7,7 +7,7 @@ use super::{
 
 const ZERO: Digits = Digits::behind_one(10);
 
-/// The trunk prefixes in use are none, 0, 1, 8 and 06. Each is stored with an extra 1 in front.
+/// The trunk prefixes in use: no prefix, 0, 1, 8 and 06. Each is stored as its digits behind a 1, so 06 is 106.
 const TRUNKS: [u8; PREFIXES as usize] = [1, 10, 11, 18, 106];
 
 /// The structure of the numbers under one calling code.

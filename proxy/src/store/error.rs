@@ -69,7 +69,7 @@ pub enum Error {
     #[error("the certificates for the database cannot be read")]
     Certificates(#[source] io::Error),
     /// A stored entry cannot be read.
-    #[error("the data directory is damaged")]
+    #[error("a stored record cannot be read")]
     Corrupt,
 }
 
