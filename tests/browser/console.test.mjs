@@ -207,7 +207,7 @@ inBrowsers(engines, (scene) => {
   test('nothing moves for a reader who asked for less motion', async () => {
     const page = await signedIn(scene, 'lang=en');
     const moves = () => {
-      document.querySelector('input[type=search], form.search input').focus();
+      document.querySelector('#search').focus();
       const { animationName, transitionDuration } = getComputedStyle(document.activeElement);
       return animationName !== 'none' || transitionDuration !== '0s';
     };
