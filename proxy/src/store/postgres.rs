@@ -169,14 +169,12 @@ impl Reader for Postgres {
     fn processes(&self) -> Result<Vec<Process>, Error> {
         // A slot ends a minute after the last writing of its process.
         let trip = Trip::new().query(
-            "select slot, owner = $1, extract(epoch from now() - until + interval '60 s')::float8,
+            "select slot, owner = $1, greatest(0, extract(epoch from now() - until + interval '60 s') * 1000)::bigint,
                array(select name from duet.leases lease where lease.owner = slots.owner and lease.until > now() order by name)
              from duet.slots where until > now() - interval '1 hour' order by slot",
             vec![value(self.owner, Type::UUID)],
         );
         let process = |row: &Entry| {
-            let silent: f64 = row.get(2);
-            let silent = Duration::try_from_secs_f64(silent).unwrap_or_default();
             let names: Vec<Vec<u8>> = row.get(3);
             // One lease has no destination: the right to remove expired entries.
             let delivers = names
@@ -185,7 +183,7 @@ impl Reader for Postgres {
             Process {
                 number: row.get(0),
                 is_this: row.get(1),
-                silent_ms: i64::try_from(silent.as_millis()).unwrap_or(i64::MAX),
+                silent_ms: row.get(2),
                 delivers: delivers.collect(),
             }
         };
