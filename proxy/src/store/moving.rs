@@ -2,8 +2,9 @@
 //!
 //! Proxies never use the same contents in both places. The source decides which place they use:
 //!
-//! 1. The target is marked as unfinished, so that no proxy starts on it, and gets a copy of everything. A database gets
-//!    the mark and the copy in one transaction. Until the next step the source is in use as before. A move that is started again removes the copy and begins again.
+//! 1. The target is marked as unfinished, so that no proxy starts on it, and gets a copy of everything. A database gets the
+//!    mark and the copy in one transaction. Until the next step the source is in use as before. A move that is started again
+//!    removes the copy and begins again.
 //! 2. The source is marked as moved, with the name of the target. From then on no proxy starts on it.
 //! 3. The target is marked as finished. A move that was interrupted before this only does this.
 //!
