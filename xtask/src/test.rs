@@ -2,9 +2,9 @@
 
 mod dependencies;
 mod downloads;
+mod events_dependencies;
 mod links;
 mod rooms;
-mod vocabulary;
 
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ const QUICK: &[Check] = &[
 const CHECKS: &[Check] = &[
     ("format", format),
     ("links", links::check),
-    ("what events depends on", vocabulary::check),
+    ("what events depends on", events_dependencies::check),
     ("rooms", rooms::check),
     ("lints", lints),
     ("binaries", || {
