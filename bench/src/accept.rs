@@ -83,7 +83,7 @@ pub(crate) fn measure(binary: &Path, long: bool) -> Result<()> {
     Ok(())
 }
 
-/// Warms a server up, and measures one turn.
+/// Warms a server up, and then measures it once.
 pub(crate) fn turn(server: &Server, load: Load) -> Result<Turn> {
     let warm_up = Load {
         seconds: WARM_UP.seconds,

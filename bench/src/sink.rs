@@ -58,7 +58,7 @@ pub(crate) struct Count {
     pub(crate) events: u64,
     /// The sum of all event numbers, with wrapping overflow.
     pub(crate) sum: u64,
-    /// When the first and the last event arrived after the mode was set.
+    /// The times of the first and the last event since the mode was set.
     pub(crate) first_ms: Option<u64>,
     pub(crate) last_ms: u64,
     /// The number of requests in the first second, the second, and so on.

@@ -21,7 +21,7 @@ pub struct Health {
 /// The state of one pixel's delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfPixel {
-    /// Whether TikTok refuses the token, or the token's right to the pixel.
+    /// Whether TikTok refuses the token, or the token has no right to the pixel.
     pub barred: bool,
     /// Since when the pixel's oldest event has been pending, in Unix milliseconds.
     pub oldest_ms: Option<i64>,

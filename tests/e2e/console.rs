@@ -281,7 +281,7 @@ async fn a_change_needs_the_header_and_the_own_origin() -> Result<()> {
     ] {
         assert_eq!(console.status(request).await?, expected);
     }
-    // The form of another page signs nobody in.
+    // A form on another page cannot be used to sign in.
     for (name, value) in [
         ("origin", "https://rebound.example"),
         ("sec-fetch-site", "cross-site"),

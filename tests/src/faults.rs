@@ -116,7 +116,7 @@ impl Faults {
         self.fail(call, fault)
     }
 
-    /// Lets every call fail from now on.
+    /// Makes every call fail from now on.
     pub fn fail_all(&self, call: Call, data: Data) -> Result<()> {
         let fault = Fault {
             data,

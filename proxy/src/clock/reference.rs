@@ -117,11 +117,11 @@ pub struct Reference {
 /// The difference between the time of day and the reference.
 #[derive(Clone, Copy, Debug)]
 struct Difference {
-    /// How far the time of day is ahead. 0 if the clocks are close.
+    /// How far the time of day is ahead of the reference. 0 if the clocks are close.
     ahead_ms: i64,
-    /// Since when there is this difference, by the boot clock.
+    /// The start of this difference, by the boot clock.
     since_boot_ms: i64,
-    /// Whether TikTok has confirmed the reference since then.
+    /// Whether TikTok has confirmed the reference since `since_boot_ms`.
     is_tiktoks: bool,
 }
 

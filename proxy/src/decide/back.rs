@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl<B: Books + ?Sized> Transaction<'_, '_, B> {
-    /// Records that money went back. If no money of the sale is left, also withdraws the event of the sale. If the money was
-    /// taken from the order before its payment was known, only the payment changes.
+    /// Records that money went back. If no money of the sale is left, also withdraws the event of the sale. `is_taken` says that
+    /// the order lost this money before, when the payment was not known yet. Then the order does not lose it again.
     pub(super) fn take_back(
         &mut self,
         order: &mut Order,
@@ -108,7 +108,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         self.bury_held(order)
     }
 
-    /// Lets the events of a sale be sent that a refund has withdrawn, because another payment is the sale now.
+    /// Allows the withdrawn events of a sale to be sent, because another payment is the sale now.
     pub(super) fn restore_sale(&mut self, order: &mut Order, own: &[&str]) -> Result<(), B::Error> {
         for event_id in order.restore_sale(own) {
             self.unname(Lookup::Withdrawn(event_id.clone()), order.id())?;

@@ -109,7 +109,7 @@ impl<'a> Decision<'a> for Pay<'_> {
             if !taken.payment.is_told_as(transfer) {
                 return Ok((transaction.changes, taken));
             }
-            // A payment that is reported again under another id can name its order now.
+            // The first report may have named no order, and the repeat under another id may name it.
             taken.is_repeat = !taken.payment.is_without_order();
         }
         if taken.is_repeat {

@@ -16,7 +16,7 @@ use std::{fmt, path::Path};
 use super::{Database, Error, Position, embedded, postgres};
 use crate::{decide::DedupKey, history::Salt};
 
-/// What a place is to the proxies.
+/// The state of a folder or a database, which decides whether proxies use it.
 #[derive(Clone)]
 pub(super) enum Standing {
     /// It has no contents.
@@ -29,7 +29,7 @@ pub(super) enum Standing {
     Left(Salt, String),
 }
 
-/// Takes the next contents.
+/// The function that gets the contents, piece by piece.
 pub(super) type Each<'a> = dyn FnMut(Piece) -> Result<(), Error> + 'a;
 
 /// A folder or a database, as the source or the target of a move. No proxy uses it in the meantime.
@@ -38,7 +38,7 @@ pub(super) trait Side {
     fn name(&self) -> String;
     fn standing(&self) -> Result<Standing, Error>;
     fn position(&self) -> Result<Position, Error>;
-    /// Passes on all contents, some at a time.
+    /// Passes all contents to `each`, piece by piece.
     fn read(&self, each: &mut Each<'_>) -> Result<(), Error>;
     /// Marks the place as unfinished, removes its contents, and writes the position.
     fn begin(&mut self, salt: Salt, position: &Position) -> Result<(), Error>;

@@ -67,7 +67,7 @@ impl Balancer {
         }
     }
 
-    /// Answers a request of `peer` with the answer of a proxy.
+    /// Sends a request of `peer` to a proxy, and returns the proxy's answer.
     pub(crate) async fn forward(&self, peer: SocketAddr, request: Request) -> Response {
         let (mut head, body) = request.into_parts();
         let Ok(body) = to_bytes(body, BODY_BYTES).await else {

@@ -53,7 +53,7 @@ enum Harm {
 
 /// Makes a disk fail.
 trait Strike {
-    /// Lets calls fail from now on.
+    /// Makes calls fail from now on.
     fn strike(&self, harm: Option<Harm>);
 
     /// Ends the failures.

@@ -184,7 +184,7 @@ pub(super) struct Trip {
 }
 
 impl Trip {
-    /// Returns a trip that may take as long as a lock and a standby may take.
+    /// Returns a trip with enough time to wait for a lock and for a standby.
     pub(super) fn new() -> Self {
         Self::within(Duration::from_secs(8))
     }

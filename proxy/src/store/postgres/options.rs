@@ -22,7 +22,7 @@ pub struct Options {
 /// How a connection is encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Tls {
-    /// It is not.
+    /// Without encryption.
     Off,
     /// TLS, with the roots of the system.
     System,
