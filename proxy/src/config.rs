@@ -340,7 +340,7 @@ fn test_mode(reader: &mut Reader<'_>) -> Option<TestMode> {
     let code = reader.optional("TIKTOK_TEST_EVENT_CODE", |text| {
         let code = Some(text).filter(|text| is_code(text));
         code.map(str::to_owned)
-            .ok_or("must be 1 to 64 letters, digits and signs without spaces")
+            .ok_or("must be 1 to 64 printable ASCII characters without spaces")
     });
     let until = reader.optional("TIKTOK_TEST_EVENT_UNTIL", |text| {
         text.parse::<jiff::Timestamp>()

@@ -75,7 +75,7 @@ pub(super) fn read(reader: &mut Reader<'_>, events: Option<SocketAddr>) -> Optio
     if events == Some(listen) && listen.port() != 0 {
         reader.problem(
             "DUET_CONSOLE_LISTEN",
-            "must differ from DUET_LISTEN: every script on the shop's pages shares the origin that takes events",
+            "must differ from DUET_LISTEN; otherwise every script on the shop's pages could read the console",
         );
     }
     Some(Console {

@@ -26,7 +26,8 @@ pub enum Lookup {
     },
     /// A name of an order. It finds the payments that wait for this order, as `provider`, NUL, `id`.
     Waiting(Name),
-    /// The id of an event. It finds the id of the order for which this event was withdrawn, if the event is not sent already.
+    /// The id of a withdrawn event. It finds the id of the event's order. The event ends when its lane claims it, unless it was
+    /// already sent.
     Withdrawn(String),
 }
 

@@ -6,12 +6,12 @@ use super::{Digest, End, Ended};
 
 /// The beginning of each event in the JSON of an [`End`], before its digest. No text contains this, because JSON escapes quotes.
 const EVENT: &[u8] = b"{\"i\":\"";
-/// What is between the digest of an event and the digest of its order.
+/// The text between the digest of an event and the digest of its order.
 const ORDER: &[u8] = b"\",\"o\":\"";
 /// The length of a digest as text.
 const DIGEST: usize = 16;
 
-/// What a search looks for. An event is found if one of the names is its own.
+/// The names to search for. An event is found if one of them is its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Digests of `event_id`s.

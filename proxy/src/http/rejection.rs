@@ -24,7 +24,7 @@ pub enum Rejection {
     #[error("the body must be JSON in UTF-8")]
     NotJson,
     /// The proxy accepts no event of the request.
-    #[error("nothing of this request was accepted, because it breaks the rules in results")]
+    #[error("nothing in this request was accepted; results lists the broken rules")]
     Invalid(Vec<EventResult>),
     /// The key in `Authorization` is not the server key.
     #[error("Authorization must be Bearer and the server key, got another token or none")]

@@ -83,7 +83,7 @@ causes! {
         { "Nothing, if it is the same event. Two different events need different ids." "Không làm gì nếu là cùng sự kiện. Hai sự kiện khác nhau cần mã khác nhau." }
     PixelBlocked "pixel_blocked"
         { "The page could not load TikTok's Pixel: an ad blocker, a Content-Security-Policy, or the network. The proxy's copy is not affected." "Trang không tải được Pixel của TikTok: trình chặn quảng cáo, Content-Security-Policy hoặc mạng. Bản của proxy không bị ảnh hưởng." }
-        { "Nothing for an ad blocker. If all visitors are concerned, allow analytics.tiktok.com in the policy (docs/csp.md)." "Không làm gì nếu do trình chặn. Nếu mọi khách đều bị, cho phép analytics.tiktok.com trong chính sách (docs/csp.md)." }
+        { "Nothing for an ad blocker. If it happens to all visitors, allow analytics.tiktok.com in the policy (docs/csp.md)." "Không làm gì nếu do trình chặn. Nếu mọi khách đều bị, cho phép analytics.tiktok.com trong chính sách (docs/csp.md)." }
     PixelAbsent "pixel_absent"
         { "The page has no Pixel, so only the proxy reported the event." "Trang không có Pixel nên chỉ proxy báo sự kiện." }
         { "Let the SDK load the Pixel (pixel: 'load'), or add the base code." "Cho SDK tải Pixel (pixel: 'load'), hoặc thêm mã gốc." }
@@ -95,7 +95,7 @@ causes! {
         { "Call identify, keep ttclid in the landing address, and set DUET_TRUSTED_PROXIES." "Gọi identify, giữ ttclid trong địa chỉ trang đích, và đặt DUET_TRUSTED_PROXIES." }
     SentLate "sent_late"
         { "The proxy got the event long after it happened: the page was offline, closed or hidden." "Proxy nhận sự kiện lâu sau khi xảy ra: trang ngoại tuyến, bị đóng hoặc ẩn." }
-        { "Nothing. TikTok may count the Pixel's copy and this one apart after 5 minutes." "Không làm gì. Sau 5 phút TikTok có thể tính riêng bản của Pixel và bản này." }
+        { "Nothing. After 5 minutes, TikTok may count this copy and the Pixel's as two events." "Không làm gì. Sau 5 phút TikTok có thể tính riêng bản của Pixel và bản này." }
     MergeMissed "merge_missed"
         { "The event reached TikTok more than 5 minutes after it happened. TikTok may not merge it with the Pixel's copy." "Sự kiện tới TikTok hơn 5 phút sau khi xảy ra. TikTok có thể không gộp với bản của Pixel." }
         { "Look at duet_delivery_seconds, and at what delayed the delivery." "Xem duet_delivery_seconds và nguyên nhân làm chậm." }

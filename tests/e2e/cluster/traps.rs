@@ -192,7 +192,7 @@ async fn a_newer_format_is_used_if_it_names_this_one_and_is_refused_otherwise() 
     ensure!(
         !started
             && said.contains(
-                "format 3, which versions of format 2 and newer can use; this version has format 1"
+                "format 3, which needs a version of format 2 or newer; this version has format 1"
             ),
         "{said}"
     );

@@ -144,7 +144,7 @@ impl Entry<'_, '_, '_> {
         let code = code.filter(|code| {
             let fits = is_code(code);
             if !fits {
-                self.problem("test_event_code", "must be 1 to 64 letters, digits and signs without spaces, as Events Manager shows it");
+                self.problem("test_event_code", "must be 1 to 64 printable ASCII characters without spaces, as Events Manager shows it");
             }
             fits
         });

@@ -170,7 +170,7 @@ fn every_problem_of_the_file_names_file_pixel_and_key_at_once() {
         format!("pixel {A}: access_token_file must not be readable by other users: chmod o-r "),
         format!("pixel {A}: origins must be a list of scheme://host without paths, such as https://shop.example, got 22 characters"),
         format!("pixel {A}: origins must be an array of strings, got integer"),
-        format!("pixel {A}: test_event_code must be 1 to 64 letters, digits and signs without spaces, as Events Manager shows it"),
+        format!("pixel {A}: test_event_code must be 1 to 64 printable ASCII characters without spaces, as Events Manager shows it"),
         "pixel 3: pixel_id must be the pixel code, such as C4A1B2C3D4E5F6G7H8I9, not the number of the pixel".to_owned(),
         "pixel 3: access_token_file must not be empty: ".to_owned(),
         "pixel 4: pixel_id is required but not set".to_owned(),

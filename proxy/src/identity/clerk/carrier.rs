@@ -83,8 +83,8 @@ fn is_bare_token(headers: &HeaderMap) -> bool {
 /// `__client_uat` show this.
 ///
 /// The `__client_uat` cookie with the suffix of this instance belongs to this instance only. If it has a time, it decides. The
-/// cookie without a suffix is shared by every instance on a parent domain, such as staging beside production, and is sent once
-/// for each. The browser counts as signed out only if all of these cookies show a sign-out.
+/// instances on a parent domain, such as staging beside production, share the name without a suffix. A request can have one
+/// such cookie of each instance. The browser counts as signed out only if all of these cookies show a sign-out.
 fn is_signed_out(headers: &HeaderMap, end: &str, suffix: Option<&str>, issued_at: i64) -> bool {
     let own = match suffix {
         Some(suffix) if end.is_empty() => updates(headers, &format!("_{suffix}")),

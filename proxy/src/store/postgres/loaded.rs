@@ -168,7 +168,7 @@ impl Loaded {
 
     fn known<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Option<T> {
         let value = self.records.get(key).and_then(Option::as_ref);
-        // A record that cannot be read is the matter of the call that reads it.
+        // A record that cannot be read is an error only for the call that needs it.
         value.and_then(|value| read(value).ok())
     }
 

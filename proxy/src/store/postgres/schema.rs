@@ -157,7 +157,7 @@ pub(super) fn known(about: &Row) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Unsuitable(format!(
-        "it has format {found}, which versions of format {oldest} and newer can use; this version has format {FORMAT}"
+        "it has format {found}, which needs a version of format {oldest} or newer; this version has format {FORMAT}"
     )))
 }
 
