@@ -12,7 +12,8 @@ pub enum Kind {
     NotDelivering,
     /// Fewer than 4 in 5 of the orders that were paid in the last day, more than 2 hours ago, are delivered.
     PaidNotDelivered,
-    /// A payment webhook is silent for three times its longest gap of 14 days, and for at least a day.
+    /// A payment webhook has been silent for at least a day, and for three times the longest gap between its payments in the 14
+    /// days before.
     WebhookSilent,
     /// Fewer than 1 in 10 events of pages also came from the Pixel in the last hour.
     PixelGone,
