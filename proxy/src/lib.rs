@@ -113,7 +113,8 @@ pub async fn run(
     run_with(config, pixels, listeners, shutdown, |router| router).await
 }
 
-/// Does what [`run`] does, with more routes beside the proxy's own.
+/// Does what [`run`] does, with more routes beside the proxy's own. This is one function, because the order in which the parts
+/// start and stop matters.
 ///
 /// # Errors
 /// The same as those of [`run`].

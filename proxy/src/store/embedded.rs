@@ -1,4 +1,5 @@
-//! The embedded store: one fjall database. One atomic commit writes all changes of a step.
+//! The embedded store: one fjall database. One atomic commit writes all changes of a step. This file opens the store ([`Source`])
+//! and reads it ([`Reader`]). The module [`writer`] writes it.
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|

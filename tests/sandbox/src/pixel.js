@@ -25,6 +25,7 @@
   if (!ttq._sandbox) ttq._sandbox = start(ttq, address.origin + address.pathname.split('/i18n/')[0]);
   ttq._sandbox.adopt(pixel);
 
+  /* The functions of the Pixel. They are inside this one, because they share the state of the page. */
   function start(ttq, base) {
     var consent = 'granted';
     var cookies = true;

@@ -1,6 +1,9 @@
 //! The writer's part of a store in PostgreSQL. A commit is one transaction in two trips: one locks and reads everything that the
 //! calls can read, the other writes and commits. Every transaction also writes the writer's own slot. This proves that the slot
 //! is still its own, and makes every answer wait for the standby, also that of a repeat.
+//!
+//! The file is long because one struct has three parts: the statements of a commit, the records that decisions read ([`Books`]),
+//! and the interface of a store ([`Store`]).
 
 use std::{
     cell::RefCell,
