@@ -71,7 +71,7 @@ pub(crate) async fn measure(binary: &Path, rounds: u32) -> Result<()> {
     Ok(())
 }
 
-/// The surroundings of all lives: one store and one address.
+/// The store and the address that all killed processes share.
 struct Stage {
     proxy: Proxy,
     address: SocketAddr,

@@ -181,8 +181,8 @@ impl Order {
         }
     }
 
-    /// Creates an order that an event names without beginning it. The order stores its reported events and the events that wait
-    /// for its payment. These events are needed if the order is begun later.
+    /// Creates an order that an event names but does not begin. The order stores its reported events and the events that wait
+    /// for its payment. They are needed if another event, or the server, begins the order later.
     pub fn note(id: &str, now_ms: i64) -> Self {
         Self {
             only_noted: true,

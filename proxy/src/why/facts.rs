@@ -17,7 +17,7 @@ pub struct Facts {
     pub order_id: Option<String>,
     /// The time, in Unix milliseconds.
     pub now_ms: i64,
-    /// The order with this id, or the order of the sale or the transfer.
+    /// The order with this id. If the id is that of a sale's event or of a transfer, its order.
     pub order: Option<Order>,
     /// When an operator withdrew the order, in Unix milliseconds.
     pub withdrawn_ms: Option<i64>,
