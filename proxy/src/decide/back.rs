@@ -25,10 +25,11 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
             // The money of a second payment is not in the sale.
             is_of_sale = payment.became != Became::PaidBefore;
             if !is_of_sale {
-                order.repays(&payment.key(), amount);
+                order.repays(&payment.key(), back.kind, amount);
                 if is_taken {
-                    // The sale lost this money before its payment was known.
-                    self.add(order, Kind::First, amount);
+                    // The sale lost this money before its payment was known. A metric cannot fall, so the money comes again.
+                    order.remove(back.kind, amount);
+                    self.changes.counts.money.push((Kind::First, amount));
                 }
             }
             self.withdraw_renewal(order, &payment)?;
@@ -70,6 +71,15 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
             }
         }
         Ok(returned.add(back.amount, back.share))
+    }
+
+    /// Whether refunds of a whole payment were reported before the payment.
+    pub(super) fn went_back_before(&self, payment: &Payment) -> Result<bool, B::Error> {
+        let mut returned = Returned::default();
+        for back in self.waiting_for(payment.names(), Kind::is_back)? {
+            returned.add(back.amount, back.share);
+        }
+        Ok(returned.covers(payment.amount))
     }
 
     /// Lets a second payment pay the order, if all other money of the sale went back.

@@ -223,7 +223,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
             self.take_back(order, payment, had_order)?;
             return Ok(false);
         }
-        let pays = self.receive(order, payment);
+        let pays = self.receive(order, payment)?;
         self.record(payment.clone())?;
         let mut names: Vec<_> = names_of(order).collect();
         names.extend(payment.names());
@@ -240,15 +240,16 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
     }
 
     /// Applies money that came. Returns whether the money pays the order. The first payment with an amount above zero is the
-    /// sale. If the provider calls this payment a renewal, the payment before it was free, or is still to come.
-    fn receive(&mut self, order: &mut Order, payment: &mut Payment) -> bool {
+    /// sale. If the provider calls this payment a renewal, the payment before it was free, or is still to come. A payment whose
+    /// money went back before it was known does not replace another payment as the sale.
+    fn receive(&mut self, order: &mut Order, payment: &mut Payment) -> Result<bool, B::Error> {
         let is_renewal = payment.kind == Kind::Renewal;
         if payment.amount.is_zero() {
             payment.became = Became::Free;
             if !is_renewal {
                 order.is_free_at_first();
             }
-            return false;
+            return Ok(false);
         }
         let is_later = if is_renewal {
             order.is_sold() && !order.is_unsold(self.now.stamp_ms)
@@ -258,9 +259,12 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         if is_later {
             payment.became = Became::Renewed;
             self.add(order, Kind::Renewal, payment.amount);
-            return false;
+            return Ok(false);
         }
-        let received = if payment.knows {
+        let received = if self.went_back_before(payment)? && order.receive_returned(payment.amount)
+        {
+            Received::Paid
+        } else if payment.knows {
             order.receive_whole(payment.amount, self.now.stamp_ms)
         } else {
             order.receive(payment.amount, self.now.stamp_ms)
@@ -279,7 +283,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         if is_renewal {
             order.is_paid_by_renewal();
         }
-        received.pays()
+        Ok(received.pays())
     }
 
     pub(super) fn add(&mut self, order: &mut Order, kind: Kind, money: Money) {

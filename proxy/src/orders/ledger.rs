@@ -24,6 +24,9 @@ pub struct Owed {
     pub key: (String, String),
     /// The money of the payment that did not go back.
     pub left: Money,
+    /// The money of the payment that went back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub back: Vec<Sum>,
 }
 
 /// The first payment of a subscription, if it did not pay the order.
@@ -213,7 +216,11 @@ impl Order {
     pub fn owes(&mut self, key: (String, String), money: Money) {
         let is_like = |sale: Money| sale.currency() == money.currency();
         if self.received.is_some_and(is_like) {
-            self.owed.push(Owed { key, left: money });
+            self.owed.push(Owed {
+                key,
+                left: money,
+                back: Vec::new(),
+            });
         }
     }
 
@@ -231,9 +238,12 @@ impl Order {
     }
 
     /// Takes money back from a second payment.
-    pub fn repays(&mut self, key: &(String, String), money: Money) {
+    pub fn repays(&mut self, key: &(String, String), kind: Kind, money: Money) {
         for owed in self.owed.iter_mut().filter(|owed| owed.key == *key) {
-            owed.left = owed.left.minus(money).unwrap_or(owed.left);
+            if let Some(left) = owed.left.minus(money) {
+                owed.left = left;
+                add(&mut owed.back, kind, money);
+            }
         }
         self.owed.retain(|owed| owed.left.minor_units() > 0);
     }
@@ -244,8 +254,23 @@ impl Order {
             return None;
         }
         let owed = self.owed.remove(0);
-        self.add(Kind::First, owed.left);
+        let back = owed.back.iter().map(|sum| sum.money);
+        let whole = back.fold(owed.left, |whole, back| whole.plus(back).unwrap_or(whole));
+        self.replace_received(whole, true);
+        for sum in &owed.back {
+            self.add(sum.kind, sum.money);
+        }
         Some(owed)
+    }
+
+    /// Adds a payment of a sale whose money went back, if the money of this payment went back before too. It is not the sale.
+    /// Returns whether the payment was added.
+    pub fn receive_returned(&mut self, money: Money) -> bool {
+        let is_spent = self.is_sold() && self.is_returned();
+        if is_spent {
+            self.add(Kind::First, money);
+        }
+        is_spent
     }
 
     /// Withdraws one event of the order, such as the event of a renewal.
@@ -265,6 +290,14 @@ impl Order {
     /// Adds money that is stored beside the sale.
     pub fn add(&mut self, kind: Kind, money: Money) {
         add(&mut self.sums, kind, money);
+    }
+
+    /// Removes money that turned out not to belong to the sale.
+    pub fn remove(&mut self, kind: Kind, money: Money) {
+        for sum in self.sums.iter_mut().filter(|sum| sum.kind == kind) {
+            sum.money = sum.money.minus(money).unwrap_or(sum.money);
+        }
+        self.sums.retain(|sum| sum.money.minor_units() > 0);
     }
 }
 

@@ -321,6 +321,16 @@ fn refunds_of_three() -> Vec<Vec<Transfer>> {
     choices
 }
 
+impl Shop {
+    /// Whether a known payment has an amount of this kind, and some of its money is left.
+    fn has_left(&self, is_meant: impl Fn(i64) -> bool) -> bool {
+        PAYMENTS.iter().any(|(id, minor)| {
+            let payment = self.known_payment(id);
+            is_meant(*minor) && payment.is_some_and(|payment| !payment.is_returned())
+        })
+    }
+}
+
 #[test]
 fn the_money_of_an_order_is_the_money_of_its_payments_in_every_order_of_arrival() {
     for refunds in refunds_of_three() {
@@ -329,11 +339,16 @@ fn the_money_of_an_order_is_the_money_of_its_payments_in_every_order_of_arrival(
         for order in orders(all.len()) {
             let mut shop = Shop::default();
             shop.is_registered(1);
-            for number in &order {
-                shop.pays(all[*number].clone(), 2);
-            }
             let case: Vec<_> = order.iter().map(|number| &all[*number].id).collect();
             let case = format!("{case:?} of {refunds:?}");
+            for number in &order {
+                let sent = shop.texts.len();
+                shop.pays(all[*number].clone(), 2);
+                for (_, value) in &shop.events()[sent..] {
+                    let is_left = shop.has_left(|minor| *value == json!(minor / 100));
+                    assert!(is_left, "{value} was reported: {case}");
+                }
+            }
             let [mut of_sale, mut owed] = [0; 2];
             for (id, minor) in PAYMENTS {
                 let back = refunds.iter().find(|back| back.id == format!("back-{id}"));

@@ -153,8 +153,12 @@ impl Shop {
     }
 
     pub(super) fn payment(&self, id: &str) -> Payment {
+        self.known_payment(id).unwrap()
+    }
+
+    pub(super) fn known_payment(&self, id: &str) -> Option<Payment> {
         let key = ("polar".to_owned(), id.to_owned());
-        self.records.payments[&key].clone().unwrap()
+        self.records.payments.get(&key).cloned().flatten()
     }
 
     /// Returns the ids of the withdrawn events.

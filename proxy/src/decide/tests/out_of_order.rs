@@ -220,6 +220,33 @@ fn the_refund_of_the_first_of_two_payments_leaves_the_order_paid_by_the_second()
 }
 
 #[test]
+fn a_second_payment_that_becomes_the_sale_is_what_the_order_received() {
+    for is_back_first in [false, true] {
+        let mut shop = Shop::default();
+        shop.is_registered(1);
+        shop.pays(told(Kind::First, "1", dollars(2_900)), 2);
+        let mut both = [
+            told(Kind::First, "2", dollars(3_100)),
+            refund("a", dollars(900), Share::Part, "2"),
+        ];
+        if is_back_first {
+            both.reverse();
+        }
+        for transfer in both {
+            shop.pays(transfer, 3);
+        }
+        assert_eq!(shop.order().received(), Some(dollars(2_900)));
+        shop.pays(refund("b", dollars(2_900), Share::Part, "1"), 4);
+        let order = shop.order();
+        assert_eq!(order.received(), Some(dollars(3_100)));
+        assert_eq!(order.net(), Some(dollars(2_200)));
+        let sums = [(Kind::First, 6_000), (Kind::Refund, 3_800)];
+        let found = order.sums().into_iter().map(|sum| (sum.kind, sum.money));
+        assert!(found.eq(sums.map(|(kind, minor)| (kind, dollars(minor)))));
+    }
+}
+
+#[test]
 fn a_renewal_that_is_taken_back_as_a_whole_is_not_reported() {
     for is_refund_first in [false, true] {
         for amount in [2_900, 900] {
