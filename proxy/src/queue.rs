@@ -12,7 +12,8 @@
 //!    order in which they were accepted. No destination waits for another destination. Pending events are on disk. Only open
 //!    calls, claimed batches and the latest deduplication keys are in memory.
 //! 5. **On disk or rejected.** If a write fails, each caller that waits for this write gets an error. No event is accepted
-//!    until the store has been opened again and read from disk.
+//!    until the store has been opened again and read from disk. If a database did not answer in time, the calls that were queued
+//!    meanwhile get the error too, because a new attempt would let them wait twice as long.
 //! 6. **Money once.** A transfer is counted once, even if its provider sends it again. One commit stores that an order is paid
 //!    and that its events are pending. A held event is held until the order is paid or 72 hours have passed. Whether a paid
 //!    order was reported is stored with the order (see [`orders`](crate::orders)), not in the deduplication memory.
@@ -269,6 +270,7 @@ impl<S: Source> Core<S> {
             return false;
         }
         self.writer.work(&mut calls);
+        self.writer.reject_overdue(&mut self.calls);
         while let Ok(answers) = self.answers.try_recv() {
             for (bundle, results) in answers {
                 bundle.answer(results);

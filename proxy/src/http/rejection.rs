@@ -191,6 +191,7 @@ impl From<queue::Error> for Rejection {
             | queue::Error::Folder(_)
             | queue::Error::Damaged { .. }
             | queue::Error::Unreadable { .. }
+            | queue::Error::Timeout
             | queue::Error::Database(_)
             | queue::Error::Unsuitable(_)
             | queue::Error::Certificates(_)

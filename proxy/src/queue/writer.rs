@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    iter, mem,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -72,9 +73,9 @@ fn run<S: Source>(mut writer: Writer<S>, mut waiting: mpsc::Receiver<Call>) {
     let mut calls = Vec::new();
     let mut closing = Vec::new();
     while closing.is_empty() && waiting.blocking_recv_many(&mut calls, GROUP) > 0 {
-        let close = calls.extract_if(.., |call| matches!(call, Call::Close(_)));
-        closing.extend(close);
+        closing.extend(calls.extract_if(.., |call| call.closes()));
         writer.work(&mut calls);
+        closing.extend(writer.reject_overdue(&mut waiting));
     }
     let closed = writer.close();
     if let Err(error) = &closed {
@@ -96,6 +97,8 @@ pub(super) struct Writer<S: Source> {
     /// How often the store has been opened.
     opened: u64,
     failed_at: Option<Instant>,
+    /// Whether the store has just failed because it did not answer in time.
+    timed_out: bool,
     shared: Shared,
     healthy: Arc<AtomicBool>,
     /// The destinations that have a lane. The store's position lists those with pending events.
@@ -117,6 +120,7 @@ impl<S: Source> Writer<S> {
             source,
             opened: 1,
             failed_at: None,
+            timed_out: false,
             shared,
             healthy: Arc::clone(&handle.healthy),
             lanes: HashMap::new(),
@@ -144,6 +148,18 @@ impl<S: Source> Writer<S> {
         if look {
             self.look();
         }
+    }
+
+    /// Rejects the queued calls if the store has just failed because it did not answer in time. They have waited for the store as
+    /// long as the calls that failed, and would otherwise wait as long again. Returns the calls that close the store.
+    pub(super) fn reject_overdue(&mut self, waiting: &mut mpsc::Receiver<Call>) -> Vec<Call> {
+        if !mem::take(&mut self.timed_out) {
+            return Vec::new();
+        }
+        // A call that is dropped gets an error.
+        iter::from_fn(|| waiting.try_recv().ok())
+            .filter(Call::closes)
+            .collect()
     }
 
     /// Commits calls. If the commit fails, its calls are dropped and get [`Error::Stopped`].
@@ -214,6 +230,7 @@ impl<S: Source> Writer<S> {
         self.healthy.store(false, Ordering::Relaxed);
         self.state = None;
         self.failed_at = Some(Instant::now());
+        self.timed_out = matches!(error, Error::Timeout);
     }
 
     /// Returns whether the store failed so recently that only a caller makes the writer open it again.

@@ -56,6 +56,9 @@ pub enum Error {
         /// The path of the file in the folder.
         file: PathBuf,
     },
+    /// The database did not answer in time, or another transaction held a lock for too long.
+    #[error("the database did not answer in time")]
+    Timeout,
     /// The database failed, or cannot be reached.
     #[error("the database failed: {0}")]
     Database(String),

@@ -62,6 +62,8 @@ pub enum Fault {
     Torn,
     /// The store cannot be opened.
     Closed,
+    /// The store does not answer in time. It has the written data.
+    Late,
 }
 
 /// The changes of one commit.
@@ -572,6 +574,7 @@ impl Store for Writer {
                 state.settle();
                 Err(refused())
             }
+            Some(Fault::Late) if commit.sync => Err(Error::Timeout),
             Some(_) if commit.sync => Err(refused()),
             _ if commit.sync => {
                 state.sync();

@@ -10,7 +10,13 @@ use std::{
     },
 };
 
-use crate::{clock, shop::dong, sight::sight, store::Disk, task::Task};
+use crate::{
+    clock,
+    shop::dong,
+    sight::sight,
+    store::{Disk, Fault},
+    task::Task,
+};
 use duet_events::{Country, EventId, EventName, order::Order as Registration};
 use duet_proxy::{
     decide::{Class, DedupKey, Destination, LetterId, Note, Part, Receipt, Remember},
@@ -564,4 +570,25 @@ proptest! {
         );
         prop_assert_eq!(one_by_one.sight().unwrap(), grouped.sight().unwrap());
     }
+}
+
+/// Sends three calls and carries out the first, which fails. Returns the replies that there are then.
+fn replies_after(fault: Fault) -> [Option<String>; 3] {
+    clock::start();
+    let disk = Disk::default();
+    let mut queue = Queue::over(disk.clone());
+    disk.fails_with(&[fault]);
+    let acts = [0, 3, 4].map(|order| Act::Register(order, 1_000, None));
+    let mut tasks = acts.map(|act| queue.start(&act).unwrap());
+    queue.parts().0.turn(1, false);
+    tasks.each_mut().map(Task::reply)
+}
+
+#[test]
+fn queued_calls_are_rejected_together_with_a_commit_that_took_too_long() {
+    let stopped = || Some("Err(Stopped)".to_owned());
+    let replies = replies_after(Fault::Late);
+    assert_eq!(replies, [stopped(), stopped(), stopped()]);
+    // After any other failure, the store is opened again for the queued calls.
+    assert_eq!(replies_after(Fault::SyncLoses), [stopped(), None, None]);
 }

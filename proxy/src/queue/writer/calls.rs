@@ -42,6 +42,12 @@ pub(in crate::queue) enum Call {
     Close(Answer<()>),
 }
 
+impl Call {
+    pub(super) fn closes(&self) -> bool {
+        matches!(self, Self::Close(_))
+    }
+}
+
 #[derive(Clone)]
 pub(in crate::queue) struct Handle {
     calls: mpsc::Sender<Call>,
@@ -105,6 +111,7 @@ pub(in crate::queue) fn channel() -> (Handle, mpsc::Receiver<Call>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{clock, queue::over, store::Embedded};
 
     #[tokio::test(start_paused = true)]
     async fn sweeps_that_wait_leave_room_for_other_calls() {
@@ -113,5 +120,25 @@ mod tests {
         let minutes = 2 * u64::try_from(WAITING).unwrap();
         tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
         assert!(handle.calls.try_send(Call::Sweep).is_ok());
+    }
+
+    #[test]
+    fn a_store_that_does_not_answer_in_time_is_still_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Embedded::at(folder.path()).unwrap();
+        let queue = over(source, clock::reading, Arc::default());
+        let (mut core, intake, ..) = queue.unwrap();
+        let (close, _closed) = oneshot::channel();
+        let (probe, mut probed) = oneshot::channel();
+        for call in [Call::Close(close), Call::Probe(probe)] {
+            assert!(intake.writer().calls.try_send(call).is_ok());
+        }
+        core.writer.failed(&Error::Timeout);
+        let closing = core.writer.reject_overdue(&mut core.calls);
+        assert!(matches!(*closing, [Call::Close(_)]));
+        assert_eq!(
+            probed.try_recv().unwrap_err(),
+            oneshot::error::TryRecvError::Closed
+        );
     }
 }

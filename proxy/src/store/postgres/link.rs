@@ -118,7 +118,7 @@ impl Link {
         let (answer, answered) = mpsc::sync_channel(1);
         self.thread.handle.spawn(async move {
             let done = time::timeout(limit, work).await;
-            let _ = answer.send(done.unwrap_or(Err(Error::Stopped)));
+            let _ = answer.send(done.unwrap_or(Err(Error::Timeout)));
         });
         answered.recv().unwrap_or(Err(Error::Stopped))
     }
@@ -272,6 +272,9 @@ impl From<tokio_postgres::Error> for Error {
     /// Keeps only what names no person: the details of an error can contain stored data.
     fn from(error: tokio_postgres::Error) -> Self {
         if let Some(error) = error.as_db_error() {
+            if *error.code() == SqlState::LOCK_NOT_AVAILABLE {
+                return Self::Timeout;
+            }
             let text = error.code().code().to_owned();
             return Self::Database(format!("SQLSTATE {text}"));
         }
