@@ -28,6 +28,7 @@ mod moving;
 mod options;
 mod place;
 mod schema;
+mod slot;
 mod sweep;
 mod tls;
 mod uuid;
@@ -287,7 +288,7 @@ impl Reader for Postgres {
         let next: Option<i64> = next.iter().flatten().next().map(|row| row.get(0));
         Ok(Position {
             next: next.ok_or(Error::Corrupt)?.unsigned_abs(),
-            ..writer::position(&self.link, &session)?
+            ..slot::position(&self.link, &session)?
         })
     }
 
@@ -421,7 +422,7 @@ impl Reader for Postgres {
 /// Reads rows of pending events. Leaves out rows that cannot be read.
 fn found(rows: &[Entry]) -> Vec<Found> {
     let read = |entry: &Entry| {
-        let sequence = writer::sequence(entry.get(0));
+        let sequence = loaded::number(entry.get(0));
         let settled: Vec<i32> = entry.get(1);
         match Row::read(sequence, entry.get(2)) {
             Ok(row) => Some((row, ranges(&settled))),

@@ -10,9 +10,8 @@ use super::{
     loaded::number,
     options::Options,
     place::Counts,
-    schema,
+    schema, slot,
     uuid::Uuid,
-    writer,
 };
 use crate::{
     history::Salt,
@@ -152,7 +151,7 @@ impl Side for Contents {
         let next = next.iter().flatten().next().ok_or(Error::Corrupt)?;
         Ok(Position {
             next: number(next.get(0)),
-            ..writer::position(&self.link, &self.session)?
+            ..slot::position(&self.link, &self.session)?
         })
     }
 
