@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 use crate::{
     admit::{MoneyEvents, is_code},
+    change_log::Fingerprints,
     origin,
     secret::ServerKey,
     store::Database,
@@ -74,6 +75,8 @@ pub struct Config {
     pub alerts: Option<Alerts>,
     /// `DUET_CONSOLE_*`: the console. `None` without a token.
     pub console: Option<Console>,
+    /// The fingerprints of all values, to find out at the next start which differ.
+    pub fingerprints: Fingerprints,
 }
 
 /// The pixels that receive the events, and TikTok's address.
@@ -209,13 +212,16 @@ impl Config {
         reader.parsed("DUET_LOG_FORMAT", |text| {
             telemetry::Format::read(text).map(drop)
         });
-        reader.finish()?;
+        let values = reader.finish()?;
         let is_set = |name: &&'static str| lookup(name).is_some_and(|text| !text.trim().is_empty());
         let without_effect = settings::WITHOUT_EFFECT.iter().copied().filter(is_set);
         // Each `None` below has reported a problem, so `finish` has already returned an error.
         let complete = || {
+            let tiktok = tiktok?;
+            let key = tiktok.pixels.first().access_token.expose();
             Some(Self {
-                tiktok: tiktok?,
+                fingerprints: Fingerprints::of(key, &values),
+                tiktok,
                 delivery: delivery?,
                 server: server?,
                 payments,

@@ -23,11 +23,12 @@ use tokio::net::UnixListener;
 
 use crate::{
     app::Shared,
+    change_log::{By, Change},
     decide::{DeadLetter, LetterId, Named, Payment},
     evidence,
     health::Health,
     orders,
-    queue::{self, DeadLetters, Error, Intake, Interrupted, Orders},
+    queue::{self, ChangeLog, DeadLetters, Error, Intake, Interrupted, Orders},
     why::Chain,
 };
 
@@ -65,7 +66,7 @@ pub async fn serve(data_dir: &Path, letters: DeadLetters, app: Arc<Shared>) -> i
         .route(WAITING, get(waiting))
         .route(FORMAT, get(async || Json(queue::FORMAT)))
         .with_state(Arc::clone(&app.health));
-    let commands = router(letters, app.intake.orders().clone());
+    let commands = router(letters, &app.intake);
     let why = Router::new().route(WHY, post(why)).with_state(app);
     axum::serve(listener, commands.merge(waiting).merge(why)).await
 }
@@ -87,19 +88,20 @@ pub fn why_stopped(intake: Intake) -> Router {
 }
 
 /// Returns the routes of the commands.
-pub fn router(letters: DeadLetters, orders: Orders) -> Router {
+pub fn router(letters: DeadLetters, intake: &Intake) -> Router {
+    let (orders, log) = (intake.orders().clone(), intake.change_log().clone());
     let letters = Router::new()
         .route("/dead-letters", get(page))
         .route("/dead-letters/show", post(read))
         .route("/dead-letters/replay", post(replay))
         .route("/dead-letters/drop", post(remove))
         .layer(DefaultBodyLimit::max(LONGEST_COMMAND))
-        .with_state(letters);
+        .with_state((letters, log.clone()));
     let orders = Router::new()
         .route("/orders/show", post(show))
         .route("/orders/withdraw", post(withdraw))
         .route("/payments", get(payments))
-        .with_state(orders);
+        .with_state((orders, log));
     letters.merge(orders)
 }
 
@@ -204,8 +206,13 @@ async fn why(State(app): State<Arc<Shared>>, Json(Asked { id }): Json<Asked>) ->
     chain.map(Json).map_err(|error| refused(&error))
 }
 
+/// The dead letters, and the change log.
+type Letters = State<(DeadLetters, ChangeLog)>;
+/// The orders, and the change log.
+type Known = State<(Orders, ChangeLog)>;
+
 async fn page(
-    State(letters): State<DeadLetters>,
+    State((letters, _)): Letters,
     Query(PageBefore { before }): Query<PageBefore>,
 ) -> Answer<Vec<Letter>> {
     let before = before.map(|id| id.parse()).transpose();
@@ -217,7 +224,7 @@ async fn page(
     Ok(Json(page.await?))
 }
 
-async fn read(State(letters): State<DeadLetters>, Json(names): Json<Vec<String>>) -> Answer<Found> {
+async fn read(State((letters, _)): Letters, Json(names): Json<Vec<String>>) -> Answer<Found> {
     let found = off_the_runtime(move || {
         let (ids, unknown) = resolve(&letters, names)?;
         let found = ids.into_iter().filter_map(|id| {
@@ -230,7 +237,7 @@ async fn read(State(letters): State<DeadLetters>, Json(names): Json<Vec<String>>
     Ok(Json(found.await?))
 }
 
-async fn replay(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) -> Answer<Done> {
+async fn replay(State((letters, log)): Letters, Json(chosen): Json<Chosen>) -> Answer<Done> {
     let (done, unknown) = match chosen {
         Chosen::All => (letters.replay_all(None).await, Vec::new()),
         Chosen::OfPixel(pixel_id) => (letters.replay_all(Some(pixel_id)).await, Vec::new()),
@@ -239,10 +246,13 @@ async fn replay(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) 
             (letters.replay(&ids).await, unknown)
         }
     };
+    let by = By::Command;
+    let change = |letters| Change::LettersReplayed { letters, by };
+    note(&log, &done, change).await;
     tell("replayed", done, unknown)
 }
 
-async fn remove(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) -> Answer<Done> {
+async fn remove(State((letters, log)): Letters, Json(chosen): Json<Chosen>) -> Answer<Done> {
     let (done, unknown) = match chosen {
         Chosen::All => (letters.remove_all(None).await, Vec::new()),
         Chosen::OfPixel(pixel_id) => (letters.remove_all(Some(pixel_id)).await, Vec::new()),
@@ -251,7 +261,22 @@ async fn remove(State(letters): State<DeadLetters>, Json(chosen): Json<Chosen>) 
             (letters.remove(&ids).await, unknown)
         }
     };
+    let by = By::Command;
+    let change = |letters| Change::LettersDropped { letters, by };
+    note(&log, &done, change).await;
     tell("dropped", done, unknown)
+}
+
+/// Adds a command about letters to the change log, also if it was interrupted.
+async fn note(
+    log: &ChangeLog,
+    done: &Result<usize, Interrupted>,
+    change: impl FnOnce(usize) -> Change,
+) {
+    let letters = done.as_ref().map_or_else(|error| error.done, |done| *done);
+    if letters > 0 {
+        log.add(change(letters)).await;
+    }
 }
 
 fn tell(did: &'static str, done: Result<usize, Interrupted>, unknown: Vec<String>) -> Answer<Done> {
@@ -321,7 +346,7 @@ async fn off_the_runtime<T: Send + 'static>(
 }
 
 async fn show(
-    State(known): State<Orders>,
+    State((known, _)): Known,
     Json(named): Json<OrderNamed>,
 ) -> Answer<Option<orders::Summary>> {
     let order = off_the_runtime(move || known.find(&named.order_id)).await?;
@@ -329,14 +354,19 @@ async fn show(
 }
 
 async fn withdraw(
-    State(orders): State<Orders>,
+    State((orders, log)): Known,
     Json(named): Json<OrderNamed>,
 ) -> Answer<Option<usize>> {
     let withdrawn = orders.withdraw(named.order_id).await;
-    Ok(Json(withdrawn.map_err(|error| refused(&error))?))
+    let withdrawn = withdrawn.map_err(|error| refused(&error))?;
+    if let Some(events) = withdrawn {
+        let by = By::Command;
+        log.add(Change::OrderWithdrawn { events, by }).await;
+    }
+    Ok(Json(withdrawn))
 }
 
-async fn payments(State(orders): State<Orders>) -> Answer<Vec<Payment>> {
+async fn payments(State((orders, _)): Known) -> Answer<Vec<Payment>> {
     Ok(Json(off_the_runtime(move || orders.payments()).await?))
 }
 

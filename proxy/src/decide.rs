@@ -15,6 +15,7 @@
 //!
 //! | [`Replay`], [`Remove`] | which dead letters are sent again or removed |
 //! | [`GiveUp`], [`Forget`] | which held events, orders and payments have expired |
+//! | [`Log`] | nothing: it adds an entry to the change log |
 //!
 //! [`Decision::reads`] names every record that a call can read. It needs only the call, so a database can lock and load the
 //! records before the decision.
@@ -26,6 +27,7 @@ use crate::clock::Times;
 mod admit;
 mod back;
 mod books;
+mod change_log;
 mod changes;
 mod destination;
 mod key;
@@ -43,7 +45,10 @@ mod waiting;
 
 pub use admit::{Admit, Enqueued, Event, Note, Part};
 pub use books::{Books, Layered};
-pub use changes::{Arrival, Changes, Counts, HeldEvent, HeldId, Keys, Notice, Records, Remembered};
+pub use change_log::Log;
+pub use changes::{
+    Arrival, Changes, Counts, HeldEvent, HeldId, Keys, Logged, Notice, Records, Remembered,
+};
 pub use destination::{Class, Destination, Destinations};
 pub use key::{DedupKey, Remember};
 pub use letter::{DeadLetter, LetterId, Named};

@@ -16,6 +16,7 @@
 pub mod admit;
 pub mod alarms;
 pub mod app;
+pub mod change_log;
 pub mod clicks;
 pub mod clock;
 pub mod config;
@@ -57,6 +58,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use alarms::Alarms;
 use app::Shared;
+use change_log::Change;
 use config::Config;
 use console::Console;
 use deliver::Link;
@@ -64,6 +66,7 @@ use health::Health;
 use identity::clerk::Clerk;
 use metrics::Metrics;
 use pixels::Pixels;
+use queue::ChangeLog;
 use router::Surface;
 
 /// Why the proxy could not run.
@@ -134,6 +137,10 @@ pub async fn run_with(
         )?,
         Some(database) => queue::open_shared(database, true, Arc::clone(&metrics))?,
     };
+    let change_log = intake.change_log().clone();
+    let version = env!("CARGO_PKG_VERSION");
+    change_log.started(version, &config.fingerprints).await;
+    let reloads = tokio::spawn(log_replacements(Arc::clone(&pixels), change_log));
     let client = tiktok::Client::new(&config.tiktok.api_base)?;
     let health = Arc::new(Health::default());
     let clerk = config.clerk.as_ref();
@@ -200,7 +207,8 @@ pub async fn run_with(
     }
     stop.send_replace(true);
     let ended = delivery.await.map_err(|_| Error::Delivery);
-    for task in keys.into_iter().chain(alarms).chain(control) {
+    let tasks = keys.into_iter().chain(alarms).chain(control);
+    for task in tasks.chain([reloads]) {
         task.abort();
     }
     if has_folder {
@@ -208,4 +216,13 @@ pub async fn run_with(
     }
     app.intake.close().await;
     ended
+}
+
+/// Adds each replacement of the pixels to the change log.
+async fn log_replacements(pixels: Arc<Pixels>, change_log: ChangeLog) {
+    let mut replaced = pixels.replacements();
+    while replaced.changed().await.is_ok() {
+        let pixels = replaced.borrow_and_update().iter().count();
+        change_log.add(Change::PixelsRead { pixels }).await;
+    }
 }

@@ -31,6 +31,8 @@ pub const DEAD_LETTER_MS: i64 = 30 * DAY_MS;
 pub const HISTORY_MS: i64 = 7 * DAY_MS;
 /// How long the history keeps the counts of an hour.
 pub const HOURS_MS: i64 = 90 * DAY_MS;
+/// How many entries of the change log are kept.
+pub const CHANGES: usize = 200;
 /// How often expired entries are removed.
 pub const SWEEP_EVERY_MS: i64 = MINUTE_MS;
 /// How often an idle store writes the time, so that its next start can detect a wrong clock.

@@ -5,10 +5,9 @@
 //! page's origin. Browsers send the origin with every POST. So a request without an origin does not come from a page, and
 //! may name any pixel.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::watch;
 
 use crate::{
     admit,
@@ -20,7 +19,7 @@ use crate::{
 
 /// The pixels, shared by all parts of the proxy.
 #[derive(Debug)]
-pub struct Pixels(RwLock<Arc<Configured>>);
+pub struct Pixels(watch::Sender<Arc<Configured>>);
 
 /// The pixels, as one reading of the settings found them.
 #[derive(Debug)]
@@ -56,20 +55,25 @@ impl Pixels {
         let allowed = config.server.allowed_origins.clone();
         let settings = config.tiktok.pixels.clone();
         let configured = Configured::new(settings, allowed, HashMap::new());
-        Self(RwLock::new(Arc::new(configured)))
+        Self(watch::Sender::new(Arc::new(configured)))
     }
 
     /// Returns the currently configured pixels.
     pub fn now(&self) -> Arc<Configured> {
-        let configured = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&configured)
+        Arc::clone(&self.0.borrow())
     }
 
     /// Replaces all pixels at once. Waiting events of a removed pixel are still sent with its last token.
     pub fn replace(&self, settings: Settings) {
-        let mut configured = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let (allowed, tokens) = (configured.allowed.clone(), configured.tokens.clone());
-        *configured = Arc::new(Configured::new(settings, allowed, tokens));
+        self.0.send_modify(|configured| {
+            let (allowed, tokens) = (configured.allowed.clone(), configured.tokens.clone());
+            *configured = Arc::new(Configured::new(settings, allowed, tokens));
+        });
+    }
+
+    /// Returns a receiver of later replacements.
+    pub fn replacements(&self) -> watch::Receiver<Arc<Configured>> {
+        self.0.subscribe()
     }
 }
 

@@ -47,6 +47,7 @@ use crate::{
     store::{Embedded, Postgres, Reader, Source, Store},
 };
 
+mod change_log;
 mod dead_letters;
 mod ends;
 mod group;
@@ -64,6 +65,7 @@ pub use crate::store::{
     embedded::{FORMAT, reads},
     moving::{Moved, to_database, to_folder},
 };
+pub use change_log::ChangeLog;
 pub use dead_letters::{DeadLetters, Interrupted};
 pub use ends::Waiter;
 pub use history::{Found, History};
@@ -231,8 +233,9 @@ fn assemble<S: Source>(
     };
     let letters = DeadLetters::new(Arc::clone(&reader), handle.clone());
     let history = History::new(Arc::clone(&reader), salt);
+    let change_log = ChangeLog::new(Arc::clone(&reader), handle.clone());
     let orders = Orders::new(reader, handle.clone(), clock);
-    let intake = Intake::new(handle, waiting, ends, orders, (live, history));
+    let intake = Intake::new(handle, waiting, ends, orders, (live, history, change_log));
     let core = Core {
         writer,
         calls,

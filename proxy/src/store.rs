@@ -28,6 +28,7 @@ pub(crate) mod embedded;
 mod end;
 mod error;
 mod keys;
+mod log;
 pub(crate) mod moving;
 pub(crate) mod postgres;
 mod process;

@@ -69,8 +69,7 @@ impl Access {
             queue::open(folder, reserve_bytes, Arc::default())?
         };
         Ok(Self::Own {
-            router: control::router(letters, intake.orders().clone())
-                .merge(control::why_stopped(intake.clone())),
+            router: control::router(letters, &intake).merge(control::why_stopped(intake.clone())),
             intake,
         })
     }

@@ -1,12 +1,14 @@
 //! Reads settings by name and collects their problems.
 
-use std::{fs, str::FromStr};
+use std::{collections::BTreeMap, fs, str::FromStr};
 
 use super::{Problem, settings};
 
 pub(super) struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<Problem>,
+    /// The values that were read, by the names of their settings.
+    values: BTreeMap<&'static str, String>,
 }
 
 impl<'a> Reader<'a> {
@@ -14,6 +16,7 @@ impl<'a> Reader<'a> {
         Self {
             lookup,
             problems: Vec::new(),
+            values: BTreeMap::new(),
         }
     }
 
@@ -39,9 +42,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Result<(), Vec<Problem>> {
+    /// Returns the values that were read, if there is no problem.
+    pub(super) fn finish(self) -> Result<BTreeMap<&'static str, String>, Vec<Problem>> {
         if self.problems.is_empty() {
-            Ok(())
+            Ok(self.values)
         } else {
             Err(self.problems)
         }
@@ -163,7 +167,13 @@ impl<'a> Reader<'a> {
             self.problem(setting, "must be text in UTF-8");
             return None;
         }
+        self.values.insert(setting, text.to_owned());
         Some(text.to_owned())
+    }
+
+    /// Adds the content of a file that a setting names.
+    pub(super) fn content(&mut self, setting: &'static str, text: &str) {
+        self.values.entry(setting).or_default().push_str(text);
     }
 
     fn keep<T>(

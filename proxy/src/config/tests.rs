@@ -346,3 +346,43 @@ fn the_example_file_lists_every_setting_as_it_is() {
         ".env.example is the text of settings::env_example()"
     );
 }
+
+#[test]
+fn the_fingerprints_name_every_value_that_differs_and_contain_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let key_file = file.display().to_string();
+    let given = |key: &str, more: &[(&'static str, &str)]| {
+        fs::write(&file, key).unwrap();
+        let key_file = [("DUET_SERVER_KEY_FILE", key_file.as_str())];
+        read(&[&MINIMAL[..], &key_file, more].concat())
+            .unwrap()
+            .fingerprints
+    };
+    let key = "canary-key-0123456789";
+    let before = given(key, &[("DUET_RATE_LIMIT", "7/1m")]);
+    let differ = |now: &Fingerprints| now.since(Some(&before)).1;
+    // White space around a value is no part of it.
+    let same = given(&format!("{key}\n"), &[("DUET_RATE_LIMIT", " 7/1m")]);
+    assert_eq!(differ(&same), [""; 0]);
+    for (key, more, expected) in [
+        (
+            "canary-key-9876543210",
+            &[("DUET_RATE_LIMIT", "7/1m")][..],
+            &["DUET_SERVER_KEY"][..],
+        ),
+        (
+            key,
+            &[("DUET_RATE_LIMIT", "8/1m"), ("DUET_COUNTRY", "VN")],
+            &["DUET_COUNTRY", "DUET_RATE_LIMIT"],
+        ),
+        (key, &[("DUET_RATE_LIMIT", "")], &["DUET_RATE_LIMIT"]),
+    ] {
+        assert_eq!(differ(&given(key, more)), expected);
+    }
+    let stored = serde_json::to_string(&before).unwrap();
+    assert!(stored.contains("DUET_SERVER_KEY"), "{stored}");
+    for value in ["canary", "7/1m", key_file.as_str()] {
+        assert!(!stored.contains(value), "{stored}");
+    }
+}

@@ -83,7 +83,7 @@ async fn letters(folder: &Path, count: usize) -> Operated {
         lane.settle(events, &expired, at_ms).await.unwrap();
     }
     Operated {
-        router: router(letters, intake.orders().clone()),
+        router: router(letters, &intake),
         intake,
         lane,
         _outlet: outlet,
@@ -172,7 +172,7 @@ async fn letters_are_not_replayed_into_the_disks_reserve() {
         }
     };
     let (intake, _outlet, letters) = opened.unwrap();
-    let router = &router(letters, intake.orders().clone());
+    let router = &router(letters, &intake);
     let request = asked("POST", "/dead-letters/replay", &json!("all"));
     let refused = router.clone().oneshot(request).await.unwrap();
     assert_eq!(refused.status(), StatusCode::INSUFFICIENT_STORAGE);

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{Class, DeadLetter, DedupKey, Destination, LetterId, Lookup, Payment, Remember};
 use crate::{
+    change_log::{Entry, Fingerprints},
     history::{Digest, End, Trace},
     money::{Kind, Money},
     orders::{Held, Order},
@@ -95,6 +96,17 @@ pub struct Records {
     pub ends: BTreeMap<LetterId, End>,
     /// Orders whose records in the history were removed, each with the time in Unix milliseconds.
     pub covered: BTreeMap<Digest, i64>,
+    /// New entries of the change log.
+    pub log: Logged,
+}
+
+/// Entries of the change log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Logged {
+    /// The entries, by the time in Unix milliseconds and a number.
+    pub entries: BTreeMap<LetterId, Entry>,
+    /// The fingerprints of the last start.
+    pub fingerprints: Option<Fingerprints>,
 }
 
 /// How many keys are compared one by one.
@@ -213,6 +225,7 @@ impl Records {
             && self.keys.is_empty()
             && self.ends.is_empty()
             && self.covered.is_empty()
+            && self.log.entries.is_empty()
     }
 
     /// Returns the ids of events that these changes withdraw.
@@ -235,6 +248,7 @@ impl Records {
             keys,
             ends,
             covered,
+            log,
         } = later;
         self.orders.extend(orders);
         self.lookups.extend(lookups);
@@ -243,9 +257,18 @@ impl Records {
         self.letters.extend(letters);
         self.ends.extend(ends);
         self.covered.extend(covered);
+        self.log.extend(log);
         for (key, known) in keys.list {
             self.keys.insert(key, known);
         }
+    }
+}
+
+impl Logged {
+    /// Adds later entries.
+    pub fn extend(&mut self, later: Self) {
+        self.entries.extend(later.entries);
+        self.fingerprints = later.fingerprints.or(self.fingerprints.take());
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::{sync::oneshot, task};
 
 use super::{
-    History, Orders, Waiter,
+    ChangeLog, History, Orders, Waiter,
     ends::Ends,
     writer::{Answer, Call, Handle},
 };
@@ -46,6 +46,7 @@ pub struct Intake {
     orders: Orders,
     live: Arc<Live>,
     history: History,
+    change_log: ChangeLog,
 }
 
 /// One event to be enqueued.
@@ -140,7 +141,7 @@ impl Intake {
         depth: Arc<AtomicI64>,
         ends: Arc<Ends>,
         orders: Orders,
-        (live, history): (Arc<Live>, History),
+        (live, history, change_log): (Arc<Live>, History, ChangeLog),
     ) -> Self {
         Self {
             writer,
@@ -150,6 +151,7 @@ impl Intake {
             orders,
             live,
             history,
+            change_log,
         }
     }
 
@@ -170,6 +172,11 @@ impl Intake {
     /// Returns the history of ended events.
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// Returns the change log.
+    pub fn change_log(&self) -> &ChangeLog {
+        &self.change_log
     }
 
     /// Returns the clock that measures periods and tells the time of day.

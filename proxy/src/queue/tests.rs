@@ -19,6 +19,7 @@ use crate::{
     tiktok::Verdict,
 };
 
+mod change_log;
 mod classes;
 mod clock;
 mod crashes;

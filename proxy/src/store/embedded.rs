@@ -13,6 +13,8 @@
 //! | `about` | `position` | [`Position`] as JSON: the next sequence number, and how much waits where |
 //! | `about` | `salt` | 16 random bytes, see [`history`](crate::history) |
 //! | `about` | `moved` | where the contents were moved to, or nothing while a move into the folder has not finished |
+//! | `about` | `change`, [`LetterId`] | an entry of the change log as JSON |
+//! | `about` | `fingerprints` | the fingerprints of the last start's settings as JSON |
 //! | `about` | `probe` | when the store was last asked whether it can be written, ms |
 
 use std::{
@@ -29,11 +31,13 @@ use std::{
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, config::BlockSizePolicy};
 
 use super::{
-    Ends, Error, Found, LaneId, Letters, Most, Position, Reader, Row, Source, moving as moves, row,
+    Ends, Error, Found, LaneId, Letters, Most, Position, Reader, Row, Source, log, moving as moves,
+    row,
 };
 use crate::{
-    decide::{DeadLetter, HeldEvent, LetterId, Payment},
+    decide::{DeadLetter, HeldEvent, LetterId, Logged, Payment},
     history::{Digest, Hour, Salt, Wanted},
+    limits,
     orders::Order,
 };
 
@@ -74,6 +78,9 @@ const AT_START_BYTES: u64 = 64 * 1024 * 1024;
 const ABOUT: &str = "about";
 /// Where the contents were moved to.
 const MOVED: &str = "moved";
+/// The prefix of the change log's entries, and the fingerprints of the last start.
+const CHANGE: &[u8] = b"change";
+const FINGERPRINTS: &str = "fingerprints";
 /// The name of the folder in a sentence.
 const NAME: &str = "the data directory";
 /// The file that a process locks while it has the store open.
@@ -197,6 +204,11 @@ impl Embedded {
     pub(crate) fn records(&self) -> usize {
         self.tables().unwrap().orders.prefix([]).count()
     }
+
+    /// Returns how many entries the change log has.
+    pub(crate) fn changes(&self) -> usize {
+        self.tables().unwrap().about.prefix(CHANGE).count()
+    }
 }
 
 impl Source for Embedded {
@@ -287,6 +299,10 @@ impl Reader for Embedded {
     fn covered(&self, order: Digest) -> Result<Option<i64>, Error> {
         history::covered(&self.tables()?.history, order)
     }
+
+    fn change_log(&self) -> Result<Logged, Error> {
+        self.tables()?.change_log()
+    }
 }
 
 impl Tables {
@@ -366,6 +382,38 @@ impl Tables {
         let position = serde_json::to_vec(position).map_err(|_| Error::Corrupt)?;
         batch.insert(&self.about, "position", position);
         Ok(())
+    }
+
+    fn change_log(&self) -> Result<Logged, Error> {
+        let mut logged = Logged::default();
+        for row in self.about.prefix(CHANGE).rev().take(limits::CHANGES) {
+            let (key, value) = row.into_inner()?;
+            log::add(&mut logged, &key, CHANGE, &value);
+        }
+        let fingerprints = self.about.get(FINGERPRINTS)?;
+        logged.fingerprints = fingerprints.and_then(|json| serde_json::from_slice(&json).ok());
+        Ok(logged)
+    }
+
+    /// Adds new entries of the change log to a commit.
+    fn log(&self, batch: &mut OwnedWriteBatch, logged: &Logged) -> Result<(), Error> {
+        for entry in log::entries(logged, CHANGE) {
+            let (key, value) = entry?;
+            batch.insert(&self.about, key, value);
+        }
+        if let Some(fingerprints) = &logged.fingerprints {
+            batch.insert(&self.about, FINGERPRINTS, log::value(fingerprints)?);
+        }
+        Ok(())
+    }
+
+    /// Removes the entries of the change log that are too many.
+    fn trim_log(&self) -> Result<(), Error> {
+        let mut batch = self.database.batch();
+        for row in self.about.prefix(CHANGE).rev().skip(limits::CHANGES) {
+            batch.remove(&self.about, row.key()?);
+        }
+        Ok(batch.commit()?)
     }
 
     /// Adds a value to a commit that nobody reads.

@@ -5,12 +5,17 @@
 //! | `o`, order id | [`Order`](crate::orders::Order) as JSON |
 //! | the key of a [`Lookup`], see [`lookup_key`] | what is found under that name, as JSON |
 //! | `p`, provider, NUL, payment id | [`Payment`](crate::decide::Payment) as JSON |
+//! | `l`, [`LetterId`](crate::decide::LetterId) | an entry of the change log as JSON, in a database (see [`log`](super::log)) |
+//! | `l` | the fingerprints of the last start's settings as JSON, in a database |
 //! | `h`, when it is given up (ms), sequence number | [`HeldEvent`](crate::decide::HeldEvent) as JSON |
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Error, Page};
 use crate::decide::{HeldId, Lookup, Name, Records};
+
+/// The first letter of the change log's keys in a database.
+pub(super) const CHANGE: &[u8] = b"l";
 
 /// A key, and the value after a change. `None` means that the entry is removed.
 pub(super) type Changed = (Vec<u8>, Option<Vec<u8>>);

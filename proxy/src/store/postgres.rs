@@ -13,11 +13,12 @@ use tokio_postgres::{Row as Entry, types::Type};
 
 use super::{
     Ends, Error, Found, LaneId, Letters, Most, Position, Process, Reader, Row, Source, end, keys,
-    row,
+    log, row,
 };
 use crate::{
-    decide::{DeadLetter, HeldEvent, LetterId, Lookup, Payment},
+    decide::{DeadLetter, HeldEvent, LetterId, Logged, Lookup, Payment},
     history::{Digest, End, Hour, Salt, Wanted},
+    limits,
     orders::Order,
 };
 
@@ -37,6 +38,7 @@ mod writer;
 pub(super) use moving::Contents;
 pub use options::Options;
 
+use keys::CHANGE;
 use leases::lease_name;
 use link::{Link, Session, Trip, value};
 use uuid::Uuid;
@@ -416,6 +418,25 @@ impl Reader for Postgres {
             vec![value(order.as_bytes().to_vec(), Type::BYTEA)],
         );
         Ok(self.read(trip)?.first().map(|row| row.get(0)))
+    }
+
+    fn change_log(&self) -> Result<Logged, Error> {
+        let trip = Trip::new().query(
+            "select key, value from duet.records where key = $1
+             union all (select key, value from duet.records where key > $1 and key < 'm' order by key desc limit $2)",
+            vec![
+                value(CHANGE.to_vec(), Type::BYTEA),
+                value(count(limits::CHANGES), Type::INT8),
+            ],
+        );
+        let mut logged = Logged::default();
+        for row in self.read(trip)? {
+            match row.get::<_, &[u8]>(0) {
+                CHANGE => logged.fingerprints = keys::read(row.get(1)).ok(),
+                key => log::add(&mut logged, key, CHANGE, row.get(1)),
+            }
+        }
+        Ok(logged)
     }
 }
 

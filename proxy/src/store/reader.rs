@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Error, LaneId, Position, Process, Row};
 use crate::{
-    decide::{DeadLetter, HeldEvent, LetterId, Payment},
+    decide::{DeadLetter, HeldEvent, LetterId, Logged, Payment},
     history::{Digest, End, Hour, Wanted},
     orders::Order,
 };
@@ -129,6 +129,12 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// The same as those of [`Reader::rows`].
     fn covered(&self, order: Digest) -> Result<Option<i64>, Error>;
+
+    /// Returns the entries of the change log, and the fingerprints of the last start.
+    ///
+    /// # Errors
+    /// The same as those of [`Reader::rows`].
+    fn change_log(&self) -> Result<Logged, Error>;
 }
 
 /// How much is read at once. The limit that is reached first counts.

@@ -13,8 +13,8 @@ use std::{
 use duet_events::{EventId, EventName};
 use duet_proxy::{
     decide::{
-        Books, Class, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Lookup, Named, Payment,
-        Records,
+        Books, Class, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Logged, Lookup, Named,
+        Payment, Records,
     },
     history::{Digest, End, Hour, Salt, Wanted},
     orders::Order,
@@ -91,6 +91,7 @@ struct Content {
     ends: BTreeMap<LetterId, End>,
     hours: BTreeMap<i64, Hour>,
     covered: BTreeMap<Digest, i64>,
+    log: Logged,
     position: Position,
 }
 
@@ -201,6 +202,7 @@ impl Content {
         }
         self.covered.extend(&effect.records.covered);
         let records = effect.records.clone();
+        self.log.extend(records.log);
         replace(&mut self.orders, records.orders);
         replace(&mut self.payments, records.payments);
         replace(&mut self.held, records.held);
@@ -420,6 +422,10 @@ impl Reader for Disk {
 
     fn covered(&self, order: Digest) -> Result<Option<i64>, Error> {
         self.read(|content| content.covered.get(&order).copied())
+    }
+
+    fn change_log(&self) -> Result<Logged, Error> {
+        self.read(|content| content.log.clone())
     }
 }
 

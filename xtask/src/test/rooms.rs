@@ -19,10 +19,18 @@ use crate::run::root;
 /// cycle.
 const ONLY: &[(&str, &[&str])] = &[
     ("admit", &[]),
+    ("change_log", &["limits"]),
     (
         "decide",
         &[
-            "clock", "history", "limits", "money", "orders", "outcome", "payments",
+            "change_log",
+            "clock",
+            "history",
+            "limits",
+            "money",
+            "orders",
+            "outcome",
+            "payments",
         ],
     ),
     ("history", &["money"]),
@@ -33,7 +41,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("outcome", &["tiktok"]),
     ("payments", &["money", "orders", "secret"]),
     ("retry", &["outcome", "tiktok"]),
-    ("store", &["decide", "history", "orders"]),
+    ("store", &["decide", "history", "limits", "orders"]),
     ("tiktok", &["secret"]),
     ("why", &["decide", "history", "limits", "orders"]),
 ];

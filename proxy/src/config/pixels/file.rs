@@ -36,6 +36,7 @@ pub(super) fn read(reader: &mut Reader<'_>, file: &Path) -> Option<Vec<Pixel>> {
         .map_err(|error| reader.problem(SETTING, format!("{name} cannot be read: {error}")))
         .ok()?;
     let text = text.trim_start_matches('\u{feff}');
+    reader.content(SETTING, text);
     let table = DeTable::parse(text)
         .map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
@@ -203,6 +204,7 @@ impl Entry<'_, '_, '_> {
             );
         }
         let text = text.trim_start_matches('\u{feff}').trim();
+        self.reader.content(SETTING, text);
         let token = AccessToken::new(text).filter(|_| !is_quoted(text));
         if token.is_none() {
             let rule = if text.is_empty() {

@@ -6,7 +6,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::config::{Config, Origins, Pixels, Problem, TikTok};
+use crate::{
+    change_log::Compared,
+    config::{Config, Origins, Pixels, Problem, TikTok},
+};
 
 const A: &str = "CAAAAAAAAAAAAAAAAAAA";
 const B: &str = "CBBBBBBBBBBBBBBBBBBB";
@@ -227,4 +230,19 @@ fn a_reading_of_the_pixels_alone_finds_the_same_problems() {
     folder.write("a.token", "", 0o600);
     let problems = TikTok::reload(lookup).unwrap_err();
     assert!(problems[0].message.contains("must not be empty"));
+}
+
+#[test]
+fn the_fingerprints_change_with_the_file_and_with_each_token() {
+    let folder = Folder::new(&two());
+    let read = || folder.read(&[]).unwrap().fingerprints;
+    let before = read();
+    let differ = || read().since(Some(&before));
+    assert_eq!(differ(), (Compared::Values, Vec::new()));
+    folder.write("b.token", "another-token", 0o600);
+    let file = vec!["DUET_PIXELS_FILE".to_owned()];
+    assert_eq!(differ(), (Compared::Values, file));
+    // The first pixel's token is the key of the fingerprints.
+    folder.write("a.token", "another-token", 0o600);
+    assert_eq!(differ(), (Compared::Names, Vec::new()));
 }

@@ -11,6 +11,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    change_log::{Entry, Fingerprints},
     decide::{LetterId, Receipt, Registered, Reports, Taken},
     limits,
     queue::{group::Settlement, intake::Bundle},
@@ -33,6 +34,8 @@ pub(in crate::queue) enum Call {
     Pay(Box<Receipt>, Answer<Taken>),
     /// The answer is the number of events that waited, or `None` if no order has this id.
     Withdraw(String, Answer<Option<usize>>),
+    /// An entry of the change log, the number of its id, and the fingerprints of a start.
+    Log(Box<(Entry, u64, Option<Fingerprints>)>, Answer<()>),
     Probe(Answer<()>),
     /// Removes expired letters, keys and orders after the commit.
     Sweep,

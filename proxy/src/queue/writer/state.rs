@@ -9,8 +9,8 @@ use super::{
 use crate::{
     clock::Times,
     decide::{
-        Admit, Counts, Decision, Forget, GiveUp, HeldId, LetterId, Pay, Register, Remove, Replay,
-        TakeBack, Withdraw,
+        Admit, Counts, Decision, Forget, GiveUp, HeldId, LetterId, Log, Pay, Register, Remove,
+        Replay, TakeBack, Withdraw,
     },
     history::End,
     limits,
@@ -118,6 +118,16 @@ impl<S: Store> State<S> {
                     let withdrawn = group.carry_out_durably(&Withdraw(&order_id))?;
                     replies.withdrawn.push((answer, withdrawn));
                 }
+                Call::Log(logged, answer) => {
+                    let (entry, number, fingerprints) = &*logged;
+                    // The next commit that is synced also syncs this.
+                    let _ = group.carry_out(&Log {
+                        entry,
+                        number: *number,
+                        fingerprints: fingerprints.as_ref(),
+                    })?;
+                    replies.done.push(answer);
+                }
                 Call::Probe(answer) => {
                     group.probe();
                     replies.done.push(answer);
@@ -220,7 +230,7 @@ fn ahead_of(calls: &[Call]) -> Ahead {
             }
             Call::Pay(receipt, _) => reads.extend(Pay(receipt).reads()),
             Call::Withdraw(order_id, _) => reads.extend(Withdraw(order_id).reads()),
-            Call::Probe(_) | Call::Sweep | Call::Look | Call::Close(_) => {}
+            Call::Log(..) | Call::Probe(_) | Call::Sweep | Call::Look | Call::Close(_) => {}
         }
     }
     Ahead { reads, settled }

@@ -8,12 +8,15 @@ use std::{
 
 use fjall::{Keyspace, OwnedWriteBatch, PersistMode};
 
-use super::{FORMAT, MOVED, SWEEP, Tables, alone, check, contents, folder, history, seen::Seen};
+use super::{
+    CHANGE, FINGERPRINTS, FORMAT, MOVED, SWEEP, Tables, alone, check, contents, folder, history,
+    seen::Seen,
+};
 use crate::{
     decide::{LetterId, Remember},
     history::{Hour, Salt},
     store::{
-        Error, Position,
+        Error, Position, keys,
         moving::{Each, Piece, Side, Standing, events_in},
         row,
     },
@@ -54,6 +57,7 @@ impl Folder {
             database,
             waiting,
             seen,
+            about,
             ..
         } = &self.tables;
         let mut batch = database.batch();
@@ -74,6 +78,10 @@ impl Folder {
                 commit_many(&mut batch, SWEEP)?;
             }
         }
+        for row in about.prefix(CHANGE) {
+            batch.remove(about, row.key()?);
+        }
+        batch.remove(about, FINGERPRINTS);
         Ok(commit_many(&mut batch, 0)?)
     }
 
@@ -168,6 +176,7 @@ impl Side for Folder {
             dead,
             orders,
             history,
+            about,
             ..
         } = &self.tables;
         let mut batch = database.batch();
@@ -199,7 +208,11 @@ impl Side for Folder {
             }
             Piece::Records(records) => {
                 for (key, value) in records {
-                    orders.insert(&mut batch, key, value)?;
+                    match key.strip_prefix(keys::CHANGE) {
+                        None => orders.insert(&mut batch, key, value)?,
+                        Some(b"") => batch.insert(about, FINGERPRINTS, value),
+                        Some(id) => batch.insert(about, [CHANGE, id].concat(), value),
+                    }
                 }
             }
             Piece::Letters(letters) => {

@@ -117,6 +117,7 @@ impl Store for Writer {
                 None => tables.dead.remove(&mut batch, id.to_bytes()),
             }
         }
+        tables.log(&mut batch, &commit.records.log)?;
         for (key, known) in commit.records.keys.iter() {
             self.seen
                 .learn(*key, known.remember, seconds(known.until_ms));
@@ -161,6 +162,7 @@ impl Store for Writer {
         let Tables {
             database, history, ..
         } = &self.tables;
+        self.tables.trim_log()?;
         self.tables.remove_letters(letters_ms)?;
         self.seen.expire(&self.tables, seconds(keys_ms))?;
         self.history.trim(database, history, history_ms, SWEEP)?;

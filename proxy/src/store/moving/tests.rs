@@ -1,13 +1,15 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use duet_tests::Server;
 
 use super::*;
 use crate::{
-    decide::{Books, Class, Destination, LetterId},
+    change_log::{Change, Entry, Fingerprints},
+    decide::{Books, Class, Destination, LetterId, Logged, Records},
     history::{End, Ended, Sent, Trace},
     store::{
-        Draft, Embedded, Expired, LaneId, Most, Place, Reader, Source, Store, end::packed, row,
+        Commit, Draft, Embedded, Expired, LaneId, Most, Place, Postgres, Reader, Source, Store,
+        end::packed, row,
     },
 };
 
@@ -126,6 +128,8 @@ fn filled(path: &Path) {
     for piece in [
         Piece::Rows(rows),
         Piece::Records(pairs(&["oA", "pp\0a", "h0000000000000001", "cCODE", "xid"])),
+        // The change log.
+        Piece::Records(pairs(&["l", "l0123456789abcdef"])),
         Piece::Letters(vec![(id(NOW_MS - 1), b"{}".to_vec())]),
         Piece::Ends(ends.to_vec()),
         Piece::Hours(vec![
@@ -141,6 +145,30 @@ fn filled(path: &Path) {
     }
     folder.sync().unwrap();
     folder.finish().unwrap();
+}
+
+const START: Entry = Entry {
+    proxy: None,
+    change: Change::PixelsRead { pixels: 1 },
+};
+
+/// Writes entries to the change log of a store.
+fn started(store: &impl Source, log: Logged) {
+    let mut writer = store.open().unwrap();
+    let records = Records {
+        log,
+        ..Records::default()
+    };
+    let mut commit = Commit {
+        rows: Vec::new(),
+        settled: Vec::new(),
+        records,
+        position: &mut Position::default(),
+        probe_ms: None,
+        sync: true,
+    };
+    writer.write(&mut commit).unwrap();
+    writer.close().unwrap();
 }
 
 #[test]
@@ -206,6 +234,17 @@ fn a_move_is_refused_unless_the_target_is_empty_and_the_source_is_not() {
         assert!(error.contains(why), "{error}");
     };
     refused(to_folder(&database, one.path()), "there is nothing to move");
+    refused(
+        to_database(one.path(), &database),
+        "there is nothing to move",
+    );
+    // A proxy was started on both, and has accepted nothing.
+    let start = Logged {
+        entries: BTreeMap::from([(LetterId::new(NOW_MS, 1), START)]),
+        fingerprints: Some(Fingerprints::default()),
+    };
+    started(&Postgres::at(&database).unwrap(), start.clone());
+    started(&Embedded::at(one.path()).unwrap(), start);
     refused(
         to_database(one.path(), &database),
         "there is nothing to move",

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{
+    CHANGE,
     link::{Link, Session, Trip, value},
     loaded::number,
     options::Options,
@@ -67,10 +68,11 @@ impl Contents {
             .query(
                 "select exists (select from duet.slots where until > clock_timestamp())
                    or exists (select from duet.leases where until > clock_timestamp()),
-                   exists (select from duet.waiting) or exists (select from duet.seen) or exists (select from duet.records)
+                   exists (select from duet.waiting) or exists (select from duet.seen) or exists (select from duet.records where key < $1 or key >= 'm')
                    or exists (select from duet.dead) or exists (select from duet.ends) or exists (select from duet.hours)
                    or exists (select from duet.covered)",
-                Vec::new(),
+                // A proxy that has accepted nothing has written its start to the change log.
+                vec![value(CHANGE.to_vec(), Type::BYTEA)],
             )
             .query(schema::ABOUT, Vec::new());
         let rows = self.link.trip(&self.session, trip)?;

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
-use super::link::{Link, Session, Trip, value};
+use super::{
+    CHANGE, count,
+    link::{Link, Session, Trip, value},
+};
 use crate::{
     decide::LetterId,
+    limits,
     store::{Error, Expired},
 };
 
@@ -66,6 +70,14 @@ pub(super) fn expire(
                (select id, sum(events) over (order by id desc) - events as newer from duet.ends) counted
              where newer >= $1 limit $2)",
             vec![value(MOST_EVENTS, Type::INT8), value(MOST, Type::INT8)],
+        )
+        .query(
+            "delete from duet.records where key in
+               (select key from duet.records where key > $1 and key < 'm' order by key desc offset $2)",
+            vec![
+                value(CHANGE.to_vec(), Type::BYTEA),
+                value(count(limits::CHANGES), Type::INT8),
+            ],
         )
         .query(
             "delete from duet.hours where start_ms < $1",

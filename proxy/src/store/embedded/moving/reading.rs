@@ -3,11 +3,11 @@
 use std::mem;
 
 use super::{
-    super::{Tables, seen},
+    super::{CHANGE, FINGERPRINTS, Tables, seen},
     Folder,
 };
 use crate::store::{
-    Error, Most,
+    Error, Most, keys,
     moving::{Each, Pair, Piece, StoredRow},
     row,
 };
@@ -27,6 +27,7 @@ impl Folder {
             segments,
             orders,
             history,
+            about,
             ..
         } = &self.tables;
         self.read_rows(each)?;
@@ -42,6 +43,15 @@ impl Folder {
         pass(&mut orders.prefix([]), 0, &mut |records| {
             each(Piece::Records(records))
         })?;
+        pass(&mut about.prefix(CHANGE), CHANGE.len(), &mut |log| {
+            let log = log.into_iter();
+            let log = log.map(|(id, entry)| ([keys::CHANGE, &id].concat(), entry));
+            each(Piece::Records(log.collect()))
+        })?;
+        if let Some(fingerprints) = about.get(FINGERPRINTS)? {
+            let pair = (keys::CHANGE.to_vec(), fingerprints.to_vec());
+            each(Piece::Records(vec![pair]))?;
+        }
         pass(&mut dead.prefix([]), 0, &mut |letters| {
             each(Piece::Letters(letters))
         })?;

@@ -1,18 +1,26 @@
-//! Writes changed records, dead letters and what a correction covers.
+//! Writes changed records, new entries of the change log, dead letters and what a correction covers.
 
 use tokio_postgres::types::Type;
 
 use super::{Trip, value};
 use crate::{
     decide::Records,
-    store::{Error, keys},
+    store::{Error, keys, log},
 };
 
 /// Adds the changed records.
 pub(super) fn write(trip: Trip, records: &Records) -> Result<Trip, Error> {
-    let (changed, removed): (Vec<_>, Vec<_>) = keys::changed(records)?
-        .into_iter()
-        .partition(|(_, value)| value.is_some());
+    let mut changed = keys::changed(records)?;
+    for entry in log::entries(&records.log, keys::CHANGE) {
+        let (key, value) = entry?;
+        changed.push((key, Some(value)));
+    }
+    if let Some(fingerprints) = &records.log.fingerprints {
+        let value = log::value(fingerprints)?;
+        changed.push((keys::CHANGE.to_vec(), Some(value)));
+    }
+    let (changed, removed): (Vec<_>, Vec<_>) =
+        changed.into_iter().partition(|(_, value)| value.is_some());
     let mut trip = trip;
     if !changed.is_empty() {
         let (keys, values): (Vec<_>, Vec<_>) = changed.into_iter().unzip();
