@@ -41,6 +41,7 @@ use crate::{
 mod access;
 mod api;
 mod cached;
+mod changes;
 mod counted;
 mod head;
 mod language;
@@ -62,6 +63,7 @@ mod why;
 
 use access::Access;
 use cached::Cached;
+use changes::Changes;
 use live::Live;
 use money::Money;
 use recount::{Period, Recount};
@@ -106,6 +108,7 @@ struct Shared {
     trouble: Cached<Trouble>,
     money: Cached<Money>,
     proxies: Cached<Vec<Process>>,
+    changes: Cached<Changes>,
     /// One for each [`Period`].
     recounts: [Cached<Recount>; 3],
     live: Arc<Live>,
@@ -137,6 +140,7 @@ impl Console {
             trouble: Cached::default(),
             money: Cached::default(),
             proxies: Cached::default(),
+            changes: Cached::default(),
             recounts: Default::default(),
             live: Arc::default(),
             places: Arc::new(Semaphore::new(updates::CLIENTS)),
@@ -199,6 +203,12 @@ impl Shared {
         read.map_or_else(|_| Vec::new(), |processes| processes.to_vec())
     }
 
+    /// Returns the change log, as it was a moment ago.
+    async fn changes(&self) -> Result<Arc<Changes>, Error> {
+        let log = self.app.intake.change_log().clone();
+        self.changes.value(move || Changes::read(&log)).await
+    }
+
     /// Returns the transfers, as they were a moment ago.
     async fn money(&self) -> Result<Arc<Money>, Error> {
         let orders = self.app.intake.orders().clone();
@@ -215,8 +225,9 @@ async fn sample(shared: Arc<Shared>) {
 }
 
 /// The routes for programs, as `openapi.yaml` describes them.
-fn api() -> [(&'static str, MethodRouter<Arc<Shared>>); 10] {
+fn api() -> [(&'static str, MethodRouter<Arc<Shared>>); 11] {
     [
+        ("/console/api/changes", get(api::changes)),
         ("/console/api/counted", get(api::counted)),
         ("/console/api/head", get(api::head)),
         ("/console/api/live", get(api::live)),

@@ -204,6 +204,26 @@ inBrowsers(engines, (scene) => {
     await scene.stack.serverLeg(id);
   });
 
+  test('the latest changes are listed, and a new one appears without a reload', async () => {
+    const id = `bad-${scene.name}-4`;
+    await refuse(scene.stack, id);
+    const { causes } = await api('trouble');
+    const letter = causes.flatMap(({ newest }) => newest).find(({ event_id: one }) => one === id);
+    const page = await signedIn(scene, 'lang=en');
+    const texts = () => page.$$eval('#changes tbody tr', (rows) => rows.map(({ cells }) => cells[1].textContent));
+    const before = await texts();
+    await page.evaluate((rows) => { window.before = rows; }, before.length);
+    assert.match(before.at(-1), /^Start of version .* It is the first in this list\.$/);
+    await page.evaluate(async (which) => fetch('/console/api/trouble/replay', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'X-Duet-Console': '1' },
+      body: JSON.stringify({ which }),
+    }), `letter:${letter.id}`);
+    await holds(page, () => document.querySelectorAll('#changes tbody tr').length > window.before);
+    assert.deepEqual(await texts(), ['Dead letters sent again: 1 (console)', ...before]);
+    await scene.stack.serverLeg(id);
+  });
+
   test('nothing moves for a reader who asked for less motion', async () => {
     const page = await signedIn(scene, 'lang=en');
     const moves = () => {

@@ -91,6 +91,23 @@ async fn the_console_lists_the_proxies_of_the_database() -> Result<()> {
         .iter()
         .filter(|proxy| proxy["delivers"] != json!([]));
     assert_eq!(delivers.count(), 1, "{proxies:?}");
+    let changes = http.get(format!("http://{address}/console/api/changes"));
+    let changes = Answer::to(changes.bearer_auth(TOKEN)).await?.body["changes"].clone();
+    let changes = changes.as_array().context("no changes")?;
+    let starts: Vec<_> = changes
+        .iter()
+        .map(|change| (&change["change"], &change["proxy"]))
+        .collect();
+    let started = json!("started");
+    assert_eq!(starts, [(&started, &json!(1)), (&started, &json!(0))]);
+    // The second proxy has another address and no console.
+    let settings = [
+        "DUET_CONSOLE_LISTEN",
+        "DUET_CONSOLE_TOKEN",
+        "DUET_DATA_DIR",
+        "DUET_LISTEN",
+    ];
+    assert_eq!(changes[0]["settings"], json!(settings));
     Ok(())
 }
 

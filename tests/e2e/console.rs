@@ -5,6 +5,7 @@ use duet_tests::{Answer, Stack, stack::free_address};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, redirect::Policy};
 use serde_json::Value;
 
+mod changes;
 mod counts;
 mod shows;
 

@@ -64,6 +64,16 @@ pub(super) async fn money(
     }
 }
 
+pub(super) async fn changes(
+    State(shared): State<Arc<Shared>>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    match shared.changes().await {
+        Ok(changes) => wanted.answer(&*changes, changes.changes.iter(), "changes"),
+        Err(error) => unreadable(&error),
+    }
+}
+
 pub(super) async fn counted(
     State(shared): State<Arc<Shared>>,
     Query(wanted): Query<Wanted>,

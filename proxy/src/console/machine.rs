@@ -1,12 +1,13 @@
 //! Machine: the queue, the rates, the times and the disk.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use maud::{Markup, html};
 use serde::Serialize;
 
 use super::{
     Shared,
+    changes::Changes,
     samples::{Quantiles, Rates},
     show::{self, Row, State},
     texts::Texts,
@@ -33,6 +34,9 @@ pub(super) struct Machine {
     version: &'static str,
     /// The proxies of the same database. Empty if this proxy has a folder.
     proxies: Vec<Proxy>,
+    /// The change log, which has a route of its own. `None` if it cannot be read.
+    #[serde(skip)]
+    changes: Option<Arc<Changes>>,
     #[serde(skip)]
     now_ms: i64,
 }
@@ -110,6 +114,7 @@ impl Machine {
             clock: clock.suspect().map(Suspect::word),
             version: env!("CARGO_PKG_VERSION"),
             proxies: proxies.collect(),
+            changes: shared.changes().await.ok(),
             now_ms,
         }
     }
@@ -142,6 +147,10 @@ impl Machine {
                         div.charts { (self.rates.html(view)) }
                         (show::table("times", texts.times, &texts.time_columns, self.time_rows(texts)))
                     }
+                }
+                @match &self.changes {
+                    Some(changes) => { (changes.html(view)) }
+                    None => { p.trouble { (texts.not_readable) } }
                 }
             }
         }

@@ -7,7 +7,7 @@ pub(super) use english::ENGLISH;
 pub(super) use vietnamese::VIETNAMESE;
 
 use super::recount::Gap;
-use crate::{decide::Became, orders::Status};
+use crate::{change_log::By, decide::Became, orders::Status};
 
 /// The texts of one language.
 pub(super) struct Texts {
@@ -193,6 +193,21 @@ pub(super) struct Texts {
     pub(super) delivered_rate: &'static str,
     pub(super) refused_rate: &'static str,
     pub(super) in_this_minute: &'static str,
+    pub(super) changes: &'static str,
+    pub(super) change_columns: [&'static str; 2],
+    pub(super) no_changes: &'static str,
+    pub(super) started: &'static str,
+    pub(super) first_start: &'static str,
+    pub(super) same_settings: &'static str,
+    pub(super) other_settings: &'static str,
+    pub(super) other_token: &'static str,
+    pub(super) other_token_and_names: &'static str,
+    pub(super) pixels_read: &'static str,
+    pub(super) letters_replayed: &'static str,
+    pub(super) letters_dropped: &'static str,
+    pub(super) order_withdrawn: &'static str,
+    pub(super) by_command: &'static str,
+    pub(super) by_console: &'static str,
 }
 
 impl Texts {
@@ -259,6 +274,14 @@ impl Texts {
             Gap::OrderHadNone => self.gap_order,
             Gap::NoPixel => self.gap_no_pixel,
             Gap::PageHadNone => self.gap_page,
+        }
+    }
+
+    /// Returns the words for where an operator acts.
+    pub(super) fn by(&self, by: By) -> &'static str {
+        match by {
+            By::Command => self.by_command,
+            By::Console => self.by_console,
         }
     }
 

@@ -31,7 +31,7 @@ fn sends(console: &Console, text: &str) -> usize {
 }
 
 /// Sends a change as the page's script does.
-async fn change(console: &Console, path: &str, body: &Value) -> Result<Answer> {
+pub(super) async fn change(console: &Console, path: &str, body: &Value) -> Result<Answer> {
     let own = format!("http://{}", console.address);
     let session = console.session().await?;
     let request = console.post(path).header("cookie", session).json(body);

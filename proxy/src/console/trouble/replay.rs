@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cause_of;
 use crate::{
+    change_log::{By, Change},
     console::{Shared, access, show, view::View},
     decide::LetterId,
     queue::{self, DeadLetters, Error},
@@ -140,6 +141,12 @@ pub(in crate::console) async fn replay(
         Err(error) => return failed(&error.to_string()),
     };
     let done = shared.letters.replay(&ids).await;
+    let letters = done.as_ref().map_or_else(|error| error.done, |done| *done);
+    if letters > 0 {
+        let by = By::Console;
+        let change = Change::LettersReplayed { letters, by };
+        shared.app.intake.change_log().add(change).await;
+    }
     shared.trouble.forget().await;
     match done {
         Ok(letters) => {
