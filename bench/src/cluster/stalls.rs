@@ -20,9 +20,9 @@ use super::{
 const HANG: Duration = Duration::from_secs(25);
 /// How long everything works before a fault.
 const CALM: Duration = Duration::from_secs(2);
-/// How long a call may take until it fails. It waits at most 10 s for a connection, or 8 s for a standby, and fails together with
-/// the call before it.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+/// How long a call may take until it fails. It waits at most 10 s for a connection, or 4 s for a lock and then 8 s for a standby.
+/// It fails together with the call before it.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 /// How long the proxies may take to accept again.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
 
