@@ -2,12 +2,13 @@
 //! `cargo xtask bench NAME` runs one benchmark, and `cargo xtask bench fuzz` runs the fuzz targets. `cargo xtask bench
 //! leave` simulates visitors who leave pages, `cargo xtask bench page` measures the SDK on a page's main thread, and `cargo
 //! xtask bench live` measures the console in a browser while many events arrive. `cargo xtask bench cluster` kills, stops and
-//! measures several proxies on PostgreSQL.
+//! measures several proxies on PostgreSQL. `cargo xtask bench plots` draws the plots of the page of figures.
 
 mod fuzz;
 mod leave;
 mod live;
 mod page;
+mod plots;
 
 use std::process;
 
@@ -50,6 +51,7 @@ pub(crate) fn cli() -> Command {
                 .about("Measures the console in a browser for these seconds, at these events a second")
                 .arg(words("seconds and rate")),
             Command::new("page").about("Measures the SDK on a page's main thread"),
+            Command::new("plots").about("Draws the plots of docs/benchmarks.md from its tables"),
         ])
 }
 
@@ -63,6 +65,7 @@ pub(crate) fn measure(words: impl Iterator<Item = String>) -> Result<()> {
         Some(("fuzz", rest)) => return fuzz::search(rest),
         Some(("leave", rest)) => return leave::measure(rest),
         Some(("page", _)) => return page::measure(),
+        Some(("plots", _)) => return plots::write(),
         Some(("live", rest)) => return live::measure(rest),
         _ => {}
     }
