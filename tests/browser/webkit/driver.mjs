@@ -2,11 +2,21 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 
+/** No command waits for a page. So a command that takes longer has lost its answer. */
+const patienceMs = 30_000;
+
+/** Sends a command. The `reason` of an error is the driver's own word, or `no answer`. */
 async function ask(method, url, body) {
-  const answer = await fetch(url, { method, body: body && JSON.stringify(body) });
-  const { value } = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(`${method} ${new URL(url).pathname}: ${value.error} ${value.message}`), { reason: value.error });
-  return value;
+  const failed = (reason, message) => Object.assign(new Error(`${method} ${new URL(url).pathname}: ${reason} ${message}`), { reason });
+  const signal = AbortSignal.timeout(patienceMs);
+  try {
+    const answer = await fetch(url, { method, body: body && JSON.stringify(body), signal });
+    const { value } = await answer.json();
+    if (answer.ok) return value;
+    throw failed(value.error, value.message);
+  } catch (error) {
+    throw error === signal.reason ? failed('no answer', `in ${patienceMs} ms`) : error;
+  }
 }
 
 /** Waits until a new driver answers; `running` throws if the driver has ended. */

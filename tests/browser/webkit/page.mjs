@@ -38,9 +38,9 @@ function run(name, ticket, task) {
   }
 }
 
-/** A page that is being left cannot answer. */
+/** A page that is being left cannot answer. If the next page has another process, the driver can wait for the old one forever. */
 function betweenPages(error) {
-  if (error.reason !== 'no such frame' && error.reason !== 'no such window') throw error;
+  if (!['no such frame', 'no such window', 'no answer'].includes(error.reason)) throw error;
   return {};
 }
 
