@@ -81,13 +81,15 @@ fn search(
 fn tell(seed: u64, plant: Option<Plant>) -> ExitCode {
     match World::new(seed, plant, true).live() {
         Ok(lived) => {
-            report(&format!("seed {seed}: {lived:?}"));
+            lived.story.iter().for_each(|line| report(line));
+            report(&format!(
+                "seed {seed}: {} steps, {} events promised, {} orders paid",
+                lived.steps, lived.events, lived.paid
+            ));
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            for line in &failure.story {
-                report(line);
-            }
+            failure.story.iter().for_each(|line| report(line));
             report(&format!("seed {seed}: {}", failure.wrong));
             report(&format!("again: cargo xtask simulate --seed {seed}"));
             ExitCode::FAILURE

@@ -230,6 +230,7 @@ impl World {
                 steps,
                 events: self.promised.len(),
                 paid: self.paid.len(),
+                story: self.story.unwrap_or_default(),
             });
         };
         Err(Failure {
@@ -416,7 +417,7 @@ pub(crate) struct Promised {
     last_ms: i64,
 }
 
-/// The numbers of a week.
+/// A week without a failure.
 #[derive(Debug)]
 pub struct Lived {
     /// The number of steps.
@@ -425,6 +426,8 @@ pub struct Lived {
     pub events: usize,
     /// The number of paid orders.
     pub paid: usize,
+    /// The story, if it was recorded.
+    pub story: Vec<String>,
 }
 
 /// A failure in a week.
