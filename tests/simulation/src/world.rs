@@ -301,7 +301,9 @@ impl World {
         some(1, || What::ClearsStorage, self);
         let mut at_ms = 0;
         while at_ms < WEEK_MS + AFTERMATH_MS {
-            at_ms += 20 * MINUTE_MS;
+            // In the aftermath, nothing changes for hours.
+            let calm = at_ms >= WEEK_MS;
+            at_ms += if calm { HOUR_MS } else { 20 * MINUTE_MS };
             self.at(at_ms, What::Sweep);
         }
         self.at(WEEK_MS, What::Heals);
