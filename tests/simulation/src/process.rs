@@ -118,6 +118,8 @@ pub struct Sent {
     pub lane: usize,
     /// The request.
     pub request: RequestId,
+    /// The pixel of its events.
+    pub pixel: String,
     /// Its body.
     pub body: Vec<u8>,
     /// The class of its events.
@@ -125,19 +127,13 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Returns the pixel of its events.
-    pub fn pixel(&self) -> String {
-        let request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let pixel = request["event_source_id"].as_str().unwrap_or_default();
-        pixel.to_owned()
-    }
-
-    /// Returns the ids of its events.
-    pub fn ids(&self) -> Vec<String> {
-        let request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let events = request["data"].as_array().into_iter().flatten();
-        let ids = events.filter_map(|event| event["event_id"].as_str());
-        ids.map(str::to_owned).collect()
+    /// Returns its events.
+    pub fn events(&self) -> Vec<Value> {
+        let mut request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        match request["data"].take() {
+            Value::Array(events) => events,
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -412,6 +408,7 @@ impl Run {
                     sent.push(Sent {
                         lane: index,
                         request,
+                        pixel: destination.pixel_id.clone(),
                         body: tiktok::body(&destination.pixel_id, None, events_text),
                         class: events.first().map_or(Class::Second, Claimed::class),
                     });

@@ -119,16 +119,15 @@ impl TikTok {
         self.spell = None;
     }
 
-    /// Receives a request. Returns the reply, and whether there was no fault.
-    pub fn hears(&mut self, body: &[u8], rng: &mut Rng) -> (Reply, bool) {
+    /// Receives a request with these events. Returns the reply, and whether there was no fault.
+    pub fn hears(&mut self, sent: &Sent, events: &[Value], rng: &mut Rng) -> (Reply, bool) {
         let spell = self
             .spell
             .filter(|(_, until)| *until > clock::since_start_ms());
         let Some((spell, _)) = spell else {
-            return (self.judge(body), true);
+            return (self.judge(&sent.pixel, &sent.body, events), true);
         };
-        let is_last =
-            self.has_one_pixel || pixel_of(body) == self.pixels().last().unwrap_or_default();
+        let is_last = self.has_one_pixel || Some(sent.pixel.as_str()) == self.pixels().last();
         let reply = match spell {
             Spell::Down => match rng.u8(..3) {
                 0 => Reply::Unreachable(Trouble::NotJson(502)),
@@ -138,19 +137,15 @@ impl TikTok {
             Spell::Throttles => code(40_100, "too frequent"),
             // The token of one pixel is refused, and the others' events go on.
             Spell::Bars if is_last => code(40_105, "wrong token"),
-            Spell::Bars => return (self.judge(body), true),
+            Spell::Bars => return (self.judge(&sent.pixel, &sent.body, events), true),
             Spell::Refuses => {
-                let request: Value = serde_json::from_slice(body).unwrap_or_default();
-                let events = request["data"].as_array().cloned().unwrap_or_default();
                 let bad = |event: &Value| self.is_refused(event);
                 match events.iter().position(bad) {
                     Some(index) => code(40_002, &format!("data[{index}].event: no")),
-                    None => self.judge(body),
+                    None => self.judge(&sent.pixel, &sent.body, events),
                 }
             }
             Spell::InPart => {
-                let request: Value = serde_json::from_slice(body).unwrap_or_default();
-                let events = request["data"].as_array().cloned().unwrap_or_default();
                 let bad = |event: &Value| self.is_refused(event);
                 let errors: Vec<Value> = events
                     .iter()
@@ -158,13 +153,12 @@ impl TikTok {
                     .filter(|(_, event)| bad(event))
                     .map(|(index, _)| json!({ "index": index, "message": "no" }))
                     .collect();
-                let mut taken = request.clone();
-                taken["data"] = events.into_iter().filter(|event| !bad(event)).collect();
-                if taken["data"]
-                    .as_array()
-                    .is_some_and(|data| !data.is_empty())
-                {
-                    self.judge(taken.to_string().as_bytes());
+                let taken = events.iter().filter(|event| !bad(event)).cloned();
+                let taken: Vec<Value> = taken.collect();
+                if !taken.is_empty() {
+                    let mut request: Value = serde_json::from_slice(&sent.body).unwrap_or_default();
+                    request["data"] = taken.clone().into();
+                    self.judge(&sent.pixel, request.to_string().as_bytes(), &taken);
                 }
                 let answer =
                     json!({ "code": 20_001, "message": "partial", "data": { "errors": errors } });
@@ -172,7 +166,7 @@ impl TikTok {
             }
             // TikTok stores the events, and its answer is lost.
             Spell::Forgets => {
-                self.judge(body);
+                self.judge(&sent.pixel, &sent.body, events);
                 Reply::Unreachable(Trouble::TimedOut)
             }
         };
@@ -186,17 +180,16 @@ impl TikTok {
         is_unlucky && !self.stored.keys().any(|named| named.id == id)
     }
 
-    fn judge(&mut self, body: &[u8]) -> Reply {
-        let pixel = pixel_of(body);
+    /// Stores the events of a request, if the sandbox accepts its body.
+    fn judge(&mut self, pixel: &str, body: &[u8], events: &[Value]) -> Reply {
         let token = self.pixels.iter().find(|known| known.code == pixel);
         let token = token.map_or("", |known| known.access_token.as_str());
         let answer = self.sandbox.track(token, body);
         let reply = tiktok::read(200, answer.as_bytes());
         if matches!(reply, Reply::Taken(_)) {
-            let request: Value = serde_json::from_slice(body).unwrap_or_default();
-            for event in request["data"].as_array().into_iter().flatten() {
+            for event in events {
                 let named = Named {
-                    pixel: pixel.clone(),
+                    pixel: pixel.to_owned(),
                     name: canonical(event["event"].as_str().unwrap_or_default()).to_owned(),
                     id: event["event_id"].as_str().unwrap_or_default().to_owned(),
                 };
@@ -208,20 +201,13 @@ impl TikTok {
         reply
     }
 
-    /// Returns the events of a request that were not received before.
-    pub fn news(&mut self, sent: &Sent) -> Vec<Value> {
-        let request: Value = serde_json::from_slice(&sent.body).unwrap_or_default();
-        let events = request["data"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
-            .into_iter();
-        let pixel = sent.pixel();
-        let is_new = |event: &Value| {
+    /// Removes the events that this pixel has received before.
+    pub fn news(&mut self, pixel: &str, mut events: Vec<Value>) -> Vec<Value> {
+        events.retain(|event| {
             let id = event["event_id"].as_str().unwrap_or_default();
-            self.heard.insert((pixel.clone(), id.to_owned()))
-        };
-        events.filter(is_new).collect()
+            self.heard.insert((pixel.to_owned(), id.to_owned()))
+        });
+        events
     }
 }
 
@@ -229,12 +215,6 @@ impl Default for TikTok {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn pixel_of(body: &[u8]) -> String {
-    let request: Value = serde_json::from_slice(body).unwrap_or_default();
-    let pixel = request["event_source_id"].as_str().unwrap_or_default();
-    pixel.to_owned()
 }
 
 fn code(code: i64, message: &str) -> Reply {

@@ -7,18 +7,19 @@ use super::{
 
 impl World {
     pub(super) fn tiktok_hears(&mut self, epoch: u64, sent: &Sent) {
-        let (reply, is_calm) = self.tiktok.hears(&sent.body, &mut self.rng);
-        let pixel = sent.pixel();
+        let events = sent.events();
+        let (reply, is_calm) = self.tiktok.hears(sent, &events, &mut self.rng);
         if !is_calm {
             self.barred_ms
-                .insert(pixel.clone(), clock::since_start_ms());
+                .insert(sent.pixel.clone(), clock::since_start_ms());
         }
         self.tell(|| {
-            let ids = sent.ids().join(" ");
+            let ids = events.iter().filter_map(|event| event["event_id"].as_str());
+            let ids = ids.collect::<Vec<_>>().join(" ");
             format!("TikTok hears {:?} {ids}: {}", sent.class, told(&reply))
         });
-        for event in self.tiktok.news(sent) {
-            if let Some(wrong) = self.is_late(&pixel, &event) {
+        for event in self.tiktok.news(&sent.pixel, events) {
+            if let Some(wrong) = self.is_late(&sent.pixel, &event) {
                 self.fails(wrong);
             }
         }
