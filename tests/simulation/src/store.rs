@@ -232,9 +232,9 @@ impl Content {
         self.keys
             .retain(|_, until_ms| *until_ms / 1000 > keys_ms / 1000);
         let kept = |ms: i64| LetterId::new(ms.max(0), 0);
-        self.letters = self.letters.split_off(&kept(letters_ms));
-        self.ends = self.ends.split_off(&kept(history_ms));
-        self.hours = self.hours.split_off(&hours_ms);
+        remove_before(&mut self.letters, &kept(letters_ms));
+        remove_before(&mut self.ends, &kept(history_ms));
+        remove_before(&mut self.hours, &hours_ms);
         self.covered.retain(|_, at_ms| *at_ms >= history_ms);
     }
 
@@ -249,6 +249,13 @@ impl Content {
             });
             (!end.events.is_empty()).then_some((*id, end))
         })
+    }
+}
+
+/// Removes the entries before `first`. Most calls find none.
+fn remove_before<K: Ord, V>(map: &mut BTreeMap<K, V>, first: &K) {
+    if map.keys().next().is_some_and(|oldest| oldest < first) {
+        *map = map.split_off(first);
     }
 }
 
