@@ -273,13 +273,13 @@ impl<S: Source> Writer<S> {
             self.check();
         }
         let Some(state) = &mut self.state else { return };
-        let mut counts = Counts::default();
-        let mut ends = BTreeMap::new();
-        let mut tidied = state.store.tidy();
-        if tidied.is_ok() && sweep {
-            tidied = state.sweep(self.shared.clock.times()).map(|swept| {
-                counts = swept.counts;
-                ends = swept.ends;
+        let swept = match state.store.tidy() {
+            Ok(()) if sweep => state.sweep(self.shared.clock.times()),
+            Ok(()) => return,
+            Err(error) => Err(error),
+        };
+        match swept {
+            Ok(swept) => {
                 given_up(&Outcome::Unverified, swept.given_up);
                 if self
                     .unreported
@@ -290,12 +290,8 @@ impl<S: Source> Writer<S> {
                         "paid orders are not reported: TikTok does not have their events"
                     );
                 }
-            });
-        }
-        match tidied {
-            Ok(()) => {
-                self.count(&counts);
-                self.publish(ends.into_values());
+                self.count(&swept.counts);
+                self.publish(swept.ends.into_values());
             }
             Err(error) => self.failed(&error),
         }
