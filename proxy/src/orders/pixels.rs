@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use duet_events::EventName;
+use duet_events::{EventName, name::canonical};
 use serde::{Deserialize, Serialize};
 
 use super::Order;
@@ -145,7 +145,7 @@ impl Order {
 }
 
 fn is_sale(name: &str) -> bool {
-    EventName::parse(name).is_ok_and(|name| SALES.contains(&name.canonical()))
+    SALES.contains(&canonical(name))
 }
 
 #[cfg(test)]
