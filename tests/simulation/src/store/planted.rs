@@ -1,0 +1,69 @@
+//! Planted faults of the store.
+
+use duet_events::{EventId, EventName};
+use duet_proxy::{
+    decide::{Class, DedupKey, Named},
+    store::{Commit, Draft, Row},
+};
+
+use super::Writer;
+use crate::plant::Plant;
+
+impl Writer {
+    /// Changes a commit as the planted fault does.
+    pub(super) fn plant_into(&self, commit: &mut Commit<'_>) {
+        let plant = self.disk.state().plant;
+        match plant {
+            Some(Plant::KeyDecides) => self.drop_known(commit),
+            Some(Plant::OneClass) => have_one_class(commit),
+            _ => {}
+        }
+    }
+
+    /// Removes events that the deduplication memory already knows, as if that memory decided.
+    fn drop_known(&self, commit: &mut Commit<'_>) {
+        let state = self.disk.state();
+        for new in &mut commit.rows {
+            let draft = std::mem::replace(&mut new.draft, Draft::new(0)).into_value();
+            let Ok(row) = Row::read(new.sequence, &draft) else {
+                continue;
+            };
+            new.draft = Draft::new(row.accepted_at_ms);
+            for index in 0..row.events() {
+                let text = std::str::from_utf8(row.event(index)).unwrap_or_default();
+                let named = Named::of(text);
+                let name = EventName::parse(&named.name);
+                let id = EventId::parse(&named.event_id);
+                let is_known = name.is_ok_and(|name| {
+                    let key = id.map(|id| DedupKey::of(&new.lane.destination, &name, &id));
+                    key.is_ok_and(|key| state.present.keys.contains_key(&key))
+                });
+                if is_known {
+                    if let Some(place) = commit.position.place(&new.lane) {
+                        place.waiting -= 1;
+                    }
+                } else {
+                    new.draft.push(row.event(index), &row.trace(index));
+                }
+            }
+        }
+        commit.rows.retain(|new| new.draft.events() > 0);
+        commit.position.places.retain(|place| place.waiting > 0);
+    }
+}
+
+/// Puts all events of a commit into the second class.
+fn have_one_class(commit: &mut Commit<'_>) {
+    for new in &mut commit.rows {
+        let events = new.draft.events();
+        if let Some(place) = commit.position.place(&new.lane) {
+            place.waiting -= events;
+        }
+        new.lane.class = Class::Second;
+        commit.position.arrived(&new.lane, new.sequence, events);
+        if let Some(place) = commit.position.place(&new.lane) {
+            place.head = place.head.min(new.sequence);
+        }
+    }
+    commit.position.places.retain(|place| place.waiting > 0);
+}

@@ -1,0 +1,197 @@
+//! The half that decisions read from and that writes commits.
+
+use duet_proxy::{
+    decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Lookup, Payment, Records},
+    history::Salt,
+    orders::Order,
+    store::{Commit, Error, Expired, Page, Position, Reader, Store},
+};
+
+use super::{Disk, Effect, Fault, refused, salt};
+
+/// The writer's half.
+pub struct Writer {
+    pub(super) disk: Disk,
+    pub(super) opened: u64,
+}
+
+impl Books for Writer {
+    type Error = Error;
+
+    fn order(&self, id: &str) -> Result<Option<Order>, Error> {
+        Reader::order(&self.disk, id)
+    }
+
+    fn found(&self, name: &Lookup) -> Result<Vec<String>, Error> {
+        let found = self
+            .disk
+            .read(|content| content.lookups.get(name).cloned())?;
+        Ok(found.unwrap_or_default())
+    }
+
+    fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, Error> {
+        let key = (provider.to_owned(), id.to_owned());
+        self.disk
+            .read(|content| content.payments.get(&key).cloned())
+    }
+
+    fn held(&self, id: HeldId) -> Result<Option<HeldEvent>, Error> {
+        self.disk.read(|content| content.held.get(&id).cloned())
+    }
+
+    fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, Error> {
+        Reader::letter(&self.disk, id)
+    }
+
+    fn has_letter(&self, id: LetterId) -> Result<bool, Error> {
+        self.disk.read(|content| content.letters.contains_key(&id))
+    }
+
+    fn knows(&self, key: &DedupKey, expiry_ms: i64) -> Result<bool, Error> {
+        // The embedded store counts time in seconds.
+        self.disk.read(|content| {
+            let until_ms = content.keys.get(key);
+            until_ms.is_some_and(|until_ms| until_ms / 1000 > expiry_ms / 1000)
+        })
+    }
+
+    fn salt(&self) -> Salt {
+        salt()
+    }
+
+    fn next_number(&self) -> u64 {
+        self.disk.state().present.position.next
+    }
+}
+
+impl Store for Writer {
+    fn position(&self) -> Result<Position, Error> {
+        self.disk.read(|content| content.position.clone())
+    }
+
+    fn write(&mut self, commit: &mut Commit<'_>) -> Result<(), Error> {
+        let mut removed = Vec::new();
+        let mut marked = Vec::new();
+        for settled in &commit.settled {
+            let lane = || settled.lane.clone();
+            removed.extend(settled.removed.iter().map(|(row, _)| (lane(), *row)));
+            let marks = settled.marked.iter();
+            marked.extend(marks.map(|(row, range)| (lane(), *row, range.clone())));
+        }
+        self.plant_into(commit);
+        let rows = commit.rows.drain(..);
+        let effect = Effect {
+            rows: rows
+                .map(|new| (new.lane, new.sequence, new.draft.into_value()))
+                .collect(),
+            removed,
+            marked,
+            records: commit.records.clone(),
+            position: commit.position.clone(),
+            expired: None,
+        };
+        let mut state = self.disk.state();
+        if !state.is_open || state.opened != self.opened {
+            return Err(Error::Stopped);
+        }
+        let fault = state.struck();
+        if matches!(fault, Some(Fault::Torn | Fault::Closed)) {
+            return Err(refused());
+        }
+        state.present.take(&effect);
+        state.tail.push(effect);
+        match fault {
+            Some(Fault::SyncLoses) if commit.sync => {
+                state.tail.clear();
+                state.settle();
+                Err(refused())
+            }
+            Some(Fault::Late) if commit.sync => Err(Error::Timeout),
+            Some(_) if commit.sync => Err(refused()),
+            _ if commit.sync => {
+                state.sync();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let state = self.disk.state();
+        let is_ours = state.is_open && state.opened == self.opened;
+        is_ours.then_some(()).ok_or(Error::Stopped)
+    }
+
+    fn tidy(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn expire(&mut self, expired: Expired) -> Result<(), Error> {
+        let mut state = self.disk.state();
+        let effect = Effect {
+            rows: Vec::new(),
+            removed: Vec::new(),
+            marked: Vec::new(),
+            records: Records::default(),
+            position: state.present.position.clone(),
+            expired: Some(expired),
+        };
+        state.present.take(&effect);
+        state.tail.push(effect);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn withdrawn(&self) -> Result<Vec<String>, Error> {
+        self.disk.read(|content| {
+            let names = content.lookups.keys();
+            let ids = names.filter_map(|name| match name {
+                Lookup::Withdrawn(event_id) => Some(event_id.clone()),
+                _ => None,
+            });
+            ids.collect()
+        })
+    }
+
+    fn held_until(&self, ms: i64, most: usize) -> Result<Vec<(HeldId, String)>, Error> {
+        self.disk.read(|content| {
+            let held = content.held.iter();
+            held.take_while(|(id, _)| id.until_ms < ms)
+                .take(most)
+                .map(|(id, held)| (*id, held.order_id.clone()))
+                .collect()
+        })
+    }
+
+    fn page(&self, cursor: &[u8], most: usize) -> Result<Page, Error> {
+        self.disk.read(|content| {
+            let mut page = Page::default();
+            let cursor = String::from_utf8_lossy(cursor);
+            let payments_from = cursor.strip_prefix('p');
+            let order_from = cursor.strip_prefix('o').unwrap_or_default();
+            if payments_from.is_none() {
+                for (id, order) in content.orders.range(order_from.to_owned()..) {
+                    if page.orders.len() >= most {
+                        page.next = format!("o{id}").into_bytes();
+                        return page;
+                    }
+                    page.orders.push(order.clone());
+                }
+            }
+            let from = payments_from.and_then(|from| from.split_once('\0'));
+            let (provider, id) = from.unwrap_or_default();
+            let from = (provider.to_owned(), id.to_owned());
+            for ((provider, id), payment) in content.payments.range(from..) {
+                if page.orders.len() + page.payments.len() >= most {
+                    page.next = format!("p{provider}\0{id}").into_bytes();
+                    return page;
+                }
+                page.payments.push(payment.clone());
+            }
+            page
+        })
+    }
+}
