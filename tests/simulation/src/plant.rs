@@ -19,11 +19,15 @@ pub enum Plant {
     WallClock,
     /// All causes of a pause together decide its length.
     SharedPauses,
+    /// A refund that comes before its payment is never found.
+    ForgetsRefunds,
+    /// A payment that comes before the registration of its order is never found.
+    ForgetsPayments,
 }
 
 impl Plant {
     /// All faults with their names.
-    pub const ALL: [(Self, &str); 7] = [
+    pub const ALL: [(Self, &str); 9] = [
         (Self::StaleCache, "stale-cache"),
         (Self::KeyDecides, "key-decides"),
         (Self::OpenIds, "open-ids"),
@@ -31,6 +35,8 @@ impl Plant {
         (Self::OneClass, "one-class"),
         (Self::WallClock, "wall-clock"),
         (Self::SharedPauses, "shared-pauses"),
+        (Self::ForgetsRefunds, "forgets-refunds"),
+        (Self::ForgetsPayments, "forgets-payments"),
     ];
 }
 

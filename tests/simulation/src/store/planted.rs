@@ -2,7 +2,8 @@
 
 use duet_events::{EventId, EventName};
 use duet_proxy::{
-    decide::{Class, DedupKey, Named},
+    decide::{Class, DedupKey, Lookup, Named},
+    money::Kind,
     store::{Commit, Draft, Row},
 };
 
@@ -18,6 +19,25 @@ impl Writer {
             Some(Plant::OneClass) => have_one_class(commit),
             _ => {}
         }
+    }
+
+    /// Returns the records with a name, without the waiting payments that the planted fault forgets.
+    pub(super) fn without_forgotten(&self, name: &Lookup, mut found: Vec<String>) -> Vec<String> {
+        let state = self.disk.state();
+        let forgets = match state.plant {
+            Some(Plant::ForgetsRefunds) => Kind::is_back,
+            Some(Plant::ForgetsPayments) => |kind: Kind| kind == Kind::First,
+            _ => return found,
+        };
+        if matches!(name, Lookup::Waiting(_)) {
+            found.retain(|key| {
+                let (provider, id) = key.split_once('\0').unwrap_or_default();
+                let key = (provider.to_owned(), id.to_owned());
+                let payment = state.present.payments.get(&key);
+                !payment.is_some_and(|payment| forgets(payment.kind))
+            });
+        }
+        found
     }
 
     /// Removes events that the deduplication memory already knows, as if that memory decided.

@@ -26,7 +26,7 @@ impl Books for Writer {
         let found = self
             .disk
             .read(|content| content.lookups.get(name).cloned())?;
-        Ok(found.unwrap_or_default())
+        Ok(self.without_forgotten(name, found.unwrap_or_default()))
     }
 
     fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, Error> {
