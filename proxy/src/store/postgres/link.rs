@@ -179,8 +179,16 @@ type Parameter = (Box<dyn ToSql + Sync + Send>, Type);
 
 /// Statements that are sent together.
 pub(super) struct Trip {
-    statements: Vec<(&'static str, Option<Vec<Parameter>>)>,
+    statements: Vec<Statement>,
     limit: Duration,
+}
+
+enum Statement {
+    /// Statements without parameters and results.
+    Run(&'static str),
+    Query(&'static str, Vec<Parameter>),
+    /// A statement that is not sent, because it would find nothing.
+    Skipped,
 }
 
 impl Trip {
@@ -199,7 +207,7 @@ impl Trip {
     /// Adds statements without parameters and results, if there are any.
     pub(super) fn run(mut self, sql: &'static str) -> Self {
         if !sql.is_empty() {
-            self.statements.push((sql, None));
+            self.statements.push(Statement::Run(sql));
         }
         self
     }
@@ -207,7 +215,21 @@ impl Trip {
     /// Adds a statement. It is not prepared: poolers give a connection to several clients, and a plan of an empty table would
     /// stay.
     pub(super) fn query(mut self, sql: &'static str, parameters: Vec<Parameter>) -> Self {
-        self.statements.push((sql, Some(parameters)));
+        self.statements.push(Statement::Query(sql, parameters));
+        self
+    }
+
+    /// Does what [`Trip::query`] does, or adds an empty result if the statement would find nothing.
+    pub(super) fn query_if(
+        mut self,
+        can_find: bool,
+        sql: &'static str,
+        parameters: Vec<Parameter>,
+    ) -> Self {
+        if can_find {
+            return self.query(sql, parameters);
+        }
+        self.statements.push(Statement::Skipped);
         self
     }
 
@@ -218,12 +240,13 @@ impl Trip {
         let client = &*client;
         let statements = self.statements.iter();
         let mut sent: Vec<(Sent<'_>, Option<Vec<Row>>)> = statements
-            .map(|(sql, parameters)| {
-                let sent: Sent<'_> = match parameters {
-                    None => {
+            .map(|statement| {
+                let sent: Sent<'_> = match statement {
+                    Statement::Skipped => Box::pin(async { Ok(Vec::new()) }),
+                    Statement::Run(sql) => {
                         Box::pin(async { client.batch_execute(sql).await.map(|()| Vec::new()) })
                     }
-                    Some(parameters) => Box::pin(async move {
+                    Statement::Query(sql, parameters) => Box::pin(async move {
                         let parameters: Vec<(&(dyn ToSql + Sync), Type)> = parameters
                             .iter()
                             .map(|(value, kind)| (&**value as &(dyn ToSql + Sync), kind.clone()))

@@ -16,7 +16,7 @@ use super::{
     uuid::Uuid,
 };
 use crate::{
-    decide::{DedupKey, LetterId, Payment, Reads},
+    decide::{DedupKey, LetterId, Payment, Reads, Remember},
     orders::Order,
     store::{
         Ahead, Error,
@@ -53,8 +53,9 @@ impl Loaded {
         session: &Session,
         owner: Uuid,
         ahead: &Ahead,
-        (now_ms, expiry_ms): (i64, i64),
+        now: (i64, i64),
     ) -> Result<Self, Error> {
+        let (keys, none) = (&ahead.reads.keys, BTreeMap::new());
         let leases: Vec<_> = ahead.settled.iter().map(super::lease_name).collect();
         let mut reads = ahead.reads.clone();
         let mut wanted = names_of(&reads);
@@ -67,8 +68,11 @@ impl Loaded {
             };
             let again = if start == 0 { "" } else { "rollback" };
             let trip = loaded.first_trip(again, &leases, owner, &wanted, &reads.letters);
-            let rows = link.trip(session, trip)?;
+            // Without records, there is nothing else to lock before the keys.
+            let first = if wanted.is_empty() { keys } else { &none };
+            let rows = link.trip(session, reserve(trip, first, now))?;
             let mut rows = rows.into_iter().rev();
+            loaded.take_keys(first, now, rows.next().unwrap_or_default());
             loaded.take_letters(&reads, rows.next().unwrap_or_default())?;
             loaded.take_records(&wanted, rows.next().unwrap_or_default());
             for row in rows.next().unwrap_or_default() {
@@ -83,7 +87,10 @@ impl Loaded {
             }
             stripes.extend(wanted.iter().filter_map(|key| stripe(key)));
         }
-        loaded.reserve(link, session, &ahead.reads, (now_ms, expiry_ms))?;
+        if loaded.keys.len() < keys.len() {
+            let rows = link.trip(session, reserve(Trip::new(), keys, now))?;
+            loaded.take_keys(keys, now, rows.into_iter().flatten().collect());
+        }
         Ok(loaded)
     }
 
@@ -107,15 +114,21 @@ impl Loaded {
                 .query(LOCK, vec![value(stripes, Type::INT4_ARRAY)]);
         }
         trip.query("select nextval('duet.numbers')", Vec::new())
-            .query(
+            .query_if(
+                !leases.is_empty(),
                 "select name, epoch from duet.leases where name = any($1) and owner = $2 order by name for share",
                 vec![
                     value(leases.to_vec(), Type::BYTEA_ARRAY),
                     value(owner, Type::UUID),
                 ],
             )
-            .query(RECORDS, vec![value(wanted, Type::BYTEA_ARRAY)])
-            .query(
+            .query_if(
+                !wanted.is_empty(),
+                RECORDS,
+                vec![value(wanted, Type::BYTEA_ARRAY)],
+            )
+            .query_if(
+                !letters.is_empty(),
                 "select id, value from duet.dead where id = any($1)",
                 vec![value(letters, Type::BYTEA_ARRAY)],
             )
@@ -203,41 +216,18 @@ impl Loaded {
         Ok(())
     }
 
-    /// Writes the keys that are new or have ended. A key that is remembered is locked: the commit then writes, and its answer waits
-    /// for the standby. Otherwise a repeat could be answered by an event that no standby has.
-    fn reserve(
+    fn take_keys(
         &mut self,
-        link: &Link,
-        session: &Session,
-        reads: &Reads,
-        (now_ms, expiry_ms): (i64, i64),
-    ) -> Result<(), Error> {
-        if reads.keys.is_empty() {
-            return Ok(());
-        }
-        let until = |ms: i64| now_ms.saturating_add(ms) / 1000;
-        let (keys, ends): (Vec<_>, Vec<_>) = reads
-            .keys
-            .iter()
-            .map(|(key, remember)| (Uuid::from(*key), until(remember.ms())))
-            .unzip();
-        let trip = Trip::new().query(
-            "insert into duet.seen as s (key, until) select * from unnest($1::uuid[], $2::bigint[])
-             on conflict (key) do update set until = excluded.until where s.until <= $3 returning key",
-            vec![
-                value(keys, Type::UUID_ARRAY),
-                value(ends, Type::INT8_ARRAY),
-                value(expiry_ms / 1000, Type::INT8),
-            ],
-        );
-        let rows = link.trip(session, trip)?;
-        self.keys.extend(reads.keys.keys().map(|key| (*key, None)));
-        for row in rows.into_iter().flatten() {
+        keys: &BTreeMap<DedupKey, Remember>,
+        (now_ms, _): (i64, i64),
+        rows: Vec<tokio_postgres::Row>,
+    ) {
+        self.keys.extend(keys.keys().map(|key| (*key, None)));
+        for row in rows {
             let key = row.get::<_, Uuid>(0).into();
-            let end = reads.keys.get(&key).map(|remember| until(remember.ms()));
+            let end = keys.get(&key).map(|remember| until(now_ms, *remember));
             self.keys.insert(key, end);
         }
-        Ok(())
     }
 
     fn is_locked(&self, stripe: i32) -> bool {
@@ -292,6 +282,34 @@ impl Loaded {
 
 const LOCK: &str = "select pg_advisory_xact_lock(7321, s + 2) from unnest($1::int[]) s";
 const RECORDS: &str = "select key, value from duet.records where key = any($1)";
+
+/// Adds the writing of the keys that are new or have ended. A key that is remembered is locked: the commit then writes, and its
+/// answer waits for the standby. Otherwise a repeat could be answered by an event that no standby has.
+fn reserve(
+    trip: Trip,
+    keys: &BTreeMap<DedupKey, Remember>,
+    (now_ms, expiry_ms): (i64, i64),
+) -> Trip {
+    let (uuids, ends): (Vec<_>, Vec<_>) = keys
+        .iter()
+        .map(|(key, remember)| (Uuid::from(*key), until(now_ms, *remember)))
+        .unzip();
+    trip.query_if(
+        !keys.is_empty(),
+        "insert into duet.seen as s (key, until) select * from unnest($1::uuid[], $2::bigint[])
+         on conflict (key) do update set until = excluded.until where s.until <= $3 returning key",
+        vec![
+            value(uuids, Type::UUID_ARRAY),
+            value(ends, Type::INT8_ARRAY),
+            value(expiry_ms / 1000, Type::INT8),
+        ],
+    )
+}
+
+/// Returns until when a key is remembered, in Unix seconds.
+fn until(now_ms: i64, remember: Remember) -> i64 {
+    now_ms.saturating_add(remember.ms()) / 1000
+}
 
 fn names_of(reads: &Reads) -> BTreeSet<Vec<u8>> {
     let orders = reads.orders.iter().map(|id| order_key(id));

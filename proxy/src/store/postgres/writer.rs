@@ -1,9 +1,7 @@
 //! The writer's part of a store in PostgreSQL. A commit is one transaction in two trips: one locks and reads everything that the
-//! calls can read, the other writes and commits. Every transaction also writes the writer's own slot. This proves that the slot
-//! is still its own, and makes every answer wait for the standby, also that of a repeat.
-//!
-//! The file is long because one struct has three parts: the statements of a commit, the records that decisions read ([`Books`]),
-//! and the interface of a store ([`Store`]).
+//! calls can read, the other writes and commits. Calls that read records take more trips. Every transaction also writes the
+//! writer's own slot. This proves that the slot is still its own, and makes every answer wait for the standby, also that of a
+//! repeat.
 
 use std::{
     cell::RefCell,
@@ -169,7 +167,7 @@ impl Store for Writer {
         let trip = rows::write(Trip::new().run(begin), commit, &mut counts);
         let trip = records::write(trip, &commit.records)?;
         let trip = self.write_ends(trip, &commit.records)?;
-        let trip = keys::write(trip, &loaded, &commit.records);
+        let trip = keys::write(trip, loaded.keys, &commit.records);
         let trip = self.slot.commit(trip, &counts, Some(commit))?;
         self.link.trip(&self.session, trip)?;
         self.slot.counts = counts;

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::types::Type;
 
-use super::{Loaded, Trip, Uuid, value};
-use crate::decide::Records;
+use super::{Trip, Uuid, value};
+use crate::decide::{DedupKey, Records};
 
 /// Adds the keys that were learned and not written yet, and removes those that were written and not learned.
-pub(super) fn write(trip: Trip, loaded: &Loaded, records: &Records) -> Trip {
-    let mut written = loaded.keys.clone();
+/// `written` has the end of each key that was written, and `None` for each key that was remembered.
+pub(super) fn write(
+    trip: Trip,
+    mut written: BTreeMap<DedupKey, Option<i64>>,
+    records: &Records,
+) -> Trip {
     written.retain(|_, until| until.is_some());
     let mut learned = BTreeMap::new();
     for (key, known) in records.keys.iter() {
