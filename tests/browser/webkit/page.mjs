@@ -38,7 +38,7 @@ function run(name, ticket, task) {
   }
 }
 
-/** A page that is being left cannot answer. If the next page has another process, the driver can wait for the old one forever. */
+/** A page that is being left cannot answer. Rarely, the driver then gives no answer either. */
 function betweenPages(error) {
   if (!['no such frame', 'no such window', 'no answer'].includes(error.reason)) throw error;
   return {};
