@@ -22,7 +22,8 @@ const MOST_EVENTS: i64 = 1_000_000;
 const SWEEPS: i64 = 60;
 /// How many blocks of keys a sweep looks at, if there are few.
 const FEWEST_BLOCKS: i64 = 1_000;
-const LIMIT: Duration = Duration::from_mins(1);
+/// How long the removal may take. Calls wait behind it, also while no standby answers.
+const LIMIT: Duration = Duration::from_secs(15);
 
 /// Removes expired entries. `swept_to` is the first block of keys that the last sweep has not looked at.
 pub(super) fn expire(
