@@ -8,6 +8,7 @@ use crate::{
     decide::{Became, Payment},
     history::{Digest, End, Ended, Wanted},
     money::Money,
+    orders::Order,
     queue::{Error, History, Orders},
     why::is_money,
 };
@@ -30,6 +31,8 @@ pub struct Paid {
     pub at_ms: i64,
     /// The money that came for the order.
     pub money: Money,
+    /// Whether all its money went back. If that was before its event was sent, no event is missing.
+    pub is_returned: bool,
     /// What became of its event.
     pub fate: Fate,
 }
@@ -81,6 +84,7 @@ impl Sales {
                 continue;
             }
             let order = orders.find(&order_id)?;
+            let is_returned = order.as_ref().is_some_and(Order::is_returned);
             let event_ids = order.map(|order| order.summary().event_ids);
             let event_ids: Vec<_> = event_ids.unwrap_or_default().into_values().collect();
             // An order forgets an event that TikTok refused. It then has the id that its sale would have.
@@ -101,6 +105,7 @@ impl Sales {
                 order_id,
                 at_ms,
                 money,
+                is_returned,
                 fate,
             });
         }

@@ -14,11 +14,10 @@ const PERIOD_MS: i64 = 24 * HOUR_MS;
 
 /// Returns how many orders were paid in a day that ended 2 hours ago, and how many of them are delivered. Returns `None` while
 /// the history is empty, for instance after an upgrade from a version without a history.
-pub(super) fn paid(
-    orders: &Orders,
-    history: &History,
-    now_ms: i64,
-) -> Result<Option<facts::Paid>, Error> {
+///
+/// # Errors
+/// An error if the store cannot be read.
+pub fn paid(orders: &Orders, history: &History, now_ms: i64) -> Result<Option<facts::Paid>, Error> {
     let Some(oldest_ms) = history.oldest_ms()? else {
         return Ok(None);
     };
@@ -29,17 +28,19 @@ pub(super) fn paid(
     Ok(Some(count(&sales.orders, end_ms)))
 }
 
-/// Counts the orders that were paid before `end_ms`. An event that a person or an operator has withdrawn is not missing.
+/// Counts the orders that were paid before `end_ms`. An event that a person or an operator has withdrawn is not missing, and
+/// neither is the event of an order whose money went back before it was reported.
 fn count(orders: &[Paid], end_ms: i64) -> facts::Paid {
-    let is_withdrawn =
-        |fate: &Fate| matches!(fate, Fate::Ended { outcome, .. } if outcome == "withdrawn");
-    let fates = || {
-        let orders = orders.iter().filter(|order| order.at_ms < end_ms);
-        orders.map(|order| &order.fate)
+    let counts = |order: &&Paid| match &order.fate {
+        Fate::Ended { outcome, .. } => outcome != "withdrawn",
+        Fate::Unreported => !order.is_returned,
+        Fate::Delivered | Fate::Waiting => true,
     };
+    let orders = orders.iter().filter(|order| order.at_ms < end_ms);
+    let fates = orders.filter(counts).map(|order| &order.fate);
     facts::Paid {
-        orders: fates().filter(|fate| !is_withdrawn(fate)).count() as u64,
-        delivered: fates().filter(|fate| **fate == Fate::Delivered).count() as u64,
+        orders: fates.clone().count() as u64,
+        delivered: fates.filter(|fate| **fate == Fate::Delivered).count() as u64,
     }
 }
 
@@ -49,7 +50,7 @@ mod tests {
     use crate::money::{Currency, Money};
 
     #[test]
-    fn a_withdrawn_sale_and_an_order_that_was_just_paid_are_not_missing() {
+    fn sales_that_were_withdrawn_returned_or_just_paid_are_not_missing() {
         let ended = |outcome: &str| Fate::Ended {
             outcome: outcome.to_owned(),
             code: None,
@@ -60,12 +61,14 @@ mod tests {
             (30, ended("withdrawn")),
             (40, Fate::Waiting),
             (50, Fate::Unreported),
+            (60, Fate::Unreported),
             (100, Fate::Waiting),
         ];
         let orders = orders.map(|(at_ms, fate)| Paid {
             order_id: at_ms.to_string(),
             at_ms,
             money: Money::zero(Currency::VND),
+            is_returned: at_ms == 60,
             fate,
         });
         let paid = count(&orders, 100);
