@@ -17,7 +17,7 @@ mod kind;
 mod mailbox;
 mod measure;
 mod message;
-mod paid;
+pub mod paid;
 mod post;
 mod watch;
 

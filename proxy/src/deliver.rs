@@ -28,7 +28,7 @@ mod courier;
 mod driver;
 mod hand;
 mod pace;
-mod report;
+pub mod report;
 mod size;
 
 pub use courier::{Claims, Courier, Do, RequestId, Wait, Way};

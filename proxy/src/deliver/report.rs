@@ -66,7 +66,7 @@ pub(super) fn settled(
 }
 
 /// Reports what a reply shows about the connection to TikTok.
-pub(super) fn way(health: &Health, destination: &Arc<Destination>, way: &Way) {
+pub fn way(health: &Health, destination: &Arc<Destination>, way: &Way) {
     match way {
         Way::Open { misnamed } => {
             health.barred(destination, false);

@@ -10,6 +10,7 @@
     reason = "every number is one of a list that only grows, and a simulation may panic"
 )]
 
+pub mod alarms;
 pub mod browser;
 mod check;
 pub mod clock;

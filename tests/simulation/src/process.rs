@@ -15,7 +15,8 @@ use duet_proxy::{
     decide::{
         Class, DeadLetter, DedupKey, Destination, Destinations, Enqueued, Receipt, Reports, Taken,
     },
-    deliver::{Courier, Do, RequestId, Wait},
+    deliver::{Courier, Do, RequestId, Wait, report},
+    health::Health,
     http::track,
     metrics::Metrics,
     orders::{By, Order, Status},
@@ -28,6 +29,8 @@ use serde_json::Value;
 
 use crate::{clock, plant::Plant, store::Disk, task::Task};
 
+mod facts;
+
 /// How long a courier waits after a failure of the store.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 const PARALLEL: usize = 4;
@@ -39,6 +42,9 @@ pub struct Process {
     outlet: Outlet,
     letters: DeadLetters,
     metrics: Arc<Metrics>,
+    health: Health,
+    /// Whether the paid orders without a report were counted. The real process counts them within a minute.
+    has_swept: bool,
     flights: Vec<(Who, Task<Answer>)>,
     lanes: Vec<Run>,
     options: Options,
@@ -58,6 +64,8 @@ pub struct Options {
 /// A courier on its lane.
 struct Run {
     courier: Courier<Claimed>,
+    destination: Arc<Destination>,
+    metrics: Arc<Metrics>,
     lane: Option<Lane>,
     settling: Option<Task<(Lane, Result<(), Error>)>>,
     /// The time of the next step, even if something arrives.
@@ -152,6 +160,8 @@ impl Process {
             outlet,
             letters,
             metrics,
+            health: Health::default(),
+            has_swept: false,
             flights: Vec::new(),
             lanes: Vec::new(),
             options,
@@ -286,6 +296,7 @@ impl Process {
     /// Carries out some of the waiting calls in one commit. Returns the senders with their answers.
     pub fn turn(&mut self, most: usize, sweep: bool) -> Vec<(Who, Answer)> {
         self.core.turn(most, sweep);
+        self.has_swept |= sweep;
         let mut answered = Vec::new();
         self.flights.retain_mut(|(who, task)| match task.reply() {
             Some(answer) => {
@@ -297,6 +308,8 @@ impl Process {
         while let Some(lane) = self.outlet.lane_now() {
             self.lanes.push(Run {
                 courier: Courier::new(self.options.limits, PARALLEL),
+                destination: Arc::clone(lane.destination()),
+                metrics: Arc::clone(&self.metrics),
                 lane: Some(lane),
                 settling: None,
                 until: None,
@@ -333,9 +346,18 @@ impl Process {
         rng: &mut Rng,
     ) {
         if let Some(run) = self.lanes.get_mut(lane) {
-            run.courier.answered(request, reply, now, || rng.f64());
+            let way = run.courier.answered(request, reply, now, || rng.f64());
+            if let Some(way) = way {
+                report::way(&self.health, &run.destination, &way);
+            }
             run.until = None;
         }
+    }
+
+    /// Returns the pixel of a lane.
+    pub fn pixel(&self, lane: usize) -> Option<&str> {
+        let run = self.lanes.get(lane)?;
+        Some(&run.destination.pixel_id)
     }
 
     /// Records the time that TikTok states.
@@ -421,8 +443,13 @@ impl Run {
                     let (events, outcome) = (events.to_vec(), outcome.clone());
                     let at_ms = lane.clock().stamp_ms();
                     let when = When { at_ms, sent };
+                    let metrics = Arc::clone(&self.metrics);
                     let settling = async move {
                         let settled = lane.settle(&events, &outcome, when).await;
+                        if settled.is_ok() {
+                            let pixel_id = &lane.destination().pixel_id;
+                            metrics.settled(pixel_id, outcome.label(), events.len() as u64);
+                        }
                         (lane, settled)
                     };
                     match Task::start(settling) {

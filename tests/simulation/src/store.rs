@@ -119,6 +119,35 @@ impl Disk {
         self.state().faults.clear();
     }
 
+    /// Returns whether events of a pixel are pending.
+    pub fn waits(&self, pixel: &str) -> bool {
+        let state = self.state();
+        let mut places = state.present.position.places.iter();
+        places.any(|place| place.waiting > 0 && place.destination.pixel_id == pixel)
+    }
+
+    /// Returns how often the store was opened.
+    pub fn opened(&self) -> u64 {
+        self.state().opened
+    }
+
+    /// Returns whether a paid order was not reported.
+    pub fn has_unreported(&self) -> bool {
+        let state = self.state();
+        state.present.orders.values().any(Order::is_unreported)
+    }
+
+    /// Returns the newest dead letter that TikTok did not accept.
+    pub fn newest_letter(&self) -> Option<LetterId> {
+        let state = self.state();
+        let mut letters = state.present.letters.iter().rev();
+        let newest = letters.find(|(_, letter)| {
+            let outcome = letter.outcome.as_str();
+            outcome == "refused" || outcome == "expired"
+        });
+        newest.map(|(id, _)| *id)
+    }
+
     /// Ends the process. The writes of the process stay in the page cache.
     pub fn loses_its_process(&self) {
         self.state().is_open = false;

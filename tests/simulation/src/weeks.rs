@@ -15,8 +15,11 @@ const SEEDS: u64 = 2_000;
 /// The number of seeds in which a planted fault must be found.
 const FOUND_WITHIN: u64 = 20_000;
 
+/// The number of calm weeks in which no alarm may begin, and of other weeks whose alarms are compared with their faults.
+const WATCHED: u64 = 40;
+
 /// Returns the first failing seed and its failure.
-fn first_failure(seeds: u64, plant: Option<Plant>) -> Option<(u64, Failure)> {
+fn first_failure(seeds: u64, world: impl Fn(u64) -> World + Sync) -> Option<(u64, Failure)> {
     let (next, end) = (AtomicU64::new(0), AtomicU64::new(seeds));
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let live = || {
@@ -26,10 +29,7 @@ fn first_failure(seeds: u64, plant: Option<Plant>) -> Option<(u64, Failure)> {
             if seed >= end.load(Ordering::Relaxed) {
                 break;
             }
-            failure = World::new(seed, plant, false)
-                .live()
-                .err()
-                .map(|failure| (seed, failure));
+            failure = world(seed).live().err().map(|failure| (seed, failure));
         }
         if failure.is_some() {
             end.store(0, Ordering::Relaxed);
@@ -47,7 +47,7 @@ fn first_failure(seeds: u64, plant: Option<Plant>) -> Option<(u64, Failure)> {
 
 #[test]
 fn no_week_loses_doubles_or_changes_anything() {
-    if let Some((seed, failure)) = first_failure(SEEDS, None) {
+    if let Some((seed, failure)) = first_failure(SEEDS, |seed| World::new(seed, None, false)) {
         panic!(
             "{}; see `cargo xtask simulate --seed {seed}`",
             failure.wrong
@@ -62,8 +62,33 @@ fn no_week_loses_doubles_or_changes_anything() {
 )]
 fn every_planted_fault_is_found() {
     for (plant, name) in Plant::ALL {
-        let found = first_failure(FOUND_WITHIN, Some(plant));
+        let found = first_failure(FOUND_WITHIN, |seed| World::new(seed, Some(plant), false));
         let (seed, failure) = found.unwrap_or_else(|| panic!("{name} is not found"));
         println!("{name}: seed {seed}: {}", failure.wrong);
     }
+}
+
+/// Watches the alarms of some weeks. Panics with the end of the first failing week's story.
+fn watch(is_calm: bool) {
+    let world = |seed, tells| World::new(seed, None, tells).watched(is_calm);
+    if let Some((seed, failure)) = first_failure(WATCHED, |seed| world(seed, false)) {
+        let told = world(seed, true).live().err();
+        let story = told.map(|failure| failure.story).unwrap_or_default();
+        let end = story.len().saturating_sub(40);
+        panic!(
+            "{}\nseed {seed}: {}",
+            story[end..].join("\n"),
+            failure.wrong
+        );
+    }
+}
+
+#[test]
+fn a_calm_week_has_no_alarm() {
+    watch(true);
+}
+
+#[test]
+fn every_fault_begins_its_alarm_and_its_end_ends_it() {
+    watch(false);
 }

@@ -17,6 +17,7 @@ use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    alarms::Watched,
     browser::{Answered, Ask, Browser},
     clock,
     plan::{AFTERMATH_MS, DAY_MS, HOUR_MS, MINUTE_MS, Plan, WEEK_MS},
@@ -108,10 +109,10 @@ pub struct World {
     scheduled: u64,
     turn_is_due: bool,
     delivers_at: Option<i64>,
-    disk: Disk,
-    process: Option<Process>,
+    pub(crate) disk: Disk,
+    pub(crate) process: Option<Process>,
     /// Counts processes. The second number belongs to the last process that got the time from TikTok.
-    epoch: u64,
+    pub(crate) epoch: u64,
     dated: u64,
     dated_ms: i64,
     started: Instant,
@@ -140,6 +141,8 @@ pub struct World {
     pub(crate) calm_since_ms: i64,
     /// The last time that TikTok did not accept a request of each pixel.
     barred_ms: BTreeMap<String, i64>,
+    /// The alarms, if they are watched.
+    pub(crate) watched: Option<Watched>,
 }
 
 impl World {
@@ -196,6 +199,7 @@ impl World {
             story: tells.then(Vec::new),
             wrong: None,
             calm_since_ms: 0,
+            watched: None,
         }
     }
 
@@ -207,6 +211,7 @@ impl World {
         self.plan_the_week();
         let mut steps = 0;
         while let Some(((at_ms, _), what)) = self.schedule.pop_first() {
+            self.watch_until(at_ms);
             clock::pass((at_ms - clock::since_start_ms()).max(0));
             self.tiktok.is_now(clock::true_ms());
             self.step(what);
@@ -255,7 +260,7 @@ impl World {
         self.wrong.get_or_insert(wrong);
     }
 
-    fn tell(&mut self, line: impl FnOnce() -> String) {
+    pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             let ms = clock::since_start_ms();
             let (day, hour, minute) = (ms / DAY_MS, ms / HOUR_MS % 24, ms / MINUTE_MS % 60);

@@ -95,6 +95,9 @@ impl World {
             self.dated = self.epoch;
             self.dated_ms = clock::since_start_ms();
         }
+        if let (Some(watched), Some(pixel)) = (&mut self.watched, process.pixel(lane)) {
+            watched.answered(pixel, &reply);
+        }
         process.replied(lane, request, reply, now, &mut self.rng);
         self.deliver();
     }

@@ -1,0 +1,295 @@
+//! Watches the alarms of a week, and compares them with the simulated world. The real [`Watch`] gets the facts of the process
+//! once a minute. What must be true comes from TikTok's replies and from the disk, not from these facts.
+//!
+//! In a week without faults, no alarm at all begins. In a week with faults, these kinds are compared: `token_refused`,
+//! `not_delivering`, `dead_letters` and `paid_unreported`. The others are left out:
+//! - `paid_not_delivered`: a week with faults has too few orders for a share. Calm weeks have enough.
+//! - `webhook_silent`: the payments come at random times, so a long silence is no fault.
+//! - `pixel_gone`: an hour has too few events.
+//! - `disk_nearly_full`: the simulated disk has no size.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use duet_proxy::{
+    alarms::{
+        Alarm, Change, Kind, Watch,
+        facts::{Facts, Paid},
+    },
+    decide::LetterId,
+    tiktok::Reply,
+};
+
+use crate::{
+    clock,
+    plan::{HOUR_MS, MINUTE_MS, WEEK_MS},
+    world::World,
+};
+
+/// How late an alarm can begin or end.
+const LATE_MS: i64 = 2 * MINUTE_MS;
+/// How long its condition is over when an alarm ends.
+const CALM_MS: i64 = 5 * MINUTE_MS;
+/// How long nothing is delivered before the alarm begins.
+const WITHOUT_DELIVERY_MS: i64 = 5 * MINUTE_MS;
+/// How long a dead letter is new.
+const RECENT_MS: i64 = HOUR_MS;
+/// How long a simulated process may count paid orders wrongly after the store was opened: until its next sweep. The real process
+/// sweeps every minute.
+const SWEEP_MS: i64 = 21 * MINUTE_MS;
+/// The alarms that the last faults have begun end before this time.
+const END_MS: i64 = WEEK_MS + 3 * HOUR_MS;
+
+/// The alarms of a week.
+#[derive(Default)]
+pub struct Watched {
+    /// Whether nothing fails in this week.
+    is_calm: bool,
+    watch: Watch,
+    on: BTreeSet<Alarm>,
+    facts: Facts,
+    /// The paid orders, and when they were counted.
+    paid: Option<(i64, Option<Paid>)>,
+    next_ms: i64,
+    epoch: u64,
+    truths: BTreeMap<Alarm, Truth>,
+    /// The pixels whose token TikTok refused in its last verdict.
+    refused: BTreeSet<String>,
+    /// Since when nothing has been delivered to a pixel: for certain, and perhaps.
+    quiet_ms: BTreeMap<String, (i64, i64)>,
+    /// The newest dead letter.
+    letter: Option<LetterId>,
+    /// When it was found, if the process has not ended since. The alarm is certain only if the store did not fail: a letter
+    /// whose commit failed can be on the disk, and no process has counted it.
+    letter_ms: Option<i64>,
+    is_counted: bool,
+    /// How often the store was opened, and when that was noticed.
+    opened: (u64, i64),
+}
+
+/// The condition of an alarm in the simulated world.
+#[derive(Clone, Copy, Default)]
+struct Truth {
+    /// Since when the condition has held for certain.
+    since_ms: Option<i64>,
+    /// When the condition may have held last.
+    held_ms: Option<i64>,
+}
+
+impl World {
+    /// Watches the alarms. With `is_calm`, nothing fails in the week.
+    #[must_use]
+    pub fn watched(mut self, is_calm: bool) -> Self {
+        if is_calm {
+            self.plan = self.plan.calm();
+        }
+        self.watched = Some(Watched {
+            is_calm,
+            ..Watched::default()
+        });
+        self
+    }
+
+    /// Checks the alarms at every minute before `at_ms`. Until then, nothing happens.
+    pub(crate) fn watch_until(&mut self, at_ms: i64) {
+        let end_ms = at_ms.min(END_MS);
+        let is_due = |watched: &Watched| watched.next_ms < end_ms;
+        let Some(mut watched) = self.watched.take_if(|watched| is_due(watched)) else {
+            return;
+        };
+        let wrong = watched.pass(self, end_ms);
+        self.watched = Some(watched);
+        if let Err(wrong) = wrong {
+            self.fails(wrong);
+        }
+    }
+
+    /// Returns whether TikTok misses the sale of a paid order at a pixel.
+    fn misses_a_sale(&self) -> bool {
+        let stored = |pixel: &String, order: &String| {
+            self.tiktok.stored.iter().any(|(named, (_, event))| {
+                ["Subscribe", "Purchase"].contains(&named.name.as_str())
+                    && named.pixel == *pixel
+                    && event["properties"]["order_id"].as_str() == Some(order)
+            })
+        };
+        let pixels = self.pixels();
+        let mut paid = self.paid.keys();
+        paid.any(|order| pixels.iter().any(|pixel| !stored(pixel, order)))
+    }
+}
+
+impl Watched {
+    /// Notes a reply that has reached the process.
+    pub(crate) fn answered(&mut self, pixel: &str, reply: &Reply) {
+        let now_ms = clock::since_start_ms();
+        let (certain, perhaps) = self.quiet_ms.entry(pixel.to_owned()).or_default();
+        match reply {
+            Reply::Barred(_) => {
+                self.refused.insert(pixel.to_owned());
+            }
+            Reply::Taken(_) | Reply::TakenInPart { .. } | Reply::Refused { .. } => {
+                self.refused.remove(pixel);
+            }
+            _ => {}
+        }
+        match reply {
+            Reply::Taken(_) => (*certain, *perhaps) = (now_ms, now_ms),
+            // Perhaps TikTok has refused every event of the request.
+            Reply::TakenInPart { .. } => *certain = now_ms,
+            _ => {}
+        }
+    }
+
+    fn pass(&mut self, world: &mut World, end_ms: i64) -> Result<(), String> {
+        if self.epoch != world.epoch {
+            self.epoch = world.epoch;
+            self.restarts();
+        }
+        let Some(process) = &mut world.process else {
+            while self.next_ms < end_ms {
+                self.next_ms += MINUTE_MS;
+            }
+            return Ok(());
+        };
+        self.facts = process.facts(&self.facts);
+        if self.is_calm {
+            let is_old = |at_ms: i64| clock::since_start_ms() - at_ms >= HOUR_MS;
+            if self.paid.is_none_or(|(at_ms, _)| is_old(at_ms)) {
+                self.paid = Some((clock::since_start_ms(), process.paid()));
+            }
+            self.facts.paid = self.paid.and_then(|(_, paid)| paid);
+        }
+        let pixels = world.pixels().into_iter();
+        let pixels: Vec<_> = pixels.map(|id| (world.disk.waits(&id), id)).collect();
+        let is_unreported = world.disk.has_unreported();
+        let newest = world.disk.newest_letter();
+        if newest > self.letter {
+            self.letter = newest;
+            self.letter_ms = Some(clock::since_start_ms());
+            self.is_counted = true;
+        }
+        let opened = world.disk.opened();
+        if opened != self.opened.0 {
+            self.opened = (opened, clock::since_start_ms());
+            self.is_counted = false;
+        }
+        while self.next_ms < end_ms {
+            clock::pass((self.next_ms - clock::since_start_ms()).max(0));
+            self.next_ms += MINUTE_MS;
+            self.facts.now_ms = clock::read().boot_ms;
+            self.compare(&pixels, is_unreported);
+            for change in self.watch.observe(&self.facts) {
+                let line = format!("{change:?}");
+                world.tell(|| line);
+                self.changes(world, change)?;
+            }
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// The mailbox stores the watch across restarts. A new process knows nothing of earlier replies and dead letters.
+    fn restarts(&mut self) {
+        let stored = serde_json::to_string(&self.watch).unwrap_or_default();
+        self.watch = serde_json::from_str(&stored).unwrap_or_default();
+        let now_ms = clock::since_start_ms();
+        for (alarm, truth) in &mut self.truths {
+            truth.since_ms = None;
+            if self.on.contains(alarm) {
+                truth.held_ms = Some(now_ms);
+            }
+        }
+        let on = |pixel: &String| self.on.contains(&Alarm::of(Kind::TokenRefused, pixel));
+        self.refused.retain(on);
+        self.quiet_ms.clear();
+        self.letter_ms = None;
+    }
+
+    /// Notes the conditions in the world now. `pixels` are the pixels, and whether they have pending events.
+    fn compare(&mut self, pixels: &[(bool, String)], is_unreported: bool) {
+        let now_ms = clock::since_start_ms();
+        for (waits, id) in pixels {
+            let is_refused = self.refused.contains(id);
+            let quiet = self.quiet_ms.entry(id.clone());
+            let quiet = quiet.or_insert((now_ms, now_ms));
+            if !waits || is_refused {
+                *quiet = (now_ms, now_ms);
+            }
+            let certain = now_ms - quiet.0 >= WITHOUT_DELIVERY_MS;
+            let perhaps = now_ms - quiet.1 >= WITHOUT_DELIVERY_MS - LATE_MS;
+            self.holds(Alarm::of(Kind::TokenRefused, id), is_refused, is_refused);
+            self.holds(Alarm::of(Kind::NotDelivering, id), certain, perhaps);
+        }
+        let age_ms = self.letter_ms.map(|at_ms| now_ms - at_ms);
+        let is_new = |within_ms: i64| age_ms.is_some_and(|age_ms| age_ms < within_ms);
+        let certain = self.is_counted && is_new(RECENT_MS - MINUTE_MS);
+        let alarm = Alarm::of(Kind::DeadLetters, "");
+        self.holds(alarm, certain, is_new(RECENT_MS));
+        let certain = is_unreported && now_ms - self.opened.1 > SWEEP_MS;
+        let alarm = Alarm::of(Kind::PaidUnreported, "");
+        self.holds(alarm, certain, is_unreported);
+    }
+
+    fn holds(&mut self, alarm: Alarm, certain: bool, perhaps: bool) {
+        let now_ms = clock::since_start_ms();
+        let truth = self.truths.entry(alarm).or_default();
+        truth.since_ms = certain.then(|| truth.since_ms.unwrap_or(now_ms));
+        if perhaps {
+            truth.held_ms = Some(now_ms);
+        }
+    }
+
+    /// Checks an alarm that begins or ends.
+    fn changes(&mut self, world: &World, change: Change) -> Result<(), String> {
+        let Change { alarm, begins, .. } = change;
+        let named = format!("{} {}", alarm.kind.name(), alarm.subject);
+        if begins && self.is_calm {
+            return Err(format!("the alarm {named} begins in a calm week"));
+        }
+        if let Some(truth) = self.truths.get(&alarm) {
+            let is_sold = alarm.kind == Kind::PaidUnreported && !world.misses_a_sale();
+            if begins && (truth.is_over(LATE_MS) || is_sold) {
+                return Err(format!("the alarm {named} begins without a cause"));
+            }
+            if !begins && truth.is_certain() {
+                return Err(format!("the alarm {named} ends before its cause"));
+            }
+        }
+        if begins {
+            self.on.insert(alarm);
+        } else {
+            self.on.remove(&alarm);
+        }
+        Ok(())
+    }
+
+    /// Checks that no alarm is missing, and that none goes on without a cause.
+    fn check(&self) -> Result<(), String> {
+        for (alarm, truth) in &self.truths {
+            let named = || format!("{} {}", alarm.kind.name(), alarm.subject);
+            let is_on = self.on.contains(alarm);
+            if truth.is_certain() && !is_on {
+                return Err(format!("the alarm {} has not begun", named()));
+            }
+            if truth.is_over(CALM_MS + LATE_MS) && is_on {
+                return Err(format!("the alarm {} has not ended", named()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Truth {
+    /// Returns whether the condition has held for so long that its alarm must be on.
+    fn is_certain(self) -> bool {
+        let now_ms = clock::since_start_ms();
+        self.since_ms
+            .is_some_and(|since_ms| now_ms - since_ms > LATE_MS)
+    }
+
+    /// Returns whether the condition has been over for this time.
+    fn is_over(self, ms: i64) -> bool {
+        let now_ms = clock::since_start_ms();
+        self.held_ms.is_none_or(|held_ms| now_ms - held_ms > ms)
+    }
+}
