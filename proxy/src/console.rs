@@ -51,6 +51,7 @@ mod machine;
 mod matching;
 mod money;
 mod page;
+mod paid_orders;
 mod recount;
 mod samples;
 mod session;

@@ -90,11 +90,6 @@ impl Counted {
         }
     }
 
-    /// Returns how many paid orders are counted, and how many were paid. `None` if none was paid.
-    pub(super) fn orders(&self) -> Option<(u64, u64)> {
-        (self.paid.orders > 0).then_some((self.delivered.orders, self.paid.orders))
-    }
-
     pub(super) fn html(&self, view: &View) -> Markup {
         let texts = view.texts();
         html! {

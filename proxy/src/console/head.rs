@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::{
     Shared,
-    counted::Counted,
     language::Language,
     machine, money,
+    paid_orders::PaidOrders,
     recount::Period,
     show::{self, State},
     texts::Texts,
@@ -30,14 +30,7 @@ pub(super) struct Head {
     pixels: Vec<String>,
     banners: Vec<Banner>,
     /// The orders of the last 24 hours. `None` if none was paid, or if they cannot be read.
-    orders: Option<OfOrders>,
-}
-
-/// The paid orders of the last 24 hours.
-#[derive(Clone, Copy, Serialize)]
-struct OfOrders {
-    counted: u64,
-    paid: u64,
+    orders: Option<PaidOrders>,
 }
 
 /// The state of the whole proxy, in one word.
@@ -90,10 +83,8 @@ impl Head {
     pub(super) async fn of(shared: &Shared) -> Self {
         let money = shared.money().await.ok();
         let recount = shared.recount(Period::Day).await.ok();
-        let counted = recount.map(|recount| Counted::of(&recount, Period::Day));
-        let orders = counted.and_then(|counted| counted.orders());
         Self {
-            orders: orders.map(|(counted, paid)| OfOrders { counted, paid }),
+            orders: recount.and_then(|recount| PaidOrders::of(&recount)),
             ..Self::read(shared, money.as_deref()).await
         }
     }
@@ -140,10 +131,7 @@ impl Head {
                     @for pixel in &self.pixels { " " code { (pixel) } }
                 }
                 p #sentence aria-live="polite" {
-                    @if let Some(OfOrders { counted, paid }) = self.orders {
-                        (texts.orders_counted.replace("{counted}", &show::count(counted, view.language))
-                            .replace("{paid}", &show::count(paid, view.language))) " "
-                    }
+                    @if let Some(orders) = self.orders { (orders.sentence(view.language)) " " }
                     (self.sentence(texts, view.language))
                 }
                 @for banner in &self.banners {

@@ -154,6 +154,11 @@ pub(super) struct Texts {
     pub(super) gap_no_pixel: &'static str,
     pub(super) gap_page: &'static str,
     pub(super) orders_counted: &'static str,
+    /// For one order, and for several.
+    pub(super) orders_wait: [&'static str; 2],
+    pub(super) orders_refused: [&'static str; 2],
+    pub(super) orders_unreported: [&'static str; 2],
+    pub(super) orders_withdrawn: [&'static str; 2],
     pub(super) search: &'static str,
     pub(super) search_button: &'static str,
     pub(super) why: &'static str,

@@ -27,6 +27,13 @@ async fn numbers(address: &str, path: &str) -> Result<Value> {
     Ok(answer.body)
 }
 
+/// Returns the page with this query.
+async fn page(address: &str, query: &str) -> Result<String> {
+    let request = http_client().get(format!("http://{address}/?{query}"));
+    let answer = Answer::to(request.bearer_auth(TOKEN)).await?;
+    Ok(answer.body.as_str().unwrap_or_default().to_owned())
+}
+
 /// Waits until the orders of all steps are these.
 async fn until_steps(stack: &Stack, address: &str, steps: [u64; 3]) -> Result<Value> {
     let read = async || -> Result<(bool, Value)> {
@@ -78,6 +85,8 @@ async fn paid_accepted_and_delivered_orders_are_counted_in_numbers_and_in_money(
         Ok(head["state"] == "slow" && head["cause"]["down"] == "CDUETSANDBOX00000001")
     };
     shop.stack.until("TikTok is down", is_down).await?;
+    let waits = page(&address, "lang=en&why=ORDER22222").await?;
+    assert!(waits.contains("1 order waits for TikTok."), "{waits}");
 
     shop.stack.sandbox.remove_fault(outage);
     until_steps(&shop.stack, &address, [2, 2, 2]).await?;
@@ -100,8 +109,16 @@ async fn paid_accepted_and_delivered_orders_are_counted_in_numbers_and_in_money(
     shop.stack.run_proxy().await?;
     assert_eq!(numbers(&address, "counted?period=7d").await?, before);
     let head = numbers(&address, "head").await?;
-    assert_eq!(head["orders"], json!({ "counted": 2, "paid": 3 }));
+    assert_eq!(
+        head["orders"],
+        json!({ "paid": 3, "counted": 2, "waiting": 0, "refused": 1, "unreported": 0, "withdrawn": 0 })
+    );
     assert_eq!(head["state"], "working");
+    let page = page(&address, "lang=en").await?;
+    assert!(
+        page.contains("1 order was refused and needs you."),
+        "{page}"
+    );
     Ok(())
 }
 

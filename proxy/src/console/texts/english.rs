@@ -188,6 +188,22 @@ pub(in crate::console) const ENGLISH: Texts = Texts {
     gap_no_pixel: "the Pixel did not run",
     gap_page: "the page had none",
     orders_counted: "In the last 24 hours, {counted} of {paid} paid orders are counted.",
+    orders_wait: [
+        "1 order waits for TikTok.",
+        "{orders} orders wait for TikTok.",
+    ],
+    orders_refused: [
+        "1 order was refused and needs you.",
+        "{orders} orders were refused and need you.",
+    ],
+    orders_unreported: [
+        "1 order is not reported to TikTok and needs you.",
+        "{orders} orders are not reported to TikTok and need you.",
+    ],
+    orders_withdrawn: [
+        "1 order was withdrawn or refunded.",
+        "{orders} orders were withdrawn or refunded.",
+    ],
     search: "Order, event id, request id or transfer",
     search_button: "Why?",
     why: "What happened to",

@@ -194,6 +194,19 @@ pub(in crate::console) const VIETNAMESE: Texts = Texts {
     gap_no_pixel: "Pixel không chạy",
     gap_page: "trang không có",
     orders_counted: "Trong 24 giờ qua, {counted} trên {paid} đơn đã trả được tính.",
+    orders_wait: ["1 đơn đang chờ TikTok.", "{orders} đơn đang chờ TikTok."],
+    orders_refused: [
+        "1 đơn bị TikTok từ chối, cần bạn xử lý.",
+        "{orders} đơn bị TikTok từ chối, cần bạn xử lý.",
+    ],
+    orders_unreported: [
+        "1 đơn chưa được báo cho TikTok, cần bạn xử lý.",
+        "{orders} đơn chưa được báo cho TikTok, cần bạn xử lý.",
+    ],
+    orders_withdrawn: [
+        "1 đơn đã rút lại hoặc hoàn tiền.",
+        "{orders} đơn đã rút lại hoặc hoàn tiền.",
+    ],
     search: "Mã đơn, mã sự kiện, mã yêu cầu hoặc mã giao dịch",
     search_button: "Vì sao?",
     why: "Điều gì đã xảy ra với",

@@ -1,0 +1,144 @@
+//! The paid orders of the last 24 hours in one sentence: how many are counted, and what became of the others.
+
+use serde::Serialize;
+
+use super::{language::Language, recount::Recount, show};
+use crate::paid::Fate;
+
+/// How many orders were paid, and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct PaidOrders {
+    paid: u64,
+    counted: u64,
+    /// Their event is on its way.
+    waiting: u64,
+    /// TikTok refused their event.
+    refused: u64,
+    /// Their event ended otherwise, or was never sent.
+    unreported: u64,
+    /// They were withdrawn or their money went back, so nothing is to be reported.
+    withdrawn: u64,
+}
+
+impl PaidOrders {
+    /// Returns `None` if no order was paid.
+    pub(super) fn of(recount: &Recount) -> Option<Self> {
+        let mut orders = Self::default();
+        for paid in &recount.sales.orders {
+            orders.paid += 1;
+            *match &paid.fate {
+                Fate::Delivered => &mut orders.counted,
+                Fate::Waiting => &mut orders.waiting,
+                Fate::Ended { .. } | Fate::Unreported if paid.is_returned => &mut orders.withdrawn,
+                Fate::Ended { outcome, .. } if outcome == "withdrawn" => &mut orders.withdrawn,
+                Fate::Ended { outcome, .. } if outcome == "refused" => &mut orders.refused,
+                Fate::Ended { .. } | Fate::Unreported => &mut orders.unreported,
+            } += 1;
+        }
+        (orders.paid > 0).then_some(orders)
+    }
+
+    pub(super) fn sentence(&self, language: Language) -> String {
+        let texts = language.texts();
+        let number = |orders| show::count(orders, language);
+        let counted = texts.orders_counted.replace("{paid}", &number(self.paid));
+        let mut sentence = counted.replace("{counted}", &number(self.counted));
+        for (orders, [one, several]) in [
+            (self.waiting, texts.orders_wait),
+            (self.refused, texts.orders_refused),
+            (self.unreported, texts.orders_unreported),
+            (self.withdrawn, texts.orders_withdrawn),
+        ] {
+            let text = match orders {
+                0 => continue,
+                1 => one,
+                _ => several,
+            };
+            sentence.push(' ');
+            sentence.push_str(&text.replace("{orders}", &number(orders)));
+        }
+        sentence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        money::{Currency, Money},
+        paid::Paid,
+    };
+
+    fn orders(fates: Vec<Fate>) -> Option<PaidOrders> {
+        let mut recount = Recount::default();
+        let paid = fates.into_iter().map(|fate| Paid {
+            order_id: "ORDER1".to_owned(),
+            at_ms: 1,
+            money: Money::zero(Currency::VND),
+            is_returned: false,
+            fate,
+        });
+        recount.sales.orders.extend(paid);
+        PaidOrders::of(&recount)
+    }
+
+    fn ended(outcome: &str) -> Fate {
+        let outcome = outcome.to_owned();
+        Fate::Ended {
+            outcome,
+            code: None,
+        }
+    }
+
+    #[test]
+    fn each_missing_order_is_said_to_wait_or_to_need_somebody() {
+        let mut fates = vec![Fate::Delivered; 8];
+        fates.extend([Fate::Waiting, ended("refused")]);
+        let counted = orders(fates.clone()).unwrap();
+        assert_eq!(
+            counted.sentence(Language::English),
+            "In the last 24 hours, 8 of 10 paid orders are counted. 1 order waits for TikTok. 1 order was refused and needs you."
+        );
+        assert_eq!(
+            counted.sentence(Language::Vietnamese),
+            "Trong 24 giờ qua, 8 trên 10 đơn đã trả được tính. 1 đơn đang chờ TikTok. 1 đơn bị TikTok từ chối, cần bạn xử lý."
+        );
+        fates.extend([ended("expired"), Fate::Unreported, ended("refused")]);
+        assert_eq!(
+            orders(fates).unwrap().sentence(Language::English),
+            "In the last 24 hours, 8 of 13 paid orders are counted. 1 order waits for TikTok. 2 orders were refused and need you. \
+             2 orders are not reported to TikTok and need you."
+        );
+    }
+
+    #[test]
+    fn an_order_whose_money_went_back_needs_nobody() {
+        let mut recount = Recount::default();
+        let fates = [Fate::Unreported, ended("refused"), ended("withdrawn")];
+        let paid = fates.into_iter().map(|fate| Paid {
+            order_id: "ORDER1".to_owned(),
+            at_ms: 1,
+            money: Money::zero(Currency::VND),
+            is_returned: fate != ended("withdrawn"),
+            fate,
+        });
+        recount.sales.orders.extend(paid);
+        assert_eq!(
+            PaidOrders::of(&recount)
+                .unwrap()
+                .sentence(Language::English),
+            "In the last 24 hours, 0 of 3 paid orders are counted. 3 orders were withdrawn or refunded."
+        );
+    }
+
+    #[test]
+    fn nothing_is_said_of_orders_that_do_not_exist() {
+        assert_eq!(orders(Vec::new()), None);
+        assert_eq!(
+            orders(vec![Fate::Delivered])
+                .unwrap()
+                .sentence(Language::English),
+            "In the last 24 hours, 1 of 1 paid orders are counted."
+        );
+    }
+}
