@@ -84,3 +84,20 @@ fn html(chain: &Chain, view: &View) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::why::Cause;
+
+    #[test]
+    fn the_advice_for_a_refused_event_names_the_button_and_the_command() {
+        let Text { en, vi } = Cause::Refused.next();
+        for (text, language) in [(en, Language::English), (vi, Language::Vietnamese)] {
+            let texts = language.texts();
+            for name in [texts.trouble, texts.send_again, "dead-letters replay"] {
+                assert!(text.contains(name), "{name} is not in {text}");
+            }
+        }
+    }
+}

@@ -104,7 +104,7 @@ causes! {
         { "Read TikTok's message in the log of the proxy, and correct the field." "Đọc thông báo của TikTok trong nhật ký proxy và sửa trường đó." }
     Refused "refused"
         { "TikTok refused the event for good. It is a dead letter." "TikTok từ chối hẳn sự kiện. Nó nằm trong dead letters." }
-        { "Read TikTok's message (duet-proxy dead-letters show), correct the cause, then duet-proxy dead-letters replay." "Đọc thông báo (duet-proxy dead-letters show), sửa nguyên nhân rồi duet-proxy dead-letters replay." }
+        { "Read TikTok's message, in the console under Trouble or with duet-proxy dead-letters show, and correct the cause. Then send the event again, with Send again in the console or with duet-proxy dead-letters replay." "Đọc thông báo của TikTok, ở mục Sự cố của bảng điều khiển hoặc bằng duet-proxy dead-letters show, và sửa nguyên nhân. Sau đó gửi lại sự kiện, bằng nút Gửi lại ở bảng điều khiển hoặc bằng duet-proxy dead-letters replay." }
     Expired "expired"
         { "The proxy could not deliver the event within 7 days. It is a dead letter." "Proxy không gửi được sự kiện trong 7 ngày. Nó nằm trong dead letters." }
         { "Look for what stopped the delivery (token, pixel, network). TikTok no longer attributes the event." "Tìm điều đã chặn việc gửi (token, pixel, mạng). TikTok không còn tính sự kiện này." }
@@ -173,7 +173,7 @@ causes! {
         { "Wait. If it lasts, lower DUET_SEND_LIMIT." "Chờ. Nếu kéo dài, giảm DUET_SEND_LIMIT." }
     TikTokDown "tiktok_down"
         { "TikTok does not answer, or answers with an error. The proxy tries again for 7 days." "TikTok không trả lời hoặc báo lỗi. Proxy thử lại trong 7 ngày." }
-        { "Check that the proxy can reach TIKTOK_API_BASE; otherwise wait." "Kiểm tra proxy có tới được TIKTOK_API_BASE; nếu được thì chờ." }
+        { "Wait: the proxy tries again by itself. If it lasts, check that the proxy can reach TIKTOK_API_BASE." "Hãy chờ: proxy tự thử lại. Nếu kéo dài, kiểm tra xem proxy có tới được TIKTOK_API_BASE không." }
     PixelRemoved "pixel_removed"
         { "The event waits for a pixel that is not configured any more." "Sự kiện chờ một pixel không còn được cấu hình." }
         { "Add the pixel again, and send SIGHUP. The event expires after 7 days." "Thêm lại pixel và gửi SIGHUP. Sự kiện hết hạn sau 7 ngày." }
