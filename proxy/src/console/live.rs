@@ -72,6 +72,9 @@ pub(super) struct Latest {
     more: u64,
     /// How many events were answered since the start.
     answered: u64,
+    /// How many events were answered in the last 5 seconds.
+    #[serde(skip)]
+    recent: u64,
 }
 
 impl Live {
@@ -141,6 +144,7 @@ impl Live {
         let all: u64 = seconds.map(|(_, events)| events).sum();
         Latest {
             more: all.saturating_sub(shown),
+            recent: all,
             answered: feed.answered,
             events: events.into_iter().cloned().collect(),
         }
@@ -296,7 +300,7 @@ impl Latest {
                     p.more {
                         @if self.more > 0 {
                             strong { (show::count(self.more, view.language)) } " " (texts.more_events)
-                        } @else { (texts.all_events) }
+                        } @else if self.recent > 0 { (texts.all_events) } @else { (texts.no_recent_events) }
                     }
                     (show::table("events-table", texts.latest_events, &texts.event_columns, self.rows(view)))
                     @if let Some(last) = last { p.said { (texts.last_event) " " (show::time(last)) } }

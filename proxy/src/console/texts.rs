@@ -101,6 +101,7 @@ pub(super) struct Texts {
     pub(super) no_such_events: &'static str,
     pub(super) more_events: &'static str,
     pub(super) all_events: &'static str,
+    pub(super) no_recent_events: &'static str,
     pub(super) latest_events: &'static str,
     pub(super) event_columns: [&'static str; 6],
     pub(super) last_event: &'static str,

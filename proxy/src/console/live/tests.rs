@@ -164,3 +164,26 @@ fn words_choose_and_exclude_events() {
         assert_eq!(latest(&live, filter).events.len(), expected, "{filter}");
     }
 }
+
+#[test]
+fn a_quiet_page_does_not_claim_to_show_recent_events() {
+    let live = fed([answered("a", Status::Accepted)]);
+    for (query, now, later) in [
+        (
+            "lang=en",
+            "All events of the last",
+            "No event has arrived in the last",
+        ),
+        (
+            "lang=vi",
+            "Mọi sự kiện trong",
+            "Không có sự kiện nào đến trong",
+        ),
+    ] {
+        let view = View::of(Some(query), &HeaderMap::new());
+        for (now_ms, expected, other) in [(NOW_MS, now, later), (NOW_MS + 60_000, later, now)] {
+            let page = live.latest(&view, now_ms).html(&view).into_string();
+            assert!(page.contains(expected) && !page.contains(other), "{page}");
+        }
+    }
+}

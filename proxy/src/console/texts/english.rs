@@ -110,6 +110,7 @@ pub(in crate::console) const ENGLISH: Texts = Texts {
     no_such_events: "No recent event matches the filter.",
     more_events: "more events of the last 5 seconds are not shown.",
     all_events: "All events of the last 5 seconds are shown.",
+    no_recent_events: "No event has arrived in the last 5 seconds.",
     latest_events: "The latest events, one row each",
     event_columns: [
         "Event",

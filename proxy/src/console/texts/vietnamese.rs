@@ -116,6 +116,7 @@ pub(in crate::console) const VIETNAMESE: Texts = Texts {
     no_such_events: "Không có sự kiện gần đây nào khớp bộ lọc.",
     more_events: "sự kiện khác trong 5 giây qua không hiển thị.",
     all_events: "Mọi sự kiện trong 5 giây qua đều hiển thị.",
+    no_recent_events: "Không có sự kiện nào đến trong 5 giây qua.",
     latest_events: "Sự kiện mới nhất, mỗi sự kiện một dòng",
     event_columns: [
         "Sự kiện",
