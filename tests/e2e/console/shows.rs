@@ -74,6 +74,13 @@ async fn equal_causes_are_together_and_are_sent_again_with_their_number_known_be
     );
     let since = console.page("replay=hours:1").await?;
     assert!(since.contains("<strong>3</strong>"), "{since}");
+    for (query, words) in [
+        ("lang=en", "events of this table that ended in the last"),
+        ("lang=vi", "các sự kiện của bảng này đã kết thúc trong"),
+    ] {
+        let page = console.page(query).await?;
+        assert!(page.contains(words), "{words} is not in {page}");
+    }
 
     let good = sends(&console, "good-");
     // A letter that ends after the plan is not part of it.

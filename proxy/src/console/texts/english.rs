@@ -60,7 +60,7 @@ pub(in crate::console) const ENGLISH: Texts = Texts {
     ],
     send_again: "Send again",
     send_all_again: "Send all again",
-    send_all_since: "Send again everything of the last",
+    send_all_since: "Send again the events of this table that ended in the last",
     send_again_question: "Send again?",
     letters_would_be_sent: "Events that would be sent again (no delivered event is among them):",
     undo: "Undo (they are sent in 10 seconds)",

@@ -66,7 +66,7 @@ pub(in crate::console) const VIETNAMESE: Texts = Texts {
     ],
     send_again: "Gửi lại",
     send_all_again: "Gửi lại tất cả",
-    send_all_since: "Gửi lại mọi thứ trong",
+    send_all_since: "Gửi lại các sự kiện của bảng này đã kết thúc trong",
     send_again_question: "Gửi lại?",
     letters_would_be_sent: "Số sự kiện sẽ được gửi lại (không có sự kiện nào đã được giao):",
     undo: "Hoàn tác (sẽ gửi sau 10 giây)",
