@@ -6,11 +6,12 @@ use super::{
     Shared,
     language::Language,
     show::{self, Row, State},
+    texts::Texts,
     view::View,
 };
 use crate::{
     evidence,
-    why::{Chain, Text},
+    why::{Cause, Chain, Text},
 };
 
 /// The longest id that is searched for.
@@ -61,11 +62,7 @@ fn html(chain: &Chain, view: &View) -> Markup {
         id: format!("why-{number}"),
         cells: vec![show::time(step.at_ms), html! { (words(&step.says)) }],
     });
-    let (kind, word) = match chain.missing {
-        _ if !chain.is_known => ("odd", texts.unknown_id),
-        None => ("good", texts.nothing_missing),
-        Some(_) => ("bad", texts.step_missing),
-    };
+    let (kind, word) = state(chain, texts);
     html! {
         section #why aria-labelledby="why-title" {
             h2 #why-title { (texts.why) " " code { (chain.id) } }
@@ -85,10 +82,21 @@ fn html(chain: &Chain, view: &View) -> Markup {
     }
 }
 
+/// Returns the state as a shape and words. What comes by itself is not shown like what is lost.
+fn state(chain: &Chain, texts: &Texts) -> (&'static str, &'static str) {
+    match (chain.missing, chain.causes.first()) {
+        _ if !chain.is_known => ("odd", texts.unknown_id),
+        (None, _) => ("good", texts.nothing_missing),
+        (_, Some(first)) if first.cause.is_pending() => ("odd", texts.waiting),
+        (_, Some(first)) if first.cause == Cause::Held => ("odd", texts.held_event),
+        _ => ("bad", texts.step_missing),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::why::Cause;
+    use crate::why::Missing;
 
     #[test]
     fn the_advice_for_a_refused_event_names_the_button_and_the_command() {
@@ -98,6 +106,28 @@ mod tests {
             for name in [texts.trouble, texts.send_again, "dead-letters replay"] {
                 assert!(text.contains(name), "{name} is not in {text}");
             }
+        }
+    }
+
+    #[test]
+    fn an_event_that_waits_is_not_shown_like_a_lost_one() {
+        let texts = Language::English.texts();
+        let chain = |cause: Cause| Chain {
+            id: "ORDER1".to_owned(),
+            order_id: None,
+            is_known: true,
+            steps: Vec::new(),
+            missing: Some(Missing::Delivery),
+            causes: vec![cause.into(), Cause::Duplicate.into()],
+        };
+        for (cause, expected) in [
+            (Cause::TikTokDown, ("odd", "waits for TikTok")),
+            (Cause::Throttled, ("odd", "waits for TikTok")),
+            (Cause::Held, ("odd", "held until paid")),
+            (Cause::Refused, ("bad", "a step is missing")),
+            (Cause::Unpaid, ("bad", "a step is missing")),
+        ] {
+            assert_eq!(state(&chain(cause), texts), expected, "{cause:?}");
         }
     }
 }

@@ -33,6 +33,18 @@ macro_rules! causes {
                 Text { en: en.to_owned(), vi: vi.to_owned() }
             }
 
+            /// Returns whether the cause explains why a stored event has not been sent yet.
+            pub(crate) const fn is_pending(self) -> bool {
+                matches!(
+                    self,
+                    Self::TokenRefused
+                        | Self::Throttled
+                        | Self::TikTokDown
+                        | Self::PixelRemoved
+                        | Self::Waiting
+                )
+            }
+
             /// Returns what to do.
             pub fn next(self) -> Text {
                 let (en, vi) = match self { $(Self::$cause => ($next, $next_vi),)* };

@@ -87,6 +87,7 @@ async fn paid_accepted_and_delivered_orders_are_counted_in_numbers_and_in_money(
     shop.stack.until("TikTok is down", is_down).await?;
     let waits = page(&address, "lang=en&why=ORDER22222").await?;
     assert!(waits.contains("1 order waits for TikTok."), "{waits}");
+    assert!(!waits.contains("a step is missing"), "{waits}");
 
     shop.stack.sandbox.remove_fault(outage);
     until_steps(&shop.stack, &address, [2, 2, 2]).await?;
