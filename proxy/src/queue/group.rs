@@ -8,7 +8,7 @@ use crate::{
         Changes, Counts, DeadLetter, Decision, Destination, Layered, LetterId, Notice, Records,
         TakeBack,
     },
-    history::End,
+    history::{End, Trace},
     limits,
     store::{Commit, Draft, Error, LaneId, NewRow, Position, Settled, Store},
 };
@@ -49,8 +49,16 @@ pub(super) struct Group<'a, S> {
     counts: Counts,
     notices: Vec<Notice>,
     restored: Vec<String>,
+    let_go: Vec<LetGo>,
     probes: bool,
     sync: bool,
+}
+
+/// An event that a payment or a registration sends. No answer to a sender tells of it.
+pub(super) struct LetGo {
+    pub(super) event: Vec<u8>,
+    pub(super) trace: Trace,
+    pub(super) destination: Arc<Destination>,
 }
 
 /// The result of a commit.
@@ -63,6 +71,8 @@ pub(super) struct Committed {
     pub(super) restored: Vec<String>,
     /// The ids of withdrawn events.
     pub(super) withdrawn: Vec<String>,
+    /// The events that payments and registrations send.
+    pub(super) let_go: Vec<LetGo>,
     /// The ended events.
     pub(super) ends: BTreeMap<LetterId, End>,
     /// The counts for the metrics.
@@ -82,6 +92,7 @@ impl<'a, S: Store> Group<'a, S> {
             counts: Counts::default(),
             notices: Vec::new(),
             restored: Vec::new(),
+            let_go: Vec::new(),
             probes: false,
             sync: false,
         }
@@ -96,6 +107,33 @@ impl<'a, S: Store> Group<'a, S> {
         &mut self,
         call: &D,
     ) -> Result<Result<D::Reply, Error>, Error> {
+        self.decide(call, |_, _| {})
+    }
+
+    /// Does what [`Group::carry_out_durably`] does, and keeps the events that the call sends for [`Committed::let_go`].
+    ///
+    /// # Errors
+    /// An error if the disk fails.
+    pub(super) fn carry_out_noted<'c, D: Decision<'c>>(
+        &mut self,
+        call: &D,
+    ) -> Result<Result<D::Reply, Error>, Error> {
+        self.sync = true;
+        self.decide(call, |group, changes| {
+            let let_go = changes.arrivals.iter().map(|arrival| LetGo {
+                event: arrival.event.to_vec(),
+                trace: arrival.trace.clone(),
+                destination: Arc::clone(&arrival.destination),
+            });
+            group.let_go.extend(let_go);
+        })
+    }
+
+    fn decide<'c, D: Decision<'c>>(
+        &mut self,
+        call: &D,
+        note: impl FnOnce(&mut Self, &Changes<'_>),
+    ) -> Result<Result<D::Reply, Error>, Error> {
         let books = Layered {
             below: &*self.store,
             above: &self.records,
@@ -103,6 +141,7 @@ impl<'a, S: Store> Group<'a, S> {
         };
         match call.decide(&books, self.times) {
             Ok((changes, reply)) => {
+                note(self, &changes);
                 self.take(changes);
                 Ok(Ok(reply))
             }
@@ -257,6 +296,7 @@ impl<'a, S: Store> Group<'a, S> {
             arrivals,
             restored: self.restored,
             withdrawn,
+            let_go: self.let_go,
             ends: commit.records.ends,
             counts: self.counts,
         })

@@ -2,12 +2,14 @@
 
 use std::{ops::Range, sync::Arc};
 
+use duet_events::wire::Status;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::{
     decide::{DeadLetter, Destination, LetterId, Payment},
-    history::{Digest, Hour, Salt, Trace, Wanted},
+    history::{Digest, Ended, Hour, Salt, Trace, Wanted},
+    live::Answered,
     store::{Ends, Error, LaneId, Most, Process, Reader},
 };
 
@@ -209,7 +211,12 @@ impl History {
 }
 
 impl Found {
-    fn of(event: &[u8], trace: Trace, accepted_ms: i64, destination: Arc<Destination>) -> Self {
+    pub(super) fn of(
+        event: &[u8],
+        trace: Trace,
+        accepted_ms: i64,
+        destination: Arc<Destination>,
+    ) -> Self {
         let named: Named = serde_json::from_slice(event).unwrap_or_default();
         Self {
             event: event.to_vec(),
@@ -220,6 +227,25 @@ impl Found {
             name: named.event,
             event_id: named.event_id,
             order_id: named.properties.order_id,
+        }
+    }
+
+    /// Returns the note that the event is accepted.
+    pub(super) fn note(self, salt: &Salt) -> Answered {
+        let ended = Ended::of(&self.event, self.trace, self.accepted_ms, salt);
+        Answered {
+            at_ms: self.accepted_ms,
+            status: Status::Accepted,
+            event: ended.event,
+            event_id: self.event_id,
+            name: ended.name,
+            order_id: self.order_id,
+            pixel_id: self.destination.pixel_id.clone(),
+            is_test: self.destination.test_event_code.is_some(),
+            happened_s: ended.happened_s,
+            keys: ended.keys,
+            trace: ended.trace,
+            value: ended.value,
         }
     }
 }

@@ -13,10 +13,13 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{intake::Bundle, space::Space, unreported::Unreported, withdrawn::Withdrawn};
+use super::{
+    group::LetGo, history::Found, intake::Bundle, space::Space, unreported::Unreported,
+    withdrawn::Withdrawn,
+};
 use crate::{
     clock::Clock,
-    decide::{Counts, Destination, Enqueued},
+    decide::{Books, Counts, Destination, Enqueued},
     history::End,
     live::{Live, Note},
     metrics::Metrics,
@@ -188,11 +191,24 @@ impl<S: Source> Writer<S> {
                 self.count(&committed.counts);
                 self.shared.withdrawn.remove(&committed.restored);
                 self.shared.withdrawn.add(committed.withdrawn);
+                self.note(committed.let_go, times.day_ms);
                 self.publish(committed.ends.into_values());
                 self.announce(committed.arrivals);
                 replies.give(&self.shared);
             }
             Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Notes for a live view that these events are accepted.
+    fn note(&self, let_go: Vec<LetGo>, at_ms: i64) {
+        let Some(salt) = self.state.as_ref().map(|state| state.store.salt()) else {
+            return;
+        };
+        for event in let_go {
+            let found = || Found::of(&event.event, event.trace, at_ms, event.destination);
+            let note = || Note::Answered(Box::new(found().note(&salt)));
+            self.shared.live.publish(note);
         }
     }
 

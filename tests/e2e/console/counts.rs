@@ -80,6 +80,14 @@ async fn paid_accepted_and_delivered_orders_are_counted_in_numbers_and_in_money(
     assert_eq!(missing[0]["order_id"], "ORDER22222");
     assert_eq!(missing[0]["state"], "waiting");
 
+    // The payment makes the event, so no page and no server has sent it.
+    let is_listed = async |_: &Stack| {
+        let live = numbers(&address, "live?events=order:ORDER22222+is:waiting").await?;
+        let events = live["events"].as_array().unwrap();
+        Ok(events.len() == 1 && events[0]["sender"] == "payment")
+    };
+    shop.stack.until("the event is listed", is_listed).await?;
+
     let is_down = async |_: &Stack| {
         let head = numbers(&address, "head").await?;
         Ok(head["state"] == "slow" && head["cause"]["down"] == "CDUETSANDBOX00000001")

@@ -104,14 +104,14 @@ impl<S: Store> State<S> {
                     replies.counted.push((answer, removed));
                 }
                 Call::Register(order, reports, answer) => {
-                    let registered = group.carry_out_durably(&Register {
+                    let registered = group.carry_out_noted(&Register {
                         order: &order,
                         reports: &reports,
                     })?;
                     replies.registered.push((answer, registered));
                 }
                 Call::Pay(receipt, answer) => {
-                    let taken = group.carry_out_durably(&Pay(&receipt))?;
+                    let taken = group.carry_out_noted(&Pay(&receipt))?;
                     replies.paid.push((answer, taken));
                 }
                 Call::Withdraw(order_id, answer) => {
