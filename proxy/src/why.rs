@@ -12,6 +12,7 @@ mod events;
 mod facts;
 mod money;
 mod step;
+mod vietnamese;
 
 pub use cause::{Cause, Text};
 pub(crate) use facts::is_money;

@@ -115,13 +115,13 @@ causes! {
         { "TikTok accepted the event with a remark (code 20001)." "TikTok nhận sự kiện kèm lưu ý (mã 20001)." }
         { "Read TikTok's message in the log of the proxy, and correct the field." "Đọc thông báo của TikTok trong nhật ký proxy và sửa trường đó." }
     Refused "refused"
-        { "TikTok refused the event for good. It is a dead letter." "TikTok từ chối hẳn sự kiện. Nó nằm trong dead letters." }
+        { "TikTok refused the event for good. It is a dead letter." "TikTok từ chối hẳn sự kiện. Nó nằm trong các sự kiện không giao được." }
         { "Read TikTok's message, in the console under Trouble or with duet-proxy dead-letters show, and correct the cause. Then send the event again, with Send again in the console or with duet-proxy dead-letters replay." "Đọc thông báo của TikTok, ở mục Sự cố của bảng điều khiển hoặc bằng duet-proxy dead-letters show, và sửa nguyên nhân. Sau đó gửi lại sự kiện, bằng nút Gửi lại ở bảng điều khiển hoặc bằng duet-proxy dead-letters replay." }
     Expired "expired"
-        { "The proxy could not deliver the event within 7 days. It is a dead letter." "Proxy không gửi được sự kiện trong 7 ngày. Nó nằm trong dead letters." }
+        { "The proxy could not deliver the event within 7 days. It is a dead letter." "Proxy không gửi được sự kiện trong 7 ngày. Nó nằm trong các sự kiện không giao được." }
         { "Look for what stopped the delivery (token, pixel, network). TikTok no longer attributes the event." "Tìm điều đã chặn việc gửi (token, pixel, mạng). TikTok không còn tính sự kiện này." }
     HeldTooLong "held_too_long"
-        { "The event reported a sale, but no payment came within 72 hours. It is a dead letter." "Sự kiện báo bán hàng nhưng không có thanh toán trong 72 giờ. Nó nằm trong dead letters." }
+        { "The event reported a sale, but no payment came within 72 hours. It is a dead letter." "Sự kiện báo bán hàng nhưng không có thanh toán trong 72 giờ. Nó nằm trong các sự kiện không giao được." }
         { "If the order was paid in a way that no webhook reports, send the sale with the server key." "Nếu đơn được trả theo cách không webhook nào báo, gửi sự kiện bằng server key." }
     WebhookLate "webhook_late"
         { "The payment's notification came after the held event had ended." "Thông báo thanh toán đến sau khi sự kiện được giữ đã hết hạn." }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Text;
+use super::{Text, vietnamese};
 use crate::history::Sender;
 
 /// One thing that happened.
@@ -85,8 +85,9 @@ impl Did {
                     sender(*by)
                 ),
                 format!(
-                    "proxy nhận {event} từ {}; bản của Pixel: {pixel}",
-                    sender_vi(*by)
+                    "proxy nhận {event} từ {}; bản của Pixel: {}",
+                    sender_vi(*by),
+                    vietnamese::pixel(pixel)
                 ),
             ),
             Self::Held { event } => text(
@@ -115,7 +116,11 @@ impl Did {
                 became,
             } => text(
                 format!("{provider} reported transfer {id} of {amount}: {became}"),
-                format!("{provider} báo giao dịch {id}, {amount}: {became}"),
+                format!(
+                    "{provider} báo giao dịch {id}, {}: {}",
+                    vietnamese::amount(amount),
+                    vietnamese::became(became)
+                ),
             ),
             Self::Paid => text(
                 "the order is paid".to_owned(),
@@ -142,28 +147,32 @@ impl Did {
         else {
             return Text::default();
         };
+        let outcome_vi = vietnamese::outcome(outcome);
         let (mut en, mut vi) = match attempts {
             0 => (
                 format!("{event} ended without being sent: {outcome}"),
-                format!("{event} kết thúc mà chưa được gửi: {outcome}"),
+                format!("{event} kết thúc mà chưa được gửi: {outcome_vi}"),
             ),
             _ => (
                 format!(
                     "{event} was sent to TikTok in a batch of {batch}, try {attempts}: {outcome}"
                 ),
                 format!(
-                    "{event} được gửi tới TikTok trong lô {batch} sự kiện, lần {attempts}: {outcome}"
+                    "{event} được gửi tới TikTok trong lô {batch} sự kiện, lần {attempts}: {outcome_vi}"
                 ),
             ),
         };
-        let more = [
-            code.map(|code| format!(", code {code}")),
-            message.as_ref().map(|message| format!(" \"{message}\"")),
-            request_id.as_ref().map(|id| format!(", request {id}")),
-        ];
-        for more in more.into_iter().flatten() {
-            en.push_str(&more);
-            vi.push_str(&more);
+        for (text, code_word, request_word) in
+            [(&mut en, "code", "request"), (&mut vi, "mã", "yêu cầu")]
+        {
+            let more = [
+                code.map(|code| format!(", {code_word} {code}")),
+                message.as_ref().map(|message| format!(" \"{message}\"")),
+                request_id
+                    .as_ref()
+                    .map(|id| format!(", {request_word} {id}")),
+            ];
+            text.extend(more.into_iter().flatten());
         }
         Text { en, vi }
     }

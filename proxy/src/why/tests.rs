@@ -117,3 +117,57 @@ fn the_page_about_causes_lists_each_of_them() {
     });
     assert_eq!(rows, expected.collect::<Vec<_>>());
 }
+
+#[test]
+fn a_story_in_vietnamese_has_no_english_words() {
+    let transfer = Did::Transfer {
+        provider: "sepay".to_owned(),
+        id: "18".to_owned(),
+        amount: "99000 VND".to_owned(),
+        became: "paid".to_owned(),
+    };
+    let dollars = Did::Transfer {
+        provider: "stripe".to_owned(),
+        id: "ch_1".to_owned(),
+        amount: "1029.50 USD".to_owned(),
+        became: "partial".to_owned(),
+    };
+    let accepted = |pixel: &str| Did::Accepted {
+        event: "Subscribe".to_owned(),
+        by: None,
+        pixel: pixel.to_owned(),
+    };
+    let ended = Did::Ended {
+        event: "Subscribe".to_owned(),
+        outcome: "refused".to_owned(),
+        attempts: 1,
+        batch: 1,
+        code: Some(40_002),
+        request_id: Some("R".to_owned()),
+        message: None,
+    };
+    for (did, expected) in [
+        (
+            dollars,
+            "stripe báo giao dịch ch_1, 1.029,50 USD: trả một phần",
+        ),
+        (transfer, "sepay báo giao dịch 18, 99.000 ₫: đã trả đủ"),
+        (
+            accepted("off"),
+            "proxy nhận Subscribe từ nguồn không rõ; bản của Pixel: không dùng",
+        ),
+        (
+            accepted("unknown"),
+            "proxy nhận Subscribe từ nguồn không rõ; bản của Pixel: không rõ",
+        ),
+        (
+            ended,
+            "Subscribe được gửi tới TikTok trong lô 1 sự kiện, lần 1: bị từ chối, mã 40002, yêu cầu R",
+        ),
+    ] {
+        assert_eq!(Step::new(0, did).says.vi, expected);
+    }
+    let causes = Cause::ALL.iter();
+    let texts = causes.map(|cause| cause.says().vi + &cause.next().vi);
+    assert!(!texts.collect::<String>().contains("dead letters"));
+}
