@@ -22,9 +22,14 @@ const MOST: usize = 100;
 /// # Errors
 /// [`Error::Stopped`] and [`Error::Store`] if the disk fails.
 pub async fn why(app: &Shared, id: String) -> Result<Chain, Error> {
-    let intake = app.intake.clone();
-    let mut facts = queue::blocking(move || of_store(&intake, &id)).await?;
+    let mut facts = stored(&app.intake, id).await?;
     of_process(&mut facts, app).await;
+    if !facts.is_known()
+        && let Some(id) = spelt_otherwise(&app.intake, facts.id.clone()).await?
+    {
+        facts = stored(&app.intake, id).await?;
+        of_process(&mut facts, app).await;
+    }
     Ok(explain(&facts))
 }
 
@@ -33,9 +38,34 @@ pub async fn why(app: &Shared, id: String) -> Result<Chain, Error> {
 /// # Errors
 /// The same as those of [`why`].
 pub async fn why_stopped(intake: &Intake, id: String) -> Result<Chain, Error> {
-    let intake = intake.clone();
-    let facts = queue::blocking(move || of_store(&intake, &id)).await?;
+    let mut facts = stored(intake, id).await?;
+    if !facts.is_known()
+        && let Some(id) = spelt_otherwise(intake, facts.id.clone()).await?
+    {
+        facts = stored(intake, id).await?;
+    }
     Ok(explain(&facts))
+}
+
+async fn stored(intake: &Intake, id: String) -> Result<Facts, Error> {
+    let intake = intake.clone();
+    queue::blocking(move || of_store(&intake, &id)).await
+}
+
+async fn spelt_otherwise(intake: &Intake, id: String) -> Result<Option<String>, Error> {
+    let orders = intake.orders().clone();
+    queue::blocking(move || orders.spelt_otherwise(&id)).await
+}
+
+/// Reads a transfer as lists show it, such as `sepay 18`. Returns its provider and its id. A text without a provider's name can
+/// be the id of any provider.
+fn transfer(text: &str) -> (Option<&'static str>, &str) {
+    let named = text.split_once(' ').and_then(|(name, id)| {
+        let mut names = WEBHOOKS.iter().map(|webhook| webhook.provider);
+        let provider = names.find(|provider| provider.eq_ignore_ascii_case(name))?;
+        Some((Some(provider), id.trim()))
+    });
+    named.unwrap_or((None, text))
 }
 
 /// Collects what the store knows. Reads from the disk.
@@ -46,11 +76,14 @@ fn of_store(intake: &Intake, id: &str) -> Result<Facts, Error> {
         now_ms: intake.clock().day_ms(),
         ..Facts::default()
     };
-    for webhook in WEBHOOKS {
-        let payment = history.payment(webhook.provider, id)?;
+    let (named, transfer_id) = transfer(id);
+    let is_meant = |provider: &str| named.is_none_or(|named| named == provider);
+    let providers = WEBHOOKS.iter().map(|webhook| webhook.provider);
+    for provider in providers.filter(|provider| is_meant(provider)) {
+        let payment = history.payment(provider, transfer_id)?;
         facts.payments.extend(payment);
     }
-    for id in sepay::ids_of(id) {
+    for id in sepay::ids_of(transfer_id).filter(|_| is_meant(sepay::PROVIDER)) {
         facts
             .payments
             .extend(history.payment(sepay::PROVIDER, &id)?);

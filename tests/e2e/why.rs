@@ -382,7 +382,8 @@ async fn an_order_and_its_money() -> Result<()> {
         .await?;
     rows.row("withdrawn", "WHYWITHDRAWN1", "withdrawn", Some("delivery"))
         .await?;
-    rows.all(24)
+    ensure!(why(stack, "vnpay 100").await?["is_known"] == false);
+    rows.all(27)
 }
 
 /// Plants payments that pay their order.
@@ -402,7 +403,10 @@ async fn paid(shop: &Shop, rows: &mut Rows<'_>) -> Result<()> {
     idle(stack).await?;
     for (name, id) in [
         ("paid, by its order", "WHYPAID001"),
+        ("paid, by its order in small letters", "whypaid001"),
         ("paid, by its transfer", "100"),
+        ("paid, by its transfer with the provider", "sepay 100"),
+        ("paid, by its transfer with the provider", "SePay 100"),
         ("paid, by its bank's reference", "MBVCB.3278907687"),
         ("paid, by the gateway's number", "T7001"),
     ] {

@@ -43,6 +43,17 @@ impl Orders {
         Ok(order.filter(|order| !order.is_over(expiry_ms)))
     }
 
+    /// Returns the id of the order that differs from this id only in capital and small letters. Returns `None` if there are
+    /// several.
+    ///
+    /// # Errors
+    /// The same as those of [`Orders::find`].
+    pub fn spelt_otherwise(&self, id: &str) -> Result<Option<String>, Error> {
+        let mut ids = self.store.orders_like(id)?;
+        ids.retain(|known| known != id && known.to_lowercase() == id.to_lowercase());
+        Ok(ids.pop().filter(|_| ids.is_empty()))
+    }
+
     /// Registers an order as the shop's server states it.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ use super::{
     row,
 };
 use crate::{
-    decide::{DeadLetter, HeldEvent, LetterId, Logged, Payment},
+    decide::{DeadLetter, HeldEvent, LetterId, Logged, Lookup, Payment},
     history::{Digest, Hour, Salt, Wanted},
     limits,
     orders::Order,
@@ -265,6 +265,10 @@ impl Reader for Embedded {
 
     fn payments_of(&self, id: &str) -> Result<Vec<Payment>, Error> {
         records::payments_of(&self.tables()?.orders, id)
+    }
+
+    fn orders_like(&self, id: &str) -> Result<Vec<String>, Error> {
+        records::found(&self.tables()?.orders, &Lookup::code(id))
     }
 
     fn order_of(&self, digest: Digest) -> Result<Option<String>, Error> {

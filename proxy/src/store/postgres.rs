@@ -301,6 +301,11 @@ impl Reader for Postgres {
         Ok(payments)
     }
 
+    fn orders_like(&self, id: &str) -> Result<Vec<String>, Error> {
+        let ids = self.record(keys::lookup_key(&Lookup::code(id)))?;
+        Ok(ids.unwrap_or_default())
+    }
+
     fn order_of(&self, digest: Digest) -> Result<Option<String>, Error> {
         let salt = self.salt;
         let trip = Trip::within(SEARCH).query(

@@ -81,6 +81,12 @@ pub trait Reader: Send + Sync {
     /// The same as those of [`Reader::rows`].
     fn payments_of(&self, id: &str) -> Result<Vec<Payment>, Error>;
 
+    /// Returns the ids of the orders that look like this one in a memo: their letters and digits in capitals are the same.
+    ///
+    /// # Errors
+    /// The same as those of [`Reader::rows`].
+    fn orders_like(&self, id: &str) -> Result<Vec<String>, Error>;
+
     /// Returns the id of the order with this digest. Reads the ids of all orders.
     ///
     /// # Errors

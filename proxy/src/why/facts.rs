@@ -122,7 +122,7 @@ pub struct Settings {
 
 impl Facts {
     /// Returns whether anything is known about the id.
-    pub(super) fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.order.is_some()
             || self.withdrawn_ms.is_some()
             || !self.ends.is_empty()
