@@ -33,7 +33,7 @@ pub enum Lookup {
 
 impl Lookup {
     /// Returns the name under which the orders of a memo's candidate are found.
-    pub(crate) fn code(order_id: &str) -> Self {
+    pub fn code(order_id: &str) -> Self {
         Self::Code(normalised(order_id))
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use duet_proxy::{
-    decide::{DeadLetter, HeldEvent, LetterId, Logged, Payment},
+    decide::{DeadLetter, HeldEvent, LetterId, Logged, Lookup, Payment},
     history::{Digest, Hour, Wanted},
     orders::Order,
     store::{Ends, Error, Found, LaneId, Letters, Most, Position, Reader, Row},
@@ -70,6 +70,13 @@ impl Reader for Disk {
             let payments = content.payments.values();
             let payments = payments.filter(|payment| payment.belongs_to(id));
             payments.cloned().collect()
+        })
+    }
+
+    fn orders_like(&self, id: &str) -> Result<Vec<String>, Error> {
+        self.read(|content| {
+            let ids = content.lookups.get(&Lookup::code(id)).cloned();
+            ids.unwrap_or_default()
         })
     }
 
