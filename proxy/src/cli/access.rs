@@ -1,10 +1,10 @@
 //! Gives commands access to the stored data: through the running proxy, or directly to the store if no proxy runs.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, pin::Pin, sync::Arc};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     http::Request,
 };
 use clap::Command;
@@ -82,35 +82,39 @@ impl Access {
         body: &impl Serialize,
     ) -> Result<T> {
         let body = serde_json::to_vec(body)?;
-        let (status, answer) = match self {
-            Self::Running(client) => {
-                let request = client.request(method.parse()?, format!("http://duet{path}"));
-                let answer = request
-                    .header("content-type", "application/json")
-                    .body(body)
-                    .send()
-                    .await?;
-                (answer.status(), answer.bytes().await?)
-            }
-            Self::Own { router, .. } => {
-                let request = Request::builder()
-                    .method(method)
-                    .uri(path)
-                    .header("content-type", "application/json");
-                let answer = router
-                    .clone()
-                    .oneshot(request.body(Body::from(body))?)
-                    .await?;
-                (
-                    answer.status(),
-                    to_bytes(answer.into_body(), usize::MAX).await?,
-                )
-            }
-        };
-        if !status.is_success() {
+        let (is_success, answer) = self.send(method, path, body).await?;
+        if !is_success {
             bail!("{}", String::from_utf8_lossy(&answer));
         }
         Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// Sends a request. Returns whether it succeeded, and the answer. The box keeps this code once in the binary, not in each
+    /// command.
+    fn send<'a>(
+        &'a self,
+        method: &'a str,
+        path: &'a str,
+        body: Vec<u8>,
+    ) -> Pin<Box<dyn Future<Output = Result<(bool, Bytes)>> + Send + 'a>> {
+        let json = ("content-type", "application/json");
+        Box::pin(async move {
+            Ok(match self {
+                Self::Running(client) => {
+                    let request = client.request(method.parse()?, format!("http://duet{path}"));
+                    let request = request.header(json.0, json.1).body(body);
+                    let answer = request.send().await?;
+                    (answer.status().is_success(), answer.bytes().await?)
+                }
+                Self::Own { router, .. } => {
+                    let request = Request::builder().method(method).uri(path);
+                    let request = request.header(json.0, json.1).body(Body::from(body))?;
+                    let answer = router.clone().oneshot(request).await?;
+                    let is_success = answer.status().is_success();
+                    (is_success, to_bytes(answer.into_body(), usize::MAX).await?)
+                }
+            })
+        })
     }
 
     /// Events that were replayed while no proxy runs stay pending until the next start.
