@@ -160,6 +160,27 @@ async fn a_payment_releases_what_waited_for_it_and_is_reported_once() {
 }
 
 #[tokio::test]
+async fn an_order_is_found_in_other_capitals_if_one_alone_fits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, ..) = opened(folder.path());
+    let orders = intake.orders();
+    let register = async |id| {
+        let registered = orders.register(registration_of(id, 99_000), destination(None).into());
+        assert!(registered.await.unwrap().is_ok());
+    };
+    let found = |id| orders.spelt_otherwise(id).unwrap();
+    assert_eq!(found("pho7k3m9q2x"), None);
+    register(ORDER).await;
+    assert_eq!(found("pho7k3m9q2x").as_deref(), Some(ORDER));
+    // The exact spelling is no other one, and a part of an id or another form of it is another id.
+    for other in [ORDER, "pho7k3m9q2", "pho-7k3m9q2x"] {
+        assert_eq!(found(other), None, "{other}");
+    }
+    register("Pho7k3m9q2x").await;
+    assert_eq!(found("pho7k3m9q2x"), None);
+}
+
+#[tokio::test]
 async fn a_server_says_what_is_to_be_paid_and_transfers_add_up() {
     let folder = tempfile::tempdir().unwrap();
     let (intake, mut outlet, _letters) = opened(folder.path());
