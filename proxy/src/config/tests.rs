@@ -362,7 +362,7 @@ fn the_fingerprints_name_every_value_that_differs_and_contain_none() {
     let key = "canary-key-0123456789";
     let before = given(key, &[("DUET_RATE_LIMIT", "7/1m")]);
     let differ = |now: &Fingerprints| now.since(Some(&before)).1;
-    // White space around a value is no part of it.
+    // White space around a value does not belong to it.
     let same = given(&format!("{key}\n"), &[("DUET_RATE_LIMIT", " 7/1m")]);
     assert_eq!(differ(&same), [""; 0]);
     for (key, more, expected) in [

@@ -4,7 +4,7 @@
 //! In a week without faults, no alarm at all begins. In a week with faults, these kinds are compared: `token_refused`,
 //! `not_delivering`, `dead_letters` and `paid_unreported`. The others are left out:
 //! - `paid_not_delivered`: a week with faults has too few orders for a share. Calm weeks have enough.
-//! - `webhook_silent`: the payments come at random times, so a long silence is no fault.
+//! - `webhook_silent`: the payments come at random times, so a long silence does not show a fault.
 //! - `pixel_gone`: an hour has too few events.
 //! - `disk_nearly_full`: the simulated disk has no size.
 

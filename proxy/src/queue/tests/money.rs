@@ -172,7 +172,7 @@ async fn an_order_is_found_in_other_capitals_if_one_alone_fits() {
     assert_eq!(found("pho7k3m9q2x"), None);
     register(ORDER).await;
     assert_eq!(found("pho7k3m9q2x").as_deref(), Some(ORDER));
-    // The exact spelling is no other one, and a part of an id or another form of it is another id.
+    // The exact spelling does not count as another one. A part of the id, or the id with a hyphen, is a different id.
     for other in [ORDER, "pho7k3m9q2", "pho-7k3m9q2x"] {
         assert_eq!(found(other), None, "{other}");
     }
