@@ -17,6 +17,9 @@ use tower::ServiceExt;
 
 use super::given;
 
+/// A request that is sent: whether it succeeded, and the answer.
+type Sent<'a> = Pin<Box<dyn Future<Output = Result<(bool, Bytes)>> + Send + 'a>>;
+
 /// The access of one command.
 pub(super) enum Access {
     Running(reqwest::Client),
@@ -89,14 +92,8 @@ impl Access {
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    /// Sends a request. Returns whether it succeeded, and the answer. The box keeps this code once in the binary, not in each
-    /// command.
-    fn send<'a>(
-        &'a self,
-        method: &'a str,
-        path: &'a str,
-        body: Vec<u8>,
-    ) -> Pin<Box<dyn Future<Output = Result<(bool, Bytes)>> + Send + 'a>> {
+    /// Sends a request. The box keeps this code once in the binary, not in each command.
+    fn send<'a>(&'a self, method: &'a str, path: &'a str, body: Vec<u8>) -> Sent<'a> {
         let json = ("content-type", "application/json");
         Box::pin(async move {
             Ok(match self {
