@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns the values that were read, if there is no problem.
+    /// Returns the values of all settings, or all problems.
     pub(super) fn finish(self) -> Result<BTreeMap<&'static str, String>, Vec<Problem>> {
         if self.problems.is_empty() {
             Ok(self.values)

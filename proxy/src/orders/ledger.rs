@@ -263,8 +263,8 @@ impl Order {
         Some(owed)
     }
 
-    /// Adds a payment of a sale whose money went back, if the money of this payment went back before too. It is not the sale.
-    /// Returns whether the payment was added.
+    /// Adds a payment whose own money went back, if all money of the sale went back too. The payment does not become the sale.
+    /// Returns whether it was added.
     pub fn receive_returned(&mut self, money: Money) -> bool {
         let is_spent = self.is_sold() && self.is_returned();
         if is_spent {

@@ -54,7 +54,7 @@ pub(super) struct Group<'a, S> {
     sync: bool,
 }
 
-/// An event that a payment or a registration sends. No answer to a sender tells of it.
+/// An event that a payment or a registration sends. No request sent it, so no answer reports it.
 pub(super) struct LetGo {
     pub(super) event: Vec<u8>,
     pub(super) trace: Trace,
