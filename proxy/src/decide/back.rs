@@ -27,7 +27,8 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
             if !is_of_sale {
                 order.repays(&payment.key(), back.kind, amount);
                 if is_taken {
-                    // The sale lost this money before its payment was known. A counter cannot fall, so it counts the same amount as paid.
+                    // The sale lost this money before its payment was known. A counter cannot fall, so it counts the same
+                    // amount as paid.
                     order.remove(back.kind, amount);
                     self.changes.counts.money.push((Kind::First, amount));
                 }
