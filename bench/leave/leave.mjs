@@ -1,6 +1,7 @@
-// `cargo xtask bench leave [ROUNDS [WORD…]]`: visitors make a call and leave the page at once. Visitors leave in every way,
-// or only in ways whose names contain one of the words. The proxy is near or far, and three browsers are used. The default
-// is 1,000 rounds. Prints how each event arrived, and fails if an event did not arrive.
+// `cargo xtask bench leave [ROUNDS [WORD…]]`: visitors make a call and leave the page at once. By default they leave in
+// every way. With words, they leave only in the ways whose names contain one of the words. Each way is measured with a near
+// and with a distant proxy, in three browsers. The default is 1,000 rounds. Prints how each event arrived, and fails if an
+// event did not arrive.
 
 import { engines, launch, sdkOn, visitor } from '../../tests/browser/browser.mjs';
 import { endpoints, leave, surroundings, ways } from '../../tests/browser/leaving.mjs';
@@ -66,7 +67,8 @@ for (const name of engines) {
   try {
     for (const way of chosen) {
       for (const endpoint of endpoints) {
-        // Use a separate stack, because the taps of a stack remember every request and are read again and again.
+        // Use a separate stack, because the taps of a stack remember every request, and all these requests are read again
+        // and again.
         const stack = await startStack((site) => ({ DUET_ALLOWED_ORIGINS: `http://127.0.0.1:${site.port}` }));
         const places = await surroundings(stack);
         try {

@@ -1,5 +1,6 @@
-// `cargo xtask bench live [SECONDS [EVENTS-PER-SECOND]]`: opens the console in Chromium and posts events at a steady rate. Prints
-// whether the console counted every accepted event, and what the page cost. TikTok is down, so that every event stays on disk.
+// `cargo xtask bench live [SECONDS [EVENTS-PER-SECOND]]`: opens the console in Chromium and posts events at a steady rate.
+// Prints whether the console counted every accepted event, and how much time and memory the page used. TikTok is
+// unreachable, so every event stays on disk.
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -33,7 +34,7 @@ const address = `http://127.0.0.1:${console_}`;
 const agent = new Agent({ keepAlive: true, maxSockets: 32 });
 let [accepted, next] = [0, 0];
 
-/** Posts a hundred events, and counts them when they are accepted. */
+/** Posts a hundred events. If the proxy accepts them, adds them to the number of accepted events. */
 function post() {
   const batch = Array.from({ length: each }, () => ({ event: 'ViewContent', event_id: `live-${next++}`, user: { external_id: 'u' } }));
   return new Promise((done, fail) => {
@@ -94,8 +95,8 @@ try {
   }
   const { longest, frames, long } = await page.evaluate(() => ({ longest: window.longest, frames: window.frames, long: window.long }));
   const figures = await page.metrics();
-  console.log(`live: ${accepted} events in ${took.toFixed(0)} s (${(accepted / took).toFixed(0)} a second), ${busy} requests were turned away`);
-  console.log(`  the console counted ${shown} (${shown === accepted ? 'all' : 'NOT ALL'})`);
+  console.log(`live: ${accepted} events in ${took.toFixed(0)} s (${(accepted / took).toFixed(0)} a second), ${busy} requests were rejected`);
+  console.log(`  the console counted ${shown} of these events (${shown === accepted ? 'all' : 'NOT ALL'})`);
   console.log(`  longest task of the page ${Math.max(0, ...long).toFixed(0)} ms, ${long.length} of 50 ms or more; longest frame ${longest.toFixed(0)} ms of ${frames}`);
   console.log(`  memory of the page's scripts: ${Math.max(...memory).toFixed(1)} MB at most, ${(figures.JSHeapUsedSize / 1e6).toFixed(1)} MB at the end; ${figures.Nodes} nodes`);
   await browser.close();

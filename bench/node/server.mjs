@@ -1,4 +1,4 @@
-// The replaced system in plain Node: parse, hash, send one request to TikTok per event, then answer.
+// The former Next.js implementation, rewritten in plain Node: parse, hash, send one request to TikTok per event, then answer.
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 

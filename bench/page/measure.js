@@ -3,7 +3,7 @@
 const user = { email: ' Someone@Example.com', phone: '0901 234 567', externalId: 'user_2abcDEF' }
 const properties = { value: 99000, currency: 'VND', contents: [{ content_id: 'pro', content_name: 'Pro', price: 99000, quantity: 1 }] }
 
-// The length of the event of these calls in the outbox.
+// The number of characters that one event of these calls takes in the outbox.
 const EVENT_CHARACTERS = 560
 
 const quantile = (times, share) => times.sort((a, b) => a - b)[Math.floor((times.length - 1) * share)]
@@ -39,8 +39,9 @@ export async function starting(count) {
 }
 
 /**
- * Returns the microseconds from the script's first statement until a call is possible, and until everything in `init()` is
- * done. A part of `init()` is delayed until its task is over. Each page can measure its start only once.
+ * Returns two times in microseconds, both counted from the script's first statement: until a call is possible, and until
+ * the promise of `init()` is fulfilled. `init()` does a part of its work in a later task. Each page can measure its start
+ * only once.
  */
 export async function usable(script, config) {
   const { init } = await import(script)
@@ -53,8 +54,8 @@ export async function usable(script, config) {
 }
 
 /**
- * Measures in turn a call with a stubbed network, a call with the real network, and the same in plain JavaScript. Also
- * measures the one write to storage that all of them need.
+ * Measures three kinds of calls in turn: a call of the SDK with a stubbed network, a call of the SDK with the real network,
+ * and the same work in plain JavaScript. Also measures the one write to `localStorage` that each of these calls makes.
  */
 export async function tracking(config, count) {
   const duet = await import('/sdk/timed.js')

@@ -1,6 +1,6 @@
 // `cargo xtask bench page`: measures the SDK's cost on the main thread of a real browser, beside the same logic in plain
-// JavaScript. The digests alone are measured in Node. Pages are cross-origin isolated, so their clock has steps of 5 µs
-// (Firefox: 20).
+// JavaScript. Node measures only the digests and the JSON. The pages are cross-origin isolated, so that their clock has
+// steps of 5 µs (Firefox: 20).
 
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -68,10 +68,10 @@ async function measure(name, throttle) {
     print(`${label}: the same in plain JavaScript`, plainly);
     await fresh();
     const { stubbed, real, plain, stored } = await page.evaluate(async (config) => (await import('/measure.js')).tracking(config, 1000), config);
-    print(`${label}: a call, the network stubbed`, stubbed, plain);
-    print(`${label}: a call, with everything`, real, plain);
+    print(`${label}: a call with a stubbed network`, stubbed, plain);
+    print(`${label}: a call with the real network`, real, plain);
     print(`${label}: the same in plain JavaScript`, plain);
-    print(`${label}: of it, localStorage.setItem`, stored, plain);
+    print(`${label}: localStorage.setItem alone`, stored, plain);
   } finally {
     await browser.close();
   }

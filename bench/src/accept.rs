@@ -1,5 +1,5 @@
-//! Measures how many events per second are accepted, and at what cost. The references are nginx, a bare handler, and the two
-//! implementations that Duet replaces.
+//! Measures how many events per second each server accepts, and at what cost. The references for the proxy are nginx, a
+//! bare handler, and two implementations of the former Next.js code.
 
 use std::path::Path;
 
@@ -15,9 +15,9 @@ use crate::{
 };
 
 const TURNS: usize = 5;
-/// A turn whose figures are not used.
+/// The load before the measurement. The results of this turn are not used.
 pub(crate) const WARM_UP: Load = load(64, 1);
-/// Next.js compiles and optimises for some time.
+/// Next.js needs a longer warm-up, because it first compiles and optimises.
 const NEXT_WARM_UP: Load = load(64, 20);
 const TURN: Load = load(64, 4);
 const CONNECTIONS: [u32; 5] = [1, 8, 64, 256, 1000];
@@ -37,7 +37,7 @@ const fn load(connections: u32, seconds: u32) -> Load {
     }
 }
 
-/// Runs all servers in turn. `long` adds Next.js and other numbers of connections.
+/// Runs all servers in turn. `long` adds Next.js, and measures with other numbers of connections too.
 pub(crate) fn measure(binary: &Path, long: bool) -> Result<()> {
     let sink = references::sink()?;
     let next = long.then(|| references::next(sink.address)).transpose()?;
@@ -113,11 +113,11 @@ fn delivering_turn(proxy: &Proxy, sink: &Server) -> Result<(Turn, f64)> {
     Ok((turn, delivered))
 }
 
-/// Prints a clear warning if the proxy did not accept everything, because the figures then have no value.
+/// Prints a clear warning if the proxy did not accept every event. In this case the measured rate has no value.
 pub(crate) fn check(server: &Server, turn: &Turn) -> Result<()> {
     if turn.refused + turn.broken > 0.0 {
         println!(
-            "!! {} requests were refused and {} not answered",
+            "!! {} requests were rejected and {} got no answer",
             turn.refused, turn.broken
         );
     }
@@ -125,7 +125,7 @@ pub(crate) fn check(server: &Server, turn: &Turn) -> Result<()> {
     let repeats = metric(server.address, "duet_events_duplicate_total")?;
     if accepted < turn.events || repeats > 0.0 {
         println!(
-            "!! of {} answered events the proxy calls {accepted} accepted and {repeats} repeats",
+            "!! {} events got an answer, but the proxy counted {accepted} as accepted and {repeats} as repeats",
             turn.events
         );
     }

@@ -1,4 +1,4 @@
-//! The lower limit for the proxy's cost: axum on one thread, which reads the body and answers 202.
+//! The lower limit for the proxy's cost: an axum server on one thread that reads the body and answers 202.
 
 use anyhow::Result;
 use axum::{Router, body::Bytes, http::StatusCode};

@@ -8,7 +8,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-/// Connections to one or more servers. Clones share them.
+/// Keeps connections to one or more servers open. Clones of a client share these connections.
 #[derive(Clone)]
 pub(crate) struct Client(legacy::Client<HttpConnector, Full<Bytes>>);
 
@@ -26,7 +26,7 @@ impl Client {
         self.post_as(url, None, body).await
     }
 
-    /// Does what [`Client::post`] does, with the key of the shop's server if there is one.
+    /// Posts like [`Client::post`]. If `key` is given, sends it as the key of the shop's server.
     pub(crate) async fn post_as(
         &self,
         url: &str,

@@ -1,8 +1,8 @@
-//! Several proxies on PostgreSQL: faults under load with everything counted afterwards, races, and figures beside the embedded
-//! store.
+//! Measures several proxies on PostgreSQL: under load with faults and with a count of every event afterwards, in races, and
+//! in rates beside those of the embedded store.
 //!
-//! Each part has a count, which an argument can change: `primary=3 races=50` runs only these two parts. Every wait has a limit.
-//! The program prints one table, and fails if a promise in it is broken.
+//! Each part has a count, which an argument can change: `primary=3 races=50` runs only these two parts. Every wait has a
+//! limit. The program prints one table of all results, and fails if a promise in this table is broken.
 
 mod book;
 mod disk;

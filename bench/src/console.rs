@@ -1,4 +1,5 @@
-//! Measures accepting while four pages of the console are open, against accepting without them. The turns take place in turn.
+//! Measures the rate of accepted events while four pages of the console are open, and compares it with the rate without an
+//! open page. The two kinds of turns alternate.
 
 use std::{
     io::{Read, Write},
@@ -25,7 +26,7 @@ const TURN: Load = Load {
 const PAGES: usize = 4;
 const TOKEN: &str = "the-token-of-the-benchmark";
 
-/// Measures, and prints medians.
+/// Runs all turns, and prints the medians.
 pub(crate) fn measure(binary: &Path) -> Result<()> {
     let address = free_address()?;
     let proxy = Proxy::new(binary)?.with_console(address, TOKEN);
@@ -59,7 +60,8 @@ pub(crate) fn measure(binary: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Opens a page's connection for updates, and reads it on a thread. The thread returns the number of bytes.
+/// Opens the connection on which a page of the console gets its updates, and reads it on a thread. The thread returns the
+/// number of bytes that it read.
 fn open(address: SocketAddr) -> Result<(TcpStream, JoinHandle<u64>)> {
     let mut stream = TcpStream::connect(address)?;
     write!(

@@ -1,8 +1,9 @@
-//! Kills the proxy at random moments under load, with outages. Counts the accepted events that did not arrive, and the events
-//! that arrived twice, with the reasons.
+//! Kills the proxy at random moments, under load and while TikTok fails for some time. Counts the accepted events that did
+//! not arrive, and the events that arrived twice, with the reasons.
 //!
-//! SIGKILL does not change the kernel's page cache. The benchmark `growth` counts syncs, which shows that a sync comes before
-//! the 202. The queue's own tests show the effect of a write without a sync.
+//! SIGKILL does not change the kernel's page cache, so this benchmark cannot find a missing sync. The benchmark `growth`
+//! counts the syncs, which shows that a sync comes before each 202. The queue's own tests show the effect of a write
+//! without a sync.
 
 mod books;
 mod clients;
@@ -31,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The longest time for the last proxy to deliver all remaining events.
 const PATIENCE: Duration = Duration::from_mins(20);
 
-/// Runs `rounds` lives of one store, and one more life to its end.
+/// Runs `rounds` lives of one store, each ended by a kill, and one last life in which the proxy delivers everything.
 pub(crate) async fn measure(binary: &Path, rounds: u32) -> Result<()> {
     let sink = Sink::new(true);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -39,7 +40,7 @@ pub(crate) async fn measure(binary: &Path, rounds: u32) -> Result<()> {
     let books = Arc::new(Books::default());
     let started = Instant::now();
 
-    // Dropping this ends the spawned tasks.
+    // Dropping this set ends its tasks.
     let mut surroundings = JoinSet::new();
     surroundings.spawn(Arc::clone(&sink).serve(listener));
     let weather = surroundings.spawn(weather(Arc::clone(&sink)));
@@ -115,7 +116,7 @@ impl Stage {
         while waiting(server.address)? > 0.0 {
             ensure!(
                 started.elapsed() < PATIENCE,
-                "the last proxy did not deliver everything"
+                "the last proxy did not deliver all events in time"
             );
             sleep(LOOK_EVERY).await;
         }
@@ -123,7 +124,7 @@ impl Stage {
     }
 }
 
-/// Sets TikTok's state; most of the time it works.
+/// Changes TikTok's behaviour at random. Most of the time TikTok works.
 async fn weather(sink: Arc<Sink>) -> Result<()> {
     loop {
         sink.behave(match fastrand::u8(..100) {

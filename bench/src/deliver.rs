@@ -24,23 +24,24 @@ use crate::{
 
 const TURNS: usize = 5;
 const BATCHES: [usize; 2] = [50, 1000];
-/// The same number as in the proxy.
+/// How many requests are sent at the same time, as in the proxy.
 const AT_ONCE: usize = 4;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_mins(30);
 
 /// The result of emptying a store.
 pub(crate) struct Drain {
-    /// The time from the sink's start to its first event.
+    /// The time from the moment when the sink begins to answer until its first event.
     pub(crate) until_first_s: f64,
-    /// The time from the first event until no event waited.
+    /// The time from the first event until no event was pending.
     pub(crate) took_s: f64,
     pub(crate) rate: f64,
     pub(crate) cpu_us: f64,
     pub(crate) sink_cpu_us: f64,
 }
 
-/// Empties a store of 200,000 events, or of a million if `long`, with small and with large batches.
+/// Delivers all events of a full store, with small and with large batches. The store has 200,000 events, or a million if
+/// `long`.
 pub(crate) async fn measure(binary: &Path, long: bool) -> Result<()> {
     let events = if long { 1_000_000 } else { 200_000 };
     let mut turns: Vec<(String, Vec<Drain>)> = Vec::new();
@@ -66,7 +67,7 @@ pub(crate) async fn measure(binary: &Path, long: bool) -> Result<()> {
         }
     }
     println!(
-        "deliver: {} events that waited, medians of {TURNS} turns",
+        "deliver: {} pending events, medians of {TURNS} turns",
         grouped(count(events))
     );
     let rows: Vec<_> = turns
@@ -104,20 +105,23 @@ async fn from_store(binary: &Path, events: u64, batch: usize) -> Result<Drain> {
     let server = proxy.start(folder.path())?;
     fill::fill(server.address, 0..events).await?;
     let waits = waiting(server.address)?;
-    // The event of the readiness probe waits too.
+    // The event of the readiness probe is pending too.
     if waits < count(events) {
-        println!("!! of {events} accepted events only {waits} wait");
+        println!("!! only {waits} of {events} accepted events are pending");
     }
     drain(&server, &sink, events).await
 }
 
-/// Lets the sink answer, and waits until no event waits.
+/// Lets the sink answer, and waits until the proxy has no pending event.
 pub(crate) async fn drain(server: &Server, sink: &Server, events: u64) -> Result<Drain> {
     let (cpu, sink_cpu) = (server.cpu_us()?, sink.cpu_us()?);
     sink::behave(sink, Mode::Up)?;
     let started = Instant::now();
     while waiting(server.address)? > 0.0 {
-        ensure!(started.elapsed() < PATIENCE, "the store was not emptied");
+        ensure!(
+            started.elapsed() < PATIENCE,
+            "the proxy did not deliver all events in time"
+        );
         sleep(LOOK_EVERY).await;
     }
     let took = started.elapsed();
@@ -125,7 +129,7 @@ pub(crate) async fn drain(server: &Server, sink: &Server, events: u64) -> Result
     let got = sink::count(sink)?;
     if got.events != events || got.sum != fill::sum(0..events) {
         println!(
-            "!! of {events} accepted events the sink got {}, or not the same",
+            "!! the sink must get all {events} accepted events, got {} or other events",
             got.events
         );
     }

@@ -17,7 +17,7 @@ pub(crate) fn bytes() -> usize {
     EVENT.trim_end().len()
 }
 
-/// Returns one event. `number` is its id and the id of its person.
+/// Returns one event. `number` becomes the event's id and the id of its person.
 pub(crate) fn one(number: u64) -> String {
     let mut event = String::with_capacity(bytes());
     write(&mut event, number);

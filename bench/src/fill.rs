@@ -1,4 +1,4 @@
-//! Posts a known number of events, a hundred per request, and checks that each is accepted.
+//! Posts a known number of events, a hundred per request, and checks that the proxy accepts each of them.
 
 use std::{net::SocketAddr, ops::Range, time::Duration};
 
@@ -73,14 +73,14 @@ async fn post(client: Client, address: SocketAddr, numbers: Range<u64>) -> Resul
         );
         return Ok(());
     }
-    anyhow::bail!("the proxy stayed busy")
+    anyhow::bail!("the proxy stayed busy and did not accept a request in time")
 }
 
 fn body_events(numbers: &Range<u64>) -> usize {
     usize::try_from(numbers.end - numbers.start).unwrap_or(usize::MAX)
 }
 
-/// Returns the sum of all event numbers in the range, computed like the sink's sum.
+/// Returns the sum of all event numbers in the range, computed like the sink's sum, so that both can be compared.
 pub(crate) fn sum(numbers: Range<u64>) -> u64 {
     numbers.fold(0, u64::wrapping_add)
 }

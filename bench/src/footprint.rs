@@ -38,7 +38,7 @@ struct Run {
     resident_mib: f64,
 }
 
-/// Starts the program directly, because the time from the start is measured.
+/// Starts the program directly, without the helper program of `bound`, because the time from the process start is measured.
 fn run_proxy(binary: &Path) -> Result<Run> {
     let proxy = Proxy::new(binary)?;
     let (folder, address) = (proxy.folder()?, free_address()?);

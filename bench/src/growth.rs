@@ -1,5 +1,5 @@
-//! Measures the effect of a growing queue on the rate, memory, disk, and the time to reopen the store. TikTok is down the
-//! whole time.
+//! Measures how a growing queue changes the rate, the memory, the disk space, and the time to reopen the store. TikTok is
+//! unreachable the whole time.
 
 use std::{
     fs,
@@ -38,7 +38,7 @@ struct Level {
     ours: Vec<Turn>,
     bare: Vec<Turn>,
     written_bytes: Vec<f64>,
-    /// Two times in seconds after the restart of a killed process: until its first 202, and until it is ready.
+    /// Two times in seconds for each restart of a killed process: until its first 202, and until it is ready.
     reopened: Vec<(f64, f64)>,
 }
 
@@ -100,7 +100,10 @@ fn load(level: &mut Level, server: &Server, folder: &Path) -> Result<()> {
             .and_then(|after| Ok(after - written?))
             .unwrap_or(f64::NAN);
         if turn.refused + turn.broken > 0.0 {
-            println!("!! {} requests were refused", turn.refused + turn.broken);
+            println!(
+                "!! {} requests were rejected or got no answer",
+                turn.refused + turn.broken
+            );
         }
         level.written_bytes.push(written / turn.events);
         level.ours.push(turn);
@@ -116,7 +119,7 @@ fn reopen(level: &mut Level, server: Server, proxy: &Proxy, folder: &Path) -> Re
     while !http::request(server.address, "GET", "/readyz", "")?.is_success() {
         ensure!(
             started.elapsed() < READY_WITHIN,
-            "the proxy did not become ready"
+            "the proxy did not become ready in time"
         );
         std::thread::yield_now();
     }

@@ -34,7 +34,9 @@ pub(crate) fn request(address: SocketAddr, method: &str, path: &str, body: &str)
     )?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
-    let (head, body) = text.split_once("\r\n\r\n").context("half an answer")?;
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .context("the server closed the connection before the end of the answer's head")?;
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
     Ok(Answer {
         status: status.context("no status")?,

@@ -1,8 +1,11 @@
-//! Measures Duet and prints the results. Each figure has a reference that ran in the same minutes.
+//! Measures Duet and prints the results. Each result has a reference that was measured within the same minutes.
 //!
-//! `cargo xtask bench` builds the release binary and runs this program. The program asserts nothing. The figures belong in
-//! `docs/benchmarks.md`, with the command that produces them.
-#![allow(clippy::print_stdout, reason = "printing is what it is for")]
+//! `cargo xtask bench` builds the release binary and runs this program. Most benchmarks only print results. The results
+//! belong in `docs/benchmarks.md`, with the command that produces them.
+#![allow(
+    clippy::print_stdout,
+    reason = "this program's purpose is to print results"
+)]
 
 mod accept;
 mod bare;
@@ -49,11 +52,11 @@ const NAMES: [&str; 9] = [
     "console",
 ];
 
-/// The amount of measurements.
+/// How much is measured.
 #[derive(Clone, Copy, Default)]
 struct Extent {
     long: bool,
-    /// The rounds of `crash`.
+    /// The number of rounds of `crash`.
     rounds: Option<u32>,
 }
 
@@ -97,14 +100,17 @@ fn measure(proxy: &Path, name: &str, Extent { long, rounds }: Extent) -> Result<
         "outage" => on_this_thread(outage::measure(proxy, long)),
         "console" => console::measure(proxy),
         "why" => on_this_thread(why::measure(proxy)),
-        _ => bail!("there is no bench called {name}, only {}", NAMES.join(", ")),
+        _ => bail!(
+            "the benchmark must be one of {}, got {name}",
+            NAMES.join(", ")
+        ),
     }
 }
 
 async fn serve(what: &str, address: &str) -> Result<()> {
     let listener = TcpListener::bind(address)
         .await
-        .context("cannot listen there")?;
+        .context("cannot listen at this address")?;
     match what {
         "bare" => bare::serve(listener).await,
         "sink" => sink::Sink::new(false).serve(listener).await,

@@ -1,5 +1,5 @@
-//! Simulates an hour without TikTok at 200 events per second in fewer minutes: the same 720,000 events are posted as fast as
-//! the proxy accepts them. After the hour, TikTok works again.
+//! Simulates an hour in which TikTok is unreachable while 200 events per second arrive. The benchmark needs fewer minutes:
+//! it posts the same 720,000 events as fast as the proxy accepts them. After that, TikTok works again.
 
 use std::{path::Path, time::Instant};
 
@@ -17,11 +17,11 @@ use crate::{
 };
 
 const EVENTS: u64 = 200 * 60 * 60;
-/// The hour is measured in six parts.
+/// The hour is measured in six parts of equal size.
 const PARTS: u64 = 6;
 const FIRST_SECONDS: usize = 5;
 
-/// Runs the hour with the fastest delivery and, if `long`, with default settings.
+/// Runs the hour with the fastest delivery and, if `long`, also with the default settings.
 pub(crate) async fn measure(binary: &Path, long: bool) -> Result<()> {
     println!(
         "outage: {} events, an hour at 200 a second, time-compressed",
@@ -64,14 +64,14 @@ async fn hour(proxy: &Proxy, sink: &Server) -> Result<()> {
     let up = sink::count(sink)?;
     println!("    emptied            {}", memory(&server)?);
     println!(
-        "    first event after {:.2} s, all {} events after {:.2} s more: {} events/s, {:.2} us of CPU each",
+        "    first event after {:.2} s, all {} events {:.2} s later: {} events/s, {:.2} us of CPU each",
         drained.until_first_s,
         grouped(count(up.events)),
         drained.took_s,
         grouped(drained.rate),
         drained.cpu_us
     );
-    // In the seconds without a request, the proxy still waited for its next attempt.
+    // In the first seconds without a request, the proxy still waited for its next attempt.
     let busy = up.by_second.iter().skip_while(|requests| **requests == 0);
     let first: Vec<_> = busy.take(FIRST_SECONDS).collect();
     println!("    requests in the first seconds of delivery: {first:?}");

@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Proxy {
     binary: PathBuf,
-    /// The address of the fake TikTok. Possibly no server listens there.
+    /// The address of the fake TikTok. A server may listen there or not.
     tiktok: SocketAddr,
     /// The largest number of events in one request, for the fastest delivery.
     batch_events: Option<usize>,
@@ -30,7 +30,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Makes a proxy whose TikTok address has no server.
+    /// Makes a proxy with a TikTok address at which no server listens.
     pub(crate) fn new(binary: &Path) -> Result<Self> {
         Ok(Self {
             binary: binary.to_owned(),
@@ -60,7 +60,7 @@ impl Proxy {
         self
     }
 
-    /// Sends this number as TikTok's token, so the processes of one store can be told apart.
+    /// Sends this number as TikTok's token, so that the sink can tell which process of the proxy sent an event.
     pub(crate) fn in_life(mut self, life: u32) -> Self {
         self.life = life;
         self
@@ -123,8 +123,8 @@ impl Proxy {
         }
     }
 
-    /// Makes a folder for a store on the disk of the binary. A temporary folder may be in memory, where a sync costs
-    /// nothing.
+    /// Makes a folder for a store beside the binary, on the same disk. A temporary folder may be in memory, where a sync
+    /// costs nothing.
     pub(crate) fn folder(&self) -> Result<TempDir> {
         let beside = self.binary.parent().context("the binary has no folder")?;
         Ok(tempfile::Builder::new()
@@ -133,7 +133,7 @@ impl Proxy {
     }
 }
 
-/// Returns a figure of `GET /metrics`, summed over its labels. Returns 0 if it was never counted.
+/// Returns a value of `GET /metrics`, summed over its labels. Returns 0 if the metric is missing.
 pub(crate) fn metric(address: SocketAddr, name: &str) -> Result<f64> {
     let text = http::request(address, "GET", "/metrics", "")?.body;
     let values = text
@@ -144,7 +144,7 @@ pub(crate) fn metric(address: SocketAddr, name: &str) -> Result<f64> {
     Ok(values.sum())
 }
 
-/// Returns the number of waiting events.
+/// Returns the number of pending events.
 pub(crate) fn waiting(address: SocketAddr) -> Result<f64> {
     metric(address, "duet_queue_events")
 }

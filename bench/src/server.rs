@@ -18,11 +18,11 @@ pub(crate) struct Server {
     process: Child,
     /// The address of the server.
     pub(crate) address: SocketAddr,
-    /// The time from the start of the process to its first answer to an event.
+    /// The time from the start of the process until it answered its first event.
     pub(crate) first_answer: Duration,
 }
 
-/// Prepares a program that ends when this program ends, for any reason.
+/// Prepares a command. The started process ends when this program ends, for any reason.
 pub(crate) fn bound(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
@@ -35,7 +35,7 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 }
 
 impl Server {
-    /// Starts `command`, which listens at `address`, and posts one event as soon as possible.
+    /// Starts `command`, which must listen at `address`, and posts one event as soon as the server answers.
     pub(crate) fn start(mut command: Command, address: SocketAddr) -> Result<Self> {
         let started = Instant::now();
         let process = command

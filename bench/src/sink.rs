@@ -1,7 +1,7 @@
 //! A fake TikTok that is faster than the measured servers. The sink reads the body, counts its events and answers. The sink
-//! checks nothing; the sandbox does.
+//! does not check the events; only the sandbox does.
 //!
-//! `PUT /mode/…` sets the sink's behaviour, and `GET /count` returns the counts since then.
+//! `PUT /mode/…` sets the sink's behaviour. `GET /count` returns the counts since the last `PUT`.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -28,7 +28,7 @@ const OK: &str =
     r#"{"code":0,"message":"OK","request_id":"202611231200000102030405060708","data":{}}"#;
 const GATEWAY: &str = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>";
 const SLOW: Duration = Duration::from_millis(100);
-/// From this number on, events only test whether a server answers. Such events are not counted.
+/// The first number of events that only test whether a server answers. The sink does not count events from this number on.
 pub(crate) const PROBES: u64 = 1 << 63;
 
 /// The behaviour of the sink.
@@ -69,7 +69,7 @@ pub(crate) struct Count {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Receipt {
     pub(crate) number: u64,
-    /// The life of the proxy that sent the event: the number in the proxy's token.
+    /// The number in the token of the process that sent the event, see `Proxy::in_life`.
     pub(crate) life: u32,
     /// Whether the sender got no answer.
     pub(crate) cut: bool,
@@ -91,7 +91,7 @@ pub(crate) fn behave(sink: &Server, mode: Mode) -> Result<()> {
 /// Returns the counts of a sink in a separate process.
 pub(crate) fn count(sink: &Server) -> Result<Count> {
     let answer = http::request(sink.address, "GET", "/count", "")?;
-    serde_json::from_str(&answer.body).context("the sink must return its counts")
+    serde_json::from_str(&answer.body).context("the sink must return its counts as JSON")
 }
 
 /// The sink with its state.
@@ -160,7 +160,7 @@ impl Sink {
                     GATEWAY,
                 ));
             }
-            // hyper closes a connection if its service fails.
+            // hyper closes a connection if the connection's service fails.
             Mode::Cut => bail!("cut"),
         }
         Ok(response(StatusCode::OK, "application/json", OK))
@@ -179,7 +179,11 @@ impl Sink {
             && let Some(word) = path.strip_prefix("/mode/")
         {
             let Some((_, mode)) = MODES.iter().find(|(name, _)| *name == word) else {
-                return response(StatusCode::NOT_FOUND, "text/plain", "no such mode");
+                return response(
+                    StatusCode::NOT_FOUND,
+                    "text/plain",
+                    "the mode must be up, slow, down or cut",
+                );
             };
             self.behave(*mode);
         }
@@ -235,7 +239,7 @@ struct Event<'a> {
     event_id: &'a str,
 }
 
-/// Returns the numbers at the end of the events' ids. Returns none if the body is not TikTok's JSON.
+/// Returns the numbers at the end of the events' ids. Returns no numbers if the body is not JSON in TikTok's format.
 fn numbers(body: &[u8]) -> Vec<u64> {
     let events = serde_json::from_slice::<Body<'_>>(body).map_or(Vec::new(), |body| body.data);
     let number = |event: &Event<'_>| {

@@ -1,4 +1,4 @@
-//! Counts the proxy's disk syncs with strace, beside the proxy's own count of commits.
+//! Counts the proxy's disk syncs with strace, and compares them with the proxy's own count of commits.
 
 use std::{
     fs,
@@ -19,7 +19,8 @@ use crate::{
 const CALLS: [&str; 4] = ["fsync", "fdatasync", "sync_file_range", "pwrite64"];
 const SUMMARY_WITHIN: Duration = Duration::from_secs(10);
 
-/// Runs a proxy under strace, sends it many requests, and prints the proxy's system calls. Rates under strace have no meaning.
+/// Runs a proxy under strace, sends it many requests, and prints the proxy's system calls. strace makes the proxy slow, so
+/// rates are not printed.
 pub(crate) fn count(proxy: &Proxy, load: Load) -> Result<()> {
     if Command::new("strace")
         .arg("-V")

@@ -17,7 +17,7 @@ pub(crate) fn own_cpu_us() -> Result<f64> {
     Ok(ticks("/proc/self/stat", &[UTIME, STIME])? * TICK_US)
 }
 
-/// Returns the CPU time of this process's ended children, in microseconds.
+/// Returns the CPU time of all ended children of this process, in microseconds.
 pub(crate) fn ended_children_cpu_us() -> Result<f64> {
     Ok(ticks("/proc/self/stat", &[CUTIME, CSTIME])? * TICK_US)
 }
@@ -31,7 +31,7 @@ pub(crate) fn machine_cpu_us() -> Result<f64> {
         .skip(1)
         .filter_map(|n| n.parse().ok())
         .collect();
-    // user, nice, system, idle, iowait, irq, softirq, steal. The remaining columns are already part of user.
+    // Columns: user, nice, system, idle, iowait, irq, softirq, steal. The columns after these are already part of user.
     let idle: f64 = columns.iter().skip(3).take(2).sum();
     Ok((columns.iter().take(8).sum::<f64>() - idle) * TICK_US)
 }
@@ -41,8 +41,9 @@ pub(crate) fn status_kib(process: u32, name: &str) -> Result<f64> {
     figure(&format!("/proc/{process}/status"), name)
 }
 
-/// Returns the bytes that all processes wrote to the device of `folder`. The bytes of one process (`write_bytes` in
-/// `/proc/PID/io`) are counted in whole folios, but the device gets only the changed blocks.
+/// Returns the number of bytes that all processes together wrote to the device of `folder`. The kernel's count for one
+/// process (`write_bytes` in `/proc/PID/io`) is no use here: it counts whole folios, but only the changed blocks are
+/// written to the device.
 pub(crate) fn device_written_bytes(folder: &Path) -> Result<f64> {
     let device = fs::metadata(folder)?.dev();
     let major = (device >> 8) & 0xfff;

@@ -1,5 +1,5 @@
-//! Measures how long `duet-proxy why` takes with a million events on disk. Each id belongs to one of the oldest events, or to
-//! none, so that a search reads nearly everything.
+//! Measures how long `duet-proxy why` takes with a million events on disk. Each id belongs to one of the oldest events or
+//! to no event, so that a search reads nearly everything.
 
 use std::{
     path::Path,
@@ -30,11 +30,13 @@ const TURNS: usize = 5;
 const A_COMMIT: u64 = 10_000;
 /// One event in a hundred is a sale with an order.
 const A_SALE: u64 = 100;
-/// The number of the event that is asked for. It is among the oldest, but the proxy's first event does not push it out.
+/// The number of the event that the command searches. The event is among the oldest, but not so old that the history drops
+/// it when the proxy adds its first event.
 const ASKED: u64 = 10_000;
 const TRANSFER: &str = "92704";
 
-/// Measures with ended events that were sent together, with ended events that were each sent alone, and with pending events.
+/// Measures with three stores: ended events that were sent in large batches, ended events that were each sent alone, and
+/// pending events.
 pub(crate) async fn measure(binary: &Path) -> Result<()> {
     let proxy = Proxy::new(binary)?;
     println!("why: medians of {TURNS} turns, {EVENTS} events on disk, ms");
@@ -66,7 +68,7 @@ pub(crate) async fn measure(binary: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a store whose history has [`EVENTS`] events. As many events as `together` have one end.
+/// Makes a store whose history has [`EVENTS`] events. Each record in the history contains `together` events.
 fn history(proxy: &Proxy, together: u64) -> Result<TempDir> {
     let folder = proxy.folder()?;
     let store = Embedded::at(folder.path())?;

@@ -36,9 +36,9 @@ pub(crate) struct Turn {
     pub(crate) refused: f64,
     /// Requests without an answer.
     pub(crate) broken: f64,
-    /// The number of cores that wrk used. wrk has one thread. A number near 1 means that wrk itself was the limit.
+    /// The number of cores that wrk used. wrk has one thread, so a number near 1 means that wrk itself was the limit.
     pub(crate) wrk: f64,
-    /// The number of cores that neither the server nor wrk used: the sink, and other programs.
+    /// The number of cores that were used by other programs than the server and wrk, for example by the sink.
     pub(crate) others: f64,
 }
 
@@ -72,7 +72,7 @@ impl Load {
     }
 
     fn wrk(&self, server: &Server) -> Result<String> {
-        // A second thread would use the server's core.
+        // A second thread of wrk would use the server's core.
         let output = bound("wrk")
             .args(["-t", "1", "-s", SCRIPT, "-c", &self.connections.to_string()])
             .args(["-d", &self.seconds.to_string(), "--timeout", "10"])
@@ -85,7 +85,7 @@ impl Load {
         let status = output.status;
         ensure!(
             status.success(),
-            "wrk failed ({status}); it comes with apt-get install wrk\n{said}"
+            "wrk failed ({status}); the benchmarks use the wrk of the package: apt-get install wrk\n{said}"
         );
         Ok(said)
     }

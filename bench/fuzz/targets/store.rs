@@ -1,9 +1,9 @@
 //! Fuzzes the store's files. After any damage, the store must open or report the reason why it cannot open. The store must
 //! not panic, hang, or ask for more memory than there is.
 //!
-//! fjall checks some of its own files with assertions. A panic of such an assertion cannot be caught. Then the proxy ends
-//! with fjall's message before it accepts an event. `cargo xtask bench fuzz` separates these inputs from those that break
-//! Duet.
+//! fjall checks some of its own files with assertions. A panic of such an assertion cannot be caught, so the proxy ends
+//! with fjall's message before it accepts an event. `cargo xtask bench fuzz` separates the inputs that fail such an
+//! assertion from the inputs that break Duet.
 #![no_main]
 
 use std::{
@@ -101,7 +101,7 @@ async fn live(folder: &Path, life: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens the store. The writer of an earlier life releases the folder a moment after its last handle is dropped.
+/// Opens the store. The writer of an earlier life releases the folder a moment after the writer's last handle is dropped.
 async fn opened(folder: &Path) -> Result<(queue::Intake, Outlet, queue::DeadLetters), Error> {
     loop {
         match queue::open(folder, 0, Arc::default()) {
@@ -111,7 +111,7 @@ async fn opened(folder: &Path) -> Result<(queue::Intake, Outlet, queue::DeadLett
     }
 }
 
-/// Returns the lane of another destination, if there is one.
+/// Returns the lane of the next destination, or nothing if there is no further destination.
 async fn next(outlet: &mut Outlet) -> Option<Lane> {
     tokio::select! {
         biased;

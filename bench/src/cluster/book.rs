@@ -1,4 +1,4 @@
-//! What the callers of the proxies were answered, and when.
+//! Records what the proxies answered to the callers, and when.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -20,7 +20,7 @@ struct State {
     longest_call: Duration,
     /// Calls of each proxy that failed or got a server error.
     failed: [u64; 3],
-    /// Calls that nobody answered in time, and answers that nobody expected.
+    /// Calls without an answer in time, and unexpected answers.
     problems: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ impl Book {
         }))
     }
 
-    /// Returns a number that nothing had before.
+    /// Returns a number that this function has not returned before.
     pub(super) fn new_number(&self) -> u64 {
         self.with(|state| {
             state.next += 1;

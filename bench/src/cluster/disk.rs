@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::{kills::wait, nodes::Nodes, report::Report, scene::Scene};
 
 const SIZE_MIB: u32 = 512;
-/// How long everything works before the disk is full, and how long it is full.
+/// How long the full disk's round runs without a fault first, and how long the disk then stays full.
 const CALM: Duration = Duration::from_secs(2);
 const FULL: Duration = Duration::from_secs(10);
 
@@ -37,7 +37,10 @@ pub(super) fn full(binary: &Path, rounds: u32, report: &mut Report) -> Result<()
         let ballast = disk.fill()?;
         wait(FULL);
         let failed: u64 = scene.book.failures().iter().sum();
-        ensure!(failed > 0, "a full disk must be noticed");
+        ensure!(
+            failed > 0,
+            "at least one call must fail while the disk is full, got no failed call"
+        );
         fs::remove_file(ballast)?;
         let freed = Instant::now();
         // PostgreSQL ends if it cannot write its log.
@@ -51,7 +54,7 @@ pub(super) fn full(binary: &Path, rounds: u32, report: &mut Report) -> Result<()
     scene.close("disk of the primary full", report)
 }
 
-/// A small file system in memory. Dropping it removes it.
+/// A small file system in memory. Dropping the value unmounts the file system.
 struct Disk(TempDir);
 
 impl Disk {
@@ -67,16 +70,16 @@ impl Disk {
             ])
             .arg(folder.path())
             .output()
-            .context("mount must start")?;
+            .context("the command mount could not be started")?;
         ensure!(
             mounted.status.success(),
-            "a small disk must be allowed: {}",
+            "the machine must allow mounting a small disk: {}",
             String::from_utf8_lossy(&mounted.stderr).trim()
         );
         Ok(Self(folder))
     }
 
-    /// Uses all that is left, and returns the file that does.
+    /// Writes a file that uses all free space of the disk, and returns the file's path.
     fn fill(&self) -> Result<PathBuf> {
         let ballast = self.0.path().join("ballast");
         let zeros = vec![0; 1 << 20];
@@ -88,7 +91,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // A folder that is still in use stays until the machine starts again.
+        // If the unmounting fails, the file system stays until the machine starts again.
         let _ = Command::new("umount")
             .arg("--lazy")
             .arg(self.0.path())

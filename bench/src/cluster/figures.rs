@@ -1,4 +1,5 @@
-//! Rates, CPU time and latency of proxies on PostgreSQL, as ratios of figures that were measured in turn.
+//! Rates, CPU time and latency of proxies on PostgreSQL, compared with those of other proxies that were measured in turn
+//! with them.
 
 use std::{path::Path, thread};
 
@@ -22,19 +23,20 @@ const LOAD: Load = Load {
 };
 /// The share of one core that each of several proxies may use. Three of them leave most of two cores to the database and wrk.
 const PERCENT: u32 = 15;
-/// What is promised: the rate of two and three proxies, and CPU time and median latency, compared with the embedded store.
+/// The promised ratios. `TWO` and `THREE`: the rate of two and of three proxies, divided by the rate of one. `CPU` and
+/// `P50`: CPU time and median latency, divided by those of the embedded store.
 const TWO: f64 = 1.7;
 const THREE: f64 = 2.5;
 const CPU: f64 = 1.2;
 const P50: f64 = 4.0;
-/// The least rate that is left when the database remembers many keys.
+/// The smallest promised ratio of the rate with many remembered keys to the rate without them.
 const WITH_KEYS: f64 = 2.0 / 3.0;
 
-/// Proxies on a primary with a synchronous standby. TikTok is down.
+/// Several proxies on a primary that has a synchronous standby. TikTok is unreachable.
 struct Several {
     proxies: Vec<Server>,
     primary: Database,
-    /// They are only kept.
+    /// The standby and the proxies' folders. The fields are unused, but dropping them would remove the standby and the folders.
     _others: (Database, Vec<TempDir>),
 }
 
@@ -184,7 +186,7 @@ fn scale(several: &Several, turns: u32, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Measures the rate of one proxy before and after the database remembers this number of keys.
+/// Measures the rate of one proxy before and after `keys` keys are added to the keys that the database remembers.
 pub(super) fn keys(binary: &Path, keys: u32, report: &mut Report) -> Result<()> {
     const TURNS: u32 = 5;
     const A_STATEMENT: u32 = 500_000;

@@ -11,7 +11,7 @@ use anyhow::Result;
 use super::{nodes::Nodes, report::Report, scene::Scene};
 use crate::figures::median;
 
-/// How long calls fail at most after a promotion, at the median.
+/// The limit of the median time between a promotion and the moment when every proxy accepts again.
 const ACCEPTED_WITHIN_S: f64 = 1.0;
 
 /// Kills the primary, and promotes a standby.
@@ -41,7 +41,7 @@ pub(super) fn primary(binary: &Path, rounds: u32, report: &mut Report) -> Result
     scene.close(&what, report)
 }
 
-/// Kills one proxy after another. The callers of the others must not notice.
+/// Kills one proxy after another. No call to the other proxies may fail.
 pub(super) fn proxies(binary: &Path, rounds: u32, report: &mut Report) -> Result<()> {
     let nodes = Nodes::start()?;
     let mut scene = Scene::open(binary, nodes.ports())?;
@@ -49,7 +49,7 @@ pub(super) fn proxies(binary: &Path, rounds: u32, report: &mut Report) -> Result
     let mut noticed = 0;
     for round in 0..rounds {
         some_time(300..1200);
-        // Every other time, the proxy that delivers.
+        // In every other round, kill the proxy that delivers.
         let at = if round.is_multiple_of(2) {
             scene.deliverer()?
         } else {
@@ -68,7 +68,7 @@ pub(super) fn proxies(binary: &Path, rounds: u32, report: &mut Report) -> Result
     }
     let what = format!("a proxy killed {rounds} times");
     report.gate(
-        format!("{what}: failed calls of the others"),
+        format!("{what}: failed calls of the other proxies"),
         noticed.to_string(),
         "0",
         noticed == 0,
@@ -108,7 +108,7 @@ fn some_time(ms: std::ops::Range<u64>) {
     wait(Duration::from_millis(fastrand::u64(ms)));
 }
 
-/// Waits while the callers go on.
+/// Waits while the callers continue to call.
 pub(super) fn wait(time: Duration) {
     let until = Instant::now() + time;
     while let Some(left) = until.checked_duration_since(Instant::now()) {

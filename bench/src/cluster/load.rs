@@ -1,5 +1,5 @@
-//! Callers that act as pages, shops and banks do: they repeat each call with the same ids, at another proxy, until a proxy has
-//! accepted it.
+//! Callers that act like pages, shops and banks: they repeat each call with the same ids at another proxy until one proxy
+//! has accepted it.
 
 use std::{
     net::SocketAddr,
@@ -20,9 +20,9 @@ use crate::{client::Client, event};
 pub(super) const KEY: &str = "cluster-bench-key";
 pub(super) const PRICE: i64 = 99_000;
 pub(super) const WEBHOOK: &str = "/api/payment/sepay/webhook";
-/// Longer than a proxy may take to answer, so that the longest call is the proxy's own limit.
+/// The time limit of a call. A proxy answers sooner, so the longest measured call shows the proxy's own limit.
 const CALL: Duration = Duration::from_secs(40);
-/// How long a caller repeats a call.
+/// How long a caller repeats a call before it gives up.
 const PATIENCE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -43,7 +43,7 @@ pub(super) struct Call<'a> {
 }
 
 impl Caller {
-    /// Calls until the book is closed.
+    /// Makes one call after another until the book is closed.
     pub(super) async fn call(self) {
         while self.book.is_open() {
             if fastrand::u8(..4) == 0 {
@@ -62,7 +62,7 @@ impl Caller {
         }
     }
 
-    /// Registers an order, pays it at another proxy, and for every second order the page reports the payment too.
+    /// Registers an order, and pays it at another proxy. For every second order, the page reports the payment too.
     async fn sell(&self) {
         let number = self.book.new_number();
         let order = format!("NET{number:010}");
@@ -87,7 +87,8 @@ impl Caller {
         }
     }
 
-    /// Posts an event, and returns whether a proxy has accepted it. A repeat of a call without an answer is a duplicate.
+    /// Posts an event, and returns whether a proxy has accepted it. `duplicate` is a success: an earlier try got no answer,
+    /// but the proxy had accepted the event.
     async fn is_accepted(&self, event: &str) -> bool {
         let track = Call {
             path: event::TRACK,
@@ -101,12 +102,14 @@ impl Caller {
         let status = status.unwrap_or_default();
         let is_accepted = ["accepted", "duplicate", "held"].contains(&status);
         if !is_accepted {
-            self.book.problem(format!("an event was {status}"));
+            self.book.problem(format!(
+                "an event must be accepted, held or a duplicate, got the status {status}"
+            ));
         }
         is_accepted
     }
 
-    /// Lets the bank repeat its notification until a proxy has taken it.
+    /// Lets the bank repeat its notification until a proxy has accepted it.
     async fn pay(&self, order: &str, transaction: u64) -> bool {
         let begun = Instant::now();
         let mut at = fastrand::usize(..3);
@@ -132,7 +135,7 @@ impl Caller {
             sleep(PAUSE).await;
         }
         self.book
-            .problem("a payment was not taken in time".to_owned());
+            .problem("no proxy accepted a payment in time".to_owned());
         false
     }
 
@@ -157,12 +160,15 @@ impl Caller {
             at = (at + 1) % 3;
             sleep(PAUSE).await;
         }
-        self.book
-            .problem(format!("{} was not answered in time", call.path));
+        self.book.problem(format!(
+            "no proxy answered {} with a success in time",
+            call.path
+        ));
         None
     }
 
-    /// Calls one proxy once. The outer error is that of the time limit.
+    /// Calls one proxy once. The outer error says that the time limit was reached, and the inner error says that the
+    /// request failed.
     pub(super) async fn once(
         &self,
         at: usize,

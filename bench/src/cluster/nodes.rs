@@ -1,4 +1,4 @@
-//! Three servers of PostgreSQL: a primary, and two standbys of which one must have each commit.
+//! Three servers of PostgreSQL: a primary and two standbys. A commit waits until one of the standbys has stored it.
 
 use std::{
     path::Path,
@@ -52,7 +52,8 @@ impl Nodes {
         &self.standbys
     }
 
-    /// Sets the same rule on all servers, since each can become the primary, and waits until both standbys stream.
+    /// Sets the rule for standbys on all servers, because each server can become the primary. Then waits until both
+    /// standbys stream.
     fn settle(&self) -> Result<()> {
         for server in std::iter::once(&self.primary).chain(&self.standbys) {
             server.sql("postgres", ANY)?;
@@ -66,14 +67,17 @@ impl Nodes {
         let begun = Instant::now();
         let streaming = "select count(*) from pg_stat_replication where state = 'streaming'";
         while self.primary.sql("postgres", streaming)?.trim() != "2" {
-            ensure!(begun.elapsed() < PATIENCE, "two standbys must stream");
+            ensure!(
+                begun.elapsed() < PATIENCE,
+                "two standbys must stream, but they did not in time"
+            );
             std::thread::park_timeout(Duration::from_millis(20));
         }
         Ok(())
     }
 
-    /// Kills the primary, and promotes the standby that has more. The other standby follows it. Returns when the promotion
-    /// began.
+    /// Kills the primary and promotes the standby that has received more. The other standby follows the new primary.
+    /// Returns the time at which the promotion began.
     pub(super) fn fail_over(&mut self) -> Result<Instant> {
         self.primary.kill()?;
         let mut best: Option<(u64, usize)> = None;
@@ -82,7 +86,7 @@ impl Nodes {
             let received = standby.sql("postgres", received)?.trim().parse()?;
             best = best.max(Some((received, index)));
         }
-        let (_, index) = best.context("a standby must be left")?;
+        let (_, index) = best.context("no standby is left")?;
         let promoted = self.standbys.remove(index);
         for other in &self.standbys {
             other.follow(promoted.port())?;
@@ -94,7 +98,7 @@ impl Nodes {
         Ok(began)
     }
 
-    /// Replaces the killed server by a new copy of the primary, at the same port.
+    /// Replaces the killed server with a new copy of the primary, at the killed server's port.
     pub(super) fn replace(&mut self) -> Result<()> {
         let killed = self.standbys.pop().context("a killed server")?;
         let port = killed.port();
@@ -103,7 +107,7 @@ impl Nodes {
         self.settle()
     }
 
-    /// Starts the primary again, if it has ended.
+    /// Starts the primary again if its process has ended.
     pub(super) fn revive(&mut self) -> Result<()> {
         if !self.primary.is_running()? {
             self.primary.kill()?;

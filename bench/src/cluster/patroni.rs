@@ -1,4 +1,4 @@
-//! Fail-overs that nobody starts: Patroni promotes the synchronous standby, with its decisions in etcd.
+//! Failovers that no caller starts: Patroni itself promotes the synchronous standby, and stores its decisions in etcd.
 
 use std::{
     fs,
@@ -54,7 +54,7 @@ pub(super) fn measure(binary: &Path, rounds: u32, report: &mut Report) -> Result
     scene.close(&what, report)
 }
 
-/// One etcd, and three nodes. Dropping it ends them all.
+/// One etcd, and three nodes. Dropping the value ends etcd and the nodes.
 struct Patroni {
     nodes: Vec<Node>,
     etcd: Child,
@@ -63,7 +63,7 @@ struct Patroni {
 
 struct Node {
     port: u16,
-    /// The address of the agent.
+    /// The address of the node's agent of Patroni.
     agent: SocketAddr,
     process: Option<Child>,
     data: PathBuf,
@@ -161,7 +161,7 @@ impl Patroni {
 impl Drop for Patroni {
     fn drop(&mut self) {
         for node in &mut self.nodes {
-            // What has ended needs no more.
+            // `kill` fails only if the process has already ended.
             let _ = node.kill();
         }
         let _ = self.etcd.kill();
@@ -199,7 +199,7 @@ impl Node {
                 "parameters": { "unix_socket_directories": "" },
             },
         });
-        // JSON is YAML.
+        // JSON is valid YAML.
         let path = folder.join(format!("{name}.yml"));
         fs::write(&path, config.to_string())?;
         Ok(Self {
@@ -221,7 +221,7 @@ impl Node {
         Ok(())
     }
 
-    /// Ends the agent and all processes of its server at once.
+    /// Kills the agent and all processes of its server at once.
     fn kill(&mut self) -> Result<()> {
         if let Some(mut agent) = self.process.take() {
             agent.kill()?;
@@ -229,7 +229,7 @@ impl Node {
         }
         let noted = fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
         let server = noted.lines().next().unwrap_or_default();
-        // The note of a server that has ended may name another process.
+        // After the server has ended, the process id in its file may belong to another process.
         let works_in = fs::read_link(format!("/proc/{server}/cwd"));
         if !works_in.is_ok_and(|folder| folder == self.data) {
             return Ok(());

@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 
 const PERIOD_US: u32 = 10_000;
 
-/// A control group. Dropping it removes the group, and the limit of its processes.
+/// A control group. Dropping the value removes the group, and so the limit of the group's processes.
 pub(super) struct Quota(PathBuf);
 
 impl Quota {
-    /// Makes a group whose processes together may use this share of one core, in percent.
+    /// Makes a control group. Together, the group's processes may use at most `percent` percent of one core.
     pub(super) fn new(percent: u32) -> Result<Self> {
         let name = format!(
             "duet-bench-{}-{:08x}",
@@ -33,7 +33,7 @@ impl Quota {
     }
 
     fn make(folder: PathBuf) -> Result<Self> {
-        fs::create_dir(&folder).context("a control group for CPU time must be allowed")?;
+        fs::create_dir(&folder).context("the machine must allow a control group for CPU time")?;
         Ok(Self(folder))
     }
 
@@ -46,7 +46,7 @@ impl Quota {
 
 impl Drop for Quota {
     fn drop(&mut self) {
-        // A group can be removed when it has no processes. One that stays costs nothing.
+        // A group can be removed only when it has no processes. A group that stays costs nothing.
         let processes = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
         for process in processes.lines() {
             let _ = fs::write(self.0.with_file_name("cgroup.procs"), process);

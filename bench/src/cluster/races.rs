@@ -1,4 +1,4 @@
-//! The same event, the same order and the same transfer at three proxies at the same moment.
+//! The same event, the same order and the same transfer are sent to three proxies at the same moment.
 
 use std::path::Path;
 
@@ -76,7 +76,7 @@ async fn race(caller: Caller) -> Lost {
     let paid = json!({ "event": "CompletePayment", "user": { "external_id": "u" },
                        "properties": { "order_id": order, "value": PRICE, "currency": "VND" } });
     let events = everywhere(&caller, event::TRACK, None, &event::one(number)).await;
-    // An order exists once, so every proxy may confirm its registration.
+    // Registering an order again changes nothing, so every proxy may answer that the order is registered.
     let registered = everywhere(&caller, "/api/orders", Some(KEY), &registration.to_string()).await;
     let reported = everywhere(&caller, event::TRACK, None, &paid.to_string()).await;
     let transfers = transfers(&caller, &order, number).await;
@@ -91,7 +91,7 @@ async fn race(caller: Caller) -> Lost {
     }
 }
 
-/// Returns whether one answer has this status, and both others are duplicates.
+/// Returns whether exactly one answer has this status and both others have the status `duplicate`.
 fn has_one_winner(answers: &[Value; 3], status: &str) -> bool {
     let of = |status: &str| {
         let with = answers.iter().filter(|answer| answer["status"] == status);
@@ -114,8 +114,8 @@ async fn everywhere(caller: &Caller, path: &str, key: Option<&str>, body: &str) 
     tokio::join!(answer(0), answer(1), answer(2)).into()
 }
 
-/// Sends the same notification to all proxies at the same time. Returns whether all of them took it. The number of
-/// conversions shows whether it counted once.
+/// Sends the same notification to all proxies at the same time. Returns whether all proxies accepted it. The number of
+/// conversions shows later whether the payment counted once.
 async fn transfers(caller: &Caller, order: &str, transaction: u64) -> bool {
     let send = async |at| {
         let notification = Instruction {

@@ -1,5 +1,5 @@
-//! A relay that can cut the network between two programs. While it is cut, it passes nothing on, and closes nothing. The kernel
-//! still acknowledges sent bytes, which a real network would not.
+//! A relay that can cut the network between two programs. During the cut, the relay passes no bytes on and closes no
+//! connection. The kernel still acknowledges the sent bytes, unlike a real network that is cut.
 
 use std::io;
 
@@ -30,7 +30,7 @@ impl Relay {
         Ok(Self { port, is_open })
     }
 
-    /// Passes everything on from now on, or nothing.
+    /// Passes all bytes on from now on if `is_open`, or none.
     pub(super) fn pass(&self, is_open: bool) {
         self.is_open.send_replace(is_open);
     }
@@ -40,7 +40,7 @@ async fn connect(near: TcpStream, to: u16, mut open: watch::Receiver<bool>) {
     if open.wait_for(|open| *open).await.is_err() {
         return;
     }
-    // A connection that is refused or breaks ends on both sides.
+    // If the connection to the server is refused or breaks, the client's connection is closed too.
     let Ok(far) = TcpStream::connect(("127.0.0.1", to)).await else {
         return;
     };

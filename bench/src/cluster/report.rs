@@ -11,7 +11,7 @@ struct Row {
     what: String,
     found: String,
     promise: String,
-    /// Nothing if no promise is checked.
+    /// `None` if the result has no promise.
     holds: Option<bool>,
 }
 

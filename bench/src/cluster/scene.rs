@@ -1,4 +1,5 @@
-//! Three proxies of a database, a strict fake TikTok and callers. Everything is counted at the end.
+//! Three proxies on one database, a strict fake TikTok, and callers. At the end, the scene compares all accepted events and
+//! paid orders with what TikTok got.
 
 use std::{
     collections::HashMap,
@@ -26,7 +27,8 @@ use crate::{
 };
 
 const CALLERS: usize = 8;
-/// How long the proxies may take to deliver everything at the end, a lease included.
+/// How long the proxies may take to deliver everything at the end. This includes the time until the lease of a killed proxy
+/// expires.
 const DRAIN: Duration = Duration::from_mins(3);
 const ACCEPT: Duration = Duration::from_mins(1);
 const SECRET: &str = "sandbox-secret";
@@ -44,14 +46,14 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Starts proxies on the servers at these ports.
+    /// Starts the proxies. The servers of PostgreSQL listen at `ports`.
     pub(super) fn open(binary: &Path, ports: &[u16]) -> Result<Self> {
         let runtime = runtime()?;
         let (sandbox, tiktok) = sandbox(&runtime)?;
         let proxy = Proxy::new(binary)?
             .delivering_to(tiktok)
             .with("DUET_QUEUE", setting(ports))
-            // Their errors are the purpose.
+            // The proxies log many errors here, because the benchmark causes faults.
             .with("DUET_LOG", "off")
             .with("DUET_SERVER_KEY", KEY)
             .with("SEPAY_WEBHOOK_SECRET", SECRET);
@@ -79,7 +81,7 @@ impl Scene {
         Ok(scene)
     }
 
-    /// Lets the callers begin.
+    /// Starts the callers.
     pub(super) fn load(&mut self) {
         let calls = (0..CALLERS).map(|_| self.runtime.spawn(self.caller.clone().call()));
         self.callers.extend(calls);
@@ -108,7 +110,7 @@ impl Scene {
     /// Returns the id of a proxy's process.
     pub(super) fn process(&self, at: usize) -> Result<u32> {
         let proxy = self.proxies.get(at).and_then(Option::as_ref);
-        Ok(proxy.context("the proxy must run")?.id())
+        Ok(proxy.context("the proxy must run, but it was killed")?.id())
     }
 
     /// Returns which proxy delivers at present.
@@ -127,7 +129,10 @@ impl Scene {
             if let Some(at) = more {
                 return Ok(at);
             }
-            ensure!(begun.elapsed() < ACCEPT, "a proxy must deliver");
+            ensure!(
+                begun.elapsed() < ACCEPT,
+                "a proxy must deliver, but none did in time"
+            );
             std::thread::park_timeout(Duration::from_millis(20));
         }
     }
@@ -143,14 +148,18 @@ impl Scene {
                     self.book.accept(number);
                     break;
                 }
-                ensure!(begun.elapsed() < ACCEPT, "every proxy must accept again");
+                ensure!(
+                    begun.elapsed() < ACCEPT,
+                    "every proxy must accept again, but not all did in time"
+                );
                 std::thread::park_timeout(Duration::from_millis(5));
             }
         }
         Ok(())
     }
 
-    /// Ends the calls, waits until everything is delivered, and adds what was lost or counted twice.
+    /// Ends the calls and waits until everything is delivered. Then adds to the report how many events and sales were lost
+    /// or counted twice.
     pub(super) fn close(mut self, what: &str, report: &mut Report) -> Result<()> {
         self.book.close();
         for call in std::mem::take(&mut self.callers) {
@@ -164,7 +173,7 @@ impl Scene {
             balance = self.balance(&events, &sales);
         }
         report.gate(
-            format!("{what}: accepted events and paid orders that TikTok did not get"),
+            format!("{what}: number of accepted events and paid orders that TikTok did not get"),
             format!("{} of {} and {}", balance.lost, events.len(), sales.len()),
             "0",
             balance.lost == 0,
@@ -176,7 +185,7 @@ impl Scene {
             balance.twice == 0,
         );
         report.note(
-            format!("{what}: events sent again with the same id, and not counted"),
+            format!("{what}: events sent again with the same id, and not counted again"),
             balance.again.to_string(),
         );
         let mut problems = self.book.problems();
@@ -238,13 +247,13 @@ fn sale(event: &str, order: &str) -> String {
     format!("{event} of {order}")
 }
 
-/// Makes threads for work that goes on while this thread waits for processes.
+/// Makes a runtime whose threads work while this thread waits for processes.
 pub(super) fn runtime() -> Result<Runtime> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     Ok(runtime.worker_threads(2).enable_all().build()?)
 }
 
-/// Returns the setting of proxies for servers at these ports.
+/// Returns the setting `DUET_QUEUE` of proxies whose servers of PostgreSQL listen at `ports`.
 fn setting(ports: &[u16]) -> String {
     let hosts: Vec<_> = ports
         .iter()

@@ -1,4 +1,4 @@
-//! Processes that hang, and networks that pass nothing on, under load.
+//! Processes that hang and networks that pass no bytes on, under load.
 
 use std::{
     path::Path,
@@ -16,17 +16,17 @@ use super::{
     scene::{Scene, runtime},
 };
 
-/// Longer than a call may wait, and than a lease lasts.
+/// How long a process hangs. This is longer than the time limit of a call and than the duration of a lease.
 const HANG: Duration = Duration::from_secs(25);
 /// How long everything works before a fault.
 const CALM: Duration = Duration::from_secs(2);
-/// How long a call may take until it fails. It waits at most 10 s for a connection, or 4 s for a lock and then 8 s for a standby.
-/// It fails together with the call before it.
+/// The time limit of a call under a fault. The call waits at most 10 s for a connection. Or it waits at most 4 s for a
+/// lock, then 8 s for a standby. A call that waits behind another call fails together with it.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
-/// How long the proxies may take to accept again.
+/// How long the proxies may take to accept again after a fault.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Stops processes and continues them later.
+/// Stops processes and lets them continue later.
 pub(super) fn stops(binary: &Path, rounds: u32, report: &mut Report) -> Result<()> {
     let nodes = Nodes::start()?;
     let mut scene = Scene::open(binary, nodes.ports())?;
@@ -89,7 +89,7 @@ pub(super) fn partitions(binary: &Path, rounds: u32, report: &mut Report) -> Res
     scene.close("partitions", report)
 }
 
-/// What callers noticed of a fault.
+/// The effects of a fault that the callers measured.
 struct Stall {
     /// The longest time without a success.
     pause: Duration,
@@ -98,7 +98,7 @@ struct Stall {
 }
 
 impl Stall {
-    /// Checks that calls of a proxy end although the database does not answer.
+    /// Checks that a proxy's calls end in time although the database does not answer.
     fn ends_calls(&self, what: &str, report: &mut Report) {
         report.note(
             format!("{what}: longest time without a success"),
@@ -151,6 +151,9 @@ fn signal(process: u32, name: &str) -> Result<()> {
     let sent = Command::new("kill")
         .args(["-s", name, &process.to_string()])
         .status()?;
-    ensure!(sent.success(), "the process must get {name}");
+    ensure!(
+        sent.success(),
+        "the signal {name} could not be sent to the process"
+    );
     Ok(())
 }

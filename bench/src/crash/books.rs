@@ -11,7 +11,7 @@ use crate::{
     sink::Receipt,
 };
 
-/// The largest number of missing events that are printed.
+/// The number of missing events that are printed at most.
 const PRINTED: usize = 20;
 
 /// The clients' records.
@@ -29,7 +29,7 @@ struct State {
 }
 
 impl Books {
-    /// Returns numbers that no event had before.
+    /// Returns a range of event numbers that no event has had before.
     pub(super) fn new_numbers(&self, size: u64) -> Range<u64> {
         self.with(|state| {
             let first = state.next;
@@ -48,7 +48,7 @@ impl Books {
         self.with(|state| state.again += 1);
     }
 
-    /// Records that an accepted event was posted again; `None` if that post got no answer.
+    /// Records that an accepted event was posted again, and whether the proxy recognised it. `None` if this post got no answer.
     pub(super) fn repeat(&self, recognised: Option<bool>) {
         self.with(|state| {
             state.repeats += u64::from(recognised.is_some());
@@ -83,11 +83,11 @@ impl Books {
     }
 }
 
-/// The arrival of an event.
+/// How an event arrived at TikTok.
 struct Arrival {
     last: Receipt,
     times: u32,
-    /// The reasons for its repeats.
+    /// Why the event arrived more than once.
     cut: bool,
     killed: bool,
     unexplained: bool,
@@ -133,18 +133,18 @@ fn report(state: &State, arrived: &HashMap<u64, Arrival>) {
     say("posts without an answer, posted again", state.again);
     say("accepted events that did NOT arrive", missing.len() as u64);
     say("accepted events posted again", state.repeats);
-    say("of these taken for new", state.repeats_unseen);
+    say("of these, accepted as new events", state.repeats_unseen);
     say("arrived more than once", twice(|arrival| arrival.times > 1));
     say(
         "  after TikTok stored it and closed the connection",
         twice(|arrival| arrival.cut),
     );
     say(
-        "  after a kill between the receipt at TikTok and the settlement",
+        "  after a kill between TikTok's receipt and the proxy's record of it",
         twice(|arrival| arrival.killed),
     );
     say(
-        "  for no reason known",
+        "  for an unknown reason",
         twice(|arrival| arrival.unexplained),
     );
     if !missing.is_empty() {

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::books::Books;
 use crate::{client::Client, event};
 
-/// The wait between tries, because no proxy runs between two lives.
+/// The wait between two tries. A wait is needed because no proxy runs between two lives.
 const PAUSE: Duration = Duration::from_millis(3);
 /// One post in 50 repeats an accepted event.
 const REPEAT_ONE_IN: u32 = 50;
@@ -49,7 +49,8 @@ pub(super) async fn post(books: Arc<Books>, address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Posts the events until the proxy has accepted them all or the records are closed. After closing, the result is unknown.
+/// Posts the events until the proxy has accepted all of them, or until the records are closed. If the records are closed
+/// first, nobody knows whether the proxy has accepted the events.
 async fn until_answered(
     client: &Client,
     url: &str,
@@ -89,8 +90,8 @@ async fn once(client: &Client, url: &str, numbers: Range<u64>) -> Result<Option<
         "the proxy answered {status}: {}",
         String::from_utf8_lossy(&text)
     );
-    let answer: Answer =
-        serde_json::from_slice(&text).context("the body of a 202 must be an answer")?;
+    let answer: Answer = serde_json::from_slice(&text)
+        .context("the body of a 202 must be JSON with one result for each event")?;
     ensure!(
         answer.results.len() == expected,
         "a 202 must have a result for every event"

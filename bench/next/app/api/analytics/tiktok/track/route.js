@@ -1,4 +1,4 @@
-// The replaced system as a Next.js route: parse, hash, send one request to TikTok per event, then answer.
+// The former Next.js implementation as a route: parse, hash, send one request to TikTok per event, then answer.
 import { createHash } from 'node:crypto';
 import { NextResponse } from 'next/server';
 
