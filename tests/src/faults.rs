@@ -1,7 +1,8 @@
 //! A disk that fails on command and a clock that can be moved, for the real proxy while it runs.
 //!
-//! `tests/faults` is a library that the dynamic linker puts between the proxy and the C library. The library reads its
-//! commands from a file that this module writes. Linux only; build it with `cargo build -p duet-faults`.
+//! `tests/faults` is a library that the dynamic linker loads between the proxy and the C library. The library reads its
+//! commands from a file that this module writes. The library works only on Linux. Build it with `cargo build -p
+//! duet-faults`.
 //!
 //! ```no_run
 //! # async fn test() -> anyhow::Result<()> {
@@ -34,22 +35,22 @@ mod layout;
 
 pub use layout::Call;
 
-/// The effect on the data of a failing call.
+/// What a failing call does with its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data {
     /// A write or a rename is still done. The data of a failed sync can be read as before, but no later sync writes it. A
     /// loss of power removes it.
     Kept,
-    /// A write or a rename is not done. The data of a failed sync is lost from the file.
+    /// A write or a rename is not done. After a failed sync, the file no longer has the data that was not synced.
     Dropped,
 }
 
 /// How calls fail.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault<'a> {
-    /// The number of failing calls; `None` for all from now on.
+    /// How many of the next calls fail. `None` makes all calls fail from now on.
     pub times: Option<u64>,
-    /// The effect on the data.
+    /// What a failing call does with its data.
     pub data: Data,
     /// A text that the path must contain. An empty text matches all paths.
     pub within: &'a str,
@@ -89,7 +90,7 @@ impl Faults {
         })
     }
 
-    /// Controls the disk of this process, if the library was loaded into it.
+    /// Controls the disk of this process if the dynamic linker has loaded the library into it. Returns `None` if not.
     pub fn of_this_process() -> Result<Option<Self>> {
         let Some(control) = std::env::var_os("FAULTS_CONTROL") else {
             return Ok(None);
@@ -125,14 +126,14 @@ impl Faults {
         self.fail(call, fault)
     }
 
-    /// Lets calls fail. The new command replaces the earlier command for the call.
+    /// Makes calls fail as `fault` says. The new command replaces the earlier command for the same kind of call.
     pub fn fail(&self, call: Call, fault: Fault<'_>) -> Result<()> {
         let mut within = [0; layout::WITHIN_BYTES];
         ensure!(fault.within.len() < within.len(), "a long path");
         for (to, byte) in within.iter_mut().zip(fault.within.bytes()) {
             *to = byte;
         }
-        // No call fails while the rest of the command is written.
+        // No call must fail before the command is completely written.
         self.heal(call)?;
         self.write(call.at() + layout::FAILED, 0)?;
         self.write(call.at() + layout::ERRNO, fault.error as u64)?;
@@ -162,7 +163,7 @@ impl Faults {
         self.write(layout::CLOCK_OFFSET_MS, offset_ms.cast_unsigned())
     }
 
-    /// Ends the process at its next call of the library, which comes soon.
+    /// Ends the process at its next call to the library. A running proxy soon makes such a call.
     pub(crate) fn cut_power(&self) -> Result<()> {
         self.write(layout::POWER_CUT, 1)
     }

@@ -36,8 +36,8 @@ impl Metrics {
         self.total(|name| name.split('{').next() == Some(counter))
     }
 
-    /// Returns both sides of the balance of events, which are equal in every reading. The first side is the number of
-    /// accepted, found and replayed events. The second side is the number of ended, pending and held events.
+    /// Returns the two sums of the balance of events, which are equal in every reading. The first sum counts the accepted,
+    /// found and replayed events. The second sum counts the ended, pending and held events.
     pub fn balance(&self) -> (i64, i64) {
         let came = self.sum("duet_events_accepted_total")
             + self.count("duet_events_found")
@@ -48,7 +48,7 @@ impl Metrics {
         (came, went)
     }
 
-    /// Returns every family with its type.
+    /// Returns the name and the type of every metric family.
     pub fn families(&self) -> &BTreeSet<(String, String)> {
         &self.families
     }

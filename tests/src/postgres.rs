@@ -20,7 +20,7 @@ use crate::stack::PATIENCE;
 /// The user of the database.
 const USER: &str = "duet";
 
-/// One server, with a folder of its own. Dropping it ends the server.
+/// One server with a separate folder. Dropping the value ends the server.
 pub struct Server {
     folder: TempDir,
     port: u16,
@@ -28,12 +28,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server with the database `shop`. No standby has a copy of it.
+    /// Starts a server with an empty database `shop` and without a standby.
     pub fn start() -> Result<Self> {
         Self::start_in(&env::temp_dir())
     }
 
-    /// Does what [`Server::start`] does, in a folder of `parent`.
+    /// Starts a server as [`Server::start`] does, in a folder of `parent`.
     pub fn start_in(parent: &Path) -> Result<Self> {
         let folder = folder_in(parent)?;
         let data = folder.path().join("data");
@@ -55,12 +55,12 @@ impl Server {
         Ok(server)
     }
 
-    /// Starts a standby. From then on, every commit of this server waits until a standby has it.
+    /// Starts a standby. From now on, every commit of this server waits until a standby has stored the commit.
     pub fn standby(&self) -> Result<Self> {
         self.standby_at(free_port()?)
     }
 
-    /// Does what [`Server::standby`] does, at a port that is free.
+    /// Starts a standby as [`Server::standby`] does, at the free port `port`.
     pub fn standby_at(&self, port: u16) -> Result<Self> {
         let folder = folder_in(&env::temp_dir())?;
         let made = as_a_user(program("pg_basebackup")?)
@@ -93,8 +93,8 @@ impl Server {
         Ok(standby)
     }
 
-    /// Gives the server a certificate for `name`, and lets it refuse connections that are not encrypted. Returns the file with the
-    /// root of the certificate.
+    /// Gives the server a certificate for `name`, and makes it refuse connections that are not encrypted. Returns the path
+    /// of the root certificate.
     pub fn encrypt(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.path();
         fs::write(folder.join("names"), format!("subjectAltName=DNS:{name}"))?;
@@ -137,7 +137,7 @@ impl Server {
         }
     }
 
-    /// Starts the server again, after [`Server::kill`].
+    /// Starts the server again after [`Server::kill`].
     pub fn run(&mut self) -> Result<()> {
         let log = fs::File::options()
             .create(true)
@@ -162,7 +162,7 @@ impl Server {
         self.sql("postgres", &create).map(drop)
     }
 
-    /// Restores a dump of one database into a new one.
+    /// Restores a dump of the schema `duet` of the database `from` into a new database `to`.
     pub fn restore(&self, from: &str, to: &str) -> Result<()> {
         let dump = self
             .client("pg_dump", from)?
@@ -178,11 +178,14 @@ impl Server {
             .spawn()?;
         let input = restore.stdin.take();
         input.context("its input")?.write_all(&dump.stdout)?;
-        ensure!(restore.wait()?.success(), "the dump must be restored");
+        ensure!(
+            restore.wait()?.success(),
+            "psql must restore the dump without an error"
+        );
         Ok(())
     }
 
-    /// Returns a command of a client of this server.
+    /// Returns a command that starts the client program `name` for this server.
     fn client(&self, name: &str, database: &str) -> Result<Command> {
         let mut client = Command::new(program(name)?);
         let port = self.port.to_string();
@@ -200,7 +203,7 @@ impl Server {
         Ok(text(&done.stdout))
     }
 
-    /// Runs a statement, and keeps its connection until the returned value is dropped.
+    /// Runs a statement, and keeps its connection open until the returned value is dropped.
     pub fn hold(&self, database: &str, statement: &str) -> Result<Held> {
         let mut psql = Command::new(program("psql")?)
             .args(["-h", "127.0.0.1", "-U", USER, "-qtAX", "-d", database])
@@ -219,7 +222,7 @@ impl Server {
         bail!("{statement} failed")
     }
 
-    /// Returns the port on loopback.
+    /// Returns the server's port on loopback.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -238,13 +241,13 @@ impl Server {
         })
     }
 
-    /// Returns the setting for a database of this server, without a standby.
+    /// Returns the proxy's setting for a database of this server, without a standby.
     pub fn setting(&self, database: &str) -> String {
         let port = self.port;
         format!("postgres://{USER}@127.0.0.1:{port}/{database}?replication=none")
     }
 
-    /// Returns the setting for a database of this server and its standby.
+    /// Returns the proxy's setting for a database of this server and its standby.
     pub fn setting_with(&self, standby: &Self, database: &str) -> String {
         let [one, other] = [self.port, standby.port];
         format!("postgres://{USER}@127.0.0.1:{one},127.0.0.1:{other}/{database}")
@@ -268,7 +271,7 @@ impl Server {
         let children = children.unwrap_or_default();
         let ids = children.split_whitespace().map(str::to_owned);
         let ids: Vec<_> = std::iter::once(id.to_string()).chain(ids).collect();
-        // A child may end before its turn.
+        // A child process may have ended before the signal is sent, so the result of `kill` is ignored.
         Command::new("kill")
             .args(["-s", name])
             .args(ids)
@@ -277,7 +280,7 @@ impl Server {
         Ok(())
     }
 
-    /// Makes a standby copy the server at this port from now on.
+    /// Makes this standby copy the server at `port` from now on.
     pub fn follow(&self, port: u16) -> Result<()> {
         let follow =
             format!("alter system set primary_conninfo = 'host=127.0.0.1 port={port} user={USER}'");
@@ -285,7 +288,7 @@ impl Server {
         self.sql("postgres", "select pg_reload_conf()").map(drop)
     }
 
-    /// Makes a standby the primary.
+    /// Makes this standby the primary.
     pub fn promote(&self) -> Result<()> {
         self.sql("postgres", "select pg_promote()").map(drop)
     }
@@ -293,23 +296,23 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A server that has ended needs no more.
+        // `kill` fails only if the server has already ended.
         let _ = self.kill();
     }
 }
 
-/// A connection that waits.
+/// A connection that stays open until it is dropped.
 pub struct Held(Child, Option<ChildStdin>);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Without input, the program ends.
+        // The client program ends when its input ends.
         self.1 = None;
         let _ = self.0.wait();
     }
 }
 
-/// PgBouncer in transaction mode. Dropping it ends it.
+/// PgBouncer in transaction mode. Dropping the value ends PgBouncer.
 pub struct Pooler {
     process: Child,
     port: u16,
@@ -317,7 +320,7 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Starts a pooler for all databases of a server, with a few connections to the server.
+    /// Starts PgBouncer for all databases of a server. PgBouncer opens only a few connections to the server.
     pub fn before(server: &Server) -> Result<Self> {
         let folder = folder_in(&env::temp_dir())?;
         let port = free_port()?;
@@ -330,7 +333,10 @@ impl Pooler {
         let file = folder.path().join("pgbouncer.ini");
         fs::write(&file, settings)?;
         let program = Path::new("/usr/sbin/pgbouncer");
-        ensure!(program.exists(), "pgbouncer is missing; install pgbouncer");
+        ensure!(
+            program.exists(),
+            "pgbouncer is missing; install it with apt-get install pgbouncer"
+        );
         let mut command = as_a_user(program.to_owned());
         command
             .arg("-q")
@@ -348,7 +354,7 @@ impl Pooler {
         Ok(pooler)
     }
 
-    /// Returns the setting for a database behind the pooler, without a standby.
+    /// Returns the proxy's setting for a database behind PgBouncer, without a standby.
     pub fn setting(&self, database: &str) -> String {
         let port = self.port;
         format!("postgres://{USER}@127.0.0.1:{port}/{database}?replication=none")
@@ -357,7 +363,7 @@ impl Pooler {
 
 impl Drop for Pooler {
     fn drop(&mut self) {
-        // A pooler that has ended needs no more.
+        // `kill` fails only if PgBouncer has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -367,7 +373,7 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// Returns a folder that the user of the server owns.
+/// Returns a new folder that belongs to the user of the server.
 pub fn folder_in(parent: &Path) -> Result<TempDir> {
     let folder = tempfile::tempdir_in(parent)?;
     if is_root()? {
@@ -375,12 +381,13 @@ pub fn folder_in(parent: &Path) -> Result<TempDir> {
             .arg(user())
             .arg(folder.path())
             .status()?;
-        ensure!(owned.success(), "the folder cannot be given away");
+        ensure!(owned.success(), "the owner of the folder cannot be changed");
     }
     Ok(folder)
 }
 
-/// Starts a server from a thread that lives as long as this process. The system ends the server when that thread ends.
+/// Starts a server from a thread that lives as long as this process. The system ends the server when the thread ends, so
+/// the server ends with this process.
 fn spawn(mut command: Command) -> Result<Child> {
     let (sent, spawned) = mpsc::channel();
     thread::Builder::new().spawn(move || {
@@ -392,11 +399,11 @@ fn spawn(mut command: Command) -> Result<Child> {
     Ok(spawned.recv()??)
 }
 
-/// Returns a command that runs as an ordinary user, and that ends with the thread that starts it.
+/// Returns a command that runs as an ordinary user. The system ends the program when the thread that started it ends.
 pub fn as_a_user(program: PathBuf) -> Command {
     let mut command = Command::new("setpriv");
     command.current_dir("/").args(["--pdeathsig", "QUIT"]);
-    // Ctrl-C reaches the process that started the server, which then decides when the server ends.
+    // Ctrl-C sends its signal to a whole group of processes. In a separate group, the server does not get this signal.
     command.process_group(0);
     if is_root().unwrap_or(false) {
         let user = user();
@@ -420,7 +427,7 @@ fn is_root() -> Result<bool> {
     Ok(text(&id.stdout).trim() == "0")
 }
 
-/// Returns the path of a program of PostgreSQL. Debian keeps those of a server out of the way.
+/// Returns the path of a program of PostgreSQL. Debian keeps the server's programs in a folder outside `PATH`.
 pub fn program(name: &str) -> Result<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let debian = versions.flatten().map(|version| version.path().join("bin"));
@@ -431,7 +438,7 @@ pub fn program(name: &str) -> Result<PathBuf> {
     folders.extend(env::split_paths(&path));
     let mut found = folders.iter().map(|folder| folder.join(name));
     found.find(|program| program.exists()).with_context(|| {
-        format!("{name} is missing; install PostgreSQL, such as with apt-get install postgresql")
+        format!("{name} is missing; install PostgreSQL, on Debian with apt-get install postgresql")
     })
 }
 

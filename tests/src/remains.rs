@@ -1,4 +1,4 @@
-//! Checks the events that remain when a stack is dropped. By default every accepted event must have ended or be held.
+//! Checks the events that remain when a stack is dropped. By default, every accepted event must have ended or must be held.
 
 use std::{
     io::{Read, Write},
@@ -12,7 +12,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{Metrics, stack::PATIENCE};
 
-/// Waits until the proxy has exactly `pending` pending events and, if it has `its_own_store`, its metrics balance.
+/// Waits until the proxy has exactly `pending` pending events. If `its_own_store`, also waits until the proxy's metrics
+/// balance.
 pub(crate) fn wait_for(pending: i64, proxy: SocketAddr, its_own_store: bool) -> Result<()> {
     let since = Instant::now();
     loop {
@@ -33,12 +34,12 @@ fn check(metrics: &Metrics, pending: i64, its_own_store: bool) -> Result<()> {
     let (came, went) = metrics.balance();
     ensure!(
         came == went || !its_own_store,
-        "{came} events were accepted, found or replayed; {went} ended, are pending or held"
+        "both sums must be equal: {came} events were accepted, found or replayed, and {went} have ended, are pending or are held"
     );
     Ok(())
 }
 
-/// Reads `/metrics` without a runtime, because the test's own runtime may be blocked or gone.
+/// Reads `/metrics` without tokio, because the test's own runtime may be blocked or already dropped.
 fn read(proxy: SocketAddr) -> Result<Metrics> {
     let patience = Duration::from_secs(10);
     let mut stream = TcpStream::connect_timeout(&proxy, patience)?;
@@ -46,13 +47,15 @@ fn read(proxy: SocketAddr) -> Result<Metrics> {
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("no whole answer")?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .context("the answer must be complete")?;
     let status = head.lines().next().unwrap_or_default();
     ensure!(status.contains(" 200 "), "{status}");
     Ok(Metrics::read(body))
 }
 
-/// A proxy that is started only to deliver the events of an earlier one. The process ends when this value is dropped.
+/// A proxy that is started only to deliver the events of an earlier process. Dropping the value ends the process.
 pub(crate) struct Successor(Child);
 
 impl Successor {
@@ -63,7 +66,7 @@ impl Successor {
 
 impl Drop for Successor {
     fn drop(&mut self) {
-        // The process may already have ended.
+        // `kill` fails only if the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

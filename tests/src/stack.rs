@@ -1,9 +1,9 @@
-//! A whole Duet on free ports: the sandbox in this process, the proxy as the binary that users run.
+//! A complete Duet on free ports. The sandbox runs in this process, and the proxy runs as the binary that users run.
 //!
-//! Dropping a [`Stack`] fails the test if the sandbox found a violation of TikTok's contract. A test that causes a violation
-//! on purpose takes it out first. Dropping also fails the test if an accepted event has neither ended nor is held, unless
-//! the test announced it ([`Stack::leaves_waiting`]). If the proxy is not running then, it is started once more for this
-//! check.
+//! Dropping a [`Stack`] fails the test if the sandbox found a violation of TikTok's contract. A test that causes a
+//! violation on purpose removes it from the sandbox first. Dropping a stack also fails the test if an accepted event has
+//! neither ended nor is held. A test can announce that events stay pending ([`Stack::leaves_waiting`]). If the proxy is not
+//! running when the stack is dropped, it is started once more for this check.
 
 use std::{
     fs,
@@ -33,12 +33,12 @@ use crate::{
     remains::{self, Successor},
 };
 
-/// The longest time for a condition to become true before a test fails. No test measures speed. The time must only be longer
-/// than anything takes on a slow and busy machine.
+/// How long a test waits for a condition before the test fails. No test measures speed, so this time must only be longer
+/// than any step takes on a slow and busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(2);
-/// A second pixel that the sandbox knows, and its token. Proxies are started with the first pixel.
+/// A second pixel that the sandbox knows. The proxy starts with the first pixel.
 pub const OTHER_PIXEL: &str = "CDUETSANDBOX00000002";
-/// See [`OTHER_PIXEL`].
+/// The access token of [`OTHER_PIXEL`].
 pub const OTHER_TOKEN: &str = "other-sandbox-token";
 const TRACK: &str = "/api/analytics/tiktok/track";
 
@@ -52,13 +52,14 @@ pub struct Stack {
     http: Client,
     settings: Vec<(String, String)>,
     faults: Option<Faults>,
-    /// Whether other proxies use the same store. They share the numbers of pending events, but not the other counts.
+    /// Whether other proxies use the same store. These proxies share the metrics of pending events, but no other metrics.
     is_one_of_several: bool,
     folder: TempDir,
     has_run: bool,
-    /// The number of events that may be pending at the end.
+    /// The exact number of events that must be pending at the end.
     leaves: AtomicI64,
-    /// Whether a condition did not become true. In that case the test has already failed.
+    /// Whether a condition did not become true in time. In this case the test has already failed, and the check at the end
+    /// is skipped.
     has_failed: AtomicBool,
     /// Ends the sandbox when dropped.
     _sandbox: oneshot::Sender<()>,
@@ -98,7 +99,7 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Does what [`Stack::start`] does, but does not start the proxy yet.
+    /// Prepares what [`Stack::start`] starts, but does not start the proxy yet.
     pub async fn prepare(settings: &[(&str, &str)]) -> Result<Self> {
         let pixel = Pixel::default();
         let other = Pixel {
@@ -147,7 +148,7 @@ impl Stack {
         })
     }
 
-    /// Prepares another proxy with the same settings, sandbox and store, and an address and a folder of its own.
+    /// Prepares another proxy with the same settings, sandbox and store, but with a separate address and folder.
     pub async fn another_of_several(&mut self) -> Result<Self> {
         self.is_one_of_several = true;
         let mut other = Self::prepare(&[]).await?;
@@ -162,14 +163,14 @@ impl Stack {
         Ok(other)
     }
 
-    /// Does what [`Stack::start`] does, with a disk and a clock that [`Stack::faults`] controls.
+    /// Starts a stack as [`Stack::start`] does. [`Stack::faults`] then controls the proxy's disk and clock.
     pub async fn start_with_faults(settings: &[(&str, &str)]) -> Result<Self> {
         let mut stack = Self::prepare_with_faults(settings).await?;
         stack.run_proxy().await?;
         Ok(stack)
     }
 
-    /// Does what [`Stack::start_with_faults`] does, but does not start the proxy yet.
+    /// Prepares what [`Stack::start_with_faults`] starts, but does not start the proxy yet.
     pub async fn prepare_with_faults(settings: &[(&str, &str)]) -> Result<Self> {
         let mut stack = Self::prepare(settings).await?;
         let control = stack.folder.path().join("faults");
@@ -177,11 +178,11 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Returns the control of the proxy's disk and clock, if the stack was started with faults.
+    /// Returns the control of the proxy's disk and clock. Returns an error if the stack was started without faults.
     pub fn faults(&self) -> Result<&Faults> {
         self.faults
             .as_ref()
-            .context("the stack was started without faults")
+            .context("the stack must be started with faults, for instance by start_with_faults")
     }
 
     /// Ends the process like a loss of power: data that the proxy wrote without a sync is lost.
@@ -202,19 +203,19 @@ impl Stack {
         &self.sandbox_url
     }
 
-    /// Starts the proxy process again, after [`Stack::kill`] or [`Stack::stop`].
+    /// Starts the proxy process again after [`Stack::kill`] or [`Stack::stop`].
     pub async fn run_proxy(&mut self) -> Result<()> {
         self.run(Command::new(binary("duet-proxy")?)).await
     }
 
-    /// Does what [`Stack::run_proxy`] does, with a limit of `prlimit`, such as `--nofile=1024:1024`.
+    /// Starts the proxy as [`Stack::run_proxy`] does, with a limit of `prlimit`, such as `--nofile=1024:1024`.
     pub async fn run_proxy_within(&mut self, limit: &str) -> Result<()> {
         let mut command = Command::new("prlimit");
         command.arg(limit).arg(binary("duet-proxy")?);
         self.run(command).await
     }
 
-    /// Starts the proxy with the test's own command, to which `serve` is added.
+    /// Starts the proxy with `command`, to which the subcommand `serve` is added.
     pub async fn run(&mut self, mut command: Command) -> Result<()> {
         let log = fs::File::options()
             .create(true)
@@ -243,8 +244,8 @@ impl Stack {
         proxy.id().context("the proxy has ended")
     }
 
-    /// Runs another `duet-proxy serve` with the same settings and additional `settings`. The second proxy must end by
-    /// itself. Returns whether it succeeded, and its output.
+    /// Runs another `duet-proxy serve` with the same settings and additional `settings`. The second process must end by
+    /// itself. Returns whether it ended successfully, and its output.
     pub async fn another(&self, settings: &[(&str, &str)]) -> Result<(bool, String)> {
         let running = Command::new(binary("duet-proxy")?)
             .arg("serve")
@@ -256,7 +257,7 @@ impl Stack {
             .output();
         let ended = time::timeout(PATIENCE, running)
             .await
-            .context("it runs on")??;
+            .context("the second process must end by itself, but it still runs")??;
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         Ok((ended.status.success(), said))
     }
@@ -332,14 +333,14 @@ impl Stack {
         Ok(Metrics::read(&response.text().await?))
     }
 
-    /// Posts an event and expects that it is accepted.
+    /// Posts an event. The proxy must accept the event.
     pub async fn accepted(&self, body: &Value) -> Result<Answer> {
         let answer = Answer::to(self.track(body)?).await?;
         ensure!(answer.status == StatusCode::ACCEPTED, "{answer:?}");
         Ok(answer)
     }
 
-    /// Returns the variables of the proxy's start.
+    /// Returns the variables with which the proxy is started.
     pub fn settings(&self) -> &[(String, String)] {
         &self.settings
     }
@@ -351,14 +352,15 @@ impl Stack {
 
     /// Waits until the sandbox has counted `count` conversions, and returns them.
     pub async fn conversions(&self, count: usize) -> Result<Vec<Conversion>> {
-        self.until(&format!("{count} conversions"), async |stack| {
-            Ok(stack.sandbox.conversions().len() >= count)
-        })
+        self.until(
+            &format!("the sandbox has counted {count} conversions"),
+            async |stack| Ok(stack.sandbox.conversions().len() >= count),
+        )
         .await?;
         let conversions = self.sandbox.conversions();
         ensure!(
             conversions.len() == count,
-            "{} conversions instead of {count}",
+            "the sandbox must count {count} conversions, got {}",
             conversions.len()
         );
         Ok(conversions)
@@ -369,7 +371,7 @@ impl Stack {
         self.sandbox.requests()
     }
 
-    /// Waits for a condition.
+    /// Waits until a condition is true.
     pub async fn until(
         &self,
         what: &str,
@@ -387,12 +389,12 @@ impl Stack {
         })
     }
 
-    /// Announces the exact number of accepted events that are pending when the stack is dropped.
+    /// Announces that exactly `events` accepted events are pending when the stack is dropped.
     pub fn leaves_waiting(&self, events: i64) {
         self.leaves.store(events, Ordering::Relaxed);
     }
 
-    /// Checks that only announced events are left.
+    /// Checks that exactly the announced events are pending.
     fn check_remains(&mut self) -> Result<()> {
         if !self.has_run || self.has_failed.load(Ordering::Relaxed) {
             return Ok(());
@@ -410,7 +412,7 @@ impl Stack {
         remains::wait_for(leaves, self.address, !self.is_one_of_several)
     }
 
-    /// Starts the proxy once more, without the test's runtime.
+    /// Starts the proxy once more, without tokio, because the test's runtime may already be dropped.
     fn successor(&self) -> Result<Successor> {
         let log = fs::File::options()
             .create(true)
@@ -449,20 +451,20 @@ impl Drop for Stack {
         let checked = self.check_remains();
         assert!(
             checked.is_ok(),
-            "an accepted event is missing: {checked:#?}\n{}",
+            "the check of the events that remain at the end failed: {checked:#?}\n{}",
             self.log()
         );
         let mut violations = self.sandbox.violations();
         violations.retain(|found| found.severity == Severity::Violation);
         assert!(
             violations.is_empty(),
-            "TikTok's contract was violated: {violations:#?}"
+            "the sandbox found violations of TikTok's contract: {violations:#?}"
         );
     }
 }
 
-/// Serves the sandbox on its own thread, which continues while the test's thread is blocked. Returns its URL, and a value
-/// that ends the sandbox when dropped.
+/// Serves the sandbox on its own thread, which continues while the test's thread is blocked. Returns the sandbox's URL, and
+/// a value that ends the sandbox when it is dropped.
 fn serve(sandbox: Sandbox) -> Result<(String, oneshot::Sender<()>)> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -485,8 +487,8 @@ fn serve(sandbox: Sandbox) -> Result<(String, oneshot::Sender<()>)> {
     Ok((url, end))
 }
 
-/// Makes a client. The build shares its features with the proxy, so the client has TLS without a provider. Nothing here uses
-/// TLS.
+/// Makes a client. The build shares the client's features with the proxy, so the client supports TLS but has no TLS
+/// provider. No test uses TLS with this client.
 pub fn http_client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::new()
@@ -495,10 +497,10 @@ pub fn http_client() -> Client {
 /// Returns an address with a free port.
 ///
 /// # Errors
-/// Returns an error if no port is left.
+/// Returns an error if no port is free.
 pub async fn free_address() -> Result<SocketAddr> {
-    // These ports are below the range that the system assigns automatically. A port from that range could be taken before it
-    // is used. Other runs of the tests start at other ports.
+    // These ports are below the range from which the system assigns ports automatically. Another program could get a port
+    // of that range before the test uses it. Each run of the tests starts at another port.
     const FIRST: u32 = 20_000;
     const PORTS: u32 = 12_000;
     static ASKED: AtomicU32 = AtomicU32::new(0);
@@ -522,7 +524,7 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     built(name, name)
 }
 
-/// Returns the path of a file that `package` is built into.
+/// Returns the path of the file `name`, which the build of `package` writes.
 pub(crate) fn built(name: &str, package: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.ancestors().nth(2).unwrap_or(Path::new("."));

@@ -1,8 +1,9 @@
 //! A small balancer: it sends each request to the next proxy that accepts connections.
 //!
-//! A request is sent to another proxy only if that is safe. If a proxy cannot be reached, it has received nothing. If the
-//! connection ends without an answer, the proxy may have accepted the event: then only requests that change nothing are sent
-//! again. All others get 502, and their senders repeat them with the same ids.
+//! The balancer sends a request to a second proxy only if that is safe. If a proxy cannot be reached, it has not received
+//! the request, so another proxy can get it. If the connection ends without an answer, the proxy may have accepted the
+//! event. In this case the balancer sends only requests that change nothing to another proxy. Other requests get a 502, and
+//! their senders repeat them with the same ids.
 
 use std::{
     net::SocketAddr,
@@ -26,12 +27,13 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// How long a proxy may take to accept a connection, and to answer.
+/// How long a proxy may take to accept a connection (`CONNECT`) and to answer (`ANSWER`).
 const CONNECT: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long a proxy that could not be reached gets no requests, unless no other is left.
+/// How long a proxy gets no requests after it could not be reached. If every other proxy fails, such a proxy still gets
+/// requests.
 const REST: Duration = Duration::from_secs(1);
-/// More than any request that a proxy accepts.
+/// A limit for bodies. No proxy accepts a larger body.
 const BODY_BYTES: usize = 1 << 20;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -67,7 +69,7 @@ impl Balancer {
         }
     }
 
-    /// Sends a request of `peer` to a proxy, and returns the proxy's answer.
+    /// Sends a request of the client `peer` to a proxy, and returns the proxy's answer.
     pub(crate) async fn forward(&self, peer: SocketAddr, request: Request) -> Response {
         let (mut head, body) = request.into_parts();
         let Ok(body) = to_bytes(body, BODY_BYTES).await else {
@@ -86,7 +88,7 @@ impl Balancer {
         (StatusCode::SERVICE_UNAVAILABLE, retry_after).into_response()
     }
 
-    /// Returns all proxies, beginning with the next one. Those that could not be reached come last.
+    /// Returns all proxies, beginning with the next one. The proxies that could not be reached a moment ago come last.
     fn in_turn(&self) -> Vec<&Upstream> {
         let first = self.next.fetch_add(1, Ordering::Relaxed) % self.proxies.len().max(1);
         let (before, from) = self.proxies.split_at(first);
@@ -112,8 +114,8 @@ impl Upstream {
             .unwrap_or_else(PoisonError::into_inner) = Instant::now() + REST;
     }
 
-    /// Sends a request over a connection of its own. A kept connection may have ended before the request comes, and then
-    /// nobody knows whether the proxy has read it.
+    /// Sends a request over a new connection. A connection that is kept open may end just before it is used again, and then
+    /// nobody knows whether the proxy has read the request.
     async fn send(&self, head: Parts, body: Bytes) -> Result<Response, Failure> {
         let connected = timeout(CONNECT, TcpStream::connect(self.address)).await;
         let Ok(Ok(stream)) = connected else {
@@ -134,7 +136,7 @@ impl Upstream {
     }
 }
 
-/// Replaces the headers that belong to one connection, and names the client.
+/// Removes the headers that belong to one connection, and adds a header with the client's address.
 fn own_headers(head: &mut Parts, peer: SocketAddr) {
     for name in [
         header::CONNECTION,

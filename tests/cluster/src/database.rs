@@ -1,4 +1,4 @@
-//! The primary and its standby, and what a manager of the database does when one of them ends.
+//! The primary and its standby, and the actions of a database manager when a server ends.
 
 use anyhow::{Context as _, Result};
 use duet_tests::Server;
@@ -9,9 +9,9 @@ use crate::LOOK_EVERY;
 /// Two servers with the same data.
 pub(crate) struct Database {
     primary: Server,
-    /// Nothing while a new standby is made.
+    /// `None` while a new standby is made.
     standby: Option<Server>,
-    /// The port of the other server.
+    /// The port for the next standby: the port of the server that is not the primary.
     port: u16,
 }
 
@@ -26,7 +26,7 @@ impl Database {
         })
     }
 
-    /// Returns the setting of the proxies. It names both servers, because either can be the primary.
+    /// Returns the proxies' setting for the database. The setting names both servers, because either server can be the primary.
     pub(crate) fn setting(&self) -> Result<String> {
         let standby = self.standby.as_ref().context("no standby")?;
         Ok(self.primary.setting_with(standby, "shop"))
@@ -46,7 +46,8 @@ impl Database {
         lines.collect()
     }
 
-    /// Looks at the servers until the sender of `stopped` is dropped, and repairs what has ended.
+    /// Checks the servers again and again, and replaces or restarts a server that has ended. Returns when the sender of
+    /// `stopped` is dropped.
     pub(crate) async fn keep(self, mut stopped: watch::Receiver<()>) -> Result<Self> {
         let mut database = self;
         loop {
@@ -62,7 +63,7 @@ impl Database {
         if let Some(standby) = &mut self.standby
             && !standby.is_running()?
         {
-            println!("the standby has ended; every commit waits until there is a new one");
+            println!("the standby has ended; every commit waits until a new standby runs");
             self.standby = None;
         }
         if !self.primary.is_running()? {
@@ -73,7 +74,7 @@ impl Database {
                 self.port = self.primary.port();
                 self.primary = standby;
             } else {
-                println!("the primary has ended, and it has no standby; it starts again");
+                println!("the primary has ended, and no standby runs; the primary starts again");
                 self.primary.run()?;
             }
         }
@@ -83,11 +84,11 @@ impl Database {
         Ok(self)
     }
 
-    /// Adds a new copy of the primary, at the address of the server that has ended.
+    /// Adds a new standby, a copy of the primary, at the port of the server that has ended.
     fn add_standby(&mut self) -> Result<()> {
         match self.primary.standby_at(self.port) {
             Ok(standby) => self.standby = Some(standby),
-            // The primary ended meanwhile.
+            // The primary ended while the copy was made. The next check starts the primary again.
             Err(_) if !self.primary.is_running()? => return Ok(()),
             Err(error) => return Err(error),
         }

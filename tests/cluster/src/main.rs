@@ -1,8 +1,12 @@
-//! `cargo xtask demo --postgres`: a shop on three proxies and two servers of PostgreSQL, of which any can be killed.
+//! `cargo xtask demo --postgres`: a shop on three proxies and two servers of PostgreSQL. The user can kill any of these
+//! processes.
 //!
 //! The program plays the roles that a platform has: a balancer in front of the proxies, a supervisor that starts a killed
 //! process again, and a manager of the database that promotes the standby.
-#![allow(clippy::print_stdout, reason = "a command line prints its results")]
+#![allow(
+    clippy::print_stdout,
+    reason = "a program of the command line prints its results"
+)]
 
 mod balancer;
 mod database;
@@ -26,12 +30,13 @@ use balancer::Balancer;
 use database::Database;
 use proxies::Proxies;
 
-/// How often the processes are looked at.
+/// The time between two checks of the processes.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// A minute of the bank's retry schedule: a notification is repeated after 1, 1, 2, 3, 5, 8 and 13 seconds.
+/// The length of one minute of the bank's retry schedule. A minute takes one second here, so the bank repeats a
+/// notification after 1, 1, 2, 3, 5, 8 and 13 seconds.
 const BANK_MINUTE_MS: u64 = 1000;
 
-/// A shop on three proxies and two servers of PostgreSQL, of which any can be killed.
+/// A shop on three proxies and two servers of PostgreSQL. You can kill any of these processes.
 #[derive(Parser)]
 struct Arguments {
     /// Address of the shop.
@@ -48,16 +53,16 @@ struct Arguments {
     proxy: PathBuf,
 }
 
-/// The addresses and secrets that the parts share.
+/// The addresses and secrets that all parts of the demo use.
 struct Agreed {
     shop: SocketAddr,
     sandbox_url: String,
-    /// The secret of the shop's server, the payment providers and the consoles.
+    /// The secret that the shop's server, the payment providers and the consoles use.
     secret: String,
 }
 
 impl Agreed {
-    /// Polar's secrets have a prefix.
+    /// Returns the secret with the prefix that Polar's secrets have.
     fn polar_secret(&self) -> String {
         format!("whsec_{}", self.secret)
     }
@@ -92,7 +97,7 @@ async fn main() -> Result<()> {
 
     println!("Starting two servers of PostgreSQL");
     let database = spawn_blocking(Database::start).await??;
-    // Dropping the sender ends the sandbox, after the proxies have delivered their events.
+    // Dropping the sender `end` ends the sandbox. This is done after the proxies have delivered their events.
     let (end, mut ended) = watch::channel(());
     let options = Options {
         bank: agreed.bank(),
@@ -117,7 +122,7 @@ async fn main() -> Result<()> {
         tokio::select! {
             () = stops.next() => break Ok(()),
             failed = &mut watched => break failed?.map(drop),
-            failed = tasks.join_next() => break failed.context("a server must run")??,
+            failed = tasks.join_next() => break failed.context("a server of the demo must not end")??,
             () = sleep(LOOK_EVERY) => {
                 if let Err(error) = proxies.look() {
                     break Err(error);
@@ -151,9 +156,9 @@ fn announce(agreed: &Agreed, proxies: &Proxies, database: &Database) -> Result<(
     }
     println!();
     println!(
-        "Pay in the shop and kill one of them meanwhile, in any order and as often as you like."
+        "Pay in the shop, and kill a proxy or a server with a command above at any time, as often as you like."
     );
-    println!("Each sale must be counted once. Press Ctrl-C to stop.");
+    println!("Each sale must be counted exactly once. Press Ctrl-C to stop.");
     println!();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The proxies, and their supervisor: a proxy that has ended is started again later.
+//! The proxies and their supervisor. The supervisor starts a proxy again some time after it has ended.
 
 use std::{
     fs,
@@ -21,17 +21,19 @@ use tokio::{
 use crate::Agreed;
 
 const COUNT: usize = 3;
-/// How long an ended proxy stays away. It is longer than a lease, so another proxy delivers meanwhile.
+/// How long the supervisor waits until it starts an ended proxy again. The wait is longer than a lease, so another proxy
+/// delivers during this time.
 const AWAY: Duration = Duration::from_secs(20);
 const START_WITHIN: Duration = Duration::from_mins(1);
-/// Longer than the 20 s that requests and delivery may take after SIGTERM.
+/// How long a proxy may take to end after SIGTERM. In this time the proxy answers its last requests and delivers for at
+/// most 20 s.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
 
-/// The proxies of one database.
+/// The proxies that share one database.
 pub(crate) struct Proxies {
     all: Vec<Proxy>,
     binary: PathBuf,
-    /// The folders of the proxies, and their logs.
+    /// The folders of the proxies, and the proxies' logs.
     folder: TempDir,
 }
 
@@ -98,7 +100,7 @@ impl Proxies {
                 let runs = proxy.ended()?.is_none() && begun.elapsed() < START_WITHIN;
                 ensure!(
                     runs,
-                    "a proxy did not start:\n{}",
+                    "a proxy did not start; its log:\n{}",
                     fs::read_to_string(&log)?
                 );
                 sleep(Duration::from_millis(20)).await;
@@ -127,7 +129,7 @@ impl Proxies {
         lines.chain([logs])
     }
 
-    /// Reports proxies that have ended, and starts those again that ended some time ago.
+    /// Prints which proxies have ended, and starts a proxy again if it ended long enough ago.
     pub(crate) fn look(&mut self) -> Result<()> {
         for proxy in &mut self.all {
             let number = proxy.number;
@@ -150,20 +152,20 @@ impl Proxies {
         Ok(())
     }
 
-    /// Ends all proxies as an operator does. They deliver their events for some seconds.
+    /// Ends all proxies with SIGTERM, as an operator does. The proxies still deliver events for some seconds.
     pub(crate) async fn stop(&mut self) {
         for proxy in &self.all {
             if let Some(id) = proxy.id() {
                 let term = Command::new("kill")
                     .args(["-s", "TERM", &id.to_string()])
                     .status();
-                // A proxy that has just ended needs no signal.
+                // The signal fails only if the proxy has just ended. Then it is not needed.
                 let _ = term.await;
             }
         }
         for proxy in &mut self.all {
             if let State::Runs(child) = &mut proxy.state {
-                // Dropping the process kills it, if it has not ended by then.
+                // If the proxy still runs after this time, dropping the process kills it.
                 let _ = timeout(STOP_WITHIN, child.wait()).await;
             }
         }
@@ -176,7 +178,7 @@ impl Proxy {
             .create(true)
             .append(true)
             .open(logs.join(self.log()))?;
-        // The system ends the proxy when this program ends, for any reason. Ctrl-C reaches this program only.
+        // The system ends the proxy when this program ends, for any reason. Ctrl-C sends its signal to this program only.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
             .arg(binary)
@@ -193,7 +195,7 @@ impl Proxy {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .context("setpriv and the proxy must start")?;
+            .context("the proxy could not be started with setpriv")?;
         self.state = State::Runs(child);
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! The shop's origin: its files, what `duet-proxy dev` tells its pages, and the proxies behind the balancer.
+//! The shop's origin. It serves the shop's files, the same settings that `duet-proxy dev` gives its pages, and the routes
+//! of the proxies.
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -17,7 +18,8 @@ use tower_http::services::ServeDir;
 
 use crate::{Agreed, balancer::Balancer};
 
-/// How long the shop's server tries to register an order, and how long it waits between two tries.
+/// How long the shop's server tries to register an order (`REGISTER_WITHIN`), and how long it waits between two tries
+/// (`PAUSE`).
 const REGISTER_WITHIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -43,8 +45,8 @@ pub(crate) fn routes(agreed: Arc<Agreed>, balancer: Arc<Balancer>, www: &Path) -
         .fallback_service(ServeDir::new(www))
 }
 
-/// Registers an order as the shop's own server does, which has the key. Registering again changes nothing, so a failed
-/// registration is repeated.
+/// Registers an order as the shop's server does, with the server key. If the registration fails, it is repeated, because
+/// registering an order twice changes nothing.
 async fn register(balancer: &Balancer, peer: SocketAddr, key: &str, order: Bytes) -> Response {
     let Ok(authorization) = HeaderValue::from_str(&format!("Bearer {key}")) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -17,7 +17,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-/// The running demo, and its lines.
+/// The running demo, and the lines that it printed.
 struct Demo {
     process: Child,
     lines: Receiver<String>,
@@ -58,11 +58,16 @@ impl Demo {
         })
     }
 
-    /// Returns the last word of the next line that begins with these words.
+    /// Waits for a line that begins with `words`. Returns the line's last word.
     fn next(&mut self, words: &str) -> Result<String> {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.with_context(|| format!("no line {words}: {:#?}", self.said))?;
+            let line = line.with_context(|| {
+                format!(
+                    "the demo must print a line that begins with {words:?}, got {:#?}",
+                    self.said
+                )
+            })?;
             self.said.push(line.clone());
             if let Some(rest) = line.strip_prefix(words) {
                 return Ok(rest.split(' ').next_back().unwrap_or_default().to_owned());
@@ -83,7 +88,10 @@ impl Demo {
             {
                 return Ok(serde_json::from_str(&answer.text().await?)?);
             }
-            ensure!(since.elapsed() < PATIENCE, "{url}: no {status}");
+            ensure!(
+                since.elapsed() < PATIENCE,
+                "{url} must answer with status {status}, but did not in time"
+            );
             sleep(Duration::from_millis(50)).await;
         }
     }
@@ -92,7 +100,7 @@ impl Demo {
         Ok(self.http.get(url).send().await?.text().await?)
     }
 
-    /// Returns how often each order was counted as sold.
+    /// Returns how often TikTok counted each order as sold.
     async fn sales(&self, sandbox: &str) -> Result<BTreeMap<String, usize>> {
         let conversions = self.text(&format!("{sandbox}/sandbox/conversions")).await?;
         let conversions: Vec<Value> = serde_json::from_str(&conversions)?;
@@ -121,7 +129,7 @@ fn kill(signal: &str, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Returns the command lines of all processes that were started with one of these ports.
+/// Returns the command lines of all processes whose arguments contain one of these ports.
 fn left(ports: &[String]) -> Result<Vec<String>> {
     let mut left = Vec::new();
     for entry in fs::read_dir("/proc")?.flatten() {

@@ -1,8 +1,9 @@
-//! The pages of files that a loss of power would take back, with what the disk has of them.
+//! Remembers, for every changed page of a file, what the disk has, so that a simulated loss of power can restore it.
 //!
-//! A write makes its pages dirty. A sync that works writes the dirty pages. One that fails calls them clean: they are
-//! read as before, but no later sync writes them, unless somebody writes to them again. A file's length counts as written
-//! with the next sync that works; names and the cutting off of an end, at once.
+//! A write makes its pages dirty. A successful sync writes the dirty pages to the disk. A failed sync marks the dirty pages
+//! as clean: the process reads the new data as before, but a later sync writes a clean page only if the page was written
+//! again. A new length of a file is on the disk after the next successful sync. New names and a shorter length are on the
+//! disk at once.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
@@ -17,14 +18,15 @@ const PAGE: u64 = 4096;
 
 #[derive(Default)]
 pub(crate) struct Cache {
-    /// By device and inode.
+    /// The files, by device and inode.
     files: HashMap<(u64, u64), Cached>,
 }
 
 struct Cached {
-    /// A descriptor of our own: the process may have closed its own, or may not read through it.
+    /// A descriptor that belongs to this library. The process may have closed its own descriptor, or have opened it without
+    /// the right to read.
     file: File,
-    /// How long the file is on the disk.
+    /// The file's length on the disk.
     length: u64,
     pages: BTreeMap<u64, Page>,
 }
@@ -35,7 +37,8 @@ struct Page {
 }
 
 impl Cache {
-    /// A write of so many bytes is about to happen, at `at` or where the descriptor stands.
+    /// The caller must call this before it writes `length` bytes at `at`. Without `at`, the write goes to the descriptor's
+    /// position.
     pub(crate) fn before_write(&mut self, fd: c_int, at: Option<off_t>, length: size_t) {
         let Some(start) = at.or_else(|| place(fd)) else {
             return;
@@ -55,7 +58,7 @@ impl Cache {
         }
     }
 
-    /// The file is about to be given this length.
+    /// The caller must call this before it sets the file's length to `length`.
     pub(crate) fn before_truncate(&mut self, fd: c_int, length: u64) {
         let Some(cached) = self.cached(fd) else {
             return;
@@ -74,7 +77,7 @@ impl Cache {
         });
     }
 
-    /// A sync failed, and the data is still read.
+    /// Records a failed sync after which the process can still read the data.
     pub(crate) fn call_clean(&mut self, fd: c_int) {
         self.change(fd, |cached| {
             for page in cached.pages.values_mut() {
@@ -83,7 +86,7 @@ impl Cache {
         });
     }
 
-    /// A sync failed, and the data is gone.
+    /// Records a failed sync after which the data is lost.
     pub(crate) fn drop_unsynced(&mut self, fd: c_int) {
         self.change(fd, |cached| {
             cached.take_back(|page| page.is_dirty);
@@ -91,7 +94,7 @@ impl Cache {
         });
     }
 
-    /// Leaves of every file what the disk has.
+    /// Restores every file to what the disk has.
     pub(crate) fn cut_power(&mut self) {
         for (_, cached) in self.files.drain() {
             cached.take_back(|_| true);
@@ -133,11 +136,12 @@ impl Cached {
             let start = number * PAGE;
             if start < self.length && is_meant(page) {
                 let (from, length) = (page.on_disk.as_ptr(), page.on_disk.len());
-                // SAFETY: a buffer and its length. The functions of this library would count it as a write.
+                // SAFETY: the pointer and the length describe one buffer. The system call goes past this library, because
+                // the library's `pwrite` would count as a write of the process.
                 unsafe { libc::syscall(libc::SYS_pwrite64, fd, from, length, start) };
             }
         }
-        // SAFETY: as above.
+        // SAFETY: the call has no pointers.
         unsafe { libc::syscall(libc::SYS_ftruncate, fd, self.length) };
     }
 }
@@ -157,9 +161,9 @@ fn length(file: &File) -> u64 {
     file.metadata().map_or(0, |file| file.len())
 }
 
-/// Where a write through this descriptor goes.
+/// Returns the position at which the next write through this descriptor begins.
 fn place(fd: c_int) -> Option<off_t> {
-    // SAFETY: numbers only.
+    // SAFETY: the calls have no pointers.
     let place = unsafe {
         let appends = libc::fcntl(fd, libc::F_GETFL) & libc::O_APPEND != 0;
         let whence = if appends {
@@ -174,7 +178,7 @@ fn place(fd: c_int) -> Option<off_t> {
 
 fn identity(fd: c_int) -> Option<(u64, u64)> {
     let mut about = MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: a struct of numbers, which may be zero and is written here.
+    // SAFETY: the struct has only numbers, so zeros are valid. `fstat` fills it.
     let about = unsafe {
         if libc::fstat(fd, about.as_mut_ptr()) != 0 {
             return None;

@@ -1,4 +1,4 @@
-//! What the test says: the control file in memory, and the folder that it is about.
+//! The commands of the test: the control file, mapped into memory, and the folder whose files the commands concern.
 
 use std::{
     env,
@@ -28,7 +28,7 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Reads the variables; whether they say that there is something to do.
+    /// Reads the environment variables. Returns whether they are set and the control file could be mapped.
     pub(crate) fn start() -> bool {
         let variables = (env::var_os("FAULTS_CONTROL"), env::var_os("FAULTS_FOLDER"));
         let (Some(control), Some(folder)) = variables else {
@@ -64,25 +64,25 @@ impl Faults {
         below.is_some_and(|below| below.is_empty() || below.starts_with(b"/"))
     }
 
-    /// Ends the process as a loss of power would: what no sync has written is gone.
+    /// If the test has commanded a loss of power, ends the process and takes back all data that no sync has written.
     pub(crate) fn cut_power_if_told(&self) {
         if self.control.number(layout::POWER_CUT).swap(0, SeqCst) == 0 {
             return;
         }
         let mut cache = self.lock();
         cache.cut_power();
-        // SAFETY: it ends the process; the lock is held, so that no other thread writes meanwhile.
+        // SAFETY: the call ends the process. The lock is held until then, so no other thread writes.
         unsafe { libc::syscall(libc::SYS_exit_group, 137) };
     }
 }
 
-/// How a call is to fail.
+/// How a call must fail.
 pub(crate) struct Fault {
     pub(crate) errno: c_int,
     pub(crate) is_dropped: bool,
 }
 
-/// The control file, mapped: it is there until the process ends.
+/// The control file, mapped into memory until the process ends.
 pub(crate) struct Control {
     start: &'static [u8; layout::BYTES],
 }
@@ -90,8 +90,8 @@ pub(crate) struct Control {
 impl Control {
     fn open(path: OsString) -> Option<Self> {
         let file = File::options().read(true).write(true).open(path).ok()?;
-        // SAFETY: a mapping of its own, shared with the test; all that is read of it are atomics, and bytes that are
-        // written before the number that makes them matter.
+        // SAFETY: the mapping is new, is shared only with the test, and is never removed. The library reads atomics from
+        // it, and bytes that the test has written before it sets the number of failing calls.
         let start = unsafe {
             let protection = libc::PROT_READ | libc::PROT_WRITE;
             let (flags, fd) = (libc::MAP_SHARED, file.as_raw_fd());
@@ -112,18 +112,18 @@ impl Control {
     }
 
     fn number(&self, at: usize) -> &AtomicU64 {
-        // SAFETY: within the mapping and aligned; nobody has a reference to these bytes but as an atomic.
+        // SAFETY: the address is inside the mapping and aligned. Every other reference to these bytes is to an atomic, too.
         unsafe { &*self.start.as_ptr().add(at).cast() }
     }
 
     pub(crate) fn clock_offset_ms(&self) -> i64 {
-        // SAFETY: as above.
+        // SAFETY: as in `number`.
         let offset: &AtomicI64 =
             unsafe { &*self.start.as_ptr().add(layout::CLOCK_OFFSET_MS).cast() };
         offset.load(SeqCst)
     }
 
-    /// Whether this call on this path is one of those that fail.
+    /// Returns how the call must fail, or `None` if it must succeed. `path` is the path of the call.
     pub(crate) fn fault(&self, call: Call, path: &[u8]) -> Option<Fault> {
         let at = call.at();
         let left = self.number(at + layout::LEFT);
@@ -156,7 +156,7 @@ impl Control {
     }
 }
 
-/// The path of an open file, without an allocation.
+/// The path of an open file, stored without an allocation.
 pub(crate) struct Path {
     bytes: [u8; 1024],
     length: usize,
@@ -167,7 +167,7 @@ impl Path {
         let mut link = [0; 32];
         write!(link.as_mut_slice(), "/proc/self/fd/{fd}\0").ok()?;
         let mut bytes = [0; 1024];
-        // SAFETY: a string that ends with a zero, and a buffer with its length.
+        // SAFETY: `link` ends with a zero, and the buffer is given with its length.
         let length =
             unsafe { libc::readlink(link.as_ptr().cast(), bytes.as_mut_ptr().cast(), bytes.len()) };
         let length = usize::try_from(length).ok()?;

@@ -1,25 +1,25 @@
-//! The file through which a test commands the library: where each number stands. Numbers are 8 bytes long and in the
-//! machine's own byte order, since both sides map or write the same memory.
+//! The positions of the numbers in the file through which a test commands the library. Each number has 8 bytes in the
+//! machine's own byte order, because the library and the test run on the same machine.
 
-/// How long the file is.
+/// The length of the file in bytes.
 pub(crate) const BYTES: usize = 4096;
-/// How far the wall clock is moved, in milliseconds, signed.
+/// The offset of the wall clock from the real time, in milliseconds, with a sign.
 pub(crate) const CLOCK_OFFSET_MS: usize = 0;
-/// Not 0: the power goes.
+/// Another value than 0 commands a loss of power.
 pub(crate) const POWER_CUT: usize = 8;
-/// How many of the next calls fail; [`ALL`] of them.
+/// How many of the next calls fail. [`ALL`] makes every call fail.
 pub(crate) const LEFT: usize = 0;
-/// As many as [`LEFT`] can say.
+/// The largest value of [`LEFT`]. It does not count down.
 pub(crate) const ALL: u64 = u64::MAX;
-/// How many calls have failed on command.
+/// How many calls have failed on a command.
 pub(crate) const FAILED: usize = 8;
 /// The error that a failing call returns.
 pub(crate) const ERRNO: usize = 16;
-/// Not 0: a failing call leaves nothing of the data.
+/// Another value than 0 means that a failing call loses its data.
 pub(crate) const DROPPED: usize = 24;
-/// Only calls on a path that contains this text fail; it ends with a zero.
+/// A text that ends with a zero. Only calls whose path contains this text fail.
 pub(crate) const WITHIN: usize = 32;
-/// How long that text may be, with the zero.
+/// The space for that text, including the zero at its end.
 pub(crate) const WITHIN_BYTES: usize = 96;
 
 /// A call that can be made to fail.
@@ -29,14 +29,14 @@ pub enum Call {
     Fsync,
     /// `fdatasync`.
     Fdatasync,
-    /// `write` and its kin.
+    /// `write` and its variants, such as `pwrite`.
     Write,
-    /// `rename` and its kin; the path is the new name.
+    /// `rename` and its variants, such as `renameat`. The path of the call is the new name.
     Rename,
 }
 
 impl Call {
-    /// Where its own numbers begin.
+    /// The position at which the numbers of this call begin.
     pub(crate) const fn at(self) -> usize {
         64 + self as usize * (WITHIN + WITHIN_BYTES)
     }

@@ -1,40 +1,40 @@
-//! Makes the disk of a process fail on command, and moves its wall clock.
+//! Makes a process's calls to the disk fail on command, and moves its wall clock.
 //!
-//! The dynamic linker loads this library before all others (`LD_PRELOAD`), so that the process calls it where it means
-//! the C library. It does what the C library would, unless the control file says otherwise (see [`layout`]; tests write
-//! it through `duet_tests::Faults`). Only files below one folder are touched, and only the wall clock is moved:
-//! clocks that measure durations are not.
+//! The dynamic linker loads this library before all others (`LD_PRELOAD`), so that the process calls this library instead
+//! of the C library. The functions do the same as those of the C library, except when the control file commands a failure
+//! (see [`layout`]; tests write the file with `duet_tests::Faults`). Calls fail only on files below one folder. Only the
+//! wall clock is moved: the clocks that measure durations stay unchanged.
 //!
 //! | Variable | Meaning |
 //! |---|---|
 //! | `FAULTS_CONTROL` | the control file, [`layout::BYTES`] long |
 //! | `FAULTS_FOLDER` | the folder whose files can be made to fail |
 //!
-//! A page cache is kept of what no sync has written yet (see [`cache`]), because a failed sync is not the end of it:
-//! Linux gives the data to whoever reads the file, calls it clean, and never writes it. So a sync that fails with its
-//! data *kept* leaves data that is read back and gone once the power goes, whatever is synced later; with its data
-//! *dropped* it is gone at once.
+//! The library remembers the data that no sync has written yet (see [`cache`]), because a failed sync has a later effect
+//! too. After a failed sync, Linux still returns the new data to every reader, but marks it as clean and never writes it to
+//! the disk. Therefore, if a sync fails and its data is *kept*, the process can read the data, but a loss of power removes
+//! it, even after later syncs that succeed. If a sync fails and its data is *dropped*, the data is lost at once.
 //!
-//! `rename` cannot be replaced in the same way, since the crates behind the store make that system call themselves. A
-//! seccomp filter catches it (see [`renames`]).
+//! The library cannot replace `rename` in the same way, because the crates behind the store make this system call without
+//! the C library. A seccomp filter catches the call (see [`renames`]).
 #![cfg(target_os = "linux")]
 #![allow(
     unsafe_code,
-    reason = "it takes the place of functions of the C library, and no test links it"
+    reason = "the library replaces functions of the C library, and no test links it"
 )]
 #![allow(
     missing_docs,
     unreachable_pub,
     clippy::missing_safety_doc,
     clippy::undocumented_unsafe_blocks,
-    reason = "the linker is the caller, and what the functions do and ask for is what the C library says"
+    reason = "the documentation of the C library describes these functions and their safety, and the linker finds them by name"
 )]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_possible_wrap,
     clippy::cast_lossless,
-    reason = "the C library's own types differ between machines"
+    reason = "the types of the C library differ between machines"
 )]
 
 use std::{ffi::CStr, mem::MaybeUninit};
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn fdatasync(fd: c_int) -> c_int {
 }
 
 fn sync(call: Call, fd: c_int, number: c_long) -> c_int {
-    // SAFETY: the call itself, with the caller's own argument.
+    // SAFETY: the system call that the caller wants, with the caller's own argument.
     let real = || unsafe { libc::syscall(number, fd) };
     let Some((faults, path)) = watched(fd) else {
         return narrow(real());
@@ -99,7 +99,8 @@ fn sync(call: Call, fd: c_int, number: c_long) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn write(fd: c_int, from: *const u8, length: size_t) -> ssize_t {
     written(fd, length, None, || {
-        // SAFETY: the call itself, with the caller's own arguments; so below.
+        // SAFETY: the system call that the caller wants, with the caller's own arguments. The same is true for the other
+        // writes below.
         unsafe { libc::syscall(libc::SYS_write, fd, from, length) }
     })
 }
@@ -118,7 +119,7 @@ pub unsafe extern "C" fn pwrite64(
     length: size_t,
     at: off64_t,
 ) -> ssize_t {
-    // SAFETY: as above.
+    // SAFETY: the caller's own arguments.
     unsafe { pwrite(fd, from, length, at) }
 }
 
@@ -132,7 +133,7 @@ pub unsafe extern "C" fn writev(fd: c_int, pieces: *const iovec, count: c_int) -
 
 unsafe fn length_of(pieces: *const iovec, count: c_int) -> size_t {
     let count = usize::try_from(count).unwrap_or(0);
-    // SAFETY: the caller of `writev` gives `count` pieces.
+    // SAFETY: the caller of `writev` must pass `count` pieces.
     let pieces = unsafe { std::slice::from_raw_parts(pieces, count) };
     pieces.iter().map(|piece| piece.iov_len).sum()
 }
@@ -155,7 +156,7 @@ fn written(fd: c_int, length: size_t, at: Option<off_t>, real: impl FnOnce() -> 
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ftruncate(fd: c_int, length: off_t) -> c_int {
-    // SAFETY: the call itself, with the caller's own arguments.
+    // SAFETY: the system call that the caller wants, with the caller's own arguments.
     let real = || unsafe { libc::syscall(libc::SYS_ftruncate, fd, length) };
     let Some((faults, _)) = watched(fd) else {
         return narrow(real());
@@ -167,20 +168,20 @@ pub unsafe extern "C" fn ftruncate(fd: c_int, length: off_t) -> c_int {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ftruncate64(fd: c_int, length: off64_t) -> c_int {
-    // SAFETY: as above.
+    // SAFETY: the caller's own arguments.
     unsafe { ftruncate(fd, length) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, to: *mut timespec) -> c_int {
-    // SAFETY: the call itself, with the caller's own arguments.
+    // SAFETY: the system call that the caller wants, with the caller's own arguments.
     let done = unsafe { libc::syscall(libc::SYS_clock_gettime, clock, to) };
     let Some(faults) = Faults::get() else {
         return narrow(done);
     };
     if done == 0 && matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE) {
         let offset_ms = faults.control.clock_offset_ms();
-        // SAFETY: the call has just written it.
+        // SAFETY: the system call has just written to `to`.
         let to = unsafe { &mut *to };
         let nanos = to.tv_nsec + offset_ms.rem_euclid(1000) * 1_000_000;
         to.tv_sec += offset_ms.div_euclid(1000) + nanos / 1_000_000_000;
@@ -194,7 +195,7 @@ pub unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, to: *mut timespec
 pub unsafe extern "C" fn gettimeofday(to: *mut timeval, _zone: *mut libc::c_void) -> c_int {
     let now = wall_clock();
     if !to.is_null() {
-        // SAFETY: the caller's own, and not null.
+        // SAFETY: the pointer comes from the caller and is not null.
         unsafe {
             *to = timeval {
                 tv_sec: now.tv_sec,
@@ -209,7 +210,7 @@ pub unsafe extern "C" fn gettimeofday(to: *mut timeval, _zone: *mut libc::c_void
 pub unsafe extern "C" fn time(to: *mut time_t) -> time_t {
     let seconds = wall_clock().tv_sec;
     if !to.is_null() {
-        // SAFETY: the caller's own, and not null.
+        // SAFETY: the pointer comes from the caller and is not null.
         unsafe { *to = seconds };
     }
     seconds
@@ -217,36 +218,36 @@ pub unsafe extern "C" fn time(to: *mut time_t) -> time_t {
 
 fn wall_clock() -> timespec {
     let mut now = MaybeUninit::zeroed();
-    // SAFETY: a struct of numbers, which may be zero and is written here.
+    // SAFETY: the struct has only numbers, so zeros are valid. `clock_gettime` fills it.
     unsafe {
         clock_gettime(libc::CLOCK_REALTIME, now.as_mut_ptr());
         now.assume_init()
     }
 }
 
-/// The path of an open file below the folder. Until that is known nothing is allocated or locked, since a signal's
-/// handler may be the caller, with a socket.
+/// Returns the path of an open file if the file is below the folder. Before this is known, the function must not allocate
+/// or lock, because the handler of a signal may be the caller and write to a socket.
 fn watched(fd: c_int) -> Option<(&'static Faults, Path)> {
     let faults = Faults::get()?;
     let path = Path::of(fd)?;
     faults.watches(path.bytes()).then_some((faults, path))
 }
 
-/// The path that a C string says, where it is below the folder.
+/// Returns the path in a C string if the path is below the folder.
 unsafe fn watched_name<'a>(name: *const libc::c_char) -> Option<(&'static Faults, &'a CStr)> {
     let faults = Faults::get()?;
-    // SAFETY: the caller of `rename` gives a string.
+    // SAFETY: the caller of `rename` must pass a string that ends with a zero.
     let name = unsafe { CStr::from_ptr(name) };
     faults.watches(name.to_bytes()).then_some((faults, name))
 }
 
 fn fail(errno: c_int) -> c_int {
-    // SAFETY: this thread's own number.
+    // SAFETY: the address of this thread's own `errno`.
     unsafe { *libc::__errno_location() = errno };
     -1
 }
 
-/// What `syscall` returns for calls that return an `int`.
+/// Converts the result of `syscall` for a call that returns an `int`.
 fn narrow(done: c_long) -> c_int {
     done as c_int
 }

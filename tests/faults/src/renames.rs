@@ -1,7 +1,7 @@
-//! Catches `rename`, which the store's crates ask of the kernel without the C library.
+//! Catches the system call `rename`, which the store's crates make without the C library.
 //!
-//! The filter answers the system call with a signal, and the signal's handler does the call or fails it. What the
-//! handler itself asks carries a mark in an argument that the kernel does not read.
+//! The filter turns the system call into a signal. The signal's handler makes the call itself, or fails it. The handler
+//! marks its own system call with a number in an argument that the kernel ignores, so that the filter lets this call pass.
 
 use std::{mem::MaybeUninit, ptr};
 
@@ -10,13 +10,14 @@ use libc::{c_int, c_long, c_void, sock_filter, sock_fprog};
 use crate::{layout::Call, watched_name};
 
 const MARK: u32 = 0x00d0_e7fa;
-/// Where the number of the call and the mark stand in what a filter sees.
+/// The positions of the call's number and of its last argument in the data that a filter gets.
 const NUMBER: u32 = 0;
 const LAST_ARGUMENT: u32 = 16 + 5 * 8;
 
-/// From now on, in this thread and those that it starts.
+/// Starts catching in this thread and in all threads that it starts later.
 pub(crate) fn catch() {
-    // SAFETY: a handler that only makes system calls and reads atomics, and a filter of this function's own.
+    // SAFETY: the handler only makes system calls and reads atomics. The filter is built by this function and lives until
+    // the call returns.
     unsafe {
         let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
         action.sa_sigaction = on_signal as *const () as usize;
@@ -43,7 +44,8 @@ fn filter() -> Vec<sock_filter> {
     let mut filter = vec![load(NUMBER)];
     let left = calls().len() as u8;
     for (index, number) in calls().iter().enumerate() {
-        // Behind the comparisons stands the way out, and behind that the look at the mark.
+        // If the number matches, jump over the other comparisons and over the step that allows the call, to the step that
+        // reads the mark.
         filter.push(is(*number as u32, left - index as u8, 0));
     }
     filter.extend([
@@ -71,7 +73,7 @@ fn calls() -> &'static [c_long] {
     &[libc::SYS_renameat, libc::SYS_renameat2]
 }
 
-/// What a call was asked for with: its number and its first arguments; and where its result goes.
+/// Returns the registers of the caught call: its number, its first five arguments, and the register for its result.
 #[cfg(target_arch = "x86_64")]
 fn registers(context: &mut libc::ucontext_t) -> (c_long, [i64; 5], &mut i64) {
     let all = &mut context.uc_mcontext.gregs;
@@ -85,7 +87,10 @@ fn registers(context: &mut libc::ucontext_t) -> (c_long, [i64; 5], &mut i64) {
     ]
     .map(at);
     let number = at(libc::REG_RAX);
-    #[allow(clippy::indexing_slicing, reason = "a register of every such machine")]
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "every machine of this kind has this register"
+    )]
     (number, arguments, &mut all[libc::REG_RAX as usize])
 }
 
@@ -95,12 +100,15 @@ fn registers(context: &mut libc::ucontext_t) -> (c_long, [i64; 5], &mut u64) {
     let [first, second, third, fourth, fifth, ..] = *all;
     let number = all.get(8).copied().unwrap_or(0) as c_long;
     let arguments = [first, second, third, fourth, fifth].map(|value| value as i64);
-    #[allow(clippy::indexing_slicing, reason = "a register of every such machine")]
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "every machine of this kind has this register"
+    )]
     (number, arguments, &mut all[0])
 }
 
 unsafe extern "C" fn on_signal(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel gives the registers of the thread that it stopped in the midst of the call.
+    // SAFETY: the kernel passes the registers of the thread that made the caught call.
     let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
     let (number, [first, second, third, fourth, fifth], result) = registers(context);
     let here = i64::from(libc::AT_FDCWD);
@@ -109,7 +117,7 @@ unsafe extern "C" fn on_signal(_: c_int, _: *mut libc::siginfo_t, context: *mut 
         libc::SYS_renameat2 => (first, second, third, fourth, fifth),
         _ => (here, first, here, second, 0),
     };
-    // SAFETY: the caller's own arguments.
+    // SAFETY: the path is the caller's own argument.
     let fault = unsafe { watched_name(to as *const libc::c_char) }
         .and_then(|(faults, name)| faults.control.fault(Call::Rename, name.to_bytes()));
     let real = || unsafe {
