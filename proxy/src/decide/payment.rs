@@ -81,7 +81,7 @@ pub enum Became {
     Returned,
     /// The amount of the transfer is zero.
     Free,
-    /// The transfer names no known order.
+    /// The transfer names no order that the proxy knows.
     Unmatched,
     /// The transfer names several unpaid orders.
     Ambiguous,
@@ -89,7 +89,7 @@ pub enum Became {
     PaidBefore,
     /// The order is in another currency.
     OtherCurrency,
-    /// The provider is in test mode, but this proxy is not.
+    /// The payment provider is in test mode, but this proxy is not, so the proxy does not count the payment.
     Test,
     /// The transfer pays no order, even if it names one. For example, the money came to another account.
     NotCounted,

@@ -56,146 +56,146 @@ macro_rules! causes {
 
 causes! {
     Counted "counted"
-        { "TikTok has accepted it." "TikTok đã nhận." }
-        { "Nothing to do." "Không cần làm gì." }
+        { "TikTok has accepted the event." "TikTok đã nhận sự kiện." }
+        { "Do nothing." "Không làm gì." }
     NeverArrived "never_arrived"
-        { "Nothing with this id has reached the proxy, or it ended more than 7 days ago. The proxy cannot know which of these stopped it in the browser: an ad blocker, denied or pending consent, a Content-Security-Policy without connect-src for the proxy, a page that is offline or was closed (the event is then sent on the next visit), or another address of the proxy."
-          "Chưa có gì với mã này tới proxy, hoặc nó đã kết thúc hơn 7 ngày trước. Proxy không thể biết điều gì đã chặn nó trong trình duyệt: trình chặn quảng cáo, chưa đồng ý hoặc từ chối cho phép, Content-Security-Policy thiếu connect-src cho proxy, trang ngoại tuyến hoặc đã đóng (sự kiện sẽ được gửi ở lần truy cập sau), hoặc sai địa chỉ proxy." }
-        { "Open the page with debug: true. The console and the network tab show whether the request to the track path is missing, blocked, or answered with an error. pending() counts what waits in the outbox."
-          "Mở trang với debug: true. Bảng điều khiển và thẻ mạng cho thấy yêu cầu tới track path bị thiếu, bị chặn hay trả về lỗi. pending() đếm số sự kiện đang chờ." }
+        { "No event, order or transfer with this id has reached the proxy, or the event ended more than 7 days ago. The proxy cannot know what stopped an event in the browser. It can be an ad blocker, denied or pending consent, a Content-Security-Policy without connect-src for the proxy, a page that is offline or was closed (the event is then sent on the next visit), or a wrong address of the proxy in the page."
+          "Chưa có sự kiện, đơn hàng hay giao dịch nào với mã này tới proxy, hoặc sự kiện đã kết thúc hơn 7 ngày trước. Proxy không thể biết điều gì đã chặn sự kiện trong trình duyệt. Có thể là: trình chặn quảng cáo, chưa đồng ý hoặc từ chối cho phép, Content-Security-Policy thiếu connect-src cho proxy, trang ngoại tuyến hoặc đã đóng (sự kiện sẽ được gửi ở lần truy cập sau), hoặc địa chỉ proxy trong trang bị sai." }
+        { "Open the page with debug: true in init. The browser's console and network tab show whether the request to the track path is missing, blocked, or answered with an error. pending() returns how many events the page still keeps to send."
+          "Mở trang với debug: true trong init. Bảng điều khiển và thẻ mạng của trình duyệt cho thấy yêu cầu tới track path bị thiếu, bị chặn hay trả về lỗi. pending() cho biết trang còn giữ bao nhiêu sự kiện chưa gửi." }
     ProxyStopped "proxy_stopped"
-        { "No proxy runs, so rejections, repeats and the state of delivery are not known." "Proxy không chạy, nên không biết các lần từ chối, trùng lặp và trạng thái gửi." }
+        { "No proxy is running. Only a running proxy knows which events it has rejected, which events came again, and the state of the delivery." "Proxy không chạy. Chỉ proxy đang chạy mới biết sự kiện nào bị từ chối, sự kiện nào đến lặp lại, và trạng thái gửi." }
         { "Start the proxy, send the event again, and ask again." "Khởi động proxy, gửi lại sự kiện rồi hỏi lại." }
     ConsentRefused "consent_refused"
-        { "The event came without consent, so the proxy rejected it." "Sự kiện đến khi chưa có sự đồng ý nên proxy đã từ chối." }
-        { "Nothing, if the person refused. Otherwise send events only after consent is granted." "Không làm gì nếu khách từ chối. Nếu không, chỉ gửi sự kiện sau khi đã được đồng ý." }
+        { "The event came without the person's consent, so the proxy rejected the event." "Sự kiện đến khi chưa có sự đồng ý của khách nên proxy đã từ chối sự kiện." }
+        { "If the person refused, do nothing. Otherwise send events only after the person has given consent." "Nếu khách từ chối thì không làm gì. Nếu không, chỉ gửi sự kiện sau khi khách đã đồng ý." }
     WrongPixel "wrong_pixel"
-        { "The event names a pixel that the proxy does not have." "Sự kiện nêu một pixel mà proxy không có." }
+        { "The event names a pixel that is not configured in the proxy." "Sự kiện nêu một pixel chưa được cấu hình trong proxy." }
         { "Correct pixelId in the page, or add the pixel to DUET_PIXELS_FILE." "Sửa pixelId trong trang, hoặc thêm pixel vào DUET_PIXELS_FILE." }
     PixelOfAnotherOrigin "pixel_of_another_origin"
-        { "The event names a pixel that does not list the page's origin." "Sự kiện nêu một pixel không liệt kê nguồn (origin) của trang." }
+        { "The event names a pixel, but the page's origin is not in this pixel's list of origins." "Sự kiện nêu một pixel, nhưng nguồn (origin) của trang không có trong danh sách origin của pixel này." }
         { "Add the origin to this pixel in DUET_PIXELS_FILE." "Thêm origin vào pixel này trong DUET_PIXELS_FILE." }
     WrongClock "wrong_clock"
-        { "event_time is more than 7 days ago or in the future." "event_time cũ hơn 7 ngày hoặc ở tương lai." }
-        { "Correct the sender's clock, or send sent_at by the same clock. The proxy's own clock is shown by duet-proxy doctor." "Chỉnh đồng hồ của bên gửi, hoặc gửi sent_at theo cùng đồng hồ. Đồng hồ của proxy: duet-proxy doctor." }
+        { "The event's event_time is more than 7 days ago, or in the future." "event_time của sự kiện cũ hơn 7 ngày, hoặc ở tương lai." }
+        { "Correct the clock of the machine that sent the event. Or add sent_at to the request, from the same clock as event_time. duet-proxy doctor shows whether the proxy's own clock is right." "Chỉnh đồng hồ của máy đã gửi sự kiện. Hoặc thêm sent_at vào yêu cầu, theo cùng đồng hồ với event_time. duet-proxy doctor cho biết đồng hồ của chính proxy có đúng không." }
     NoOrder "no_order"
-        { "A page reported a sale without an order id. Sales of pages are held until their order is paid, so the proxy needs its id." "Trang báo bán hàng mà không có mã đơn hàng. Sự kiện bán hàng của trang được giữ tới khi đơn được thanh toán, nên proxy cần mã đơn." }
-        { "Add order_id to the event, or send the sale with the server key." "Thêm order_id vào sự kiện, hoặc gửi bằng server key." }
+        { "A page reported a sale without an order id. The proxy sends a page's sale only after the order is paid, so the proxy needs the id of the order." "Trang báo bán hàng mà không có mã đơn hàng. Sự kiện bán hàng của trang được giữ tới khi đơn được thanh toán, nên proxy cần mã đơn." }
+        { "Add order_id to the event, or send the sale from your server with the server key." "Thêm order_id vào sự kiện, hoặc gửi bằng server key." }
     ReservedId "reserved_id"
-        { "The event_id is reserved for another order's event." "event_id được dành cho sự kiện của đơn hàng khác." }
-        { "Leave out event_id, or take it from eventIdFor with the same event and order." "Bỏ event_id, hoặc lấy từ eventIdFor với đúng sự kiện và đơn hàng." }
+        { "The event_id belongs to an event of another order." "event_id thuộc về sự kiện của một đơn hàng khác." }
+        { "Leave out event_id, or create it with eventIdFor from the name of this event and the id of this order." "Bỏ event_id, hoặc tạo bằng eventIdFor từ tên của sự kiện này và mã của đơn hàng này." }
     StaffSession "staff_session"
         { "A member of staff was signed in as the customer." "Nhân viên đang đăng nhập thay khách hàng." }
-        { "Nothing. Such visits are not reported." "Không làm gì. Các lượt này không được báo cáo." }
+        { "Do nothing. Duet never reports such visits." "Không làm gì. Duet không bao giờ báo cáo các lượt này." }
     BrokenRule "broken_rule"
-        { "The event broke a rule, so the proxy rejected it." "Sự kiện vi phạm quy tắc nên proxy đã từ chối." }
-        { "The steps name the field and the rule; docs/rules.md explains it." "Các bước nêu trường và quy tắc; xem docs/rules.md." }
+        { "The event broke a rule, so the proxy rejected the event." "Sự kiện vi phạm quy tắc nên proxy đã từ chối." }
+        { "Correct the field that the steps name. docs/rules.md explains the rule." "Sửa trường mà các bước nêu. docs/rules.md giải thích quy tắc." }
     Duplicate "duplicate"
-        { "The same event_id was accepted before, so the repeat was not sent. The steps show who sent the first and when." "event_id này đã được nhận trước đó nên lần lặp không được gửi. Các bước cho thấy ai gửi lần đầu và lúc nào." }
-        { "Nothing, if it is the same event. Two different events need different ids." "Không làm gì nếu là cùng sự kiện. Hai sự kiện khác nhau cần mã khác nhau." }
+        { "The proxy had already accepted an event with the same event_id, so it did not send this event. The steps show who sent the first event, and when." "Proxy đã nhận một sự kiện có cùng event_id trước đó nên không gửi sự kiện này. Các bước cho thấy ai đã gửi sự kiện đầu tiên và lúc nào." }
+        { "If the two are the same event, do nothing. If they are different events, give each its own event_id." "Nếu hai sự kiện là một thì không làm gì. Nếu là hai sự kiện khác nhau, hãy cho mỗi sự kiện một event_id riêng." }
     PixelBlocked "pixel_blocked"
-        { "The page could not load TikTok's Pixel: an ad blocker, a Content-Security-Policy, or the network. The proxy's copy is not affected." "Trang không tải được Pixel của TikTok: trình chặn quảng cáo, Content-Security-Policy hoặc mạng. Bản của proxy không bị ảnh hưởng." }
-        { "Nothing for an ad blocker. If it happens to all visitors, allow analytics.tiktok.com in the policy (docs/csp.md)." "Không làm gì nếu do trình chặn. Nếu mọi khách đều bị, cho phép analytics.tiktok.com trong chính sách (docs/csp.md)." }
+        { "The page could not load TikTok's Pixel, because of an ad blocker, a Content-Security-Policy, or the network. The proxy sends its copy of the event all the same." "Trang không tải được Pixel của TikTok, do trình chặn quảng cáo, Content-Security-Policy hoặc mạng. Proxy vẫn gửi bản sự kiện của mình." }
+        { "If the visitor has an ad blocker, do nothing. If the Pixel is blocked for all visitors, allow analytics.tiktok.com in the page's Content-Security-Policy (docs/csp.md)." "Nếu khách dùng trình chặn quảng cáo thì không làm gì. Nếu Pixel bị chặn với mọi khách, cho phép analytics.tiktok.com trong Content-Security-Policy của trang (docs/csp.md)." }
     PixelAbsent "pixel_absent"
-        { "The page has no Pixel, so only the proxy reported the event." "Trang không có Pixel nên chỉ proxy báo sự kiện." }
-        { "Let the SDK load the Pixel (pixel: 'load'), or add the base code." "Cho SDK tải Pixel (pixel: 'load'), hoặc thêm mã gốc." }
+        { "TikTok's Pixel is not on the page, so only the proxy reported the event." "Trang không có Pixel của TikTok nên chỉ proxy báo sự kiện." }
+        { "Let the SDK load the Pixel (pixel: 'load' in init), or add TikTok's base code to the page." "Cho SDK tải Pixel (pixel: 'load' trong init), hoặc thêm mã gốc của TikTok vào trang." }
     TestTraffic "test_traffic"
-        { "The event went out with a test event code. TikTok shows it under Test Events and does not count it." "Sự kiện được gửi với mã thử nghiệm. TikTok chỉ hiện ở Test Events và không tính." }
-        { "Remove TIKTOK_TEST_EVENT_CODE or the pixel's test_event_code, and restart." "Bỏ TIKTOK_TEST_EVENT_CODE hoặc test_event_code của pixel rồi khởi động lại." }
+        { "The proxy sent the event with a test event code. TikTok shows the event under Test Events and does not count it." "Proxy đã gửi sự kiện với mã thử nghiệm. TikTok hiện sự kiện ở Test Events và không tính." }
+        { "Remove TIKTOK_TEST_EVENT_CODE or the pixel's test_event_code, and restart the proxy." "Bỏ TIKTOK_TEST_EVENT_CODE hoặc test_event_code của pixel rồi khởi động lại proxy." }
     NoMatchKeys "no_match_keys"
-        { "TikTok accepted the event, but cannot connect it with a person: it had no match key." "TikTok nhận sự kiện nhưng không thể gắn với người nào: không có khóa đối sánh." }
-        { "Call identify, keep ttclid in the landing address, and set DUET_TRUSTED_PROXIES." "Gọi identify, giữ ttclid trong địa chỉ trang đích, và đặt DUET_TRUSTED_PROXIES." }
+        { "TikTok accepted the event, but cannot connect it with a person, because the event had no match key (such as an e-mail address, a phone number or a click id)." "TikTok nhận sự kiện nhưng không thể gắn với người nào, vì sự kiện không có khóa đối sánh (như email, số điện thoại hoặc mã lượt nhấp)." }
+        { "Call identify in the page. Let no redirect remove ttclid from the landing page's address. Set DUET_TRUSTED_PROXIES, so that the proxy sees the visitor's address." "Gọi identify trong trang. Đừng để chuyển hướng nào bỏ ttclid khỏi địa chỉ trang đích. Đặt DUET_TRUSTED_PROXIES để proxy thấy địa chỉ của khách." }
     SentLate "sent_late"
-        { "The proxy got the event long after it happened: the page was offline, closed or hidden." "Proxy nhận sự kiện lâu sau khi xảy ra: trang ngoại tuyến, bị đóng hoặc ẩn." }
-        { "Nothing. After 5 minutes, TikTok may count this copy and the Pixel's as two events." "Không làm gì. Sau 5 phút TikTok có thể tính riêng bản của Pixel và bản này." }
+        { "The proxy received the event more than 5 minutes after it happened. For example, the page was offline, closed or hidden." "Proxy nhận sự kiện hơn 5 phút sau khi xảy ra. Ví dụ, trang ngoại tuyến, bị đóng hoặc ẩn." }
+        { "Do nothing. TikTok may count this copy and the Pixel's copy as two events, because it merges them only within 5 minutes." "Không làm gì. TikTok có thể tính bản này và bản của Pixel là hai sự kiện, vì TikTok chỉ gộp chúng trong vòng 5 phút." }
     MergeMissed "merge_missed"
-        { "The event reached TikTok more than 5 minutes after it happened. TikTok may not merge it with the Pixel's copy." "Sự kiện tới TikTok hơn 5 phút sau khi xảy ra. TikTok có thể không gộp với bản của Pixel." }
-        { "Look at duet_delivery_seconds, and at what delayed the delivery." "Xem duet_delivery_seconds và nguyên nhân làm chậm." }
+        { "The proxy's copy of the event reached TikTok more than 5 minutes after the event happened. TikTok may count this copy and the Pixel's copy as two events." "Bản sự kiện của proxy tới TikTok hơn 5 phút sau khi sự kiện xảy ra. TikTok có thể tính bản này và bản của Pixel là hai sự kiện." }
+        { "The metric duet_delivery_seconds shows whether other events were delivered late, too. If so, look for the reason in the proxy's log." "Số đo duet_delivery_seconds cho biết các sự kiện khác có được gửi chậm không. Nếu có, hãy tìm lý do trong nhật ký của proxy." }
     Warned "warned"
-        { "TikTok accepted the event with a remark (code 20001)." "TikTok nhận sự kiện kèm lưu ý (mã 20001)." }
-        { "Read TikTok's message in the log of the proxy, and correct the field." "Đọc thông báo của TikTok trong nhật ký proxy và sửa trường đó." }
+        { "TikTok accepted the event, with a warning (code 20001)." "TikTok đã nhận sự kiện, kèm cảnh báo (mã 20001)." }
+        { "Read TikTok's message in the proxy's log, and correct the field that the message names." "Đọc thông báo của TikTok trong nhật ký của proxy và sửa trường mà thông báo nêu." }
     Refused "refused"
-        { "TikTok refused the event for good. It is a dead letter." "TikTok từ chối hẳn sự kiện. Nó nằm trong các sự kiện không giao được." }
-        { "Read TikTok's message, in the console under Trouble or with duet-proxy dead-letters show, and correct the cause. Then send the event again, with Send again in the console or with duet-proxy dead-letters replay." "Đọc thông báo của TikTok, ở mục Sự cố của bảng điều khiển hoặc bằng duet-proxy dead-letters show, và sửa nguyên nhân. Sau đó gửi lại sự kiện, bằng nút Gửi lại ở bảng điều khiển hoặc bằng duet-proxy dead-letters replay." }
+        { "TikTok refused the event, and the proxy will not try again. The event is kept as a dead letter for 30 days." "TikTok từ chối sự kiện, và proxy sẽ không thử lại. Sự kiện được giữ 30 ngày trong các sự kiện không giao được." }
+        { "Read TikTok's message, in Duet's console under Trouble or with duet-proxy dead-letters show. Correct the cause. Then send the event again, with Send again in the console or with duet-proxy dead-letters replay." "Đọc thông báo của TikTok, ở mục Sự cố của bảng điều khiển Duet hoặc bằng duet-proxy dead-letters show. Sửa nguyên nhân. Sau đó gửi lại sự kiện, bằng nút Gửi lại ở bảng điều khiển hoặc bằng duet-proxy dead-letters replay." }
     Expired "expired"
-        { "The proxy could not deliver the event within 7 days. It is a dead letter." "Proxy không gửi được sự kiện trong 7 ngày. Nó nằm trong các sự kiện không giao được." }
-        { "Look for what stopped the delivery (token, pixel, network). TikTok no longer attributes the event." "Tìm điều đã chặn việc gửi (token, pixel, mạng). TikTok không còn tính sự kiện này." }
+        { "The proxy could not deliver the event within 7 days. The event is kept as a dead letter for 30 days." "Proxy không gửi được sự kiện trong 7 ngày. Sự kiện được giữ 30 ngày trong các sự kiện không giao được." }
+        { "Find out what stopped the delivery (the token, the pixel or the network), so that other events do not expire, too. TikTok no longer attributes this event to an ad." "Tìm điều đã chặn việc gửi (token, pixel hoặc mạng), để các sự kiện khác không hết hạn theo. TikTok không còn gắn sự kiện này với quảng cáo." }
     HeldTooLong "held_too_long"
-        { "The event reported a sale, but no payment came within 72 hours. It is a dead letter." "Sự kiện báo bán hàng nhưng không có thanh toán trong 72 giờ. Nó nằm trong các sự kiện không giao được." }
-        { "If the order was paid in a way that no webhook reports, send the sale with the server key." "Nếu đơn được trả theo cách không webhook nào báo, gửi sự kiện bằng server key." }
+        { "A page reported a sale, but no payment for the order came within 72 hours. The event was not sent. It is kept as a dead letter for 30 days." "Trang báo bán hàng nhưng không có thanh toán cho đơn hàng trong 72 giờ. Sự kiện không được gửi. Nó được giữ 30 ngày trong các sự kiện không giao được." }
+        { "If the customer paid in a way that no webhook reports, such as cash on delivery, send the sale from your server with the server key." "Nếu khách trả theo cách không webhook nào báo, như COD, gửi sự kiện từ máy chủ của bạn bằng server key." }
     WebhookLate "webhook_late"
-        { "The payment's notification came after the held event had ended." "Thông báo thanh toán đến sau khi sự kiện được giữ đã hết hạn." }
-        { "Nothing: the payment reported the sale itself. Ask the provider about late notifications." "Không cần làm gì: khoản thanh toán tự báo sự kiện. Hỏi nhà cung cấp về thông báo trễ." }
+        { "The notification of the payment came more than 72 hours after the page had reported the sale. The page's event had already expired." "Thông báo thanh toán đến hơn 72 giờ sau khi trang báo bán hàng. Sự kiện của trang đã hết hạn trước đó." }
+        { "The sale is not lost: when the notification came, the proxy reported the sale from it. Ask the payment provider why the notification was late." "Đơn bán không mất: khi thông báo đến, proxy đã báo bán hàng từ thông báo đó. Hỏi nhà cung cấp thanh toán vì sao thông báo đến trễ." }
     Withdrawn "withdrawn"
-        { "An operator withdrew the order, so events that waited for its payment were not sent." "Người vận hành đã rút đơn hàng nên sự kiện đang chờ thanh toán không được gửi." }
-        { "Nothing." "Không làm gì." }
+        { "An operator withdrew the order, so the proxy did not send the events that waited for the order's payment." "Người vận hành đã rút đơn hàng nên proxy không gửi các sự kiện đang chờ thanh toán của đơn." }
+        { "Do nothing." "Không làm gì." }
     Refunded "refunded"
-        { "The money went back before the event was sent, so the sale was not reported." "Tiền đã hoàn trước khi gửi nên không báo bán hàng." }
-        { "Nothing." "Không làm gì." }
+        { "The customer got the money back before the event was sent, so the proxy did not report the sale." "Khách đã được hoàn tiền trước khi sự kiện được gửi nên proxy không báo bán hàng." }
+        { "Do nothing." "Không làm gì." }
     RefundedLater "refunded_later"
-        { "The sale was reported, and money went back later. TikTok has no way to take a sale back." "Đã báo bán hàng, sau đó hoàn tiền. TikTok không có cách rút lại." }
-        { "Subtract refunds in your own reports." "Trừ tiền hoàn trong báo cáo của bạn." }
+        { "The proxy reported the sale, and the customer got money back later. TikTok offers no way to cancel a reported sale." "Proxy đã báo bán hàng, sau đó khách được hoàn tiền. TikTok không có cách nào để hủy một đơn bán đã báo." }
+        { "TikTok's reports still contain this sale. Subtract refunds in your own reports." "Báo cáo của TikTok vẫn có đơn bán này. Hãy trừ tiền hoàn trong báo cáo của bạn." }
     Held "held"
-        { "A page reported the sale. The event is stored until a payment confirms it, for 72 hours." "Trang đã báo bán hàng. Sự kiện được lưu tới khi có thanh toán xác nhận, trong 72 giờ." }
-        { "Wait for the payment. The next causes say whether one can come." "Chờ thanh toán. Các nguyên nhân sau cho biết có thể đến hay không." }
+        { "A page reported the sale. The proxy stores the event for at most 72 hours, and sends it as soon as a payment confirms the sale." "Trang đã báo bán hàng. Proxy lưu sự kiện nhiều nhất 72 giờ, và gửi ngay khi có thanh toán xác nhận đơn bán." }
+        { "Wait for the payment. The causes below explain why the proxy may not know of a payment yet." "Chờ thanh toán. Các nguyên nhân bên dưới giải thích vì sao proxy có thể chưa biết về thanh toán." }
     Unpaid "unpaid"
         { "No payment has come for the order." "Chưa có thanh toán cho đơn hàng." }
-        { "If the customer has paid, look for the transfer with duet-proxy payments list." "Nếu khách đã trả, tìm giao dịch bằng duet-proxy payments list." }
+        { "If the customer has paid, duet-proxy payments list shows whether the transfer reached the proxy, and for which order." "Nếu khách đã trả, duet-proxy payments list cho biết giao dịch đã tới proxy chưa, và cho đơn nào." }
     NoWebhook "no_webhook"
         { "No payment webhook is configured, so no payment can confirm the order." "Chưa cấu hình webhook thanh toán nên không thể xác nhận đơn hàng." }
-        { "Set a provider's secret, or send the sale with the server key." "Đặt khóa của nhà cung cấp, hoặc gửi bằng server key." }
+        { "Set the webhook secret of your payment provider (docs/payments.md), or send the sale from your server with the server key." "Đặt khóa webhook của nhà cung cấp thanh toán (docs/payments.md), hoặc gửi đơn bán từ máy chủ của bạn bằng server key." }
     WebhookSilent "webhook_silent"
-        { "A payment webhook is configured, but no notification with a valid proof has come since the proxy started. Payments that no webhook reports, such as cash on delivery, never confirm an order." "Đã cấu hình webhook nhưng chưa có thông báo hợp lệ nào từ khi proxy khởi động. Thanh toán mà không webhook nào báo, như COD, không bao giờ xác nhận đơn." }
-        { "Check the webhook's address at the provider. Send such sales with the server key." "Kiểm tra địa chỉ webhook ở nhà cung cấp. Gửi các đơn COD bằng server key." }
+        { "A payment webhook is configured, but since the proxy started, no notification has come that proves its sender. If the customer paid in a way that no webhook reports, such as cash on delivery, no notification will come." "Đã cấu hình webhook thanh toán, nhưng từ khi proxy khởi động chưa có thông báo nào chứng minh được người gửi. Nếu khách trả theo cách không webhook nào báo, như COD, sẽ không có thông báo." }
+        { "Check the webhook's address at the payment provider. Send cash-on-delivery sales from your server with the server key." "Kiểm tra địa chỉ webhook ở nhà cung cấp thanh toán. Gửi các đơn COD từ máy chủ của bạn bằng server key." }
     BadSignature "bad_signature"
-        { "A payment notification came that did not prove its sender, so it was rejected." "Có thông báo thanh toán không chứng minh được người gửi nên bị từ chối." }
-        { "Compare the webhook's secret at the provider with the setting." "So sánh khóa webhook ở nhà cung cấp với cài đặt." }
+        { "A payment notification came without a valid proof of its sender, so the proxy rejected the notification." "Có thông báo thanh toán không chứng minh được người gửi nên proxy đã từ chối thông báo đó." }
+        { "Compare the webhook's secret in the payment provider's dashboard with the secret in the proxy's settings." "So sánh khóa webhook trong trang quản trị của nhà cung cấp thanh toán với khóa trong cài đặt của proxy." }
     UnreadableNotification "unreadable_notification"
-        { "A signed payment notification could not be read; its money is not recorded." "Không đọc được một thông báo đã ký; tiền chưa được ghi." }
-        { "The proxy's log names the field. Enter the payment by hand, and report the format." "Nhật ký proxy nêu trường. Ghi thanh toán bằng tay và báo định dạng." }
+        { "A payment notification had a valid proof, but the proxy could not read it. The proxy has not recorded its money." "Một thông báo thanh toán có chứng minh hợp lệ, nhưng proxy không đọc được. Proxy chưa ghi số tiền của thông báo đó." }
+        { "The proxy's log names the field that it could not read. Enter the payment by hand, and report the notification's format to the developers of Duet." "Nhật ký của proxy nêu trường không đọc được. Ghi thanh toán bằng tay, và báo định dạng của thông báo cho nhóm phát triển Duet." }
     ShortPayment "short_payment"
-        { "Less money came than the order costs." "Số tiền nhận ít hơn giá đơn hàng." }
-        { "Ask the customer for the rest, or register the order with the amount that was agreed." "Yêu cầu khách trả phần còn lại, hoặc đăng ký lại đơn với số tiền đã thỏa thuận." }
+        { "The customer paid less than the order costs." "Khách trả ít hơn giá đơn hàng." }
+        { "Ask the customer for the rest. Or, if you agreed on a lower price, register the order again with this price." "Yêu cầu khách trả phần còn lại. Hoặc, nếu đã thỏa thuận giá thấp hơn, đăng ký lại đơn với giá đó." }
     OtherCurrency "other_currency"
-        { "The payment is in another currency than the order." "Thanh toán bằng loại tiền khác với đơn hàng." }
-        { "Register the order in the currency in which it is paid." "Đăng ký đơn bằng loại tiền được thanh toán." }
+        { "The currency of the payment is not the currency of the order." "Loại tiền của thanh toán khác loại tiền của đơn hàng." }
+        { "Register orders in the currency in which customers pay." "Đăng ký đơn hàng bằng loại tiền mà khách thanh toán." }
     Unmatched "unmatched"
-        { "The transfer names no known order." "Giao dịch không nêu đơn hàng nào được biết." }
-        { "Register the order, or check SEPAY_ORDER_PATTERN and what customers write in the memo." "Đăng ký đơn hàng, hoặc kiểm tra SEPAY_ORDER_PATTERN và nội dung chuyển khoản." }
+        { "The transfer names no order that the proxy knows." "Giao dịch không nêu đơn hàng nào mà proxy biết." }
+        { "If the order is not registered, register it. If the memo contains the order id in another form, check SEPAY_ORDER_PATTERN, and the text that the shop gives its customers for the memo." "Nếu đơn chưa được đăng ký, hãy đăng ký. Nếu nội dung chuyển khoản có mã đơn ở dạng khác, kiểm tra SEPAY_ORDER_PATTERN và nội dung chuyển khoản mà cửa hàng đưa cho khách." }
     Ambiguous "ambiguous"
-        { "The transfer's memo fits several unpaid orders." "Nội dung chuyển khoản khớp nhiều đơn chưa trả." }
-        { "Decide by hand which order is paid. Use order ids that do not contain each other." "Tự quyết định đơn nào được trả. Dùng mã đơn không chứa nhau." }
+        { "The transfer's memo can mean several unpaid orders, so the proxy cannot know which of these orders was paid." "Nội dung chuyển khoản có thể chỉ nhiều đơn chưa trả, nên proxy không biết đơn nào trong số đó được trả." }
+        { "Decide by hand which order is paid. Create order ids in such a way that no id contains another id." "Tự quyết định đơn nào được trả. Tạo mã đơn sao cho không mã nào chứa mã khác." }
     OtherAccount "other_account"
-        { "The money came to an account that SEPAY_ACCOUNTS does not list." "Tiền vào tài khoản không có trong SEPAY_ACCOUNTS." }
-        { "Add the account to SEPAY_ACCOUNTS if it is the shop's." "Thêm tài khoản vào SEPAY_ACCOUNTS nếu là của cửa hàng." }
+        { "The money came to a bank account that is not in SEPAY_ACCOUNTS, or through a VNPay terminal that is not the one in VNPAY_TMN_CODE." "Tiền vào tài khoản ngân hàng không có trong SEPAY_ACCOUNTS, hoặc qua mã website VNPay khác với VNPAY_TMN_CODE." }
+        { "If the bank account belongs to the shop, add it to SEPAY_ACCOUNTS. If the terminal belongs to the shop, correct VNPAY_TMN_CODE." "Nếu tài khoản ngân hàng là của cửa hàng, thêm vào SEPAY_ACCOUNTS. Nếu mã website VNPay là của cửa hàng, sửa VNPAY_TMN_CODE." }
     PaidBefore "paid_before"
-        { "The order was paid before, so this money must go back." "Đơn đã được trả trước đó nên khoản này phải hoàn lại." }
-        { "Pay the money back to the customer." "Hoàn tiền cho khách." }
+        { "The order was already paid when this money came, so the shop owes this money to the customer." "Đơn đã được trả trước khi khoản này đến, nên cửa hàng nợ khách khoản này." }
+        { "Pay this money back to the customer." "Hoàn khoản này cho khách." }
     TestPayment "test_payment"
-        { "The provider is in test mode, but this proxy is not." "Nhà cung cấp ở chế độ thử nhưng proxy thì không." }
-        { "Switch the provider to live mode, or set a test event code." "Chuyển nhà cung cấp sang chế độ thật, hoặc đặt mã thử nghiệm." }
+        { "The payment provider is in test mode, but this proxy is not, so the proxy does not count the payment." "Nhà cung cấp thanh toán ở chế độ thử nhưng proxy thì không, nên proxy không tính thanh toán này." }
+        { "For real payments, switch the provider to live mode. To test, set TIKTOK_TEST_EVENT_CODE or each pixel's test_event_code." "Để nhận thanh toán thật, chuyển nhà cung cấp sang chế độ thật. Để thử, đặt TIKTOK_TEST_EVENT_CODE hoặc test_event_code của từng pixel." }
     NotCounted "payment_not_counted"
-        { "The provider's notification says that this money pays nothing; the steps show the reason." "Thông báo cho biết khoản này không trả cho gì; xem lý do trong các bước." }
-        { "Look at the transfer at the provider." "Xem giao dịch ở nhà cung cấp." }
+        { "This transfer pays no order, because of what the provider's notification contains. The steps show the reason." "Giao dịch này không trả cho đơn nào, do nội dung thông báo của nhà cung cấp. Các bước cho thấy lý do." }
+        { "Look at the transfer in the provider's dashboard." "Xem giao dịch trong trang quản trị của nhà cung cấp." }
     TokenRefused "token_refused"
-        { "TikTok refuses the access token, or the token has no right to the pixel. Events stay stored." "TikTok từ chối access token, hoặc token không có quyền với pixel. Sự kiện vẫn được lưu." }
-        { "Make a new token in Events Manager, set it, and restart. duet-proxy doctor proves it." "Tạo token mới trong Events Manager, đặt lại và khởi động. duet-proxy doctor kiểm tra." }
+        { "TikTok refuses the access token, or the token has no permission for the pixel. The proxy keeps the events until the token works, at most 7 days." "TikTok từ chối access token, hoặc token không có quyền với pixel. Proxy giữ sự kiện đến khi token dùng được, nhiều nhất 7 ngày." }
+        { "Create a new access token in TikTok's Events Manager. Put the token into the proxy's settings, and restart the proxy. duet-proxy doctor checks the new token." "Tạo access token mới trong Events Manager của TikTok. Đặt token vào cài đặt của proxy rồi khởi động lại proxy. duet-proxy doctor kiểm tra token mới." }
     Throttled "throttled"
-        { "TikTok limits the requests. The event is sent when TikTok allows it." "TikTok đang giới hạn yêu cầu. Sự kiện sẽ được gửi khi được phép." }
-        { "Wait. If it lasts, lower DUET_SEND_LIMIT." "Chờ. Nếu kéo dài, giảm DUET_SEND_LIMIT." }
+        { "TikTok limits how many requests it accepts. The proxy sends the event as soon as TikTok accepts requests again." "TikTok giới hạn số yêu cầu được nhận. Proxy sẽ gửi sự kiện ngay khi TikTok nhận yêu cầu trở lại." }
+        { "Wait. If TikTok keeps limiting the requests, set DUET_SEND_LIMIT to a lower number." "Hãy chờ. Nếu TikTok vẫn giới hạn, đặt DUET_SEND_LIMIT nhỏ hơn." }
     TikTokDown "tiktok_down"
-        { "TikTok does not answer, or answers with an error. The proxy tries again for 7 days." "TikTok không trả lời hoặc báo lỗi. Proxy thử lại trong 7 ngày." }
-        { "Wait: the proxy tries again by itself. If it lasts, check that the proxy can reach TIKTOK_API_BASE." "Hãy chờ: proxy tự thử lại. Nếu kéo dài, kiểm tra xem proxy có tới được TIKTOK_API_BASE không." }
+        { "TikTok does not answer, or answers with an error. The proxy keeps the event and tries again for 7 days." "TikTok không trả lời hoặc báo lỗi. Proxy giữ sự kiện và thử lại trong 7 ngày." }
+        { "Wait: the proxy tries again by itself. If TikTok still does not answer after some minutes, check that the proxy can reach the address in TIKTOK_API_BASE." "Hãy chờ: proxy tự thử lại. Nếu sau vài phút TikTok vẫn không trả lời, kiểm tra xem proxy có tới được địa chỉ trong TIKTOK_API_BASE không." }
     PixelRemoved "pixel_removed"
-        { "The event waits for a pixel that is not configured any more." "Sự kiện chờ một pixel không còn được cấu hình." }
-        { "Add the pixel again, and send SIGHUP. The event expires after 7 days." "Thêm lại pixel và gửi SIGHUP. Sự kiện hết hạn sau 7 ngày." }
+        { "The event is for a pixel that is no longer configured, so the proxy cannot send the event." "Sự kiện dành cho một pixel không còn được cấu hình, nên proxy không gửi được." }
+        { "Add the pixel to the settings again, and send SIGHUP to the proxy. Otherwise the event expires 7 days after the proxy accepted it." "Thêm lại pixel vào cài đặt và gửi SIGHUP cho proxy. Nếu không, sự kiện hết hạn 7 ngày sau khi proxy nhận." }
     Waiting "waiting"
-        { "The event waits for its delivery." "Sự kiện đang chờ gửi." }
-        { "Ask again in a moment. If no proxy runs, start it." "Hỏi lại sau giây lát. Nếu proxy không chạy, hãy khởi động." }
+        { "The proxy has stored the event and has not sent it to TikTok yet." "Proxy đã lưu sự kiện và chưa gửi tới TikTok." }
+        { "If no proxy is running, start it. Otherwise ask again in a few seconds." "Nếu proxy không chạy, hãy khởi động. Nếu không, hỏi lại sau vài giây." }
     ClockSuspect "clock_suspect"
-        { "The proxy's clock is wrong or not confirmed. Nothing expires until it is." "Đồng hồ của proxy sai hoặc chưa xác nhận. Chưa có gì hết hạn." }
-        { "Correct the machine's clock (NTP)." "Chỉnh đồng hồ máy (NTP)." }
+        { "The clock of the proxy's machine is wrong, or is not confirmed yet after a start. As long as the clock is not confirmed, no event expires." "Đồng hồ của máy chạy proxy sai, hoặc chưa được xác nhận sau khi khởi động. Khi đồng hồ chưa được xác nhận, không sự kiện nào hết hạn." }
+        { "Set the machine's clock, with NTP for example." "Chỉnh đồng hồ của máy, ví dụ bằng NTP." }
     DiskRefuses "disk_refuses"
         { "The disk is nearly full or refuses writes, so the proxy accepts no events." "Đĩa gần đầy hoặc từ chối ghi nên proxy không nhận sự kiện." }
-        { "Free space. Pages keep their events and send them later." "Giải phóng đĩa. Trang giữ sự kiện và gửi sau." }
+        { "Free space on the disk. Pages keep their events and send them when the proxy accepts events again." "Giải phóng dung lượng đĩa. Trang giữ sự kiện và gửi khi proxy nhận sự kiện trở lại." }
 }

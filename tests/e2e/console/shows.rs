@@ -206,8 +206,8 @@ async fn the_search_explains_an_id_in_both_languages() -> Result<()> {
         .await?;
     assert_eq!(why("unknown").await?["is_known"], false);
     for (query, part) in [
-        ("lang=en&why=known", "TikTok has accepted it."),
-        ("lang=vi&why=known", "TikTok đã nhận."),
+        ("lang=en&why=known", "TikTok has accepted the event."),
+        ("lang=vi&why=known", "TikTok đã nhận sự kiện."),
         ("lang=en&why=unknown", "nobody knows this id"),
         ("lang=en&why=%3Cimg%3E", "&lt;img&gt;"),
     ] {
