@@ -564,7 +564,7 @@ async fn the_answer_is_in_words_of_both_languages() -> Result<()> {
     let said = stack.command(&["why", "words"]).await?;
     for words in [
         "the proxy accepted Lead from a page",
-        "in a batch of 1, try 1: delivered, code 0",
+        "(attempt 1, events in the request: 1): delivered, code 0",
         "counted:",
     ] {
         ensure!(said.contains(words), "{words} is not in\n{said}");

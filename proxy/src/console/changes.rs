@@ -157,17 +157,17 @@ mod tests {
         for (change, english, vietnamese) in [
             (
                 start(Compared::Nothing, &[]),
-                "Proxy 2: Start of version 1.2.3. It is the first in this list.",
-                "Proxy 2: Khởi động phiên bản 1.2.3. Đây là lần đầu trong danh sách.",
+                "Proxy 2: The proxy started, version 1.2.3. No earlier start is recorded, so the settings could not be compared.",
+                "Proxy 2: Proxy khởi động, phiên bản 1.2.3. Chưa ghi lần khởi động nào trước đó, nên không so sánh được cài đặt.",
             ),
             (
                 start(Compared::Values, &[]),
-                "No setting differs from the start before.",
-                "Không cài đặt nào khác lần khởi động trước.",
+                "The settings are the same as at the previous start.",
+                "Các cài đặt giống lần khởi động trước.",
             ),
             (
                 start(Compared::Values, &["A", "B"]),
-                "Settings that differ from the start before: <code>A</code>, <code>B</code>",
+                "Settings that differ from the previous start: <code>A</code>, <code>B</code>",
                 "Cài đặt khác lần khởi động trước: <code>A</code>, <code>B</code>",
             ),
             (
@@ -177,8 +177,8 @@ mod tests {
             ),
             (
                 Change::PixelsRead { pixels: 3 },
-                "The pixels were read again. Now there are 3.",
-                "Các pixel đã được đọc lại. Nay có 3.",
+                "The proxy read the settings of the pixels again. Number of pixels now: 3.",
+                "Proxy đã đọc lại cài đặt của các pixel. Số pixel hiện nay: 3.",
             ),
             (
                 Change::LettersReplayed { letters: 1_240, by },
@@ -195,8 +195,8 @@ mod tests {
                     events: 0,
                     by: By::Command,
                 },
-                "One order withdrawn, with this many held events: 0 (command)",
-                "Một đơn hàng bị rút, với số sự kiện đang chờ: 0 (dòng lệnh)",
+                "One order withdrawn. Events that waited for its payment, and were not sent: 0 (command)",
+                "Một đơn hàng bị rút. Số sự kiện chờ thanh toán của đơn và không được gửi: 0 (dòng lệnh)",
             ),
         ] {
             for (language, expected) in [("lang=en", english), ("lang=vi", vietnamese)] {
@@ -211,8 +211,8 @@ mod tests {
         let change = |pixels| Change::PixelsRead { pixels };
         let html = shown("lang=en", (1..=11).map(change).collect());
         let place = |text: &str| html.find(text);
-        assert!(place("there are 11.") < place("there are 2."), "{html}");
-        assert_eq!(place("there are 1."), None);
+        assert!(place("pixels now: 11.") < place("pixels now: 2."), "{html}");
+        assert_eq!(place("pixels now: 1."), None);
         assert!(html.contains("/console/api/changes?format=csv"), "{html}");
         let empty = shown("lang=en", Vec::new());
         assert!(empty.contains("No change is known yet."), "{empty}");

@@ -259,7 +259,7 @@ pub(super) fn pixels(shared: &Shared, now_ms: i64) -> BTreeMap<String, Pixel> {
     pixels
 }
 
-/// Returns a speed in words: `1 at once, every 2 s, pauses for 23 s`.
+/// Returns a speed in words: `1 at a time, every 2 s, pauses for 23 s`.
 fn pace(speed: Speed, now_ms: i64, texts: &Texts) -> String {
     let left_ms = speed.paused_until_ms.map_or(0, |until| until - now_ms);
     let brief = |words: &str, ms: i64| format!("{words} {}", show::brief(ms, texts));

@@ -97,17 +97,19 @@ mod tests {
         let counted = orders(fates.clone()).unwrap();
         assert_eq!(
             counted.sentence(Language::English),
-            "In the last 24 hours, 8 of 10 paid orders are counted. 1 order waits for TikTok. 1 order was refused and needs you."
+            "TikTok has counted 8 of 10 orders that were paid in the last 24 hours. 1 order waits to be sent to TikTok. \
+             TikTok refused 1 order: correct the cause that Trouble shows."
         );
         assert_eq!(
             counted.sentence(Language::Vietnamese),
-            "Trong 24 giờ qua, 8 trên 10 đơn đã trả được tính. 1 đơn đang chờ TikTok. 1 đơn bị TikTok từ chối, cần bạn xử lý."
+            "TikTok đã tính 8 trên 10 đơn được trả trong 24 giờ qua. 1 đơn đang chờ gửi tới TikTok. TikTok từ chối 1 đơn: hãy sửa nguyên nhân ở mục Sự cố."
         );
         fates.extend([ended("expired"), Fate::Unreported, ended("refused")]);
         assert_eq!(
             orders(fates).unwrap().sentence(Language::English),
-            "In the last 24 hours, 8 of 13 paid orders are counted. 1 order waits for TikTok. 2 orders were refused and need you. \
-             2 orders are not reported to TikTok and need you."
+            "TikTok has counted 8 of 13 orders that were paid in the last 24 hours. 1 order waits to be sent to TikTok. \
+             TikTok refused 2 orders: correct the causes that Trouble shows. \
+             2 orders were not reported to TikTok: search for their ids to see why."
         );
     }
 
@@ -127,7 +129,7 @@ mod tests {
             PaidOrders::of(&recount)
                 .unwrap()
                 .sentence(Language::English),
-            "In the last 24 hours, 0 of 3 paid orders are counted. 3 orders were withdrawn or refunded."
+            "TikTok has counted 0 of 3 orders that were paid in the last 24 hours. 3 orders were withdrawn or refunded."
         );
     }
 
@@ -138,7 +140,7 @@ mod tests {
             orders(vec![Fate::Delivered])
                 .unwrap()
                 .sentence(Language::English),
-            "In the last 24 hours, 1 of 1 paid orders are counted."
+            "TikTok has counted 1 of 1 orders that were paid in the last 24 hours."
         );
     }
 }

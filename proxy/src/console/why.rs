@@ -123,7 +123,7 @@ mod tests {
         for (cause, expected) in [
             (Cause::TikTokDown, ("odd", "waits for TikTok")),
             (Cause::Throttled, ("odd", "waits for TikTok")),
-            (Cause::Held, ("odd", "held until paid")),
+            (Cause::Held, ("odd", "waits for a payment")),
             (Cause::Refused, ("bad", "a step is missing")),
             (Cause::Unpaid, ("bad", "a step is missing")),
         ] {

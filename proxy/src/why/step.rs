@@ -76,8 +76,8 @@ impl Did {
                 text(format!("{event} happened"), format!("{event} xảy ra"))
             }
             Self::Rejected { field, rule } => text(
-                format!("the proxy rejected it: {field} broke the rule {rule}"),
-                format!("proxy từ chối: {field} vi phạm quy tắc {rule}"),
+                format!("the proxy rejected the event: {field} broke the rule {rule}"),
+                format!("proxy từ chối sự kiện: {field} vi phạm quy tắc {rule}"),
             ),
             Self::Accepted { event, by, pixel } => text(
                 format!(
@@ -91,23 +91,27 @@ impl Did {
                 ),
             ),
             Self::Held { event } => text(
-                format!("the proxy stored {event}, to be sent once the order is paid"),
-                format!("proxy đã lưu {event}, sẽ gửi khi đơn hàng được thanh toán"),
+                format!("the proxy stored {event}, and will send it once the order is paid"),
+                format!("proxy đã lưu {event}, và sẽ gửi khi đơn hàng được thanh toán"),
             ),
             Self::Repeated { by } => text(
                 format!(
-                    "{} sent it again; the proxy answered duplicate",
+                    "{} sent the event again; the proxy answered duplicate",
                     sender(*by)
                 ),
-                format!("{} gửi lại; proxy trả lời trùng lặp", sender_vi(*by)),
+                format!(
+                    "{} gửi lại sự kiện; proxy trả lời trùng lặp",
+                    sender_vi(*by)
+                ),
             ),
             Self::Began { registered: true } => text(
                 "the shop's server registered the order".to_owned(),
                 "máy chủ của cửa hàng đã đăng ký đơn hàng".to_owned(),
             ),
             Self::Began { registered: false } => text(
-                "a page began the order; the shop's server has not registered it".to_owned(),
-                "trang web bắt đầu đơn hàng; máy chủ của cửa hàng chưa đăng ký".to_owned(),
+                "a page started the order; the shop's server has not registered the order"
+                    .to_owned(),
+                "trang web bắt đầu đơn hàng; máy chủ của cửa hàng chưa đăng ký đơn hàng".to_owned(),
             ),
             Self::Transfer {
                 provider,
@@ -150,15 +154,15 @@ impl Did {
         let outcome_vi = vietnamese::outcome(outcome);
         let (mut en, mut vi) = match attempts {
             0 => (
-                format!("{event} ended without being sent: {outcome}"),
-                format!("{event} kết thúc mà chưa được gửi: {outcome_vi}"),
+                format!("{event} ended without being sent to TikTok: {outcome}"),
+                format!("{event} kết thúc mà chưa được gửi tới TikTok: {outcome_vi}"),
             ),
             _ => (
                 format!(
-                    "{event} was sent to TikTok in a batch of {batch}, try {attempts}: {outcome}"
+                    "{event} was sent to TikTok (attempt {attempts}, events in the request: {batch}): {outcome}"
                 ),
                 format!(
-                    "{event} được gửi tới TikTok trong lô {batch} sự kiện, lần {attempts}: {outcome_vi}"
+                    "{event} được gửi tới TikTok (lần {attempts}, số sự kiện trong yêu cầu: {batch}): {outcome_vi}"
                 ),
             ),
         };

@@ -73,7 +73,7 @@ fn a_delivered_event_is_told_step_by_step() {
         [
             "Lead happened",
             "the proxy accepted Lead from an unknown sender; the Pixel's copy: unknown",
-            "Lead was sent to TikTok in a batch of 7, try 2: delivered, code 0, request R",
+            "Lead was sent to TikTok (attempt 2, events in the request: 7): delivered, code 0, request R",
         ]
     );
     assert_eq!((chain.missing, causes(&facts)), (None, vec!["counted"]));
@@ -162,7 +162,7 @@ fn a_story_in_vietnamese_has_no_english_words() {
         ),
         (
             ended,
-            "Subscribe được gửi tới TikTok trong lô 1 sự kiện, lần 1: bị từ chối, mã 40002, yêu cầu R",
+            "Subscribe được gửi tới TikTok (lần 1, số sự kiện trong yêu cầu: 1): bị từ chối, mã 40002, yêu cầu R",
         ),
     ] {
         assert_eq!(Step::new(0, did).says.vi, expected);

@@ -120,7 +120,7 @@ async fn starts_settings_and_operators_actions_are_listed_without_any_value() ->
     let page = console.page("lang=en").await?;
     for words in [
         "Dead letters sent again: 2 (console)",
-        "Settings that differ from the start before: <code>DUET_COUNTRY</code>, <code>DUET_RATE_LIMIT</code>",
+        "Settings that differ from the previous start: <code>DUET_COUNTRY</code>, <code>DUET_RATE_LIMIT</code>",
     ] {
         assert!(page.contains(words), "{page}");
     }

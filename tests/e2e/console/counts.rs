@@ -94,7 +94,10 @@ async fn paid_accepted_and_delivered_orders_are_counted_in_numbers_and_in_money(
     };
     shop.stack.until("TikTok is down", is_down).await?;
     let waits = page(&address, "lang=en&why=ORDER22222").await?;
-    assert!(waits.contains("1 order waits for TikTok."), "{waits}");
+    assert!(
+        waits.contains("1 order waits to be sent to TikTok."),
+        "{waits}"
+    );
     assert!(!waits.contains("a step is missing"), "{waits}");
 
     shop.stack.sandbox.remove_fault(outage);
@@ -125,7 +128,7 @@ async fn paid_accepted_and_delivered_orders_are_counted_in_numbers_and_in_money(
     assert_eq!(head["state"], "working");
     let page = page(&address, "lang=en").await?;
     assert!(
-        page.contains("1 order was refused and needs you."),
+        page.contains("TikTok refused 1 order: correct the cause that Trouble shows."),
         "{page}"
     );
     Ok(())

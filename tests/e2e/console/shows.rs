@@ -208,7 +208,7 @@ async fn the_search_explains_an_id_in_both_languages() -> Result<()> {
     for (query, part) in [
         ("lang=en&why=known", "TikTok has accepted the event."),
         ("lang=vi&why=known", "TikTok đã nhận sự kiện."),
-        ("lang=en&why=unknown", "nobody knows this id"),
+        ("lang=en&why=unknown", "Duet does not know this id"),
         ("lang=en&why=%3Cimg%3E", "&lt;img&gt;"),
     ] {
         let page = console.page(query).await?;
@@ -228,7 +228,7 @@ async fn both_languages_say_what_is_the_case() -> Result<()> {
             &english,
             [
                 "lang=\"en\"",
-                "All events are test events",
+                "because a test event code is set",
                 "No payment has arrived yet",
             ],
         ),
@@ -236,7 +236,7 @@ async fn both_languages_say_what_is_the_case() -> Result<()> {
             &vietnamese,
             [
                 "lang=\"vi\"",
-                "Mọi sự kiện đều là sự kiện thử",
+                "vì đã đặt mã thử nghiệm",
                 "Chưa có khoản thanh toán nào",
             ],
         ),
@@ -332,7 +332,7 @@ async fn the_machine_shows_a_pause_after_a_failure() -> Result<()> {
     assert_eq!(pixel["gap_ms"], 500, "{pixel}");
     let page = console.page("lang=en").await?;
     assert!(
-        page.contains("1 at once, every 500 ms, pauses for "),
+        page.contains("1 at a time, every 500 ms, pauses for "),
         "{page}"
     );
     Ok(())
