@@ -1,5 +1,6 @@
-// A rejected event leaves this browser only if the proxy names this event and its rule. Any other answer means "retry later".
-// An event that makes its requests fail does not block other events.
+// The browser drops a rejected event only if the proxy's answer names this event and the rule that it breaks. After any
+// other answer, the browser keeps the event and tries again later. An event that makes its requests fail does not block
+// other events.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,8 +12,8 @@ import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
   /**
-   * The stack's site with another server at its track route. `shop.answers(body, incoming, outgoing)` answers a request, or
-   * returns nothing to pass it on to the proxy.
+   * Serves the stack's site, but answers requests to the track route itself. `shop.answers(incoming, outgoing)` either
+   * answers a request and returns a true value, or returns nothing. Then the request goes on to the proxy.
    */
   async function shopWhere(answers, use) {
     const shop = { answers, asked: [] };
@@ -41,7 +42,7 @@ inBrowsers(engines, (scene) => {
   const proxys = (status, code) => says(status, JSON.stringify({ success: false, code, error: 'No.' }), { 'content-type': 'application/json' });
 
   const settled = (page) =>
-    until('nothing waits on the page', async () => {
+    until('no event is pending on the page', async () => {
       await call(page, 'flush');
       return (await call(page, 'pending')) === 0;
     });
@@ -114,11 +115,11 @@ inBrowsers(engines, (scene) => {
       const ids = await page.evaluate(() =>
         ['one', 'poison', 'three'].map((description) => window.duet.trackServerEvent('ViewContent', { description }).eventId));
       const accepted = async () => (await heard(page, 'delivery')).filter(({ status }) => status === 'accepted').map(({ eventId }) => eventId);
-      await until('the others are accepted', async () => (await accepted()).length === 2);
+      await until('the other events are accepted', async () => (await accepted()).length === 2);
       assert.deepEqual((await accepted()).sort(), [ids[0], ids[2]].sort());
       assert.equal(await call(page, 'pending'), 1);
       const later = await report(page, 'trackServerEvent', 'Contact');
-      await until('a later one is accepted', async () => (await accepted()).includes(later.eventId));
+      await until('a later event is accepted', async () => (await accepted()).includes(later.eventId));
       shop.answers = () => false;
       await settled(page);
       for (const eventId of [...ids, later.eventId]) await scene.stack.serverLeg(eventId);

@@ -1,8 +1,8 @@
-// Imitates a phone with a page in the background: the page stops, and later continues or is ended.
+// Imitates a phone with a page in the background. The page stops. Later the page continues, or the phone ends it.
 
 import { holds } from './browser.mjs';
 
-/** Puts the pages of a visitor to sleep. Returns functions that wake them up or end them while they sleep. */
+/** Puts the pages of a visitor to sleep. Returns functions that wake the pages up or end the sleeping pages. */
 export async function fallAsleep({ context }, page) {
   if (context.sleep) {
     context.sleep();
@@ -19,13 +19,13 @@ export async function fallAsleep({ context }, page) {
     async wake() {
       await state('active');
       await holds(page, () => window.states.join() === 'freeze,resume');
-      // The page stays hidden until its tab is selected.
+      // After it wakes up, the page stays hidden until its tab is selected.
       const other = await context.newPage();
       await other.bringToFront();
       await page.bringToFront();
       await other.close();
     },
-    // An ended page does not answer.
+    // The command to end a page gets no answer from the ended page.
     async die() {
       devtools.send('Page.crash').catch(() => {});
     },

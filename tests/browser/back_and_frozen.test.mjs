@@ -13,8 +13,8 @@ inBrowsers(engines, (scene) => {
     (await scene.stack.sandbox.conversions()).filter(({ event, page }) => event === 'Pageview' && page?.url === url);
 
   /**
-   * A page that makes its calls itself after it comes back from the cache. In Firefox a test cannot run code on such a page.
-   * If the page had to be loaded again, it sends the event `missed`.
+   * Opens a page that makes its calls itself after it comes back from the cache. In Firefox a test cannot run code on such
+   * a page. If the browser had to load the page again, the page sends the event `missed`.
    */
   async function opened(ownId, missed) {
     const page = await (await scene.visitor()).open(scene.stack.fixture, (page) =>
@@ -38,8 +38,8 @@ inBrowsers(engines, (scene) => {
   }
 
   /**
-   * Leaves the page and comes back to it. Returns `undefined` if the browser did not keep the page. A browser is free to do
-   * so.
+   * Leaves the page and comes back to it. Returns `undefined` if the browser did not keep the page in its cache. Browsers
+   * may drop a page at any time.
    */
   async function cameBack(attempt) {
     const { stack } = scene;
@@ -48,7 +48,7 @@ inBrowsers(engines, (scene) => {
     const page = await opened(ownId, missed);
     const before = await report(page, 'trackDualEvent', 'Contact');
     await stack.bothLegs(before.eventId);
-    // The Pixel sends each event separately, and a later event can arrive earlier.
+    // The Pixel sends each event in its own request, so a later event can arrive earlier.
     const viewed = await until('the page is viewed', async () => {
       const found = await views(stack.fixture);
       return found.length > known && found;
@@ -62,7 +62,7 @@ inBrowsers(engines, (scene) => {
     await page.goto(`${stack.url}/pages/next.html`);
     await stack.proxy.start();
     await page.evaluate(() => { setTimeout(() => history.back()); });
-    const returned = await until('the page is there again', async () =>
+    const returned = await until('the page is shown again', async () =>
       (await stack.sandbox.conversions()).find(({ event_id: id }) => id === ownId || id === missed));
     return returned.event_id === ownId ? { ownId, ids: [eventId, leaving], views: viewed.length } : undefined;
   }
@@ -71,12 +71,13 @@ inBrowsers(engines, (scene) => {
     const { stack } = scene;
     let back;
     for (let attempt = 0; !back && attempt < 5; attempt += 1) back = await cameBack(attempt);
-    assert.ok(back, 'the browser keeps the page one time out of five');
+    assert.ok(back, 'the browser must keep the page in its cache at least once in five attempts');
     await stack.bothLegs(back.ownId);
     for (const id of back.ids) {
       const [{ signals }] = await stack.serverLeg(id);
       assert.equal(signals.length, 1);
-      // A page that is left can send an event twice, because it does not get the answer to a request that outlives the page.
+      // The proxy can get an event of a left page twice, because the page does not see the answer to a request that
+      // continues after the page is left.
       await stack.takenOnce(id);
     }
     const next = `${stack.fixture}?after=${back.ownId}`;
@@ -85,7 +86,7 @@ inBrowsers(engines, (scene) => {
       return found.length > 0 && found;
     });
     assert.equal(viewed.length, 1, 'and once');
-    assert.equal((await views(stack.fixture)).length, back.views, 'coming back is no new page view');
+    assert.equal((await views(stack.fixture)).length, back.views, 'coming back must not count as a new page view');
   });
 });
 
@@ -106,6 +107,6 @@ inBrowsers(['chromium', 'webkit'], (scene) => {
     await stack.bothLegs(after.eventId);
     const [{ signals }] = await stack.serverLeg(waiting.eventId);
     assert.equal(signals.length, 1);
-    await until('nothing waits on the page', async () => (await call(page, 'pending')) === 0);
+    await until('no event is pending on the page', async () => (await call(page, 'pending')) === 0);
   });
 });

@@ -1,5 +1,5 @@
-// A page with TikTok's own base code and Duet, for the same pixel or another, before or after. Each pixel reports the page view
-// once, and no queue is emptied.
+// A page has TikTok's own base code and Duet. The base code is for the same pixel or for another pixel, and runs before or
+// after Duet. Each pixel must report the page view once, and no queue may lose its calls.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { engines, inBrowsers } from './in_browsers.mjs';
 import { otherPixelId, pixelId } from './stack.mjs';
 import { until } from './until.mjs';
 
-/** Imitates the base code of Events Manager in our own code: `load` starts a new queue, `page` calls all pixels. */
+/** Imitates the base code of TikTok's Events Manager: `load` starts a new queue, and `page` calls all pixels. */
 function baseCode(script, id) {
   window.TiktokAnalyticsObject = 'ttq';
   const ttq = (window.ttq = window.ttq || []);
@@ -47,8 +47,8 @@ inBrowsers(engines, (scene) => {
   const fired = (page) => holds(page, () => window.heard.some(([kind, { state }]) => kind === 'pixel' && state === 'fired'));
 
   /**
-   * Returns a pixel's reports of this page. Waits first until an event that is reported now has arrived with all events
-   * before it.
+   * Reports an event and waits until it has arrived. Then all earlier events of the page have arrived too. Returns all
+   * reports of this pixel from this page.
    */
   async function told(page, code = pixelId) {
     const { eventId } = await report(page, 'trackDualEvent', 'Contact');

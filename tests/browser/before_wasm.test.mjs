@@ -1,4 +1,5 @@
-// Calls can come before the SDK is ready. Such calls are kept in order, with the ids that they returned.
+// A page can make calls before the SDK is ready. The SDK keeps these calls in order and sends them with the ids that the
+// calls returned.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +8,8 @@ import { init } from './call.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
 
 inBrowsers(engines, (scene) => {
-  // The page makes the calls itself, because the page's policy does not apply to code that a test runs through the debugger.
+  // Makes the calls in the page's own script, because the page's policy does not apply to code that a test runs through the
+  // debugger.
   async function assertReplayed(query) {
     const { stack } = scene;
     const page = await (await scene.visitor()).open(`${stack.url}/pages/early.html${query}`, stopClock);
@@ -16,14 +18,14 @@ inBrowsers(engines, (scene) => {
     assert.equal(new Set(ids).size, 3);
     assert.match(ids[2], /^own:/);
     const vector = await page.evaluate(() => window.vector);
-    assert.equal(vector, '8dfcc057-77d8-88a5-b01a-e0d0586f4129', 'an order makes its id before anything is loaded');
+    assert.equal(vector, '8dfcc057-77d8-88a5-b01a-e0d0586f4129', 'the id of an order’s event must be known before anything is loaded');
     assert.ok(!stack.posted().some((event) => ids.includes(event.event_id)));
 
     await init(page, stack.config);
     for (const id of ids) {
       const [{ signals }] = await stack.bothLegs(id);
       for (const { channel, match_keys: keys } of signals) {
-        assert.ok(keys.includes('email'), `the ${channel} leg knows who was identified before`);
+        assert.ok(keys.includes('email'), `the ${channel} leg must have the e-mail address of the person who was identified earlier`);
       }
     }
     assert.deepEqual(stack.posted().map((event) => event.event_id).filter((id) => ids.includes(id)), ids);

@@ -1,4 +1,4 @@
-// A blocked Pixel affects only its own leg: the server leg arrives, the page knows the Pixel's state, and nothing throws.
+// A blocked Pixel affects only the Pixel's leg. The server leg arrives, the page gets the Pixel's state, and no call throws.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -63,7 +63,7 @@ inBrowsers(engines, (scene) => {
     await stack.sandbox.inject({ fault: 'script_hangs' });
     try {
       const page = await (await scene.visitor()).page();
-      // Every timer runs a hundred times faster and is recorded.
+      // Makes every timer run a hundred times faster, and records it.
       await page.evaluateOnNewDocument(() => {
         const { setTimeout, setInterval } = window;
         window.timers = { longest: 0, repeated: 0, running: 0 };
@@ -76,15 +76,15 @@ inBrowsers(engines, (scene) => {
       });
       // A page does not finish loading while one of its scripts hangs.
       await page.goto(stack.fixture, { waitUntil: 'domcontentloaded' });
-      // Poll from the test, because polling on the page would use the page's timers.
-      await until('the SDK is there', () => page.evaluate(() => window.duet !== undefined));
+      // Poll from the test and not on the page, because polling on the page would use the page's recorded timers.
+      await until('the page has loaded the SDK', () => page.evaluate(() => window.duet !== undefined));
       await init(page, stack.config);
-      await until('the page hears of the Pixel', async () => (await heard(page, 'pixel')).length > 0);
+      await until('the page gets the Pixel’s state', async () => (await heard(page, 'pixel')).length > 0);
       assert.deepEqual(await heard(page, 'pixel'), [{ state: 'blocked' }]);
       await until('no timer runs', () => page.evaluate(() => window.timers.running === 0));
       const { longest, repeated } = await page.evaluate(() => window.timers);
       assert.ok(longest <= 10_000, `${longest} ms`);
-      assert.equal(repeated, 0, 'nothing is asked again and again');
+      assert.equal(repeated, 0, 'no timer may repeat');
     } finally {
       await stack.sandbox.heal();
     }

@@ -1,4 +1,4 @@
-// Every call reports its event on both legs under one name and one event_id, and TikTok counts it once.
+// Every call reports its event on both legs with the same name and the same event_id, and TikTok counts the event once.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -25,7 +25,7 @@ const otherDigests = {
 const plan = { planId: 'exam', planName: 'Exam', value: 199000, currency: 'VND' };
 const item = { contentId: 'exam', contentName: 'Exam', value: 199000, currency: 'VND' };
 
-/** The call, its arguments, and the expected event. */
+/** Each row: the call, its arguments, and the expected event's name. */
 const dual = [
   ['trackServerViewContent', [item], 'ViewContent'],
   ['trackServerSearch', [{ query: 'toán 12' }], 'Search'],
@@ -42,7 +42,7 @@ const dual = [
   ['trackDualEvent', ['notebook_opened', {}], 'notebook_opened'],
 ];
 
-/** The call forms of the system that Duet replaces. */
+/** The same, for the call forms of the former Next.js implementation. */
 const former = [
   ['trackTikTokDualEvent', ['Lead', { description: 'Newsletter' }, other, 'TEST123'], 'Lead'],
   ['trackServerSubscribe', ['exam', 'Exam', 199000, 'monthly', other], 'Subscribe'],
@@ -76,7 +76,7 @@ async function assertOneConversion(scene, page, [name, args, event], expected) {
       externalId: pixel.context.user.external_id,
     },
     expected,
-    'the Pixel knows the visitor by these digests',
+    'the Pixel must get these digests of the visitor',
   );
   const first = (value) => (Array.isArray(value) ? value[0] : value);
   assert.deepEqual(
@@ -86,10 +86,10 @@ async function assertOneConversion(scene, page, [name, args, event], expected) {
       externalId: first(server.user.external_id),
     },
     expected,
-    'the server knows the visitor by the same digests',
+    'the server leg must have the same digests of the visitor',
   );
   for (const key of ['value', 'currency', 'order_id']) {
-    assert.equal(server.properties?.[key], pixel.properties[key], `both legs agree on ${key}`);
+    assert.equal(server.properties?.[key], pixel.properties[key], `both legs must have the same ${key}`);
   }
 }
 
@@ -157,7 +157,7 @@ inBrowsers(engines, (scene) => {
       const server = await serverCopy(scene, eventId);
       for (const { properties } of [pixel, server]) {
         const { content_type, ...others } = properties;
-        // The proxy moves the type of the items.
+        // The proxy moves the type of each item to the event.
         for (const item of others.contents) delete item.content_type;
         assert.deepEqual(others, sent);
       }
@@ -185,7 +185,7 @@ inBrowsers(engines, (scene) => {
     const codes = (await heard(page, 'error')).map(({ code }) => code);
     assert.deepEqual(codes, unusable.map(() => 'order_id'));
     const { delivery } = await report(page, 'trackDualEvent', 'CompletePayment', { order_id: 'null', value: 99000 });
-    assert.deepEqual(delivery.errors.map(({ rule }) => rule), ['order_id'], 'a money event without its order is rejected');
+    assert.deepEqual(delivery.errors.map(({ rule }) => rule), ['order_id'], 'a money event without its order must be rejected');
   });
 
   test('blanks around a name are none of it, and properties that are no object cost no event', async () => {
@@ -225,7 +225,7 @@ inBrowsers(engines, (scene) => {
     const after = await report(page, 'trackDualEvent', 'ViewContent');
     await stack.bothLegs(after.eventId);
     assert.equal(pixelOnly.delivery.status, 'off');
-    // The Pixel sends each event separately, and a later event can arrive earlier.
+    // The Pixel sends each event in its own request, so a later event can arrive earlier.
     const [{ signals }] = await until('the Pixel leg arrives', async () => {
       const found = await stack.sandbox.conversionsOf(pixelOnly.eventId);
       return found.length > 0 && found;

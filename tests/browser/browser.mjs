@@ -11,7 +11,7 @@ import { launchWebKit } from './webkit/browser.mjs';
 
 const asked = process.env.BROWSERS?.split(',');
 
-/** The engines of real users. `BROWSERS=webkit,firefox` leaves the others out. */
+/** The engines that people use. The variable `BROWSERS=webkit,firefox` selects some of them. */
 export const engines = ['chromium', 'firefox', 'webkit'].filter((name) => asked?.includes(name) ?? true);
 
 const windows = ['ProgramFiles', 'ProgramFiles(x86)', 'LocalAppData'].map((name) => process.env[name]).filter(Boolean);
@@ -52,7 +52,7 @@ const chromiumFlags = [
   '--disable-sync',
 ];
 
-// By default Firefox calls its vendor at every start; the tests must stay on loopback.
+// By default, Firefox connects to Mozilla's servers at every start. The tests must use only loopback.
 const firefoxPreferences = {
   'toolkit.telemetry.enabled': false,
   'app.normandy.enabled': false,
@@ -70,7 +70,7 @@ export async function launch(name, preferences = {}) {
     return puppeteer.launch({
       ...common,
       args: chromiumFlags,
-      // Pages must be left and restored as in normal use.
+      // The tests need the back/forward cache, as in normal use.
       ignoreDefaultArgs: ['--disable-back-forward-cache'],
     });
   }
@@ -83,8 +83,8 @@ export async function launch(name, preferences = {}) {
 }
 
 /**
- * Opens a page in a Chromium that nothing controls. A Chromium that is controlled does not prerender. Returns a function that ends
- * this Chromium.
+ * Opens a page in a Chromium that no driver controls, because a controlled Chromium does not prerender. Returns a function
+ * that ends this Chromium.
  */
 export async function openUncontrolled(url) {
   const profile = await mkdtemp(join(tmpdir(), 'duet-chromium-'));
@@ -98,8 +98,9 @@ export async function openUncontrolled(url) {
 }
 
 /**
- * A visitor: a browser context with empty storage. `open(url)` returns a page on which `window.duet` is the SDK, after
- * `prepare(page)`. Errors of the page are collected in `errors`, which must stay empty. `userAgent` replaces the browser's own.
+ * Makes a visitor: a browser context with empty storage. `open(url)` first calls `prepare(page)`, then returns a page on
+ * which `window.duet` is the SDK. Errors of the page are collected in `errors`, which must stay empty. `userAgent` replaces
+ * the browser's own user agent.
  */
 export async function visitor(browser, { userAgent } = {}) {
   const context = await browser.createBrowserContext({ userAgent });
@@ -113,7 +114,7 @@ export async function visitor(browser, { userAgent } = {}) {
       page.setDefaultTimeout(60_000);
       if (userAgent) await page.setUserAgent?.(userAgent);
       page.on('pageerror', (error) => {
-        // If a policy blocks something, Firefox reports an error of the page.
+        // Firefox reports an error of the page when a policy blocks something. The tests expect such errors.
         if (!/Content-Security-Policy|Cross-Origin Request Blocked/.test(error)) errors.push(String(error));
       });
       return page;
@@ -133,8 +134,9 @@ export async function visitor(browser, { userAgent } = {}) {
 }
 
 /**
- * Stops the clock of everything that the page loads from now on, except for the milliseconds in `window.laterMs`. So time
- * limits never end early. For example, an event waits for the Pixel's script even on a slow machine.
+ * Stops the clock of everything that the page loads from now on. The clock moves only by the milliseconds in
+ * `window.laterMs`. Therefore no time limit ends early: for example, an event waits for the Pixel's script even on a slow
+ * machine.
  */
 export const stopClock = (page) =>
   page.evaluateOnNewDocument((now) => {
@@ -142,8 +144,8 @@ export const stopClock = (page) =>
     Date.now = () => now + window.laterMs;
   }, Date.now());
 
-/** Waits until the SDK's module is ready. A page that was just loaded may still be fetching it. */
+/** Waits until the SDK's module is ready. A page that was just loaded may still be loading the module. */
 export const sdkOn = (page) => holds(page, () => window.duet !== undefined);
 
-/** Waits until a condition is true on the page, in the foreground or in the background. */
+/** Waits until a condition is true on the page. The page can be in the foreground or in the background. */
 export const holds = (page, condition) => page.waitForFunction(condition, { polling: 50 });

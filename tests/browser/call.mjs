@@ -3,7 +3,7 @@
 /** Starts the SDK. */
 export const init = (page, config) => page.evaluate((config) => window.duet.init(config), config);
 
-/** Makes a call that reports an event, and waits for its delivery. */
+/** Makes a call that reports an event, and waits until the delivery of the event is known. */
 export const report = (page, name, ...args) =>
   page.evaluate(
     async (name, args) => {
@@ -14,7 +14,7 @@ export const report = (page, name, ...args) =>
     args,
   );
 
-/** Makes any call and waits only for its return value. For a report, that is its event_id. */
+/** Makes any call and waits only for its return value. A call that reports an event returns the event_id. */
 export const call = (page, name, ...args) =>
   page.evaluate(
     (name, args) => {

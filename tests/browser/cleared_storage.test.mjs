@@ -1,5 +1,5 @@
-// A page script or a consent tool clears this site's storage, for example at a sign-out. Waiting events are sent from memory,
-// and removed data is not written again.
+// A page script or a consent tool clears this site's storage, for example at a sign-out. The SDK sends the pending events
+// from memory, and does not write removed data again.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { engines, inBrowsers } from './in_browsers.mjs';
 import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
-  /** A page with one waiting event, because the proxy is down. */
+  /** Opens a page with one pending event. The event is pending because the proxy is stopped. */
   async function withOneWaiting(visitor) {
     const { stack } = scene;
     const page = await visitor.open(stack.fixture);
@@ -32,16 +32,16 @@ inBrowsers(engines, (scene) => {
       await page.evaluate(clear);
       assert.equal(await call(page, 'pending'), 1);
       await call(page, 'flush');
-      assert.ok(!(await statuses(page, eventId)).includes('accepted'), 'nobody has answered for it');
+      assert.ok(!(await statuses(page, eventId)).includes('accepted'), 'the event must not be accepted, because the proxy is stopped');
       await stack.proxy.start();
-      await until('nothing waits on the page', async () => {
+      await until('no event is pending on the page', async () => {
         await call(page, 'flush');
         return (await call(page, 'pending')) === 0;
       });
       assert.equal((await statuses(page, eventId)).at(-1), 'accepted');
       const [{ signals }] = await stack.serverLeg(eventId);
       assert.equal(signals.length, 1);
-      assert.ok(!JSON.stringify(await stored(page)).includes(eventId), 'it was not stored again');
+      assert.ok(!JSON.stringify(await stored(page)).includes(eventId), 'the event must not be stored again');
     });
   }
 
@@ -70,7 +70,7 @@ inBrowsers(engines, (scene) => {
     const { page, eventId } = await withOneWaiting(visitor);
     await other.evaluate(() => localStorage.clear());
     await stack.proxy.start();
-    await until('nothing waits on the page', async () => {
+    await until('no event is pending on the page', async () => {
       await call(page, 'flush');
       return (await call(page, 'pending')) === 0;
     });
@@ -121,11 +121,11 @@ inBrowsers(engines, (scene) => {
     await init(other, { ...stack.config, pixel: 'off' });
     const { page, eventId } = await withOneWaiting(visitor);
     await call(other, 'setConsent', 'denied');
-    await until('nothing waits on the page', async () => (await call(page, 'pending')) === 0);
+    await until('no event is pending on the page', async () => (await call(page, 'pending')) === 0);
     assert.equal((await statuses(page, eventId)).at(-1), 'consent');
     assert.deepEqual(await stored(page), {});
     await stack.proxy.start();
-    // Until consent was denied, the page tried again by itself.
+    // Before consent was denied, the page sent retries by itself, so posts are counted only from here on.
     const before = stack.posted().length;
     await call(page, 'flush');
     assert.equal(stack.posted().length, before);

@@ -1,4 +1,5 @@
-// The click id of a visitor is read from the landing address before a router can remove it, and is kept 30 days.
+// The SDK reads the click id from the landing address before a router can remove the click id. It keeps the click id for 30
+// days.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -39,7 +40,7 @@ inBrowsers(engines, (scene) => {
     const page = await land(visitor, 'E.C.P.brief');
     await Promise.all([page.waitForNavigation(), page.evaluate((config) => {
       const later = window.setTimeout;
-      // The tasks that init() delays never run.
+      // Tasks that init() delays never run on this page.
       window.setTimeout = () => 0;
       window.duet.init(config);
       later(() => location.assign('/pages/next.html'));
@@ -61,7 +62,7 @@ inBrowsers(engines, (scene) => {
     const latest = Date.now() / 1000 + days30S;
     const { expires } = cookies[0];
     // Browsers store whole seconds.
-    assert.ok(expires > soonest - 2 && expires < latest + 2, `${expires} is not from ${soonest} to ${latest}`);
+    assert.ok(expires > soonest - 2 && expires < latest + 2, `the cookie must expire between ${soonest} and ${latest}, got ${expires}`);
 
     const later = await visitor.open(scene.stack.fixture);
     await init(later, scene.stack.config);

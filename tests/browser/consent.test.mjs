@@ -1,4 +1,5 @@
-// Consent is one switch for both legs: pending sends and stores nothing, granted sends the waiting events, denied removes them.
+// Consent applies to both legs. While it is pending, Duet sends and stores nothing. When it is granted, Duet sends the
+// waiting events. When it is denied, Duet removes them.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -8,12 +9,12 @@ import { call, init, kept, report, stored } from './call.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
 
 inBrowsers(engines, (scene) => {
-  /** A page with pending consent and some calls, and the list of its requests. */
+  /** Opens a page with pending consent that makes some calls. Also returns the list of the page's requests. */
   async function undecided() {
     const { stack } = scene;
     const visitor = await scene.visitor();
     const page = await visitor.page();
-    // Events that are released together are sent together, in one request.
+    // With a stopped clock, all events that are released together go out in one request.
     await stopClock(page);
     const requests = [];
     page.on('request', (request) => requests.push(request.url()));
@@ -28,7 +29,10 @@ inBrowsers(engines, (scene) => {
     return { visitor, page, requests, ids };
   }
 
-  /** Sends another visitor's event through the whole system. Any leak becomes visible during that time. */
+  /**
+   * Sends another visitor's event through the whole system. If the page of this test leaked anything, it would arrive by
+   * then too.
+   */
   async function anotherVisitorComesAndGoes() {
     const { stack } = scene;
     const page = await (await scene.visitor()).open(stack.fixture);
@@ -40,7 +44,7 @@ inBrowsers(engines, (scene) => {
   const foreign = ({ requests }) => requests.filter((url) => !/\/(pages|duet-sdk)\//.test(url) && !url.startsWith('data:'));
 
   async function assertNothingLeft(scene, { page, ids, visitor }) {
-    assert.deepEqual(await kept(page), {}, 'in no kind of storage');
+    assert.deepEqual(await kept(page), {}, 'no kind of storage may contain anything');
     assert.deepEqual(await visitor.context.cookies(), []);
     const posted = scene.stack.posted().map((event) => event.event_id);
     assert.deepEqual(posted.filter((id) => ids.includes(id)), []);
@@ -64,11 +68,11 @@ inBrowsers(engines, (scene) => {
       const [conversion] = await stack.bothLegs(id);
       assert.equal(conversion.user.ttclid, 'E.C.P.undecided');
     }
-    assert.deepEqual(stack.firedInOrder(ids), ids, 'the Pixel got them in order');
+    assert.deepEqual(stack.firedInOrder(ids), ids, 'the Pixel must get the events in the order of the calls');
     assert.deepEqual(
       stack.posted().map((event) => event.event_id).filter((id) => ids.includes(id)),
       ids,
-      'the proxy got them in order',
+      'the proxy must get the events in the order of the calls',
     );
   });
 

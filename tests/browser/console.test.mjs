@@ -1,4 +1,4 @@
-// The console in a browser: what people see and do there, and what a hostile text cannot do.
+// The console in a browser: what people can see and do in it, and that a hostile text has no effect.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -25,7 +25,7 @@ const settings = () => ({
   SEPAY_WEBHOOK_SECRET: 'canary-webhook-secret-9d41',
 });
 
-/** Opens the console with this query, and signs in. */
+/** Opens the console with this query and signs in. */
 async function signedIn(scene, query, visitor) {
   const person = visitor ?? (await scene.visitor());
   const page = await person.page();
@@ -44,7 +44,7 @@ const post = (stack, event) => fetch(`http://127.0.0.1:${stack.proxy.port}/api/a
 
 const api = async (path) => (await fetch(`${address}/console/api/${path}`, { headers: { authorization: `Bearer ${token}` } })).json();
 
-/** Sends an event that TikTok refuses, with HTML in it, and waits until it is a dead letter. */
+/** Sends an event that contains HTML and that TikTok refuses. Waits until the event is a dead letter. */
 async function refuse({ sandbox, ...stack }, id) {
   const before = (await api('trouble')).letters;
   await sandbox.inject({ fault: 'refuse_event', event_id: id, name_index: false });
@@ -53,7 +53,7 @@ async function refuse({ sandbox, ...stack }, id) {
   await sandbox.heal();
 }
 
-/** Returns what axe-core finds wrong on the page. */
+/** Returns the violations that axe-core finds on the page. */
 async function wrong(page) {
   await page.evaluate(`(() => { ${axe} })()`);
   const { violations } = await page.evaluate(() => window.axe.run());
@@ -70,11 +70,11 @@ inBrowsers(engines, (scene) => {
       for (const width of [1280, 320]) {
         await page.setViewport({ width, height: 800 });
         const [wide, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-        assert.ok(wide <= inner, `${query}: ${wide} px in ${inner} px`);
+        assert.ok(wide <= inner, `${query}: the page must fit in ${inner} px, got ${wide} px`);
         assert.deepEqual(await wrong(page), [], `${query} at ${width} px`);
       }
       assert.equal(await page.evaluate(() => document.documentElement.lang), query.slice(5, 7));
-      // Only Chromium can change its colours for a test.
+      // Only Chromium can emulate another colour scheme for a test.
       if (scene.name === 'chromium') {
         await page.setViewport({ width: 1280, height: 800 });
         assert.deepEqual(await faint(page), [], query);
@@ -147,7 +147,7 @@ inBrowsers(engines, (scene) => {
 
   test('Tab reaches everything, and shows where it is', async () => {
     const page = await signedIn(scene, 'lang=en');
-    // Sections that change while the test goes through them would move the focus.
+    // Pause the page, because a section that changes during the test would move the focus.
     await page.keyboard.press('p');
     const expected = await page.$$eval('a[href], button, input', (all) => all.filter((one) => one.checkVisibility() && one.type !== 'hidden').length);
     const reached = new Set();
@@ -155,7 +155,7 @@ inBrowsers(engines, (scene) => {
       await page.keyboard.press('Tab');
       const number = await page.evaluate(() => [...document.querySelectorAll('a[href], button, input')].indexOf(document.activeElement));
       if (number < 0) continue;
-      // Firefox marks the focus only in the window that is in front.
+      // Firefox draws the outline of the focus only in the window that is in front.
       const outline = await page.evaluate(() => document.hasFocus() && getComputedStyle(document.activeElement).outlineStyle);
       if (scene.name !== 'firefox' || outline) assert.equal(outline, 'solid');
       reached.add(number);
@@ -231,14 +231,14 @@ inBrowsers(engines, (scene) => {
       const { animationName, transitionDuration } = getComputedStyle(document.activeElement);
       return animationName !== 'none' || transitionDuration !== '0s';
     };
-    assert.equal(await page.evaluate(moves), true, 'the focus moves');
-    // Every rule that moves something must be one that the reader's choice switches off.
+    assert.equal(await page.evaluate(moves), true, 'the check itself must find something that moves');
+    // Every CSS rule that moves something must depend on the reader's choice of less motion.
     const unconditional = await page.evaluate(() => [...document.styleSheets]
       .flatMap((sheet) => [...sheet.cssRules])
       .filter(({ media, cssText }) => !media?.mediaText.includes('prefers-reduced-motion') && /animation|transition|scroll-behavior/.test(cssText))
       .map(({ cssText }) => cssText));
     assert.deepEqual(unconditional, []);
-    // Only Chromium can make the choice for a test.
+    // Only Chromium can emulate the choice for a test.
     if (scene.name !== 'chromium') return;
     await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]);
     assert.equal(await page.evaluate(moves), false);
@@ -256,7 +256,7 @@ inBrowsers(engines, (scene) => {
   test('a page of another origin can neither read nor change anything, though the browser sends the session', async () => {
     const person = await scene.visitor();
     const page = await signedIn(scene, 'lang=en', person);
-    // Cookies do not know ports, so this page of the same machine is of the same site.
+    // A cookie's site does not include the port, so this page of the same machine belongs to the same site as the console.
     await page.goto(scene.stack.fixture);
     const told = await page.evaluate(async (address) => {
       const attempt = (path, init) => fetch(`${address}${path}`, { credentials: 'include', ...init }).then((answer) => answer.status, () => 'refused');

@@ -1,5 +1,6 @@
-// A page on one origin reports to a proxy on another origin. There is no preflight, the answer is readable, and the proxy
-// gets the cookies of its own host. Reporting also works beside libraries whose tracing headers cause a preflight.
+// A page on one origin reports to a proxy on another origin. The browser sends no preflight, the page can read the answer,
+// and the proxy gets the cookies of its own host. Reporting also works beside a library whose tracing headers cause a
+// preflight.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -12,7 +13,7 @@ import { until } from './until.mjs';
 
 const shop = (site) => `http://shop.localhost:${site.port}`;
 
-/** A library for tracing replaces `window.fetch` like this, before anything else runs on the page. */
+/** Tracing libraries replace `window.fetch` in one of these ways, before other scripts run on the page. */
 const traced = {
   'in the options': () => {
     const { fetch } = window;

@@ -1,4 +1,5 @@
-// `debug: true` fetches the proxy's own rules and logs their results to the console. Without it, nothing is fetched.
+// With `debug: true`, the page fetches the proxy's own rules and logs their results to the console. Without `debug`, the
+// page fetches no rules.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +9,7 @@ import { listen, pass } from './tap.mjs';
 import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
-  /** A page and the lines on its console; a table is logged as its rows. */
+  /** Opens a page, and collects the lines of its console. A table is collected as its rows. */
   async function listened(address = scene.stack.fixture) {
     const page = await (await scene.visitor()).open(address);
     const lines = [];
@@ -32,7 +33,7 @@ inBrowsers(engines, (scene) => {
     await said('a standard name in another case, which TikTok would count as a custom event');
     const { eventId } = await report(page, 'trackDualEvent', 'Search', { search_string: 'x' }, { user: { phone: '0901234567' } });
     const warning = await said('a phone number starts with + and the country code');
-    assert.ok(!warning.includes('0901'), 'no personal value');
+    assert.ok(!warning.includes('0901'), 'the warning must not contain the personal value');
     await said(`${eventId}: accepted`);
   });
 
@@ -45,7 +46,7 @@ inBrowsers(engines, (scene) => {
 
   test("the proxy's own sentence about a foreign origin is printed, and it names the setting", async () => {
     const { site, proxy } = scene.stack;
-    // A development server that sends the proxy its own Host header, as most do.
+    // Like most development servers, this one sends the proxy its own Host header.
     const host = `127.0.0.1:${proxy.port}`;
     const developing = await listen((incoming, outgoing) =>
       incoming.url.startsWith('/api/')

@@ -1,5 +1,5 @@
-// `duet-proxy dev` as `cargo xtask demo` starts it, without any settings: a shop, a proxy, a TikTok, a Clerk and a bank that
-// work together.
+// Runs `duet-proxy dev` without any settings, as `cargo xtask demo` does. The shop, the proxy, the fake TikTok, the fake
+// Clerk and the fake bank must work together.
 
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
@@ -27,7 +27,7 @@ before(async () => {
   const dev = run('duet-proxy', ['dev', '--listen', '127.0.0.1:0', '--sandbox-listen', '127.0.0.1:0', '--www', www], {}, output);
   opened.push(() => dev.stop());
   const address = (name) => until(
-    `dev says where its ${name} is`,
+    `dev has printed the address of its ${name}`,
     () => dev.running() && new RegExp(`${name} +(http://[0-9.:]+)/`).exec(output.text)?.[1],
   );
   shop = await address('shop');
@@ -44,7 +44,7 @@ const read = async (path) => (await fetch(`${sandbox}${path}`)).json();
 const conversions = async (orderId) =>
   (await read('/sandbox/conversions')).filter(({ properties }) => properties?.order_id === orderId);
 
-/** Follows a link that opens a new page. */
+/** Clicks a link that opens a new page, and returns this page. */
 async function follow(page, selector) {
   const target = new Promise((opens) => page.once('popup', opens));
   await click(page, selector);
@@ -54,7 +54,7 @@ async function follow(page, selector) {
   return popup;
 }
 
-/** Pays on the bank's page. Returns the proxy's answer for each copy. */
+/** Pays on the bank's page. Returns the status of the proxy's answer to each copy of the notification. */
 async function payAtBank(bank) {
   const before = await bank.$$eval('.card', (cards) => cards.length);
   await click(bank, '#pay button:enabled');
@@ -72,7 +72,7 @@ test('with no settings a plan is chosen, paid at the fake bank and counted once,
   await page.goto(`${shop}/?ttclid=E.C.P.demo`);
   await signIn(page, { email: 'lan@example.com', phone: '0901 234 567', userId: 'user_2abcDEF' });
   const orderId = await choose(page, 'exam');
-  // TikTok's own script loses its unsent events when a page is left.
+  // TikTok's own script loses its unsent events when the page is left, so wait until they have arrived.
   await until('the checkout arrives on both legs', async () => (await conversions(orderId)).some(({ signals }) => signals.length === 2), {
     found: () => conversions(orderId),
   });
@@ -88,7 +88,7 @@ test('with no settings a plan is chosen, paid at the fake bank and counted once,
   assert.equal(await bank.$eval('[name=auth] option', ({ textContent }) => textContent), 'as agreed: API key');
 
   await bank.select('[name=auth]', 'hmac');
-  assert.deepEqual(await payAtBank(bank), ['401'], 'another proof than agreed is not believed');
+  assert.deepEqual(await payAtBank(bank), ['401'], 'a notification with the wrong kind of proof must be rejected');
   await bank.select('[name=auth]', '');
   await bank.$eval('[name=amount]', (amount) => { amount.value = '150000'; });
   assert.deepEqual(await payAtBank(bank), ['200']);
@@ -123,9 +123,9 @@ test('with no settings a plan is chosen, paid at the fake bank and counted once,
   for (const { event, user, properties } of counted) {
     assert.equal(properties.value, 199000, event);
     for (const key of ['email', 'phone', 'external_id', 'ttclid', 'ttp', 'user_agent']) {
-      assert.ok(user[key]?.length > 0, `${event} carries ${key}`);
+      assert.ok(user[key]?.length > 0, `${event} must have ${key}`);
     }
-    assert.equal(user.ip, undefined, 'an address of loopback is nobody’s');
+    assert.equal(user.ip, undefined, 'an address of loopback must not be sent as the visitor’s address');
   }
   const violations = (await read('/sandbox/violations')).filter(({ severity }) => severity === 'violation');
   assert.deepEqual(violations, []);
@@ -133,7 +133,7 @@ test('with no settings a plan is chosen, paid at the fake bank and counted once,
   await customer.leave();
 });
 
-const skipped = (name) => name === 'webkit' && process.platform !== 'linux' && 'WebKitGTK is there on Linux alone';
+const skipped = (name) => name === 'webkit' && process.platform !== 'linux' && 'WebKitGTK exists only on Linux';
 
 for (const name of engines) test(`in ${name} a plan in dollars is sold through Polar: page, webhook and TikTok agree on 29.00 USD`, { skip: skipped(name) }, async () => {
   const engine = await launch(name);

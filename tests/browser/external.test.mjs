@@ -1,4 +1,4 @@
-// `duet-sdk/external` fetches the module as a file. Calls before its arrival return their ids at once.
+// `duet-sdk/external` fetches the module as a separate file. Calls before the module's arrival return their ids at once.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

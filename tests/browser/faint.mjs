@@ -1,4 +1,4 @@
-// Finds text that is hard to read: with less contrast than WCAG 2 requires for body text, 4.5 to 1.
+// Finds text that is hard to read: its contrast is below 4.5 to 1, the least contrast that WCAG 2 allows for body text.
 
 /** Returns the visible texts of a page with too little contrast, in its light and in its dark colours. */
 export async function faint(page) {

@@ -1,4 +1,5 @@
-// The page's own scripts may have broken any function. Nothing throws, and everything that can still be reported is reported.
+// The page's own scripts may have broken any function of the browser. No call throws, and Duet reports everything that can
+// still be reported.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -38,7 +39,7 @@ inBrowsers(engines, (scene) => {
     ['resolves with a text', () => { window.fetch = () => Promise.resolve('ok'); }],
     ['never answers', () => {
       window.fetch = () => new Promise(() => {});
-      // The test does not wait ten seconds.
+      // Shorten all timers, so that the test need not wait ten seconds.
       window.setTimeout = (task, ms, ...args) => window.realSetTimeout(task, ms / 20, ...args);
     }],
   ]) {
@@ -56,8 +57,8 @@ inBrowsers(engines, (scene) => {
         window.fetch = window.realFetch;
         window.setTimeout = window.realSetTimeout;
       });
-      // A running request that is never answered is given up before the event can be sent again.
-      await until('nothing waits on the page', async () => {
+      // The SDK sends the event again only after it has given up the running request, which never gets an answer.
+      await until('no event is pending on the page', async () => {
         await call(page, 'flush');
         return (await call(page, 'pending')) === 0;
       });
@@ -81,7 +82,7 @@ inBrowsers(engines, (scene) => {
     await call(page, 'identify', { email: 'lan@example.com' });
     const { eventId, delivery } = await report(page, 'trackDualEvent', 'Search', { query: 'phở' });
     assert.equal(delivery.status, 'accepted');
-    // The Pixel's own script may fail on such a page. Duet only inserts it.
+    // The Pixel's own script may fail on such a page. Duet only inserts the script, so the test does not expect the Pixel leg.
     const [{ signals }] = await scene.stack.serverLeg(eventId);
     for (const { match_keys: keys } of signals) assert.ok(keys.includes('email'));
     assert.ok(await page.evaluate(() => window.ttq._i && performance.getEntriesByType('resource').some(({ name }) => name.includes('sdkid='))));
@@ -155,7 +156,7 @@ inBrowsers(engines, (scene) => {
     await page.evaluateOnNewDocument(() => { Object.defineProperty(window, 'crypto', { value: undefined }); });
     await page.goto(stack.fixture);
     await sdkOn(page);
-    // The Pixel's script needs this function, and that script is not part of Duet.
+    // The Pixel's script needs `crypto`, and this script is not part of Duet.
     await init(page, { ...stack.config, pixel: 'off' });
     const { eventId } = await report(page, 'trackDualEvent', 'ViewContent');
     await stack.serverLeg(eventId);
@@ -172,7 +173,7 @@ inBrowsers(engines, (scene) => {
     });
     const [{ event_id: eventId }] = await scene.stack.serverLeg('left-behind-among-json');
     assert.equal(eventId, 'left-behind-among-json');
-    await until('nothing waits on the page', async () => (await call(page, 'pending')) === 0);
+    await until('no event is pending on the page', async () => (await call(page, 'pending')) === 0);
   });
 
   test('two copies of the SDK share one state, and an event of either goes out once', async () => {

@@ -1,4 +1,4 @@
-// The frame of every test file: one stack and one browser for all tests, and a new visitor for each test.
+// The frame of every test file: all tests share one stack and one browser, and each test gets a new visitor.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe } from 'node:test';
@@ -8,12 +8,12 @@ import { startStack } from './stack.mjs';
 export { engines };
 
 /**
- * Defines tests once for each browser. `define` gets the scene: the browser's `name`, and `stack` and `visitor()` for use
- * inside tests. An error on a page fails the test in which it was thrown.
+ * Defines tests once for each browser. `define` gets the scene: the browser's `name`, and `stack` and `visitor()`, which
+ * only tests may use. An error on a page fails the test in which the page threw it.
  */
 export function inBrowsers(names, define, env) {
   for (const name of names.filter((name) => engines.includes(name))) {
-    describe(name, { skip: name === 'webkit' && process.platform !== 'linux' && 'WebKitGTK is there on Linux alone' }, () => {
+    describe(name, { skip: name === 'webkit' && process.platform !== 'linux' && 'WebKitGTK exists only on Linux' }, () => {
       const visitors = [];
       const scene = {
         name,
@@ -30,7 +30,7 @@ export function inBrowsers(names, define, env) {
       afterEach(async () => {
         const left = visitors.splice(0);
         for (const one of left) await one.leave();
-        assert.deepEqual(left.flatMap(({ errors }) => errors), [], 'the page threw');
+        assert.deepEqual(left.flatMap(({ errors }) => errors), [], 'the page must not throw an error');
       });
       after(async () => {
         await scene.browser?.close();

@@ -5,8 +5,8 @@ import { delimiter, join } from 'node:path';
 
 /**
  * Returns the path of a program. The path comes from the environment variable `variable`, from PATH by one of `names`, or
- * from the first existing path of `paths`, in this order. If there is none, fails with the command that installs the Debian
- * package.
+ * from the first existing path of `paths`, in this order. If no path is found, fails and names the command that installs
+ * the Debian package.
  */
 export function executable({ what, variable, names, paths = [], debian }) {
   if (process.env[variable]) return process.env[variable];

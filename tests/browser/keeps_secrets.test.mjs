@@ -1,5 +1,5 @@
-// Personal values and secrets stay where they belong. A raw personal value never leaves the page or the proxy's memory, and the
-// access token is sent only to TikTok.
+// Personal values and secrets stay where they belong. A raw personal value is only in the page and in the proxy's memory.
+// The access token is sent only to TikTok.
 
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
@@ -16,13 +16,13 @@ const raw = [/canary\.lan/i, /909[ .%+-]*(20)?765/i, /909765432/, /canary-user-7
 function assertNone(text, secrets, where) {
   for (const secret of secrets) {
     const found = secret instanceof RegExp ? secret.exec(text) : text.includes(secret) && [secret];
-    assert.ok(!found, `${where} contains ${found?.[0]}`);
+    assert.ok(!found, `${where} must not contain ${found?.[0]}`);
   }
 }
 
 /**
- * Returns every file of the proxy, as `filesUnder` does. The proxy is stopped meanwhile, because a running proxy can delete a
- * file at any time.
+ * Returns every file of the proxy, as `filesUnder` does. The proxy is stopped before and started again afterwards, because
+ * a running proxy can delete a file at any time.
  */
 async function filesOfTheProxy({ folder, proxy }) {
   await proxy.stop();
@@ -31,7 +31,10 @@ async function filesOfTheProxy({ folder, proxy }) {
   return files;
 }
 
-/** Returns every file under a folder as [path, text]. Bytes that are not text stay distinguishable. */
+/**
+ * Returns every file under a folder as [path, text]. The text is decoded so that even bytes that are no valid text stay
+ * different from each other.
+ */
 async function filesUnder(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
@@ -51,7 +54,7 @@ inBrowsers(engines, (scene) => {
     const given = await report(page, 'trackDualEvent', 'Contact', {}, { user: person });
     await stack.bothLegs(identified.eventId);
     const [{ user }] = await stack.bothLegs(given.eventId);
-    assert.ok(user.email && user.phone && user.external_id, 'all three keys arrived, as digests');
+    assert.ok(user.email && user.phone && user.external_id, 'all three keys must arrive as digests');
 
     assertNone(urls.join('\n'), raw, 'an address the page asked for');
     for (const { path, headers, body } of [...stack.site.log, ...stack.tiktok.log]) {
@@ -99,7 +102,7 @@ inBrowsers(engines, (scene) => {
       await report(page, 'trackDualEvent', event, properties, options);
     }
     const errors = await heard(page, 'error');
-    assert.ok(errors.length > 0, 'some of these are wrong, and the page hears of it');
+    assert.ok(errors.length > 0, 'the page must get errors, because some of these calls are wrong');
     assertNone(JSON.stringify(errors), raw, 'an error');
     assertNone(JSON.stringify(await heard(page, 'delivery')), raw, 'a delivery');
     assertNone(lines.join('\n'), raw, 'the console');
@@ -121,7 +124,7 @@ inBrowsers(engines, (scene) => {
       visit(window, 0);
       return found;
     });
-    assert.ok(texts.includes('a planted text'), 'what is there is found');
+    assert.ok(texts.includes('a planted text'), 'the search must find the planted text');
     assertNone(texts.join('\n'), raw, 'window');
   });
 
@@ -142,12 +145,12 @@ inBrowsers(engines, (scene) => {
       assertNone(await answer.text(), raw, 'the answer');
     }
     const [{ user }] = await stack.serverLeg(body.event_id);
-    assert.ok(user.email && user.phone && user.external_id, 'all three keys arrived, as digests');
+    assert.ok(user.email && user.phone && user.external_id, 'all three keys must arrive as digests');
 
     const files = await filesOfTheProxy(stack);
-    assert.ok(files.length > 0, 'the proxy has a store');
+    assert.ok(files.length > 0, 'the proxy’s store must have files');
     for (const [path, text] of files) assertNone(text, raw, path);
-    assert.notEqual(stack.proxy.output.text, '', 'the proxy has a log');
+    assert.notEqual(stack.proxy.output.text, '', 'the proxy must have written a log');
     assertNone(stack.proxy.output.text, raw, 'the log');
     assertNone(JSON.stringify(await stack.sandbox.requests()), raw, 'a request to TikTok');
   });

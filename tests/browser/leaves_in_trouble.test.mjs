@@ -1,5 +1,6 @@
-// A visitor leaves the page while the proxy is slow, down or restarting, while too many requests are running, or without
-// requests that outlive a page. Unsent events are sent on the next visit, and TikTok counts them once.
+// A visitor leaves the page while the proxy is slow, stopped or restarting, while too many requests are running, or in a
+// browser without requests that continue after a page is left. Unsent events are sent on the next visit, and TikTok counts
+// each event once.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -13,8 +14,8 @@ import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
   /**
-   * A gate in front of the proxy. While the gate is `shut`, requests wait there and are counted in `seen`. The gate also
-   * serves the site's files, except the files in `withheld`.
+   * An HTTP server in front of the proxy. While `shut` is true, requests wait in the gate and are counted in `seen`. The
+   * gate also serves the site's files, except the files in `withheld`.
    */
   let gate;
   before(async () => {
@@ -54,14 +55,17 @@ inBrowsers(engines, (scene) => {
     return page;
   }
 
-  /** Opens the next visit a minute later. By then the running requests of the left page no longer belong to it. */
+  /**
+   * Opens the next visit a minute later. By then the SDK no longer waits for the running requests of the page that was
+   * left.
+   */
   const openedLater = (visitor) => opened(visitor, () => { const { now } = Date; Date.now = () => now() + 60_000; });
 
   /** Checks that an event is delivered once and that no event waits on the page. The number of requests does not matter. */
   async function assertSettled(page, eventId) {
     const [{ signals }] = await scene.stack.serverLeg(eventId);
-    assert.equal(signals.length, 1, 'TikTok got it once');
-    await until('nothing waits on the page', async () => (await call(page, 'pending')) === 0);
+    assert.equal(signals.length, 1, 'TikTok must get the event once');
+    await until('no event is pending on the page', async () => (await call(page, 'pending')) === 0);
     await gate.takenOnce(eventId);
   }
 
@@ -72,7 +76,7 @@ inBrowsers(engines, (scene) => {
     const seen = gate.seen;
     const eventId = await call(page, 'trackServerEvent', 'ViewContent');
     await page.close();
-    await until('the request stands before the gate', () => gate.seen > seen);
+    await until('the gate has received the request', () => gate.seen > seen);
     gate.open();
     await scene.stack.serverLeg(eventId);
     await assertSettled(await openedLater(visitor), eventId);
@@ -85,7 +89,7 @@ inBrowsers(engines, (scene) => {
     await stack.proxy.stop();
     const eventId = await call(page, 'trackServerEvent', 'ViewContent');
     await page.close();
-    await until('the request was made in vain', () => gate.posts(eventId).some(({ post }) => post.status === 502));
+    await until('the request has failed with a 502', () => gate.posts(eventId).some(({ post }) => post.status === 502));
     await stack.proxy.start();
     await assertSettled(await openedLater(visitor), eventId);
   });
@@ -105,7 +109,7 @@ inBrowsers(engines, (scene) => {
     for (const eventId of ids) await assertSettled(page, eventId);
   });
 
-  // A browser allows only 64 KiB at a time for requests that outlive their pages.
+  // A browser allows only 64 KiB at a time for requests that continue after their page is left.
   test('what is under way when the page is left may be more than the browser lets live on', async () => {
     const visitor = await scene.visitor();
     const page = await opened(visitor);
@@ -120,7 +124,7 @@ inBrowsers(engines, (scene) => {
     for (const eventId of ids) await assertSettled(again, eventId);
   });
 
-  /** A page with a call that could not be sent before the page was left. */
+  /** Makes a call on a page. The event could not be sent before the page was left. */
   async function leftUnsent(breakIt) {
     const visitor = await scene.visitor();
     const page = await opened(visitor, breakIt);
@@ -142,7 +146,7 @@ inBrowsers(engines, (scene) => {
     assert.equal(means(beacon), 'beacon');
     await scene.stack.serverLeg(eventId);
     await assertSettled(await openedLater(visitor), eventId);
-    assert.ok(gate.said(eventId).includes('duplicate'), 'the next visit asked again');
+    assert.ok(gate.said(eventId).includes('duplicate'), 'the next visit must send the event again and get the answer duplicate');
   });
 
   test('where nothing at all can be sent an event arrives on the next visit', async () => {
@@ -159,7 +163,7 @@ inBrowsers(engines, (scene) => {
     ['the module', 'external.js', '', /\.wasm$/],
     ['its translation', 'index.js', '?wasm=no', /fallback\.js$/],
   ]) {
-    /** A page with a call, whose module never arrives. */
+    /** Opens a page whose module never arrives, and makes a call there. */
     async function called(consent, more = '', script = () => {}) {
       gate.withheld = slow;
       const visitor = await scene.visitor();
@@ -182,9 +186,10 @@ inBrowsers(engines, (scene) => {
       const eventId = await leftEarly('granted');
       await stack.serverLeg(eventId);
       const [{ user }] = gate.posts(eventId);
-      assert.ok(!user.email, 'who it was is not known before it is hashed');
+      assert.ok(!user.email, 'the event must have no e-mail address, because the module that hashes it has not arrived');
       assert.deepEqual(gate.posts(undecided), []);
-      // Such a page states its origin only in requests that can be distinguished from another site's requests.
+      // Without a referrer, the browser states the page's origin only in requests that a proxy can distinguish from another
+      // site's requests.
       await stack.serverLeg(await leftEarly('granted', '&referrer=no'));
     });
 
@@ -211,7 +216,7 @@ inBrowsers(engines, (scene) => {
     test(`once ${what} has arrived, such an event is sent once, with who it is about`, async () => {
       const { stack } = scene;
       const { page, eventId } = await called('granted');
-      assert.ok(Object.values(await page.evaluate(() => ({ ...localStorage }))).some((text) => text.includes(eventId)), 'it is stored');
+      assert.ok(Object.values(await page.evaluate(() => ({ ...localStorage }))).some((text) => text.includes(eventId)), 'the event must be stored');
       await page.close();
       gate.withheld = undefined;
       const other = await (await scene.visitor()).page();
@@ -220,7 +225,7 @@ inBrowsers(engines, (scene) => {
       await holds(other, () => window.early !== undefined);
       const late = await other.evaluate(() => window.early);
       await gate.takenOnce(late);
-      await until('it is not stored any more', () =>
+      await until('the event is not stored any more', () =>
         other.evaluate(() => Object.keys(localStorage).every((key) => !key.startsWith('duet:e:'))));
       const posts = gate.posts(late);
       assert.equal(posts.length, 1);

@@ -1,5 +1,5 @@
-// Leaving the page right after a call loses no event, and the event does not have to wait for the next visit: the request
-// outlives the page. `cargo xtask bench leave` repeats this a thousand times.
+// A visitor leaves the page right after a call. The event is not lost, and does not have to wait for the next visit,
+// because its request continues after the page is left. `cargo xtask bench leave` repeats this a thousand times.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -32,8 +32,8 @@ inBrowsers(engines, (scene) => {
     }
   }
 
-  // A hidden page gets no event when it is left, and its timers are late. Once it knows the Pixel's result, it has no reason to
-  // wait.
+  // A page that is already hidden gets no `visibilitychange` when it is left, and its timers run late. Once the SDK knows
+  // the state of the Pixel, it has no reason to wait, so it sends the event at once.
   for (const way of ['leaves a page that calls in pagehide', 'closes the tab']) {
     test(`a visitor who ${way} in the background loses no event`, async () => {
       const { stack } = scene;

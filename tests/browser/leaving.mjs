@@ -5,10 +5,10 @@ import { eventsIn, trackPath } from './stack.mjs';
 import { listen, pass } from './tap.mjs';
 import { until } from './until.mjs';
 
-/** The answer time of a proxy on another origin. */
+/** The answer time of the proxy's other origin. */
 const hopMs = 300;
 
-/** Makes a call in the click handler of the link; `follow` then leaves the page. */
+/** Makes a call in the click handler of the page's link. The link, as set by `follow`, then leads away from the page. */
 const clicked = (follow) => async (page, eventId, places) => {
   await page.evaluate(
     (eventId, { href, assigned }) => {
@@ -27,7 +27,7 @@ const clicked = (follow) => async (page, eventId, places) => {
   await Promise.all([page.waitForNavigation(), page.click('#next')]);
 };
 
-/** Each way gets a page with the running SDK, makes one call, and leaves the page. */
+/** Each way gets a page with the running SDK, makes one call, and then leaves the page. */
 export const ways = {
   'follows a link within the site': clicked(() => ({})),
   'follows a link to another site': clicked(({ bank }) => ({ href: bank })),
@@ -36,7 +36,7 @@ export const ways = {
     await page.evaluate((eventId) => {
       addEventListener('pagehide', () => { window.duet.trackDualEvent('ClickButton', {}, { eventId }); });
     }, eventId);
-    // The driver's own click waits for a page in the foreground.
+    // Click the link by a script, because the driver's own click needs a page in the foreground.
     await Promise.all([page.waitForNavigation(), page.$eval('#next', (link) => link.click())]);
   },
   async 'closes the tab'(page, eventId) {
@@ -45,10 +45,10 @@ export const ways = {
   },
 };
 
-/** The place of the proxy, seen from the page. The stack's proxy must allow the origin of its site. */
+/** Where the page sees the proxy. The stack's proxy must allow the origin of the stack's site. */
 export const endpoints = ['on the same origin', 'on another origin, 300 ms away'];
 
-/** The sites that a visitor opens, and the proxy's other origin. */
+/** Starts the other sites that a visitor opens, and a second origin for the proxy. */
 export async function surroundings(stack) {
   const log = [];
   const away = await listen(async (incoming, outgoing) => {
@@ -68,19 +68,19 @@ export async function surroundings(stack) {
       [endpoints[0]]: stack.config,
       [endpoints[1]]: { ...stack.config, endpoint: `http://127.0.0.1:${away.port}${trackPath}` },
     },
-    /** Returns the posts that the proxy has answered. */
+    /** Returns the posts of an event that the proxy has answered. */
     arrivals: (eventId) => [...eventsIn(stack.site.log), ...eventsIn(log)].filter((event) => event.event_id === eventId),
     stop: away.stop,
   };
 }
 
-/** Returns how the browser sent a post. Only a beacon asks for no answer. */
+/** Returns how the browser sent a post. Only a beacon has the mode `no-cors`. */
 export const means = ({ post }) => (post.headers['sec-fetch-mode'] === 'no-cors' ? 'beacon' : 'keepalive');
 
 /**
- * Runs one round: opens the fixture page, makes a call and leaves. `prepare` gets the page first. Returns how the event
- * arrived: `keepalive`, `beacon`, or `next visit` if a next visit was needed. The tab stays open, unless the way was to close
- * it.
+ * Runs one round: opens the fixture page, makes a call and leaves. If `prepare` is given, it gets the page before the call.
+ * Returns how the event arrived: `keepalive`, `beacon`, or `next visit` if the event arrived only on the next visit. The
+ * tab stays open, except when the way is to close it.
  */
 export async function leave({ stack, visitor, places, way, endpoint, eventId, prepare = () => {} }) {
   const config = places.configs[endpoint];

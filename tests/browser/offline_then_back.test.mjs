@@ -1,5 +1,5 @@
-// If the proxy cannot accept an event, the browser keeps the event over a reload. The event is delivered once when the proxy
-// works again.
+// If the proxy cannot accept an event, the browser keeps the event, even if the page is reloaded. When the proxy works
+// again, the event is delivered once.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -23,21 +23,22 @@ inBrowsers(engines, (scene) => {
     });
     assert.equal(delivery.status, 'queued');
     assert.equal(await call(page, 'pending'), 1);
-    assert.ok(Object.values(await stored(page)).some((value) => value.includes(eventId)), 'the event is stored');
+    assert.ok(Object.values(await stored(page)).some((value) => value.includes(eventId)), 'the event must be stored');
 
     await page.reload();
     await sdkOn(page);
     await stack.proxy.start();
     await init(page, config);
-    // The left page may still have a running request with the event, so the event is not sent again for some time.
+    // The page before the reload may still have a running request with the event. Therefore the new page waits before it
+    // sends the event.
     assert.equal(await call(page, 'pending'), 1);
     await call(page, 'flush');
     assert.equal(await call(page, 'pending'), 1);
-    // A minute later the request of that page no longer counts.
+    // A minute later, the SDK no longer waits for that request.
     await page.evaluate(() => { window.laterMs = 60_000; });
     await call(page, 'flush');
     const [{ signals }] = await stack.bothLegs(eventId);
     assert.deepEqual(signals.map(({ channel }) => channel).sort(), ['pixel', 'server']);
-    await until('nothing waits on the page', async () => Object.keys(await stored(page)).every((key) => !key.startsWith('duet:e:')));
+    await until('no event is pending on the page', async () => Object.keys(await stored(page)).every((key) => !key.startsWith('duet:e:')));
   });
 }, (site) => ({ DUET_ALLOWED_ORIGINS: `http://127.0.0.1:${site.port}` }));

@@ -7,7 +7,7 @@ import { init, report } from './call.mjs';
 import { engines, inBrowsers } from './in_browsers.mjs';
 
 const order = { orderId: 'PHO7K3M9Q2X', value: 99000, currency: 'VND', planId: 'homework', planName: 'Homework' };
-/** The SHA-256 of `duet/1|CompletePayment|PHO7K3M9Q2X` as a version-8 UUID. */
+/** The expected event_id: the SHA-256 of `duet/1|CompletePayment|PHO7K3M9Q2X` as a version-8 UUID. */
 const eventId = 'fe42ae63-b5ad-8eb5-b022-89b5eb26d7db';
 
 inBrowsers(engines, (scene) => {
@@ -34,13 +34,13 @@ inBrowsers(engines, (scene) => {
     const visitor = await scene.visitor();
     const page = await visitor.open(stack.fixture);
     assert.equal(await pay(page), 'accepted');
-    // TikTok's own script loses its unsent events when a page is left.
+    // TikTok's own script loses its unsent events when the page is left, so wait until they have arrived.
     await stack.bothLegs(eventId);
     for (let visit = 0; visit < 20; visit += 1) {
       await page.reload();
       assert.equal(await pay(page), 'duplicate');
     }
-    assert.equal(await pay(await visitor.open(stack.fixture)), 'duplicate', 'in a second tab');
+    assert.equal(await pay(await visitor.open(stack.fixture)), 'duplicate', 'a second tab must report a duplicate');
 
     const restored = await visitor.page();
     await restored.evaluateOnNewDocument((later) => {
@@ -57,7 +57,7 @@ inBrowsers(engines, (scene) => {
     const page = await (await scene.visitor()).open(stack.fixture);
     await init(page, stack.config);
     const { delivery } = await report(page, 'trackServerCompletePayment', order);
-    assert.equal(delivery.status, 'duplicate', 'the proxy remembers the order');
+    assert.equal(delivery.status, 'duplicate', 'the proxy must remember the order');
     const conversions = await stack.sandbox.conversionsOf(eventId);
     assert.equal(conversions.length, 1);
     assert.equal(conversions[0].signals.filter(({ channel }) => channel === 'server').length, 1);

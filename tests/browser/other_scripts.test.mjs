@@ -1,5 +1,5 @@
-// Other scripts on the page must not lose an event. Examples are an old library that has changed every array, a `<base>`, a
-// template with an unreplaced macro, and a sum that is not a number.
+// Other scripts and mistakes on the page must not lose an event. Examples are an old library that changes every array, a
+// `<base>`, a template whose macro was not replaced, and an amount that is not a number.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -87,10 +87,10 @@ inBrowsers(engines, (scene) => {
     await stack.bothLegs(eventId);
     const orderId = `BASED${scene.name}`;
     await page.evaluate((orderId) => { window.duet.watchOrder(orderId, { intervalMs: 50 }); }, orderId);
-    await until('the order is asked for', () => stack.site.log.some(({ path }) => path.endsWith(orderId)));
+    await until('the page has requested the order’s status', () => stack.site.log.some(({ path }) => path.endsWith(orderId)));
   });
 
-  /** The module works until `window.trap` is set. Then every call of the module traps. */
+  /** The module works until `window.trap` is set. From then on, every call of the module fails with a WebAssembly trap. */
   const trapLater = () => {
     const { Instance } = WebAssembly;
     WebAssembly.Instance = function (...from) {

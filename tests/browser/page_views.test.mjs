@@ -1,4 +1,4 @@
-// Every pixel of the page counts a page view once per address.
+// Every pixel of the page counts one page view for each address.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -12,7 +12,7 @@ inBrowsers(engines, (scene) => {
   const opened = async (query, more = {}) => {
     const page = await (await scene.visitor()).open(scene.stack.fixture + query);
     await init(page, { ...scene.stack.config, ...more });
-    // Before its script runs, the Pixel does not know the address of a page view.
+    // Wait until the Pixel's script runs. Before that, the Pixel does not know the address of a page view.
     await holds(page, () => window.heard.some(([kind, { state }]) => kind === 'pixel' && state === 'fired'));
     return page;
   };
@@ -22,13 +22,13 @@ inBrowsers(engines, (scene) => {
       for (const name of then) window.duet[name]();
     }, query, then);
 
-  /** Returns the addresses of a pixel's page views, after it has reported all of them. */
+  /** Waits until the pixel has reported all its page views. Returns the addresses of these views. */
   async function viewed(page, query, code = pixelId) {
     const last = await call(page, 'trackPixelEvent', 'Contact');
     const mine = () => scene.stack.pixelEvents().filter(({ context }) => context.pixel.code === code && context.page.url.includes(query));
     const arrived = () => {
       const end = mine().find((event) => event.event_id === last);
-      // The Pixel's script sends each event separately and numbers the events. Events of other pixels are among them.
+      // The Pixel's script sends each event in its own request and numbers the events of all pixels in one sequence.
       return end && mine().every((event) => event.context.index <= end.context.index) && mine();
     };
     const events = await until(`the Pixel ${code} has reported`, arrived, { found: mine });
@@ -70,10 +70,10 @@ inBrowsers(engines, (scene) => {
     for (const code of [pixelId, otherPixelId]) {
       const views = () => stack.pixelEvents().filter(({ event, context }) =>
         event === 'Pageview' && context.pixel.code === code && context.page.url.endsWith('?two'));
-      await until(`${code} sees the page`, () => views().length > 0);
+      await until(`the pixel ${code} has viewed the page`, () => views().length > 0);
       assert.deepEqual(await viewed(page, '?two', code), ['two']);
     }
-    // Each pixel has its own copy at the proxy. In this test the proxy knows one of the pixels.
+    // The proxy gets a copy of each event for each pixel. In this test the proxy knows only one of the pixels.
     const posted = stack.posted().filter((event) => event.event_id === eventId);
     assert.deepEqual(posted.map((event) => event.pixel_id).sort(), [pixelId, otherPixelId]);
     const conversions = await stack.serverLeg(eventId);

@@ -1,5 +1,5 @@
-// The shop's events from the plans to the payment. Each row of the table in docs/testing-guide.md is tested as a customer's
-// visit. The bank is the sandbox's, and its notifications reach the proxy through SePay's webhook.
+// The shop's events from the plans to the payment. A customer's visit tests each row of the table in docs/testing-guide.md.
+// The fake bank is the sandbox's, and its notifications reach the proxy through SePay's webhook.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -32,11 +32,11 @@ inBrowsers(['chromium'], (scene) => {
     return page;
   }
 
-  /** A new customer who has chosen a plan. The page waits for the money. */
+  /** Makes a new customer who has chosen a plan. The page waits for the payment. */
   async function waiting() {
     const page = await plansPage();
     const orderId = await choose(page, 'exam');
-    // TikTok's own script loses its unsent events when a page is left.
+    // TikTok's own script loses its unsent events when the page is left, so wait until they have arrived.
     await arrives(orderId, 'InitiateCheckout', 2);
     await toWaiting(page);
     await says(page, 'pending');
@@ -48,22 +48,22 @@ inBrowsers(['chromium'], (scene) => {
       (one) => one.event === event && one.properties?.order_id === orderId,
     );
 
-  /** Returns the one conversion of an order and event, after the expected number of signals has arrived. */
+  /** Waits until an event of an order has arrived with the expected number of signals. Returns its one conversion. */
   async function arrives(orderId, event, signals) {
     const [one, ...more] = await until(
-      `${event} of ${orderId} arrives in ${signals}`,
+      `${event} of ${orderId} arrives with ${signals} signals`,
       async () => {
         const found = await conversions(orderId, event);
         return found.some((one) => one.signals.length >= signals) && found;
       },
       { found: scene.stack.sandbox.conversions },
     );
-    assert.deepEqual(more, [], `${event} of ${orderId} is one conversion`);
+    assert.deepEqual(more, [], `${event} of ${orderId} must be one conversion`);
     assert.equal(one.signals.length, signals);
     return one;
   }
 
-  /** Waits until everything that the proxy had to send before is at the sandbox. */
+  /** Waits until the sandbox has all events that the proxy accepted before. */
   async function drain(page) {
     await page.evaluate(async () => (await import('/duet-sdk/index.js')).flush());
     const last = await page.evaluate(async () => {
@@ -83,7 +83,7 @@ inBrowsers(['chromium'], (scene) => {
         ({ event, properties }) => event === 'ViewContent' && properties.contents[0].content_id === 'plans',
       );
     const page = await plansPage();
-    await until('the view arrives on both legs', async () => (await seen()).some(({ signals }) => signals.length === 2), {
+    await until('the page view arrives on both legs', async () => (await seen()).some(({ signals }) => signals.length === 2), {
       found: stack.sandbox.conversions,
     });
     const [view, ...more] = await seen();

@@ -1,5 +1,5 @@
-// A customer pays in a banking app. Meanwhile the phone puts the waiting page to sleep, and may end it. The conversion comes
-// from the bank, with the click id. If the page comes back, it reports the conversion too.
+// A customer pays in a banking app. Meanwhile the phone puts the waiting page to sleep, and may end it. The bank's
+// notification makes the conversion, with the click id. If the page wakes up, it reports the conversion too.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,21 +15,21 @@ inBrowsers(['chromium', 'webkit'], (scene) => {
   const conversions = async (orderId, event) =>
     (await scene.stack.sandbox.conversions()).filter((one) => one.event === event && one.properties?.order_id === orderId);
 
-  /** Returns the one conversion of an order and event, after this number of its signals has arrived. */
+  /** Waits until an event of an order has arrived with this number of signals. Returns its one conversion. */
   async function arrives(orderId, event, signals) {
     const found = await until(
-      `${event} of ${orderId} arrives in ${signals}`,
+      `${event} of ${orderId} arrives with ${signals} signals`,
       async () => {
         const found = await conversions(orderId, event);
         return found.some((one) => one.signals.length >= signals) && found;
       },
       { found: scene.stack.sandbox.conversions },
     );
-    assert.deepEqual(found.map((one) => one.signals.length), [signals], `${event} of ${orderId} is one conversion`);
+    assert.deepEqual(found.map((one) => one.signals.length), [signals], `${event} of ${orderId} must be one conversion with ${signals} signals`);
     return found[0];
   }
 
-  /** A page that sleeps while its order is paid. */
+  /** Opens a waiting page and puts it to sleep. The order is paid while the page sleeps. */
   async function paidAsleep(click) {
     const { stack } = scene;
     const visitor = await scene.visitor();
@@ -37,7 +37,7 @@ inBrowsers(['chromium', 'webkit'], (scene) => {
     await page.goto(`${stack.url}/?ttclid=${click}`);
     await page.waitForSelector('.plan');
     const orderId = await choose(page, 'exam');
-    // TikTok's own script loses its unsent events when a page is left.
+    // TikTok's own script loses its unsent events when the page is left, so wait until they have arrived.
     await arrives(orderId, 'InitiateCheckout', 2);
     await toWaiting(page);
     await says(page, 'pending');
@@ -46,7 +46,7 @@ inBrowsers(['chromium', 'webkit'], (scene) => {
     const sleep = await fallAsleep(visitor, page);
     await stack.sandbox.pay({ order_id: orderId, amount: price });
     const { user, properties } = await arrives(orderId, 'Subscribe', 1);
-    assert.equal(user.ttclid, click, 'the bank’s word carries the click');
+    assert.equal(user.ttclid, click, 'the event from the bank’s notification must have the click id');
     assert.deepEqual([properties.value, properties.currency], [price, 'VND']);
     assert.deepEqual(await conversions(orderId, 'CompletePayment'), []);
     return { visitor, page, orderId, address, sleep };

@@ -1,5 +1,5 @@
-// `node tests/browser/pictures.mjs`: takes the pictures of docs/console.md, of a shop with a refused sale and a slow TikTok. It needs
-// the binaries and the SDK that `cargo xtask test binaries "npm package"` builds.
+// `node tests/browser/pictures.mjs` takes the pictures of docs/console.md. The shop has a refused sale, and TikTok is slow.
+// The program needs the binaries and the SDK that `cargo xtask test binaries "npm package"` builds.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ async function send(path, authorization, body) {
 
 const track = (event) => send('/api/analytics/tiktok/track', `Bearer ${serverKey}`, event);
 
-/** Registers an order, lets a visitor begin it, and pays it. */
+/** Registers an order, makes a visitor begin it, and pays it. */
 async function sell(number) {
   const order = `PHO7K3M9Q${number}`;
   await send('/api/orders', `Bearer ${serverKey}`, { order_id: order, amount: 99000, currency: 'VND', plan_id: 'starter', plan_name: 'Starter', billing_cycle: 'monthly' });
@@ -48,17 +48,17 @@ try {
   await counted('the orders are delivered', ({ delivered }) => delivered.orders === 8);
   await stack.sandbox.inject({ fault: 'refuse_event', event_id: '', name_index: false });
   const refused = await sell(18);
-  await counted('one is refused', ({ missing }) => missing[0]?.state === 'refused');
+  await counted('one order is refused', ({ missing }) => missing[0]?.state === 'refused');
   await stack.sandbox.heal();
   await stack.sandbox.inject({ fault: 'bad_gateway' });
   await sell(19);
-  await until('TikTok is down', async () => (await api('head')).state === 'slow');
+  await until('the console shows that deliveries are slow', async () => (await api('head')).state === 'slow');
   const page = await browser.newPage();
   await page.setViewport({ width: 900, height: 1200 });
   await page.goto(`${address}/?lang=en`);
   await page.type('#token', token);
   await Promise.all([page.waitForNavigation(), page.click('form button')]);
-  /** Takes a picture from the top of the page to the end of an element. */
+  /** Takes a picture of the page from its top to the end of an element. */
   const take = async (name, width, query, last) => {
     await page.setViewport({ width, height: 1200 });
     await page.goto(`${address}/?lang=en&theme=light${query}`);

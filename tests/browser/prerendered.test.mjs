@@ -1,4 +1,5 @@
-// A prerendered page reports nothing until it is shown. If it is never shown, it reports nothing.
+// A prerendered page reports nothing until the browser shows it. If the browser never shows the page, it reports nothing at
+// all.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,7 +16,7 @@ async function anotherVisitorComesAndGoes({ stack, visitor }) {
 }
 
 inBrowsers(engines, (scene) => {
-  /** A page that appears to be prerendered, and the list of its requests. */
+  /** Opens a page that takes itself for prerendered. Also returns the list of the page's requests. */
   async function prerendered() {
     const { stack } = scene;
     const page = await (await scene.visitor()).page();
@@ -73,7 +74,7 @@ inBrowsers(engines, (scene) => {
     }
     const posted = stack.posted().filter((event) => ids.includes(event.event_id));
     assert.deepEqual(posted.map((event) => event.event_id), ids);
-    for (const event of posted) assert.ok(event.event_time * 1000 > called + 60_000, 'the time at which it was shown');
+    for (const event of posted) assert.ok(event.event_time * 1000 > called + 60_000, 'the event’s time must be the time at which the page was shown');
     await until('the page is viewed', () => stack.pixelEvents().some(({ event, context }) =>
       event === 'Pageview' && context.page.url.includes('E.C.P.prerendered')));
   });
@@ -81,12 +82,13 @@ inBrowsers(engines, (scene) => {
 
 inBrowsers(['chromium'], (scene) => {
   /**
-   * Opens a page, and has the browser prerender another one that reports `early`. Meanwhile the open page reports `meanwhile`. Then
-   * the visitor goes on to the prerendered page, or to the address `to`. Returns a function that ends the browser.
+   * Opens a page that makes the browser prerender another page. The prerendered page reports `early`, and the open page
+   * reports `meanwhile`. Then the visitor goes to the prerendered page, or to the address `to`. Returns a function that
+   * ends the browser.
    */
   function goOn({ early, meanwhile, to }) {
     const { fixture } = scene.stack;
-    // The page's policy allows inline rules only with a nonce.
+    // The open page's policy allows the inline rules for prerendering only with a nonce.
     const nonce = 'rules';
     const config = { ...scene.stack.config, nonce };
     const address = (page, values) => {

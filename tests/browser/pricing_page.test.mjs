@@ -1,4 +1,4 @@
-// The shop as a customer would write it: a plan is chosen and paid, the page is reloaded, and TikTok counts correctly.
+// A visit to the demo shop: the customer chooses a plan, pays it and reloads the page. TikTok must count each event correctly.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,9 +11,12 @@ import { until } from './until.mjs';
 inBrowsers(engines, (scene) => {
   const named = async (name) => (await scene.stack.sandbox.conversions()).filter(({ event }) => event === name);
 
-  /** Returns the conversions of that name, after the expected number of conversions and signals has arrived. */
+  /**
+   * Waits until `conversions` conversions with this name have arrived, each with `signals` signals. Returns these
+   * conversions.
+   */
   const arrived = (name, conversions, signals) => until(
-    `${conversions} ${name} arrive, in ${signals} signals each`,
+    `${conversions} conversions ${name} arrive with ${signals} signals each`,
     async () => {
       const found = await named(name);
       return found.length >= conversions && found.every((one) => one.signals.length >= signals) && found;
@@ -29,7 +32,7 @@ inBrowsers(engines, (scene) => {
     await page.waitForSelector('.plan');
     await signIn(page, { email: 'lan@example.com', phone: '0901 234 567' });
     const orderId = await choose(page, 'exam');
-    // TikTok's own script loses its unsent events when a page is left.
+    // TikTok's own script loses its unsent events when the page is left, so wait until they have arrived.
     await arrived('InitiateCheckout', 1, 2);
     await toWaiting(page);
     await says(page, 'pending');
@@ -38,7 +41,7 @@ inBrowsers(engines, (scene) => {
       if (visit > 1) await page.reload();
       await says(page, 'paid');
       await until(
-        `visit ${visit} of the waiting page is a page view`,
+        `visit ${visit} of the waiting page counts as a page view`,
         async () => (await named('Pageview')).length === visit + 1,
         { found: stack.sandbox.conversions },
       );
@@ -55,10 +58,10 @@ inBrowsers(engines, (scene) => {
       assert.equal(properties.order_id, orderId);
       assert.equal(user.ttclid, 'E.C.P.pricing');
       const keys = signals.find(({ channel }) => channel === 'server').match_keys;
-      for (const key of ['email', 'phone', 'ttclid']) assert.ok(keys.includes(key), `${event} carries ${key}`);
+      for (const key of ['email', 'phone', 'ttclid']) assert.ok(keys.includes(key), `${event} must have ${key}`);
     }
     const views = (await arrived('ViewContent', 2, 2)).map(({ properties }) => properties.contents[0].content_id);
-    assert.deepEqual(views, ['plans', 'exam'], 'each page is viewed once');
+    assert.deepEqual(views, ['plans', 'exam'], 'each page must be viewed once');
     assert.equal((await arrived('Subscribe', 1, 1)).length, 1);
   });
 
@@ -74,14 +77,14 @@ inBrowsers(engines, (scene) => {
     await toWaiting(page);
     await stack.sandbox.pay({ order_id: orderId, amount: 349000 });
     await says(page, 'paid');
-    // These facts come from the shop's own server and its bank: an order, and the money.
+    // The sale comes only from the shop's server and its bank, because the visitor allowed no reports.
     const [{ user, signals }] = await until('the sale arrives', async () => {
       const found = (await named('Subscribe')).filter(({ properties }) => properties.order_id === orderId);
       return found.length > 0 && found;
     });
     assert.deepEqual(user, {});
     assert.deepEqual(signals[0].match_keys, []);
-    // The live box reads the sandbox after everything else on this page.
+    // The box with the live list on this page reads the sandbox last, so its count shows that the other boxes are up to date.
     await holds(page, () => document.querySelector('.legs-count').textContent !== '0');
     const after = await stack.sandbox.totals();
     assert.deepEqual([after.pixel_signals, after.server_signals], [before.pixel_signals, before.server_signals + 1]);
@@ -101,7 +104,7 @@ inBrowsers(engines, (scene) => {
 
     await choose(page, 'exam');
     const text = (selector) => page.$eval(selector, (one) => one.textContent.replace(/\s/g, ' '));
-    assert.equal(await text('[data-payment] .amount'), '$99.90', 'a card is charged in dollars');
+    assert.equal(await text('[data-payment] .amount'), '$99.90', 'the price of a card payment must be in dollars');
     assert.match(await text('[data-payment-summary]'), /\$99\.90 a year/);
   });
 }, shopSettings);

@@ -1,4 +1,4 @@
-// A browser that asks not to sell or share (Global Privacy Control) limits the use of its data on both legs.
+// A browser that asks sites not to sell or share its data (Global Privacy Control) limits the use of its data on both legs.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// In a private window, storage works until the window is closed, and is then deleted.
+// In a private window, storage works until the window is closed. Then the browser deletes the storage.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -6,7 +6,7 @@ import { launch, sdkOn, visitor } from './browser.mjs';
 import { call, init, report } from './call.mjs';
 import { inBrowsers } from './in_browsers.mjs';
 
-// A context of Chromium is already private, so all other tests in Chromium cover private windows too.
+// In Chromium, every context of the tests is already private, so all other tests in Chromium cover private windows too.
 inBrowsers(['firefox'], (scene) => {
   let hidden;
   before(async () => {

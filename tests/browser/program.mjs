@@ -9,11 +9,11 @@ const folder = resolve(process.env.DUET_BIN ?? join(import.meta.dirname, '../../
 
 function pathOf(name) {
   const path = join(folder, process.platform === 'win32' ? `${name}.exe` : name);
-  if (!existsSync(path)) throw new Error(`${path} is not there: cargo build -p duet-proxy -p duet-sandbox`);
+  if (!existsSync(path)) throw new Error(`${path} does not exist; build it with cargo build -p duet-proxy -p duet-sandbox`);
   return path;
 }
 
-/** The program's output is collected in `output`, which stays after the program has ended. */
+/** Starts a program. Its output is collected in `output`, which can still be read after the program has ended. */
 export function run(name, args, env, output) {
   const child = spawn(pathOf(name), args, {
     env: { PATH: process.env.PATH, SystemRoot: process.env.SystemRoot, ...env },

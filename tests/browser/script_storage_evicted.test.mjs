@@ -1,5 +1,5 @@
-// Safari deletes the data of scripts, including their cookies, on a site without a visit for 7 days. Safari keeps a cookie from
-// a server's answer. So the proxy's cookie keeps the click id.
+// On a site without a visit for 7 days, Safari deletes all data that scripts stored, including the scripts' cookies. Safari
+// keeps a cookie that a server set in an answer. Therefore the proxy's cookie keeps the click id.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -31,7 +31,7 @@ inBrowsers(engines, (scene) => {
     assert.deepEqual(clicks.map(({ value }) => value), [click]);
   }
 
-  /** Simulates eight days without a visit: only cookies with a longer lifetime are left. */
+  /** Simulates eight days without a visit: only the cookies that expire later are left. */
   async function forgetScripts(visitor, page) {
     const kept = (await lasting(visitor)).map(({ name }) => name);
     await page.evaluate((kept) => {

@@ -9,7 +9,7 @@ export const phone = { width: 390, height: 844, deviceScaleFactor: 2 };
 
 export const click = async (page, selector) => (await page.waitForSelector(selector, { visible: true })).click();
 
-/** Signs in on the plans page as the person in the given lines. */
+/** Signs in on the plans page as the person whom `lines` describes. */
 export async function signIn(page, lines) {
   await page.waitForSelector('.plan');
   for (const [name, text] of Object.entries(lines)) await page.type(`input[name=${name}]`, text);
@@ -24,7 +24,7 @@ export async function choose(page, plan) {
   return page.$eval('[data-payment] [data-order]', (code) => code.textContent);
 }
 
-/** Goes from the payment box to the page that waits for the money. */
+/** Goes from the box with the payment's details to the page that waits for the payment. */
 export async function toWaiting(page) {
   await Promise.all([page.waitForNavigation(), click(page, '[data-waiting-link]')]);
   await page.waitForSelector('[data-waiting]:not([hidden])');
@@ -33,7 +33,7 @@ export async function toWaiting(page) {
 /** Waits until the waiting page shows `pending`, `partial` or `paid`. */
 export const says = (page, status) => page.waitForSelector(`[data-status="${status}"]`);
 
-/** Takes a screenshot of the page for people. */
+/** Takes a screenshot of the page. People look at it, no test does. */
 export async function photograph(page, name, { fullPage = false } = {}) {
   await mkdir(screenshots, { recursive: true });
   await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage });

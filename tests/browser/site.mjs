@@ -1,5 +1,5 @@
-// The web server of the tested pages: the shop, the fixture pages and the SDK package. The server also passes the proxy's
-// routes on under the site's own address, as a shop's web server would.
+// The web server of the tested pages. It serves the shop, the fixture pages and the SDK package. Like a shop's web server,
+// it also passes the proxy's routes on, under the site's own address.
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -31,9 +31,9 @@ async function fileAt(pathname) {
 }
 
 /**
- * Builds the strictest policy with which the pages can work. The policy allows their own files, the one import map, and the
- * named hosts. With `?wasm=no` a page cannot run WebAssembly. With `?nonce=…` scripts from other hosts need the nonce.
- * `?types=…` requires trusted types with policies of that name. `?base=any` allows a `<base>`.
+ * Builds the strictest policy with which the pages can work. The policy allows the pages' own files, their one import map,
+ * and the named hosts. With `?wasm=no` a page cannot run WebAssembly. With `?nonce=…` scripts from other hosts need the
+ * nonce. `?types=…` requires trusted types with policies of that name. `?base=any` allows a `<base>`.
  */
 function policy(html, hosts, query) {
   const [, importMap] = /<script type="importmap">(.*?)<\/script>/s.exec(html) ?? [];
@@ -52,15 +52,15 @@ function policy(html, hosts, query) {
   ].join('; ');
 }
 
-/** The visitors' address as the web server states it. The proxy trusts this only with a setting. */
+/** The visitors' address that the web server states. The proxy trusts this address only if a setting allows it. */
 export const visitorAddress = '203.0.113.7';
 
 /**
- * Serves on a free port. `log` contains the requests of pages to the proxy, in the form of `pass`. Like `duet-proxy dev`, it
- * also registers orders with the `serverKey`.
+ * Serves the site on a free port. `log` contains the requests of pages to the proxy, in the format of `pass`. Like
+ * `duet-proxy dev`, the site also registers orders with the `serverKey`.
  */
 export async function serveSite({ proxyPort, settings, hosts, serverKey }) {
-  if (!existsSync(join(sdkPackage, 'index.js'))) throw new Error(`${sdkPackage} is not there: cargo xtask sdk`);
+  if (!existsSync(join(sdkPackage, 'index.js'))) throw new Error(`${sdkPackage} does not have the SDK package; build it with cargo xtask sdk`);
   const log = [];
   const server = await listen(async (incoming, outgoing) => {
     const { pathname, searchParams } = new URL(incoming.url, 'http://site');

@@ -1,5 +1,5 @@
-// Everything between a page and TikTok, running on free loopback ports: the site, the proxy, the sandbox as TikTok, and taps
-// that record the page's requests.
+// Everything between a page and TikTok, on free ports of loopback: the site, the proxy, the sandbox as a fake TikTok, and
+// taps that record the page's requests.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -19,8 +19,8 @@ const serverKey = 'canary-server-key-of-the-shop';
 const webhookSecret = 'canary-webhook-secret-9d41';
 
 /**
- * Settings for paying in the shop at the sandbox's bank and signing in at its Clerk. The proxy trusts the web server's
- * statement of the visitor's address.
+ * Settings with which customers can pay at the sandbox's bank and sign in at its Clerk. With these settings, the proxy
+ * trusts the visitor's address that the web server states.
  */
 export const shopSettings = (site, sandbox) => ({
   DUET_SERVER_KEY: serverKey,
@@ -30,8 +30,9 @@ export const shopSettings = (site, sandbox) => ({
   CLERK_AUTHORIZED_PARTIES: `http://127.0.0.1:${site.port}`,
 });
 
-// These ports are below the range that the system assigns automatically. A port from that range could be taken before it is
-// used. Processes of other test files start at other ports. Browsers do not connect to port 10080.
+// These ports are below the range from which the system assigns ports automatically. Another program could get a port of
+// that range before the test uses it. Each process of the tests starts at another port. Browsers do not connect to port
+// 10080.
 let asked = process.pid * 331;
 
 /** Returns a free port. */
@@ -68,7 +69,7 @@ async function startSandbox(started, proxyPort) {
     totals: () => read('totals'),
     violations: async () => (await read('violations')).filter(({ severity }) => severity === 'violation'),
     inject: (fault) => fetch(`${api}/faults`, { method: 'POST', body: JSON.stringify(fault) }),
-    /** Sends an instruction to the bank and waits for its end. Returns the answer. */
+    /** Sends an instruction to the bank and waits until the bank has carried it out. Returns the bank's answer. */
     pay: async (instruction) => {
       const answer = await fetch(`http://127.0.0.1:${port}/bank/transfers`, { method: 'POST', body: JSON.stringify(instruction) });
       const told = await answer.json();
@@ -107,12 +108,12 @@ export async function startStack(env = () => ({})) {
   }
 }
 
-// The folder is removed last, because the proxy writes to it while it stops.
+// Remove the folder last, because the proxy writes to it while the proxy stops.
 async function stopAll(parts) {
   for (const part of parts.toReversed()) await part.stop();
 }
 
-/** Adds everything that it starts to `parts`. */
+/** Starts all parts and adds each started part to `parts`. */
 async function assemble(parts, env) {
   const started = (part) => {
     parts.push(part);
@@ -155,8 +156,8 @@ async function assemble(parts, env) {
     sandbox,
     site,
     /**
-     * The tap in front of the sandbox's interface for browsers. The tap records requests for the Pixel's script and the
-     * script's events.
+     * The tap in front of the sandbox's routes for browsers. It records the requests for the Pixel's script and the
+     * requests of this script.
      */
     tiktok,
     url: `http://127.0.0.1:${site.port}`,
@@ -165,19 +166,22 @@ async function assemble(parts, env) {
     config: { pixelId, pixelScriptUrl, currency: 'VND', country: 'VN' },
     /** Returns the events that pages posted to the proxy under the site's address, oldest first. */
     posted: () => eventsIn(site.log),
-    /** Waits until the proxy has accepted an event from the site's address, and checks that this happened once. */
+    /**
+     * Waits until the proxy has accepted an event from the site's address. Checks that the proxy accepted the event only
+     * once.
+     */
     takenOnce: (eventId) => takenOnce(site.log, eventId),
     /** Returns the events that pages posted to the Pixel's collector. */
     pixelEvents: () => pixelEventsIn(tiktok.log),
     /**
-     * Returns the `ids` of one page that the Pixel fired, in the order of firing. The script sends each event separately, so
-     * events can overtake each other. The script numbers them.
+     * Returns those of the `ids` that the Pixel of one page fired, in the order of firing. The script sends each event in
+     * its own request, so events can overtake each other, but the script numbers the events.
      */
     firedInOrder: (ids) => pixelEventsIn(tiktok.log)
       .filter((event) => ids.includes(event.event_id))
       .sort((one, other) => one.context.index - other.context.index)
       .map((event) => event.event_id),
-    /** Returns the two legs of an event, after both legs have reached the sandbox. */
+    /** Waits until both legs of an event have reached the sandbox, and returns them. */
     bothLegs: (eventId) => until(
       `both legs of ${eventId} arrive`,
       async () => {
@@ -186,7 +190,7 @@ async function assemble(parts, env) {
       },
       { found: sandbox.conversions },
     ),
-    /** Returns the conversions of an event, after its server leg has reached the sandbox. */
+    /** Waits until the server leg of an event has reached the sandbox, and returns the event's conversions. */
     serverLeg: (eventId) => until(
       `the server leg of ${eventId} arrives`,
       async () => {
@@ -198,7 +202,7 @@ async function assemble(parts, env) {
     async stop() {
       try {
         await everythingAcceptedArrives(stack);
-        assert.deepEqual(await sandbox.violations(), [], 'the sandbox found fault with what it was sent');
+        assert.deepEqual(await sandbox.violations(), [], 'the sandbox must find no violation in the requests that it got');
       } finally {
         await stopAll(parts);
       }
@@ -214,7 +218,7 @@ export function eventsIn(log) {
     .flatMap((post) => (post.json.events ?? [post.json]).map((event) => ({ ...event, post })));
 }
 
-/** Returns the proxy's result for an event, in each answer that accepted its post. */
+/** Returns the proxy's result for an event from each answer that accepted the event's post. */
 export function saidOf(log, eventId) {
   return eventsIn(log)
     .filter((event) => event.event_id === eventId && event.post.status === 202)
@@ -223,11 +227,11 @@ export function saidOf(log, eventId) {
     .map(({ status }) => status);
 }
 
-/** Waits until an answer in the log has accepted the event. Fails if another answer accepted it too. */
+/** Waits until an answer in the log has accepted the event. Fails if more than one answer accepted the event. */
 export async function takenOnce(log, eventId) {
   const taken = () => saidOf(log, eventId).filter((status) => status === 'accepted').length;
-  await until(`the proxy takes ${eventId}`, () => taken() > 0);
-  assert.equal(taken(), 1, `the proxy took ${eventId} once`);
+  await until(`the proxy accepts ${eventId}`, () => taken() > 0);
+  assert.equal(taken(), 1, `the proxy must accept ${eventId} once`);
 }
 
 const pixelEventsIn = (log) => log.filter(({ path }) => path === '/api/v2/pixel').map(({ json }) => json);

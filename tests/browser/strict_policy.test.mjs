@@ -1,4 +1,4 @@
-// A Content-Security-Policy that allows scripts from other hosts only with a nonce or with trusted types.
+// Pages whose Content-Security-Policy allows scripts from other hosts only with a nonce or with trusted types.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -26,7 +26,8 @@ inBrowsers(engines, (scene) => {
     test(`where the ${what} the server leg arrives and the page hears that the Pixel is blocked`, async () => {
       const { stack } = scene;
       const page = await (await scene.visitor()).page();
-      // The test does not wait ten seconds for the Pixel. Requests still have all the time they need.
+      // Shorten the timer of ten seconds for the Pixel, so that the test need not wait. The time limits of requests stay
+      // unchanged.
       await page.evaluateOnNewDocument(() => {
         const { setTimeout } = window;
         window.setTimeout = (task, ms, ...args) => setTimeout(task, args[0] === 'blocked' ? 500 : ms, ...args);

@@ -1,5 +1,5 @@
-// A tap: an HTTP server that passes every request on unchanged and records it. Requests are read here and not in the browser,
-// so every browser is checked in the same way.
+// A tap: an HTTP server that passes every request on unchanged and records it. The tests read the requests from the tap and
+// not from the browser, so every browser is checked in the same way.
 
 import { createServer, request } from 'node:http';
 import { once } from 'node:events';
@@ -22,8 +22,8 @@ function remember(log, incoming, body) {
 }
 
 /**
- * Passes one request on to `port` on loopback, with its own Host header, and records it in `log`. `more` can contain additional
- * headers and another path.
+ * Passes one request on to `port` on loopback, with the request's own Host header, and records it in `log`. `more` can
+ * contain additional headers and another path.
  */
 export async function pass(incoming, outgoing, port, log, more = {}) {
   const chunks = [];
@@ -54,7 +54,7 @@ export async function pass(incoming, outgoing, port, log, more = {}) {
   onward.end(body);
 }
 
-/** Listens on a free port of loopback, or on `port`. */
+/** Listens on `port` of loopback, or on a free port if `port` is 0. */
 export async function listen(handler, port = 0) {
   const server = createServer(handler).listen(port, '127.0.0.1');
   await once(server, 'listening');
@@ -68,7 +68,7 @@ export async function listen(handler, port = 0) {
   };
 }
 
-/** A tap in front of `port`. */
+/** Starts a tap in front of the server at `port`. */
 export async function tap(port) {
   const log = [];
   const server = await listen((incoming, outgoing) => pass(incoming, outgoing, port, log));

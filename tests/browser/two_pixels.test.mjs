@@ -1,4 +1,4 @@
-// A page with two pixels: each event comes to both of them on both legs, under one event_id.
+// A page with two pixels: each event reaches both pixels on both legs, with one event_id.
 
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { engines, inBrowsers } from './in_browsers.mjs';
 import { accessToken, otherPixelId, pixelId } from './stack.mjs';
 import { until } from './until.mjs';
 
-/** The settings of a proxy whose pixels both list the site. */
+/** Returns the settings of a proxy with two pixels. The list of origins of each pixel contains the site. */
 function twoPixels(site) {
   const folder = mkdtempSync(join(tmpdir(), 'duet-pixels-'));
   writeFileSync(join(folder, 'token'), accessToken);
@@ -25,7 +25,7 @@ origins = ["http://127.0.0.1:${site.port}"]
 }
 
 inBrowsers(engines, (scene) => {
-  /** Each pixel that counted the event, and the channels of its signals. */
+  /** Returns each pixel that counted the event, with the channels of the event's signals. */
   async function counted(eventId) {
     const conversions = await scene.stack.sandbox.conversionsOf(eventId);
     return conversions

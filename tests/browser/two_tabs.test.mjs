@@ -1,4 +1,4 @@
-// Tabs of one site share the waiting events, and no event is sent twice.
+// Tabs of one site share the pending events, and no event is sent twice.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -28,7 +28,7 @@ inBrowsers(engines, (scene) => {
     await stack.proxy.start();
     await Promise.all(tabs.map((page) => page.evaluate(() => { dispatchEvent(new Event('online')); })));
     for (const eventId of ids) await stack.serverLeg(eventId);
-    await until('nothing waits in either tab', async () => {
+    await until('no event is pending in either tab', async () => {
       const waiting = await Promise.all(tabs.map((page) => call(page, 'pending')));
       return waiting.every((count) => count === 0);
     });

@@ -1,4 +1,4 @@
-// Waiting for a payment. Some tests imitate the proxy's order route, because they need to see each request. The last test
+// A page waits for a payment. Some tests imitate the proxy's order route, because they must see each request. The last test
 // uses the real route and a real notification of the sandbox's bank.
 
 import assert from 'node:assert/strict';
@@ -10,7 +10,10 @@ import { listen, pass } from './tap.mjs';
 import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
-  /** The stack's site with its own order route. `order.status` is the answer, and `order.asked` lists the requests. */
+  /**
+   * Serves the stack's site with another order route. The route answers with `order.status`, and `order.asked` lists its
+   * requests.
+   */
   async function shopWith(order, use) {
     const server = await listen((incoming, outgoing) => {
       if (!incoming.url.startsWith('/api/orders/')) return pass(incoming, outgoing, scene.stack.site.port, []);
@@ -41,7 +44,7 @@ inBrowsers(engines, (scene) => {
     await shopWith(order, async (page) => {
       await watch(page, order.id);
       await init(page, stack.config);
-      await until('the order is asked for again', () => order.asked.length > 2);
+      await until('the page has requested the order’s status again', () => order.asked.length > 2);
       assert.ok(order.asked[0].endsWith(order.id));
       order.status = 'paid';
       await holds(page, () => window.paid === 1);
@@ -88,11 +91,11 @@ inBrowsers(engines, (scene) => {
         }, hidden);
       await show(true);
       await watch(page, order.id);
-      // An event's whole way to the proxy and back takes long enough here.
+      // Sending an event to the proxy and waiting for its answer takes long enough here for a request that must not come.
       await report(page, 'trackServerEvent', 'ViewContent');
       assert.equal(order.asked.length, 0);
       await show(false);
-      await until('the order is asked for', () => order.asked.length > 0);
+      await until('the page has requested the order’s status', () => order.asked.length > 0);
     });
   });
 
@@ -101,12 +104,12 @@ inBrowsers(engines, (scene) => {
     await shopWith(order, async (page) => {
       await init(page, scene.stack.config);
       await watch(page, order.id);
-      await until('the order is asked for', () => order.asked.length > 0);
+      await until('the page has requested the order’s status', () => order.asked.length > 0);
       await page.evaluate(() => window.stop());
       order.status = 'paid';
       const { length } = order.asked;
       await report(page, 'trackServerEvent', 'ViewContent');
-      assert.ok(order.asked.length <= length + 1, 'but one question may have been under way');
+      assert.ok(order.asked.length <= length + 1, 'after the stop, at most one request that was already running may arrive');
       assert.equal(await page.evaluate(() => window.paid), 0);
     });
   });

@@ -1,5 +1,5 @@
-// Most people who tap an ad see the shop in a web view inside an app: WebKit on an iPhone, Chromium on Android. The apps have
-// different user agents. The test removes the features that their web views lack.
+// Most people who tap an ad see the shop in a web view inside an app: WebKit on an iPhone, Chromium on Android. Each app
+// has its own user agent. The tests use these user agents and remove the features that the web views do not have.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -23,8 +23,8 @@ const apps = {
 };
 
 /**
- * A web view on an iPhone has no service workers and no caches. A web view on Android has no storage unless its app switches it
- * on.
+ * The features that web views lack. A web view on an iPhone has no service workers and no caches. A web view on Android has
+ * no storage if its app does not switch storage on.
  */
 const limits = {
   webkit: () => {

@@ -1,5 +1,5 @@
-// Has the browser prerender the page `?prerender=`, waits until that page has made its call, reports an event with the id `?id=`,
-// and goes to `?to=`.
+// Makes the browser prerender the page in `?prerender=` and waits until that page has made its call. Then reports an event
+// with the id in `?id=`, and goes to the address in `?to=`.
 
 import { init, trackDualEvent } from 'duet-sdk';
 

@@ -1,4 +1,4 @@
-// WebKit on Linux: WebKitGTK's MiniBrowser, controlled by its WebDriver, on a separate display.
+// WebKit on Linux: WebKitGTK's MiniBrowser on a separate display. WebKitGTK's WebDriver controls it.
 
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { Page } from './page.mjs';
 import { inFolder, leftovers, pageProcesses, start } from './started.mjs';
 import { openWire } from './wire.mjs';
 
-// Distributions have different folders for programs that users do not start directly.
+// Each distribution has another folder for programs that users do not start directly.
 const libraries = ['/usr/lib', '/usr/lib64', '/usr/libexec', ...inFolder('/usr/lib')];
 const miniBrowsers = libraries.flatMap((library) =>
   ['webkit2gtk-4.1', 'webkitgtk-6.0', 'webkit2gtk-4.0'].map((version) => join(library, version, 'MiniBrowser')));
@@ -50,18 +50,18 @@ async function openContext(display, { userAgent } = {}) {
     XDG_RUNTIME_DIR: folder,
     DISPLAY: display.name,
     NO_AT_BRIDGE: '1',
-    // Neither root nor a container can set up its sandbox.
+    // WebKit cannot set up its own sandbox as root or in a container.
     WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1',
   };
   const capabilities = {
     // The test decides whether a page has finished loading.
     pageLoadStrategy: 'none',
-    // A time limit would be a timer on the page.
+    // WebDriver would implement a time limit for scripts with a timer on the page.
     timeouts: { script: null },
     'webkitgtk:browserOptions': {
       binary: executable(known.browser),
-      // WebKit's network library treats every name that ends in localhost as a separate site, whose cookies are third-party
-      // cookies.
+      // WebKit's network library treats every name that ends in localhost as a separate site. The cookies of such a site
+      // would be third-party cookies, so all cookies are allowed.
       args: ['--automation', '--cookies-policy=always', `--proxy=${wire.address}`],
     },
   };
@@ -80,10 +80,10 @@ async function openContext(display, { userAgent } = {}) {
       };
       return page;
     },
-    /** Stops the processes of its pages, as a phone does with an app in the background. */
+    /** Stops the processes of the visitor's pages, as a phone does when an app goes to the background. */
     sleep: () => signal('SIGSTOP'),
     wake: () => signal('SIGCONT'),
-    /** Ends sleeping pages: they never wake up. Killing the processes of the pages would end the session. */
+    /** Ends sleeping pages by never waking them up. If the test killed the processes of the pages, the session would end. */
     die() {
       for (const page of open()) page.died();
     },
@@ -112,8 +112,8 @@ async function openContext(display, { userAgent } = {}) {
 }
 
 /**
- * Starts a driver, which serves one session. In the meantime, another process can take the driver's port, or the port between
- * the driver and the browser.
+ * Starts a driver, which serves one session. If another process takes the driver's port in the meantime, or the port
+ * between the driver and the browser, starts another driver.
  */
 async function startSession(env, capabilities) {
   for (let left = 4; ; left -= 1) {
@@ -130,7 +130,7 @@ async function startSession(env, capabilities) {
   }
 }
 
-/** Starts WebKit. Each context is a separate browser, and keeps no data after it is closed. */
+/** Starts WebKit. Each context is a separate browser, and its data is deleted when it is closed. */
 export async function launchWebKit() {
   const display = await openDisplay();
   const contexts = [];

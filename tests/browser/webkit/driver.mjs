@@ -2,10 +2,10 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** No command waits for a page. So a command that takes longer has lost its answer. */
+/** How long a command may take. No command waits for a page, so a command that takes longer will not get an answer. */
 const patienceMs = 30_000;
 
-/** Sends a command. The `reason` of an error is the driver's own word, or `no answer`. */
+/** Sends a command. If it fails, `reason` of the error is the driver's error code, or `no answer`. */
 async function ask(method, url, body) {
   const failed = (reason, message) => Object.assign(new Error(`${method} ${new URL(url).pathname}: ${reason} ${message}`), { reason });
   const signal = AbortSignal.timeout(patienceMs);
@@ -15,11 +15,11 @@ async function ask(method, url, body) {
     if (answer.ok) return value;
     throw failed(value.error, value.message);
   } catch (error) {
-    throw error === signal.reason ? failed('no answer', `in ${patienceMs} ms`) : error;
+    throw error === signal.reason ? failed('no answer', `after ${patienceMs} ms`) : error;
   }
 }
 
-/** Waits until a new driver answers; `running` throws if the driver has ended. */
+/** Waits until a new driver answers. `running` must throw if the driver has ended. */
 export async function ready(address, running) {
   for (;;) {
     running();
@@ -30,8 +30,8 @@ export async function ready(address, running) {
 }
 
 /**
- * Starts a session: one browser with separate storage. Its commands run one after the other, each in its own window. Pages can
- * still be controlled in parallel, because no command waits for a page's action.
+ * Starts a session: one browser with separate storage. The session runs its commands one after the other, each in the
+ * command's own window. Pages can still be controlled in parallel, because no command waits for a page's action.
  */
 export async function openSession(address, capabilities) {
   const { sessionId } = await ask('POST', `${address}/session`, { capabilities: { alwaysMatch: capabilities } });
@@ -54,7 +54,7 @@ export async function openSession(address, capabilities) {
   };
 
   return {
-    /** Runs one command, in a window if it is given. */
+    /** Runs one command. If `window` is given, the command runs in this window. */
     command: (window, method, path, body) =>
       alone(async () => {
         if (window) await enter(window);

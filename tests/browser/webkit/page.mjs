@@ -1,4 +1,4 @@
-// A page of WebKit. The class has the operations that the tests use on pages of the other browsers, under the same names.
+// A page of WebKit. The class has the operations that the tests use on the pages of other browsers, with the same names.
 
 import { EventEmitter } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -10,8 +10,8 @@ const pollMs = 10;
 let tickets = 0;
 
 /**
- * Runs `task` on the page. The result of `task` is returned as text. If the result is a promise, the page returns a number,
- * and the test fetches the promise's value later by this number. So no command of the driver waits for a page.
+ * Runs `task` on the page and returns the result as text. If the result is a promise, the page returns a number instead.
+ * The test later uses this number to fetch the promise's value, so no command of the driver waits for a page.
  */
 function run(name, ticket, task) {
   const state = window[name] ?? { said: [], answers: new Map() };
@@ -38,7 +38,10 @@ function run(name, ticket, task) {
   }
 }
 
-/** A page that is being left cannot answer. Rarely, the driver then gives no answer either. */
+/**
+ * Ignores the errors of a command for a page that is being left. Such a page cannot answer, and rarely the driver gives no
+ * answer either.
+ */
 function betweenPages(error) {
   if (!['no such frame', 'no such window', 'no answer'].includes(error.reason)) throw error;
   return {};
@@ -54,7 +57,7 @@ export class Page extends EventEmitter {
   #intercepts = false;
   #following;
 
-  /** `turn(page)` tells the context that this page is controlled from now on. */
+  /** `turn(page)` must tell the context that the next commands control this page. */
   constructor(session, window, turn) {
     super();
     this.#session = session;
@@ -76,7 +79,7 @@ export class Page extends EventEmitter {
     return answer;
   }
 
-  /** Passes on the page's errors and console lines. */
+  /** Passes the page's errors and console lines to the listeners. */
   hear(said) {
     for (const { kind, type, text, args } of said) {
       if (kind === 'pageerror') this.emit(kind, text);
@@ -85,12 +88,12 @@ export class Page extends EventEmitter {
   }
 
   async evaluate(script, ...args) {
-    // A text is an expression.
+    // If the script is a text, the text is an expression.
     const { value, ticket } = await this.#run(`() => ${typeof script === 'string' ? `(${script})` : applied(script, args)}`);
     if (!ticket) return value;
     for (;;) {
       const { value: settled } = await this.#run(`(answers) => answers.has(${ticket}) ? [answers.get(${ticket})] : []`);
-      if (settled.length === 0) throw new Error('the page was left before it had answered');
+      if (settled.length === 0) throw new Error('the page was left before it returned a result');
       const [answer] = settled;
       if (answer?.threw) throw new Error(answer.threw);
       if (answer) return answer.value;
@@ -102,18 +105,18 @@ export class Page extends EventEmitter {
     this.scripts.push(applied(script, args));
   }
 
-  /** Waits until `look` returns a true value. A page that is being left does not answer. */
+  /** Waits until `look` returns a true value. Fails with `fact` if this does not happen in time. */
   async #until(fact, look) {
     const deadline = Date.now() + patienceMs;
     for (;;) {
       const found = await look();
       if (found) return found;
-      if (Date.now() > deadline) throw new Error(`in ${patienceMs} ms it did not come true that ${fact}`);
+      if (Date.now() > deadline) throw new Error(`timed out after ${patienceMs} ms, waiting until ${fact}`);
       await pause(pollMs);
     }
   }
 
-  /** Runs `leave`, and waits until the next page is loaded. */
+  /** Runs `leave`, then waits until the next page is loaded. */
   async #afterLeaving(leave, { waitUntil = 'load' } = {}) {
     await this.#run(`(answers) => { answers.left = true; }`);
     await leave();
@@ -132,7 +135,7 @@ export class Page extends EventEmitter {
     return this.#afterLeaving(() => this.#command('POST', '/refresh'));
   }
 
-  /** Must be called before the page is left by another action. */
+  /** Waits for the next page. A test must call this before it leaves the page by another action. */
   waitForNavigation() {
     return this.#afterLeaving(() => {});
   }
@@ -142,7 +145,7 @@ export class Page extends EventEmitter {
   }
 
   async waitForSelector(selector, { visible = false } = {}) {
-    await this.#until(`${selector} is there`, () => this.evaluate((selector, visible) => {
+    await this.#until(`${selector} exists`, () => this.evaluate((selector, visible) => {
       const found = document.querySelector(selector);
       return found !== null && (!visible || (found.checkVisibility({ checkVisibilityCSS: true }) && found.getClientRects().length > 0));
     }, selector, visible));
@@ -162,7 +165,7 @@ export class Page extends EventEmitter {
     await this.#command('POST', `${await this.#element(selector)}/value`, { text });
   }
 
-  /** Presses keys as a person does, one at a time. */
+  /** Presses keys one at a time, as a person does. */
   keyboard = {
     press: (key) => {
       const value = { Enter: '\uE006', Escape: '\uE00C', Tab: '\uE004' }[key] ?? key;
@@ -199,7 +202,7 @@ export class Page extends EventEmitter {
     this.#intercepts = on;
   }
 
-  /** Reports a request to the listeners. Returns whether the request is allowed. */
+  /** Reports a request to the listeners. Returns whether the listeners allow the request. */
   async meet(url) {
     if (!this.#intercepts) {
       this.emit('request', { url: () => url });
@@ -216,7 +219,7 @@ export class Page extends EventEmitter {
     return cookies.map(({ expiry, ...rest }) => ({ ...rest, expires: expiry ?? -1 }));
   }
 
-  /** Without a window manager, windows do not cover each other. So a hidden window must be minimised. */
+  /** Hides the window. Without a window manager, windows do not cover each other, so the window must be minimised. */
   async minimize() {
     await this.#command('POST', '/window/minimize');
   }
@@ -235,7 +238,7 @@ export class Page extends EventEmitter {
     return this;
   }
 
-  /** The page cannot call the test. While a listener for its console exists, the page is polled. */
+  /** Polls the page's output while a listener for the console exists, because the page cannot call the test. */
   async #follow() {
     while (!this.#closed) {
       await this.#run('() => {}').catch(betweenPages);
@@ -243,7 +246,7 @@ export class Page extends EventEmitter {
     }
   }
 
-  /** Reads the page's output until now, for the last time. */
+  /** Reads the rest of the page's output, for the last time. */
   async leave() {
     this.#closed = true;
     await this.#following;

@@ -1,7 +1,10 @@
-// Scripts that run on a page of WebKit before the page's own scripts. WebDriver has no command for this, so the wire inserts
-// them into the documents that pass through it.
+// Scripts that run on a page of WebKit before the page's own scripts. WebDriver has no command for this. Therefore the
+// proxy of wire.mjs inserts these scripts into each document that passes through it.
 
-/** The name of the tests' data on a page. The name is a symbol, so a loop over `window` does not find the data. */
+/**
+ * The name under which the page stores the tests' data. The name is a symbol, so a loop over `window` does not find the
+ * data.
+ */
 export const STATE = "Symbol.for('duet tests')";
 
 /** The address to which a page reports its remaining output when it is left. */
@@ -9,7 +12,7 @@ export const LAST_WORDS = 'http://wire.localhost/';
 
 /** Records the page's errors and console lines. */
 function listen(name, lastWords) {
-  // The tests may have used the page's state already.
+  // The tests may already have stored data on the page.
   const state = window[name] ?? { said: [], answers: new Map() };
   if (!(name in window)) Object.defineProperty(window, name, { value: state });
   const beacon = navigator.sendBeacon.bind(navigator);
@@ -17,7 +20,7 @@ function listen(name, lastWords) {
     if (typeof value === 'string') return value;
     try { return JSON.stringify(value) ?? String(value); } catch { return String(value); }
   };
-  // Output after the page got the event for leaving cannot be polled.
+  // A test can no longer poll the output that the page writes after `pagehide`.
   let left = false;
   const say = (words) => {
     state.said.push(words);

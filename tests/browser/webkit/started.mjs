@@ -1,16 +1,16 @@
-// Starts the programs of a test file, and ends them and their children when the test file ends.
+// Starts the programs that a test file needs. When the test file ends, ends these programs and their children.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Removes the remains of an interrupted test file. */
+/** Functions that clean up if a test file is interrupted. */
 export const leftovers = new Set();
 process.on('exit', () => leftovers.forEach((remove) => remove()));
 for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15]]) process.once(signal, () => process.exit(128 + number));
 
-/** Starts a program in a separate process group. The group ends with the program. */
+/** Starts a program in a separate process group. The group's processes are ended when the program ends. */
 export function start(path, args, env, stdio = 'ignore') {
   const child = spawn(path, args, { env, detached: true, stdio });
   const end = () => {
@@ -37,7 +37,7 @@ export function start(path, args, env, stdio = 'ignore') {
   };
 }
 
-/** Returns the paths in a folder; none if the folder does not exist. */
+/** Returns the paths of the files in a folder, or no path if the folder does not exist. */
 export const inFolder = (folder) => {
   try {
     return readdirSync(folder).map((name) => join(folder, name));
@@ -54,7 +54,7 @@ export function pageProcesses(group) {
       const [, , itsGroup] = rest.split(' ').map(Number);
       return itsGroup === group && name.startsWith('WebKitWebProc') ? [Number(pid)] : [];
     } catch {
-      // The process has just ended.
+      // The process has ended in the meantime.
       return [];
     }
   });

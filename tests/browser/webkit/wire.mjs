@@ -1,5 +1,5 @@
-// A forward proxy between WebKit and the network. The proxy gives the tests the functions of other browsers' debuggers. It
-// runs scripts before a page's own scripts, reports every request, and allows or blocks each request.
+// A forward proxy between WebKit and the network. It does what the debuggers of other browsers do for the tests: it runs
+// scripts before a page's own scripts, reports every request, and allows or blocks each request.
 
 import { request } from 'node:http';
 import { finished } from 'node:stream';
@@ -8,7 +8,10 @@ import { LAST_WORDS, applied, prelude } from './prelude.mjs';
 
 const SCRIPT = '/.duet-tests/prelude.js';
 
-/** The script is inserted by the parser before everything else. A page's policy allows scripts from its own site. */
+/**
+ * Inserts the script so that the parser runs it before everything else. The page's policy allows the script, because it
+ * comes from the page's own site.
+ */
 const withPrelude = (html, number) => {
   const tag = `<script src="${SCRIPT}?${number}"></script>`;
   const [doctype = ''] = /^\s*<!doctype[^>]*>/i.exec(html) ?? [];
@@ -21,12 +24,12 @@ async function text(stream) {
   return Buffer.concat(parts);
 }
 
-/** Sends a request on to its destination, and returns the answer. `edit` can rewrite a page. */
+/** Sends a request on to its destination, and returns the answer. If the answer is a page, `edit` can change it. */
 function handOn(incoming, outgoing, url, { edit, userAgent }) {
   const headers = { ...incoming.headers, ...(userAgent && { 'user-agent': userAgent }) };
   delete headers['proxy-connection'];
   if (edit) delete headers['accept-encoding'];
-  // Every host name of the pages is on this machine.
+  // Every host that the pages name is this machine.
   const onward = request({ host: '127.0.0.1', port: url.port || 80, method: incoming.method, path: url.pathname + url.search, headers, agent: false });
   const broken = () => {
     onward.destroy();
@@ -50,9 +53,10 @@ function handOn(incoming, outgoing, url, { edit, userAgent }) {
 }
 
 /**
- * Opens a wire. `scripts()` returns the scripts for the document that is requested now. `meets(url)` returns whether a request
- * is allowed. `hears` gets the page's output that came too late for polling. `userAgent` replaces WebKit's own, because WebKit
- * accepts no user agent with brackets, as Facebook's has.
+ * Opens a wire, the forward proxy of one visitor. `scripts()` returns the scripts for the document that is requested now.
+ * `meets(url)` returns whether a request is allowed. `hears` gets the page's output that came too late for polling.
+ * `userAgent` replaces WebKit's own user agent here and not in WebKit, because WebKit accepts no user agent with square
+ * brackets, such as Facebook's.
  */
 export async function openWire({ scripts, meets, hears, userAgent }) {
   const preludes = [];
