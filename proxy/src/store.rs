@@ -1,20 +1,23 @@
-//! The store keeps the decided changes. It knows nothing about money or time.
+//! The store keeps the changes that decisions have made. The store knows nothing about money or time.
 //!
-//! The only writer uses [`Store`]. It reads single records, writes whole commits, and returns the entries that a
-//! sweep checks. Lanes, operators and pages use [`Reader`]. [`Source`] opens both. After a failed write the writer
-//! opens its part again, because only the data on disk is reliable then.
+//! Only one writer exists. It uses [`Store`] to read single records, to write whole commits, and to list the entries that a
+//! sweep checks. Lanes, operators and pages use [`Reader`]. [`Source`] opens a [`Store`], and is itself a [`Reader`]. After
+//! a failed write the writer opens its [`Store`] again, because only the data on disk is reliable then.
 //!
 //! # Invariants
 //!
 //! 1. [`Store::write`] writes all of a [`Commit`] or nothing, even if the process ends during the write.
 //! 2. Commits survive in their order. If a commit survives a power cut, all commits before it survive too. A commit that was
 //!    written with `sync` survives.
-//! 3. After an error of `write`, it is unknown whether the commit was written. [`Source::open`] finds this out, and everything
-//!    that it reads survives the next power cut.
-//! 4. A read returns the data of the last successful write, or an error. It never returns older data or a part of the data.
-//! 5. [`Position`] lists every lane that has pending events, and how many. It is written with every commit that changes it.
+//! 3. After an error of `write`, it is unknown whether the commit was written. [`Source::open`] finds this out. Everything
+//!    that the opened store reads survives the next power cut.
+//! 4. A read returns the data of the last successful write, or an error. A read never returns older data or only a part of
+//!    the data.
+//! 5. [`Position`] lists every lane that has pending events, and how many. A commit that changes the position also writes
+//!    it.
 //!
-//! [`Embedded`] implements this with fjall. The simulation has a second implementation, whose disk can fail in every way.
+//! [`Embedded`] implements this with fjall, and [`Postgres`] with a PostgreSQL database. The simulation has a third
+//! implementation, whose disk can fail in every way.
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
@@ -43,7 +46,7 @@ pub use process::Process;
 pub use reader::{Ends, Found, Letters, Most, Reader};
 pub use row::{Draft, Row};
 
-/// A place where a store can be opened.
+/// A folder, a database or a simulated disk in which a store can be opened.
 pub trait Source: Reader + Clone + 'static {
     /// The store as the writer uses it.
     type Store: Store + Send + 'static;
@@ -63,9 +66,10 @@ pub trait Store: Books<Error = Error> {
     /// An error if the position cannot be read.
     fn position(&self) -> Result<Position, Error>;
 
-    /// Begins a commit. A shared store locks and reads everything that `ahead` names, and gives the commit its own numbers in
-    /// `position`. `now` is the time by which keys are remembered and the time by which they expire, in Unix milliseconds. The
-    /// commit ends with [`Store::write`] or [`Store::finish`].
+    /// Begins a commit. A shared store locks and reads everything that `ahead` names, and gives the commit its own block of
+    /// event numbers in `position`. `now` has two times in Unix milliseconds: keys are remembered from the first time on,
+    /// and keys that end at or before the second time have expired. The caller must end the commit with [`Store::write`] or
+    /// [`Store::finish`].
     ///
     /// # Errors
     /// The same as those of [`Store::write`].
@@ -78,7 +82,8 @@ pub trait Store: Books<Error = Error> {
         Ok(())
     }
 
-    /// Ends a commit that changes nothing. With `sync`, everything that the commit has read is on disk when this returns.
+    /// Ends a commit that changes nothing. With `sync`, everything that the commit has read is on disk when this function
+    /// returns.
     ///
     /// # Errors
     /// The same as those of [`Store::write`].
@@ -86,7 +91,8 @@ pub trait Store: Books<Error = Error> {
         Ok(())
     }
 
-    /// Returns the lease by which this process delivers the events of a destination. Only one process has a lease.
+    /// Returns the lease by which this process delivers the events of a destination, or `None` if this process has no lease
+    /// for it. Only one process at a time has the lease of a destination.
     fn lease(&self, _destination: &Destination) -> Option<Lease> {
         Some(Lease::default())
     }
@@ -99,7 +105,7 @@ pub trait Store: Books<Error = Error> {
         Ok(true)
     }
 
-    /// Returns whether this process removes expired entries. Only one process does.
+    /// Returns whether this process is the one that removes expired entries. Only one process at a time removes them.
     ///
     /// # Errors
     /// The same as those of [`Store::write`].
@@ -107,8 +113,8 @@ pub trait Store: Books<Error = Error> {
         Ok(true)
     }
 
-    /// Renews the leases of this process, and takes over those that have ended. Returns what all processes have written, or `None`
-    /// if the store is not shared.
+    /// Renews the leases of this process, and takes over leases of other processes that have ended. Returns the position
+    /// and the withdrawn events as all processes have written them, or `None` if the store is not shared.
     ///
     /// # Errors
     /// The same as those of [`Store::write`].
@@ -116,7 +122,7 @@ pub trait Store: Books<Error = Error> {
         Ok(None)
     }
 
-    /// Writes a commit. With `sync`, it is on disk when this returns.
+    /// Writes a commit. With `sync`, the commit is on disk when this function returns.
     ///
     /// # Errors
     /// An error if the disk fails. The store must then be opened again.
@@ -128,20 +134,20 @@ pub trait Store: Books<Error = Error> {
     /// An error if the store does not work.
     fn check(&self) -> Result<(), Error>;
 
-    /// Does regular maintenance. This changes no data that can be read.
+    /// Does regular maintenance, which changes no data that can be read.
     ///
     /// # Errors
     /// The same as those of [`Store::write`].
     fn tidy(&mut self) -> Result<(), Error>;
 
-    /// Removes expired entries, some thousands in one call. The store also removes the oldest ends if the history has too many
-    /// events.
+    /// Removes expired entries, some thousands in one call. The store also removes the oldest records of ended events if
+    /// the history has too many events.
     ///
     /// # Errors
     /// The same as those of [`Store::write`].
     fn expire(&mut self, expired: Expired) -> Result<(), Error>;
 
-    /// Closes the store. The next opening can then tell that no write was interrupted.
+    /// Closes the store, so that the next opening knows that no write was interrupted.
     ///
     /// # Errors
     /// The same as those of [`Store::write`]. After an error, the next opening assumes a crash.
@@ -159,24 +165,24 @@ pub trait Store: Books<Error = Error> {
     /// An error if the disk fails.
     fn held_until(&self, ms: i64, most: usize) -> Result<Vec<(HeldId, String)>, Error>;
 
-    /// Returns the next `most` orders and payments from `cursor` on.
+    /// Returns the orders and payments among the next `most` entries from `cursor` on.
     ///
     /// # Errors
     /// An error if the disk fails.
     fn page(&self, cursor: &[u8], most: usize) -> Result<Page, Error>;
 }
 
-/// What the calls of a commit can read. This is known before they are decided.
+/// The records and destinations that the calls of a commit can read. They are known before the calls are decided.
 #[derive(Debug, Default)]
 pub struct Ahead {
-    /// Records.
+    /// The records that the calls can read.
     pub reads: Reads,
     /// The destinations whose events are settled.
     pub settled: BTreeSet<Arc<Destination>>,
 }
 
 impl Ahead {
-    /// Whether the calls read nothing.
+    /// Returns whether the calls read nothing.
     pub fn is_empty(&self) -> bool {
         self.settled.is_empty() && self.reads == Reads::default()
     }
@@ -185,13 +191,13 @@ impl Ahead {
 /// The right to deliver the events of one destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
-    /// Counts the owners of the lease.
+    /// How many owners the lease has had so far.
     pub epoch: u64,
-    /// When the lease ends if it is not renewed.
+    /// When the lease ends if its owner does not renew it.
     pub until: Option<Instant>,
 }
 
-/// What all processes have written to a shared store.
+/// The position and the withdrawn events, as all processes have written them to a shared store.
 #[derive(Debug)]
 pub struct Sight {
     /// The position of the queue.
@@ -207,7 +213,7 @@ pub struct Expired {
     pub keys_ms: i64,
     /// Dead letters that ended before this time.
     pub letters_ms: i64,
-    /// Ends in the history before this time.
+    /// Records of ended events in the history that ended before this time.
     pub history_ms: i64,
     /// Hours in the history that started before this time.
     pub hours_ms: i64,
@@ -220,6 +226,6 @@ pub struct Page {
     pub orders: Vec<Order>,
     /// Payments.
     pub payments: Vec<Payment>,
-    /// Where the next page starts. Empty after the last page.
+    /// The cursor at which the next page starts, or an empty one after the last page.
     pub next: Vec<u8>,
 }

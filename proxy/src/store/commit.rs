@@ -1,4 +1,4 @@
-//! What is written together.
+//! The changes that are written together.
 
 use std::{ops::Range, sync::Arc};
 
@@ -61,13 +61,13 @@ pub struct Settled {
     pub lane: LaneId,
     /// How many events are settled.
     pub events: u64,
-    /// Rows without pending events, with their marks.
+    /// Rows that have no pending events any more, with the ranges of their marks.
     pub removed: Vec<(u64, Vec<Range<u32>>)>,
-    /// Rows with other pending events, and the range that is settled now.
+    /// Rows that still have other pending events, with the range that is settled now.
     pub marked: Vec<(u64, Range<u32>)>,
 }
 
-/// The position of the queue. It is written with every commit that changes it.
+/// The position of the queue. A commit that changes the position also writes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
     /// The number of the next event.
@@ -77,7 +77,7 @@ pub struct Position {
     /// How many events are held.
     #[serde(default)]
     pub held: u64,
-    /// The time of the last commit that changed the position. Left unchanged while the clock was in doubt, see
+    /// The time of the last commit that changed the position. While the clock is in doubt, this time stays as it is, see
     /// [`clock`](crate::clock).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written_ms: Option<i64>,
@@ -102,7 +102,7 @@ impl Position {
         }
     }
 
-    /// Returns the entry of a lane that has pending events.
+    /// Returns the entry of a lane, if the lane has pending events.
     pub fn place(&mut self, lane: &LaneId) -> Option<&mut Place> {
         let mut places = self.places.iter_mut();
         places.find(|place| place.class == lane.class && place.destination == lane.destination)

@@ -1,21 +1,21 @@
-//! The embedded store: one fjall database. One atomic commit writes all changes of a step. This file opens the store ([`Source`])
-//! and reads it ([`Reader`]). The module [`writer`] writes it.
+//! The embedded store: one fjall database. One atomic commit writes all changes of a step. This file opens the store
+//! ([`Source`]) and reads from it ([`Reader`]). The module [`writer`] writes to it.
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|
 //! | `waiting` | destination and class, sequence number (see [`row`]) | the events of one commit, and marks on settled ones |
 //! | `dead` | [`LetterId`], 16 bytes | [`DeadLetter`] as JSON |
-//! | `seen` | index, row number (see [`seen`]) | keys and until when they are remembered; filters of segments |
-//! | `runs` | index, segment, part | the sorted keys of that part |
+//! | `seen` | index, row number (see [`seen`]) | keys, each with the time until which it is remembered; filters of segments |
+//! | `runs` | index, segment, part | the sorted keys of this part of the segment |
 //! | `orders` | see [`records`] | orders, payments, events that wait for a payment |
 //! | `history` | see [`history`] | ended events, and counts per hour |
 //! | `about` | `format` | the store's format, 4 bytes big-endian |
-//! | `about` | `position` | [`Position`] as JSON: the next sequence number, and how much waits where |
+//! | `about` | `position` | [`Position`] as JSON: the next sequence number, and how many events are pending in each lane |
 //! | `about` | `salt` | 16 random bytes, see [`history`](crate::history) |
-//! | `about` | `moved` | where the contents were moved to, or nothing while a move into the folder has not finished |
+//! | `about` | `moved` | the name of the database that now has the contents, or nothing while a move into the folder has not finished |
 //! | `about` | `change`, [`LetterId`] | an entry of the change log as JSON |
 //! | `about` | `fingerprints` | the fingerprints of the last start's settings as JSON |
-//! | `about` | `probe` | when the store was last asked whether it can be written, ms |
+//! | `about` | `probe` | when a write last tested the disk, ms |
 
 use std::{
     collections::BTreeMap,
@@ -59,29 +59,32 @@ use contents::Contents;
 use table::{Table, sync_names};
 use writer::Writer;
 
-/// The format that this version writes. It also reads older formats. Format 7 stores with each event how it arrived, and has a
-/// history. An older version would send the stored trace to TikTok as a part of the event. Format 6 stores money in minor units
-/// of any currency. Format 5 stores only whole dong, so an older version could not read an order in another currency. Format 4
-/// has rows of one class only.
+/// The format that this version writes. This version also reads the formats 4 to 6.
+///
+/// Format 7 stores with each event how the event arrived, and has a history. A version that knows only format 6 would send
+/// the stored trace to TikTok as a part of the event. Format 6 stores money in minor units of any currency. Format 5 stores
+/// only whole dong, so a version that knows only format 5 could not read an order in another currency. Format 4 has rows of
+/// one class only.
 pub const FORMAT: u32 = 7;
 const FORMER_FORMATS: [u32; 3] = [4, 5, 6];
-/// How many bytes of written data stay in memory before they go into a table: for events, and for each other keyspace.
+/// How many bytes of written data stay in memory before they go into a table. The first number is for pending events, the
+/// second for each other keyspace.
 const EVENTS_IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
 const OTHERS_IN_MEMORY_BYTES: u64 = 2 * 1024 * 1024;
 /// The cache of read data. It is small, because the queue is read once and in order.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
-/// How many bytes of the journal may have to be read at the start. This is the smallest value that fjall accepts.
+/// How many bytes of the journal the start must read at most. This is the smallest value that fjall accepts.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// How many bytes of the tables are read and checked before the store is opened.
 const AT_START_BYTES: u64 = 64 * 1024 * 1024;
 /// The keyspace of the facts about the folder itself.
 const ABOUT: &str = "about";
-/// Where the contents were moved to.
+/// The key of the name of the database to which the contents were moved.
 const MOVED: &str = "moved";
-/// The prefix of the change log's entries, and the fingerprints of the last start.
+/// The prefix of the keys of the change log's entries, and the key of the fingerprints of the last start.
 const CHANGE: &[u8] = b"change";
 const FINGERPRINTS: &str = "fingerprints";
-/// The name of the folder in a sentence.
+/// The folder's name in error messages.
 const NAME: &str = "the data directory";
 /// The file that a process locks while it has the store open.
 const LOCK: &str = "lock";
@@ -91,8 +94,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// The most letters that one sweep removes.
 const SWEEP: usize = 10_000;
 
-/// The store, shared by the writer and the readers. It is empty while the writer opens the store again after a failure of the
-/// disk.
+/// The store, shared by the writer and the readers. After a failure of the disk, `tables` is empty until the writer has
+/// opened the store again.
 #[derive(Clone)]
 pub struct Embedded {
     folder: Arc<PathBuf>,
@@ -115,8 +118,8 @@ impl Embedded {
     /// Returns the store in `folder`, and creates the folder if needed.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another process has the store open, [`Error::Folder`] and [`Error::Unreadable`] if the store cannot
-    /// be used.
+    /// [`Error::Locked`] if another process has the store open, [`Error::Folder`] or [`Error::Unreadable`] if the store
+    /// cannot be used.
     pub fn at(folder: &Path) -> Result<Self, Error> {
         folder::prepare(folder)?;
         let unread = alone(folder, || check(folder, AT_START_BYTES))?;
@@ -128,10 +131,10 @@ impl Embedded {
         Ok(store)
     }
 
-    /// Returns the format of the folder, and leaves it as it is. Returns `None` if the folder is still empty.
+    /// Returns the format of the folder, without changing the folder. Returns `None` if the folder is still empty.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another process has the store open, [`Error::Store`] and [`Error::Folder`] if the disk fails.
+    /// [`Error::Locked`] if another process has the store open, [`Error::Store`] or [`Error::Folder`] if the disk fails.
     pub fn format_of_folder(&self) -> Result<Option<u32>, Error> {
         if !self.folder.join("version").exists() {
             return Ok(None);
@@ -147,7 +150,7 @@ impl Embedded {
         Ok(found)
     }
 
-    /// Checks large tables on a thread. Reading them would take seconds, and the start must not wait for that.
+    /// Checks large tables on a thread. Reading these tables takes seconds, and the start must not wait so long.
     fn check_later(&self, unread: Vec<manifest::Unread>) -> Result<(), Error> {
         if unread.is_empty() {
             return Ok(());
@@ -167,7 +170,7 @@ impl Embedded {
         Ok(())
     }
 
-    /// Returns a handle on the files. The caller must not keep it.
+    /// Returns a handle on the files. The caller must drop the handle after its read.
     ///
     /// # Errors
     /// [`Error::Stopped`] while the files cannot be opened.
@@ -179,7 +182,7 @@ impl Embedded {
 
 #[cfg(test)]
 impl Embedded {
-    /// Returns a second writer of the open store. The first writer must not be used after that.
+    /// Returns a second writer of the open store. After this call, the caller must not use the first writer.
     pub(crate) fn writer(&self) -> Writer {
         Writer::load(self.tables().unwrap(), Arc::clone(&self.folder)).unwrap()
     }
@@ -218,7 +221,7 @@ impl Source for Embedded {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         *tables = None;
         let opened = match Tables::open(&self.folder) {
-            // fjall does not name the file.
+            // fjall's error does not name the file.
             Err(Error::Store(error)) => {
                 alone(&self.folder, || check(&self.folder, u64::MAX))?;
                 return Err(Error::Store(error));
@@ -357,13 +360,14 @@ impl Tables {
         read_format(&self.about)
     }
 
-    /// Writes the format. It is on disk before later writes, because the journal is read in order, up to its first damaged
-    /// byte.
+    /// Writes the format. The format is on disk before later writes, because the journal is read in order, up to its first
+    /// damaged byte.
     fn set_format(&self, format: u32) -> Result<(), Error> {
         Ok(self.about.insert("format", format.to_be_bytes())?)
     }
 
-    /// Returns the salt of the history's digests. A new store gets one. Like the format, it is on disk before later writes.
+    /// Returns the salt of the history's digests. A new store gets a random salt. Like the format, the salt is on disk
+    /// before later writes.
     fn salt(&self) -> Result<Salt, Error> {
         if let Some(salt) = self.about.get("salt")? {
             let salt = <[u8; 16]>::try_from(&*salt).map_err(|_| Error::Corrupt)?;
@@ -411,7 +415,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Removes the entries of the change log that are too many.
+    /// Removes the oldest entries of the change log if it has too many.
     fn trim_log(&self) -> Result<(), Error> {
         let mut batch = self.database.batch();
         for row in self.about.prefix(CHANGE).rev().skip(limits::CHANGES) {
@@ -420,12 +424,13 @@ impl Tables {
         Ok(batch.commit()?)
     }
 
-    /// Adds a value to a commit that nobody reads.
+    /// Adds a value that nobody reads to a commit, to test the disk.
     fn probe(&self, batch: &mut OwnedWriteBatch, now_ms: i64) {
         batch.insert(&self.about, "probe", now_ms.to_be_bytes());
     }
 
-    /// Returns rows of the destination whose keys begin with `prefix`, from row `from` on, until they have `bytes` or more.
+    /// Returns rows of one destination and class, whose keys begin with `prefix`. Starts at row `from` and stops after
+    /// `bytes` or more.
     fn rows(&self, prefix: &[u8], from: u64, bytes: usize) -> Result<Vec<Found>, Error> {
         let mut found: Vec<Found> = Vec::new();
         let mut held = 0;
@@ -442,11 +447,11 @@ impl Tables {
                         held += row.bytes();
                         found.push((row, Vec::new()));
                     }
-                    // One unreadable row does not affect the rows after it.
+                    // One row that cannot be read must not hide the rows after it.
                     Err(error) => tracing::error!(
                         error = ?error,
                         sequence,
-                        "pending events cannot be read; they stay in the store"
+                        "a row of pending events cannot be read; the row stays in the store, and its events are not sent"
                     ),
                 },
                 Some(start) => {
@@ -462,7 +467,8 @@ impl Tables {
         Ok(found)
     }
 
-    /// Returns letters, the newest first: the letters before `before`, or all. Leaves out letters that cannot be read.
+    /// Returns dead letters, the newest first. With `before`, returns only letters before this one. Leaves out letters that
+    /// cannot be read.
     fn letters(
         &self,
         before: Option<LetterId>,
@@ -487,7 +493,7 @@ impl Tables {
         })
     }
 
-    /// Returns the ids and sizes of letters, the oldest first: the letters after `after`, or all.
+    /// Returns the ids and sizes of dead letters, the oldest first. With `after`, returns only letters after this one.
     fn letter_ids(
         &self,
         after: Option<LetterId>,
@@ -507,7 +513,7 @@ impl Tables {
         serde_json::from_slice(&letter).map_err(|_| Error::Corrupt)
     }
 
-    /// Removes some of the letters that ended before `ms`.
+    /// Removes some of the dead letters that ended before `ms`.
     fn remove_letters(&self, ms: i64) -> Result<(), Error> {
         let kept = LetterId::new(ms.max(0), 0).to_bytes();
         let mut batch = self.database.batch();
@@ -523,7 +529,7 @@ pub fn reads(format: u32) -> bool {
     format == FORMAT || FORMER_FORMATS.contains(&format)
 }
 
-/// Checks that no move has left the folder, or is on the way into it.
+/// Checks that the contents were not moved elsewhere, and that a move into the folder has finished.
 fn check_moved(about: &Keyspace) -> Result<(), Error> {
     match about.get(MOVED)? {
         None => Ok(()),
@@ -543,7 +549,7 @@ fn read_format(about: &Keyspace) -> Result<Option<u32>, Error> {
     Ok(Some(u32::from_be_bytes(*found)))
 }
 
-/// Opens the files, after the journals were mended. Also returns how many bytes of each journal are complete.
+/// Repairs the journals and opens the files. Also returns how many bytes of each journal are complete.
 fn database(folder: &Path) -> Result<(Database, BTreeMap<u64, u64>), Error> {
     let whole = alone(folder, || {
         let contents = Contents::read(folder)?;
@@ -557,7 +563,7 @@ fn database(folder: &Path) -> Result<(Database, BTreeMap<u64, u64>), Error> {
     Ok((database, whole))
 }
 
-/// Checks the store's files. Returns the tables that still have to be checked.
+/// Checks the store's files. Returns the tables that were too large to be checked at once.
 fn check(folder: &Path, at_once: u64) -> Result<Vec<manifest::Unread>, Error> {
     let contents = Contents::read(folder)?;
     if contents.is_none() {
@@ -566,7 +572,8 @@ fn check(folder: &Path, at_once: u64) -> Result<Vec<manifest::Unread>, Error> {
     manifest::check(folder, contents.as_ref(), at_once)
 }
 
-/// Does `work` while no other process can do the same. fjall itself takes the lock only when it opens the files.
+/// Does `work` while this process has the lock of the folder. Without this function, fjall itself would take the lock only
+/// when it opens the files.
 fn alone<T>(folder: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let lock = match File::options()
         .read(true)
@@ -574,7 +581,7 @@ fn alone<T>(folder: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T,
         .open(folder.join(LOCK))
     {
         Ok(lock) => lock,
-        // The folder is still empty.
+        // The folder is still empty, so there is no lock.
         Err(error)
             if error.kind() == io::ErrorKind::NotFound && !folder.join("version").exists() =>
         {
@@ -586,7 +593,7 @@ fn alone<T>(folder: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T,
     for _ in 0..LOCK_TRIES {
         match lock.try_lock() {
             Ok(()) => return work(),
-            // Another process, or a reader in this process, may release the lock in a moment.
+            // Another process, or a reader in this process, may release the lock within the pause.
             Err(TryLockError::WouldBlock) => thread::park_timeout(LOCK_PAUSE),
             Err(TryLockError::Error(error)) => return Err(Error::Folder(error)),
         }
@@ -598,7 +605,7 @@ fn others() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default().max_memtable_size(OTHERS_IN_MEMORY_BYTES)
 }
 
-/// Options for rows that hold dozens of events.
+/// Returns the options for the keyspace of pending events, whose rows have dozens of events.
 fn events() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(EVENTS_IN_MEMORY_BYTES)

@@ -1,25 +1,25 @@
-//! The stored form of ended events, and the removal of an order's records.
+//! The stored form of ended events, and the marks of orders whose records were removed.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::Error;
 use crate::history::{End, Ended};
 
-/// A text of this size or more is packed.
+/// JSON of this size or more is packed.
 const PACKED_FROM: usize = 512;
 
-/// The digests of orders whose records were removed, and when.
+/// The digests of the orders whose records were removed, each with the time of the removal in Unix milliseconds.
 pub(super) type Covered = BTreeMap<Vec<u8>, i64>;
 
-/// Returns whether the record of an event that ended at this time was removed.
+/// Returns whether an event that ended at this time belongs to an order whose records were removed later.
 pub(super) fn is_covered(covered: &Covered, ended: &Ended, at_ms: i64) -> bool {
     let order = ended.order.as_ref().filter(|_| !covered.is_empty());
     let since = order.and_then(|order| covered.get(order.as_bytes().as_slice()));
     since.is_some_and(|since| at_ms <= *since)
 }
 
-/// Returns an end in its stored form: how many events it has, the length of its JSON or 0, and the JSON, packed with LZ4 if the
-/// length is not 0.
+/// Returns an end in its stored form: the number of its events, the length of its JSON if the JSON is packed with LZ4 or
+/// else 0, and the JSON.
 pub(super) fn packed(end: &End) -> Result<Vec<u8>, Error> {
     let text = serde_json::to_vec(end).map_err(|_| Error::Unwritable)?;
     let events = u32::try_from(end.events.len()).unwrap_or(u32::MAX);

@@ -10,7 +10,7 @@ pub enum Error {
     /// Another process has the folder open.
     #[error("another process is using the data directory")]
     Locked,
-    /// Another version of the proxy has written the folder.
+    /// Another version of the proxy has written the folder, and this version cannot read that format.
     #[error(
         "the data directory has format {found}, this version reads format {known}; use the version that wrote it"
     )]
@@ -29,7 +29,7 @@ pub enum Error {
     /// Less space is free on the disk than must be kept free.
     #[error("the disk is nearly full")]
     DiskFull,
-    /// A write has failed, and the store could not be opened again yet.
+    /// A write has failed, and the store is not open again yet.
     #[error("the store accepts no writes at the moment")]
     Stopped,
     /// The disk or the store failed.
@@ -38,9 +38,9 @@ pub enum Error {
     /// The file system failed.
     #[error("the data directory cannot be used")]
     Folder(#[source] io::Error),
-    /// A journal is damaged before its end.
+    /// A journal is damaged, and the damage is not an unfinished write at its end.
     #[error(
-        "the data directory is damaged: {} does not read back from byte {at} on; restore the data directory from a copy, or give up the data from that byte on: truncate that file to {at} bytes and remove the file contents", file.display()
+        "the data directory is damaged: {} does not read back from byte {at} on; restore the data directory from a copy. To give up the data from that byte on instead, truncate this file to {at} bytes, and delete the file named `contents` in the data directory", file.display()
     )]
     Damaged {
         /// The file name of the journal.
@@ -50,7 +50,7 @@ pub enum Error {
     },
     /// A file is missing or damaged.
     #[error(
-        "the data directory is damaged: {} is missing or not as it was written; restore the data directory from a copy", file.display()
+        "the data directory is damaged: {} is missing, or its contents have changed since they were written; restore the data directory from a copy", file.display()
     )]
     Unreadable {
         /// The path of the file in the folder.
@@ -62,13 +62,14 @@ pub enum Error {
     /// The database failed, or cannot be reached.
     #[error("the database failed: {0}")]
     Database(String),
-    /// The database does not promise what the proxy promises, or another version wrote it.
+    /// The settings of the database do not protect committed data as the proxy promises, or another version wrote the
+    /// tables.
     #[error("the database cannot be used: {0}")]
     Unsuitable(String),
-    /// The contents were moved elsewhere, or are being moved, or cannot be moved.
+    /// The contents were moved elsewhere, or a move has not finished, or a move is not possible.
     #[error("{0}")]
     Move(String),
-    /// The roots for TLS cannot be read.
+    /// The root certificates for TLS connections to the database cannot be read.
     #[error("the certificates for the database cannot be read")]
     Certificates(#[source] io::Error),
     /// A stored entry cannot be read.
@@ -77,11 +78,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns whether the disk failed, so that nothing could be written. Returns false if only one call or one row is faulty.
+    /// Returns whether the disk or the database failed, so that no call could be written. Returns false if only one call or
+    /// one row is faulty.
     pub(crate) fn is_of_the_disk(&self) -> bool {
         match self {
             Self::Unwritable | Self::Corrupt => false,
-            // A block that cannot be read is damaged, but the file system did not fail.
+            // An error of this kind that is not an I/O error means a damaged block. The file system itself did not fail.
             Self::Store(fjall::Error::Storage(error)) => matches!(error, fjall::LsmError::Io(_)),
             _ => true,
         }

@@ -3,11 +3,11 @@
 //! | Key | Value |
 //! |---|---|
 //! | `o`, order id | [`Order`](crate::orders::Order) as JSON |
-//! | the key of a [`Lookup`], see [`lookup_key`] | what is found under that name, as JSON |
+//! | the key of a [`Lookup`], see [`lookup_key`] | the ids that are found under this name, as JSON |
 //! | `p`, provider, NUL, payment id | [`Payment`](crate::decide::Payment) as JSON |
-//! | `l`, [`LetterId`](crate::decide::LetterId) | an entry of the change log as JSON, in a database (see [`log`](super::log)) |
-//! | `l` | the fingerprints of the last start's settings as JSON, in a database |
-//! | `h`, when it is given up (ms), sequence number | [`HeldEvent`](crate::decide::HeldEvent) as JSON |
+//! | `l`, [`LetterId`](crate::decide::LetterId) | only in a database: an entry of the change log as JSON (see [`log`](super::log)) |
+//! | `l` | only in a database: the fingerprints of the last start's settings as JSON |
+//! | `h`, when the held event expires (ms), sequence number | [`HeldEvent`](crate::decide::HeldEvent) as JSON |
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -17,7 +17,7 @@ use crate::decide::{HeldId, Lookup, Name, Records};
 /// The first letter of the change log's keys in a database.
 pub(super) const CHANGE: &[u8] = b"l";
 
-/// A key, and the value after a change. `None` means that the entry is removed.
+/// A key, and its value after a change. The value `None` means that the change removes the entry.
 pub(super) type Changed = (Vec<u8>, Option<Vec<u8>>);
 
 /// Returns the changed entries.
@@ -39,7 +39,8 @@ pub(super) fn changed(records: &Records) -> Result<Vec<Changed>, Error> {
     Ok(changed)
 }
 
-/// Returns the orders and payments among `most` entries, or among the last. Skips entries that cannot be read.
+/// Returns the orders and payments among the first `most` entries, and the key after them. Skips entries that cannot be
+/// read.
 pub(super) fn page<'a>(entries: impl Iterator<Item = (&'a [u8], &'a [u8])>, most: usize) -> Page {
     let mut page = Page::default();
     let (mut count, mut unreadable) = (0, 0);
@@ -80,7 +81,7 @@ pub(super) fn order_key(id: &str) -> Vec<u8> {
     ["o", id].concat().into_bytes()
 }
 
-/// Returns the key of a lookup: letters for the kind of the name, then the name's parts with NUL between them.
+/// Returns the key of a lookup: a letter or two for the kind of the name, then the parts of the name with NUL between them.
 pub(super) fn lookup_key(name: &Lookup) -> Vec<u8> {
     let parts: &[&str] = match name {
         Lookup::Code(code) => &["c", code],

@@ -1,4 +1,5 @@
-//! The entries of the change log as both stores keep them: a prefix and the entry's [`LetterId`] as the key, and JSON as the value.
+//! The entries of the change log, as both stores keep them. The key is a prefix and the entry's [`LetterId`], and the value
+//! is JSON.
 
 use serde::Serialize;
 

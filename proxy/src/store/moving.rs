@@ -1,15 +1,15 @@
 //! Moves the contents of a folder into a database, or back.
 //!
-//! Proxies never use the same contents in both places. The source decides which place they use:
+//! Proxies must never use the same contents in both places. The source decides which place they use:
 //!
-//! 1. The target is marked as unfinished, so that no proxy starts on it, and gets a copy of everything. A database gets the
-//!    mark and the copy in one transaction. Until the next step the source is in use as before. A move that is started again
-//!    removes the copy and begins again.
-//! 2. The source is marked as moved, with the name of the target. From then on no proxy starts on it.
-//! 3. The target is marked as finished. A move that was interrupted before this only does this.
+//! 1. The target is marked as unfinished, so that no proxy starts on the target. Then the target gets a copy of everything.
+//!    A database gets the mark and the copy in one transaction. Until step 2, proxies can still use the source. If the
+//!    operator starts the move again, it removes the copy and begins again.
+//! 2. The source is marked as moved, with the name of the target. From then on no proxy starts on the source.
+//! 3. The target is marked as finished. If a move was interrupted between steps 2 and 3, the next move does only step 3.
 //!
-//! Every mark is on disk before the next step. The salt of the history's digests moves too, and tells to which source an
-//! unfinished target belongs.
+//! Every mark is on disk before the next step. The move also copies the salt of the history's digests. By the salt, a later
+//! move recognises the source to which an unfinished target belongs.
 
 use std::{fmt, path::Path};
 
@@ -19,20 +19,20 @@ use crate::{decide::DedupKey, history::Salt};
 /// The state of a folder or a database, which decides whether proxies use it.
 #[derive(Clone)]
 pub(super) enum Standing {
-    /// It has no contents.
+    /// The place has no contents.
     Empty,
-    /// It is the store that proxies use.
+    /// Proxies use the place.
     Used(Salt),
-    /// A move into it has not finished.
+    /// A move into the place has not finished.
     Unfinished(Salt),
-    /// Its contents were moved to the named place.
+    /// The contents of the place were moved to the named other place.
     Left(Salt, String),
 }
 
-/// The function that gets the contents, piece by piece.
+/// The function that receives the contents, piece by piece.
 pub(super) type Each<'a> = dyn FnMut(Piece) -> Result<(), Error> + 'a;
 
-/// A folder or a database, as the source or the target of a move. No proxy uses it in the meantime.
+/// A folder or a database, as the source or the target of a move. No proxy uses it during the move.
 pub(super) trait Side {
     /// Returns the name of the place, for operators.
     fn name(&self) -> String;
@@ -43,25 +43,25 @@ pub(super) trait Side {
     /// Marks the place as unfinished, removes its contents, and writes the position.
     fn begin(&mut self, salt: Salt, position: &Position) -> Result<(), Error>;
     fn write(&mut self, piece: Piece) -> Result<(), Error>;
-    /// Returns when everything is on disk.
+    /// Waits until everything that was written is on disk.
     fn sync(&mut self) -> Result<(), Error>;
-    /// Marks the place as moved to another.
+    /// Marks the place as moved to the place with this name.
     fn leave(&mut self, to: &str) -> Result<(), Error>;
     /// Marks the place as finished.
     fn finish(&mut self) -> Result<(), Error>;
 }
 
-/// Some entries of one kind, in the form that both stores have.
+/// Some entries of one kind, in the form that both the folder and the database use.
 pub(super) enum Piece {
     Rows(Vec<StoredRow>),
-    /// Deduplication keys, and until when they are remembered, in Unix seconds.
+    /// Deduplication keys, each with the time until which it is remembered, in Unix seconds.
     Keys(Vec<(DedupKey, i64)>),
     Records(Vec<Pair>),
     Letters(Vec<Pair>),
     Ends(Vec<Pair>),
-    /// The starts of hours in Unix milliseconds, and the hours.
+    /// Hours, each with its start in Unix milliseconds.
     Hours(Vec<(i64, Vec<u8>)>),
-    /// The digests of removed orders, and when they were removed, in Unix milliseconds.
+    /// The digests of orders whose records were removed, each with the time of the removal in Unix milliseconds.
     Covered(Vec<(Vec<u8>, i64)>),
 }
 
@@ -73,12 +73,12 @@ pub(super) type Pair = (Vec<u8>, Vec<u8>);
 pub(super) struct StoredRow {
     pub(super) lane: Vec<u8>,
     pub(super) id: u64,
-    /// The first index of each settled range, and the index after its last.
+    /// The settled ranges: the first index of each range, and the index after its last.
     pub(super) settled: Vec<u32>,
     pub(super) body: Vec<u8>,
 }
 
-/// How much was moved.
+/// How many entries of each kind were moved.
 #[derive(Debug, Default)]
 pub struct Moved {
     pending: u64,
@@ -91,10 +91,12 @@ pub struct Moved {
     keys: usize,
 }
 
-/// Moves the contents of a stopped folder into an empty database. Returns `None` if an earlier move had copied everything.
+/// Moves the contents of a stopped proxy's folder into an empty database. Returns `None` if an earlier move had already
+/// copied everything, and only the last step was missing.
 ///
 /// # Errors
-/// [`Error::Move`] if the two places do not allow a move, and the errors of opening and using both.
+/// [`Error::Move`] if the state of the folder or of the database does not allow a move. The errors of opening and using the
+/// folder and the database.
 pub fn to_database(folder: &Path, database: &Database) -> Result<Option<Moved>, Error> {
     let mut from = embedded::Folder::open(folder)?;
     carry(&mut from, &mut postgres::Contents::open(database)?)
@@ -127,12 +129,12 @@ fn carry(from: &mut dyn Side, to: &mut dyn Side) -> Result<Option<Moved>, Error>
         }
         (Standing::Used(_), Standing::Unfinished(_)) => {
             return refused(format!(
-                "a move of another store into {target} has not finished"
+                "{target} has the unfinished copy of another store; finish that move, or name another target"
             ));
         }
         (Standing::Used(_), Standing::Used(_) | Standing::Left(..)) => {
             return refused(format!(
-                "{target} is not empty, and a move would mix two stores; name an empty one, or remove its contents"
+                "{target} is not empty, and a move would mix two stores; name an empty target, or remove the contents of this one"
             ));
         }
     };
@@ -152,14 +154,14 @@ fn carry(from: &mut dyn Side, to: &mut dyn Side) -> Result<Option<Moved>, Error>
     Ok(Some(moved))
 }
 
-/// Returns why a place that was moved cannot be used.
+/// Returns the error message for a place whose contents were moved elsewhere.
 pub(super) fn left(name: &str, place: &str) -> String {
     format!(
         "the contents of {name} were moved to {place}; set DUET_QUEUE and DUET_DATA_DIR for that place"
     )
 }
 
-/// Returns why a place to which a move has not finished cannot be used.
+/// Returns the error message for a place into which a move has not finished.
 pub(super) fn unfinished(name: &str) -> String {
     format!("a move into {name} has not finished; run the same `duet-proxy move` again")
 }
@@ -167,7 +169,7 @@ pub(super) fn unfinished(name: &str) -> String {
 impl Moved {
     fn count(&mut self, piece: &Piece) {
         match piece {
-            // The position has the number of pending events.
+            // The number of pending events comes from the position, so these pieces are not counted.
             Piece::Rows(_) | Piece::Covered(_) => {}
             Piece::Keys(keys) => self.keys += keys.len(),
             Piece::Records(records) => {
@@ -192,7 +194,7 @@ impl Moved {
     }
 }
 
-/// Returns how many events an end in its stored form has.
+/// Returns the number of events of an end in its stored form.
 pub(super) fn events_in(end: &[u8]) -> u32 {
     end.first_chunk()
         .map_or(0, |events| u32::from_be_bytes(*events))

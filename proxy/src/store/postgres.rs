@@ -1,7 +1,8 @@
 //! The store in a PostgreSQL database, for several proxies.
 //!
-//! The proxies know nothing of each other. What two of them must not do at the same time, they lock in the database: see
-//! [`loaded`] for the records of a commit, and [`leases`] for the delivery. What is written is listed in [`schema`].
+//! The proxies do not communicate with each other. If two of them must not do something at the same time, each takes a lock
+//! in the database first: see [`loaded`] for the locks on records of a commit, and [`leases`] for the right to deliver.
+//! [`schema`] lists the tables.
 
 use std::{
     ops::Range,
@@ -46,9 +47,9 @@ use writer::Writer;
 
 /// How long a search may take.
 const SEARCH: Duration = Duration::from_secs(30);
-/// How many rows a claim reads at most.
+/// How many rows of pending events one read returns at most.
 const ROWS: i64 = 1_000;
-/// How many connections of readers are kept.
+/// How many idle connections of readers are kept.
 const IDLE: usize = 2;
 
 /// The store, shared by the writer and the readers of one process.
@@ -64,8 +65,8 @@ impl Postgres {
     /// Returns the store in the database at `options`. Creates its tables if needed.
     ///
     /// # Errors
-    /// [`Error::Unsuitable`] if the database does not keep what it has committed, or if another version wrote it,
-    /// [`Error::Database`] if it cannot be used.
+    /// [`Error::Unsuitable`] if the database could lose committed data, or if another version wrote its tables,
+    /// [`Error::Database`] if the database cannot be used.
     pub fn at(options: &Options) -> Result<Self, Error> {
         let owner = Uuid::random();
         let owner = owner.map_err(|error| Error::Folder(std::io::Error::other(error)))?;
@@ -81,7 +82,7 @@ impl Postgres {
         })
     }
 
-    /// Checks the database, and returns the format of its tables, if there are any.
+    /// Checks the database, and returns the format of its tables, or `None` if it has no tables yet.
     ///
     /// # Errors
     /// The same as those of [`Postgres::at`].
@@ -92,8 +93,8 @@ impl Postgres {
         schema::format(&link, &session)
     }
 
-    /// Returns what should be different in the database, and what to do about it. `now_ms` returns the time of this machine, in
-    /// Unix milliseconds.
+    /// Returns advice: the settings of the database that should be different, and what to do about them. `now_ms` returns
+    /// the time of this machine, in Unix milliseconds.
     ///
     /// # Errors
     /// The same as those of [`Postgres::at`].
@@ -157,7 +158,7 @@ impl Source for Postgres {
 
     fn open(&self) -> Result<Writer, Error> {
         let session = self.link.connect()?;
-        // Another server may answer now, with other settings.
+        // The new connection may lead to another server, with other settings.
         schema::check(&self.link, &session)?;
         let salt = schema::prepare(&self.link, &session)?;
         Writer::new(self.link.clone(), session, self.owner, salt)
@@ -170,7 +171,8 @@ impl Reader for Postgres {
     }
 
     fn processes(&self) -> Result<Vec<Process>, Error> {
-        // A slot ends a minute after the last writing of its process.
+        // A slot expires 60 s after the last write of its process. The age of that write is therefore computed from the end
+        // of the slot.
         let trip = Trip::new().query(
             "select slot, owner = $1, greatest(0, extract(epoch from now() - until + interval '60 s') * 1000)::bigint,
                array(select name from duet.leases lease where lease.owner = slots.owner and lease.until > now() order by name)
@@ -179,7 +181,7 @@ impl Reader for Postgres {
         );
         let process = |row: &Entry| {
             let names: Vec<Vec<u8>> = row.get(3);
-            // One lease has no destination: the right to remove expired entries.
+            // One lease has no destination: the lease of the right to remove expired entries.
             let delivers = names
                 .iter()
                 .filter_map(|name| serde_json::from_slice(name).ok());
@@ -456,7 +458,7 @@ fn found(rows: &[Entry]) -> Vec<Found> {
                 tracing::error!(
                     error = ?error,
                     sequence,
-                    "pending events cannot be read; they stay in the store"
+                    "a row of pending events cannot be read; the row stays in the store, and its events are not sent"
                 );
                 None
             }
@@ -473,7 +475,7 @@ fn ranges(settled: &[i32]) -> Vec<Range<u32>> {
         .collect()
 }
 
-/// Adds hours, in the order of their starts, to the sums of all proxies.
+/// Adds the hours of all proxies. Rows with the same start become one hour. The rows must be in the order of their starts.
 fn add_hours(sums: &mut Vec<(i64, Hour)>, rows: &[Entry]) -> Result<(), Error> {
     for row in rows {
         let (start_ms, hour) = (row.get(0), keys::read::<Hour>(row.get(1))?);
@@ -490,7 +492,7 @@ fn end_in(row: &Entry) -> Result<(LetterId, End), Error> {
     Ok((id, end::read(row.get(1))?))
 }
 
-/// Returns the id before which entries are read.
+/// Returns the id before which entries are read: the given one, or else the largest possible id.
 fn end_of(before: Option<LetterId>) -> Vec<u8> {
     before.map_or_else(|| vec![u8::MAX; 17], |id| id.to_bytes().to_vec())
 }

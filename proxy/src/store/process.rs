@@ -5,12 +5,12 @@ use crate::decide::Destination;
 /// One process of a shared store.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// Its number in the store. Another process can get the number after this one has ended.
+    /// The process's slot number in the store. After this process has ended, another process can get the same number.
     pub number: i32,
-    /// Whether it is the process that reads this.
+    /// Whether this entry is the process that makes the request.
     pub is_this: bool,
-    /// How long ago it last wrote, in milliseconds.
+    /// How long ago the process last wrote, in milliseconds.
     pub silent_ms: i64,
-    /// The destinations whose events it delivers.
+    /// The destinations whose events the process delivers.
     pub delivers: Vec<Destination>,
 }

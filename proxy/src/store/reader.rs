@@ -1,4 +1,4 @@
-//! The store for callers that only read.
+//! The store as callers see it that only read.
 
 use std::ops::Range;
 
@@ -9,21 +9,24 @@ use crate::{
     orders::Order,
 };
 
-/// A store for callers that only read. Every method reads from the disk and can block.
+/// The store for callers that only read. Every method reads from the disk or the database, and can block.
 pub trait Reader: Send + Sync {
-    /// Returns rows of a lane from number `from` on, until they have `bytes` or more. Leaves out rows that cannot be read.
+    /// Returns rows of a lane from row number `from` on, and stops after `bytes` or more. Leaves out rows that cannot be
+    /// read.
     ///
     /// # Errors
-    /// [`Error::Stopped`] while the store is not open, and the errors of the disk. The same holds for all methods here.
+    /// [`Error::Stopped`] while the store is not open, and the errors of the disk. All methods of this trait return these
+    /// errors.
     fn rows(&self, lane: &LaneId, from: u64, bytes: usize) -> Result<Vec<Found>, Error>;
 
-    /// Returns whether other processes write to the same store. Such a store is on another machine, so every read takes time. It
-    /// also gets rows whose numbers are smaller than those of earlier rows.
+    /// Returns whether other processes write to the same store. A shared store is on another machine, so every read takes
+    /// time. In a shared store, a new row can have a smaller number than rows that were read before.
     fn is_shared(&self) -> bool {
         false
     }
 
-    /// Returns the processes that have written to the same store in the last hour. None if no other process can use it.
+    /// Returns the processes that have written to the same store in the last hour. Returns no processes if the store is not
+    /// shared.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
@@ -31,7 +34,8 @@ pub trait Reader: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Returns the rows of a lane before number `before` that are not `known`. A store of one process has none.
+    /// Returns the rows of a lane that have a number below `before` and are not in `known`. A store that is not shared
+    /// returns no rows.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
@@ -51,7 +55,7 @@ pub trait Reader: Send + Sync {
     /// The same as those of [`Reader::rows`].
     fn payments(&self) -> Result<Vec<Payment>, Error>;
 
-    /// Returns dead letters, the newest first: the letters before `before`, or all letters.
+    /// Returns dead letters, the newest first. With `before`, returns only letters before this one.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
@@ -63,7 +67,7 @@ pub trait Reader: Send + Sync {
     /// The same as those of [`Reader::rows`].
     fn letter(&self, id: LetterId) -> Result<Option<DeadLetter>, Error>;
 
-    /// Returns the ids of dead letters, the oldest first: the ids after `after`, or all ids.
+    /// Returns the ids of dead letters, the oldest first. With `after`, returns only ids after this one.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
@@ -75,13 +79,14 @@ pub trait Reader: Send + Sync {
     /// The same as those of [`Reader::rows`].
     fn place(&self) -> Result<Position, Error>;
 
-    /// Returns the payments of the order with this id, and the payments with this bank's reference.
+    /// Returns the payments of the order with this id, and the payments whose bank reference is this id.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
     fn payments_of(&self, id: &str) -> Result<Vec<Payment>, Error>;
 
-    /// Returns the ids of the orders that look like this one in a memo: their letters and digits in capitals are the same.
+    /// Returns the ids of the orders whose ids look like this id in a memo. Two ids look alike if their letters and digits,
+    /// in capitals, are the same.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
@@ -99,38 +104,39 @@ pub trait Reader: Send + Sync {
     /// The same as those of [`Reader::rows`].
     fn find_held(&self, texts: &[String]) -> Result<Vec<HeldEvent>, Error>;
 
-    /// Returns the payment with this id, also if the provider reports it under another id.
+    /// Returns the payment with this id. Also finds a payment that its provider can report under this other id.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
     fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, Error>;
 
-    /// Returns ended events of the history, the newest first: the ends before `before`, or all.
+    /// Returns the records of ended events, the newest first. With `before`, returns only records before this one.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
     fn ends(&self, before: Option<LetterId>, most: Most) -> Result<Ends, Error>;
 
-    /// Returns when the oldest end of the history ended, in Unix milliseconds.
+    /// Returns when the events of the oldest record in the history ended, in Unix milliseconds.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
     fn oldest_end(&self) -> Result<Option<i64>, Error>;
 
-    /// Searches the whole history, the newest first, until `most` events are found. The ends have only the events that were
-    /// searched for.
+    /// Searches the whole history, the newest records first, until `most` events are found. The returned records contain
+    /// only the events that were searched for.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
     fn find_ends(&self, wanted: &Wanted, most: usize) -> Result<Ends, Error>;
 
-    /// Returns the hours that start in this range, in Unix milliseconds.
+    /// Returns the hours that start in this range, each with its start. All times are in Unix milliseconds.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
     fn hours(&self, starts: Range<i64>) -> Result<Vec<(i64, Hour)>, Error>;
 
-    /// Returns when the history's records of this order were removed, in Unix milliseconds.
+    /// Returns when the history's records of this order were removed, in Unix milliseconds, or `None` if no records were
+    /// removed.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].
@@ -143,7 +149,7 @@ pub trait Reader: Send + Sync {
     fn change_log(&self) -> Result<Logged, Error>;
 }
 
-/// How much is read at once. The limit that is reached first counts.
+/// How many entries are read at once. Reading stops at the limit that is reached first.
 #[derive(Clone, Copy, Debug)]
 pub struct Most {
     /// The largest number of entries.
@@ -153,7 +159,8 @@ pub struct Most {
 }
 
 impl Most {
-    /// Returns as many of `items` as the limits allow, and at least one. `length` returns the size of an item.
+    /// Returns items of `items` until a limit is reached, and at least one if there is one. `length` returns the size of an
+    /// item.
     pub(super) fn of<T>(
         self,
         items: impl Iterator<Item = Result<T, Error>>,
@@ -173,10 +180,10 @@ impl Most {
     }
 }
 
-/// A row, and the ranges of its settled events.
+/// A row, and the ranges of its events that are settled.
 pub type Found = (Row, Vec<Range<u32>>);
 
-/// Ended events with the ids of their first events.
+/// The records of ended events. The id of each record is the id that the dead letter of its first event has or would have.
 pub type Ends = Vec<(LetterId, End)>;
 
 /// Dead letters with their ids.

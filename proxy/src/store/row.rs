@@ -1,16 +1,19 @@
 //! The format of events in the store. Events of one destination that were accepted in one commit share a row. A busy store thus
 //! writes, reads and removes dozens of events at a time.
 //!
-//! The key of a row is its destination and class, and the sequence number of its first event. Its value is the time of
-//! acceptance (Unix milliseconds, 8 bytes), and then the length (4 bytes) and the JSON of each event. Numbers are big-endian.
-//! Marks follow a row. A mark states that a range of its events is settled. Its key is the row's key and the first index of the
-//! range (4 bytes). Its value is the index after the last.
+//! The key of a row is its destination and class, and the sequence number of its first event. The value of a row is the
+//! time of acceptance (Unix milliseconds, 8 bytes), and then the length (4 bytes) and the JSON of each event. Numbers are
+//! big-endian.
 //!
-//! A row also stores how each event arrived: after the event's JSON come a line feed and the text of its [`Trace`]. JSON of the
-//! proxy contains no line feed. Rows of format 6 and older have no traces.
+//! Marks follow their row. A mark states that a range of the row's events is settled. The key of a mark is the row's key
+//! and the first index of the range (4 bytes). The value of a mark is the index after the range.
 //!
-//! Events repeat each other's names and addresses. A row with several events can therefore be packed: after the time come the
-//! unpacked length (4 bytes) and one block of LZ4. The first bit of the time is set in a packed row.
+//! A row also stores how each event arrived: after the event's JSON come a line feed and the text of its [`Trace`]. The
+//! JSON that the proxy writes contains no line feed. Rows of format 6 and older have no traces.
+//!
+//! The events of a row often have the same names and addresses. A row with several events can therefore be packed. In a
+//! packed row, the first bit of the time is set. After the time come the length of the unpacked data (4 bytes) and one
+//! block of LZ4.
 
 use std::ops::Range;
 
@@ -20,7 +23,7 @@ use crate::{
     history::Trace,
 };
 
-/// The smallest number of events in a packed row. One event alone hardly gets smaller.
+/// The smallest number of events in a packed row. A row with fewer events hardly gets smaller.
 const PACKED_FROM: u64 = 4;
 /// The byte between an event and its trace.
 const BEFORE_TRACE: u8 = b'\n';
@@ -29,7 +32,8 @@ const PACKED: i64 = i64::MIN;
 /// LZ4 can make data smaller by at most this factor.
 const MOST_PACKED: usize = 256;
 
-/// The first byte of the keys of rows of the first class. Keys of the second class begin with the pixel, and so with 1.
+/// The first byte of the keys of first-class rows. The keys of second-class rows begin with the pixel, whose first byte is
+/// always 1.
 const FIRST: u8 = 2;
 
 /// Returns the first bytes of the keys of all rows of this destination and class. No other key starts with these bytes.
@@ -56,12 +60,12 @@ pub(super) fn key(prefix: &[u8], sequence: u64) -> Vec<u8> {
     [prefix, &sequence.to_be_bytes()].concat()
 }
 
-/// Returns the key of the mark on `settled` events of the row at `key`.
+/// Returns the key of the mark that states that the range `settled` of the row at `key` is settled.
 pub(super) fn mark(key: &[u8], settled: &Range<u32>) -> Vec<u8> {
     [key, &settled.start.to_be_bytes()].concat()
 }
 
-/// Reads a key after its prefix: the row's number, and for a mark the first index of its range.
+/// Reads the part of a key after `prefix`: the row's number, and for a mark also the first index of its range.
 pub(super) fn read_key(key: &[u8], prefix: &[u8]) -> Result<(u64, Option<u32>), Error> {
     let place = key.strip_prefix(prefix).ok_or(Error::Corrupt)?;
     let (sequence, mark) = place.split_first_chunk().ok_or(Error::Corrupt)?;
@@ -92,14 +96,14 @@ impl Draft {
         }
     }
 
-    /// Adds an event, as JSON, and how it arrived.
+    /// Adds an event, as JSON, and how the event arrived.
     pub fn push(&mut self, event: &[u8], trace: &Trace) {
         let start = self.text.len();
         self.text.extend_from_slice(&[0; 4]);
         self.text.extend_from_slice(event);
         self.text.push(BEFORE_TRACE);
         trace.write(&mut self.text);
-        // A body has at most 256 KiB, so an event's length always fits.
+        // A request body has at most 256 KiB, so the length of an event always fits.
         let length = u32::try_from(self.text.len() - start - 4).unwrap_or(u32::MAX);
         let place = self.text.iter_mut().skip(start);
         for (byte, digit) in place.zip(length.to_be_bytes()) {
@@ -192,7 +196,7 @@ impl Row {
         self.text.len()
     }
 
-    /// Returns all events together, also the settled ones, for a search.
+    /// Returns the text of all events of the row, including settled events, for a search.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
@@ -202,7 +206,7 @@ impl Row {
         u32::try_from(self.events.len()).unwrap_or(u32::MAX)
     }
 
-    /// Returns the event at this index, or an empty slice if there is none.
+    /// Returns the event at this index, or an empty slice if the row has no such event.
     pub fn event(&self, index: u32) -> &[u8] {
         let stored = self.stored(index);
         stored.get(..trace_at(stored)).unwrap_or(stored)
@@ -225,7 +229,8 @@ impl Row {
     }
 }
 
-/// Returns the position of the byte before the trace, or the length of the row if the row has no trace.
+/// Returns the position of the byte before the trace in a stored event, or the length of the stored event if it has no
+/// trace.
 fn trace_at(stored: &[u8]) -> usize {
     let at = stored.iter().rposition(|byte| *byte == BEFORE_TRACE);
     at.unwrap_or(stored.len())

@@ -1,19 +1,24 @@
 //! Lists the files of the store, so that a start detects a missing file.
 //!
-//! fjall (3.1) does not distinguish a missing keyspace or journal from one that never existed. The file `contents` therefore
-//! lists the keyspaces. For each journal it lists the sequence number of the first batch, which no checksum covers, and the
-//! number of bytes that were complete and synced. Everything in the list is on disk before the list is. The list changes
-//! atomically. A folder therefore always has at least the listed files, even if the process was killed. The list is written
+//! fjall (3.1) cannot tell a missing keyspace or journal from one that never existed. The file `contents` therefore lists
+//! the keyspaces and the journals. For each journal it lists the sequence number of the first batch, because no checksum
+//! covers this number, and how many bytes were complete and synced. Everything in the list is on disk before the list
+//! itself is. The list changes atomically. A folder therefore always has at least the listed files, even if the process
+//! was killed. The list is written
 //!
 //! - when the store has been opened, before the first commit,
 //! - when a keyspace has been created, before its first row,
 //! - within a minute after fjall has started another journal,
-//! - and when the store is closed. A damaged end of a journal is then not mistaken for an interrupted write.
+//! - and when the store is closed. After that, a damaged end of a journal is not mistaken for an interrupted write.
 //!
-//! If a folder of an older version has no list, it gets one. Three kinds of damage are not detected. First: a journal that was
-//! started in the last minute before a crash was emptied, or the number of its first batch was changed. Second: the end of a
-//! journal that was written between the last opening and a crash is lost, which looks like an interrupted write. Third: an
-//! older journal beside newer ones is lost, which looks as if all of its data had gone into tables.
+//! If a folder of an older version has no list, the start writes one. Three kinds of damage are not detected:
+//!
+//! - A journal was started in the last minute before a crash, and was emptied, or the number of its first batch was
+//!   changed.
+//! - The end of a journal is lost that was written between the last opening and a crash. This looks like an interrupted
+//!   write.
+//! - An older journal is lost, while newer journals exist. This looks as if all data of the older journal had gone into
+//!   tables.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,14 +40,14 @@ const NEW_NAME: &str = "contents.new";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Contents {
-    /// The numbers of the keyspaces.
+    /// The numbers of the keyspaces' folders.
     pub(super) keyspaces: BTreeSet<u64>,
     pub(super) journals: BTreeMap<u64, Journal>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Journal {
-    /// The sequence number of its first batch.
+    /// The sequence number of the journal's first batch.
     pub(super) first: Option<u64>,
     /// At least this many bytes of the journal are complete batches.
     pub(super) bytes: u64,
@@ -67,7 +72,7 @@ impl Contents {
         }
     }
 
-    /// Returns the list of the present files. `whole` returns how many bytes of a journal are complete.
+    /// Returns the list of the files that are in the folder. `whole` returns how many bytes of a journal are complete.
     fn found(folder: &Path, whole: impl Fn(u64) -> u64) -> Result<Self, Error> {
         let mut found = Self::default();
         for number in journal::numbers(folder)? {
@@ -107,7 +112,7 @@ fn checksum(list: &str) -> String {
     format!("{:032x}", xxh3_128(list.as_bytes()))
 }
 
-/// Writes the list after the store has been opened. `whole` has the complete bytes of its journals.
+/// Writes the list after the store has been opened. `whole` has the number of complete bytes of each journal.
 pub(super) fn opened(
     folder: &Path,
     database: &Database,
@@ -116,14 +121,15 @@ pub(super) fn opened(
     let whole = |number| whole.get(&number).copied().unwrap_or_default();
     let found = Contents::found(folder, whole)?;
     database.persist(PersistMode::SyncAll)?;
-    // On a full disk the queue must still be able to get smaller. The files that were listed before are still there.
+    // The list may be old: on a full disk the queue must still be able to get smaller, and the files in the old list
+    // still exist.
     if let Err(error) = found.write(folder) {
-        tracing::warn!(error = ?error, "the list of the store's files could not be written");
+        tracing::warn!(error = ?error, "the list of the store's files could not be written; the older list is still used");
     }
     Ok(())
 }
 
-/// Writes the list again if a file was added. No commit is allowed in the meantime.
+/// Writes the list again after a file was added. The caller must allow no commit until this function returns.
 pub(super) fn changed(folder: &Path, database: &Database) -> Result<(), Error> {
     let Some(listed) = Contents::read(folder)? else {
         return Ok(());
@@ -137,7 +143,7 @@ pub(super) fn changed(folder: &Path, database: &Database) -> Result<(), Error> {
     found.write(folder)
 }
 
-/// Writes the exact list at the end, when no more commits follow.
+/// Writes the exact list when the store is closed. No commit may follow.
 pub(super) fn closed(folder: &Path, database: &Database) -> Result<(), Error> {
     database.persist(PersistMode::SyncAll)?;
     let whole = journal::whole(folder)?;

@@ -1,7 +1,8 @@
-//! A Bloom filter over deduplication keys. It tells for certain that a key is not in its set, or that the key may be in it. For
-//! keys that are not in the set, "may be" is wrong about once in 500.
+//! A Bloom filter over a set of deduplication keys. For each key it answers one of two things: the key is certainly not
+//! in the set, or the key may be in the set. For a key that is not in the set, the answer is wrong ("may be") about once
+//! in 500.
 //!
-//! All bits of a key are in one block of 64 bytes, so a probe reads memory only once.
+//! All bits of a key are in one block of 64 bytes, so looking up a key reads memory only once.
 
 use crate::decide::DedupKey;
 
@@ -11,17 +12,17 @@ const PROBES: u32 = 7;
 
 pub(super) struct BloomFilter(Vec<[u64; BLOCK_WORDS]>);
 
-/// A key, prepared for a look-up. It is computed once for all filters, so that the processor can load their blocks at the same
-/// time.
+/// A key, prepared for a look-up. The preparation is done once for the filters of all segments, so that the processor can
+/// load one block of each filter at the same time.
 pub(super) struct Probe {
-    /// Selects the block.
+    /// The bits of the key that select its block.
     high: u64,
     /// The key's bits in its block.
     bits: [u64; BLOCK_WORDS],
 }
 
 impl Probe {
-    /// Prepares a key. A key is a digest, so its bits are as good as random.
+    /// Prepares a key. A key is a digest, so its bits can be used as if they were random.
     pub(super) fn about(key: &DedupKey) -> Self {
         let [high, mut low] = key.halves();
         let mut bits = [0; BLOCK_WORDS];
@@ -59,7 +60,7 @@ impl BloomFilter {
             return false;
         };
         let words = block.iter().zip(probe.bits);
-        // With a branch for each word, the next filter would have to wait for this filter.
+        // Without branches, the processor can read the next filter before this filter's result is known.
         words.fold(0, |missing, (word, bits)| missing | (bits & !word)) == 0
     }
 

@@ -12,8 +12,9 @@ use crate::store::Error;
 const FOLDER_MODE: u32 = 0o700;
 pub(super) const FILE_MODE: u32 = 0o600;
 
-/// Creates the folder, and removes the rights of other users from an existing folder. A folder of another owner stays
-/// unchanged: a volume of Kubernetes belongs to root, and the proxy can use it through its group.
+/// Creates the folder, and removes the rights of other users from an existing folder. If the folder belongs to another
+/// user, its rights stay unchanged. A volume of Kubernetes, for example, belongs to root, and the proxy can use the
+/// volume through its group.
 pub(super) fn prepare(folder: &Path) -> Result<(), Error> {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(FOLDER_MODE);
@@ -24,7 +25,7 @@ pub(super) fn prepare(folder: &Path) -> Result<(), Error> {
         tracing::warn!(
             folder = %folder.display(),
             mode = format_args!("{:o}", about.mode() & 0o7777),
-            "others can read the data directory: it belongs to another user, so its mode was not changed; the files in it are private"
+            "others can read the data directory: the directory belongs to another user, so its mode was not changed; the files in the directory are private"
         );
     }
     // The folder can be a symbolic link. The link is resolved first.
@@ -32,7 +33,7 @@ pub(super) fn prepare(folder: &Path) -> Result<(), Error> {
     close(&folder).map_err(Error::Folder)
 }
 
-/// Returns `None` if the file does not exist: a process that is ending can still remove files.
+/// Returns `None` if the file does not exist. A process that is just ending can remove files at any time.
 pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -40,7 +41,7 @@ pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Makes the folder and the files in it private, if they belong to this user.
+/// Makes the folder and the files in it private, if the folder belongs to this user.
 fn close(path: &Path) -> io::Result<()> {
     let Some(about) = if_there(fs::symlink_metadata(path))? else {
         return Ok(());

@@ -1,6 +1,6 @@
-//! The history as rows of one table. A settlement writes one row for all of its events, so that the history costs the
-//! delivery little. A search therefore reads all rows, but it unpacks them only, and parses the few rows that contain what is
-//! wanted.
+//! The history as rows of one table. A settlement writes one row for all of its events, so that the history hardly slows
+//! delivery down. A search must therefore read all rows. It unpacks every row, but parses only the few rows that contain
+//! one of the wanted ids.
 //!
 //! | Key | Value |
 //! |---|---|
@@ -26,14 +26,14 @@ use crate::{
     },
 };
 
-/// How many events are kept at most. A search reads all of them.
+/// How many events the history keeps at most. A search reads all of them.
 const MOST_EVENTS: u64 = 1_000_000;
 /// How many hours stay in memory. Most events end in the hour in which they were accepted.
 const HOURS_IN_MEMORY: usize = 8;
 /// How many bytes of written data stay in memory before they go into a table.
 const IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Options for the table. Its rows are read in order, and most are small.
+/// Returns the options for the table. Its rows are read in order, and most rows are small.
 pub(super) fn options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(IN_MEMORY_BYTES)
@@ -45,9 +45,10 @@ pub(super) struct History {
     hours: BTreeMap<i64, Hour>,
     /// How many events of the history ended in each hour.
     kept: BTreeMap<i64, u64>,
-    /// How many events are kept at most.
+    /// How many events the history keeps at most.
     pub(super) most: u64,
-    /// No end has a smaller key. The store is slow to skip removed rows.
+    /// The key from which reading starts. No end has a smaller key. Without this key, the store would first skip the
+    /// removed rows, which is slow.
     first: Vec<u8>,
 }
 
@@ -101,7 +102,8 @@ impl History {
         Ok(())
     }
 
-    /// Removes the oldest ends: those before `before_ms`, and those that are too many. Removes at most `most` rows.
+    /// Removes the oldest ends: the ends before `before_ms`, and more ends while the history has too many events. Removes
+    /// at most `most` rows.
     pub(super) fn trim(
         &mut self,
         database: &Database,
@@ -144,7 +146,7 @@ impl History {
         Ok(batch.commit()?)
     }
 
-    /// Returns how many events are too many.
+    /// Returns by how many events the history exceeds its limit.
     pub(super) fn surplus(&self) -> u64 {
         let kept: u64 = self.kept.values().sum();
         kept.saturating_sub(self.most)
@@ -179,7 +181,8 @@ impl History {
         }
     }
 
-    /// Removes hours that started before `hours_ms`, and marks of removed records that no record is older than.
+    /// Removes hours that started before `hours_ms`. Also removes the marks of removed records if the history has no
+    /// records from before the mark any more.
     pub(super) fn expire(
         &mut self,
         database: &Database,
@@ -202,7 +205,8 @@ impl History {
     }
 }
 
-/// Returns ends, the newest first: the ends before `before`, or all. Leaves out records that were removed.
+/// Returns ends, the newest first. With `before`, returns only ends before this one. Leaves out events whose records were
+/// removed.
 pub(super) fn ends(rows: &Table, before: Option<LetterId>, most: Most) -> Result<Ends, Error> {
     let covered = all_covered(rows)?;
     let mut found = Ends::new();
@@ -225,7 +229,7 @@ pub(super) fn ends(rows: &Table, before: Option<LetterId>, most: Most) -> Result
     Ok(found)
 }
 
-/// Returns when the oldest end ended, in Unix milliseconds.
+/// Returns when the oldest end was written, in Unix milliseconds.
 pub(super) fn oldest(rows: &Table) -> Result<Option<i64>, Error> {
     let Some(row) = rows.prefix("e").next() else {
         return Ok(None);

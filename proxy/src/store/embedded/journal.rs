@@ -1,18 +1,19 @@
 //! Repairs the store's journal after a power cut, so that fjall can open it.
 //!
-//! A batch that was being written during the power cut may be on disk only in part, with holes. No caller was told that this
-//! batch is on disk, so it can be removed. But fjall (3.1) does not open a journal with a hole in its last batch. It also
-//! silently drops all data after a damaged batch. The proxy therefore checks every journal before fjall opens it. It cuts off
-//! an unfinished batch at the end of the last journal. If intact batches follow a damaged one, it reports an error and removes
-//! nothing.
+//! A batch that was being written during the power cut may be on disk only in part, with holes. No caller has got the
+//! answer that this batch is on disk, so the batch can be removed. But fjall (3.1) does not open a journal with a hole in
+//! its last batch. fjall also silently drops all data after a damaged batch. The proxy therefore checks every journal
+//! before fjall opens it. The proxy cuts off an unfinished batch at the end of the last journal. If intact batches follow
+//! a damaged batch, the proxy reports an error and removes nothing.
 //!
-//! The checksum of a batch does not cover the start of the batch. The number of entries can be verified by the entries that
-//! follow. The sequence numbers must rise from batch to batch and from journal to journal. A damaged sequence number that still
-//! rises drops no data. The only exception is the first sequence number, which is therefore [listed](super::contents).
+//! The checksum of a batch does not cover the start of the batch. The number of entries can be verified by the entries
+//! that follow. The sequence numbers must rise from batch to batch and from journal to journal. If a damaged sequence
+//! number still rises, no data is dropped. The only exception is the first sequence number of a journal, so this number
+//! is [listed](super::contents).
 //!
-//! Then the journal is written over itself and synced. After a failed sync, Linux still returns the data to readers, marks the
-//! data as clean, and never writes it. Such data would be lost after a power cut, although a repeat was already answered
-//! because of it.
+//! After this check, the proxy writes the journal's bytes over themselves and syncs the file. The reason is a failed sync
+//! before the start: after a failed sync, Linux still returns the data to readers, but marks the data as clean and never
+//! writes it to the disk. The proxy would answer a repeat because of such data, and a power cut would then lose the data.
 //!
 //! A journal is a sequence of batches. A batch has a start, entries and an end:
 //!
@@ -21,7 +22,7 @@
 //!   of the value (twice 4 bytes), the key and the value. The removal of a whole keyspace is 4 and the keyspace (8 bytes).
 //! - The end is 3, the xxh3 of the entries (8 bytes), `FJL` and 3.
 //!
-//! Numbers are little-endian. Zeros follow the last batch, because the file has its final length from the start.
+//! Numbers are little-endian. Zeros follow the last batch, because fjall creates the file with its final length.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,15 +40,15 @@ use crate::store::Error;
 
 const TRAILER: &[u8] = b"FJL\x03";
 const START_BYTES: u64 = 1 + 4 + 8;
-/// The largest difference between the sequence numbers of two neighbouring batches. fjall also counts changes of its lists of
-/// tables. There are at most some hundreds of these between two batches.
+/// The largest difference between the sequence numbers of two neighbouring batches. fjall uses the same numbers for
+/// changes of its lists of tables, and at most some hundreds of such changes come between two batches.
 const MOST_APART: u64 = 1 << 16;
 const PIECE_BYTES: u64 = 64 * 1024;
-/// How many bytes are written over themselves at a time.
+/// How many bytes are read and written back at a time.
 const COPY_BYTES: usize = 1024 * 1024;
 
-/// Checks all journals in `folder`, cuts off unfinished ends, and syncs the rest. No other writes are allowed in the meantime.
-/// Returns how many bytes of each journal are left.
+/// Checks all journals in `folder`, cuts off unfinished batches at their ends, and syncs what is left. The caller must
+/// allow no other writes until this function returns. Returns how many bytes of each journal are left.
 pub(super) fn mend(
     folder: &Path,
     contents: Option<&Contents>,
@@ -65,7 +66,8 @@ pub(super) fn mend(
             return does_not_read_back(&path, 0);
         }
         let rest = written_behind(&path, walk.bytes).map_err(Error::Folder)?;
-        // If a journal has been written, the older journals were already read and their ends cut off.
+        // Only the last journal with data, or a later one, can end with an unfinished batch. The ends of older journals
+        // were cut off at an earlier start.
         let may_be_unfinished = last.is_none_or(|last| *number >= last) && !holds_a_batch(&rest);
         if listed.is_some_and(|listed| walk.bytes < listed.bytes)
             || !(rest.is_empty() || may_be_unfinished)
@@ -109,7 +111,7 @@ fn bytes_of(walks: BTreeMap<u64, Walk>) -> BTreeMap<u64, u64> {
     walks.map(|(number, walk)| (number, walk.bytes)).collect()
 }
 
-/// Returns the numbers of the journals in `folder`. Returns none if the folder does not exist.
+/// Returns the numbers of the journals in `folder`. Returns an empty set if the folder does not exist.
 pub(super) fn numbers(folder: &Path) -> Result<BTreeSet<u64>, Error> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -148,13 +150,13 @@ pub(super) fn first_sequence(path: &Path) -> io::Result<Option<u64>> {
     Ok(sequence.ok().filter(|_| tag == 1))
 }
 
-/// Returns whether nothing has been written to a journal.
+/// Returns whether a journal contains no data.
 pub(super) fn is_empty(path: &Path) -> Result<bool, Error> {
     let written = written_behind(path, 0).map_err(Error::Folder)?;
     Ok(written.is_empty())
 }
 
-/// Checks that no journal is missing. fjall removes the oldest journal first, and never the newest.
+/// Checks that no journal is missing. fjall removes the oldest journal first, and never removes the newest.
 fn check_numbers(
     folder: &Path,
     walks: &BTreeMap<u64, Walk>,
@@ -164,7 +166,7 @@ fn check_numbers(
     let newest = walks.keys().next_back().max(listed);
     let oldest = walks.keys().next().or(listed);
     let Some((oldest, newest)) = oldest.zip(newest) else {
-        // The version file is written after the first journal.
+        // fjall writes the version file after the first journal, so a folder without it is new.
         let is_new = !folder.join("version").exists();
         return if is_new {
             Ok(())
@@ -203,7 +205,7 @@ fn walk_all(folder: &Path) -> Result<BTreeMap<u64, Walk>, Error> {
         let (mut first, mut bytes, mut checksum) = (None, 0, None);
         while let Some(batch) = read_batch(&mut journal).map_err(Error::Folder)? {
             let sequence = batch.sequence;
-            // If fjall retries a failed write, the same batch can be in the journal twice. It counts once.
+            // If fjall retries a failed write, the same batch can be in the journal twice. The second copy is skipped.
             let is_again = latest == Some(sequence) && checksum == Some(batch.checksum);
             checksum = Some(batch.checksum);
             if is_again {
@@ -222,7 +224,7 @@ fn walk_all(folder: &Path) -> Result<BTreeMap<u64, Walk>, Error> {
     Ok(walks)
 }
 
-/// Writes the first `bytes` of the file over themselves, and syncs.
+/// Reads the first `bytes` of the file and writes them back to the same positions, then syncs the file.
 fn write_again(path: &Path, bytes: u64) -> io::Result<()> {
     let journal = File::options().read(true).write(true).open(path)?;
     let mut piece = vec![0; COPY_BYTES];
@@ -237,7 +239,7 @@ fn write_again(path: &Path, bytes: u64) -> io::Result<()> {
     journal.sync_all()
 }
 
-/// Returns the bytes that were written after `start`, without holes and without the zeros at the end.
+/// Returns the bytes that were written from `start` on, without holes and without the zeros at the end.
 fn written_behind(path: &Path, start: u64) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -247,7 +249,7 @@ fn written_behind(path: &Path, start: u64) -> io::Result<Vec<u8>> {
         let data = match rustix::fs::seek(&file, rustix::fs::SeekFrom::Data(at)) {
             Ok(data) => data,
             Err(rustix::io::Errno::NXIO) => break,
-            // This file system cannot distinguish holes from data.
+            // On this file system one cannot ask for holes, so everything counts as data.
             Err(_) => at,
         };
         let hole = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(data)).unwrap_or(length);
@@ -273,7 +275,7 @@ fn read_all_but_zeros(mut from: impl Read, to: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns whether a complete batch starts after the end of another batch.
+/// Returns whether `bytes` contain a complete batch after the end of another batch.
 fn holds_a_batch(mut bytes: &[u8]) -> bool {
     while let Some(at) = bytes
         .windows(TRAILER.len())

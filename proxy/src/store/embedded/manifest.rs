@@ -1,14 +1,15 @@
 //! Checks the store's files before fjall reads them.
 //!
-//! With some damaged files, fjall (3.1) ends the process. It treats a missing table of keyspaces as an empty one, and removes
-//! everything that is not in the table. The proxy therefore checks the files first, and names the damaged file.
+//! fjall (3.1) aborts the process when it reads some damaged files. If its table of keyspaces is missing, fjall treats
+//! the table as empty, and removes all keyspaces that the table does not list. The proxy therefore checks the files
+//! first, and names the damaged file.
 //!
-//! The start does not read all of the large tables. A thread reads the rest later.
+//! The start reads only a part of the large tables. A thread reads the rest later.
 //!
-//! Each folder in `keyspaces` has a file `current`. It has the number of the newest manifest (8 bytes), the xxh3 of that
-//! manifest (16 bytes) and a zero. The manifest's name is `v` and the number. It is an archive, and its section `tables` lists
-//! levels, runs and tables. Each table has its number (8 bytes), a zero, its xxh3 (16 bytes) and 8 more bytes. Numbers are
-//! little-endian. [`journal`] checks the journals.
+//! Each folder in `keyspaces` has a file `current`. This file contains the number of the newest manifest (8 bytes), the
+//! xxh3 of that manifest (16 bytes) and a zero. The name of the manifest is `v` and the number. The manifest is an
+//! archive, and its section `tables` lists levels, runs and tables. The entry of a table contains the table's number (8
+//! bytes), a zero, its xxh3 (16 bytes) and 8 more bytes. Numbers are little-endian. [`journal`] checks the journals.
 
 use std::{
     fs::{self, File},
@@ -27,20 +28,20 @@ use crate::store::Error;
 const VERSION: &[u8] = b"FJL\x03";
 /// The keyspace that lists the other keyspaces.
 const LIST: &str = "0";
-/// How many bytes of a table are read at a time, and how long the thread pauses after that.
+/// How many bytes of a table are read at a time, and how long the thread pauses after each piece.
 const PIECE_BYTES: usize = 256 * 1024;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A table that has not been read completely.
+/// A table of which the start has read only a part.
 pub(crate) struct Unread {
     path: PathBuf,
     checksum: u128,
     bytes: u64,
 }
 
-/// Checks that every file except the journals is intact, and that every file in `contents` exists. Reads at most `at_once`
-/// bytes of the tables, the smallest table first. Of the other tables it reads only the list of their parts. fjall later
-/// compares the checksum of each block that it reads.
+/// Checks that every file except the journals is intact, and that every file in `contents` exists. Reads the smallest
+/// tables completely, up to `at_once` bytes in total. Of every larger table it reads only the list of the table's parts.
+/// Later, fjall checks the checksum of each block that it reads.
 pub(crate) fn check(
     folder: &Path,
     contents: Option<&Contents>,
@@ -50,7 +51,7 @@ pub(crate) fn check(
     let list = keyspaces.join(LIST);
     let version = read(&folder.join("version"))?;
     if version.is_none() && contents.is_none() && !list.exists() && !keyspaces.is_file() {
-        // Nothing has been stored yet, or even the version file is lost.
+        // A folder without journals is new, or even its version file is lost.
         let is_new = journal::numbers(folder)?.is_empty();
         return if is_new {
             Ok(Vec::new())
@@ -75,15 +76,15 @@ pub(crate) fn check(
         let keyspace = entry.map_err(Error::Folder)?.path();
         tables.extend(check_keyspace(folder, &keyspace)?);
     }
-    // This file is created before the first event is accepted.
+    // The file `current` of the list of keyspaces is created before the first event is accepted, so the file must exist.
     if !list.join("current").exists() {
         return damaged(folder, list.join("current"));
     }
     check_tables(folder, tables, at_once)
 }
 
-/// Returns the damaged tables. Reads the tables while the store is in use, and stops when `is_open` is false. A table that no
-/// longer exists was merged into another table.
+/// Reads tables while the store is in use, and returns the damaged ones. Stops when `is_open` returns false. A table that
+/// does not exist any more is not damaged: fjall has merged it into another table.
 pub(crate) fn damaged_of(
     tables: &[Unread],
     is_open: impl Fn() -> bool,
@@ -122,8 +123,8 @@ fn check_tables(
     Ok(unread)
 }
 
-/// Removes the files that a crash has left while a store was being created, because fjall cannot continue with them. The list
-/// of keyspaces is empty then, so no event was accepted.
+/// Removes the files of a store whose creation was interrupted by a crash, because fjall cannot continue with these
+/// files. The list of keyspaces is still empty then, so no event had been accepted.
 pub(crate) fn clear_unfinished(folder: &Path) -> Result<(), Error> {
     let version = read(&folder.join("version"))?.unwrap_or_default();
     if !VERSION.starts_with(&version) || !folder.join("lock").is_file() {
@@ -163,7 +164,7 @@ fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<Vec<Unread>, Error> 
     let has_tables = check_table_names(folder, &keyspace.join("tables"))?;
     let current = keyspace.join("current");
     let Some(bytes) = read(&current)? else {
-        // The power failed while this keyspace was being created.
+        // A keyspace without a manifest is unfinished: the power failed while the keyspace was being created.
         return if has_tables || current.exists() {
             damaged(folder, current)
         } else {
@@ -193,8 +194,8 @@ fn check_keyspace(folder: &Path, keyspace: &Path) -> Result<Vec<Unread>, Error> 
     Ok(unread)
 }
 
-/// Returns whether there are tables. fjall removes tables that no manifest lists. It ends the process if one of these names is
-/// not a file.
+/// Checks that every entry in `tables` is a file with a number as its name. fjall would remove the tables that no
+/// manifest lists, and would abort the process if one of them is not a file. Returns whether there are tables.
 fn check_table_names(folder: &Path, tables: &Path) -> Result<bool, Error> {
     if tables.is_file() {
         return damaged(folder, tables);

@@ -28,9 +28,9 @@ mod reading;
 pub(in crate::store) struct Folder {
     path: PathBuf,
     tables: Tables,
-    /// The remembered keys of a target.
+    /// The deduplication keys of a target, or `None` for a source.
     seen: Option<Seen>,
-    /// Keys that are remembered for longer than this, in Unix seconds, belong to orders.
+    /// A time in Unix seconds. Keys that are remembered for longer belong to orders.
     short_until: i64,
     /// How many events of the history ended in each hour.
     kept: BTreeMap<i64, u64>,
@@ -51,7 +51,7 @@ impl Folder {
         })
     }
 
-    /// Removes all entries, some at a time.
+    /// Removes all entries, in several commits.
     fn remove_all(&self) -> Result<(), Error> {
         let Tables {
             database,
@@ -85,7 +85,7 @@ impl Folder {
         Ok(commit_many(&mut batch, 0)?)
     }
 
-    /// Writes the facts about the folder itself. They are on disk when this returns.
+    /// Writes facts about the folder itself. The facts are on disk when this function returns.
     fn set(&self, facts: &[(&str, &[u8])], removed: Option<&str>) -> Result<(), Error> {
         let Tables {
             database, about, ..
@@ -136,7 +136,7 @@ impl Side for Folder {
             _ if is_empty => Ok(Standing::Empty),
             Some(FORMAT) => Ok(Standing::Used(salt)),
             found => Err(Error::Move(format!(
-                "{} has format {}, and only format {FORMAT} can be moved: start this version on it once, which changes the format, and stop it again",
+                "{} has format {}, and only format {FORMAT} can be moved: start this version of the proxy with this folder once, so that the proxy changes the format, and stop the proxy again",
                 self.name(),
                 found.unwrap_or_default()
             ))),

@@ -1,4 +1,4 @@
-//! Orders, payments and held events as rows of one table. Their keys are those of [`keys`].
+//! Orders, payments and held events as rows of one table. The keys of the rows are made by [`keys`].
 
 use fjall::OwnedWriteBatch;
 use memchr::memmem::Finder;
@@ -68,7 +68,7 @@ pub(super) fn held(rows: &Table, id: HeldId) -> Result<Option<HeldEvent>, Error>
     find(rows, &held_key(id))
 }
 
-/// Returns the payments of this order. Parses only those whose text contains its id.
+/// Returns the payments that belong to the order with this id. Parses only payments whose JSON contains the id.
 pub(super) fn payments_of(rows: &Table, id: &str) -> Result<Vec<Payment>, Error> {
     let text = serde_json::Value::from(id).to_string();
     let finder = Finder::new(&text);
@@ -131,14 +131,14 @@ pub(super) fn held_until(
             Ok(held) => found.push(held),
             Err(error) => tracing::error!(
                 error = ?error,
-                "held event cannot be read; it stays in the store"
+                "held event cannot be read; the event stays in the store"
             ),
         }
     }
     Ok(found)
 }
 
-/// Returns the orders and payments among the next `most` rows from `cursor` on.
+/// Returns the orders and payments among the next `most` rows, starting at `cursor`.
 pub(super) fn page(rows: &Table, cursor: &[u8], most: usize) -> Result<Page, Error> {
     let rows = rows.range(cursor.to_vec()..).take(most);
     let entries: Vec<_> = rows

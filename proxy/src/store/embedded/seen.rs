@@ -1,11 +1,11 @@
-//! Remembers which events were accepted recently, so that repeats are recognised. The memory is exact, survives restarts and is
-//! bounded.
+//! Remembers which events were accepted recently, so that repeats are recognised. The memory has no false answers,
+//! survives restarts and has a size limit.
 //!
-//! There are two indexes: one for events that are remembered for 48 hours, and one for events of orders, which are remembered
-//! for 90 days. In each index the newest keys are in a map in memory. The store has these keys too, with one row for each
-//! commit. A full map is sealed into a segment: its sorted keys are in the store, and a Bloom filter over them is in memory. A
-//! key is looked up in the map and in the segments whose filter accepts the key. A segment is dropped after all of its keys
-//! have expired.
+//! There are two indexes: one for events that are remembered for 48 hours, and one for events of orders, which are
+//! remembered for 90 days. In each index a map in memory has the newest keys. The store has these keys too, in one row
+//! for each commit. When the map is full, its keys become a segment: the sorted keys are in the store, and a Bloom filter
+//! over them is in memory. A key is looked up in the map, and then in each segment whose filter says that the key may be
+//! there. A segment is dropped after all of its keys have expired.
 
 use fjall::OwnedWriteBatch;
 
@@ -21,11 +21,11 @@ mod segment;
 use index::Index;
 use segment::entries;
 
-/// How many keys form a segment. A map doubles its memory when it is seven eighths full. One commit with many events can exceed
-/// this number, but must not reach that point.
+/// How many keys form a segment. The limit is six eighths of the map's capacity, because the map doubles its memory at
+/// seven eighths. A commit with many events can exceed the limit, but must stay below seven eighths.
 const SEGMENT_KEYS: usize = (1 << 18) / 8 * 6;
 
-/// The first bytes of the names of the rows of both indexes.
+/// The first byte of the names of each index's rows.
 pub(super) const TAGS: [u8; 2] = [b'a', b'b'];
 
 pub(super) struct Seen {
@@ -53,7 +53,7 @@ impl Seen {
         Ok(false)
     }
 
-    /// Remembers a key until `until_s`. The key is in the store after the commit of [`Seen::write`].
+    /// Remembers a key until `until_s`. The key is in the store only after the commit to which [`Seen::write`] adds it.
     pub(super) fn learn(&mut self, key: DedupKey, remember: Remember, until_s: u32) {
         let [short, long] = &mut self.indexes;
         match remember {
@@ -62,14 +62,14 @@ impl Seen {
         }
     }
 
-    /// Adds the keys that were remembered since the last call to a commit.
+    /// Adds to a commit the keys that were remembered since the last call of this function.
     pub(super) fn write(&mut self, tables: &Tables, batch: &mut OwnedWriteBatch) {
         for index in &mut self.indexes {
             index.write(tables, batch);
         }
     }
 
-    /// Seals full maps.
+    /// Turns each full map into a segment.
     pub(super) fn seal(&mut self, tables: &Tables) -> Result<(), Error> {
         for index in &mut self.indexes {
             index.seal_if_full(tables)?;
@@ -87,7 +87,7 @@ impl Seen {
     }
 }
 
-/// Reads a row of keys, and until when they are remembered, in Unix seconds.
+/// Reads a row of keys. Returns each key with the time until which it is remembered, in Unix seconds.
 pub(super) fn read_row(row: &[u8]) -> Result<Vec<(DedupKey, i64)>, Error> {
     let keys = entries(row)?.map(|(key, until)| (key, i64::from(until)));
     Ok(keys.collect())

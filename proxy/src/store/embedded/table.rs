@@ -1,5 +1,5 @@
-//! A keyspace that is created with its first row. Until then it counts as empty. Creating one costs seventeen calls of fsync,
-//! and many shops never have an order or a dead letter.
+//! A keyspace that is created with its first row. Before that, the table counts as empty. The creation of a keyspace
+//! costs seventeen calls of fsync, and many shops never have an order or a dead letter.
 
 use std::{
     fs::File,
@@ -23,7 +23,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Opens the keyspace if it exists. The caller must then sync the names of all keyspaces with [`sync_names`].
+    /// Opens the keyspace if it exists. After this call, the caller must sync the names of all keyspaces with
+    /// [`sync_names`].
     pub(super) fn open(
         database: &Database,
         name: &'static str,
@@ -93,8 +94,8 @@ impl Table {
     }
 }
 
-/// Syncs the names of all keyspaces to disk. fjall does not do that itself. If a keyspace of the journal has no folder at the
-/// start, fjall drops the rows of that keyspace.
+/// Syncs the names of all keyspaces to disk, because fjall does not sync them. If the journal has rows of a keyspace that
+/// has no folder at the start, fjall drops these rows.
 pub(super) fn sync_names(keyspace: &Keyspace) -> Result<(), Error> {
     let Some(folder) = keyspace.path().parent() else {
         return Ok(());

@@ -12,7 +12,8 @@ use crate::{
     store::{Commit, Error, Expired, Page, Position, Store, row},
 };
 
-/// How many rows of the history a commit removes at most if there are too many events. A commit has fewer settlements.
+/// How many rows of the history a commit removes at most if the history has too many events. A commit always has fewer
+/// settlements than this.
 const SURPLUS_ROWS: usize = 1_024;
 
 /// An open store, and the part of its data that is in memory.
@@ -137,7 +138,7 @@ impl Store for Writer {
         Ok(batch.commit()?)
     }
 
-    /// Checks that the store's own threads work. If one of them has failed, fjall accepts no more writes.
+    /// Checks that fjall's own threads work. If one of them has failed, fjall accepts no more writes.
     fn check(&self) -> Result<(), Error> {
         Ok(self.tables.database.persist(PersistMode::Buffer)?)
     }
@@ -169,7 +170,7 @@ impl Store for Writer {
         self.history
             .expire(database, history, history_ms, hours_ms)?;
         if let Err(error) = contents::changed(&self.folder, &self.tables.database) {
-            tracing::warn!(error = ?error, "the list of the store's files could not be written");
+            tracing::warn!(error = ?error, "the list of the store's files could not be written; the older list is still used");
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ struct All {
     covered: Vec<(Vec<u8>, i64)>,
 }
 
-/// Returns everything in a place, in one order.
+/// Returns everything in a place, always in the same order.
 fn all_of(side: &impl Side) -> All {
     let mut all = All::default();
     let read = side.read(&mut |piece| {
@@ -111,7 +111,7 @@ fn filled(path: &Path) {
     ];
     let keys = (0..200_000_u32).map(|number| {
         let key = DedupKey::numbered(u64::from(number));
-        // Every second key is one of an order.
+        // Every second key belongs to an order.
         let days = if number % 2 == 0 { 1 } else { 89 };
         (key, NOW_MS / 1000 + days * 86_400)
     });
@@ -238,7 +238,7 @@ fn a_move_is_refused_unless_the_target_is_empty_and_the_source_is_not() {
         to_database(one.path(), &database),
         "there is nothing to move",
     );
-    // A proxy was started on both, and has accepted nothing.
+    // A proxy was started on the folder and on the database, and has accepted nothing.
     let start = Logged {
         entries: BTreeMap::from([(LetterId::new(NOW_MS, 1), START)]),
         fingerprints: Some(Fingerprints::default()),
@@ -258,7 +258,7 @@ fn a_move_is_refused_unless_the_target_is_empty_and_the_source_is_not() {
         Embedded::at(one.path()).unwrap().open().map(|_| None),
         "were moved to the database postgres://duet@127.0.0.1",
     );
-    // An unfinished copy of another folder stays.
+    // The unfinished copy of another folder is not overwritten.
     server
         .sql(
             "shop",
@@ -273,7 +273,7 @@ fn a_move_is_refused_unless_the_target_is_empty_and_the_source_is_not() {
     server
         .sql("shop", "update duet.about set moved = null")
         .unwrap();
-    // A proxy whose slot has not ended.
+    // A proxy whose slot has not expired yet counts as running.
     server
         .sql(
             "shop",

@@ -1,5 +1,6 @@
-//! Which proxy delivers the events of a destination, and which removes expired entries. A lease ends by itself if its owner does
-//! not renew it. Its epoch rises with every new owner, and an owner of an earlier epoch cannot settle events any more.
+//! Which proxy delivers the events of a destination, and which proxy removes expired entries. A lease ends by itself if
+//! its owner does not renew it. The epoch of a lease rises with every new owner, and an owner of an earlier epoch cannot
+//! settle events any more.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,7 @@ use crate::{
     store::{Error, Lease},
 };
 
-/// How long a lease lasts, and how long its owner uses it without renewing it.
+/// How long a lease lasts in the database, and for how long its owner uses it without a renewal.
 const LASTS: Duration = Duration::from_secs(15);
 const USED: Duration = Duration::from_secs(12);
 /// How often a lease is renewed.
@@ -50,7 +51,7 @@ impl Leases {
         (!is_over).then_some(own.lease)
     }
 
-    /// Takes the free leases of these destinations, and renews those of this process.
+    /// Takes the leases of these destinations that are free, and renews the leases that this process has.
     pub(super) fn take<'a>(
         &mut self,
         link: &Link,
@@ -65,7 +66,7 @@ impl Leases {
         self.take_named(link, session, names)
     }
 
-    /// Returns whether this process removes expired entries.
+    /// Returns whether this process is the one that removes expired entries.
     pub(super) fn may_sweep(&mut self, link: &Link, session: &Session) -> Result<bool, Error> {
         self.own.remove(SWEEP);
         self.take_named(link, session, vec![SWEEP.to_vec()])?;

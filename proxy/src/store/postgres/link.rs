@@ -1,4 +1,4 @@
-//! Connections to the database. They live on a thread of their own, so that callers can wait on any thread.
+//! Connections to the database. They run on a thread of their own, so that callers can wait on any thread.
 
 use std::{
     future::poll_fn,
@@ -30,7 +30,7 @@ use tokio_postgres::{
 use super::{Options, tls::Connector};
 use crate::store::Error;
 
-/// How long connecting to all hosts may take.
+/// How long it may take to try all hosts for a connection.
 const CONNECTING: Duration = Duration::from_secs(10);
 
 /// Opens connections.
@@ -41,7 +41,7 @@ pub(super) struct Link {
     connector: Option<Connector>,
 }
 
-/// The thread of the connections. It ends when this is dropped.
+/// The thread of the connections. The thread ends when this value is dropped.
 struct Thread {
     handle: Handle,
     _stop: oneshot::Sender<()>,
@@ -91,14 +91,16 @@ impl Link {
         })
     }
 
-    /// Sends statements in one trip, and returns the rows of each. After an error the session is of no use any more.
+    /// Sends statements in one round trip, and returns the rows of each statement. After an error, the caller must not
+    /// use the session again.
     pub(super) fn trip(&self, session: &Session, trip: Trip) -> Result<Vec<Vec<Row>>, Error> {
         if session.is_broken() {
             return Err(Error::Stopped);
         }
         let client = Arc::clone(&session.client);
         let sent = self.wait(trip.limit, async move { Ok(trip.send(client).await?) });
-        // A warning can follow a commit that no standby has.
+        // A commit can succeed with a warning. In that case no standby may have the commit, so the warning is an error
+        // here.
         let done = sent.and_then(|rows| {
             let broken = session.is_broken();
             (!broken).then_some(rows).ok_or(Error::Stopped)
@@ -109,7 +111,7 @@ impl Link {
         done
     }
 
-    /// Waits for work on the thread of the connections.
+    /// Runs work on the thread of the connections, and waits for its result.
     fn wait<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -142,7 +144,8 @@ impl Session {
         let connection = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await
             {
-                // PostgreSQL reports success with a warning if somebody has cancelled the wait for the standby.
+                // If somebody has cancelled the wait for the standby, PostgreSQL reports the commit as a success, with a
+                // warning.
                 if let AsyncMessage::Notice(notice) = message
                     && *notice.code() == SqlState::WARNING
                 {
@@ -162,7 +165,8 @@ impl Session {
         self.is_broken.load(Ordering::Acquire) || self.client.is_closed()
     }
 
-    /// Closes the connection at once. A request to cancel is never sent: it would end the wait for the standby.
+    /// Closes the connection at once. The proxy never sends PostgreSQL a request to cancel, because that would end the
+    /// wait for the standby and let the commit succeed.
     fn end(&self) {
         self.is_broken.store(true, Ordering::Release);
         self.connection.abort();
@@ -177,22 +181,22 @@ impl Drop for Session {
 
 type Parameter = (Box<dyn ToSql + Sync + Send>, Type);
 
-/// Statements that are sent together.
+/// Statements that are sent together, in one round trip.
 pub(super) struct Trip {
     statements: Vec<Statement>,
     limit: Duration,
 }
 
 enum Statement {
-    /// Statements without parameters and results.
+    /// Statements that have no parameters and return no rows.
     Run(&'static str),
     Query(&'static str, Vec<Parameter>),
-    /// A statement that is not sent, because it would find nothing.
+    /// A statement that is not sent, because it could find nothing. Its result is empty.
     Skipped,
 }
 
 impl Trip {
-    /// Returns a trip with enough time to wait for a lock and for a standby.
+    /// Returns an empty trip. Its time limit is long enough to wait for a lock and for a standby.
     pub(super) fn new() -> Self {
         Self::within(Duration::from_secs(8))
     }
@@ -204,7 +208,7 @@ impl Trip {
         }
     }
 
-    /// Adds statements without parameters and results, if there are any.
+    /// Adds statements that have no parameters and return no rows. Adds nothing if `sql` is empty.
     pub(super) fn run(mut self, sql: &'static str) -> Self {
         if !sql.is_empty() {
             self.statements.push(Statement::Run(sql));
@@ -212,14 +216,14 @@ impl Trip {
         self
     }
 
-    /// Adds a statement. It is not prepared: poolers give a connection to several clients, and a plan of an empty table would
-    /// stay.
+    /// Adds a statement. The statement is not prepared on the server. A pooler gives one connection to several clients,
+    /// and a plan that was made for an empty table would be used for the full table too.
     pub(super) fn query(mut self, sql: &'static str, parameters: Vec<Parameter>) -> Self {
         self.statements.push(Statement::Query(sql, parameters));
         self
     }
 
-    /// Does what [`Trip::query`] does, or adds an empty result if the statement would find nothing.
+    /// Adds the statement like [`Trip::query`], or adds an empty result if the statement could find nothing.
     pub(super) fn query_if(
         mut self,
         can_find: bool,
@@ -233,7 +237,7 @@ impl Trip {
         self
     }
 
-    /// Sends every statement before it waits for an answer.
+    /// Sends all statements, and only then waits for the first answer.
     async fn send(self, client: Arc<Client>) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
         type Sent<'a> =
             Pin<Box<dyn Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + Send + 'a>>;
@@ -285,14 +289,15 @@ pub(super) fn value(value: impl ToSql + Sync + Send + 'static, kind: Type) -> Pa
     (Box::new(value), kind)
 }
 
-/// Returns why there is no connection. No stored data is involved yet, so the whole reason can be shown.
+/// Returns the reason why there is no connection. The text contains no stored data at this point, so it is shown
+/// completely.
 fn refused(error: &tokio_postgres::Error) -> Error {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
     Error::Database(format!("{error}{}", cause.unwrap_or_default()))
 }
 
 impl From<tokio_postgres::Error> for Error {
-    /// Keeps only what names no person: the details of an error can contain stored data.
+    /// Keeps only the parts of an error that contain no personal data. The other parts can contain stored data.
     fn from(error: tokio_postgres::Error) -> Self {
         if let Some(error) = error.as_db_error() {
             if *error.code() == SqlState::LOCK_NOT_AVAILABLE {

@@ -1,10 +1,11 @@
 //! The part of the database that one commit has locked and read.
 //!
-//! A record is locked before it is read, by a lock of the transaction on a number made from its name, so that a record that does
-//! not exist yet is locked too. All numbers are locked in one order: the numbers that are known in advance in one statement. If
-//! the records lead to others, the transaction starts again and locks those as well. Deduplication keys come last, in their own
-//! order. Two commits therefore never wait for each other in a circle, except where a decision reads something that it has not
-//! named; PostgreSQL then ends one of them.
+//! Before a commit reads a record, it locks the record. The lock is an advisory lock of the transaction on a number that
+//! is made from the record's name. A record that does not exist yet can therefore be locked too. The numbers that are
+//! known in advance are locked by one statement, in ascending order. If the records that were read lead to more records,
+//! the transaction starts again and locks those as well. Deduplication keys are locked last, in their own order. Two
+//! commits therefore never wait for each other in a circle, with one exception: a decision reads a record that it has not
+//! named in advance. In this case PostgreSQL ends one of the two commits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
@@ -24,22 +25,25 @@ use crate::{
     },
 };
 
-/// How many numbers there are to lock records by.
+/// How many lock numbers there are. Several records can share a number.
 const STRIPES: u32 = 4_096;
-/// A commit that needs more of them locks all records at once. PostgreSQL has room for some thousand locks.
+/// A commit that needs more lock numbers than this locks all records with one lock. PostgreSQL has room for some thousand
+/// locks.
 const MOST_STRIPES: usize = 512;
-/// How often a transaction starts again to lock more. After that it locks what is missing in any order.
+/// How often a transaction starts again to lock more records. After the last start, it locks each missing record when the
+/// record is read, in any order.
 const STARTS: usize = 8;
 pub(super) const BEGIN: &str = "begin; set local lock_timeout = '4s'; set local idle_in_transaction_session_timeout = '10s'; set local synchronous_commit = on";
 
-/// What an open transaction has locked and read.
+/// The records that an open transaction has locked and read.
 #[derive(Default)]
 pub(super) struct Loaded {
-    /// The first number of the commit's own block.
+    /// The first number of the commit's own block of event numbers.
     pub(super) first: u64,
     records: HashMap<Vec<u8>, Option<Vec<u8>>>,
     letters: HashMap<LetterId, Option<Vec<u8>>>,
-    /// Keys that were asked for: when they end if they are new and were written, or `None` if they are remembered.
+    /// The keys that the calls of the commit can read. A key that was new has now been written, and its value is the time
+    /// at which it expires, in Unix seconds. A key that was already remembered has the value `None`.
     pub(super) keys: BTreeMap<DedupKey, Option<i64>>,
     /// The epochs of this process's leases.
     pub(super) epochs: BTreeMap<Vec<u8>, u64>,
@@ -68,7 +72,7 @@ impl Loaded {
             };
             let again = if start == 0 { "" } else { "rollback" };
             let trip = loaded.first_trip(again, &leases, owner, &wanted, &reads.letters);
-            // Without records, there is nothing else to lock before the keys.
+            // If there are no records to lock, the keys can be locked in the first trip.
             let first = if wanted.is_empty() { keys } else { &none };
             let rows = link.trip(session, reserve(trip, first, now))?;
             let mut rows = rows.into_iter().rev();
@@ -134,7 +138,8 @@ impl Loaded {
             )
     }
 
-    /// Reads the records to which the read records lead. Returns false if some of them are not locked.
+    /// Reads the records to which the records that were read lead, until there are no more. Returns false if one of them
+    /// is not locked.
     fn follow(&mut self, link: &Link, session: &Session, reads: &mut Reads) -> Result<bool, Error> {
         loop {
             let held = self.lead(reads);
@@ -155,7 +160,8 @@ impl Loaded {
         }
     }
 
-    /// Adds the records to which the read records lead. Returns the keys of the orders' held events.
+    /// Adds the names of the records to which the records that were read lead. Returns the keys of the orders' held
+    /// events.
     fn lead(&self, reads: &mut Reads) -> Vec<Vec<u8>> {
         let mut held = Vec::new();
         let known = reads.clone();
@@ -181,7 +187,7 @@ impl Loaded {
 
     fn known<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Option<T> {
         let value = self.records.get(key).and_then(Option::as_ref);
-        // A record that cannot be read is an error only for the call that needs it.
+        // A record that cannot be read is an error only for a call that needs it.
         value.and_then(|value| read(value).ok())
     }
 
@@ -234,7 +240,7 @@ impl Loaded {
         self.stripes.len() > MOST_STRIPES || self.stripes.contains(&stripe)
     }
 
-    /// Returns a record. Locks and reads it now if nothing has named it before.
+    /// Returns a record. Locks and reads the record now if no call has named it in advance.
     pub(super) fn record(
         &mut self,
         link: &Link,
@@ -252,7 +258,7 @@ impl Loaded {
         Ok(self.records.get(key).and_then(Option::as_ref))
     }
 
-    /// Returns a dead letter. Reads it now if nothing has named it before.
+    /// Returns a dead letter. Reads the dead letter now if no call has named it in advance.
     pub(super) fn letter(
         &mut self,
         link: &Link,
@@ -283,8 +289,9 @@ impl Loaded {
 const LOCK: &str = "select pg_advisory_xact_lock(7321, s + 2) from unnest($1::int[]) s";
 const RECORDS: &str = "select key, value from duet.records where key = any($1)";
 
-/// Adds the writing of the keys that are new or have ended. A key that is remembered is locked: the commit then writes, and its
-/// answer waits for the standby. Otherwise a repeat could be answered by an event that no standby has.
+/// Adds a statement that writes the keys that are new or have expired. The statement also locks the keys that are still
+/// remembered. This lock makes the transaction a writing one, so its answer waits for the standby. Otherwise, the answer
+/// "repeat" could refer to an event that no standby has.
 fn reserve(
     trip: Trip,
     keys: &BTreeMap<DedupKey, Remember>,
@@ -306,7 +313,7 @@ fn reserve(
     )
 }
 
-/// Returns until when a key is remembered, in Unix seconds.
+/// Returns the time until which a key is remembered, in Unix seconds.
 fn until(now_ms: i64, remember: Remember) -> i64 {
     now_ms.saturating_add(remember.ms()) / 1000
 }
@@ -319,8 +326,9 @@ fn names_of(reads: &Reads) -> BTreeSet<Vec<u8>> {
     orders.chain(lookups).chain(payments).collect()
 }
 
-/// Returns the number by which a record is locked. An order and the payments that wait for its id share a number. Held events
-/// and withdrawn ids have none: their order is locked.
+/// Returns the number whose advisory lock protects a record. An order and the payments that wait for the order's id have
+/// the same number. Held events and withdrawn event ids have no number of their own, because the lock on their order
+/// protects them.
 fn stripe(key: &[u8]) -> Option<i32> {
     let name = match key.first()? {
         b'h' | b'x' => return None,

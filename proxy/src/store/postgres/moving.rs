@@ -1,5 +1,6 @@
-//! The database as the source or the target of a move. One transaction reads or writes everything. It locks the slots, so that no
-//! proxy can commit in the meantime, not even one that was stopped for so long that its slot has ended.
+//! The database as the source or the target of a move. One transaction reads or writes everything. The transaction locks
+//! the table of slots, so that no proxy can commit during the move. This also holds for a proxy that was stopped for so
+//! long that its slot has expired.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -24,16 +25,16 @@ use crate::{
 
 mod reading;
 
-/// How long a statement may take. A commit waits until the standby has everything.
+/// How long a statement may take. The final commit waits until the standby has all of the data.
 const LIMIT: Duration = Duration::from_hours(1);
 const BEGIN: &str = "begin; set local lock_timeout = '4s'; set local statement_timeout = 0;
     set local idle_in_transaction_session_timeout = 0; set local synchronous_commit = on";
 
-/// The locked tables of a database.
+/// The tables of a database, locked for the move.
 pub(in crate::store) struct Contents {
     link: Link,
     session: Session,
-    /// Whether there are tables.
+    /// Whether the database has the tables of the proxy.
     is_there: bool,
     standing: Standing,
 }
@@ -43,7 +44,7 @@ impl Contents {
         let link = Link::new(options)?;
         let session = link.connect()?;
         schema::check(&link, &session)?;
-        // A proxy takes the same lock when it starts.
+        // A starting proxy takes the same lock, so no proxy can start during the check.
         let trip = Trip::new()
             .run(BEGIN)
             .query("select pg_advisory_xact_lock(7321, 1)", Vec::new())
@@ -71,7 +72,8 @@ impl Contents {
                    exists (select from duet.waiting) or exists (select from duet.seen) or exists (select from duet.records where key < $1 or key >= 'm')
                    or exists (select from duet.dead) or exists (select from duet.ends) or exists (select from duet.hours)
                    or exists (select from duet.covered)",
-                // A proxy that has accepted nothing has written its start to the change log.
+                // Entries of the change log do not count as contents: a proxy writes them when it starts, even if it
+                // accepts nothing.
                 vec![value(CHANGE.to_vec(), Type::BYTEA)],
             )
             .query(schema::ABOUT, Vec::new());
@@ -81,7 +83,7 @@ impl Contents {
         schema::known(about)?;
         if found.get(0) {
             return Err(Error::Move(
-                "a proxy or a command is using the database, or was killed less than a minute ago; stop all of them first".to_owned(),
+                "the database must not be in use during a move, but a proxy or a command is using the database or has not released it; stop every proxy and command. If one of them was killed, try again a minute later".to_owned(),
             ));
         }
         let salt = schema::salt(about)?;
@@ -97,7 +99,7 @@ impl Contents {
         self.link.trip(&self.session, trip).map(drop)
     }
 
-    /// Inserts rows of two columns with these types.
+    /// Inserts rows into a table of two columns with these types.
     fn insert<A, B>(
         &self,
         sql: &'static str,
@@ -120,7 +122,7 @@ impl Contents {
         for row in rows {
             lanes.push(row.lane);
             ids.push(signed(row.id));
-            // An array of arrays would need one length.
+            // The ranges are sent as text, because all parts of an array of arrays must have the same length.
             let ends: Vec<_> = row.settled.iter().map(u32::to_string).collect();
             settled.push(format!("{{{}}}", ends.join(",")));
             bodies.push(row.body);
@@ -177,7 +179,7 @@ impl Side for Contents {
         if !self.is_there {
             trip = schema::create(trip, salt);
         }
-        // The first proxy that starts takes over the slot.
+        // This slot has no owner, so the first proxy that starts takes it over.
         let trip = trip
             .run("truncate duet.waiting, duet.seen, duet.records, duet.dead, duet.ends, duet.hours, duet.covered, duet.leases, duet.slots")
             .query(
@@ -203,7 +205,8 @@ impl Side for Contents {
         match piece {
             Piece::Rows(rows) => self.insert_rows(rows),
             Piece::Keys(keys) => {
-                // A folder can have a key twice: as the one that has expired, and as the one that came again.
+                // A folder can have a key twice: once with a time that has passed, and once with a later time, because
+                // the event came again. The later time is kept.
                 let mut last = BTreeMap::new();
                 for (key, until) in keys {
                     let known = last.entry(key).or_insert(until);
@@ -252,7 +255,7 @@ impl Side for Contents {
     }
 
     fn leave(&mut self, to: &str) -> Result<(), Error> {
-        // A proxy that was stopped and continues finds its slot taken.
+        // No proxy owns its slot any more. A proxy that hangs now and continues later cannot commit.
         let trip = Trip::within(LIMIT)
             .run("update duet.slots set owner = gen_random_uuid(), until = '-infinity'")
             .query(
@@ -264,7 +267,7 @@ impl Side for Contents {
     }
 
     fn finish(&mut self) -> Result<(), Error> {
-        // The transaction can be over already. Then the update commits itself.
+        // The transaction may have ended already. In this case the update is a transaction of its own.
         let trip = Trip::within(LIMIT)
             .run("update duet.about set moved = null")
             .run("commit");

@@ -1,4 +1,4 @@
-//! The address of a database, as the setting states it.
+//! The address of a database, as `DUET_QUEUE` states it.
 
 use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -6,10 +6,10 @@ use tokio_postgres::config::{Config, Host, SslMode, TargetSessionAttrs};
 
 /// How long one host may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long sent data may stay without an answer of the other machine.
+/// How long sent data may stay unanswered by the other machine.
 const UNANSWERED: Duration = Duration::from_secs(5);
 
-/// The address of a database, and what it promises.
+/// The address of a database, how to connect to it, and where it keeps a second copy.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The address as it was stated, without the part after the question mark.
@@ -24,37 +24,37 @@ pub struct Options {
 pub(super) enum Tls {
     /// Without encryption.
     Off,
-    /// TLS, with the roots of the system.
+    /// TLS, with the root certificates of the system.
     System,
-    /// TLS, with the roots in this file.
+    /// TLS, with the root certificates in this file.
     File(PathBuf),
 }
 
 /// Where the second copy of a commit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Replication {
-    /// On a synchronous standby.
+    /// On a synchronous standby, whose answer the commit waits for.
     Standby,
-    /// In a storage that replicates below the database.
+    /// In a storage service that replicates the data without PostgreSQL's knowledge.
     Storage,
-    /// Nowhere.
+    /// There is no second copy.
     None,
 }
 
 impl Options {
-    /// Adds the password.
+    /// Sets the password of the connections.
     #[must_use]
     pub fn with_password(mut self, password: &str) -> Self {
         self.config.password(password);
         self
     }
 
-    /// Returns whether data leaves the machine without encryption.
+    /// Returns whether data leaves this machine without encryption.
     pub fn is_open_to_the_network(&self) -> bool {
         self.tls == Tls::Off && !is_local(&self.config)
     }
 
-    /// Returns whether a commit is on one disk only.
+    /// Returns whether the data of a commit is on one disk only.
     pub fn is_without_a_second_copy(&self) -> bool {
         self.replication == Replication::None
     }
@@ -63,7 +63,8 @@ impl Options {
 impl FromStr for Options {
     type Err = &'static str;
 
-    /// Reads `postgres://user@host1,host2/database?…`. No error repeats a part of it, because the text may contain a password.
+    /// Reads `postgres://user@host1,host2/database?…`. The errors repeat no part of the text, because the text may
+    /// contain a password.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
         let mut replication = Replication::Standby;
@@ -113,7 +114,7 @@ impl FromStr for Options {
         } else {
             SslMode::Disable
         });
-        // A standby accepts connections too, but no writes.
+        // A standby accepts connections too, but accepts no writes.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         config.application_name("duet-proxy");
         if config.get_connect_timeout().is_none() {
@@ -133,7 +134,7 @@ impl FromStr for Options {
 
 const NOT_AN_ADDRESS: &str = "must be disk, or postgres://user@host/database";
 
-/// Returns whether no host is on another machine.
+/// Returns whether all hosts are this machine.
 fn is_local(config: &Config) -> bool {
     config.get_hosts().iter().all(|host| match host {
         Host::Unix(_) => true,

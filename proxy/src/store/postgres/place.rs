@@ -1,5 +1,5 @@
-//! How many events are pending and held. Every running proxy counts what it adds and removes in a slot of its own, so that two
-//! proxies never write the same counter. The sums over all slots are the numbers of the queue.
+//! How many events are pending and held. Every running proxy counts the events that it adds and removes in a slot of its
+//! own, so that two proxies never write the same counter. The sums over all slots are the counts of the whole queue.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     store::{Error, LaneId, Place, Position},
 };
 
-/// The counts of one slot. They can be negative, because one proxy removes what another has added.
+/// The counts of one slot. A count can be negative, because one proxy removes events that another proxy has added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) lanes: BTreeMap<LaneId, i64>,

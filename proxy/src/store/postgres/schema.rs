@@ -1,4 +1,4 @@
-//! The tables in the database, and what the database must promise.
+//! The tables in the database, and the settings that the database must have.
 //!
 //! | Table | Contents |
 //! |---|---|
@@ -8,9 +8,9 @@
 //! | `records` | orders, payments, names and held events (see [`keys`](crate::store::keys)) |
 //! | `dead` | dead letters as JSON |
 //! | `ends`, `hours`, `covered` | the history (see [`end`](crate::store::end)); each proxy has its own hours |
-//! | `leases` | which proxy delivers the events of a destination, and which removes expired entries |
-//! | `slots` | one for each running proxy, with its part of the numbers of pending and held events |
-//! | `numbers` | the numbers of events; each commit gets a block of them |
+//! | `leases` | which proxy delivers the events of a destination, and which proxy removes expired entries |
+//! | `slots` | one row for each running proxy, with the proxy's share of the counts of pending and held events |
+//! | `numbers` | the sequence from which each commit gets its block of event numbers |
 
 use tokio_postgres::{Row, types::Type};
 
@@ -25,21 +25,21 @@ use crate::{
 
 /// The format that this version writes.
 pub(super) const FORMAT: i32 = 1;
-/// The oldest format whose versions can use tables of [`FORMAT`].
+/// The oldest format whose proxy versions can still use tables of [`FORMAT`].
 const OLDEST_FORMAT: i32 = 1;
-/// The facts about the tables.
+/// The statement that reads the facts about the tables.
 pub(super) const ABOUT: &str = "select format, oldest, salt, moved from duet.about";
-/// The name of the tables in a sentence.
+/// The database's name in error messages.
 const NAME: &str = "the database";
 /// The oldest version of PostgreSQL that is supported.
 const OLDEST: i32 = 140_000;
-/// The longest time that a statement takes.
+/// The longest time that a statement of the proxy may take.
 const SLOW_MS: i64 = 60_000;
-/// How far the clocks of the database and of this machine may be apart.
+/// How much the clocks of the database and of this machine may differ.
 const CLOCK_SLACK_S: i64 = 10;
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// Checks that the database keeps a commit once it has answered.
+/// Checks that the database keeps every commit that it has confirmed.
 pub(super) fn check(link: &Link, session: &Session) -> Result<(), Error> {
     let trip = Trip::new().query(
         "select current_setting('server_version_num')::int, current_setting('fsync'), current_setting('full_page_writes'),
@@ -70,17 +70,18 @@ fn wrong(row: &Row, replication: Replication) -> Vec<&'static str> {
     if pages != "on" {
         wrong.push("full_page_writes must be on");
     }
-    // Records are read after they were locked. A transaction that sees only older rows would read them as they were before.
+    // A record is read after it was locked. At a higher isolation level, the transaction would read the record as it was
+    // before the lock, and so miss the last change.
     if isolation != "read committed" {
         wrong.push("default_transaction_isolation must be read committed");
     }
     match replication {
         Replication::Standby => {
             if names.trim().is_empty() {
-                wrong.push("synchronous_standby_names must name a standby, or DUET_QUEUE must have replication=storage (a service that replicates below the database) or replication=none (one disk may fail with all events)");
+                wrong.push("synchronous_standby_names must name a standby, or DUET_QUEUE must have replication=storage (a service that replicates below the database) or replication=none (if the one disk fails, all events on it are lost)");
             }
             if !["on", "remote_apply"].contains(&commit.as_str()) {
-                wrong.push("synchronous_commit must be on");
+                wrong.push("synchronous_commit must be on or remote_apply");
             }
         }
         Replication::Storage | Replication::None => {
@@ -92,7 +93,8 @@ fn wrong(row: &Row, replication: Replication) -> Vec<&'static str> {
     wrong
 }
 
-/// Returns what should be different, and what to do about it. `now_ms` returns the time of this machine, in Unix milliseconds.
+/// Returns advice: the settings that should be different, and what to do about them. `now_ms` returns the time of this
+/// machine, in Unix milliseconds.
 pub(super) fn advice(
     link: &Link,
     session: &Session,
@@ -116,7 +118,9 @@ pub(super) fn advice(
         let [user, name, setting]: [String; 3] = [0, 1, 2].map(|column| row.get(column));
         let why = match (name.as_str(), setting.parse()) {
             (_, Ok(0)) | ("statement_timeout", Ok(SLOW_MS..)) => continue,
-            ("statement_timeout", _) => "which can end a search or the removal of expired entries",
+            ("statement_timeout", _) => {
+                "which can cancel a search or the removal of expired entries"
+            }
             _ => "so the log of the database can contain personal data",
         };
         advice.push(format!(
@@ -126,7 +130,7 @@ pub(super) fn advice(
     let ahead_s = (clock_ms - middle_ms) / 1000;
     if ahead_s.abs() > CLOCK_SLACK_S {
         advice.push(format!(
-            "its clock is {ahead_s} s ahead of this machine's: set both clocks, with NTP for example"
+            "the clock of the database is {ahead_s} s ahead of this machine's clock: set both clocks, with NTP for example"
         ));
     }
     Ok(advice)
@@ -136,7 +140,7 @@ fn first(rows: &[Vec<Row>]) -> Result<&Row, Error> {
     rows.iter().flatten().next().ok_or(Error::Corrupt)
 }
 
-/// Returns the format of the tables, if there are any.
+/// Returns the format of the tables, or `None` if there are no tables.
 pub(super) fn format(link: &Link, session: &Session) -> Result<Option<i32>, Error> {
     let is_there = Trip::new().query("select to_regclass('duet.about') is not null", Vec::new());
     let is_there = link.trip(session, is_there)?;
@@ -149,8 +153,8 @@ pub(super) fn format(link: &Link, session: &Session) -> Result<Option<i32>, Erro
     Ok(Some(about.get(0)))
 }
 
-/// Checks that this version can use the tables. Tables of a newer format name the oldest format whose versions can still use
-/// them, so that proxies of two versions can run during an upgrade.
+/// Checks that this version can use the tables. Tables of a newer format also state the oldest format whose proxy
+/// versions can still use the tables, so that proxies of two versions can run during an upgrade.
 pub(super) fn known(about: &Row) -> Result<(), Error> {
     let [found, oldest]: [i32; 2] = [0, 1].map(|column| about.get(column));
     if found >= FORMAT && oldest <= FORMAT {
@@ -161,7 +165,8 @@ pub(super) fn known(about: &Row) -> Result<(), Error> {
     )))
 }
 
-/// Checks that this version can use the tables, and that no move has left them, or is on the way into them.
+/// Checks that this version can use the tables, that the contents were not moved elsewhere, and that a move into the
+/// tables has finished.
 fn usable(about: &Row) -> Result<(), Error> {
     known(about)?;
     match about.get::<_, Option<String>>(3) {
@@ -177,7 +182,7 @@ pub(super) fn salt(about: &Row) -> Result<Salt, Error> {
     Ok(Salt::from(salt))
 }
 
-/// Adds the creation of the tables.
+/// Adds the statements that create the tables.
 pub(super) fn create(trip: Trip, salt: Salt) -> Trip {
     trip.run(SCHEMA).query(
         "insert into duet.about (format, oldest, salt) values ($1, $2, $3)",
@@ -195,7 +200,7 @@ pub(super) fn prepare(link: &Link, session: &Session) -> Result<Salt, Error> {
     getrandom::fill(&mut random).map_err(|error| Error::Folder(std::io::Error::other(error)))?;
     let begun = Trip::new()
         .run("begin; set local lock_timeout = '4s'")
-        // Two proxies may start at the same time.
+        // Two proxies may start at the same time. The lock lets only one of them create the tables.
         .query("select pg_advisory_xact_lock(7321, 1)", Vec::new())
         .query("select to_regclass('duet.about') is not null", Vec::new());
     let begun = link.trip(session, begun)?;

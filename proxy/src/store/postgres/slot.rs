@@ -1,4 +1,5 @@
-//! The slot of a running proxy: its number, and the counts of what it has added and removed. Nobody else writes it.
+//! The slot of a running proxy: its number, and the counts of the events that the proxy has added and removed. No other
+//! proxy writes the slot.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::store::{Commit, Error, Position};
 
-/// How often a process without commits renews its slot, so that another process does not take it.
+/// How often a process without commits renews its slot. After 60 s without a renewal, another process can take the slot.
 const KEEP_EVERY: Duration = Duration::from_secs(20);
 
 pub(super) struct Slot {
@@ -22,7 +23,8 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Takes a slot: that of this process, one that no process uses any more, or a new one.
+    /// Takes a slot: the slot that this process already has, or else a slot that no process uses any more, or else a new
+    /// one.
     pub(super) fn take(link: &Link, session: &Session, owner: Uuid) -> Result<Self, Error> {
         let trip = Trip::new()
             .run("begin; set local lock_timeout = '4s'; set local synchronous_commit = on")
@@ -51,7 +53,7 @@ impl Slot {
         })
     }
 
-    /// Adds the writing of the slot, and the end of the transaction.
+    /// Adds a statement that writes the slot, and the end of the transaction.
     pub(super) fn commit(
         &self,
         trip: Trip,
@@ -60,7 +62,8 @@ impl Slot {
     ) -> Result<Trip, Error> {
         let probe_ms = commit.and_then(|commit| commit.probe_ms);
         let written_ms = commit.and_then(|commit| commit.position.written_ms);
-        // A division by zero ends the transaction if another process has taken the slot.
+        // If another process has taken the slot, the update changes no row. The statement then divides by zero, which
+        // makes the transaction fail.
         let trip = trip.query(
             "with own as (update duet.slots set places = $3, written_ms = coalesce($4, written_ms), probe_ms = coalesce($5, probe_ms),
                until = now() + interval '60 s' where slot = $1 and owner = $2 returning slot)
@@ -76,7 +79,7 @@ impl Slot {
         Ok(trip.run("commit"))
     }
 
-    /// Renews the slot now and then.
+    /// Renews the slot if the last renewal is old enough.
     pub(super) fn keep(&mut self, link: &Link, session: &Session) -> Result<(), Error> {
         if self.kept.elapsed() >= KEEP_EVERY {
             let keep = Trip::new().query(
@@ -89,7 +92,7 @@ impl Slot {
         Ok(())
     }
 
-    /// Lets another process take the slot at once.
+    /// Gives up the slot, so that another process can take it at once.
     pub(super) fn give_up(&self, link: &Link, session: &Session) -> Result<(), Error> {
         let trip = Trip::new().query(
             "update duet.slots set until = '-infinity' where slot = $1 and owner = $2",
@@ -102,7 +105,7 @@ impl Slot {
     }
 }
 
-/// Returns the sums of all slots, and when a proxy last wrote.
+/// Returns the sums of the counts in all slots, and when a proxy last wrote.
 pub(super) fn position(link: &Link, session: &Session) -> Result<Position, Error> {
     let trip = Trip::new().query("select places, written_ms from duet.slots", Vec::new());
     let rows = link.trip(session, trip)?;

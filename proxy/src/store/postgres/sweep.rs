@@ -18,14 +18,14 @@ use crate::{
 const MOST: i64 = 10_000;
 /// How many events the history keeps at most. A search reads all of them.
 const MOST_EVENTS: i64 = 1_000_000;
-/// How many sweeps it takes to look at all deduplication keys.
+/// In how many sweeps all deduplication keys are checked once.
 const SWEEPS: i64 = 60;
-/// How many blocks of keys a sweep looks at, if there are few.
+/// How many blocks of keys a sweep checks at least.
 const FEWEST_BLOCKS: i64 = 1_000;
-/// How long the removal may take. Calls wait behind it, also while no standby answers.
+/// How long the removal may take. Other calls wait until the removal ends, also while no standby answers.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// Removes expired entries. `swept_to` is the first block of keys that the last sweep has not looked at.
+/// Removes expired entries. `swept_to` is the first block of keys that the last sweep has not checked.
 pub(super) fn expire(
     link: &Link,
     session: &Session,

@@ -24,7 +24,7 @@ use super::options::Tls;
 pub(super) struct Connector(TlsConnector);
 
 impl Connector {
-    /// Returns `None` if connections are not encrypted.
+    /// Returns a connector, or `None` if connections are not encrypted.
     pub(super) fn new(tls: &Tls) -> io::Result<Option<Self>> {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()

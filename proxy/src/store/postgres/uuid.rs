@@ -1,4 +1,4 @@
-//! Sixteen bytes as the database's type `uuid`. Its index is half as large as that of bytes of any length.
+//! Sixteen bytes as PostgreSQL's type `uuid`. An index over this type is half as large as an index over `bytea`.
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
-//! The writer's part of a store in PostgreSQL. A commit is one transaction in two trips: one locks and reads everything that the
-//! calls can read, the other writes and commits. Calls that read records take more trips. Every transaction also writes the
-//! writer's own slot. This proves that the slot is still its own, and makes every answer wait for the standby, also that of a
-//! repeat.
+//! The writer's part of a store in PostgreSQL. A commit is one transaction in two round trips. The first trip locks and
+//! reads everything that the calls can read, and the second trip writes and commits. Calls that read records need more
+//! trips. Every transaction also writes the slot of this writer. If another process has taken the slot, the transaction
+//! fails. And because every transaction writes, every answer waits for the standby, also the answer to a repeat.
 
 use std::{
     cell::RefCell,
@@ -46,7 +46,7 @@ pub struct Writer {
     owner: Uuid,
     slot: Slot,
     salt: Salt,
-    /// The hours to which this writer has added.
+    /// The hours to which this writer has added events.
     hours: BTreeMap<i64, Hour>,
     leases: Leases,
     open: RefCell<Option<Loaded>>,
@@ -98,7 +98,8 @@ impl Store for Writer {
         }
         let begun = Loaded::begin(&self.link, &self.session, self.owner, &ahead, now);
         let loaded = match begun {
-            // The connection was lost, or two commits waited for each other. Nothing was decided yet.
+            // The connection was lost, or PostgreSQL ended this commit because two commits waited for each other. No call
+            // has been decided yet, so the commit can begin again.
             Err(Error::Database(_)) => {
                 self.session = self.link.connect()?;
                 schema::check(&self.link, &self.session)?;
@@ -156,7 +157,7 @@ impl Store for Writer {
 
     fn write(&mut self, commit: &mut Commit<'_>) -> Result<(), Error> {
         let open = self.open.get_mut().take();
-        // Calls that read nothing have begun no transaction.
+        // If the calls read nothing, no transaction is open yet.
         let begin = if open.is_none() { BEGIN } else { "" };
         let loaded = open.unwrap_or_default();
         let mut counts = self.slot.counts.clone();
@@ -224,7 +225,7 @@ impl Store for Writer {
                 Ok(found) => held.push(found),
                 Err(error) => tracing::error!(
                     error = ?error,
-                    "held event cannot be read; it stays in the store"
+                    "held event cannot be read; the event stays in the store"
                 ),
             }
         }

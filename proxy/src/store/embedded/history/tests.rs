@@ -29,7 +29,7 @@ fn event(id: &str, order: &str) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-/// Writes events that ended together, each with its order. They were accepted an hour before.
+/// Writes events that ended together. Each is given with its order. The events were accepted an hour before they ended.
 fn write(writer: &mut Writer, at_ms: i64, events: &[(&str, &str)]) {
     let salt = writer.salt();
     let accepted_ms = at_ms - HOUR_MS;

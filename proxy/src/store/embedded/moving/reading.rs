@@ -12,14 +12,14 @@ use crate::store::{
     row,
 };
 
-/// How much is moved at once.
+/// How many entries are moved at once.
 const MOST: Most = Most {
     count: 10_000,
     bytes: 4 * 1024 * 1024,
 };
 
 impl Folder {
-    /// Passes on everything.
+    /// Passes all contents of the folder to `each`.
     pub(super) fn pass_all(&self, each: &mut Each<'_>) -> Result<(), Error> {
         let Tables {
             dead,
@@ -103,7 +103,7 @@ impl Folder {
     }
 }
 
-/// Passes on the entries of one kind, without the first `cut` bytes of their keys.
+/// Passes the entries of one kind to `each`, without the first `cut` bytes of their keys.
 fn pass(
     rows: &mut dyn Iterator<Item = fjall::Guard>,
     cut: usize,

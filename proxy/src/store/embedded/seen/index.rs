@@ -1,4 +1,4 @@
-//! The keys of one period. The newest are in a map, the others are in segments.
+//! The deduplication keys of one period. The newest keys are in a map, the other keys are in segments.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,23 +24,25 @@ use crate::{
     },
 };
 
-/// The most memory for filters. It is enough for 30 million keys. Beyond this limit the oldest keys are forgotten early.
+/// The most memory for filters, which is enough for 30 million keys. If there are more keys, the oldest are forgotten
+/// before their time.
 const FILTER_BYTES: usize = 64 * 1024 * 1024;
 /// The most rows that one sweep removes.
 const SWEEP: usize = 10_000;
-/// How many rows of sealed keys one commit removes.
+/// How many rows one commit removes whose keys are already in a segment.
 const CLEAR_AT_ONCE: u64 = 64;
 
 pub(super) struct Index {
-    /// The first byte of the names of this index's rows in the store. In upper case, it marks the rows of the filters.
+    /// The first byte of the names of this index's rows in the store. The same letter in upper case marks the rows of the
+    /// filters.
     pub(super) tag: u8,
     pub(super) segment_keys: usize,
     pub(super) recent: HashMap<DedupKey, u32, RandomState>,
-    /// The row of the current commit.
+    /// The keys that the current commit will write as one row.
     pub(super) unwritten: Vec<u8>,
-    /// The rows of the keys in the map.
+    /// The numbers of the rows whose keys are in the map.
     pub(super) rows: Range<u64>,
-    /// Rows before this row were removed from the store.
+    /// The store has no rows of keys with a smaller number than this.
     pub(super) cleared: u64,
     pub(super) segments: VecDeque<Segment>,
 }
@@ -154,7 +156,7 @@ impl Index {
             let keys = self.drop_oldest(tables)?;
             tracing::warn!(
                 keys,
-                "too many event ids to remember; the oldest are forgotten early"
+                "too many event ids to remember; the oldest ids are forgotten before their time, and a repeat of such an event would be accepted"
             );
         }
         Ok(())
@@ -173,7 +175,7 @@ impl Index {
         while !self.rows.is_empty() && batch.len() < SWEEP {
             let row = row_key(self.tag, self.rows.start);
             if let Some(value) = tables.seen.get(row)? {
-                // A row that cannot be read is forgotten with the other rows.
+                // If a row cannot be read, its keys are forgotten together with the others.
                 let entries: Vec<_> = entries(&value).into_iter().flatten().collect();
                 if entries.iter().any(|(_, until)| *until > now_s) {
                     break;

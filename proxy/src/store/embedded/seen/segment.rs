@@ -1,4 +1,4 @@
-//! Keys that are no longer in the map. They are sorted in the store, and a filter over them is in memory.
+//! Keys that are not in the map any more. The store has them sorted, and a filter over them is in memory.
 
 use super::row_key;
 use crate::{
@@ -11,11 +11,11 @@ use crate::{
 
 /// The number of parts in which a segment is stored. The first bits of a key select its part.
 const PARTS: u64 = 1 << 10;
-/// The size of a key and the time until which it is remembered.
+/// The size of a key with the time until which it is remembered.
 pub(super) const ENTRY_BYTES: usize = 20;
 
 pub(super) struct Segment {
-    /// The number of the first row that is no longer part of the segment.
+    /// The number of the first row after the segment's rows.
     pub(super) number: u64,
     /// When the last key expires, in Unix seconds.
     pub(super) until: u32,

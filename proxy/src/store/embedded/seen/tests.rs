@@ -12,7 +12,7 @@ fn tables(folder: &tempfile::TempDir) -> Tables {
     store.tables().unwrap()
 }
 
-/// Remembers keys until `until`, in their own commit.
+/// Remembers keys until `until`, in a commit of their own.
 fn learn(index: &mut Index, tables: &Tables, keys: Range<u64>, until: u32) {
     for number in keys {
         index.learn(DedupKey::numbered(number), until);

@@ -14,7 +14,7 @@ use crate::store::{
 };
 
 impl Contents {
-    /// Passes on everything.
+    /// Passes all contents of the database to `each`.
     pub(super) fn pass_all(&self, each: &mut Each<'_>) -> Result<(), Error> {
         let rows = "declare piece cursor for select lane, id, settled, body from duet.waiting order by lane, id";
         self.fetch(rows, "fetch 50 from piece", &mut |rows| {
@@ -48,7 +48,7 @@ impl Contents {
             let covered = rows.iter().map(|row| (row.get(0), row.get(1)));
             each(Piece::Covered(covered.collect()))
         })?;
-        // Each proxy has its own hours. The last hour can go on in the next rows.
+        // Each proxy has its own row for an hour. The last hour of one piece can continue in the next piece.
         let mut sums = Vec::new();
         let mut pass = |sums: Vec<(i64, _)>| {
             let hours = sums.into_iter().map(|(start_ms, hour)| {
@@ -66,7 +66,7 @@ impl Contents {
         pass(sums)
     }
 
-    /// Passes on the rows of a query, some at a time.
+    /// Passes the rows of a query to `each`, in pieces.
     fn fetch(
         &self,
         declare: &'static str,

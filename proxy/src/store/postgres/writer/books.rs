@@ -1,4 +1,4 @@
-//! What a decision reads: records of the open transaction.
+//! The data that a decision reads: the records of the open transaction.
 
 use serde::de::DeserializeOwned;
 use tokio_postgres::types::Type;
@@ -71,7 +71,7 @@ impl Books for Writer {
 }
 
 impl Writer {
-    /// Reads from the open transaction. Without one, nothing that was read is kept.
+    /// Reads from the open transaction. If no transaction is open, the records that were read are not kept.
     fn loaded<T>(
         &self,
         read: impl FnOnce(&mut Loaded, &Link, &Session) -> Result<T, Error>,

@@ -1,4 +1,4 @@
-//! Writes the history: the ended events, and their counts in the hours of this writer.
+//! Writes the history: the ended events, and their counts in this writer's rows of hours.
 
 use tokio_postgres::types::Type;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Writer {
-    /// Adds the ended events, and counts them in this writer's hours.
+    /// Adds the ended events, and counts them in this writer's rows of hours.
     pub(super) fn write_ends(&mut self, trip: Trip, records: &Records) -> Result<Trip, Error> {
         let mut trip = trip;
         let mut changed = Vec::new();

@@ -7,8 +7,10 @@ use tokio_postgres::types::Type;
 use super::{Trip, Uuid, value};
 use crate::decide::{DedupKey, Records};
 
-/// Adds the keys that were learned and not written yet, and removes those that were written and not learned.
-/// `written` has the end of each key that was written, and `None` for each key that was remembered.
+/// Adds statements that make the stored keys match the decisions. A key that a decision has remembered, but that was
+/// not written before the decision, is written now. A key that was written before the decision, but that no decision has
+/// remembered, is removed. `written` has the keys that were looked up before the decisions: with the time at which the
+/// key expires if it was new, or with `None` if it was already remembered.
 pub(super) fn write(
     trip: Trip,
     mut written: BTreeMap<DedupKey, Option<i64>>,

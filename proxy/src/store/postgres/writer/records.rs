@@ -1,4 +1,5 @@
-//! Writes changed records, new entries of the change log, dead letters and what a correction covers.
+//! Writes changed records, new entries of the change log, dead letters, and the marks of orders whose records in the
+//! history were removed.
 
 use tokio_postgres::types::Type;
 

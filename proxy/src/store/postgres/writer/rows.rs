@@ -1,11 +1,11 @@
-//! Writes pending events, and removes or marks those that are settled.
+//! Writes rows of pending events, removes rows whose events are all settled, and marks settled events in the other rows.
 
 use tokio_postgres::types::Type;
 
 use super::{Counts, Trip, signed, value};
 use crate::store::{Commit, row};
 
-/// Adds the new and the settled rows, and counts their events.
+/// Adds the statements for new and settled rows, and changes the counts of the slot.
 pub(super) fn write(mut trip: Trip, commit: &mut Commit<'_>, counts: &mut Counts) -> Trip {
     let (mut lanes, mut ids, mut bodies) = (Vec::new(), Vec::new(), Vec::new());
     for new in commit.rows.drain(..) {
