@@ -1,4 +1,4 @@
-// The package as npm would install it, and what each bundler makes of it, without a setting.
+// Installs the package as npm does, and builds it with each bundler. No bundler gets a setting for the SDK.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,15 +10,15 @@ const app = join(here, 'app')
 const next = join(here, 'next')
 const out = join(root, 'target/bundlers')
 
-/** The archive that would be published. */
+/** Returns the path of the archive that a release would publish. */
 export const archive = () => {
   const npm = process.env.DUET_NPM ?? join(root, 'target/npm')
   const name = readdirSync(npm).find((file) => /^duet-sdk-.*\.tgz$/.test(file))
-  if (!name) throw new Error(`${npm} holds no archive: cargo xtask sdk`)
+  if (!name) throw new Error(`${npm} has no archive of duet-sdk; build it with cargo xtask sdk`)
   return join(npm, name)
 }
 
-/** Unpacks the archive, to where a bundler looks for it if not to another folder. */
+/** Unpacks the archive into `folder`. By default, this is the folder in which the bundlers look for the package. */
 export const install = (folder = join(here, 'node_modules/duet-sdk')) => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
@@ -26,7 +26,7 @@ export const install = (folder = join(here, 'node_modules/duet-sdk')) => {
   return folder
 }
 
-/** An empty folder for what a bundler writes. */
+/** Returns an empty folder for the output of a bundler. */
 export const fresh = (name) => {
   const folder = join(out, name)
   rmSync(folder, { recursive: true, force: true })
@@ -34,7 +34,7 @@ export const fresh = (name) => {
   return folder
 }
 
-/** A bundler that leaves `main.js`, and the page that asks for it. */
+/** Returns a build: an empty folder with the page `index.html`, to which `bundle` adds the script `main.js`. */
 const scripted = (name, bundle) => async () => {
   const folder = fresh(name)
   cpSync(join(app, 'index.html'), join(folder, 'index.html'))
@@ -42,7 +42,10 @@ const scripted = (name, bundle) => async () => {
   return folder
 }
 
-/** Copies the files that the documentation names for a bundler that does not know the address of a file beside a module. */
+/**
+ * Copies files of the package beside the script. The documentation asks for these files if a bundler does not resolve the
+ * address of a file beside a module.
+ */
 const copied = (folder, names) => {
   for (const name of names) cpSync(join(here, 'node_modules/duet-sdk', name), join(folder, name))
 }
@@ -59,13 +62,13 @@ async function rolled(output, more = []) {
   if (warnings.length) throw new Error(warnings.join('\n'))
 }
 
-/** As the command line does it: warnings about packages are left out. */
+/** Bundles with esbuild. As on esbuild's command line, warnings about packages are left out. */
 export async function esbuilt(outdir, options) {
   const { build } = await import('esbuild')
   return build({ entryPoints: [join(app, 'main.js')], outdir, bundle: true, minify: true, logLevel: 'silent', ...options })
 }
 
-/** Each gives back the folder of a site. */
+/** Each function builds a site and returns its folder. */
 export const builds = {
   async 'Vite build'() {
     const { build } = await import('vite')
@@ -111,26 +114,26 @@ export const builds = {
   },
 }
 
-/** Bundles with Bun, whose program is a package of its own for each platform. */
+/** Bundles with Bun. npm has a separate package with Bun's program for each platform. */
 const BUN = join(here, `node_modules/@oven/bun-${process.platform}-${process.arch}/bin/bun`)
 const bunned = (folder) => execFileSync(BUN, ['build', join(app, 'main.js'), '--outdir', folder, '--minify', '--target', 'browser'])
 if (existsSync(BUN)) builds.Bun = scripted('bun', bunned)
 
-/** The code block of `docs/integrate.md` whose first line is a comment with this file name. */
+/** Returns the code block of `docs/integrate.md` whose first line is a comment with this file name. */
 export const documented = (file) => {
   const guide = readFileSync(join(root, 'docs/integrate.md'), 'utf8')
   const blocks = [...guide.matchAll(/```\w+\n(\/\/ (\S+).*\n[^]*?)```/g)]
   const found = blocks.find(([, , name]) => name.replace(/[;,]$/, '') === file)
-  if (!found) throw new Error(`docs/integrate.md has no ${file}`)
+  if (!found) throw new Error(`docs/integrate.md must have a code block that begins with a comment with the name ${file}`)
   return found[1]
 }
 
-/** React as it is while developing, which alone mounts twice. */
+/** Builds a page with React's development build. Only this build mounts every component twice. */
 export const strictMode = async () => {
   const { build } = await import('esbuild')
   const folder = fresh('strict')
   cpSync(join(here, 'strict/index.html'), join(folder, 'index.html'))
-  // The component that the documentation shows.
+  // The component comes from the documentation.
   writeFileSync(join(here, 'strict/product.jsx'), documented('product.jsx'))
   const define = { 'process.env.NODE_ENV': '"development"' }
   const options = { bundle: true, format: 'esm', splitting: true, jsx: 'automatic', define, logLevel: 'warning' }
@@ -138,7 +141,7 @@ export const strictMode = async () => {
   return folder
 }
 
-/** One script for every kind of worker. */
+/** Builds one script that runs in every kind of worker. */
 export const workers = async () => {
   const { build } = await import('esbuild')
   const folder = fresh('workers')
@@ -148,7 +151,7 @@ export const workers = async () => {
   return folder
 }
 
-/** The application that the documentation shows, as new ones are made; its proxy is at `proxy`. */
+/** Builds the Next.js application of the documentation, with the options of a new application. Its proxy is at `proxy`. */
 export const guide = async (proxy) => {
   const folder = join(here, 'guide')
   writeFileSync(join(folder, 'app/tracking.tsx'), documented('app/tracking.tsx'))
@@ -170,7 +173,7 @@ export const nextBuild = (options, env, folder = next) => {
 /** Runs Next.js. */
 export const nextRun = (words, env = {}, folder = next) => {
   const program = join(here, 'node_modules/next/dist/bin/next')
-  if (!existsSync(dirname(program))) throw new Error('npm ci has not been run here')
+  if (!existsSync(dirname(program))) throw new Error('Next.js is not installed; run npm ci in tests/bundlers')
   const child = spawn(process.execPath, [program, ...words], {
     cwd: folder,
     env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1', ...env },

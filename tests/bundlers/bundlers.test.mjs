@@ -1,5 +1,5 @@
-// The package works in every common bundler without a setting: built, then run in Chromium, with both
-// legs going all the way to the sandbox.
+// The package works with every common bundler without a setting. Each test builds a page, opens it in Chromium, and waits
+// until both legs of its event have reached the sandbox.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -26,7 +26,7 @@ after(async () => {
   await stack?.stop()
 })
 
-/** A site whose `/api/` is the proxy's, and whose rest is what `others` answers. */
+/** Starts a site. It passes requests below `/api/` on to the proxy, and `others` answers all other requests. */
 const site = (others) =>
   listen((incoming, outgoing) =>
     incoming.url.startsWith('/api/')
@@ -34,7 +34,7 @@ const site = (others) =>
       : others(incoming, outgoing),
   )
 
-/** The files that pages asked for and that are not there. */
+/** The paths of the files that pages requested and that do not exist. */
 const absent = []
 
 const files = (folder) => async (incoming, outgoing) => {
@@ -56,8 +56,8 @@ const files = (folder) => async (incoming, outgoing) => {
 const EXPLAINED = 'the proxy is healthy'
 
 /**
- * Opens the site with `debug: true`; gives back what `look` sees on its page, once both legs of what it reported have
- * arrived and the console says `explained`.
+ * Opens the page with `debug: true`. Waits until both legs of the page's event have arrived and the console says
+ * `explained`. Then calls `look` on the page and returns its result.
  */
 async function opened(url, { look = () => {}, explained = EXPLAINED } = {}) {
   const one = await visitor(browser)
@@ -86,7 +86,8 @@ async function opened(url, { look = () => {}, explained = EXPLAINED } = {}) {
   }
 }
 
-// Those that do not know the address of a file beside a module; the console says what is to be copied.
+// These bundlers do not resolve the address of a file beside a module. With them, the console says which file the customer
+// must copy.
 const MISSING = 'debug.js must lie beside'
 const explained = { Rollup: MISSING, 'Rollup into one file': MISSING, esbuild: MISSING, 'esbuild into one file': MISSING, Bun: MISSING }
 
@@ -111,7 +112,7 @@ test('it works from the development server of Vite', async () => {
     configFile: false,
     logLevel: 'warn',
     cacheDir: join(here, 'node_modules/.vite-test'),
-    // Given as a text, Vite would pass on another Host, and the proxy refuse the page as one from elsewhere.
+    // With a text instead of an object, Vite would pass on another Host header, and the proxy would reject the page as foreign.
     server: { port: 0, host: '127.0.0.1', proxy: { '/api': { target: stack.url } } },
     optimizeDeps: { force: true },
   })
@@ -153,7 +154,7 @@ test('React’s strict mode mounts twice, and TikTok counts once', async () => {
     assert.deepEqual(seen, { mounts: 2, scripts: 1 })
     assert.equal(eventsIn(stack.site.log).filter((event) => event.event_id === eventId).length, 1)
     assert.equal(stack.pixelEvents().filter((event) => event.event_id === eventId).length, 1)
-    // The pattern that the guide shows for an event without an order.
+    // The guide shows this pattern for an event without an order.
     const shown = ({ properties }) => properties?.contents?.[0]?.content_id === 'strict'
     assert.equal(eventsIn(stack.site.log).filter(shown).length, 1)
     const views = await until('the page is viewed', async () => {
@@ -194,7 +195,7 @@ const serverSide = `
 
 for (const condition of ['node', 'edge-light', 'worker', 'default']) {
   test(`where there is no page (${condition}) every call does nothing and answers with an id`, () => {
-    // Without its condition, Node takes the page's file, as a runtime without a page might.
+    // Without one of these conditions, Node loads the file for pages, as a runtime without a page might do.
     const folder = join(here, 'node_modules/duet-sdk')
     const program = condition === 'default' ? serverSide.replace("'duet-sdk'", JSON.stringify(join(folder, 'index.js'))) : serverSide
     const printed = execFileSync(process.execPath, [`--conditions=${condition}`, '-e', program], { cwd: here })

@@ -1,4 +1,4 @@
-// What would be published, as others judge it.
+// Checks the archive that a release would publish, partly with other projects' tools.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { archive, here, install } from './built.mjs'
 
-// Not where the bundlers look for it: they do so at the same time.
+// The package is unpacked into a separate folder, because the bundlers' tests use the usual folder at the same time.
 const temporary = mkdtempSync(join(tmpdir(), 'duet-package-'))
 const unpacked = install(join(temporary, 'duet-sdk'))
 after(() => rmSync(temporary, { recursive: true }))

@@ -1,4 +1,4 @@
-// Where there is no page to report from - test runners, Node, workers - and bundlers that make one file of everything.
+// Tests environments without a page (test runners, Node, workers), and bundlers that write a single file.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -47,10 +47,10 @@ test('CommonJS and ESM answer with the same ids', () => {
   assert.equal(imported, required)
 })
 
-/** What a page loads of a folder that was built, in gzip. */
+/** Returns how many bytes a page loads for a built file, compressed with gzip. */
 const gzipped = (file) => gzipSync(readFileSync(file)).length
 
-// The SDK with its fallback, and the app around it; with debug.js it would be over 200,000.
+// The limit of the SDK with its fallback and the app around it. With debug.js, the file would have more than 200,000 bytes.
 const ONE_FILE_BYTES = 28_500
 
 test('esbuild without splitting makes one file, and debug.js is not in it', async () => {
@@ -60,11 +60,11 @@ test('esbuild without splitting makes one file, and debug.js is not in it', asyn
     assert.deepEqual(warnings, [])
     assert.deepEqual(readdirSync(folder), ['main.js'])
     const bytes = gzipped(join(folder, 'main.js'))
-    assert.ok(bytes < ONE_FILE_BYTES, `${format}: ${bytes} bytes`)
+    assert.ok(bytes < ONE_FILE_BYTES, `${format}: the file must be smaller than ${ONE_FILE_BYTES} bytes, got ${bytes}`)
   }
 })
 
-test('Bun makes one file, and debug.js is not in it', { skip: !builds.Bun && 'Bun is not there on this platform' }, async () => {
+test('Bun makes one file, and debug.js is not in it', { skip: !builds.Bun && 'Bun is not installed on this platform' }, async () => {
   const folder = await builds.Bun()
   const bytes = gzipped(join(folder, 'main.js'))
   assert.ok(bytes < ONE_FILE_BYTES, `${bytes} bytes`)
@@ -95,7 +95,7 @@ test('webpack takes the page’s file for a window of Electron, and the other on
   }
 })
 
-// The types of an environment as strict projects declare them, and optional values as a page has them.
+// Types of the environment as strict projects declare them, and a page's code with values that may be missing.
 const STRICT = `
 interface ImportMetaEnv { readonly VITE_TIKTOK_PIXEL_ID?: string }
 interface ImportMeta { readonly env: ImportMetaEnv }
@@ -127,7 +127,7 @@ test('the documented files of Next.js and Vite compile in the strictest mode of 
   }
 })
 
-/** Passes one event on through a development server, as the page at `origin` would. */
+/** Posts an event to a development server as a page at `origin` does. Returns the answer of the proxy behind it. */
 async function reported(origin) {
   const headers = { origin, 'content-type': 'text/plain' }
   const body = JSON.stringify({ event: 'ViewContent', event_id: randomUUID() })
@@ -135,7 +135,7 @@ async function reported(origin) {
   return answer.json()
 }
 
-// Each gives back how the development server that the guide sets up is stopped.
+// Each function starts a development server as the guide describes, and returns a function that stops the server.
 const servers = {
   async 'Next.js'(port, proxy) {
     const folder = await guide(proxy)
@@ -175,7 +175,7 @@ const servers = {
   },
 }
 
-/** A file of the guide, with the address of this test's proxy in it. */
+/** Returns the configuration in a file of the guide, with the address of this test's proxy. */
 const config = async (file, proxy) => {
   const code = documented(file).replaceAll('http://127.0.0.1:8787', proxy)
   return (await import(`data:text/javascript,${encodeURIComponent(code)}`)).default

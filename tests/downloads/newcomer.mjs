@@ -1,4 +1,4 @@
-// A machine with Node and nothing else, and a registry on loopback with the downloads.
+// Simulates a machine that has only Node, and a registry on loopback that has only the downloads.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -9,10 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { folder, run } from './downloads.mjs';
 
-/** Reads `package.json` out of a packed package. */
+/** Reads `package.json` from a packed package. */
 export const manifestOf = async (archive) => JSON.parse(await run('tar', ['-xzOf', archive, 'package/package.json']));
 
-/** A registry on loopback with the packed packages, and with no others. */
+/** Starts a registry on loopback that has only the packed packages. */
 async function serve() {
   const packages = new Map();
   for (const name of (await readdir(folder)).filter((name) => name.endsWith('.tgz'))) {
@@ -34,7 +34,7 @@ async function serve() {
   return server;
 }
 
-/** A folder of programs with Node, npm, npx, and nothing that builds. */
+/** Makes a folder with the programs node, npm, npx and sh, and without any compiler. */
 async function onlyNode(path) {
   await mkdir(path);
   for (const program of ['node', 'npm', 'npx']) {
@@ -45,7 +45,7 @@ async function onlyNode(path) {
   return path;
 }
 
-/** Returns a newcomer's folder, variables and registry, and a function that removes them. */
+/** Returns a newcomer's folder and environment variables, and a function that stops the registry and removes the folder. */
 export async function newcomer() {
   const scratch = await mkdtemp(join(tmpdir(), 'duet-npm-'));
   const registry = await serve();
@@ -67,7 +67,7 @@ export async function newcomer() {
   return { scratch, environment, offline, leave };
 }
 
-/** The process groups that a failure could leave behind. */
+/** The process groups that are killed at the end if a test fails before it stops them. */
 const groups = new Set();
 
 /** Starts `npx duet-proxy dev` in a process group. Returns its addresses, and a function that stops it as Ctrl-C does. */
@@ -76,7 +76,8 @@ export async function dev(words, options) {
   const process_ = spawn('npx', command, { ...options, detached: true });
   groups.add(process_.pid);
   let text = '';
-  // Not before the binary too has ended, which shares the pipes.
+  // Wait for `close` and not for `exit`: the binary shares the pipes with npx, so `close` comes only after the binary has
+  // ended too.
   const ended = new Promise((ends) => process_.on('close', (code, signal) => ends(code ?? signal)));
   for (const stream of [process_.stdout, process_.stderr]) stream.on('data', (bytes) => { text += bytes; });
   const address = await new Promise((found, fails) => {
@@ -91,8 +92,8 @@ export async function dev(words, options) {
     process.kill(-process_.pid, 'SIGINT');
     const how = await ended;
     groups.delete(process_.pid);
-    // npm itself may end by the signal.
-    assert.ok([0, 130, 'SIGINT'].includes(how), `${how}\n${text}`);
+    // The signal can also end npm itself before npm returns the binary's exit code.
+    assert.ok([0, 130, 'SIGINT'].includes(how), `dev must end with 0, 130 or SIGINT, got ${how}:\n${text}`);
   };
   return { ...address, stop };
 }

@@ -1,4 +1,5 @@
-// The npm packages as a front-end developer meets them: from a registry, on a machine with Node and nothing else, then offline.
+// The npm packages as a front-end developer uses them: installed from a registry on a machine that has only Node, and then
+// used offline.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
@@ -61,7 +62,7 @@ test('the exit code and the answer are those of the binary', async () => {
   });
 });
 
-/** Runs the launcher in Node on a pretended platform. */
+/** Runs the launcher in Node, and makes Node report another platform. */
 async function onPlatform(name, architecture) {
   const launcher = join(project, 'node_modules/duet-proxy/duet-proxy.cjs');
   const pretend = join(scratch, `${name}.cjs`);

@@ -1,4 +1,4 @@
-// `node walk.mjs`: times the walk of a newcomer with Node, from an empty folder to the demo shop that reports an event.
+// `node walk.mjs`: measures how long a newcomer with Node needs from an empty folder to a shop that reports an event.
 
 import { cp, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -22,11 +22,11 @@ try {
     const { status } = await fetch(running.shop + path);
     if (status !== 200) throw new Error(`${path} must be served, got ${status}`);
   }
-  say('the first page, its script and the SDK are served');
+  say('the first page, the page's script and the SDK are served');
   await reportsAnEvent(running);
   say('an event is accepted, delivered and counted by the sandbox');
   await running.stop();
-  say('Ctrl-C has stopped it');
+  say('Ctrl-C has stopped duet-proxy');
 } finally {
   await leave();
 }

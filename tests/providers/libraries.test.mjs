@@ -1,5 +1,5 @@
-// The payment providers' own libraries and the proxy agree: what a library signs, the proxy accepts; what the fake bank signs,
-// the library verifies.
+// Tests the proxy and the fake bank with the payment providers' own libraries. The proxy must accept the signatures of
+// these libraries, and these libraries must verify the signatures of the fake bank.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -143,7 +143,7 @@ test('what vnpay signs is VNPay\'s', async () => {
   assert.equal(await statusOf('VNPAY00001'), 'paid');
 });
 
-/** What the fake bank sends, as a webhook receives it. */
+/** Lets the fake bank send a notification, and returns it as a webhook receives it. */
 async function sentByTheBank(provider) {
   let received;
   const server = createServer((request, response) => {

@@ -1,4 +1,4 @@
-// What a customer writes; the test has put `settings` on the page.
+// The code of a customer's page. The test has set `window.settings`.
 
 import { init, trackServerViewContent } from 'duet-sdk'
 

@@ -1,2 +1,2 @@
-// `EXPORT` asks for the static export; nothing here is for the SDK.
+// With `EXPORT`, Next.js builds the static export. No option is for the SDK.
 export default process.env.EXPORT ? { output: 'export', distDir: 'export' } : {}

@@ -1,4 +1,4 @@
-// React while developing: strict mode mounts every component, takes it down, and mounts it again.
+// With React's development build, strict mode mounts every component, unmounts it, and mounts it again.
 
 import { StrictMode, useEffect } from 'react'
 import { createRoot } from 'react-dom/client'

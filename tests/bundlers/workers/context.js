@@ -1,4 +1,4 @@
-// Runs as every kind of worker and as a worklet; says to whoever started it what a call answered.
+// Runs as every kind of worker and as a worklet. Sends the results of two calls to the page that started it.
 
 import { eventIdFor, trackDualEvent } from 'duet-sdk'
 

@@ -1,4 +1,4 @@
-// Starts the SDK everywhere but on a page.
+// Starts the SDK in every context that is not a page.
 
 const module = { type: 'module' }
 const message = (target) => new Promise((resolve) => target.addEventListener('message', ({ data }) => resolve(data)))

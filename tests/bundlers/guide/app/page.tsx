@@ -1,4 +1,4 @@
-// Rendered ahead, while the build runs: there Next.js allows neither chance nor the time of day.
+// Next.js renders this page during the build. At that time Next.js does not allow random numbers or the current time.
 import { trackServerEvent } from 'duet-sdk'
 
 export default function Page() {

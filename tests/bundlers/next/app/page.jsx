@@ -1,4 +1,4 @@
-// A server component: there every call does nothing, and still answers with an id.
+// A server component. On the server every call does nothing, but still returns an id.
 import { eventIdFor, trackServerEvent } from 'duet-sdk'
 
 export default function Page() {
