@@ -22,7 +22,7 @@ try {
     const { status } = await fetch(running.shop + path);
     if (status !== 200) throw new Error(`${path} must be served, got ${status}`);
   }
-  say('the first page, the page's script and the SDK are served');
+  say('the first page, the page’s script and the SDK are served');
   await reportsAnEvent(running);
   say('an event is accepted, delivered and counted by the sandbox');
   await running.stop();
