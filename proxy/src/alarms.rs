@@ -1,10 +1,10 @@
 //! Alarms: the conditions that an operator must know about. Duet posts one message when an alarm begins, and one when it ends.
 //!
 //! [`facts`] lists what an alarm can depend on, and [`Watch`] decides which alarms are on. Both are pure. [`measure`] collects
-//! the facts from the running proxy. [`mailbox`] keeps the messages on disk until the receiver has accepted them, so a
-//! receiver that is down or a restart loses none.
+//! the facts from the running proxy. [`mailbox`] keeps the messages on disk until the receiver has accepted them, so no message
+//! is lost while the receiver is down or the proxy restarts.
 //!
-//! The list of alarms is closed: [`Kind`]. Each kind has its sentence, its advice and its numbers there or in [`Watch`].
+//! [`Kind`] lists all alarms. The sentence, the advice and the limits of each kind are in [`Kind`] or in [`Watch`].
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -58,7 +58,7 @@ impl Alarms {
         })
     }
 
-    /// Checks and sends until the task is aborted.
+    /// Checks the alarms and sends the messages until the task is aborted.
     pub async fn run(mut self) {
         let mut checks = time::interval(CHECK_EVERY);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);

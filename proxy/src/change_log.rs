@@ -1,13 +1,15 @@
-//! The change log: what was changed on the proxies of a store, and when.
+//! The change log: the changes to the proxies that use a store, each with its time.
 //!
-//! 1. An entry is a start, a new reading of the pixels, or an action of an operator. It has versions, numbers and names of
-//!    settings: no value of a setting, and no id of an event, order or payment.
+//! 1. An entry records a start, a new reading of the pixels, or an action of an operator. An entry contains versions, counts
+//!    and names of settings. It contains neither a setting's value nor the id of an event, order or payment.
 //! 2. The store keeps the newest [`limits::CHANGES`](crate::limits::CHANGES) entries, and the [`Fingerprints`] of the last start.
-//! 3. A fingerprint shows that a value differs, and nothing else of it. It is an HMAC with a key that the store does not have:
-//!    the access token of the first pixel. So nobody can test guesses of a short secret against a copy of the store. A salt in
-//!    the store would be in the copy too.
-//! 4. If the token differs, no value can be compared. The entry then says so, and names the settings that were added or removed.
-//! 5. The next start of any proxy of the same database is compared with the last. Proxies of one database have the same settings.
+//! 3. A fingerprint shows only whether a value has changed. A fingerprint is an HMAC of the value. The HMAC's key is the access
+//!    token of the first pixel, which the store does not contain. So nobody can test guesses of a short secret against a copy
+//!    of the store. A salt in the store could not prevent this, because the copy would contain the salt too.
+//! 4. If the access token of the first pixel differs from the last start's, every fingerprint differs, so no value can be
+//!    compared. The entry then says so, and names only the settings that were added or removed.
+//! 5. Each start of a proxy is compared with the last start of any proxy of the same database, because all proxies of a
+//!    database must have the same settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +18,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-/// How many bytes of an HMAC are kept.
+/// How many bytes of an HMAC a fingerprint has.
 const BYTES: usize = 12;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The number of the proxy in its database. `None` if it has a folder, and for a command.
+    /// The number of the proxy in its database. `None` if the store is a folder, or if a command made the change.
     #[serde(default)]
     pub proxy: Option<i32>,
     /// What was changed.
@@ -38,9 +40,9 @@ pub enum Change {
     Started {
         /// Its version.
         version: String,
-        /// What could be compared with the start before.
+        /// What could be compared with the previous start.
         compared: Compared,
-        /// The names of the settings that differ from the start before.
+        /// The names of the settings that differ from those of the previous start.
         settings: Vec<String>,
     },
     /// The pixels were read again, after SIGHUP.
@@ -62,7 +64,7 @@ pub enum Change {
         /// Where the operator did it.
         by: By,
     },
-    /// An order was withdrawn. Its id is forgotten, also here.
+    /// An order was withdrawn. The entry does not contain the order's id, because a withdrawn order's id is forgotten.
     OrderWithdrawn {
         /// How many events the order held.
         events: usize,
@@ -81,29 +83,31 @@ pub enum By {
     Console,
 }
 
-/// What a start could be compared with.
+/// What a start could compare with the previous start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compared {
-    /// There was no start before.
+    /// Nothing: there was no previous start.
     Nothing,
-    /// Only the names, because the access token of the first pixel differs.
+    /// Only the names of the settings. The access token of the first pixel differs from that of the previous start, so the
+    /// fingerprints of the values have different keys.
     Names,
-    /// All values.
+    /// The names and the values of the settings.
     Values,
 }
 
 /// The fingerprints of all settings that a start was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprints {
-    /// The fingerprint of the key itself.
+    /// The fingerprint of no text. It shows whether the key has changed.
     key: String,
     /// The fingerprints of the values, by the names of the settings.
     settings: BTreeMap<String, String>,
 }
 
 impl Fingerprints {
-    /// Returns the fingerprints of these values, by the names of their settings. `key` is the access token of the first pixel.
+    /// Returns the fingerprints of the settings' values, each under its setting's name. `key` is the access token of the first
+    /// pixel.
     pub fn of(key: &str, values: &BTreeMap<&'static str, String>) -> Self {
         let settings = values.iter().map(|(name, value)| {
             let text = [name.as_bytes(), value.as_bytes()];
@@ -115,7 +119,7 @@ impl Fingerprints {
         }
     }
 
-    /// Returns the names of the settings that differ from those of the start before, and what could be compared.
+    /// Returns what could be compared with the previous start, and the names of the settings that differ.
     pub fn since(&self, before: Option<&Self>) -> (Compared, Vec<String>) {
         let Some(before) = before else {
             return (Compared::Nothing, Vec::new());
@@ -133,7 +137,7 @@ impl Fingerprints {
     }
 }
 
-/// Returns the fingerprint of a text in pieces. No piece but the last contains a NUL.
+/// Returns the fingerprint of a text in pieces. The caller must ensure that only the last piece can contain a NUL.
 fn fingerprint(key: &str, text: &[&[u8]]) -> String {
     // HMAC accepts keys of every length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else {
@@ -196,7 +200,7 @@ mod tests {
         let wrong: Fingerprints = of("a guess", &[("PIN", "4711")]);
         let right: Fingerprints = serde_json::from_str(&stored).unwrap();
         assert_ne!(right.settings["PIN"], wrong.settings["PIN"]);
-        // The same value of two settings has two fingerprints.
+        // If two settings have the same value, their fingerprints differ.
         let two = of("token", &[("PIN", "4711"), ("OTHER", "4711")]);
         assert_ne!(two.settings["PIN"], two.settings["OTHER"]);
         assert_eq!(right.settings["PIN"], two.settings["PIN"]);

@@ -1,4 +1,4 @@
-//! The commands of the binary. Every setting is a variable and a flag. The flag takes precedence.
+//! The commands of the binary. Every setting can be given as a variable or as a flag. The flag takes precedence.
 
 use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
@@ -67,7 +67,7 @@ pub(crate) fn run(
     let Some((name, matches)) = matches.subcommand() else {
         return Ok(());
     };
-    // An empty variable counts as not set. Every command treats a value the same way.
+    // An empty variable counts as not set. Every command removes white space around a value.
     let lookup = |name: &str| {
         let text = flag(matches, name).or_else(|| environment.get(name).cloned())?;
         let text = text.trim();
@@ -114,7 +114,7 @@ pub(crate) fn run(
     }
 }
 
-/// Returns a setting's value or its default.
+/// Returns the value of a setting, or its default if it is not set.
 fn given(lookup: impl Fn(&str) -> Option<String>, name: &str) -> String {
     let usual = || default_of(name).map(str::to_owned);
     lookup(name).or_else(usual).unwrap_or_default()
@@ -145,7 +145,7 @@ fn command() -> Command {
     public_command().subcommands(of_few_builds.iter().map(|command| command()))
 }
 
-/// Returns the command of every build.
+/// Returns the command line with all commands except `manual`.
 fn public_command() -> Command {
     let serve = Command::new("serve")
         .about("Accepts events and delivers them to TikTok")
@@ -194,7 +194,7 @@ fn argument(setting: &'static Setting) -> Arg {
         .help(help)
 }
 
-/// Reads a flag by the name of its setting. A command can lack a flag that the settings have.
+/// Reads the flag of the setting with this name. Returns `None` for a setting whose flag this command does not have.
 fn flag(matches: &ArgMatches, name: &str) -> Option<String> {
     matches.try_get_one::<String>(name).ok().flatten().cloned()
 }

@@ -1,4 +1,4 @@
-//! Remembers the click ids whose cookie this process has set, in bounded memory.
+//! Remembers for which click ids this process has set a cookie. The memory is bounded.
 
 use std::{
     collections::HashSet,
@@ -7,16 +7,17 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// How many click ids are remembered at least, in 8 bytes each. The cookie of a forgotten click id is set once more.
+/// The least number of click ids that are remembered, in 8 bytes each. The proxy sets the cookie of a forgotten click id once
+/// more.
 const REMEMBERED: usize = 65_536;
 
-/// The click ids whose cookie this process has set. A request does not show whether a script or a server set its cookie. The
-/// SDK's script sets a cookie before any request, so the first request of each click id gets the server's cookie. The proxy
-/// does not set it again: otherwise the cookie would live longer than 30 days.
+/// The click ids for which this process has set a cookie. A request does not show whether a script or a server set its cookie.
+/// The SDK's script sets a cookie before the first request, so the proxy answers the first request of each click id with a
+/// cookie of its own. The proxy sets this cookie only once: if every answer set it, the cookie would live longer than 30 days.
 #[derive(Default)]
 pub struct Clicks {
     hasher: RandomState,
-    /// The newest click ids, and the older ones.
+    /// Two generations of click ids: the newest, and the older ones.
     seen: Mutex<[HashSet<u64>; 2]>,
 }
 

@@ -1,4 +1,5 @@
-//! The clocks of the proxy. [`Times`] lists the three times that they give. [`Reference`] decides about them and is pure.
+//! The clocks of the proxy. [`Times`] describes the times that the proxy uses. [`Reference`] computes these times from the
+//! clocks, and is pure.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -87,7 +88,7 @@ impl Clock {
         }
     }
 
-    /// Returns the time of day, to compare with times that others state.
+    /// Returns the time of day, for comparison with times that browsers, servers and TikTok state.
     pub fn day_ms(&self) -> i64 {
         self.times().day_ms
     }
@@ -97,14 +98,14 @@ impl Clock {
         self.times().stamp_ms
     }
 
-    /// Applies the time that TikTok stated in an answer that has just arrived.
+    /// Applies the time that TikTok stated in an answer. The caller must call this at once after the answer has arrived.
     pub fn dated(&self, date_ms: i64) {
         let mut state = self.state();
         state.reference.dated((self.0.read)(), date_ms);
         state.tell();
     }
 
-    /// Returns why the system's clock is suspect, or `None` if it is not.
+    /// Returns why the system's clock is suspect, or `None` if the clock is not suspect.
     pub fn suspect(&self) -> Option<Suspect> {
         self.times();
         self.state().reference.suspect()
@@ -116,7 +117,7 @@ impl Clock {
 }
 
 impl State {
-    /// Logs a change of the state.
+    /// Logs a change of [`Clock::suspect`].
     fn tell(&mut self) {
         let suspect = self.reference.suspect();
         if suspect == self.told {

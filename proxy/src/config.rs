@@ -61,9 +61,10 @@ pub struct Config {
     pub database: Option<Box<Database>>,
     /// Variables that are set but have no effect in this version.
     pub without_effect: Vec<&'static str>,
-    /// Variables that are set and have nearly the name of a setting. Each is listed with the nearest setting.
+    /// Variables that are set and whose names are nearly the name of a setting. Each is listed with the setting of the nearest
+    /// name.
     pub unknown: Vec<Problem>,
-    /// Sentences about changed behaviour of the settings in use, compared with the version before.
+    /// Sentences about settings in use whose behaviour has changed since the previous version.
     pub changes: Vec<&'static str>,
     /// `DUET_MONEY_EVENTS`.
     pub money: MoneyEvents,
@@ -71,11 +72,11 @@ pub struct Config {
     pub country: Option<Country>,
     /// `CLERK_*`: the Clerk instance whose sessions identify visitors.
     pub clerk: Option<clerk::Clerk>,
-    /// `DUET_ALERT_*`: the receiver of alarms. `None` without an address.
+    /// `DUET_ALERT_*`: the receiver of alarms. `None` if no address is set.
     pub alerts: Option<Alerts>,
-    /// `DUET_CONSOLE_*`: the console. `None` without a token.
+    /// `DUET_CONSOLE_*`: the console. `None` if no token is set.
     pub console: Option<Console>,
-    /// The fingerprints of all values, to find out at the next start which differ.
+    /// The fingerprints of all values. The next start uses them to find the values that have changed.
     pub fingerprints: Fingerprints,
 }
 
@@ -91,7 +92,7 @@ pub struct TikTok {
 /// A period in which all events are test events.
 #[derive(Clone, Debug)]
 pub struct TestMode {
-    /// The code from Events Manager: `TIKTOK_TEST_EVENT_CODE`, or the pixel's own in `DUET_PIXELS_FILE`.
+    /// The code from Events Manager: `TIKTOK_TEST_EVENT_CODE`, or the pixel's own code in `DUET_PIXELS_FILE`.
     pub code: String,
     /// `TIKTOK_TEST_EVENT_UNTIL`, in Unix milliseconds.
     pub until_ms: Option<i64>,
@@ -116,7 +117,7 @@ pub struct Server {
     pub allowed_origins: Vec<Origin>,
     /// `DUET_TRUSTED_PROXIES`: web servers whose forwarding headers are trusted.
     pub trusted_proxies: TrustedProxies,
-    /// `DUET_RATE_LIMIT`: the events of one client address per time.
+    /// `DUET_RATE_LIMIT`: how many events one client address can send in a period.
     pub rate_limit: Option<RateLimit>,
     /// `DUET_SERVER_KEY`.
     pub server_key: Option<ServerKey>,
@@ -135,7 +136,7 @@ impl Server {
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Returns whether `address` is one of them.
+    /// Returns whether `address` is one of these addresses, or is in one of these networks.
     pub fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
@@ -178,7 +179,7 @@ impl Config {
             read => {
                 let mut problems = read.err().unwrap_or_default();
                 problems.extend(misspelt);
-                // A missing setting may be the one that the misspelt variable was meant to set.
+                // A setting may be missing because the name of its variable is misspelt, so both problems are reported.
                 problems.extend(unknown);
                 Err(problems)
             }
@@ -215,7 +216,7 @@ impl Config {
         let values = reader.finish()?;
         let is_set = |name: &&'static str| lookup(name).is_some_and(|text| !text.trim().is_empty());
         let without_effect = settings::WITHOUT_EFFECT.iter().copied().filter(is_set);
-        // Each `None` below has reported a problem, so `finish` has already returned an error.
+        // For each `None` below, a problem was reported, and `finish` has already returned an error.
         let complete = || {
             let tiktok = tiktok?;
             let key = tiktok.pixels.first().access_token.expose();
@@ -295,7 +296,8 @@ impl Server {
     }
 }
 
-/// Reads the database of the queue. Returns `None` for the embedded store, and after a problem.
+/// Reads the database of the queue. Returns `None` for the embedded store, and if a setting has a problem, which `reader`
+/// keeps.
 fn database(reader: &mut Reader<'_>) -> Option<Box<Database>> {
     let password = reader.secret("DUET_QUEUE_PASSWORD", |text| Some(text.to_owned()), "");
     let database = reader.parsed("DUET_QUEUE", |text| match text {
@@ -327,8 +329,8 @@ pub fn queue_database(
     Ok(database)
 }
 
-/// Reads `DUET_MONEY_EVENTS`. With a payment webhook, a payment reported by a page waits for the bank unless the setting says
-/// otherwise.
+/// Reads `DUET_MONEY_EVENTS`. If the setting is absent and a payment webhook is set up, an event of a page that reports a
+/// payment waits until the webhook confirms the payment.
 fn money(reader: &mut Reader<'_>, has_payments: bool) -> MoneyEvents {
     let money = reader.optional("DUET_MONEY_EVENTS", |text| match text {
         "open" => Ok(MoneyEvents::Open),

@@ -1,8 +1,8 @@
 //! Receives an operator's commands in a running proxy, over a Unix socket in the data directory. Only the proxy's own user can
-//! open the socket: the umask of the process makes every new file private.
+//! open the socket, because the umask of the process makes every new file private.
 //!
-//! Only one process at a time can open a store. A command therefore asks the running proxy. It opens the store itself only if
-//! no proxy runs.
+//! Only one process at a time can open a store. A command therefore asks the running proxy. Only if no proxy runs does the
+//! command open the store itself.
 
 use std::{
     collections::HashMap,
@@ -40,7 +40,7 @@ pub const WAITING: &str = "/waiting";
 
 /// The path at which a running proxy states the format of its store.
 pub const FORMAT: &str = "/format";
-/// The path at which an id is explained.
+/// The path at which a running proxy explains what happened to an id.
 pub const WHY: &str = "/why";
 
 /// Returns the path of the socket of the store in `data_dir`.
@@ -48,19 +48,20 @@ pub fn socket(data_dir: &Path) -> PathBuf {
     data_dir.join("control.sock")
 }
 
-/// Answers commands until the future is dropped.
+/// Answers operators' commands until the future is dropped.
 ///
 /// # Errors
 /// An error if the socket cannot be created.
 pub async fn serve(data_dir: &Path, letters: DeadLetters, app: Arc<Shared>) -> io::Result<()> {
     let path = socket(data_dir);
-    // A killed process leaves its socket behind. The lock of the store shows that this process has ended.
+    // A killed process leaves its socket behind. The present process holds the lock of the store, so the killed process has
+    // ended, and nobody uses the socket.
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let listener = UnixListener::bind(&path)?;
-    // The socket needs no right to execute, which the umask leaves.
+    // The umask leaves the owner's right to execute, which a socket does not need.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     let waiting = Router::new()
         .route(WAITING, get(waiting))
@@ -105,10 +106,10 @@ pub fn router(letters: DeadLetters, intake: &Intake) -> Router {
     letters.merge(orders)
 }
 
-/// The page of letters that is requested.
+/// The page of dead letters that a command requests.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PageBefore {
-    /// The last id of the page before. `None` requests the first page.
+    /// The last id of the previous page. `None` requests the first page.
     pub before: Option<String>,
 }
 
@@ -161,7 +162,7 @@ pub enum Chosen {
     OfPixel(String),
 }
 
-/// The letters that were found by name.
+/// The letters that were found by their ids or event ids.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Found {
     /// The letters.
@@ -267,7 +268,7 @@ async fn remove(State((letters, log)): Letters, Json(chosen): Json<Chosen>) -> A
     tell("dropped", done, unknown)
 }
 
-/// Adds a command about letters to the change log, also if it was interrupted.
+/// Adds a command about letters to the change log, also if the command was interrupted.
 async fn note(
     log: &ChangeLog,
     done: &Result<usize, Interrupted>,
@@ -313,7 +314,7 @@ fn resolve(
     let mut wanted: HashMap<String, bool> = HashMap::new();
     for name in names {
         match name.parse() {
-            // A letter that cannot be read still exists.
+            // A letter whose contents cannot be read exists too, so only `Ok(None)` means that there is no such letter.
             Ok(id) if !matches!(letters.find(id), Ok(None)) => ids.push(id),
             _ => {
                 wanted.insert(name, false);
@@ -337,7 +338,7 @@ fn resolve(
     Ok((ids, wanted.into_keys().collect()))
 }
 
-/// Runs work on a thread of its own if its disk reads take longer than events are allowed to wait.
+/// Runs work on a thread of its own if the work's disk reads take longer than events are allowed to wait.
 async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, (StatusCode, String)> {

@@ -14,7 +14,7 @@ use crate::{
     why::{Arrived, Chain, Facts, Pending, PixelState, Settings, explain, is_money},
 };
 
-/// How many ended events an answer has at most.
+/// The largest number of ended events in an answer.
 const MOST: usize = 100;
 
 /// Explains what happened to an id, in the running proxy.
@@ -57,8 +57,8 @@ async fn spelt_otherwise(intake: &Intake, id: String) -> Result<Option<String>, 
     queue::blocking(move || orders.spelt_otherwise(&id)).await
 }
 
-/// Reads a transfer as lists show it, such as `sepay 18`. Returns its provider and its id. A text without a provider's name can
-/// be the id of any provider.
+/// Reads the name of a transfer as the lists of transfers show it, such as `sepay 18`. Returns the provider and the provider's
+/// id of the transfer. If the text has no provider's name, the whole text is the id, and the provider can be any.
 fn transfer(text: &str) -> (Option<&'static str>, &str) {
     let named = text.split_once(' ').and_then(|(name, id)| {
         let mut names = WEBHOOKS.iter().map(|webhook| webhook.provider);
@@ -68,7 +68,7 @@ fn transfer(text: &str) -> (Option<&'static str>, &str) {
     named.unwrap_or((None, text))
 }
 
-/// Collects what the store knows. Reads from the disk.
+/// Collects what the store knows about an id. Reads from the disk.
 fn of_store(intake: &Intake, id: &str) -> Result<Facts, Error> {
     let history = intake.history();
     let mut facts = Facts {
@@ -97,7 +97,7 @@ fn of_store(intake: &Intake, id: &str) -> Result<Facts, Error> {
         .find_map(|payment| payment.order_id.clone());
     let mut order_id = paid.unwrap_or_else(|| id.to_owned());
     let mut found = Search::of(intake, id, &order_id)?;
-    // A sale is explained by its order, with everything that belongs to the order. Another event stands alone.
+    // If the event is a sale, the answer explains its whole order. If it is another event, the answer explains only the event.
     if let Some((name, named)) = found.event(history, id)? {
         if is_money(&name)
             && let Some(named) = &named
@@ -126,7 +126,8 @@ fn of_store(intake: &Intake, id: &str) -> Result<Facts, Error> {
     Ok(facts)
 }
 
-/// What the store has under an id, and under the order with this id or another.
+/// What the store has about an id and about an order. The id can be the order's id, or the id of an event or transfer of the
+/// order.
 struct Search {
     order: Option<Order>,
     waiting: Vec<Found>,
@@ -134,7 +135,7 @@ struct Search {
 }
 
 impl Search {
-    /// Searches once through all events. Reads from the disk.
+    /// Searches once through all events for the id and for the order. Reads from the disk.
     fn of(intake: &Intake, id: &str, order_id: &str) -> Result<Self, Error> {
         let history = intake.history();
         let order = intake.orders().find(order_id)?;
@@ -172,7 +173,7 @@ impl Search {
     }
 }
 
-/// Adds an event that waits.
+/// Adds an event that waits for its delivery or for a payment.
 fn wait(facts: &mut Facts, found: Found, salt: Salt) {
     let ended = Ended::of(&found.event, found.trace, found.accepted_ms, &salt);
     let event = Arrived {
@@ -192,7 +193,8 @@ fn wait(facts: &mut Facts, found: Found, salt: Salt) {
     }
 }
 
-/// Returns the ids that the events of an order can have: those that are derived from the order, and the reported ones.
+/// Returns the ids that the events of an order can have: the ids that are derived from the order, and the ids of the order's
+/// reported events.
 fn event_ids(order: Option<&Order>, order_id: &str) -> Vec<String> {
     let derived = STANDARD.iter().map(|name| EventId::derive(name, order_id));
     let reported = order
@@ -201,7 +203,7 @@ fn event_ids(order: Option<&Order>, order_id: &str) -> Vec<String> {
     derived.map(Into::into).chain(reported.cloned()).collect()
 }
 
-/// Adds what the running proxy knows.
+/// Adds what only the running proxy knows: recent requests, the state of delivery, and the settings.
 async fn of_process(facts: &mut Facts, app: &Shared) {
     let order_id = facts.order.as_ref().map_or(&*facts.id, Order::id);
     let mut ids = event_ids(facts.order.as_ref(), order_id);

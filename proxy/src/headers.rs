@@ -14,7 +14,8 @@ pub fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
         .filter(|text| !text.is_empty())
 }
 
-/// Returns a header that the proxy passes on as text. Reads it as UTF-8, or else as Latin-1, in which every byte is a letter.
+/// Returns a header that the proxy passes on as text. Reads the header as UTF-8. If the header is not UTF-8, reads it as
+/// Latin-1, in which every byte is a letter.
 pub fn any_text(headers: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
     let bytes = headers.get(name).map(HeaderValue::as_bytes)?;
     let text = str::from_utf8(bytes).map_or_else(
@@ -24,14 +25,14 @@ pub fn any_text(headers: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Returns the values of all cookies of one name, unchanged.
+/// Returns the values of all cookies with this name, unchanged. Leaves out cookies whose value is empty.
 pub fn cookies_of<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     cookies(headers)
         .filter(move |(key, value)| *key == name && !value.is_empty())
         .map(|(_, value)| value)
 }
 
-/// Returns the name and value of every cookie. Leaves out only a cookie that is not UTF-8.
+/// Returns the name and value of every cookie. Leaves out cookies that are not UTF-8 or have no `=`.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(header::COOKIE)

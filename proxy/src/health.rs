@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::decide::Destination;
 
-/// If an event is pending for longer than this, the queue is stuck.
+/// If an event is pending for longer than this, the proxy reports that the queue is stuck.
 const STUCK_AFTER_MS: i64 = 15 * 60 * 1000;
 
 /// The state of delivery. Couriers write it, and handlers read it.
@@ -21,15 +21,15 @@ pub struct Health {
 /// The state of one pixel's delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfPixel {
-    /// Whether TikTok refuses the token, or the token has no right to the pixel.
+    /// Whether TikTok refuses the token, or says that the token has no right to the pixel.
     pub barred: bool,
     /// Since when the pixel's oldest event has been pending, in Unix milliseconds.
     pub oldest_ms: Option<i64>,
-    /// Whether TikTok did not give the last answer.
+    /// Whether the last request got no answer from TikTok.
     pub is_down: bool,
-    /// The code of the last answer.
+    /// The code of TikTok's last answer.
     pub last_code: Option<i64>,
-    /// How fast its events are sent. `None` if none was pending since the start.
+    /// How fast the pixel's events are sent. `None` if no event of the pixel was pending since the start.
     pub speed: Option<Speed>,
 }
 
@@ -76,12 +76,12 @@ struct State {
 }
 
 impl Health {
-    /// Stores whether TikTok refuses the token, or the token's right to the pixel.
+    /// Stores whether TikTok refuses the token, or says that the token has no right to the pixel.
     pub fn barred(&self, destination: &Arc<Destination>, barred: bool) {
         self.state(destination, |state| state.barred = barred);
     }
 
-    /// Stores the code of an answer. `None` means that TikTok did not give the answer.
+    /// Stores the code of TikTok's answer to a request. `None` means that the request got no answer from TikTok.
     pub fn answered(&self, destination: &Arc<Destination>, code: Option<i64>) {
         self.state(destination, |state| {
             state.is_down = code.is_none();

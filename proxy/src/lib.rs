@@ -6,9 +6,9 @@
 //!    and time.
 //! 2. [`admit`] decides about each event: it accepts the event, or names every broken rule. It uses only the event, the facts
 //!    of the request, the time and sixteen random bytes.
-//! 3. [`queue::Intake`] writes the accepted events to disk, except repeats. The proxy answers 202 only after the fsync.
+//! 3. [`queue::Intake`] writes the accepted events to disk, except repeats. The proxy answers 202 only after the events' fsync.
 //! 4. [`deliver`] runs one courier for each [`queue::Lane`]. The courier claims events and sends them through
-//!    [`tiktok::Client`]. [`retry`] decides by TikTok's answer.
+//!    [`tiktok::Client`]. [`retry`] decides, by TikTok's answer, whether an event ends or is sent again.
 //! 5. Every event ends in one [`outcome::Outcome`]. An event that was not delivered is kept as a dead letter.
 //!
 //! No layer calls a layer above it: handlers do not know TikTok, and couriers do not know HTTP.
@@ -102,11 +102,11 @@ pub struct Listeners {
 
 /// Runs the proxy on `listeners` until `shutdown` resolves. The caller can replace `pixels` while the proxy runs.
 ///
-/// After `shutdown` the proxy accepts no new connections. It answers the open requests and delivers for a few seconds more.
-/// Events that are not delivered by then stay on disk.
+/// After `shutdown` the proxy accepts no new connections. The proxy answers the open requests and delivers events for a few
+/// seconds more. Events that are not delivered by then stay on disk.
 ///
 /// # Errors
-/// [`Error`] when it cannot start.
+/// [`Error`] if a part of the proxy cannot start, or stops without a signal to stop.
 pub async fn run(
     config: &Config,
     pixels: Arc<Pixels>,
@@ -116,8 +116,8 @@ pub async fn run(
     run_with(config, pixels, listeners, shutdown, |router| router).await
 }
 
-/// Does what [`run`] does, with more routes beside the proxy's own. This is one function, because the order in which the parts
-/// start and stop matters.
+/// Does what [`run`] does, with more routes beside the proxy's own. One function starts and stops all parts, because the order
+/// in which they start and stop matters.
 ///
 /// # Errors
 /// The same as those of [`run`].
@@ -176,7 +176,7 @@ pub async fn run_with(
     });
     let alarms = alarms.transpose()?.map(|alarms| tokio::spawn(alarms.run()));
 
-    // Commands open a database themselves.
+    // Commands about a database open the database themselves, so only a proxy with a folder has a control socket.
     let has_folder = config.database.is_none();
     let data_dir = config.data_dir.clone();
     let of_control = Arc::clone(&app);

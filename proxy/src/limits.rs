@@ -1,4 +1,4 @@
-//! Lists every period after which the proxy forgets something or gives it up, with the reason.
+//! Lists every period after which the proxy stops a task or forgets data. Each has its reason.
 
 const MINUTE_MS: i64 = 60 * 1000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -16,10 +16,11 @@ pub const ORDER_EVENT_ID_MS: i64 = 90 * DAY_MS;
 pub const HOLD_MS: i64 = 72 * HOUR_MS;
 /// How long an unpaid order is kept after its last event.
 pub const UNPAID_ORDER_MS: i64 = 30 * DAY_MS;
-/// How long a paid order is kept, and an order that only a page reported as paid. The ids of their events are kept for the same
-/// time.
+/// How long an order is kept that is paid, or that only a page reported as paid. The ids of such orders' events are kept for
+/// the same time.
 pub const PAID_ORDER_MS: i64 = ORDER_EVENT_ID_MS;
-/// How long a payment is kept. A provider can repeat it for hours, and an operator can need it weeks later.
+/// How long a payment is kept. A provider can repeat its notification for hours, and an operator can need the payment weeks
+/// later.
 pub const PAYMENT_MS: i64 = 90 * DAY_MS;
 /// How long a payment that names its order exactly waits until the shop's server registers the order.
 pub const WAITING_PAYMENT_MS: i64 = 30 * DAY_MS;
@@ -27,7 +28,8 @@ pub const WAITING_PAYMENT_MS: i64 = 30 * DAY_MS;
 pub const CLICK_MS: i64 = 30 * DAY_MS;
 /// How long a dead letter is kept.
 pub const DEAD_LETTER_MS: i64 = 30 * DAY_MS;
-/// How long the history keeps the record of an ended event. It is as long as an event can take to end.
+/// How long the history keeps the record of an ended event. This is the same time for which the proxy tries to deliver an
+/// event.
 pub const HISTORY_MS: i64 = 7 * DAY_MS;
 /// How long the history keeps the counts of an hour.
 pub const HOURS_MS: i64 = 90 * DAY_MS;

@@ -16,10 +16,10 @@ use crate::{
     money::Money,
 };
 
-/// How many notes wait for the listener at most.
+/// The largest number of notes that wait for the listener.
 const WAITING: usize = 4096;
 
-/// The channel of the notes. It has one listener, which can pass the notes on to several viewers.
+/// The channel of the notes. The channel has one listener, which can pass the notes on to several viewers.
 #[derive(Debug, Default)]
 pub struct Live {
     notes: OnceLock<mpsc::Sender<Note>>,
@@ -33,11 +33,11 @@ pub enum Note {
     Answered(Box<Answered>),
     /// The proxy rejected an event.
     Rejected(Box<Rejected>),
-    /// Events ended. The digest of its `event_id` connects an event with its first note.
+    /// Events ended together. The digest of an event's `event_id` connects this note with the event's first note.
     Ended(Box<End>),
 }
 
-/// An event that the proxy accepted or held, or that it had accepted before.
+/// An event that the proxy accepted or held, or a repeat of an event that it had accepted before.
 #[derive(Clone, Debug)]
 pub struct Answered {
     /// When the proxy answered, in Unix milliseconds.
@@ -77,7 +77,7 @@ pub struct Rejected {
     pub errors: Vec<(String, String)>,
 }
 
-/// How many events the notes were about that the proxy dropped because the listener was too slow.
+/// Counts the events whose notes the proxy dropped because the listener was too slow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
     /// The events of [`Note::Answered`].
@@ -89,7 +89,7 @@ pub struct Dropped {
 }
 
 impl Live {
-    /// Starts to listen. Returns `None` if there is a listener already.
+    /// Starts to listen. Returns `None` if somebody listens already.
     pub fn listen(&self) -> Option<mpsc::Receiver<Note>> {
         let (sender, notes) = mpsc::channel(WAITING);
         self.notes.set(sender).ok()?;
@@ -101,7 +101,7 @@ impl Live {
         self.notes.get().is_some_and(|notes| !notes.is_closed())
     }
 
-    /// Sends a note to the listener. Does not make the note if nobody listens.
+    /// Sends a note to the listener. If nobody listens, `note` is not called.
     pub fn publish(&self, note: impl FnOnce() -> Note) {
         let Some(notes) = self.notes.get().filter(|notes| !notes.is_closed()) else {
             return;
@@ -112,7 +112,7 @@ impl Live {
         }
     }
 
-    /// Returns how much was dropped since the start.
+    /// Returns how many events' notes were dropped since the start.
     pub fn dropped(&self) -> Dropped {
         let [answered, rejected, ended] = &self.dropped;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);

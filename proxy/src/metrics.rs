@@ -31,7 +31,7 @@ pub struct Metrics {
     pub invalid: Family<RuleLabel, Counter>,
     /// Warnings in answers, by rule.
     pub warnings: Family<RuleLabel, Counter>,
-    /// Events that the store contained when it was opened. No other counter includes them.
+    /// Events that the store contained when it was opened. No other metric counts these events as arrived.
     pub found: Gauge,
     /// Dead letters that were put back into the queue.
     pub replayed: Counter,
@@ -39,7 +39,7 @@ pub struct Metrics {
     pub ended: Family<OutcomeLabel, Counter>,
     /// Transfers, by their result.
     pub payments: Family<PaymentLabel, Counter>,
-    /// Amounts that were paid or given back for orders, in minor units.
+    /// Amounts that were paid or given back for orders, in minor units such as cents.
     pub money: Family<MoneyLabel, Counter>,
     /// Paid orders without any data by which TikTok could match a person.
     pub unattributed: Counter,
@@ -47,7 +47,7 @@ pub struct Metrics {
     pub paid_unreported: Gauge,
     /// Events that are held until a payment arrives.
     pub events_held: Gauge,
-    /// TikTok's answers by code. The code is `none` if no verdict arrived.
+    /// Requests to TikTok by the code of the answer. The code is `none` if no answer of TikTok arrived.
     pub answers: Family<CodeLabel, Counter>,
     /// The metrics of each pixel.
     pixels: pixels::OfPixels,
@@ -106,7 +106,8 @@ pub struct OutcomeLabel {
 pub struct PaymentLabel {
     /// The payment provider that reported the transfer.
     pub provider: &'static str,
-    /// The result of the transfer, or the provider's own word. Transfers with `repeat` and `ignored` are not stored.
+    /// The result of the transfer, or the provider's own word for it. A transfer with the result `repeat` or `ignored` is not
+    /// stored.
     pub became: String,
 }
 
@@ -162,7 +163,7 @@ impl Default for Metrics {
             pixels: pixels::OfPixels::default(),
             requests: Family::default(),
             request_seconds: seconds(),
-            // The buckets reach about 72 hours, because an outage delays events.
+            // The buckets reach about 37 hours, because an outage can delay events by hours.
             delivery_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 28)),
             merge_window_missed: Counter::default(),
             commit_seconds: seconds(),
@@ -175,7 +176,7 @@ impl Default for Metrics {
             test_mode: Gauge::default(),
             clock_suspect: Gauge::default(),
         };
-        // A family without any series is missing in a reading.
+        // A family without any series would be missing in the text, so `money` gets a first series here.
         metrics.money_in(Kind::First, Currency::VND, 0);
         metrics.register_counts();
         metrics.register_money();
@@ -227,14 +228,14 @@ impl Metrics {
         self.batch_events.observe(events as f64);
     }
 
-    /// Counts TikTok's answer to a request of this pixel. `None` means that no verdict arrived.
+    /// Counts the answer to a request with events of this pixel. `None` means that no answer of TikTok arrived.
     pub fn answered(&self, pixel_id: &str, code: Option<i64>) {
         let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
         self.pixels.answered(pixel_id, &code);
         self.answers.get_or_create(&CodeLabel { code }).inc();
     }
 
-    /// Records for accepted events how many milliseconds they had waited.
+    /// Records how many milliseconds each accepted event had waited until TikTok's answer.
     pub fn delivered(&self, waited_ms: impl Iterator<Item = i64>) {
         for waited_ms in waited_ms {
             #[allow(

@@ -1,4 +1,4 @@
-//! Parses web origins, and addresses that must keep a secret safe.
+//! Parses web origins, and the addresses to which the proxy sends secrets.
 
 use std::str::FromStr;
 
@@ -48,9 +48,10 @@ impl FromStr for Origin {
         }
         match url.scheme() {
             "http" | "https" => Ok(Self(url.origin().ascii_serialization())),
-            // Pages of these schemes send `Origin: null`, or there are no such pages.
+            // A page with one of these schemes sends `Origin: null`, or no browser shows pages with the scheme.
             "file" | "ftp" | "ws" | "wss" => Err(RULE),
-            // Apps that show pages in a web view use such schemes: capacitor://localhost, ionic://localhost, tauri://localhost.
+            // Apps that show pages in a web view have origins with other schemes: capacitor://localhost, ionic://localhost,
+            // tauri://localhost.
             scheme => {
                 let host = host.to_ascii_lowercase();
                 let port = url.port().map(|port| format!(":{port}"));
@@ -61,7 +62,7 @@ impl FromStr for Origin {
     }
 }
 
-/// Parses an address that uses TLS or stays on this machine. Returns `None` for any other address.
+/// Parses an address that uses HTTPS, or HTTP on this machine. Returns `None` for any other address.
 pub(crate) fn safe_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let host = url.host_str()?;

@@ -1,4 +1,4 @@
-//! The paid orders, and whether TikTok has counted them. The console and the alarms count by these rules.
+//! The paid orders, and whether TikTok has the events that report them. The console and the alarms use these rules.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,7 +18,7 @@ use crate::{
 pub struct Sales {
     /// The orders.
     pub orders: Vec<Paid>,
-    /// The order of each event that reports one and is not settled yet.
+    /// The position in `orders` of the order that an event reports, by the event. [`Sales::settle`] removes the event.
     reported: HashMap<Digest, usize>,
 }
 
@@ -29,15 +29,16 @@ pub struct Paid {
     pub order_id: String,
     /// When the order was paid, in Unix milliseconds.
     pub at_ms: i64,
-    /// The money that came for the order.
+    /// The money that was paid for the order.
     pub money: Money,
-    /// Whether all its money went back. If that was before its event was sent, no event is missing.
+    /// Whether all of the order's money was refunded. If it was refunded before the order's event was sent, the event is not
+    /// missing.
     pub is_returned: bool,
-    /// What became of its event.
+    /// What happened to the order's event.
     pub fate: Fate,
 }
 
-/// What became of the event that reports a paid order.
+/// What happened to the event that reports a paid order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// TikTok has the event.
@@ -49,14 +50,14 @@ pub enum Fate {
         /// TikTok's code.
         code: Option<i64>,
     },
-    /// The event is on its way.
+    /// The event is waiting for its delivery.
     Waiting,
     /// No event was sent for the order.
     Unreported,
 }
 
 impl Sales {
-    /// Reads the orders that were paid since this time. An order that an operator withdrew after its payment is left out.
+    /// Reads the orders that were paid since this time. Leaves out an order that an operator withdrew after its payment.
     ///
     /// # Errors
     /// [`Error::Stopped`] and [`Error::Store`] if the disk fails.
@@ -71,7 +72,7 @@ impl Sales {
             let nothing = Money::zero(payment.amount.currency());
             let (paid_ms, sum, coming) = sums.entry(order_id).or_insert((0, nothing, nothing));
             *coming = coming.plus(payment.amount).unwrap_or(payment.amount);
-            // An order is paid again only if all its money went back.
+            // An order can be paid again only after all of its money was refunded. The sums then start anew.
             if payment.became != Became::Partial {
                 (*paid_ms, *sum) = (payment.at_ms, *coming);
                 *coming = nothing;
@@ -87,7 +88,8 @@ impl Sales {
             let is_returned = order.as_ref().is_some_and(Order::is_returned);
             let event_ids = order.map(|order| order.summary().event_ids);
             let event_ids: Vec<_> = event_ids.unwrap_or_default().into_values().collect();
-            // An order forgets an event that TikTok refused. It then has the id that its sale would have.
+            // An order forgets the id of an event that TikTok refused. The event's id is then the id that is derived from the
+            // order.
             let fate = if event_ids.is_empty() {
                 Fate::Unreported
             } else {
@@ -112,7 +114,8 @@ impl Sales {
         Ok(sales)
     }
 
-    /// Notes what became of an event, if it reports one of the orders. The newest end of an event must come first.
+    /// Stores what happened to an event, if the event reports one of the orders. The caller must pass the newest end of an
+    /// event first.
     pub fn settle(&mut self, end: &End, event: &Ended) {
         let index = self.reported.remove(&event.event);
         let Some(order) = index.and_then(|index| self.orders.get_mut(index)) else {
@@ -128,7 +131,7 @@ impl Sales {
         }
     }
 
-    /// Searches the whole history for the orders whose event is not settled yet.
+    /// Searches the whole history for the events of the orders that are still [`Fate::Waiting`] or [`Fate::Unreported`].
     ///
     /// # Errors
     /// The same as those of [`Sales::since`].
@@ -154,7 +157,7 @@ impl Sales {
     }
 }
 
-/// Returns whether money of this payment counts for the sale of its order.
+/// Returns whether this payment paid for the sale of its order, in full or in part.
 fn is_sale(payment: &Payment) -> bool {
     matches!(
         payment.became,

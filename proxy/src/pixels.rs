@@ -1,4 +1,4 @@
-//! The currently configured pixels of the shop. The proxy reads them at the start, and again on SIGHUP.
+//! The currently configured pixels of the shop. The proxy reads their settings at the start, and again on SIGHUP.
 //!
 //! An event goes to the pixel that it names. An event without a name goes to the first pixel that lists the origin of its
 //! page. If no pixel lists the origin, the event goes to the first pixel. A page may not name a pixel that does not list the
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Pixels(watch::Sender<Arc<Configured>>);
 
-/// The pixels, as one reading of the settings found them.
+/// The pixels that one reading of the settings has found.
 #[derive(Debug)]
 pub struct Configured {
     settings: Settings,
@@ -45,7 +45,8 @@ pub enum From<'a> {
         /// Whether this is the proxy's own origin.
         is_own: bool,
     },
-    /// A page of the proxy's own origin whose browser does not send the origin. Contains the proxy's hosts with ports.
+    /// A page of the proxy's own origin, whose browser does not send the origin. The values are the proxy's hosts with their
+    /// ports.
     OwnHidden(Vec<&'a str>),
 }
 
@@ -63,7 +64,7 @@ impl Pixels {
         Arc::clone(&self.0.borrow())
     }
 
-    /// Replaces all pixels at once. Waiting events of a removed pixel are still sent with its last token.
+    /// Replaces all pixels at once. Pending events of a removed pixel are still sent with the last token of this pixel.
     pub fn replace(&self, settings: Settings) {
         self.0.send_modify(|configured| {
             let (allowed, tokens) = (configured.allowed.clone(), configured.tokens.clone());
@@ -104,7 +105,7 @@ impl Configured {
         self.settings.iter()
     }
 
-    /// Whether a pixel with this id is configured.
+    /// Returns whether a pixel with this id is configured.
     pub fn has(&self, pixel_id: &str) -> bool {
         self.iter().any(|pixel| pixel.id.as_str() == pixel_id)
     }
@@ -114,25 +115,27 @@ impl Configured {
         self.tokens.get(pixel_id)
     }
 
-    /// Whether only one pixel is configured. Requests then have no choice.
+    /// Returns whether only one pixel is configured. If so, the events of every request go to this pixel.
     pub fn is_one(&self) -> bool {
         self.live.len() == 1
     }
 
-    /// Returns the origin in this text, if pages of this origin may send events. The proxy's own origin is not included.
+    /// Returns the origin in this text, if the settings allow pages of this origin to send events. Returns `None` for the
+    /// proxy's own origin, unless the settings list it.
     pub fn allowed(&self, origin: &[u8]) -> Option<&Origin> {
         let mut all = self.allowed.iter().chain(self.settings.origins());
         all.find(|listed| listed.as_str().as_bytes() == origin)
     }
 
-    /// Returns all pixels, and whether events of such a request may name each. Events that name no pixel go to the first.
+    /// Returns all pixels, and for each pixel whether events of a request from this sender may name it. Events that name no
+    /// pixel go to the first pixel in the returned list.
     pub fn choice<'a>(&'a self, from: &From<'_>, now_ms: i64) -> Vec<admit::Pixel<'a>> {
         let lists = |pixel: &Pixel| self.lists(pixel, from);
         let place = self.iter().position(lists).unwrap_or_default();
         let choice = |(at, pixel): (usize, &'a Pixel)| admit::Pixel {
             id: pixel.id.as_str(),
             test_event_code: code_at(pixel, now_ms),
-            // A page may also name the pixel that its events go to without a name.
+            // A page may also name the pixel that receives the page's events without a pixel's name.
             is_open: at == place || lists(pixel),
         };
         let mut choices: Vec<_> = self.iter().enumerate().map(choice).collect();
@@ -167,7 +170,7 @@ impl Configured {
         }
     }
 
-    /// Returns the possible destinations of the proxy's own events.
+    /// Returns the destinations of the events that the proxy creates itself, such as the events of payments.
     pub fn destinations_at(&self, now_ms: i64) -> Destinations {
         let of = |pixel: &Pixel| self.destination(pixel.id.as_str(), code_at(pixel, now_ms));
         Destinations {

@@ -1,4 +1,5 @@
-//! Limits how many events or requests one client can send: a number at once, which is refilled evenly over a time.
+//! Limits how many events or requests one client can send. Each client has a number of units, which are refilled evenly over
+//! time.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -12,7 +13,7 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
-/// After how many checks the clients that have not been seen recently are removed.
+/// After how many checks the limiter removes the clients that have not sent anything recently.
 const SWEEP_EVERY: usize = 4096;
 
 /// A rate limit: `most` units at once, which are refilled evenly over `per`.
@@ -20,7 +21,7 @@ const SWEEP_EVERY: usize = 4096;
 pub struct RateLimit {
     /// The most units at once.
     pub most: NonZeroU32,
-    /// How long it takes until all units are refilled.
+    /// The time in which all units are refilled.
     pub per: Duration,
 }
 
@@ -50,7 +51,7 @@ impl Rates {
         }
     }
 
-    /// Takes one unit of the client.
+    /// Takes one of the client's units.
     ///
     /// # Errors
     /// [`TooMany`] if the client has no unit left.
@@ -58,11 +59,12 @@ impl Rates {
         self.take(client, NonZeroU32::MIN).map_err(TooMany::after)
     }
 
-    /// Takes the units of a body with this number of events. [`Rates::check`] has already taken the first unit before the body
-    /// was read. A body with more events than the limit costs the whole limit.
+    /// Takes the units for a body with this number of events. The caller must have taken the first unit with [`Rates::check`]
+    /// before it read the body. A body with more events than the limit costs the whole limit.
     ///
     /// # Errors
-    /// [`TooMany`] if too few units are left. Then no more units are taken, and the client can send the whole body again later.
+    /// [`TooMany`] if too few units are left. This call then takes no units, and the client can send the whole body again
+    /// later.
     pub fn check_body(&self, client: IpAddr, events: usize) -> Result<(), TooMany> {
         let Some(limit) = self.limit else {
             return Ok(());
@@ -72,7 +74,7 @@ impl Rates {
         let Some(others) = NonZeroU32::new(others) else {
             return Ok(());
         };
-        // The next request takes a first unit again.
+        // The client's next request takes a first unit again, in addition to the units of its events.
         let first = limit.per / limit.most.get();
         self.take(client, others)
             .map_err(|wait| TooMany::after(wait + first))
@@ -83,7 +85,8 @@ impl Rates {
         self.take(client, NonZeroU32::MIN).is_ok()
     }
 
-    /// Takes this number of units, but at most the whole limit. If too few are left, takes none and returns the waiting time.
+    /// Takes this number of units, but at most the whole limit. If the client has too few units left, takes no units and
+    /// returns the time to wait.
     fn take(&self, client: IpAddr, units: NonZeroU32) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else {
             return Ok(());
@@ -95,7 +98,7 @@ impl Rates {
         match limiter.check_key_n(&subscriber(client), units) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_yet)) => Err(not_yet.wait_time_from(self.clock.now())),
-            // The limit never has so many units.
+            // This number of units is more than the limit has.
             Err(_) => Err(self.limit.map_or(Duration::ZERO, |limit| limit.per)),
         }
     }
@@ -109,7 +112,8 @@ impl TooMany {
     }
 }
 
-/// Returns the network of a client. One household with IPv6 has a whole /64 of addresses.
+/// Returns the network of a client, for which the units are counted. For IPv6 it is the /64, because one household has a whole
+/// /64 of addresses.
 fn subscriber(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(_) => client,
@@ -201,7 +205,7 @@ mod tests {
     #[test]
     fn a_body_costs_its_events_and_one_larger_than_the_burst_costs_the_burst() {
         let client = IpAddr::from([203, 0, 113, 7]);
-        // Of a limit of 10: how many units are gone, how many events come, and whether the body is taken.
+        // With a limit of 10: how many units are already used, how many events the body has, and whether the body is accepted.
         for (gone, events, taken) in [
             (0, 0, true),
             (0, 1, true),
@@ -238,7 +242,8 @@ mod tests {
         let Err(TooMany { retry_after_s }) = rates.check_body(client, 5) else {
             panic!("a body passed for which too little is left");
         };
-        // One unit is left, a body of five costs five, and each comes back within 360 s.
+        // One unit is left, and a body of five events costs five units. A unit is refilled every 360 s, so the other four take
+        // 1,440 s.
         assert!((1430..=1440).contains(&retry_after_s), "{retry_after_s}");
     }
 

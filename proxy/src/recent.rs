@@ -1,5 +1,5 @@
-//! What the running proxy remembers of recent requests that leave nothing in the store: rejected events, repeats, and payment
-//! notifications. It is bounded, in memory, and has no personal values.
+//! Remembers recent requests that leave nothing in the store: rejected events, repeats, and payment notifications. This memory
+//! belongs to the running process, is bounded, and contains no personal values.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,10 +8,10 @@ use std::{
 
 use crate::why::{Refused, Repeat, WebhookState};
 
-/// How many rejected events are remembered, and how many repeats.
+/// The largest number of remembered rejected events, and of remembered repeats.
 const MOST: usize = 1_000;
 
-/// The memory.
+/// The remembered requests.
 #[derive(Debug, Default)]
 pub struct Recent(Mutex<Lists>);
 
@@ -33,7 +33,7 @@ impl Recent {
         push(&mut self.lists().repeats, event_id, repeat);
     }
 
-    /// Changes what is remembered of a provider's notifications.
+    /// Changes the remembered state of a provider's notifications.
     pub fn notified(&self, provider: &'static str, change: impl FnOnce(&mut WebhookState)) {
         change(self.lists().webhooks.entry(provider).or_default());
     }
@@ -47,7 +47,7 @@ impl Recent {
         )
     }
 
-    /// Returns what is remembered of a provider's notifications.
+    /// Returns the remembered state of a provider's notifications.
     pub fn webhook(&self, provider: &str) -> WebhookState {
         let lists = self.lists();
         lists.webhooks.get(provider).copied().unwrap_or_default()

@@ -5,7 +5,7 @@ use crate::{
     tiktok::{Reply, Trouble, Verdict},
 };
 
-/// How often a batch is sent if TikTok answers with a code whose meaning is unclear.
+/// After this many attempts, an answer with a code whose meaning is unclear counts as a refusal.
 const UNCLEAR_ATTEMPTS: u32 = 8;
 
 /// The next step for the events of a request.
@@ -13,16 +13,16 @@ const UNCLEAR_ATTEMPTS: u32 = 8;
 pub enum Next {
     /// All events have the same outcome.
     End(Outcome),
-    /// The events at these positions are refused, each with TikTok's answer. The other events share another outcome.
+    /// TikTok refused some of the events. The other events have another outcome.
     Apart {
-        /// Positions of events in the request.
+        /// The position in the request of each refused event, with TikTok's answer about the event.
         refused: Vec<(usize, Verdict)>,
         /// The outcome of the other events.
         others: Outcome,
     },
     /// One of the events is faulty. The request must be divided to find the faulty event.
     Narrow {
-        /// The position that TikTok names.
+        /// The position of the event that TikTok's answer names, if it names one.
         suspect: Option<usize>,
     },
     /// Send the events again, more slowly.
@@ -36,20 +36,20 @@ pub enum Next {
 pub enum Slow {
     /// TikTok, or the connection to it, fails.
     Trouble,
-    /// TikTok refuses the token, or the token's right to the pixel.
+    /// TikTok refuses the token, or says that the token has no right to the pixel.
     Barred,
     /// TikTok asked for fewer requests.
     Throttled,
 }
 
-/// Decides the next step. `attempts` counts how often these events have been sent, including the request that `reply` answers.
-/// `events` is their number.
+/// Decides the next step for the events of a request. `attempts` counts how often these events have been sent, including the
+/// request that `reply` answers. `events` is the number of these events.
 pub fn decide(reply: Reply, attempts: u32, events: usize) -> Next {
     match reply {
         Reply::Taken(verdict) => Next::End(Outcome::Delivered(verdict)),
         Reply::TakenInPart { verdict, refused } => in_part(verdict, refused, events),
         Reply::Refused { index, .. } if events > 1 => Next::Narrow { suspect: index },
-        // A gateway's 413 is about the size of the whole request.
+        // A gateway answers 413 if the whole request is too large, so a smaller request can succeed.
         Reply::Unreachable(Trouble::NotJson(413)) if events > 1 => Next::Narrow { suspect: None },
         Reply::Refused { verdict, .. } => Next::End(Outcome::Refused(verdict)),
         Reply::Unclear(verdict) if attempts >= UNCLEAR_ATTEMPTS => {
@@ -62,7 +62,8 @@ pub fn decide(reply: Reply, attempts: u32, events: usize) -> Next {
     }
 }
 
-/// Reads a 20001 for each event: TikTok refused the events that it names, and accepted the others.
+/// Reads the outcome of each event from an answer with code 20001: TikTok refused the events that the answer names, and
+/// accepted the other events.
 fn in_part(verdict: Verdict, refused: Vec<(usize, String)>, events: usize) -> Next {
     let refused: Vec<_> = refused
         .into_iter()

@@ -23,8 +23,8 @@ use crate::{
     },
 };
 
-/// The whole HTTP surface. Posted events go directly to their handler, because the router would double the cost of a request.
-/// The router handles all other requests.
+/// Answers all HTTP requests. Posted events go directly to their handler, because the router would double the cost of a
+/// request. The router handles all other requests.
 pub struct Surface {
     /// What handlers share.
     pub app: App,
@@ -34,7 +34,8 @@ pub struct Surface {
 
 impl Surface {
     /// Answers a request from the client at `peer`. A client whose request is rejected before its body is read still receives
-    /// the whole answer. The connection then stays usable, or the answer says that it closes.
+    /// the whole answer. After this answer, the connection stays usable, or the answer says that the proxy closes the
+    /// connection.
     pub async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response {
         let ends_connection = body::ends_connection(request.headers());
         let (head, body) = request.into_parts();
@@ -56,7 +57,7 @@ impl Surface {
         request.extensions_mut().insert(ConnectInfo(peer));
         let Ok(mut response) = self.routes.clone().oneshot(request).await;
         if is_track_path && response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            // The router has no POST for this path, so the router's `Allow` header lacks POST.
+            // The router has no POST for this path, so the router's own `Allow` header would lack POST.
             let methods = HeaderValue::from_static("GET,HEAD,POST,OPTIONS");
             response.headers_mut().insert(header::ALLOW, methods);
         }
@@ -87,8 +88,8 @@ fn for_others() -> impl Iterator<Item = Route<'static>> {
     others.into_iter().chain(webhooks)
 }
 
-/// Returns all routes, with the origin check before the routes for pages. The track path also works with a slash at its end.
-/// Some frameworks add the slash, and a browser does not send a beacon again after a redirect.
+/// Returns all routes. The routes for pages check the request's origin first. The track path also works with a slash at its
+/// end: some frameworks add the slash, and a redirect to the path without it would lose a beacon.
 pub fn router(app: App) -> Router {
     let with_slash = format!("{}/", app.server.track_path);
     let pages = routed(for_pages(&app.server.track_path))
@@ -123,7 +124,7 @@ mod tests {
         let paths: BTreeSet<_> = routes.map(|(path, _)| path.to_owned()).collect();
         let lines = include_str!("../openapi.yaml").lines();
         let described = lines.filter_map(|line| line.strip_prefix("  /")?.strip_suffix(':'));
-        // The console has an address of its own.
+        // The console's routes are served at the console's own address, not by this router.
         let described = described.filter(|path| !path.starts_with("console/"));
         let described: BTreeSet<_> = described.map(|path| format!("/{path}")).collect();
         assert_eq!(paths, described);

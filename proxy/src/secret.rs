@@ -1,11 +1,11 @@
-//! Types for secret values. They print as `[redacted]` and cannot be serialised.
+//! Types for secret values. A secret value prints as `[redacted]` and cannot be serialised.
 
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use subtle::ConstantTimeEq;
 
-/// The access token for TikTok. It leaves the process in one header only.
+/// The access token for TikTok. The token leaves the process only in one header of requests to TikTok.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessToken(String);
 
@@ -44,7 +44,7 @@ impl ServerKey {
         (key.len() >= Self::MIN_LENGTH).then(|| Self(key.to_owned()))
     }
 
-    /// Returns whether `presented` is this key. The time that this takes does not show where they differ.
+    /// Returns whether `presented` is this key. The time of the comparison does not show where the two differ.
     pub fn matches(&self, presented: &str) -> bool {
         self.0.as_bytes().ct_eq(presented.as_bytes()).into()
     }
@@ -56,7 +56,7 @@ impl fmt::Debug for ServerKey {
     }
 }
 
-/// The token that opens the console.
+/// The token with which an operator signs in to the console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsoleToken(SharedSecret);
 
@@ -70,7 +70,7 @@ impl ConsoleToken {
         (token.0.chars().count() >= Self::MIN_LENGTH).then_some(Self(token))
     }
 
-    /// Returns whether `presented` is this token. The time that this takes does not show where they differ.
+    /// Returns whether `presented` is this token. The time of the comparison does not show where the two differ.
     pub fn matches(&self, presented: &str) -> bool {
         self.0.matches(presented)
     }
@@ -81,7 +81,7 @@ impl ConsoleToken {
     }
 }
 
-/// A secret that a partner of the shop also knows: the key of a webhook, or the key of its signatures.
+/// A secret that a partner of the shop also knows: the password of a webhook, or the key that signs its notifications.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SharedSecret(String);
 
@@ -92,7 +92,7 @@ impl SharedSecret {
         (!secret.is_empty()).then(|| Self(secret.to_owned()))
     }
 
-    /// Returns whether `presented` is this secret. The time that this takes does not show where they differ.
+    /// Returns whether `presented` is this secret. The time of the comparison does not show where the two differ.
     pub fn matches(&self, presented: &str) -> bool {
         self.0.as_bytes().ct_eq(presented.as_bytes()).into()
     }
@@ -102,8 +102,8 @@ impl SharedSecret {
         self.0.as_bytes()
     }
 
-    /// Returns the key of Standard Webhooks. A secret of the form `whsec_<base64>` contains the key in base64, and any other
-    /// secret is the key itself. Returns `None` if the base64 cannot be read.
+    /// Returns the key for signatures of the Standard Webhooks specification. If the secret has the form `whsec_<base64>`, the
+    /// base64 contains the key. Any other secret is the key itself. Returns `None` if the base64 cannot be decoded.
     pub(crate) fn webhook_key(&self) -> Option<Vec<u8>> {
         match self.0.strip_prefix("whsec_") {
             Some(encoded) => BASE64_STANDARD.decode(encoded).ok(),
@@ -118,24 +118,26 @@ impl fmt::Debug for SharedSecret {
     }
 }
 
-/// The secrets of one partner. All of them are valid: while one secret replaces another, both can sign.
+/// The secrets of one partner. All of them are valid, because the partner can sign with the old and with the new secret while
+/// one replaces the other.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secrets(Vec<SharedSecret>);
 
 impl Secrets {
-    /// The minimum length, in bytes, of a generated secret and of each of several. A phrase of short words is meant as one
-    /// secret, so it is rejected.
+    /// The minimum length, in bytes, of a generated secret, and of each secret in a list. A phrase of short words would be read
+    /// as a list of secrets, although it is meant as one secret. Such a phrase is rejected, because its words are shorter than
+    /// this.
     pub const MIN_LENGTH: usize = 8;
 
-    /// Reads one secret, or several with white space between them. Returns `None` if there is none, or if one of several has
-    /// fewer than [`Secrets::MIN_LENGTH`] bytes.
+    /// Reads one secret, or several secrets with white space between them. Returns `None` if the text has no secret, or if it
+    /// has several and one of them has fewer than [`Secrets::MIN_LENGTH`] bytes.
     pub fn new(text: &str) -> Option<Self> {
         let secrets = Self::read(text, char::is_whitespace);
         (secrets.0.len() == 1 || secrets.are_long()).then_some(secrets)
     }
 
-    /// Reads secrets that a partner generates: with white space or commas between them, and none shorter than
-    /// [`Secrets::MIN_LENGTH`] bytes, also if there is only one.
+    /// Reads secrets that a partner generates, with white space or commas between them. Returns `None` if the text has no
+    /// secret, or if any of them has fewer than [`Secrets::MIN_LENGTH`] bytes, also if there is only one.
     pub fn generated(text: &str) -> Option<Self> {
         let secrets = Self::read(text, |char| char == ',' || char.is_whitespace());
         secrets.are_long().then_some(secrets)
@@ -146,13 +148,13 @@ impl Secrets {
         Self(secrets.collect())
     }
 
-    /// Returns whether there is a secret, and each has at least [`Secrets::MIN_LENGTH`] bytes.
+    /// Returns whether there is at least one secret, and every secret has at least [`Secrets::MIN_LENGTH`] bytes.
     fn are_long(&self) -> bool {
         let is_long = |secret: &SharedSecret| secret.0.len() >= Self::MIN_LENGTH;
         !self.0.is_empty() && self.0.iter().all(is_long)
     }
 
-    /// Returns whether `presented` is one of the secrets. The time that this takes does not show where they differ.
+    /// Returns whether `presented` is one of the secrets. The time of a comparison does not show where the two differ.
     pub fn matches(&self, presented: &str) -> bool {
         let matches = self.0.iter().filter(|secret| secret.matches(presented));
         matches.count() > 0

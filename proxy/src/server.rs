@@ -1,4 +1,4 @@
-//! Accepts connections. Limits how many are open, and how long the proxy waits for a slow one.
+//! Accepts connections. Limits how many connections are open, and how long the proxy waits for a slow client.
 
 use std::{
     convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
@@ -17,15 +17,16 @@ use tokio::{
     time,
 };
 
-/// The largest number of open connections of the address that accepts events. More connections wait in the listener's backlog.
+/// The largest number of open connections to the address that accepts events. Further connections wait in the listener's
+/// backlog.
 pub const CONNECTIONS: usize = 4096;
 /// The number of open files that are reserved for the store and for the connections to TikTok.
 const OWN_FILES: usize = 256;
-/// How long the headers of a request can take to arrive, while more than half of the connections are free. Also the limit for idle
-/// connections.
+/// How long the headers of a request can take to arrive, while more than half of the connections are free. An idle connection
+/// is closed after the same time.
 const HEAD_WITHIN: Duration = Duration::from_secs(20);
-/// How long the headers of a request can take to arrive while half of the connections, or fewer, are free. The limit is short: a
-/// client that opens connections and sends nothing must lose them sooner than it can shut out other clients.
+/// How long the headers of a request can take to arrive while half of the connections, or fewer, are free. The limit is short,
+/// so that a client that opens connections and sends nothing loses them before it can use up all connections.
 const HEAD_WITHIN_CROWD: Duration = Duration::from_secs(2);
 /// The largest size of a request's headers, in bytes.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -59,7 +60,8 @@ pub async fn serve<F, R>(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Usually the process has no free file descriptor. Some connections have to close first.
+                // The usual reason is that the process has no free file descriptor. Some connections must close before the next
+                // can be accepted.
                 tracing::warn!(error = %error, "a connection could not be accepted");
                 time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -88,7 +90,7 @@ pub async fn serve<F, R>(
     }
 }
 
-/// Raises the limit of open files as far as the system allows, and returns the limit. `None` means no limit.
+/// Raises the process's limit of open files as far as the system allows, and returns the new limit. `None` means no limit.
 fn open_files() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -128,7 +130,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(head_within)
         .max_buf_size(HEAD_BYTES)
-        // Answers are small: copying one costs less than writing it in parts.
+        // Answers are small, so it costs less to copy an answer into one buffer than to write its parts separately.
         .writev(false)
         .serve_connection(TokioIo::new(stream), service_fn(answer))
 }

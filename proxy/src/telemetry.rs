@@ -1,5 +1,5 @@
-//! Sets up logging. Each log line can be understood alone and has its own fields. No line contains a token, a key or personal
-//! data.
+//! Sets up logging. Each log line can be understood without the other lines, and has its own fields. No line contains a token,
+//! a key or personal data.
 
 use tracing_subscriber::{
     filter::Targets, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt,
@@ -43,8 +43,8 @@ impl Format {
 /// Starts logging to standard error.
 pub fn init(filter: Targets, format: Format) {
     let lines = fmt::layer()
-        // A failed write to the log must not end the thread that logs. It would end the thread, because the error is also
-        // written to standard error.
+        // A failed write to the log must not end the thread that logs. By default, the subscriber prints the error of the write
+        // to standard error too. If standard error is closed, printing panics and ends the thread.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let filtered = registry().with(filter);

@@ -1,4 +1,4 @@
-//! The client of TikTok's Events API. Only this code knows its address and sends the token.
+//! The client of TikTok's Events API. Only this code knows the API's address and sends the access token.
 
 use std::{
     error::Error as _,
@@ -20,14 +20,14 @@ mod response;
 pub use request::body;
 pub use response::{Reply, Trouble, Verdict, read};
 
-/// How long TikTok can take to answer. Senders report 5 to 10 seconds in practice.
+/// How long TikTok can take to answer. Other senders report answers after 5 to 10 seconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// The longest accepted answer. An answer has a few hundred bytes, and a gateway's error page a few thousand.
 const LONGEST_ANSWER: usize = 256 * 1024;
 const PATH: &str = "/open_api/v1.3/event/track/";
 
-/// A connection pool to TikTok for all pixels. Cloning it is cheap.
+/// A connection pool to TikTok for all pixels. Cloning a client is cheap.
 #[derive(Clone)]
 pub struct Client {
     http: Http,
@@ -61,7 +61,7 @@ impl Client {
         })
     }
 
-    /// Sends a [`body`] with the token of its pixel. Returns TikTok's answer, and the time that it states, in Unix
+    /// Sends a [`body`] with the token of its pixel. Returns TikTok's answer, and the time that the answer states, in Unix
     /// milliseconds.
     pub async fn track(&self, token: &AccessToken, body: Vec<u8>) -> (Reply, Option<i64>) {
         match self.exchange(token, body).await {
@@ -102,8 +102,8 @@ impl Client {
     }
 }
 
-/// Removes the token from TikTok's answer. The answer goes into logs and dead letters, and TikTok may repeat the data that it
-/// refuses.
+/// Removes the token from TikTok's answer. Logs and dead letters contain the answer, and TikTok's answer may repeat the data
+/// that TikTok refuses.
 fn without_token(token: &AccessToken, body: Vec<u8>) -> Vec<u8> {
     let text = String::from_utf8_lossy(&body);
     if text.contains(token.expose()) {

@@ -1,8 +1,8 @@
-//! Explains what happened to an order, an event, a request to TikTok or a transfer: the steps in words, which step is missing,
-//! the cause, and what to do.
+//! Explains what happened to an order, an event, a request to TikTok or a transfer. The explanation states the steps in words,
+//! the step that is missing, the cause, and what to do.
 //!
 //! [`explain`] is pure. [`evidence`](crate::evidence) collects its [`Facts`] from the store and from the running
-//! proxy. Every [`Cause`] has its sentence and its next step in English and Vietnamese in `cause.rs`.
+//! proxy. `cause.rs` has the meaning and the next step of every [`Cause`], in English and Vietnamese.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,18 +22,18 @@ pub use step::{Did, Step};
 /// The answer: what happened, and why nothing else happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
-    /// The id that was asked for.
+    /// The id that the answer explains.
     pub id: String,
-    /// The order to which the id belongs, if the id is another than the order's own.
+    /// The order to which the id belongs, if the id is not the order's own id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
     /// Whether the store or the running proxy knows the id.
     pub is_known: bool,
-    /// What happened, the oldest first.
+    /// What happened, the oldest step first.
     pub steps: Vec<Step>,
-    /// The step that is missing. `None` if TikTok has counted everything.
+    /// The step that is missing, by the most important cause. `None` if TikTok has counted everything.
     pub missing: Option<Missing>,
-    /// The causes, the most important first. There is at least one.
+    /// The causes, the most important first. The list has at least one cause.
     pub causes: Vec<Found>,
 }
 
@@ -61,7 +61,7 @@ pub enum Missing {
 pub struct Found {
     /// The cause.
     pub cause: Cause,
-    /// What this means.
+    /// What the cause means.
     pub says: Text,
     /// What to do.
     pub next: Text,
@@ -95,7 +95,7 @@ pub fn explain(facts: &Facts) -> Chain {
         found.add(None, Cause::Counted);
     }
     found.steps.sort_by_key(|step| step.at_ms);
-    // A cause that explains a missing step comes before a remark about a step that happened.
+    // Causes that explain a missing step come before remarks about steps that happened.
     found.causes.sort_by_key(|(missing, _)| missing.is_none());
     let missing = found.causes.iter().find_map(|(missing, _)| *missing);
     let mut causes: Vec<Cause> = Vec::new();
@@ -114,7 +114,7 @@ pub fn explain(facts: &Facts) -> Chain {
     }
 }
 
-/// What the facts show so far.
+/// The steps and causes that have been found so far.
 #[derive(Default)]
 struct Findings {
     steps: Vec<Step>,

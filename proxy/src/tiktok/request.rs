@@ -1,7 +1,7 @@
-//! The body of a request. It names the sender once, at the root, for all of its events.
+//! The body of a request to TikTok. The root of the body names the pixel once, for all events in the body.
 
-/// Returns the JSON of a request for `events` of one pixel. The events are JSON too. All of them are live, or all have the same
-/// test event code.
+/// Returns the JSON of a request for `events` of one pixel. The caller must pass events that are JSON texts, and that all are
+/// live or all have the same test event code.
 pub fn body<'a>(
     pixel_id: &str,
     test_event_code: Option<&str>,

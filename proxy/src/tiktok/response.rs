@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// TikTok's answer to a request, or the reason why there is none.
+/// TikTok's answer to a request, or the reason why no answer arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// `code` 0: TikTok accepted all events.
@@ -31,14 +31,14 @@ pub enum Reply {
     Throttled(Verdict),
     /// TikTok reports an internal error.
     Later(Verdict),
-    /// A code whose meaning is unclear. A few more attempts are worth trying.
+    /// TikTok answered with a code whose meaning is unclear. The request is worth a few more attempts.
     Unclear(Verdict),
-    /// No verdict arrived.
+    /// No answer of TikTok arrived.
     Unreachable(Trouble),
 }
 
 impl Reply {
-    /// Returns TikTok's code, if a verdict arrived.
+    /// Returns TikTok's code, if an answer of TikTok arrived.
     pub fn code(&self) -> Option<i64> {
         match self {
             Self::Taken(verdict)
@@ -70,16 +70,16 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Why no verdict arrived.
+/// Why no answer of TikTok arrived.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// No answer arrived in time.
     #[error("TikTok did not answer in time")]
     TimedOut,
-    /// The connection failed, or closed early.
+    /// The connection failed, or was closed before the whole answer had arrived.
     #[error("the connection to TikTok failed: {0}")]
     Connection(String),
-    /// The answer was not TikTok's JSON. It was a gateway's page, incomplete, or empty.
+    /// The answer was not the JSON that TikTok sends. It may be a gateway's page, incomplete or empty.
     #[error("the answer was not TikTok's JSON (HTTP status {0})")]
     NotJson(u16),
 }
@@ -95,7 +95,8 @@ struct Body {
     data: Option<Box<RawValue>>,
 }
 
-/// The remarks of a 20001 about single events. TikTok does not document their form. Remarks of another form are skipped.
+/// The remarks about single events in an answer with code 20001. TikTok does not document the form of these remarks. Remarks of
+/// another form are skipped.
 #[derive(Default, Deserialize)]
 struct Remarks {
     #[serde(default)]
@@ -150,13 +151,13 @@ pub fn read(status: u16, body: &[u8]) -> Reply {
     }
 }
 
-/// Reads an object. Without this check, serde would also accept a list of its values.
+/// Reads a JSON object. Without the check for an object, serde would also accept a JSON array with the object's values.
 fn open(body: &[u8]) -> Option<Body> {
     let is_object = body.trim_ascii_start().starts_with(b"{");
     is_object.then(|| serde_json::from_slice(body).ok())?
 }
 
-/// Returns the position in `data.3.event_id: …`, which is how TikTok writes the path of a field.
+/// Returns the event's position from a field's path as TikTok writes it: 3 from `data.3.event_id: …`.
 fn place_in(message: &str) -> Option<usize> {
     let (_, path) = message.split_once("data.")?;
     let digits = path.split_once('.')?.0;

@@ -1,4 +1,4 @@
-//! The closed list of causes. Each has a code, its sentence and its next step, in English and Vietnamese.
+//! Lists all causes. Each cause has a code, its meaning and the next step, in English and Vietnamese.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ macro_rules! causes {
             /// Every cause.
             pub const ALL: &[Self] = &[$(Self::$cause,)*];
 
-            /// Returns the stable name, for programs.
+            /// Returns the cause's stable name, for programs.
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$cause => $code,)* }
             }

@@ -1,8 +1,8 @@
-//! Why events wait for their delivery.
+//! Explains why events wait for their delivery.
 
 use super::{Cause, Facts, Findings, Missing, Pending};
 
-/// The codes with which TikTok limits requests.
+/// TikTok's codes for "too many requests".
 const THROTTLES: [i64; 3] = [40_016, 40_100, 40_102];
 
 pub(super) fn look(facts: &Facts, found: &mut Findings) {

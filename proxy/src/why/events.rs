@@ -1,4 +1,4 @@
-//! What the records of events show.
+//! Finds causes in the records of events.
 
 use duet_events::claim::PixelLeg;
 
@@ -9,7 +9,7 @@ use crate::{
     orders::Order,
 };
 
-/// An event is late if the proxy got it this long after it happened.
+/// If the proxy got an event later than this after the event had happened, the event is late.
 const LATE_MS: i64 = limits::MERGE_MS;
 
 pub(super) fn look(facts: &Facts, found: &mut Findings) {
@@ -112,7 +112,7 @@ fn ended_as(facts: &Facts, end: &End, ended: &Ended, found: &mut Findings) {
         delivered(end, ended, found);
         return;
     }
-    // A sale of the order may have been reported by another event.
+    // Another event may have reported the order's sale, so this event's end does not mean that the sale is missing.
     let missing = |missing| (!is_money(&ended.name) || !facts.is_delivered()).then_some(missing);
     match end.outcome.as_str() {
         "refused" => found.add(missing(Missing::TikTok), Cause::Refused),
@@ -128,7 +128,7 @@ fn ended_as(facts: &Facts, end: &End, ended: &Ended, found: &mut Findings) {
         }
         _ => {
             let cause = match &facts.order {
-                // After a refund, another payment became the sale.
+                // If all money was refunded and the order was paid again, a later payment was reported as the sale.
                 Some(order) if !order.is_returned() && facts.is_delivered() => return,
                 Some(order) if order.is_returned() => Cause::Refunded,
                 _ => Cause::Withdrawn,

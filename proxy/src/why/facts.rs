@@ -11,17 +11,17 @@ use crate::{
 /// Everything that is known about one id.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// The id that was asked for.
+    /// The id that is explained.
     pub id: String,
-    /// The order to which the id belongs, if the id is another than the order's own.
+    /// The order to which the id belongs, if the id is not the order's own id.
     pub order_id: Option<String>,
     /// The time, in Unix milliseconds.
     pub now_ms: i64,
-    /// The order with this id. If the id is that of a sale's event or of a transfer, its order.
+    /// The order with this id. If the id is the id of a sale's event or of a transfer, the order of the event or transfer.
     pub order: Option<Order>,
     /// When an operator withdrew the order, in Unix milliseconds.
     pub withdrawn_ms: Option<i64>,
-    /// Ended events, the newest first. Each end has only the events that were searched for.
+    /// The records of events that ended together, the newest first. Each record has only the events that were searched for.
     pub ends: Vec<End>,
     /// TikTok's message about the newest refused event.
     pub message: Option<String>,
@@ -43,16 +43,16 @@ pub struct Facts {
     pub settings: Settings,
 }
 
-/// An event that waits.
+/// An event that waits for its delivery or for a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrived {
     /// The event's name.
     pub name: String,
-    /// When the proxy accepted it, in Unix milliseconds.
+    /// When the proxy accepted the event, in Unix milliseconds.
     pub accepted_ms: i64,
-    /// When it happened, in Unix seconds.
+    /// When the event happened, in Unix seconds.
     pub happened_s: i64,
-    /// How it arrived.
+    /// How the event arrived.
     pub trace: Trace,
 }
 
@@ -61,9 +61,9 @@ pub struct Arrived {
 pub struct Pending {
     /// The event.
     pub event: Arrived,
-    /// Its pixel.
+    /// The pixel that receives the event.
     pub pixel_id: String,
-    /// Whether it is a test event.
+    /// Whether the event is a test event.
     pub is_test: bool,
 }
 
@@ -92,13 +92,13 @@ pub struct PixelState {
     pub is_configured: bool,
     /// Whether TikTok refuses the token.
     pub is_barred: bool,
-    /// Whether TikTok did not give the last answer.
+    /// Whether the last request got no answer from TikTok.
     pub is_down: bool,
     /// The code of TikTok's last answer.
     pub last_code: Option<i64>,
 }
 
-/// What a provider's webhook has received since the proxy started.
+/// The notifications that a provider's webhook has received since the proxy started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WebhookState {
     /// When the last notification with a valid proof arrived, in Unix milliseconds.
@@ -112,7 +112,7 @@ pub struct WebhookState {
 /// The settings of the running proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether a proxy runs. Otherwise the other settings are not known.
+    /// Whether a proxy runs. If no proxy runs, the other settings are not known.
     pub is_running: bool,
     /// Whether the system's clock is in doubt.
     pub is_clock_suspect: bool,

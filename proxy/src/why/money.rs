@@ -1,4 +1,4 @@
-//! What the order and its transfers show.
+//! Finds causes in the order and its transfers.
 
 use super::{Cause, Did, Facts, Findings, Missing};
 use crate::{
@@ -77,7 +77,7 @@ fn of_order(facts: &Facts, order: &Order, found: &mut Findings) {
     if !facts.held.is_empty() {
         found.add(Some(Missing::Payment), Cause::Held);
     }
-    // A transfer that did not pay the order is a better explanation than a missing one.
+    // If a transfer came but did not pay the order, the transfer explains more than the cause that no payment came.
     if order.status() == Status::Unknown && facts.held.is_empty()
         || facts
             .payments
@@ -92,7 +92,7 @@ fn of_order(facts: &Facts, order: &Order, found: &mut Findings) {
     }
 }
 
-/// Explains why a payment may not have been reported.
+/// Explains why no provider may have reported a payment.
 fn webhooks(facts: &Facts, found: &mut Findings) {
     if facts.webhooks.is_empty() {
         found.add(Some(Missing::Payment), Cause::NoWebhook);

@@ -1,4 +1,4 @@
-//! The steps of a chain, in words.
+//! The steps of an explanation, in words.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +8,12 @@ use crate::history::Sender;
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// When, in Unix milliseconds.
+    /// When the step happened, in Unix milliseconds.
     pub at_ms: i64,
     /// What happened.
     #[serde(flatten)]
     pub did: Did,
-    /// The same in words.
+    /// The step in words.
     pub says: Text,
 }
 

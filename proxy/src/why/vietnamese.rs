@@ -24,7 +24,7 @@ pub(super) fn outcome(outcome: &str) -> &str {
     }
 }
 
-/// Returns the words for the result of a transfer. The reason of a provider stays as it is.
+/// Returns the words for the result of a transfer. A reason that a provider states is not translated.
 pub(super) fn became(became: &str) -> &str {
     match became {
         "paid" => "đã trả đủ",
@@ -44,7 +44,7 @@ pub(super) fn became(became: &str) -> &str {
     }
 }
 
-/// Writes an amount such as `99000 VND` as readers of Vietnamese do: `99.000 ₫`.
+/// Writes an amount such as `99000 VND` in the Vietnamese way: `99.000 ₫`.
 pub(super) fn amount(amount: &str) -> String {
     let (number, currency) = amount.split_once(' ').unwrap_or((amount, ""));
     let currency = if currency == "VND" { "₫" } else { currency };
