@@ -1,4 +1,4 @@
-//! Decides whether an event is accepted. The input is the event as its sender states it and the facts of its request. The
+//! Decides whether an event is accepted. The input is the event as its sender states it, and the facts of its request. The
 //! result is an accepted event, or the rules that the event breaks. The decision is pure: time, random bytes and facts are
 //! arguments.
 
@@ -19,7 +19,7 @@ pub use duet_events::user::is_public;
 pub enum Caller {
     /// A browser, or any other client without the server key.
     Page,
-    /// One of the shop's own servers. It proved this with the server key.
+    /// One of the shop's own servers, which has sent the server key.
     Server,
 }
 
@@ -39,10 +39,10 @@ impl MoneyEvents {
     }
 }
 
-/// The visitor whom a page's request is proven to come from.
+/// The visitor who sent a page's request, as far as this is proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Visitor {
-    /// No proof came with the request.
+    /// The request contains no proof of its visitor.
     Unknown,
     /// A user who is signed in. The value is the digest of the user's id.
     User(Hashed),
@@ -66,7 +66,7 @@ pub struct Pixel<'a> {
 pub struct Facts<'a> {
     /// When the request arrived, in Unix milliseconds.
     pub now_ms: i64,
-    /// When the sender sent the batch, by the sender's own clock.
+    /// When the sender sent the request, by the sender's own clock.
     pub sent_at_ms: Option<i64>,
     /// The sender of the request.
     pub caller: Caller,
@@ -78,13 +78,13 @@ pub struct Facts<'a> {
     pub user_agent: Option<&'a str>,
     /// The page's address, from the `Referer` header.
     pub referer: Option<&'a str>,
-    /// The values of all `ttclid` cookies. A browser can have one for each path and domain.
+    /// The values of all `ttclid` cookies. A browser can have a cookie of this name for each path and domain.
     pub ttclid: Vec<String>,
     /// The values of all `_ttp` cookies.
     pub ttp: Vec<&'a str>,
     /// The country of phone numbers without a country code.
     pub country: Option<Country>,
-    /// The pixels of the shop. Events without a `pixel_id` go to the first.
+    /// The pixels of the shop. Events without a `pixel_id` go to the first pixel in this list.
     pub pixels: &'a [Pixel<'a>],
     /// Whether the proxy accepts a payment that only a page reports.
     pub money: MoneyEvents,
@@ -101,13 +101,14 @@ pub struct Admitted {
     pub pixel: Option<PixelLeg>,
     /// The test event code. `None` means that this is not a test event.
     pub test_event_code: Option<String>,
-    /// Only the caller calls this event a test. Such an event does not change an order.
+    /// Whether only the caller made this event a test event: its code differs from the pixel's own test event code. Such an
+    /// event does not change an order.
     pub is_rehearsal: bool,
     /// The parts of the event that were repaired, left out or look wrong.
     pub warnings: Vec<Invalid>,
 }
 
-/// Decides about one event. `random` is used for the id if neither the sender nor an order gives one.
+/// Decides about one event. `random` is used for the event's id if the sender states no id and no order.
 ///
 /// # Errors
 /// Every rule that the event breaks.
@@ -185,8 +186,8 @@ fn pixel<'a>(claim: &Claim, pixels: &[Pixel<'a>]) -> Result<Pixel<'a>, Invalid> 
     pixel.is_open.then_some(*pixel).ok_or_else(closed)
 }
 
-/// Applies what is proven about the caller. A session is preferred to the user id of a page. Some fields are accepted only from
-/// servers.
+/// Applies the facts that are proven about the caller. The user id of a session replaces the user id that a page states. Some
+/// fields are accepted only from servers.
 fn apply_caller(claim: &mut Claim, facts: &Facts<'_>) -> Result<(), Invalid> {
     match facts.visitor {
         Visitor::Unknown => {}
@@ -269,7 +270,8 @@ fn complete(claim: &mut Claim, facts: &Facts<'_>) {
     let user = &mut claim.user;
     user.ip = user.ip.or(facts.ip.map(|ip| ip.to_canonical()));
     user.user_agent = user.user_agent.take().or_else(|| owned(facts.user_agent));
-    // An unreplaced macro in the address or in a cookie is not a click id. A real click id from another source is then used.
+    // If the address or a cookie contains a macro that TikTok did not replace, such as `__CLICKID__`, it contains no click id.
+    // Another source's click id is then used.
     let click = claim.page.click().or_else(|| user.ttclid.take());
     user.ttclid = click.or_else(|| first_usable(&facts.ttclid));
     user.ttp = user.ttp.take().or_else(|| first_usable(&facts.ttp));

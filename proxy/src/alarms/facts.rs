@@ -9,15 +9,15 @@ pub struct Facts {
     pub pixels: Vec<Pixel>,
     /// The payment providers whose webhooks are set up.
     pub webhooks: Vec<Webhook>,
-    /// What the Pixel did with the events of pages since the start.
+    /// Counts what the Pixel did with the events of pages since the start.
     pub legs: Legs,
-    /// The disk of the data directory. `None` if its free space is unknown.
+    /// The disk of the data directory. `None` if the disk's free space is unknown.
     pub disk: Option<Disk>,
-    /// How many events became dead letters since the start because TikTok never accepted them.
+    /// How many events became dead letters since the start because TikTok refused them or they expired.
     pub dead_letters: u64,
     /// How many paid orders were not reported to TikTok.
     pub paid_unreported: u64,
-    /// The orders that were paid in the last day, but not in the last 2 hours. `None` if they are unknown.
+    /// The orders that were paid in the day that ended 2 hours ago. `None` if these orders are unknown.
     pub paid: Option<Paid>,
 }
 
@@ -41,11 +41,11 @@ pub struct Webhook {
     pub provider: &'static str,
     /// The time since the last payment, in milliseconds. `None` while the time of day is in doubt.
     pub silent_ms: Option<i64>,
-    /// The longest time without a payment in the 14 days before the last one, in milliseconds.
+    /// The longest time between two payments in the 14 days before the last payment, in milliseconds.
     pub longest_gap_ms: i64,
 }
 
-/// What the Pixel did with events of pages.
+/// Counts what the Pixel did with events of pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Legs {
     /// Events that the Pixel sent too.
@@ -68,6 +68,6 @@ pub struct Disk {
 pub struct Paid {
     /// The paid orders.
     pub orders: u64,
-    /// Those whose event was delivered.
+    /// The paid orders whose event was delivered.
     pub delivered: u64,
 }

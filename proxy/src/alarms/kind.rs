@@ -1,4 +1,4 @@
-//! The closed list of alarms. `docs/alarms.md` lists the same names, which a test checks.
+//! Lists all alarms. A test checks that `docs/alarms.md` has the same names.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,16 +10,16 @@ pub enum Kind {
     TokenRefused,
     /// Events of a pixel are pending, but none was delivered for 5 minutes.
     NotDelivering,
-    /// Fewer than 4 in 5 of the orders that were paid in the last day, more than 2 hours ago, are delivered.
+    /// Of the orders that were paid in the day that ended 2 hours ago, fewer than 4 in 5 have a delivered event.
     PaidNotDelivered,
-    /// A payment webhook has been silent for at least a day, and for three times the longest gap between its payments in the 14
-    /// days before.
+    /// A payment webhook has reported no payment for more than a day, and for more than three times the longest time between
+    /// two of its payments in the 14 days before its last payment.
     WebhookSilent,
     /// Fewer than 1 in 10 events of pages also came from the Pixel in the last hour.
     PixelGone,
     /// The free space on the disk is less than twice the reserve.
     DiskNearlyFull,
-    /// TikTok did not accept events, and the proxy no longer tries to send them.
+    /// TikTok did not accept some events, and the proxy has stopped sending them.
     DeadLetters,
     /// A paid order was not reported.
     PaidUnreported,

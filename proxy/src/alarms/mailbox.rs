@@ -1,4 +1,5 @@
-//! Keeps the alarms that are on and the messages that the receiver has not accepted, in one file of the data directory.
+//! Keeps two lists in one file of the data directory: the alarms that are on, and the messages that the receiver has not
+//! accepted yet.
 
 use std::{
     collections::VecDeque,
@@ -14,7 +15,7 @@ use super::{Message, Watch, facts::Facts, post::NotSent};
 
 const NAME: &str = "alarms.json";
 const NEW_NAME: &str = "alarms.json.new";
-/// The pauses between two attempts to send a message: this one first, then twice as long each time.
+/// The pause after the first failed attempt to send a message. Each further pause is twice as long as the pause before.
 const FIRST_PAUSE_MS: i64 = 10_000;
 const LONGEST_PAUSE_MS: i64 = 5 * 60_000;
 
@@ -34,8 +35,8 @@ struct Kept {
 }
 
 impl Mailbox {
-    /// Reads the file in the data directory. If the file cannot be read, the alarms start without it: an alarm that is on
-    /// begins once more.
+    /// Reads the file in the data directory. If the file cannot be read, no alarm is on at first. An alarm whose condition
+    /// holds then begins once more, with another message.
     pub fn open(folder: &Path) -> Self {
         let kept = match fs::read(folder.join(NAME)) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
@@ -67,7 +68,7 @@ impl Mailbox {
                 tracing::info!(alarm, subject, "an alarm has ended");
             }
             let mut random = [0; 16];
-            // Without random bytes, the time and the number of waiting messages make the id.
+            // If the system has no random bytes, the id is made from the time and the number of waiting messages.
             if getrandom::fill(&mut random).is_err() {
                 let (time, number) = (day_ms.unsigned_abs(), self.kept.messages.len());
                 random = (u128::from(time) << 64 | number as u128).to_be_bytes();
@@ -86,7 +87,8 @@ impl Mailbox {
             .filter(|_| now_ms >= self.next_ms)
     }
 
-    /// Applies the result of sending the oldest message. After a failure there is a pause, and the message is sent again.
+    /// Applies the result of sending the oldest message. After a failure, [`Mailbox::due`] returns the message again after a
+    /// pause.
     pub fn sent(&mut self, result: Result<(), NotSent>, now_ms: i64) {
         match result {
             Ok(()) => {

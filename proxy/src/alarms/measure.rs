@@ -18,7 +18,7 @@ const READ_PAYMENTS_EVERY_MS: i64 = 5 * 60_000;
 /// The period before the last payment in which gaps between payments count.
 const GAPS_WITHIN_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 
-/// What the stored payments and the history show.
+/// The facts that the stored payments and the history show.
 struct Shown {
     /// For each provider the time of the last payment, and the longest gap.
     gaps: BTreeMap<String, (i64, i64)>,
@@ -29,7 +29,7 @@ pub(super) struct Measure {
     app: Arc<Shared>,
     folder: PathBuf,
     reserve_bytes: u64,
-    /// When the payments were read, and what they show.
+    /// When the payments were read, and the facts that they show.
     payments: Option<(i64, Shown)>,
 }
 
@@ -105,8 +105,8 @@ impl Measure {
         })
     }
 
-    /// Returns the state of the webhooks that are set up. A webhook that has reported no payment is left out. `confirmed_ms` is
-    /// the time of day, or `None` while it is in doubt.
+    /// Returns the state of the webhooks that are set up. Leaves out a webhook that has never reported a payment.
+    /// `confirmed_ms` is the time of day, or `None` while the time of day is in doubt.
     fn webhooks(&self, confirmed_ms: Option<i64>) -> Vec<Webhook> {
         let configured = self.app.payments.iter().flat_map(Payments::providers);
         let webhooks = configured.filter_map(|(provider, _)| {
@@ -138,15 +138,16 @@ impl Measure {
                 paid: paid.transpose()?.flatten(),
             })
         });
-        // If the disk fails, the next check tries again. Another alarm reports a full disk.
+        // If the payments cannot be read, the next check reads them again. Another alarm reports a full disk.
         if let Ok(Ok(payments)) = read.await {
             self.payments = Some((now_ms, payments));
         }
     }
 }
 
-/// Returns for each provider when its last payment was reported, and the longest time between two payments in the 14 days
-/// before it. The gap is 0 if there was only one payment. `payments` are providers and times.
+/// Returns for each provider the time of its last payment, and the longest time between two payments in the 14 days before the
+/// last payment. If there was only one payment, the longest time is 0. `payments` has the provider and the time of each
+/// payment.
 fn gaps<'a>(payments: impl Iterator<Item = (&'a str, i64)>) -> BTreeMap<String, (i64, i64)> {
     let mut times: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for (provider, at_ms) in payments {

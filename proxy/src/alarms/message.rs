@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Change, Kind};
 
-/// One message: the JSON that is posted, and its id. Both stay the same when the message is sent again.
+/// One message: the JSON that is posted, and the message's id. The JSON and the id stay the same when the message is sent
+/// again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// The id, by which a receiver recognises a repeat.
@@ -15,7 +16,7 @@ pub struct Message {
     pub body: String,
 }
 
-/// The JSON of a message. `text` is for Slack and others, `content` for Discord.
+/// The JSON of a message. Slack and most other chat services show `text`, and Discord shows `content`.
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(rename = "type")]
@@ -37,7 +38,7 @@ struct Data<'a> {
 }
 
 impl Message {
-    /// Returns the message about a change at the time `day_ms`. `random` makes its id.
+    /// Returns the message about a change at the time `day_ms`. The message's id is made from `random`.
     pub fn new(change: &Change, day_ms: i64, random: [u8; 16]) -> Self {
         let Change {
             alarm,
@@ -70,13 +71,13 @@ impl Message {
         };
         Self {
             id: format!("msg_{}", EventId::from_random(random).as_str()),
-            // A structure of texts and numbers can always be written.
+            // A structure of texts and numbers can always be written as JSON.
             body: serde_json::to_string(&body).unwrap_or_default(),
         }
     }
 }
 
-/// Returns a duration in the largest unit of which there are at least two: `90 s`, `45 min`, `5 h`, `3 days`.
+/// Returns a duration as text. Uses the largest unit in which the duration is at least two: `90 s`, `45 min`, `5 h`, `3 days`.
 fn duration(ms: i64) -> String {
     let seconds = ms / 1000;
     match seconds {

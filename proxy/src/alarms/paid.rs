@@ -7,13 +7,14 @@ use crate::{
 };
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
-/// The orders that were paid less than this time ago do not count, and are still delivered in time.
+/// An order that was paid less than this time ago is not counted, because the event of such an order can still be delivered in
+/// time.
 const DELIVERED_WITHIN_MS: i64 = 2 * HOUR_MS;
-/// The length of the period in which the orders were paid.
+/// The length of the period whose paid orders are counted.
 const PERIOD_MS: i64 = 24 * HOUR_MS;
 
-/// Returns how many orders were paid in a day that ended 2 hours ago, and how many of them are delivered. Returns `None` while
-/// the history is empty, for instance after an upgrade from a version without a history.
+/// Returns how many orders were paid in the day that ended 2 hours ago, and for how many of these orders the event was
+/// delivered. Returns `None` while the history is empty, for instance after an upgrade from a version without a history.
 ///
 /// # Errors
 /// An error if the store cannot be read.
@@ -22,14 +23,14 @@ pub fn paid(orders: &Orders, history: &History, now_ms: i64) -> Result<Option<fa
         return Ok(None);
     };
     let end_ms = now_ms - DELIVERED_WITHIN_MS;
-    // Earlier events may have left the history.
+    // The history may already have deleted the events of earlier orders.
     let mut sales = Sales::since(orders, history, oldest_ms.max(end_ms - PERIOD_MS))?;
     sales.search(history)?;
     Ok(Some(count(&sales.orders, end_ms)))
 }
 
-/// Counts the orders that were paid before `end_ms`. An event that a person or an operator has withdrawn is not missing, and
-/// neither is the event of an order whose money went back before it was reported.
+/// Counts the orders that were paid before `end_ms`. Leaves out an order whose event was withdrawn, and an order that was
+/// refunded before it was reported, because no event is missing for them.
 fn count(orders: &[Paid], end_ms: i64) -> facts::Paid {
     let counts = |order: &&Paid| match &order.fate {
         Fate::Ended { outcome, .. } => outcome != "withdrawn",

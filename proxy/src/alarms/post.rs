@@ -1,4 +1,4 @@
-//! Posts messages to `DUET_ALERT_URL`, signed by Standard Webhooks.
+//! Posts messages to `DUET_ALERT_URL`, with the signature of the Standard Webhooks specification.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 #[error("the HTTPS client for alarms could not be set up")]
 pub struct SetUp(#[source] reqwest::Error);
 
-/// Why a message was not sent. The address can be a secret, so it is not part of the reason.
+/// Why a message was not sent. The address can be a secret, so the reason does not contain the address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NotSent {
     /// No answer arrived in time.
     #[error("no answer within {} s", ANSWER_WITHIN.as_secs())]
     TimedOut,
-    /// There was no connection, or it closed early.
+    /// The connection failed, or was closed before the answer arrived.
     #[error("no connection")]
     Connection,
     /// The status is not 2xx. Redirects are not followed.
@@ -86,7 +86,7 @@ fn not_sent(error: &reqwest::Error) -> NotSent {
 
 /// Returns the signature of `<id>.<time>.<body>`.
 fn signature(secret: &SharedSecret, message: &Message, time: &str) -> String {
-    // The settings accept a secret only if it has a key.
+    // The settings reject a secret from which no key can be read.
     let key = secret.webhook_key().unwrap_or_default();
     let text = [
         message.id.as_bytes(),
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_signature_is_that_of_standard_webhooks() {
-        // The example of the specification: https://github.com/standard-webhooks/standard-webhooks
+        // The example in the specification: https://github.com/standard-webhooks/standard-webhooks
         let message = Message {
             id: "msg_p5jXN8AQM9LWM0D4loKWxJek".to_owned(),
             body: r#"{"test": 2432232314}"#.to_owned(),

@@ -1,4 +1,4 @@
-//! Decides which alarms are on. No clock and no I/O: the facts contain the time.
+//! Decides which alarms are on. The decision reads no clock and does no I/O: the facts contain the time.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,25 +13,26 @@ const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// An alarm ends when its condition has been over for this time. A condition that comes and goes is thus one alarm.
+/// An alarm ends when its condition has not held for this time. So a condition that comes and goes makes only one alarm.
 const CALM_MS: i64 = 5 * MINUTE_MS;
-/// How long nothing is delivered before the alarm begins.
+/// The alarm begins when nothing has been delivered for this time.
 const WITHOUT_DELIVERY_MS: i64 = 5 * MINUTE_MS;
-/// A share is of at least this many orders.
+/// A share of orders is computed only from at least this many orders.
 const FEWEST_ORDERS: u64 = 5;
-/// The share of the Pixel is of at least this many events of pages.
+/// The Pixel's share is computed only from at least this many events of pages.
 const FEWEST_EVENTS: u64 = 20;
 /// The period in which dead letters and events of pages are counted.
 const RECENT_MS: i64 = HOUR_MS;
 /// The period between two samples of counters.
 const SAMPLE_MS: i64 = MINUTE_MS;
 
-/// One alarm: its kind, and the pixel or provider that it is about. The subject is empty if there is only one.
+/// One alarm: its kind, and its subject. The subject is a pixel or a provider, and empty for a kind of which there is only one
+/// alarm.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Alarm {
     /// The kind.
     pub kind: Kind,
-    /// The pixel code or the provider's name.
+    /// The pixel code, the provider's name, or an empty text.
     pub subject: String,
 }
 
@@ -46,12 +47,13 @@ pub struct Change {
     pub lasted_ms: i64,
 }
 
-/// The alarms that are on, and what is needed to decide about them. The process stores it across restarts.
+/// The alarms that are on, and the earlier facts that are needed to decide when alarms begin and end. The process stores the
+/// alarms that are on, so that they survive a restart.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Watch {
     /// A list of pairs, because JSON has only text as keys.
     on: Vec<(Alarm, On)>,
-    /// Whether the Pixel has sent events. A shop without a Pixel misses none.
+    /// Whether the Pixel has ever sent an event. A shop that has no Pixel gets no alarm about the Pixel.
     has_pixel: bool,
     #[serde(skip)]
     progress: BTreeMap<String, Progress>,
@@ -69,12 +71,12 @@ struct On {
     /// When the alarm was checked last in this process.
     #[serde(skip)]
     seen_ms: Option<i64>,
-    /// Since when the condition has been over.
+    /// Since when the condition has not held.
     #[serde(skip)]
     calm_since_ms: Option<i64>,
 }
 
-/// How far the delivery of a pixel's events is.
+/// The last progress in the delivery of a pixel's events.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
     delivered: u64,
@@ -113,7 +115,7 @@ impl Watch {
         changes
     }
 
-    /// Returns for each possible alarm whether its condition holds. `None` means that this is unknown.
+    /// Returns for each possible alarm whether its condition holds. `None` means that the facts do not show whether it holds.
     fn conditions(&mut self, facts: &Facts) -> BTreeMap<Alarm, Option<bool>> {
         let one = |kind, holds| (Alarm::of(kind, ""), holds);
         let mut conditions = BTreeMap::from([
@@ -142,7 +144,8 @@ impl Watch {
         conditions
     }
 
-    /// Returns whether the pixel's events have been pending without a delivery. A refused token is an alarm of its own.
+    /// Returns whether events of the pixel have been pending for 5 minutes, but none was delivered. Returns false if TikTok
+    /// refuses the token, because another alarm reports this.
     fn is_stopped(&mut self, pixel: &Pixel, now_ms: i64) -> bool {
         let now = Progress {
             delivered: pixel.delivered,
@@ -163,7 +166,7 @@ impl Watch {
         if !self.has_pixel || all < FEWEST_EVENTS {
             return None;
         }
-        // Between 1 and 2 in 10 the alarm stays as it is.
+        // If the share is between 1 and 2 in 10, an alarm that is on stays on, and no alarm begins.
         match fired * 10 {
             few if few < all => Some(true),
             some if some < 2 * all => None,
@@ -196,7 +199,7 @@ impl On {
         }
     }
 
-    /// Applies whether the condition holds now. Returns whether the alarm ends.
+    /// Stores whether the condition holds now. Returns whether the alarm ends.
     fn ends(&mut self, holds: Option<bool>, now_ms: i64) -> bool {
         self.lasted_ms += now_ms - self.seen_ms.unwrap_or(now_ms);
         self.seen_ms = Some(now_ms);
@@ -212,15 +215,15 @@ impl On {
     }
 }
 
-/// Stores a counter's value at most once a minute. Returns its value at the beginning of the period. The counter started at
-/// zero when the process did.
+/// Stores a counter's value, at most once a minute. Returns the counter's value at the beginning of the period. At the start of
+/// the process, the counter was zero.
 fn sample<T: Copy + Default>(samples: &mut VecDeque<(i64, T)>, now_ms: i64, value: T) -> T {
     match samples.back() {
         None => samples.push_back((now_ms, T::default())),
         Some((at_ms, _)) if now_ms - at_ms >= SAMPLE_MS => samples.push_back((now_ms, value)),
         Some(_) => {}
     }
-    // The value at the beginning of the period is that of the last sample before it.
+    // The last sample before the period has the counter's value at the beginning of the period.
     while samples
         .get(1)
         .is_some_and(|(at_ms, _)| now_ms - at_ms >= RECENT_MS)
@@ -238,7 +241,8 @@ fn is_nearly_full(disk: Disk) -> bool {
     disk.free_bytes < disk.reserve_bytes.saturating_mul(2)
 }
 
-/// A webhook with a single payment has no gap to compare with.
+/// Returns whether the webhook has been silent for too long. A webhook with a single payment is never silent for too long,
+/// because there is no time between payments to compare with.
 fn is_silent(webhook: Webhook) -> Option<bool> {
     let longest_ms = webhook.longest_gap_ms.saturating_mul(3).max(DAY_MS);
     let silent_ms = webhook.silent_ms?;

@@ -16,7 +16,7 @@ pub struct Alerts {
     pub secret: Option<SharedSecret>,
 }
 
-/// The address of the receiver. The addresses of chat services contain a secret, so it prints as its host.
+/// The address of the receiver. The address of a chat service contains a secret, so only the address's host is printed.
 #[derive(Clone)]
 pub struct AlertUrl(Url);
 

@@ -16,7 +16,7 @@ use crate::{
     origin::{Origin, safe_url},
 };
 
-/// Settings that have no meaning without an instance.
+/// Settings that must be set only together with the setting of an instance.
 const DETAILS: [&str; 4] = [
     "CLERK_JWKS_URL",
     "CLERK_JWT_KEY",
@@ -85,7 +85,7 @@ pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Optio
     })
 }
 
-/// Returns the source of the keys: one of two settings, or else the issuer's own address.
+/// Returns the source of Clerk's public keys: `CLERK_JWT_KEY`, `CLERK_JWKS_URL`, or the issuer's own address if neither is set.
 fn key_source(
     reader: &mut Reader<'_>,
     key: Option<PublicKey>,

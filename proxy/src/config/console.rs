@@ -10,7 +10,7 @@ use crate::secret::ConsoleToken;
 pub struct Console {
     /// `DUET_CONSOLE_LISTEN`.
     pub listen: SocketAddr,
-    /// `DUET_CONSOLE_HOST`: the host names besides loopback names, in lower case.
+    /// `DUET_CONSOLE_HOST`: host names of the console in addition to the loopback names, in lower case.
     pub hosts: Vec<String>,
     /// Who can open the console.
     pub access: Access,
@@ -21,7 +21,7 @@ pub struct Console {
 pub enum Access {
     /// `DUET_CONSOLE_TOKEN`: a caller that has this token.
     Token(ConsoleToken),
-    /// Every program of this machine, as in `duet-proxy dev`.
+    /// Every program on this machine. `duet-proxy dev` uses this.
     ThisMachine,
 }
 

@@ -4,14 +4,15 @@ use std::{num::NonZeroU32, time::Duration};
 
 use super::{RateLimit, reader::Reader};
 
-/// How many events a request has at first, if its limit allows this many.
+/// How many events a request has at first. A lower `DUET_BATCH_EVENTS` lowers this number.
 pub const FIRST_EVENTS: usize = 50;
-/// How many money events of one address can be first class. More events of this address are second class.
+/// How many events about money from one client address are delivered first. Further events of this address are delivered as
+/// second class.
 pub const FIRST_CLASS: RateLimit = RateLimit {
     most: NonZeroU32::new(30).unwrap(),
     per: Duration::from_mins(1),
 };
-/// How long TikTok is assumed to take for an answer while it works well.
+/// The assumed time that TikTok takes for an answer while TikTok has no trouble.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// The size of the largest event, which is a whole body.
 const LARGEST_EVENT_BYTES: usize = 256 * 1024;
@@ -19,20 +20,21 @@ const LARGEST_EVENT_BYTES: usize = 256 * 1024;
 /// The settings for sending events.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// `DUET_BATCH_EVENTS`: the most events of one request.
+    /// `DUET_BATCH_EVENTS`: the largest number of events in one request.
     pub batch_events: usize,
-    /// `DUET_BATCH_BYTES`: the most bytes of events of one request.
+    /// `DUET_BATCH_BYTES`: the largest number of bytes of events in one request.
     pub batch_bytes: usize,
-    /// `DUET_SEND_PARALLEL`: the most requests of one pixel at once.
+    /// `DUET_SEND_PARALLEL`: the largest number of requests of one pixel at once.
     pub parallel: usize,
-    /// `DUET_SEND_LIMIT`: the most requests of one pixel per time.
+    /// `DUET_SEND_LIMIT`: the largest number of requests of one pixel per time.
     pub send_limit: Option<RateLimit>,
 }
 
 impl Delivery {
-    /// Returns how long the burst of one address can delay another customer's first-class event, while TikTok answers. First,
-    /// one open request must end, and one request of the second class may follow. Then the first-class events of that address
-    /// are sent. Several of their requests are sent at a time, but not faster than `DUET_SEND_LIMIT`.
+    /// Returns how long a burst of events from one address can delay another customer's first-class event, while TikTok
+    /// answers. First, one open request must end, and one request of the second class may follow. Then the burst's first-class
+    /// events are sent before the other customer's event. Several requests are sent at a time, but not faster than
+    /// `DUET_SEND_LIMIT`.
     pub fn first_class_delay(&self, rate_limit: Option<RateLimit>) -> Duration {
         let burst = rate_limit.map_or(u32::MAX, |limit| limit.most.get());
         let events = usize::try_from(burst.min(FIRST_CLASS.most.get())).unwrap_or(usize::MAX);

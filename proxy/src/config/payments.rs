@@ -17,7 +17,7 @@ use crate::{
 
 use super::reader::Reader;
 
-/// The payment providers, of which at least one is configured, and the pattern of order ids in memos.
+/// The configured payment providers, at least one, and the pattern of order ids in memos.
 #[derive(Clone, Debug)]
 pub struct Payments {
     /// `SEPAY_WEBHOOK_SECRET` and SePay's other settings.
@@ -62,7 +62,7 @@ impl Payments {
     }
 }
 
-/// The rule that a secret must follow.
+/// The rule for the secrets of a provider.
 const SEVERAL: &str =
     "must be one secret, or several with white space between them, each of at least 8 characters";
 
@@ -166,7 +166,7 @@ fn order_pattern(reader: &mut Reader<'_>) -> Option<OrderPattern> {
     }
 }
 
-/// Checks an account's number. The number is a text, because its leading zeros matter.
+/// Checks an account's number. An account's number is a text, because its leading zeros matter.
 fn account(text: &str) -> Result<String, &'static str> {
     let plain = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let account = plain.then(|| text.to_owned());

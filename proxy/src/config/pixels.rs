@@ -1,5 +1,5 @@
-//! The pixels of the shop: the pixel in the environment variables, and the pixels in `DUET_PIXELS_FILE`. The proxy reads this
-//! file and its token files completely, and reports every problem at once.
+//! The pixels of the shop: the pixel in the environment variables, and the pixels in `DUET_PIXELS_FILE`. The proxy reads the
+//! whole file and all token files that it names, and reports every problem at once.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -32,7 +32,8 @@ impl FromStr for PixelId {
                 "must be the pixel code: 10 to 40 capital letters and digits, such as C4A1B2C3D4E5F6G7H8I9",
             );
         }
-        // Events Manager and the address of its pages also show a number. The Events API does not know this number.
+        // Events Manager also shows a number of the pixel, in its pages and in their addresses. The Events API does not accept
+        // this number.
         if code.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(
                 "must be the pixel code, such as C4A1B2C3D4E5F6G7H8I9, not the number of the pixel: Events Manager shows the code under the pixel's name",
@@ -51,16 +52,16 @@ pub struct Pixel {
     pub access_token: AccessToken,
     /// The origins whose pages may name the pixel.
     pub origins: Origins,
-    /// The pixel's test mode, from `test_event_code` in the file, else from `TIKTOK_TEST_EVENT_CODE`.
+    /// The pixel's test mode, from `test_event_code` in the file. If the file has none, from `TIKTOK_TEST_EVENT_CODE`.
     pub test: Option<TestMode>,
 }
 
 /// The origins whose pages may name a pixel.
 #[derive(Clone, Debug)]
 pub enum Origins {
-    /// The proxy's own origin and the origins in `DUET_ALLOWED_ORIGINS`. Used for a pixel that only the variables name.
+    /// The proxy's own origin and the origins in `DUET_ALLOWED_ORIGINS`, for a pixel that is not in the file.
     Allowed,
-    /// `origins` in the file.
+    /// The `origins` of the pixel in the file.
     Listed(Vec<Origin>),
 }
 
@@ -93,7 +94,7 @@ impl Pixels {
 
 /// The pixels of the variables and of the file, before they are combined.
 pub(super) struct Stated {
-    /// The pixel of the variables, and the pixel's token.
+    /// The pixel of the variables, and its token if a variable contains the token.
     own: Option<(PixelId, Option<AccessToken>)>,
     listed: Vec<Pixel>,
 }
@@ -117,7 +118,8 @@ impl Stated {
             listed.any(|pixel| pixel.id == *id)
         };
         let is_needed = match &id {
-            // If the file has problems, the proxy does not know which pixels it lists.
+            // If the file has problems, the proxy does not know whether the file lists this pixel, so a missing token is not a
+            // problem yet.
             Some(id) if has_file => listed.is_some() && !is_listed(id),
             _ => !has_file,
         };
@@ -130,12 +132,13 @@ impl Stated {
         }
     }
 
-    /// Combines all pixels. `test` applies to pixels without their own test event code. Returns `None` after a problem.
+    /// Combines the pixels of the variables and of the file. `test` applies to pixels that have no test event code of their
+    /// own. Returns `None` if the settings have a problem.
     pub(super) fn together(self, test: Option<&TestMode>) -> Option<Pixels> {
         let mut list = self.listed;
         if let Some((id, token)) = self.own {
             let first = match list.iter().position(|pixel| pixel.id == id) {
-                // The token in the file is newer, because the file can change while the proxy runs.
+                // The file's token takes precedence over the variable's, because the file can change while the proxy runs.
                 Some(place) => list.remove(place),
                 None => Pixel {
                     id,

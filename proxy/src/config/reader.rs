@@ -106,7 +106,8 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// Reads a secret. The file in `<setting>_FILE` can contain it instead. A problem never repeats the secret.
+    /// Reads a secret from its setting, or from the file that `<setting>_FILE` names. The message of a problem never contains
+    /// the secret.
     pub(super) fn secret<T>(
         &mut self,
         setting: &'static str,
@@ -123,7 +124,8 @@ impl<'a> Reader<'a> {
                 return None;
             }
             (None, Some(path)) => match fs::read_to_string(&path) {
-                // Some editors write a byte order mark, which is invisible.
+                // Some editors write a byte order mark at the beginning of a file. It is invisible and not a part of the
+                // secret.
                 Ok(text) => self.written(setting, text.trim_start_matches('\u{feff}'))?,
                 Err(error) => {
                     self.problem(setting, format!("the file {path} cannot be read: {error}"));
@@ -146,14 +148,14 @@ impl<'a> Reader<'a> {
         read
     }
 
-    /// Returns the value of `name` for a setting. An empty variable counts as not set, because compose files leave out settings
-    /// in this way.
+    /// Returns the value of the variable `name`, which sets `setting`. An empty variable counts as not set, because compose
+    /// files set a variable to an empty text to leave it out.
     fn text(&mut self, setting: &'static str, name: &str) -> Option<String> {
         let text = (self.lookup)(name).filter(|text| is_given(text))?;
         self.written(setting, &text)
     }
 
-    /// Removes the spaces and line ends that files leave around a value.
+    /// Removes the spaces and line breaks around a value, which files often contain.
     fn written(&mut self, setting: &'static str, text: &str) -> Option<String> {
         let text = text.trim();
         if is_quoted(text) {
@@ -188,8 +190,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns a value that a problem can repeat: a number, an address or a word. Any other value may be a secret in the wrong
-/// place.
+/// Returns a value as the message of a problem can show it. Only a number, an address or a word is shown, because any other
+/// value may be a secret that was put into the wrong setting.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 24;
     let is_number = text
@@ -207,7 +209,7 @@ fn is_given(text: &str) -> bool {
     !text.trim().is_empty()
 }
 
-/// Returns the end of a value that has a quote without a second one. Such a value has probably lost its other half.
+/// Returns at which end a value has a quote, if the other end has none. Such a value was probably cut off.
 fn quoted_end(text: &str) -> Option<&'static str> {
     const QUOTES: &str = "\"'`“”„‘’‚«»";
     let is_single = |quote: &char| QUOTES.contains(*quote) && text.matches(*quote).count() % 2 == 1;
@@ -220,7 +222,7 @@ fn quoted_end(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns whether a value still has quotes around it, which a shell would have removed or a text editor has added.
+/// Returns whether a value has quotes around it. A shell would have removed such quotes, or a text editor has added them.
 pub(super) fn is_quoted(text: &str) -> bool {
     let mut ends = text.chars();
     let (Some(first), Some(last)) = (ends.next(), ends.next_back()) else {

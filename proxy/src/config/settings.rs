@@ -1,11 +1,11 @@
 //! Lists every setting: its name, its default and its meaning. `--help`, the flags and `.env.example` are made from this list.
 
-/// One setting. It is given as an environment variable or as a flag.
+/// One setting. An operator gives it as an environment variable or as a flag.
 #[derive(Debug)]
 pub struct Setting {
     /// The variable's name.
     pub name: &'static str,
-    /// The value if the setting is not given.
+    /// The value that is used if the setting is not given.
     pub default: Option<&'static str>,
     /// Whether the setting is a secret. A secret can be given in a file, as `<name>_FILE`, and is never printed.
     pub secret: bool,
@@ -14,12 +14,12 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Returns the flag: `DUET_DATA_DIR` is `--data-dir`, `TIKTOK_PIXEL_ID` is `--tiktok-pixel-id`.
+    /// Returns the name of the flag without `--`: `data-dir` for `DUET_DATA_DIR`, `tiktok-pixel-id` for `TIKTOK_PIXEL_ID`.
     pub fn flag(&self) -> String {
         Self::flag_of(self.name)
     }
 
-    /// Returns the flag of a variable.
+    /// Returns the name of the flag that sets the same setting as this variable.
     pub fn flag_of(name: &str) -> String {
         let name = name.strip_prefix("DUET_").unwrap_or(name);
         name.to_lowercase().replace('_', "-")
@@ -281,14 +281,15 @@ pub const SETTINGS: &[Setting] = &[
     ),
 ];
 
-/// Variables of Duet, and of the implementation that it replaces, that have no effect in this version. The proxy warns an
-/// operator who sets one.
+/// Variables of later versions of Duet, or of the former Next.js implementation, that have no effect in this version. The proxy
+/// logs a warning if one is set.
 pub const WITHOUT_EFFECT: &[&str] = &["OTEL_EXPORTER_OTLP_ENDPOINT"];
 
-/// Another name of `TIKTOK_PIXEL_ID`. The implementation that Duet replaces uses this name.
+/// Another name of `TIKTOK_PIXEL_ID`, which the former Next.js implementation uses.
 pub const PIXEL_ID_ALIAS: &str = "NEXT_PUBLIC_TIKTOK_PIXEL_ID";
 
-/// Returns every variable that is or will be read, with its setting. Variables of other programs are not included.
+/// Returns every variable that this or a later version reads, each with its setting. Variables of other programs are not
+/// included.
 pub fn variables() -> impl Iterator<Item = (&'static str, String)> {
     let files = SETTINGS.iter().filter(|setting| setting.secret);
     let files = files.map(|setting| (setting.name, format!("{}_FILE", setting.name)));

@@ -1,17 +1,18 @@
-//! Finds variables whose names are nearly that of a setting. Their author probably wanted to set it.
+//! Finds variables whose names are nearly the name of a setting. The operator probably wanted to set this setting.
 
 use super::{Problem, settings};
 
 /// The largest number of wrong, missing or additional letters.
 const NEAR: usize = 2;
-/// The length from which a name counts as near even if its prefix is misspelt. Shorter names can be near to variables of other
-/// programs, such as `DUET_LOG` and `RUST_LOG`.
+/// A name with at least this many letters can count as near even if its prefix is misspelt. A shorter name can be near to a
+/// setting by chance, as `RUST_LOG` is to `DUET_LOG`.
 const LONG: usize = 12;
-/// The prefixes of settings.
+/// The prefixes of the settings' names.
 const PREFIXES: [&str; 5] = ["DUET_", "TIKTOK_", "SEPAY_", "CLERK_", "NEXT_PUBLIC_"];
 
-/// The prefixes of variables that front-end build tools pass on to pages. Such a variable of another program is not a setting.
-/// `NEXT_PUBLIC_` is not in this list, because the replaced Next.js app has a variable that Duet reads.
+/// The prefixes of variables that front-end build tools pass on to pages. A variable with such a prefix belongs to another
+/// program and is not checked. `NEXT_PUBLIC_` is not in this list, because Duet reads a variable of the former Next.js
+/// implementation with this prefix.
 const FRONT_ENDS: [&str; 7] = [
     "EXPO_PUBLIC_",
     "GATSBY_",
@@ -22,13 +23,13 @@ const FRONT_ENDS: [&str; 7] = [
     "VUE_APP_",
 ];
 
-/// The variables of the environment that are not settings but resemble one.
+/// The variables of the environment whose names resemble a setting's name but are not the name of a setting.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Names {
-    /// Names that are nearly that of a setting. The proxy does not start with them.
+    /// Names that are nearly a setting's name. While one of them is set, the proxy does not start.
     pub(super) misspelt: Vec<Problem>,
-    /// Names that have a prefix of Duet or consist of words of a setting's name. They have no effect, and the proxy warns about
-    /// them.
+    /// Names that begin with `DUET_`, or that have a setting's prefix and consist of words of a setting's name. These variables
+    /// have no effect, and the proxy logs a warning about them.
     pub(super) unknown: Vec<Problem>,
 }
 
@@ -61,7 +62,8 @@ pub(super) fn judge<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
     judged
 }
 
-/// Returns whether a container engine sets this variable. It sets such variables for every other container.
+/// Returns whether a container engine sets this variable. A container engine sets such variables for every other container,
+/// with that container's name in front.
 fn is_container_link(name: &str) -> bool {
     name.contains("_SERVICE_") || name.contains("_PORT")
 }
@@ -71,7 +73,8 @@ type Known = (&'static str, String);
 
 fn misspelt(name: &str) -> Option<Known> {
     let is_ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    // The shop's other programs can have several values of a kind of which Duet has one: STRIPE_WEBHOOK_SECRET_2.
+    // Other programs of the shop can have several numbered variables, such as STRIPE_WEBHOOK_SECRET_2, of a kind of which Duet
+    // has one.
     let is_numbered = name.ends_with(|last: char| last.is_ascii_digit());
     if !is_ours && (name.len() < LONG || is_numbered) {
         return None;
@@ -93,7 +96,7 @@ fn nearest(name: &str, may_be: impl Fn(&str) -> bool) -> Option<Known> {
     known.min_by_key(|(_, known)| distance(name, known))
 }
 
-/// Returns whether `name` has at least two words, and all of them are words of `known` in the same order.
+/// Returns whether `name` has at least two words, and all words of `name` appear in `known` in the same order.
 fn has_words(known: &str, name: &str) -> bool {
     let mut known = known.split('_');
     let mut words = name.split('_');

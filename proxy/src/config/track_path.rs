@@ -1,8 +1,8 @@
 //! Checks `DUET_TRACK_PATH`. It must not be the path of another route.
 
-/// Paths that the proxy answers itself, or can answer with other settings.
+/// Paths that the proxy itself answers, with these or with other settings.
 const ROUTES: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/duet-dev.json"];
-/// Paths below which every other path belongs to the proxy too.
+/// Paths that the proxy itself answers, together with every path below them.
 const BRANCHES: [&str; 3] = ["/api/orders", "/api/payment", "/duet-dev"];
 
 /// Parses the setting.
@@ -12,7 +12,7 @@ const BRANCHES: [&str; 3] = ["/api/orders", "/api/payment", "/duet-dev"];
 pub(super) fn read(text: &str) -> Result<String, &'static str> {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
-    // A slash at the end is accepted from pages anyway.
+    // Pages can always add a slash to the path, so the setting itself must not end with one.
     let path = text.strip_suffix('/').unwrap_or(text);
     if is_taken(path) {
         return Err(
@@ -36,7 +36,8 @@ pub(super) fn read(text: &str) -> Result<String, &'static str> {
     Ok(path.to_owned())
 }
 
-/// Returns whether a path belongs to another route, in any spelling. Web servers decode and normalise a path.
+/// Returns whether a path belongs to another route, also if it is spelt in another way, because web servers decode and
+/// normalise a path.
 fn is_taken(path: &str) -> bool {
     let decoded = duet_events::personal::percent_decoded(path);
     let mut parts: Vec<&str> = Vec::new();

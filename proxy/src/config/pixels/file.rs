@@ -1,4 +1,4 @@
-//! Reads `DUET_PIXELS_FILE` and its token files, and finds every problem in them.
+//! Reads `DUET_PIXELS_FILE` and the token files that it names, and finds every problem in these files.
 
 use std::{
     fs::{self, File},
