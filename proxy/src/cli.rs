@@ -178,7 +178,7 @@ fn argument(setting: &'static Setting) -> Arg {
     let (name, help) = if setting.secret {
         let name = format!("{}_FILE", setting.name);
         let help = format!(
-            "The file that contains the secret: {} [variable: {name}, or the secret itself in {}]",
+            "The file that contains this secret: {} [variable: {name}, or the secret itself in {}]",
             setting.help, setting.name
         );
         (name, help)

@@ -86,7 +86,9 @@ pub async fn serve<F, R>(
         .await
         .is_err()
     {
-        tracing::warn!("some requests did not finish in time");
+        tracing::warn!(
+            "some open requests did not finish in time after the signal to stop, and were ended"
+        );
     }
 }
 

@@ -455,7 +455,7 @@ async fn doctor_says_whether_keys_can_be_loaded() -> Result<()> {
     let said = doctor().await?;
     let issuer = stack.sandbox_url();
     assert!(
-        said.contains(&format!("ok       clerk: {issuer}, 1 of its keys loaded")),
+        said.contains(&format!("ok       clerk: {issuer}, public keys loaded: 1")),
         "{said}"
     );
     stack.sandbox.clerk().answer_with(KeySetAnswer::Error);

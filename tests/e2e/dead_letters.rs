@@ -77,7 +77,10 @@ async fn letters_can_be_replayed_while_no_proxy_runs() -> Result<()> {
     let mut stack = refused().await?;
     stack.kill().await?;
     let said = dead_letters(&stack, &["replay", "bad-1", "bad-2"]).await?;
-    assert_eq!(said, "replay: 2\n2 events wait for the proxy to start\n");
+    assert_eq!(
+        said,
+        "replay: 2\nevents that stay pending until a proxy starts: 2\n"
+    );
     stack.run_proxy().await?;
     stack.conversions(2).await?;
     Ok(())

@@ -124,7 +124,7 @@ async fn a_variable_that_only_looks_like_a_setting_is_a_problem() -> Result<()> 
     for (variable, words) in [
         (
             "DUET_TRUSTED_PROXY",
-            "the nearest one is DUET_TRUSTED_PROXIES",
+            "the setting with the nearest name is DUET_TRUSTED_PROXIES",
         ),
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",

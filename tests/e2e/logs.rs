@@ -57,7 +57,7 @@ async fn every_line_is_json_with_its_time_its_level_and_its_words() -> Result<()
     for (level, words, fields) in [
         (
             "INFO",
-            "taking events",
+            "accepting events",
             json!({ "pixels": "CDUETSANDBOX00000001" }),
         ),
         (

@@ -63,7 +63,10 @@ async fn an_order_is_shown_and_withdrawn() -> Result<()> {
         (&json!("pending"), &json!(99_000), &json!(1))
     );
     let said = shop.stack.command(&["orders", "withdraw", ORDER]).await?;
-    assert_eq!(said, "withdrawn; events that waited for its payment: 1\n");
+    assert_eq!(
+        said,
+        "the order was withdrawn; events that waited for its payment: 1\n"
+    );
     let letters = shop.stack.command(&["dead-letters", "list"]).await?;
     assert!(
         letters.contains("withdrawn  -  CompletePayment"),

@@ -260,7 +260,11 @@ async fn a_bad_file_changes_nothing_and_a_good_one_everything() -> Result<()> {
         (A, "a", "['https://a.example']"),
         (B, "gone", "['https://b.example']"),
     ])?;
-    reload(&stack, "the pixels stay as they are: DUET_PIXELS_FILE: ").await?;
+    reload(
+        &stack,
+        "the pixels were not replaced, because the new settings have a problem: DUET_PIXELS_FILE: ",
+    )
+    .await?;
     assert!(
         stack
             .log()

@@ -57,7 +57,7 @@ impl Kind {
         match self {
             Self::TokenRefused => format!("TikTok refuses the access token of pixel {subject}."),
             Self::NotDelivering => {
-                format!("No event of pixel {subject} was delivered for 5 minutes.")
+                format!("Events of pixel {subject} are pending, but none was delivered for 5 minutes.")
             }
             Self::PaidNotDelivered => {
                 "Fewer than 4 in 5 paid orders of the last day were delivered to TikTok within 2 hours."
@@ -83,7 +83,7 @@ impl Kind {
                 "Create a token in Events Manager, replace the pixel's token, and send SIGHUP or restart. Pending events are kept."
             }
             Self::NotDelivering => {
-                "Look at GET /readyz and at the log. Pending events are kept and sent for 7 days."
+                "Look at GET /readyz and at the log. The proxy keeps pending events and tries to send them for 7 days."
             }
             Self::PaidNotDelivered => {
                 "Look for pending events in GET /metrics and for refused events in `duet-proxy dead-letters list`."
@@ -95,13 +95,13 @@ impl Kind {
                 "Open the shop with its developer tools: a changed Content-Security-Policy, consent tool or template can stop the Pixel. The proxy's events still arrive."
             }
             Self::DiskNearlyFull => {
-                "Free space on the disk. Below DUET_DISK_RESERVE_MB the proxy accepts no events, and pages keep them."
+                "Free space on the disk. If less than DUET_DISK_RESERVE_MB is free, the proxy accepts no events, and pages keep their events."
             }
             Self::DeadLetters => {
-                "`duet-proxy dead-letters list` shows TikTok's message. Mend the cause, and send the events again with `dead-letters replay`."
+                "`duet-proxy dead-letters list` shows TikTok's message. Correct the cause, and send the events again with `duet-proxy dead-letters replay`."
             }
             Self::PaidUnreported => {
-                "The log names the order. Send its event again with `duet-proxy dead-letters replay`."
+                "The log names the order. Send the order's event again with `duet-proxy dead-letters replay`."
             }
         }
     }

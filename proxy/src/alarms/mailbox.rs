@@ -46,7 +46,7 @@ impl Mailbox {
         Self {
             folder: folder.to_owned(),
             kept: kept.unwrap_or_else(|error| {
-                tracing::warn!(%error, file = NAME, "the stored alarms cannot be read");
+                tracing::warn!(%error, file = NAME, "the stored alarms cannot be read; alarms that were on begin again");
                 Kept::default()
             }),
             failures: 0,
@@ -108,7 +108,7 @@ impl Mailbox {
 
     fn keep(&self) {
         if let Err(error) = self.write() {
-            tracing::warn!(%error, file = NAME, "the alarms cannot be stored; a restart forgets them");
+            tracing::warn!(%error, file = NAME, "the alarms and their messages cannot be stored; a restart would lose them");
         }
     }
 

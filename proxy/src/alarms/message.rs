@@ -49,7 +49,10 @@ impl Message {
         let text = if *begins {
             format!("Duet: {sentence} {advice}")
         } else {
-            format!("Duet: over after {}: {sentence}", duration(*lasted_ms))
+            format!(
+                "Duet: this alarm has ended after {}: {sentence}",
+                duration(*lasted_ms)
+            )
         };
         let body = Body {
             kind: if *begins {
@@ -120,7 +123,7 @@ mod tests {
         assert_eq!(ended["type"], "alarm.ended");
         assert_eq!(ended["data"]["lasted_s"], 754);
         let text = ended["text"].as_str().unwrap();
-        assert!(text.starts_with("Duet: over after 12 min: TikTok refuses"));
+        assert!(text.starts_with("Duet: this alarm has ended after 12 min: TikTok refuses"));
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Access {
         intake.close().await;
         if intake.depth() > 0 {
             say(&format!(
-                "{} events wait for the proxy to start",
+                "events that stay pending until a proxy starts: {}",
                 intake.depth()
             ));
         }

@@ -39,7 +39,7 @@ pub(super) fn command() -> Command {
     };
     access::command(
         "dead-letters",
-        "Shows, replays or removes events that were not delivered to TikTok",
+        "Lists, shows, replays or removes events that were not delivered to TikTok",
     )
     .subcommand(
         Command::new("list")

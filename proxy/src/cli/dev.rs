@@ -56,7 +56,7 @@ pub(super) fn run<'a>(
     let folder = env::temp_dir().join(format!("duet-dev-{}", process::id()));
     let ended = serve::on_this_thread(async {
         let listener = bind(
-            sandbox_listen.context("--sandbox-listen has a default")?,
+            sandbox_listen.context("--sandbox-listen must have a default, got none")?,
             "--sandbox-listen",
         )
         .await?;
@@ -133,7 +133,7 @@ fn announce(proxy: SocketAddr, console: SocketAddr, page: &Page, site: bool) {
 fn own_address(lookup: impl Fn(&str) -> Option<String>) -> Result<SocketAddr> {
     let text = lookup("DUET_LISTEN").or_else(|| default_of("DUET_LISTEN").map(str::to_owned));
     let address: SocketAddr = text
-        .context("DUET_LISTEN has a default")?
+        .context("DUET_LISTEN must have a default, got none")?
         .parse()
         .context("DUET_LISTEN: must be an address and a port, such as 127.0.0.1:8787")?;
     ensure!(
@@ -155,7 +155,8 @@ async fn bind_console(lookup: impl Fn(&str) -> Option<String>) -> Result<TcpList
         );
         return bind(address, NAME).await;
     }
-    let address = console::default_listen().context("DUET_CONSOLE_LISTEN has a default")?;
+    let address =
+        console::default_listen().context("DUET_CONSOLE_LISTEN must have a default, got none")?;
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(listener),
         Err(_) => bind(SocketAddr::new(address.ip(), 0), NAME).await,

@@ -30,7 +30,7 @@ pub(super) fn command() -> Command {
             Arg::new("test-event-code")
                 .long("test-event-code")
                 .value_name("CODE")
-                .help("The code from Events Manager > Test Events, to see the event arrive there"),
+                .help("The test event code from Events Manager > Test Events, where TikTok then shows the event"),
         )
 }
 
@@ -45,7 +45,9 @@ pub(super) fn run(
             for problem in &problems {
                 say("settings", &Err(problem.to_string()));
             }
-            return Err(Failure::Said(vec!["correct the settings first".to_owned()]));
+            return Err(Failure::Said(vec![
+                "correct the settings, then run doctor again for the other checks".to_owned(),
+            ]));
         }
     };
     let healthy = on_this_thread(async {
@@ -131,10 +133,10 @@ async fn ask_tiktok(
     let (reply, tiktoks_time) = client.track(&pixel.access_token, event).await;
     let token = match reply {
         Reply::Taken(_) | Reply::TakenInPart { .. } => Ok(format!(
-            "TikTok accepted a test event (code {code}), which it does not count"
+            "TikTok accepted a test event (code {code}), which TikTok does not count"
         )),
         Reply::Barred(verdict) => Err(format!(
-            "TikTok refuses the token: {verdict}; make a new token in Events Manager > pixel > Settings, and check that it belongs to this pixel"
+            "TikTok refuses the token: {verdict}; make a new token in Events Manager > pixel > Settings, and check that the token belongs to this pixel"
         )),
         Reply::Refused { verdict, .. } | Reply::Unclear(verdict) => {
             Err(format!("TikTok refuses the test event: {verdict}"))
@@ -143,7 +145,7 @@ async fn ask_tiktok(
             "TikTok is busy: {verdict}; try again in some minutes"
         )),
         Reply::Unreachable(trouble) => Err(format!(
-            "{trouble}; can this machine reach {}?",
+            "{trouble}; check that this machine can reach {}",
             config.tiktok.api_base
         )),
     };
@@ -151,7 +153,10 @@ async fn ask_tiktok(
         None => Err("TikTok's answer did not state the time".to_owned()),
         Some(theirs) => {
             let ahead_ms = clock::now_ms() - theirs;
-            let said = format!("{} s from TikTok's", ahead_ms / 1000);
+            let said = format!(
+                "this machine's clock differs from TikTok's time by {} s",
+                ahead_ms / 1000
+            );
             if ahead_ms.abs() > CLOCK_SLACK_MS {
                 Err(format!("{said}; set the clock, with NTP for example"))
             } else {
@@ -189,10 +194,10 @@ fn test_traffic(pixel: &Pixel) -> Finding {
     match &pixel.test {
         None => Ok("off: TikTok counts all events".to_owned()),
         Some(test) if test.code_at(clock::now_ms()).is_none() => {
-            Ok("over: TikTok counts all events".to_owned())
+            Ok("ended: TikTok counts all events".to_owned())
         }
         Some(test) => Err(format!(
-            "ALL traffic is test traffic (code {}); remove TIKTOK_TEST_EVENT_CODE, or test_event_code in DUET_PIXELS_FILE, for real traffic",
+            "ALL traffic is test traffic (code {}); for real traffic, remove TIKTOK_TEST_EVENT_CODE, or test_event_code in DUET_PIXELS_FILE",
             test.code
         )),
     }
@@ -212,10 +217,10 @@ async fn clerk(config: &Config) -> Result<Finding> {
         Clerk::new(settings, Arc::default())?.load().await,
     ) {
         (KeySource::Fixed(_), _) => "the key of CLERK_JWT_KEY".to_owned(),
-        (KeySource::Url(_), Ok(keys)) => format!("{keys} of its keys loaded"),
+        (KeySource::Url(_), Ok(keys)) => format!("public keys loaded: {keys}"),
         (KeySource::Url(url), Err(error)) => {
             return Ok(Err(format!(
-                "the keys of {issuer}: {error}; can this machine reach {url}? If not, set CLERK_JWT_KEY"
+                "the public keys of {issuer} cannot be loaded: {error}; check that this machine can reach {url}, or set CLERK_JWT_KEY"
             )));
         }
     };

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) fn command() -> Command {
     let listen = SETTINGS.iter().filter(|setting| setting.name == LISTEN);
     Command::new("healthcheck")
-        .about("Requests /healthz from the proxy on DUET_LISTEN; fails if there is no answer")
+        .about("Requests /healthz from the proxy on DUET_LISTEN; fails if the proxy does not answer with 200")
         .args(listen.map(super::argument))
 }
 

@@ -19,7 +19,7 @@ pub(super) fn command() -> Command {
         .about("Moves the database DUET_QUEUE into the empty folder DUET_DATA_DIR");
     access::command(
         "move",
-        "Moves everything that is stored into a database, or back; no proxy may run",
+        "Moves everything that is stored from the folder into a database, or back; stop all proxies first",
     )
     // The reserve is about new events.
     .mut_arg("DUET_DISK_RESERVE_MB", |reserve| reserve.hide(true))
@@ -46,10 +46,10 @@ pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>)
     };
     match moved {
         Some(moved) => say(&format!("moved {moved}")),
-        None => say("everything was copied by an earlier move, which is finished now"),
+        None => say("an earlier move had already copied everything, and is finished now"),
     }
     say(&format!(
-        "proxies use {new} from now on; the old copy stays and is not used: delete it when you no longer need it"
+        "from now on proxies use {new}; the old copy is kept, but no longer used: delete the old copy when you no longer need it"
     ));
     Ok(())
 }

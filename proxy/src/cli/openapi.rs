@@ -21,7 +21,7 @@ pub(super) fn command() -> Command {
     reason = "printing the document is the purpose of the command"
 )]
 pub(super) fn run(lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
-    let usual = default_of(TRACK_PATH).context("the track path has no default")?;
+    let usual = default_of(TRACK_PATH).context("DUET_TRACK_PATH must have a default, got none")?;
     let track_path = lookup(TRACK_PATH).unwrap_or_else(|| usual.to_owned());
     print!("{}", DOCUMENT.replace(usual, &track_path));
     Ok(())

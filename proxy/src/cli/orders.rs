@@ -45,7 +45,7 @@ pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>)
             let waited: Option<usize> = store.ask("POST", "/orders/withdraw", &named).await?;
             let waited = waited.context(unknown)?;
             say(&format!(
-                "withdrawn; events that waited for its payment: {waited}"
+                "the order was withdrawn; events that waited for its payment: {waited}"
             ));
         }
         store.close().await;

@@ -35,13 +35,13 @@ pub(super) fn run(config: &Config, lookup: impl Fn(&str) -> Option<String>) -> R
         if delay > LONGEST_DELAY {
             tracing::warn!(
                 delay_s = delay.as_secs_f64(),
-                "a burst of events from one address can delay another customer's conversion by more than 5 s; the reason is the values of DUET_BATCH_EVENTS, DUET_BATCH_BYTES, DUET_SEND_PARALLEL and DUET_SEND_LIMIT"
+                "a burst of events from one address can delay another customer's conversion by more than 5 s; the delay follows from DUET_BATCH_EVENTS, DUET_BATCH_BYTES, DUET_SEND_PARALLEL and DUET_SEND_LIMIT"
             );
         }
         warn_of_tests(&config.tiktok.pixels);
         if config.money == MoneyEvents::Verified && config.payments.is_none() {
             tracing::warn!(
-                "DUET_MONEY_EVENTS is verified, but no payment webhook is set up: payments that pages report are never sent"
+                "DUET_MONEY_EVENTS is verified, but no payment webhook is set up: the proxy never sends the events with which pages report payments"
             );
         }
         if let Some(payments) = config
@@ -86,7 +86,9 @@ fn reload<'a>(
                 }
                 Err(problems) => {
                     for problem in problems {
-                        tracing::error!("the pixels stay as they are: {problem}");
+                        tracing::error!(
+                            "the pixels were not replaced, because the new settings have a problem: {problem}"
+                        );
                     }
                 }
             }
@@ -120,7 +122,7 @@ fn warn_of_tests(pixels: &config::Pixels) {
     if in_test > 0 && live > 0 {
         tracing::warn!(
             live,
-            "some pixels have no test event code: payments of a provider's test mode are recorded as test and not reported"
+            "some pixels have a test event code and others have none: payments of a provider's test mode are recorded as test and not reported"
         );
     }
 }
@@ -132,7 +134,7 @@ fn warn_of_database(config: &Config) {
     };
     if database.is_without_a_second_copy() {
         tracing::warn!(
-            "DUET_QUEUE HAS replication=none: ACCEPTED EVENTS ARE ON ONE DISK, AND ARE LOST WITH IT"
+            "DUET_QUEUE HAS replication=none: ACCEPTED EVENTS ARE ON ONE DISK ONLY, AND ARE LOST IF THIS DISK IS LOST"
         );
     }
     if database.is_open_to_the_network() {
@@ -175,14 +177,14 @@ pub(super) async fn listen(config: &Config) -> Result<TcpListener> {
     let address = listener
         .local_addr()
         .context("the listener has no address")?;
-    tracing::info!(%address, path = config.server.track_path, pixels = ids(&config.tiktok.pixels), "taking events");
+    tracing::info!(%address, path = config.server.track_path, pixels = ids(&config.tiktok.pixels), "accepting events");
     Ok(listener)
 }
 
 /// Binds the console's address and logs it, if the console is set up.
 async fn listen_console(config: &Config) -> Result<Option<TcpListener>> {
     let Some(console) = &config.console else {
-        tracing::info!("there is no console: DUET_CONSOLE_TOKEN is not set");
+        tracing::info!("the proxy serves no console, because DUET_CONSOLE_TOKEN is not set");
         return Ok(None);
     };
     let address = console.listen;

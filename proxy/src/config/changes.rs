@@ -6,13 +6,13 @@ pub(super) fn changes(is_set: impl Fn(&'static str) -> bool) -> Vec<&'static str
     vec![
         either(
             "DUET_RATE_LIMIT",
-            "DUET_RATE_LIMIT counts events, not requests as before; a request can have up to 100 events; its default is now 1200/1m",
-            "DUET_RATE_LIMIT is 1200/1m by default and counts events; it was 300/1m requests",
+            "DUET_RATE_LIMIT counts events, not requests as before; a request can have up to 100 events; the default of DUET_RATE_LIMIT is now 1200/1m",
+            "DUET_RATE_LIMIT is 1200/1m by default and counts events; before, the default was 300/1m requests",
         ),
         either(
             "DUET_BATCH_EVENTS",
-            "DUET_BATCH_EVENTS is a maximum: requests to TikTok begin with 50 events and grow up to it",
-            "DUET_BATCH_EVENTS is a maximum, 1000 by default: requests to TikTok begin with 50 events and grow up to it; it was 50",
+            "DUET_BATCH_EVENTS is a maximum: requests to TikTok begin with 50 events and grow up to this maximum",
+            "DUET_BATCH_EVENTS is a maximum, 1000 by default: requests to TikTok begin with 50 events and grow up to this maximum; before, the default was 50",
         ),
         // This change concerns every proxy, because pages send events with any settings.
         "event ids in the form of order event ids (lower-case version 8 UUIDs) are reserved: an event from a page with the id of another order is rejected",
@@ -28,11 +28,19 @@ mod tests {
         for (given, expected) in [
             (
                 &[][..],
-                ["it was 300/1m requests", "it was 50", "is rejected"],
+                [
+                    "the default was 300/1m requests",
+                    "the default was 50",
+                    "is rejected",
+                ],
             ),
             (
                 &["DUET_RATE_LIMIT", "DUET_BATCH_EVENTS"],
-                ["its default is now 1200/1m", "grow up to it", "is rejected"],
+                [
+                    "the default of DUET_RATE_LIMIT is now 1200/1m",
+                    "grow up to this maximum",
+                    "is rejected",
+                ],
             ),
         ] {
             let said = changes(|name| given.contains(&name));

@@ -39,7 +39,7 @@ pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Optio
     let jwt_key = reader.secret(
         "CLERK_JWT_KEY",
         |text| PublicKey::from_pem(text).ok(),
-        "must be the JWKS public key from Clerk's dashboard, RSA of at least 2048 bits: PEM, or its base64 alone",
+        "must be the JWKS public key from Clerk's dashboard, an RSA key of at least 2048 bits: the PEM text, or only the base64 in it",
     );
     let parties = reader.list("CLERK_AUTHORIZED_PARTIES", str::parse);
     let missing_azp = reader.parsed("CLERK_ALLOW_MISSING_AZP", |text| match text {
@@ -58,7 +58,9 @@ pub(super) fn read(reader: &mut Reader<'_>, allowed_origins: &[Origin]) -> Optio
         if let Some(detail) = DETAILS.into_iter().find(|name| reader.is_set(name)) {
             reader.problem(
                 "CLERK_ISSUER",
-                format!("this or CLERK_PUBLISHABLE_KEY must be set, because {detail} is set"),
+                format!(
+                    "must be set, or CLERK_PUBLISHABLE_KEY must be set, because {detail} is set"
+                ),
             );
         }
         return None;

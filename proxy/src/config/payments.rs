@@ -112,7 +112,7 @@ fn sepay(reader: &mut Reader<'_>) -> (Option<sepay::Settings>, Option<OrderPatte
             if reader.is_set(setting) {
                 reader.problem(
                     setting,
-                    "must come with SEPAY_WEBHOOK_SECRET, which opens the webhook's route",
+                    "must be set only together with SEPAY_WEBHOOK_SECRET, which enables the webhook",
                 );
             }
         }
@@ -138,7 +138,7 @@ fn vnpay(reader: &mut Reader<'_>) -> Option<Vnpay> {
         ("VNPAY_HASH_SECRET", "VNPAY_TMN_CODE"),
     ] {
         if reader.is_set(setting) && !reader.is_set(other) {
-            reader.problem(setting, format!("must come with {other}"));
+            reader.problem(setting, format!("must be set only together with {other}"));
         }
     }
     Some(Vnpay {
@@ -156,11 +156,17 @@ fn order_pattern(reader: &mut Reader<'_>) -> Option<OrderPattern> {
             .ok(),
         (None, None) => None,
         (Some(_), None) => {
-            reader.problem("SEPAY_ORDER_PATTERN", "must come with SEPAY_ORDER_TEMPLATE");
+            reader.problem(
+                "SEPAY_ORDER_PATTERN",
+                "must be set only together with SEPAY_ORDER_TEMPLATE",
+            );
             None
         }
         (None, Some(_)) => {
-            reader.problem("SEPAY_ORDER_TEMPLATE", "must come with SEPAY_ORDER_PATTERN");
+            reader.problem(
+                "SEPAY_ORDER_TEMPLATE",
+                "must be set only together with SEPAY_ORDER_PATTERN",
+            );
             None
         }
     }

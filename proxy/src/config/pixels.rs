@@ -36,7 +36,7 @@ impl FromStr for PixelId {
         // this number.
         if code.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(
-                "must be the pixel code, such as C4A1B2C3D4E5F6G7H8I9, not the number of the pixel: Events Manager shows the code under the pixel's name",
+                "must be the pixel code, such as C4A1B2C3D4E5F6G7H8I9, but this is the number of the pixel: Events Manager shows the pixel code under the pixel's name",
             );
         }
         Ok(Self(code.to_owned()))

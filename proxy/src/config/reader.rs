@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
             (Some(_), Some(_)) => {
                 self.problem(
                     setting,
-                    format!("must be set directly or as {setting}_FILE, got both"),
+                    format!("must be set either directly or with {setting}_FILE, got both"),
                 );
                 return None;
             }

@@ -53,7 +53,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret(
         "TIKTOK_ACCESS_TOKEN",
-        "Required for TIKTOK_PIXEL_ID. The token from Events Manager > pixel > Settings. It leaves the process only as the Access-Token header.",
+        "Required for TIKTOK_PIXEL_ID. The token from Events Manager > pixel > Settings. The proxy sends the token only in the Access-Token header of requests to TikTok.",
     ),
     setting(
         "TIKTOK_TEST_EVENT_CODE",
@@ -68,7 +68,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "DUET_PIXELS_FILE",
         None,
-        "A TOML file with several pixels of one shop. Each pixel is a [[pixels]] table with pixel_id, access_token_file, origins and test_event_code. The proxy reads the file again on SIGHUP. With this file, TIKTOK_PIXEL_ID is optional. If it is set, it is the first pixel.",
+        "A TOML file with several pixels of one shop. Each pixel is a [[pixels]] table with pixel_id, access_token_file, origins and test_event_code. The proxy reads the file again on SIGHUP. With this file, TIKTOK_PIXEL_ID is optional. If TIKTOK_PIXEL_ID is set too, its pixel is the first.",
     ),
     setting(
         "TIKTOK_API_BASE",
@@ -88,7 +88,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "DUET_DISK_RESERVE_MB",
         Some("256"),
-        "How much space on the data directory's disk must stay free, in megabytes. With less free space, events get a 503, and the SDK keeps them.",
+        "How much space on the data directory's disk must stay free, in megabytes. With less free space, the proxy rejects events with 503, and the SDK sends them again later.",
     ),
     setting(
         "DUET_QUEUE",
@@ -102,7 +102,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "DUET_TRACK_PATH",
         Some("/api/analytics/tiktok/track"),
-        "The path that accepts events, with or without a slash at its end. Change it if block lists contain it. It must not be the path of another route of the proxy.",
+        "The path that accepts events, with or without a slash at its end. Change the path if the lists of ad blockers contain it. The path must not be the path of another route of the proxy.",
     ),
     setting(
         "DUET_ALLOWED_ORIGINS",
@@ -117,25 +117,25 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "DUET_RATE_LIMIT",
         Some("1200/1m"),
-        "The most events of one client address per time (s, m or h), or off. An IPv6 /64 counts as one address. Callers with the server key are not limited.",
+        "How many events one client address can send per time (s, m or h), or off for no limit. An IPv6 /64 counts as one address. Callers with the server key are not limited.",
     ),
     secret(
         "DUET_SERVER_KEY",
-        "The key of the shop's own servers, with at least 16 characters. Without it, no caller counts as a server.",
+        "The key of the shop's own servers, with at least 16 characters. Without this key, no caller counts as a server.",
     ),
     secret(
         "DUET_CONSOLE_TOKEN",
-        "The token that opens the console, with at least 16 characters. The proxy serves the console only if it is set. A new token ends all sessions.",
+        "The token that opens the console, with at least 16 characters. The proxy serves the console only if this token is set. A new token ends all sessions of the console.",
     ),
     setting(
         "DUET_CONSOLE_LISTEN",
         Some("127.0.0.1:8789"),
-        "The address and port of the console. It must differ from DUET_LISTEN.",
+        "The address and port of the console. This address must differ from DUET_LISTEN.",
     ),
     setting(
         "DUET_CONSOLE_HOST",
         None,
-        "Host names under which the console is opened besides loopback names, with commas between them, such as console.shop.example. The console answers requests for no other host. Under these names it must be opened over https.",
+        "Host names under which operators open the console, in addition to loopback names, with commas between them, such as console.shop.example. The console rejects requests for any other host. Under these names, the console must be opened over https.",
     ),
     setting(
         "DUET_COUNTRY",
@@ -145,22 +145,22 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "DUET_BATCH_EVENTS",
         Some("1000"),
-        "The most events in one request to TikTok, 1 to 1000. Requests begin with 50 events. The number doubles while requests succeed and more events are pending.",
+        "The largest number of events in one request to TikTok, 1 to 1000. The first request has at most 50 events. This number doubles while requests succeed and more events are pending.",
     ),
     setting(
         "DUET_BATCH_BYTES",
         Some("1000000"),
-        "The most bytes of events in one request to TikTok, 1000 to 5000000.",
+        "The largest number of bytes of events in one request to TikTok, 1000 to 5000000.",
     ),
     setting(
         "DUET_SEND_PARALLEL",
         Some("4"),
-        "The most requests to TikTok at once for each pixel, 1 to 32.",
+        "The largest number of requests to TikTok at the same time for each pixel, 1 to 32.",
     ),
     setting(
         "DUET_SEND_LIMIT",
         Some("10/1s"),
-        "The most requests to TikTok for each pixel per time (s, m or h), or off. TikTok's own limit is not certain. 10 requests a second are safe.",
+        "The largest number of requests to TikTok for each pixel per time (s, m or h), or off for no limit. TikTok's own limit is not certain. 10 requests a second are safe.",
     ),
     setting(
         "DUET_MONEY_EVENTS",
@@ -169,7 +169,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret(
         "SEPAY_WEBHOOK_SECRET",
-        "The API key or the HMAC key of SePay's webhook POST /api/payment/sepay/webhook. Without it, the webhook is disabled. Several keys, with white space between them, are valid at the same time.",
+        "The API key or the HMAC key of SePay's webhook POST /api/payment/sepay/webhook. Without this key, the webhook is disabled. Several keys, with white space between them, are valid at the same time.",
     ),
     setting(
         "SEPAY_WEBHOOK_AUTH",
@@ -178,12 +178,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret(
         "SEPAY_SECRET_KEY",
-        "The key of the MD5 signature of the replaced system's form. Without it, that form is rejected.",
+        "The key that checks the MD5 signature of payment forms in the format of the former Next.js shop. Without this key, the proxy rejects such forms.",
     ),
     setting(
         "SEPAY_ACCOUNTS",
         None,
-        "The account numbers that receive payments for orders, including virtual accounts, with commas between them. Without it, every account counts.",
+        "The account numbers that receive payments for orders, including virtual accounts, with commas between them. Without this list, payments to every account count.",
     ),
     setting(
         "SEPAY_ORDER_PATTERN",
@@ -197,20 +197,20 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret(
         "POLAR_WEBHOOK_SECRET",
-        "The secret of Polar's webhook POST /api/payment/polar/webhook, as Polar shows it. Without it, the webhook is disabled. Several secrets, with white space between them, are valid at the same time.",
+        "The secret of Polar's webhook POST /api/payment/polar/webhook, as Polar shows the secret. Without this secret, the webhook is disabled. Several secrets, with white space between them, are valid at the same time.",
     ),
     secret(
         "STRIPE_WEBHOOK_SECRET",
-        "The signing secret (whsec_...) of Stripe's webhook POST /api/payment/stripe/webhook. Without it, the webhook is disabled. Several secrets, with white space between them, are valid at the same time.",
+        "The signing secret (whsec_...) of Stripe's webhook POST /api/payment/stripe/webhook. Without this secret, the webhook is disabled. Several secrets, with white space between them, are valid at the same time.",
     ),
     secret(
         "PAYOS_CHECKSUM_KEY",
-        "The checksum key of the payOS channel whose webhook is POST /api/payment/payos/webhook. Without it, the webhook is disabled. Several keys, with white space between them, are valid at the same time.",
+        "The checksum key of the payOS channel whose webhook is POST /api/payment/payos/webhook. Without this key, the webhook is disabled. Several keys, with white space between them, are valid at the same time.",
     ),
     setting(
         "VNPAY_TMN_CODE",
         None,
-        "The code of the shop's terminal at VNPay. It must be set together with VNPAY_HASH_SECRET.",
+        "The code of the shop's terminal at VNPay. Set this code together with VNPAY_HASH_SECRET.",
     ),
     secret(
         "VNPAY_HASH_SECRET",
@@ -224,12 +224,12 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "CLERK_PUBLISHABLE_KEY",
         None,
-        "Clerk's publishable key (pk_live_...). Sessions of its Clerk instance identify visitors. Without it and CLERK_ISSUER, sessions are not used.",
+        "Clerk's publishable key (pk_live_...). Sessions of this key's Clerk instance identify visitors. If neither this key nor CLERK_ISSUER is set, the proxy uses no sessions.",
     ),
     setting(
         "CLERK_ISSUER",
         None,
-        "The issuer of Clerk's sessions, such as https://clerk.shop.example. The default is taken from the publishable key.",
+        "The issuer of Clerk's sessions, such as https://clerk.shop.example. By default, the issuer is taken from CLERK_PUBLISHABLE_KEY.",
     ),
     setting(
         "CLERK_JWKS_URL",
@@ -238,22 +238,22 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret(
         "CLERK_JWT_KEY",
-        "The JWKS public key from Clerk's dashboard (PEM), for a proxy that cannot reach Clerk. With it, the proxy sends no request to Clerk.",
+        "The JWKS public key from Clerk's dashboard (PEM), for a proxy that cannot reach Clerk. With this key, the proxy sends no request to Clerk.",
     ),
     setting(
         "CLERK_AUTHORIZED_PARTIES",
         None,
-        "Origins of pages whose sessions are accepted (azp), with commas between them. Default: DUET_ALLOWED_ORIGINS.",
+        "Origins of pages whose sessions the proxy accepts (azp in the session token), with commas between them. Default: DUET_ALLOWED_ORIGINS.",
     ),
     setting(
         "CLERK_ALLOW_MISSING_AZP",
         Some("false"),
-        "Whether a session without azp in the Authorization header is accepted, as native apps send it: true or false.",
+        "Whether the proxy accepts a session token without azp in the Authorization header, as native apps send it: true or false.",
     ),
     setting(
         "CLERK_AUDIENCE",
         None,
-        "The audience that a session's aud must name, if the session has one. Clerk's own sessions have none.",
+        "The audience that the aud of a session token must name. A token without an aud is accepted. Clerk's own session tokens have no aud.",
     ),
     setting(
         "CLERK_CLOCK_SKEW_S",
@@ -267,7 +267,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret(
         "DUET_ALERT_SECRET",
-        "The key of the messages' signatures by Standard Webhooks, with at least 16 characters: whsec_ and base64, or any other text. Without it, messages are not signed.",
+        "The key with which the proxy signs the messages, as Standard Webhooks specifies, with at least 16 characters: whsec_ and base64, or any other text. Without this key, messages are not signed.",
     ),
     setting(
         "DUET_LOG",
@@ -316,10 +316,10 @@ pub fn default_of(name: &str) -> Option<&'static str> {
 /// Returns the text of `.env.example`.
 pub fn env_example() -> String {
     let mut text = String::from(
-        "# Every setting of duet-proxy. Each is also a flag: DUET_DATA_DIR is --data-dir, TIKTOK_PIXEL_ID is\n\
+        "# Every setting of duet-proxy. Each setting is also a flag: DUET_DATA_DIR is --data-dir, TIKTOK_PIXEL_ID is\n\
          # --tiktok-pixel-id. A secret can be in a file instead: set its name with _FILE at the end, or the flag, such as\n\
-         # --server-key-file. A flag never contains the secret itself, because every user of the machine can read flags. The proxy\n\
-         # does not start with quotes around a value: shells and systemd remove them, docker --env-file and Kubernetes do not.\n",
+         # --server-key-file. A flag never contains the secret itself, because every user of the machine can read flags. The\n\
+         # proxy does not start if a value has quotes around it: shells and systemd remove quotes, docker --env-file and Kubernetes do not.\n",
     );
     for setting in SETTINGS {
         text.push_str("\n# ");
@@ -327,7 +327,7 @@ pub fn env_example() -> String {
         if setting.secret {
             text.push_str("\n# Or ");
             text.push_str(setting.name);
-            text.push_str("_FILE: the file that contains it.");
+            text.push_str("_FILE: the file that contains the secret.");
         }
         text.push('\n');
         if !setting.help.starts_with("Required") {

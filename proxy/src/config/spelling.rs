@@ -48,13 +48,13 @@ pub(super) fn judge<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
         if let Some((setting, known)) = misspelt(&upper) {
             judged.misspelt.push(Problem {
                 setting,
-                message: format!("{name} is set, but no setting has this name; is {known} meant?"),
+                message: format!("{name} is set, but no setting has this name; rename the variable if {known} is meant, or remove it"),
             });
         } else if let Some((setting, known)) = similar(&upper) {
             judged.unknown.push(Problem {
                 setting,
                 message: format!(
-                    "{name} is set, but no setting has this name, so it has no effect; the nearest one is {known}"
+                    "{name} is set, but no setting has this name, so it has no effect; the setting with the nearest name is {known}"
                 ),
             });
         }

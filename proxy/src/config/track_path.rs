@@ -16,7 +16,7 @@ pub(super) fn read(text: &str) -> Result<String, &'static str> {
     let path = text.strip_suffix('/').unwrap_or(text);
     if is_taken(path) {
         return Err(
-            "must not be a path that the proxy itself answers: /healthz, /readyz, /metrics, /api/orders, /api/payment and all below these",
+            "must not be a path that the proxy itself answers: /healthz, /readyz, /metrics, /api/orders, /api/payment, or a path below one of these",
         );
     }
     let Some(segments) = path.strip_prefix('/') else {
@@ -31,7 +31,9 @@ pub(super) fn read(text: &str) -> Result<String, &'static str> {
         .split('/')
         .any(|segment| matches!(segment, "" | "." | ".."))
     {
-        return Err("must be a path such as /collect: no empty part, and none that is . or ..");
+        return Err(
+            "must be a path such as /collect, without empty parts and without the parts . and ..",
+        );
     }
     Ok(path.to_owned())
 }

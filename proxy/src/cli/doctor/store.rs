@@ -40,7 +40,7 @@ async fn in_use(config: &Config, proxy: &Access) -> Finding {
     // A version before this one does not know the question.
     let format = match proxy.ask("GET", control::FORMAT, &()).await {
         Ok(found) => fit(found)?,
-        Err(_) => "the proxy's version does not state the folder's format: stop the proxy and run doctor again to check it".to_owned(),
+        Err(_) => "the running proxy has an older version, which does not state the folder's format: to check the format, stop the proxy and run doctor again".to_owned(),
     };
     Ok(format!("{name} is in use by a running proxy; {format}"))
 }
@@ -64,7 +64,7 @@ async fn stopped(config: &Config) -> Finding {
     intake.close().await;
     none_stray(config, pixels)?;
     Ok(format!(
-        "{name} is writable; {} events wait, {} dead letters; {format}",
+        "{name} is writable; pending events: {}; dead letters: {}; {format}",
         intake.depth(),
         dead.len()
     ))
@@ -74,11 +74,11 @@ async fn stopped(config: &Config) -> Finding {
 fn fit(found: u32) -> Finding {
     let ours = queue::FORMAT;
     if found == ours {
-        return Ok(format!("format {found}, which this version writes"));
+        return Ok(format!("format {found}, the format of this version"));
     }
     if queue::reads(found) {
         return Ok(format!(
-            "format {found}, which this version can read. Its first start changes the format to {ours}, and then the older version cannot read the folder: copy the folder before"
+            "format {found}, which this version can read. The first start of this version changes the format to {ours}, which the older version cannot read: copy the folder before the start"
         ));
     }
     Err(queue::Error::Format { found, known: ours }.to_string())
@@ -105,7 +105,7 @@ fn none_stray(config: &Config, mut pixels: BTreeSet<String>) -> Result<(), Strin
     }
     let ids: Vec<_> = pixels.into_iter().collect();
     Err(format!(
-        "events wait for {}, which is not configured; add the pixel to DUET_PIXELS_FILE again, or these events expire after 7 days",
+        "events are pending for pixels that are not configured: {}; add these pixels to DUET_PIXELS_FILE again, or their events expire after 7 days",
         ids.join(" ")
     ))
 }

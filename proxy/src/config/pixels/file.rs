@@ -90,7 +90,7 @@ pub(super) fn read(reader: &mut Reader<'_>, file: &Path) -> Option<Vec<Pixel>> {
         };
         if let Some(Ok(id)) = &id {
             if ids.contains(id) {
-                let rule = "must be another in each table: it stands in one before";
+                let rule = "must differ in each table, but an earlier table has the same pixel_id";
                 entry.problem("pixel_id", rule);
             }
             ids.push(id.clone());
@@ -120,7 +120,7 @@ impl Entry<'_, '_, '_> {
         let keys = self.table.keys().map(Spanned::get_ref);
         let unknown = keys.filter(|key| !KEYS.contains(&key.as_ref()));
         for key in unknown.cloned().collect::<Vec<_>>() {
-            let rule = format!("is no key of a pixel; there are {}", KEYS.join(", "));
+            let rule = format!("is not a key of a pixel; the keys are {}", KEYS.join(", "));
             self.problem(&key, &rule);
         }
         let id = match id {
@@ -200,7 +200,7 @@ impl Entry<'_, '_, '_> {
         if mode & 0o004 != 0 {
             self.problem(
                 KEY,
-                &format!("must not be readable by other users: chmod o-r {shown}"),
+                &format!("must name a file that other users cannot read; run chmod o-r {shown}"),
             );
         }
         let text = text.trim_start_matches('\u{feff}').trim();
@@ -208,9 +208,9 @@ impl Entry<'_, '_, '_> {
         let token = AccessToken::new(text).filter(|_| !is_quoted(text));
         if token.is_none() {
             let rule = if text.is_empty() {
-                "must not be empty"
+                "must name a file that contains the token, got an empty file"
             } else {
-                "must hold the token alone: printable ASCII without spaces and quotes"
+                "must name a file that contains only the token: printable ASCII without spaces and quotes"
             };
             self.problem(KEY, &format!("{rule}: {shown}"));
         }

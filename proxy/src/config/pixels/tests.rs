@@ -166,18 +166,18 @@ fn every_problem_of_the_file_names_file_pixel_and_key_at_once() {
     let said = folder.problems(&[]);
     let expected = [
         "TOP must have [[pixels]] tables and nothing else, got shop".to_owned(),
-        format!("pixel {A}: access_token is no key of a pixel; there are pixel_id, access_token_file, origins, test_event_code"),
+        format!("pixel {A}: access_token is not a key of a pixel; the keys are pixel_id, access_token_file, origins, test_event_code"),
         format!("pixel {A}: access_token_file must name a file that the proxy can read; "),
         format!("pixel {A}: origins must be an array of strings, such as [\"https://shop.example\"], got string"),
-        format!("pixel {A}: pixel_id must be another in each table: it stands in one before"),
-        format!("pixel {A}: access_token_file must not be readable by other users: chmod o-r "),
+        format!("pixel {A}: pixel_id must differ in each table, but an earlier table has the same pixel_id"),
+        format!("pixel {A}: access_token_file must name a file that other users cannot read; run chmod o-r "),
         format!("pixel {A}: origins must be a list of scheme://host without paths, such as https://shop.example, got 22 characters"),
         format!("pixel {A}: origins must be an array of strings, got integer"),
         format!("pixel {A}: test_event_code must be 1 to 64 printable ASCII characters without spaces, as Events Manager shows it"),
-        "pixel 3: pixel_id must be the pixel code, such as C4A1B2C3D4E5F6G7H8I9, not the number of the pixel".to_owned(),
-        "pixel 3: access_token_file must not be empty: ".to_owned(),
+        "pixel 3: pixel_id must be the pixel code, such as C4A1B2C3D4E5F6G7H8I9, but this is the number of the pixel".to_owned(),
+        "pixel 3: access_token_file must name a file that contains the token, got an empty file: ".to_owned(),
         "pixel 4: pixel_id is required but not set".to_owned(),
-        "pixel 4: access_token_file must hold the token alone: printable ASCII without spaces and quotes: ".to_owned(),
+        "pixel 4: access_token_file must name a file that contains only the token: printable ASCII without spaces and quotes: ".to_owned(),
         "pixel 4: test_event_code must be a string, got integer".to_owned(),
     ];
     let file = folder.path("pixels.toml");
@@ -229,7 +229,7 @@ fn a_reading_of_the_pixels_alone_finds_the_same_problems() {
     assert_eq!(listed(&TikTok::reload(lookup).unwrap()).len(), 2);
     folder.write("a.token", "", 0o600);
     let problems = TikTok::reload(lookup).unwrap_err();
-    assert!(problems[0].message.contains("must not be empty"));
+    assert!(problems[0].message.contains("got an empty file"));
 }
 
 #[test]
