@@ -1,4 +1,4 @@
-//! The JSON API under `/sandbox/`, and the page that shows it.
+//! The JSON API under `/sandbox/`, and the page that shows the data of this API.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -14,7 +14,7 @@ use crate::{Conversion, LoggedRequest, Sandbox, TestEvent, Violation};
 
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
-    /// The largest number of items to return; the newest are kept.
+    /// The largest number of items to return. If there are more items, the newest are returned.
     limit: Option<usize>,
     /// Returns only items with this `event_id`.
     event_id: Option<String>,
@@ -165,7 +165,7 @@ pub(crate) async fn page() -> Response {
     shown(include_str!("page.html"))
 }
 
-/// Returns a page that can run its own script and call this sandbox, and nothing else.
+/// Returns a page whose policy allows only the page's own script and calls of this sandbox.
 pub(crate) fn shown(page: &'static str) -> Response {
     let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", page);
     let headers = response.headers_mut();

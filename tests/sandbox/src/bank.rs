@@ -1,9 +1,10 @@
 //! A fake bank. The bank sends payment notifications to a shop's webhook in the formats of SePay, Polar, Stripe, payOS and
-//! VNPay. On request, the bank also sends notifications that these providers would never send.
+//! VNPay. On request, the bank also sends notifications with errors that these providers never make.
 //!
-//! The bank uses SePay's three formats with each kind of proof, and signs in the form of each other provider. The bank
-//! changes memos as real banks do, repeats notifications, and follows SePay's retry schedule at any speed. The bank shares
-//! no code with the receivers. The bank calls only this machine and the webhook in its options.
+//! For SePay, the bank uses three formats with each kind of proof. For each other provider, the bank signs as this provider
+//! does. The bank changes memos as real banks do, repeats notifications, and follows SePay's retry schedule at any speed.
+//! The bank shares no code with the proxy that receives the notifications. The bank calls only addresses of this machine
+//! and the webhook in its options.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,7 +34,7 @@ use errand::Errand;
 use ledger::Ledger;
 use notification::Facts;
 
-/// The largest number of copies of one notification.
+/// How many copies of one notification can be sent at most.
 const COPIES: u32 = 100;
 
 /// The shop's settings at the providers. An instruction can override them.
@@ -45,7 +46,7 @@ pub struct BankOptions {
     pub secret: String,
     /// The proof in a webhook call. Default: API key.
     pub auth: Auth,
-    /// The key of the signed form. Default: `demo-secret`.
+    /// The key that signs the form of the `signed_form` format. Default: `demo-secret`.
     pub form_key: String,
     /// The shop's account. Default: `0123499999`.
     pub account: String,
@@ -57,7 +58,7 @@ pub struct BankOptions {
     pub others: BTreeMap<Provider, Webhook>,
 }
 
-/// A webhook, and the secret by which its provider signs.
+/// A webhook, and the secret with which its provider signs.
 #[derive(Clone, Debug)]
 pub struct Webhook {
     /// The webhook's address.
@@ -91,12 +92,12 @@ pub enum BadInstruction {
     #[error("webhook_url must be http:// with a host and a path")]
     Url,
     /// The address is not on this machine.
-    #[error("webhook_url must be a loopback address or the bank's own webhook")]
+    #[error("webhook_url must be a loopback address, or the webhook in the bank's options")]
     NotLoopback,
     /// The number of copies is zero or too large.
     #[error("copies must be 1 to 100")]
     Copies,
-    /// A time is longer than needed by any test.
+    /// One of the two times is longer than a test needs.
     #[error("minute_ms and timeout_ms must be at most 60000")]
     TooSlow,
 }
@@ -142,13 +143,13 @@ impl Bank {
         finish(&mut under_way).await;
         let mut ledger = self.ledger();
         ledger.change(number, Told::conclude);
-        // The entry can be missing only after a reset.
+        // The entry is missing only after a reset.
         let told = ledger.find(number).cloned();
         drop(ledger);
         Ok(told.unwrap_or_else(|| errand.told()))
     }
 
-    /// Returns the newest thousand transfers, oldest first.
+    /// Returns the newest thousand notifications, oldest first.
     pub fn told(&self) -> Vec<Told> {
         self.ledger().kept().cloned().collect()
     }
@@ -228,7 +229,8 @@ impl Bank {
     }
 }
 
-/// Returns the requested address, or the shop's own. The bank calls no machine other than the shop's.
+/// Returns the requested address, or the address in the bank's options. The bank must not call another machine, except for
+/// the webhook in its options.
 fn webhook(wanted: Option<&str>, own: Option<&str>) -> Result<Uri, BadInstruction> {
     let text = wanted.or(own).ok_or(BadInstruction::NoWebhook)?;
     let url: Uri = text.parse().map_err(|_| BadInstruction::Url)?;
@@ -245,12 +247,13 @@ fn webhook(wanted: Option<&str>, own: Option<&str>) -> Result<Uri, BadInstructio
 
 async fn finish(under_way: &mut Vec<tokio::task::JoinHandle<()>>) {
     for telling in under_way.drain(..) {
-        // If the task panicked, its copy was not delivered, and the ledger shows this.
+        // If the task panicked, its copy was not delivered. The ledger then shows that this copy has no answer.
         let _ = telling.await;
     }
 }
 
-/// Returns the machine's own time, because the receiver uses it too.
+/// Returns the time of the machine's clock and not of the sandbox's clock, because the receiver checks signatures by the
+/// machine's clock.
 fn now_ms() -> u64 {
     Clock::default().now_ms()
 }

@@ -1,6 +1,8 @@
-//! A fake Clerk. The fake issues session tokens and publishes its key set. Keys can rotate, and requests can fail.
+//! A fake Clerk. The fake issues session tokens and publishes its key set. A test can rotate the keys and make requests for
+//! the key set fail.
 //!
-//! Its issuer is the sandbox's own address. The RSA keys are public in this folder, so they prove nothing outside of tests.
+//! The issuer of the tokens is the sandbox's own address. The RSA keys are public in this folder, so a token proves nothing
+//! outside of tests.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -32,7 +34,7 @@ pub enum KeySetAnswer {
     Empty,
 }
 
-/// What happens to the old key when there is a new one.
+/// What happens to the old key when a new key is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OldKey {
     /// The old key stays in the set.
@@ -41,7 +43,7 @@ pub enum OldKey {
     Removed,
 }
 
-/// The issuer.
+/// The fake Clerk, the issuer of session tokens.
 #[derive(Debug)]
 pub struct Clerk {
     keys: Mutex<Keys>,
@@ -50,7 +52,7 @@ pub struct Clerk {
 
 #[derive(Debug)]
 struct Keys {
-    /// The serial numbers of the keys in the set. The last key signs.
+    /// The serial numbers of the keys in the set. The last key signs new tokens.
     published: Vec<usize>,
     made: usize,
     tokens: u64,
@@ -72,8 +74,8 @@ impl Default for Clerk {
 }
 
 impl Clerk {
-    /// Makes a signed token. `issuer` is the sandbox's address, such as `http://127.0.0.1:8788`. `now_s` is the time by its
-    /// clock.
+    /// Makes a signed token. `issuer` is the sandbox's address, such as `http://127.0.0.1:8788`. `now_s` is the time by the
+    /// issuer's clock.
     pub fn mint(&self, issuer: &str, now_s: i64, mint: &Mint) -> String {
         let (serial, number) = {
             let mut keys = self.lock();
@@ -88,7 +90,7 @@ impl Clerk {
         signer.sign(&header, &claims)
     }
 
-    /// Makes a new key and signs with it from now on. Returns its `kid`.
+    /// Makes a new key and uses it for new tokens from now on. Returns the new key's `kid`.
     pub fn rotate(&self, old: OldKey) -> String {
         let mut keys = self.lock();
         keys.made += 1;
@@ -100,7 +102,7 @@ impl Clerk {
         key_id(made)
     }
 
-    /// Sets the answer to requests for the key set. Waiting requests get it too.
+    /// Sets the answer to requests for the key set. Requests that hang now get this answer too.
     pub fn answer_with(&self, answer: KeySetAnswer) {
         self.answer.send_replace(answer);
     }
@@ -110,7 +112,7 @@ impl Clerk {
         self.lock().hits
     }
 
-    /// Returns the ids of the keys in the set. The last key signs.
+    /// Returns the ids of the keys in the set. The key with the last id signs new tokens.
     pub fn key_ids(&self) -> Vec<String> {
         self.lock().published.iter().copied().map(key_id).collect()
     }

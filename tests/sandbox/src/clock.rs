@@ -1,4 +1,4 @@
-//! The sandbox's own time, so a test can run through 48 hours in a microsecond.
+//! The sandbox's own time. A test can move it, so that 48 hours take only a microsecond.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Makes a clock that stops at `unix_ms` (milliseconds since 1970) until it is advanced.
+    /// Makes a clock that stands at `unix_ms` (milliseconds since 1970) until a test advances it.
     pub fn stopped_at(unix_ms: u64) -> Self {
         Self {
             stopped_at_ms: Some(unix_ms),

@@ -1,6 +1,6 @@
 //! `POST /api/v2/pixel` and `/api/v2/pixel/act`: TikTok's interface for browsers.
 //!
-//! The script sends the values of `identify` unchanged. The collector hashes these values before it stores anything.
+//! The script sends the arguments of `identify` unchanged. The collector hashes these values before it stores anything.
 
 mod visitor;
 
@@ -24,7 +24,7 @@ use crate::validate::properties;
 use crate::violations::{Finding, Subject};
 use crate::{names, network};
 
-/// The visitor's data from the request itself.
+/// The visitor's data that the request itself contains, such as the address.
 struct Sender {
     ip: Option<IpAddr>,
     user_agent: Option<String>,
@@ -60,7 +60,7 @@ pub(crate) async fn pixel(
     small(code)
 }
 
-/// Reads an event of a script in the same process.
+/// Records an event of a Pixel script that runs in the same process.
 pub(crate) fn collect_in_process(sandbox: &Sandbox, event: &Map<String, Value>) {
     let sender = Sender {
         ip: None,
@@ -108,7 +108,7 @@ fn collect(sandbox: &Sandbox, body: &Map<String, Value>, sender: &Sender) {
         findings.push(Finding::new(
             Rule::UnknownPixel,
             "context.pixel.code",
-            "no such pixel",
+            "the sandbox has no pixel with this code",
         ));
     }
     let subject = subject(
@@ -123,7 +123,7 @@ fn collect(sandbox: &Sandbox, body: &Map<String, Value>, sender: &Sender) {
     }
 }
 
-/// The readable parts of an event. An event counts if it has a name and a pixel.
+/// The parts of an event that could be read. An event counts only if its name and its pixel could be read.
 struct PixelEvent {
     event: Option<String>,
     pixel: Option<String>,
@@ -226,14 +226,14 @@ fn event_id(
 ) -> Option<String> {
     match value {
         Some(Value::String(id)) if !id.is_empty() => return Some(id.clone()),
-        // TikTok's own page call has no id.
+        // TikTok's own `page` call sends no event_id.
         None | Some(Value::Null | Value::String(_))
             if event.map(names::canonical) == Some("Pageview") => {}
         None | Some(Value::Null | Value::String(_)) => {
             findings.push(Finding::new(
                 Rule::NoEventId,
                 "event_id",
-                "no event_id: each copy counts",
+                "event_id is missing, so each copy counts",
             ));
         }
         Some(_) => findings.push(Finding::new(

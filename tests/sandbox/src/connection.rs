@@ -58,7 +58,7 @@ impl Connected<IncomingStream<'_, Sockets>> for Connection {
     }
 }
 
-/// A TCP stream that fails every write after its reset.
+/// A TCP stream whose writes all fail after the stream was reset.
 pub(crate) struct Socket {
     stream: TcpStream,
     cut: Arc<AtomicBool>,
@@ -69,7 +69,7 @@ impl Socket {
         if !self.cut.load(Ordering::SeqCst) {
             return Ok(());
         }
-        // Without lingering, closing sends a reset instead of a normal end.
+        // With a linger time of zero, closing the stream sends a reset instead of a normal end.
         self.stream.set_zero_linger()?;
         Err(io::ErrorKind::ConnectionReset.into())
     }

@@ -13,26 +13,26 @@ pub enum Channel {
     Server,
 }
 
-/// The result for one signal.
+/// How the sandbox counted one signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The signal was the first of its key and made the conversion.
+    /// The signal was the first with its pixel, event and event_id, so it became a conversion.
     Counted,
-    /// The signal came from the other channel in time. The user and the properties of the signal were added.
+    /// The signal came from the other channel in time. Its user and its properties were added to the conversion.
     Merged,
-    /// The signal repeated a known signal and was dropped.
+    /// The signal repeated an earlier signal and was dropped.
     Deduplicated,
 }
 
-/// One receipt of an event.
+/// One receipt of an event, from one of the two channels.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Signal {
     /// The channel of the signal.
     pub channel: Channel,
     /// The event name as received.
     pub event: String,
-    /// The result for the signal.
+    /// How the signal was counted.
     pub outcome: Outcome,
     /// The time of receipt, in milliseconds since 1970 on the sandbox's clock.
     pub received_at_ms: u64,
@@ -47,26 +47,26 @@ pub struct Signal {
 pub struct Conversion {
     /// The pixel code.
     pub pixel: String,
-    /// The event name of the first signal, as received.
+    /// The event name of the first signal, as the sandbox received it.
     pub event: String,
-    /// The event name for counting.
+    /// The event name under which the conversion is counted.
     pub canonical: String,
-    /// The deduplication id.
+    /// The event_id by which copies are recognised.
     pub event_id: Option<String>,
-    /// Always empty, because test events are never conversions.
+    /// Always empty: a test event never becomes a conversion.
     pub test_event_code: Option<String>,
     /// Always 1, for any number of signals.
     pub count: u32,
     /// Every receipt, in order.
     pub signals: Vec<Signal>,
-    /// Milliseconds from the first Pixel signal to the first server signal. The number is negative if the server came first,
-    /// and empty if only one channel sent a signal.
+    /// Milliseconds from the first Pixel signal to the first server signal. The number is negative if the server's signal
+    /// came first. The field is empty if only one channel sent a signal.
     pub gap_ms: Option<i64>,
     /// User fields of the counted and merged signals. Personal values are digests.
     pub user: Map<String, Value>,
     /// Properties of the counted and merged signals.
     pub properties: Map<String, Value>,
-    /// Page of the counted and merged signals.
+    /// The page's fields in the counted and merged signals.
     pub page: Map<String, Value>,
     /// Whether the event asked for limited data use.
     pub limited_data_use: bool,
@@ -74,16 +74,16 @@ pub struct Conversion {
     pub note: Option<&'static str>,
 }
 
-/// One event that carried a test event code.
+/// One event that had a test event code.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TestEvent {
     /// The pixel code.
     pub pixel: String,
     /// The event name as received.
     pub event: String,
-    /// The event name that would be counted.
+    /// The event name under which a live event would be counted.
     pub canonical: String,
-    /// The deduplication id.
+    /// The event_id by which copies are recognised.
     pub event_id: Option<String>,
     /// The event's test event code.
     pub test_event_code: String,
@@ -95,9 +95,9 @@ pub struct TestEvent {
     pub match_keys: Vec<&'static str>,
     /// User fields. Personal values are digests.
     pub user: Map<String, Value>,
-    /// Properties.
+    /// The event's properties.
     pub properties: Map<String, Value>,
-    /// Page.
+    /// The event's page.
     pub page: Map<String, Value>,
 }
 

@@ -1,12 +1,13 @@
-//! Cross-origin answers. Every page can call all routes except the Events API, which browsers must not call.
+//! Headers for requests from other origins. Pages of every origin can call all routes except the Events API, which browsers
+//! must not call.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Answers preflight requests and adds headers to the other answers. A page with an origin gets that origin back, so it can
-/// send credentials too.
+/// Answers preflight requests, and adds headers to all other answers. The answer names the origin of the calling page and
+/// not `*`, so that the page can send credentials too.
 pub(crate) async fn open(request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/open_api/") {
         return next.run(request).await;
@@ -34,7 +35,7 @@ pub(crate) async fn open(request: Request, next: Next) -> Response {
         );
         let allowed = asked_for.unwrap_or(HeaderValue::from_static("*"));
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-        // Chromium requires this header if a page on the public internet calls a loopback address.
+        // Chromium requires this header when a page on the public internet calls a loopback address.
         headers.insert(
             "access-control-allow-private-network",
             HeaderValue::from_static("true"),

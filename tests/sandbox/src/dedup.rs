@@ -1,8 +1,9 @@
 //! Deduplication across both channels: one conversion per pixel, event and `event_id`.
 //!
-//! The first receipt opens a key for the whole window (48 hours). The other channel's copy is merged in the merge window
-//! (the first 5 minutes), and dropped later. A second copy from the same channel is dropped. After the window, the same key
-//! is a new conversion. An event without an `event_id` is counted each time. All times are receipt times.
+//! The first receipt opens a key for the whole window (48 hours). In the first 5 minutes, the other channel's copy is
+//! merged into the conversion. Later it is dropped. A second copy from the same channel is always dropped. After the
+//! window, the same key makes a new conversion. An event without an `event_id` is counted each time. All these times are
+//! receipt times.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -17,7 +18,7 @@ const COUNTED_EACH_TIME: &str = "no event_id: counted each time it arrives";
 const COUNTED_EACH_TIME_DESPITE_TTP: &str = "no event_id: counted each time it arrives; an older text of \
     TikTok's says it may compare _ttp and the event name instead, which is not imitated";
 
-/// The limit keeps the memory bounded if a sender repeats one event forever.
+/// How many signals of a conversion are kept. Without a limit, a sender that repeats one event forever would fill the memory.
 const SIGNALS_KEPT: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,14 +28,15 @@ struct Key {
     event_id: String,
 }
 
-/// The stored conversions, newest last, and the open keys.
+/// The stored conversions, newest last, and the keys whose window is open.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     windows: Windows,
     literal_names: bool,
     keep: usize,
     kept: VecDeque<Conversion>,
-    /// The number of conversions that were dropped from the front of `kept`. A conversion's number minus this is its index.
+    /// How many conversions were removed from the front of `kept`. The index of a conversion in `kept` is its number minus
+    /// this count.
     dropped: usize,
     numbers: HashMap<Key, usize>,
 }

@@ -1,7 +1,7 @@
 //! `POST /open_api/v1.3/event/track/`: TikTok's interface for servers.
 //!
-//! The checks follow the contract's order: JSON, token, event source, pixel, data, each event, then counting. The result is
-//! in the body's `code`. The HTTP status is 200, unless a fault sets another status.
+//! The checks follow the order in TikTok's contract: JSON, token, event source, pixel, data, each event. Then the events
+//! are counted. The result is in the body's `code`. The HTTP status is 200, except when a fault sets another status.
 
 mod exchange;
 mod headers;
@@ -68,7 +68,7 @@ pub(crate) async fn track(
     }
 }
 
-/// Judges a request without HTTP and without faults. Returns the JSON of the answer.
+/// Judges a request that did not come over HTTP. Active faults are ignored. Returns the JSON of the answer.
 pub(crate) fn judge_whole(sandbox: &Sandbox, token: &str, body: &[u8]) -> String {
     let now_ms = sandbox.clock().now_ms();
     let json = serde_json::from_slice::<Value>(body).ok();
@@ -163,7 +163,7 @@ impl Answering<'_> {
                 )
             }
             Fault::Reset {} => self.reset(),
-            // These faults affect only the route of the script.
+            // These faults change only the route of the Pixel's script.
             Fault::ScriptMissing {} | Fault::ScriptHangs {} => self.usual(Mode::Whole),
         }
     }
@@ -187,8 +187,8 @@ impl Answering<'_> {
         gateway_page(status)
     }
 
-    /// A reset connection gets no answer. An in-process request has no connection. Then the sandbox answers like a gateway
-    /// that lost its own connection.
+    /// Resets the request's connection, so the sender gets no answer. A request in the same process has no connection. For
+    /// such a request, the sandbox answers like a gateway that has lost its connection to TikTok.
     fn reset(&self) -> Response {
         let Some(connection) = &self.connection else {
             return self.page(StatusCode::BAD_GATEWAY);

@@ -17,10 +17,10 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
-    /// The token is refused with 40105 until the fault is removed.
+    /// Every request is refused with 40105 until the fault is removed.
     TokenRevoked {},
-    /// 20001: valid events are stored, and invalid events are listed under `data.errors`. TikTok does not document the shape
-    /// of that list, so the sandbox uses its own.
+    /// 20001: valid events are stored, and invalid events are listed under `data.errors`. TikTok does not document how such
+    /// a list looks, so the format of this list is the sandbox's own.
     Partial {
         /// Events whose `event_id` contains this text also count as invalid.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,21 +28,21 @@ pub enum Fault {
     },
     /// 40002 for every request with an event whose `event_id` contains this text. No event is stored.
     RefuseEvent {
-        /// The text to look for.
+        /// The text in the event's id.
         event_id: String,
         /// Whether the message names the event.
         #[serde(default)]
         name_index: bool,
     },
-    /// The same as `RefuseEvent`, but the message names the index of the next event. TikTok's messages do not always name
-    /// the right event.
+    /// The same as `RefuseEvent`, but the message names the index of the event after the refused one. TikTok's messages do
+    /// not always name the right event.
     BlameAnother {
-        /// The text to look for.
+        /// The text in the event's id.
         event_id: String,
     },
     /// HTTP 200 with this `code` for every request with an event whose `event_id` contains this text.
     CodeForEvent {
-        /// The text to look for.
+        /// The text in the event's id.
         event_id: String,
         /// The code, such as 50000.
         code: u32,
@@ -61,7 +61,7 @@ pub enum Fault {
     EmptyBody {},
     /// HTTP 200 with incomplete JSON.
     TornJson {},
-    /// No answer until hanging requests are released. Then the usual answer follows.
+    /// No answer until the hanging requests are released. Then the usual answer follows.
     Hang {},
     /// The usual answer after a delay.
     Slow {
@@ -72,12 +72,12 @@ pub enum Fault {
     Reset {},
     /// `events.js` answers 404.
     ScriptMissing {},
-    /// `events.js` does not answer until hanging requests are released.
+    /// `events.js` gets no answer until the hanging requests are released.
     ScriptHangs {},
 }
 
 impl Fault {
-    /// Returns this fault for only the next `times` requests.
+    /// Limits this fault to the next `times` requests.
     pub fn times(self, times: u32) -> Injection {
         Injection {
             times: Some(times),
@@ -85,7 +85,7 @@ impl Fault {
         }
     }
 
-    /// Returns this fault after storing: the sender does not know that the events were stored.
+    /// Makes this fault happen after the events were stored. The sender then does not know that they were stored.
     pub fn after_storing(self) -> Injection {
         Injection::from(self).after_storing()
     }
@@ -148,11 +148,11 @@ pub struct Injection {
     /// The fault.
     #[serde(flatten)]
     pub fault: Fault,
-    /// The number of requests. If it is empty, the fault affects all requests.
+    /// How many requests the fault affects. Without a number, it affects all requests.
     pub times: Option<u32>,
-    /// The wait before the failure, in milliseconds of real time.
+    /// The wait before the fault, in milliseconds of real time.
     pub delay_ms: u64,
-    /// Whether the events are judged and stored first.
+    /// Whether the events are judged and stored before the fault.
     pub after_storing: bool,
 }
 
@@ -175,14 +175,14 @@ impl Injection {
         self
     }
 
-    /// Delays the fault by this much real time.
+    /// Delays the fault by this duration of real time.
     #[must_use]
     pub fn delayed(mut self, delay: Duration) -> Self {
         self.delay_ms = crate::clock::millis(delay);
         self
     }
 
-    /// Lets the fault happen after the events were stored.
+    /// Makes the fault happen after the events were stored.
     #[must_use]
     pub fn after_storing(mut self) -> Self {
         self.after_storing = true;
@@ -190,16 +190,16 @@ impl Injection {
     }
 }
 
-/// The reason why an injection could not be read.
+/// The reason why an injection was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum BadInjection {
     /// The injection is not an object.
     #[error("a fault must be a JSON object")]
     NotAnObject,
-    /// A key is unknown, missing or of the wrong type.
+    /// A key is unknown or missing, or a value has the wrong type.
     #[error("not a fault: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// The fault would never happen.
+    /// The fault would affect no request.
     #[error("times must be at least 1")]
     Never,
 }
@@ -208,7 +208,8 @@ impl TryFrom<Value> for Injection {
     type Error = BadInjection;
 
     fn try_from(value: Value) -> Result<Self, BadInjection> {
-        // This code reads the keys itself, because serde cannot both flatten and reject unknown keys.
+        // The keys beside the fault's own keys. They are read here, because serde cannot both flatten a struct and reject
+        // unknown keys.
         #[derive(Default, Deserialize)]
         #[serde(default)]
         struct When {
@@ -240,9 +241,9 @@ impl TryFrom<Value> for Injection {
 /// An injected fault that is active.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ActiveFault {
-    /// The id for removing the fault.
+    /// The id by which the fault can be removed.
     pub id: u64,
-    /// The injection; `times` counts down.
+    /// The injection. Its `times` counts down.
     #[serde(flatten)]
     pub injection: Injection,
     /// The number of requests that the fault has affected.
@@ -255,7 +256,7 @@ pub(crate) enum Place {
     Script,
 }
 
-/// The active faults, oldest first. The first fault that matches a request is used.
+/// The active faults, oldest first. A request gets the first fault that concerns it.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     active: Vec<ActiveFault>,

@@ -1,4 +1,4 @@
-//! Both ends of TikTok without HTTP, for callers with simulated time.
+//! The Events API and the Pixel's collector without HTTP, for programs with simulated time.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ impl Sandbox {
         judge_whole(self, token, body)
     }
 
-    /// Reads an event of the Pixel's script, in the form that the collector gets.
+    /// Records an event of the Pixel's script, in the format that the collector gets.
     pub fn pixel(&self, event: &Map<String, Value>) {
         collector::collect_in_process(self, event);
     }

@@ -1,13 +1,13 @@
-//! A fake TikTok with both of its ends, and a fake bank, over real HTTP.
+//! A fake TikTok with the Events API and the Pixel, and a fake bank, over real HTTP.
 //!
-//! One [`Sandbox`] answers the Events API (`POST /open_api/v1.3/event/track/`). The sandbox also serves its own Pixel script
-//! (`GET /i18n/pixel/events.js`) and collects the script's events (`POST /api/v2/pixel`). The sandbox counts conversions
-//! across both channels as TikTok documents. The sandbox reports every fault in received data, and fails on request. Its
+//! One [`Sandbox`] answers the Events API (`POST /open_api/v1.3/event/track/`). It also serves its own Pixel script (`GET
+//! /i18n/pixel/events.js`) and collects the script's events (`POST /api/v2/pixel`). It counts conversions across both
+//! channels as TikTok documents. It reports every mistake in the data that it receives, and it fails on request. Its
 //! [`Bank`] sends payment notifications as the providers do. A fake [`Clerk`](clerk::Clerk) issues session tokens of
 //! signed-in users.
 //!
-//! The sandbox promises three things. The sandbox follows only the contract and shares no code with the senders. Anything
-//! unexpected becomes a [`Violation`]. The memory of the sandbox is bounded, for any running time.
+//! The sandbox promises three things. First, it follows only TikTok's contract and shares no code with the SDK or the
+//! proxy. Second, it reports everything unexpected as a [`Violation`]. Third, its memory is bounded, however long it runs.
 
 mod api;
 mod bank;

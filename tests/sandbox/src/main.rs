@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A fake TikTok (the Events API, the Pixel script and its collector), and a fake bank that sends payment notifications as
-/// SePay does.
+/// the payment providers do.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -19,13 +19,13 @@ struct Arguments {
     /// Code of a known pixel; can be repeated [default: CDUETSANDBOX00000001].
     #[arg(long = "pixel", value_name = "CODE")]
     pixels: Vec<String>,
-    /// Access token of the pixel at the same position; one for all, or one per pixel [default: sandbox-token].
+    /// Access token: one for all pixels, or one for each pixel in the same order [default: sandbox-token].
     #[arg(long = "token", value_name = "TOKEN")]
     tokens: Vec<String>,
-    /// Accept events with violations; they are still recorded.
+    /// Accept events that have violations; the violations are still recorded.
     #[arg(long)]
     lenient: bool,
-    /// Compare event names exactly, so an old and a new name are two events.
+    /// Compare event names letter by letter, so an old and a new name of the same event are two events.
     #[arg(long)]
     literal_names: bool,
     /// The webhook that gets the bank's payment notifications.
@@ -34,7 +34,7 @@ struct Arguments {
     /// The secret of that webhook [default: sandbox-secret].
     #[arg(long, value_name = "SECRET")]
     webhook_secret: Option<String>,
-    /// The proof in calls of that webhook.
+    /// How the bank proves its calls of that webhook.
     #[arg(long, value_enum, default_value = "apikey")]
     webhook_auth: WebhookAuth,
 }
@@ -80,7 +80,7 @@ async fn main() -> ExitCode {
 
 #[expect(
     clippy::print_stdout,
-    reason = "the address is for whoever started the program"
+    reason = "the user who started the program needs the address"
 )]
 async fn run(arguments: Arguments) -> Result<(), Error> {
     let usual = BankOptions::default();

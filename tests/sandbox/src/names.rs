@@ -1,4 +1,4 @@
-//! TikTok's event names: standard, former, reserved, and the name that each is counted as.
+//! TikTok's event names: standard, former and reserved names, and the name under which each of them is counted.
 
 /// The standard web events since May 2025, the page view in both spellings, and the former names that are still supported.
 const KNOWN: [&str; 24] = [
@@ -28,7 +28,7 @@ const KNOWN: [&str; 24] = [
     "ViewContent",
 ];
 
-/// Names that TikTok rewrites, each with its new name.
+/// Names that TikTok rewrites, each with the name that TikTok uses instead.
 const RESERVED: [(&str, &str); 13] = [
     ("AddBilling", "AddPaymentInfo"),
     ("Browse", "Pageview"),
@@ -45,8 +45,8 @@ const RESERVED: [(&str, &str); 13] = [
     ("ViewForm", "ViewContent"),
 ];
 
-/// Returns the name for counting. `CompletePayment` is counted as `Purchase`, and `SubmitForm` as `Lead`. A reserved name is
-/// counted as the name into which TikTok rewrites it. Every other name stays.
+/// Returns the name under which an event is counted. `CompletePayment` is counted as `Purchase`, and `SubmitForm` as
+/// `Lead`. A reserved name is counted as the name into which TikTok rewrites it. Every other name is counted as itself.
 pub fn canonical(event: &str) -> &str {
     match event {
         "CompletePayment" => "Purchase",
@@ -63,14 +63,14 @@ pub(crate) fn reserved(event: &str) -> Option<&'static str> {
         .map(|(_, counted_as)| *counted_as)
 }
 
-/// Returns the TikTok rule that a name breaks, if any. The event is still accepted.
+/// Returns the TikTok rule that a name breaks, if any. TikTok still accepts the event.
 pub(crate) fn objection(event: &str) -> Option<String> {
     if KNOWN.contains(&event) {
         return None;
     }
     if let Some(known) = KNOWN.iter().find(|name| name.eq_ignore_ascii_case(event)) {
         return Some(format!(
-            "differs from the standard event {known} only in its case"
+            "must be spelled {known}, like the standard event; only upper and lower case differ"
         ));
     }
     let mut characters = event.chars();

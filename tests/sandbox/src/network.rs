@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Returns whether an address can belong to a visitor on the public internet. Documentation networks count as public,
-/// because examples use them.
+/// Returns whether an address can belong to a visitor on the public internet. The address ranges for documentation count as
+/// public, because examples use them.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{BankOptions, Clock};
 
-/// A pixel and the token that can send events to it.
+/// A pixel, and the access token that can send events to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pixel {
     /// The pixel code, such as `CDUETSANDBOX00000001`.
@@ -27,11 +27,11 @@ impl Default for Pixel {
 pub struct Options {
     /// The known pixels. Default: one, [`Pixel::default`].
     pub pixels: Vec<Pixel>,
-    /// Whether the Events API answers 40002 to an event with a violation. Default: true. A warning never does, and an
-    /// invalid field always does.
+    /// Whether the Events API answers 40002 to an event with a violation. Default: true. In both cases, it answers 40002 to
+    /// an event with an invalid field, and a warning never changes the answer.
     pub strict: bool,
-    /// Whether deduplication compares event names exactly, so `CompletePayment` and `Purchase` are two events. Default:
-    /// false; then canonical names are compared.
+    /// Whether deduplication compares event names letter by letter, so that `CompletePayment` and `Purchase` are two
+    /// events. Default: false. Then deduplication compares the names under which events are counted.
     pub literal_names: bool,
     /// The deduplication windows.
     pub windows: Windows,
@@ -57,12 +57,12 @@ impl Default for Options {
     }
 }
 
-/// The windows of deduplication, measured from the first receipt of an event.
+/// The time windows of deduplication. Each window begins at the first receipt of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
     /// How long a key is used for deduplication. Default: 48 hours.
     pub dedup: Duration,
-    /// How long the other channel's copy is merged. Later it is dropped. Default: 5 minutes.
+    /// How long the other channel's copy is merged. After this time, the copy is dropped. Default: 5 minutes.
     pub merge: Duration,
 }
 
@@ -75,7 +75,7 @@ impl Default for Windows {
     }
 }
 
-/// Limits of memory and of accepted requests. The oldest entries are removed first.
+/// Limits of memory and of accepted requests. When a limit is reached, the oldest entry is removed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Stored conversions. Default: 100,000. When a conversion is removed, its key is removed too.

@@ -1,4 +1,4 @@
-//! Personal values: distinguishes digests from raw values, and never stores a raw value.
+//! Distinguishes raw personal values from their digests, and hashes raw values so that none of them is stored.
 
 use sha2::{Digest, Sha256};
 
@@ -26,7 +26,7 @@ pub(crate) fn form(value: &str) -> Form {
     }
 }
 
-/// Returns the digest of a value after the normalisation of its field. A digest is kept, in lower case.
+/// Normalises a value as its field demands, and returns the digest. If the value is already a digest, returns it in lower case.
 pub(crate) fn digest(field: &str, value: &str) -> String {
     if form(value) != Form::Raw {
         return value.to_ascii_lowercase();
@@ -54,7 +54,7 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
         })
 }
 
-/// Returns whether a text contains something like an e-mail address, also percent-encoded.
+/// Returns whether a text contains something like an e-mail address, even if it is percent-encoded.
 pub(crate) fn has_email(text: &str) -> bool {
     let decoded = text.replace("%40", "@");
     decoded.match_indices('@').any(|(at, _)| {

@@ -1,7 +1,7 @@
 /*
- * A Pixel for the sandbox. This script imitates the visible behaviour of TikTok's Pixel. The script empties the base code's
- * array queue, replaces the queue's methods by working ones, and posts each event to the collector that served the script.
- * The script never throws an error on the page.
+ * A Pixel for the sandbox. This script imitates the visible behaviour of TikTok's Pixel. It processes the calls in the base
+ * code's array queue, replaces the queue's methods by methods that work, and posts each event to the collector of the
+ * server that served the script. It never throws an error on the page.
  */
 (function () {
   'use strict';
@@ -25,13 +25,13 @@
   if (!ttq._sandbox) ttq._sandbox = start(ttq, address.origin + address.pathname.split('/i18n/')[0]);
   ttq._sandbox.adopt(pixel);
 
-  /* The functions of the Pixel. They are inside this one, because they share the state of the page. */
+  /* The functions of the Pixel. They are all inside this function, because they share the state of the page. */
   function start(ttq, base) {
     var consent = 'granted';
     var cookies = true;
     /* Pixels whose own script has run. */
     var adopted = [];
-    /* Calls on the whole queue, for loaded pixels whose script has not run yet. */
+    /* Calls on the whole queue, kept for the loaded pixels whose script has not run yet. */
     var waiting = {};
     var held = [];
     var users = {};
@@ -42,7 +42,7 @@
     var sessionId = randomText(20);
     var lastPlace = place();
 
-    /* Methods that run once for the whole page, for any number of pixels. */
+    /* Methods that run once for the whole page, however many pixels it has. */
     var ONCE = {
       holdConsent: function () { consent = 'held'; },
       grantConsent: function () {
@@ -148,7 +148,7 @@
         },
         signal_diagnostic_labels: {},
       };
-      // Convert to text at once, because the page may change its objects before consent comes.
+      // Convert the body to text at once, because the page may change its objects before consent is granted.
       var text = JSON.stringify(body);
       if (consent === 'held') held.push(text);
       else post(text);
@@ -195,7 +195,7 @@
       adopt: adopt,
       /* For tests: granted, held or revoked. */
       consent: function () { return consent; },
-      /* For tests: the pixels that are live. */
+      /* For tests: the pixels whose script has run. */
       pixels: function () { return adopted.slice(); },
     };
   }

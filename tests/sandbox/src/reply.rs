@@ -15,12 +15,12 @@ pub(crate) const INVALID: u32 = 40002;
 pub(crate) const TOO_FREQUENT: u32 = 40100;
 pub(crate) const WRONG_TOKEN: u32 = 40105;
 
-/// A result before it is written.
+/// A result before it is written as an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) code: u32,
     pub(crate) message: String,
-    /// TikTok leaves this key out of some failures.
+    /// TikTok leaves this key out of the answers to some failures.
     pub(crate) data: Option<Value>,
 }
 
@@ -62,8 +62,8 @@ impl Reply {
     }
 }
 
-/// Returns TikTok's message for an invalid field. A nested field has its path with dots. A top-level field has only its name,
-/// without the event's index.
+/// Returns TikTok's message for an invalid field. The message names a nested field by its path with dots. It names a
+/// top-level field of an event only by the field's name, without the event's index.
 pub(crate) fn invalid_field(field: &str, problem: &str) -> String {
     let parts: Vec<&str> = field.split('.').collect();
     match parts.as_slice() {
@@ -98,7 +98,7 @@ pub(crate) fn words_for(code: u32) -> &'static str {
     }
 }
 
-/// Returns `YYYYMMDDHHMMSS` and 20 upper-case hex digits. `serial` makes the id unique.
+/// Returns a request id: `YYYYMMDDHHMMSS` and 20 upper-case hex digits. `serial` makes the id unique.
 pub(crate) fn request_id(now_ms: u64, serial: u64) -> String {
     let seconds = i64::try_from(now_ms / 1000).unwrap_or(0);
     let now = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! The newest Events API requests, as received.
+//! The newest Events API requests, as the sandbox received them.
 
 use std::collections::VecDeque;
 
@@ -9,9 +9,9 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Token {
-    /// A known token.
+    /// A token that the sandbox knows.
     Right,
-    /// An unknown token.
+    /// A token that the sandbox does not know.
     Wrong,
     /// No token.
     Missing,
@@ -28,16 +28,16 @@ pub struct LoggedRequest {
     pub path: String,
     /// The kind of value in the `Access-Token` header.
     pub token: Token,
-    /// The received body, or its text if it is not JSON. Every known token is replaced. The field is empty if the body was
-    /// too large or could not be read.
+    /// The received body. If the body is not JSON, this is its text. Every known token in it is replaced. The field is
+    /// empty if the body was too large or could not be read.
     pub body: Option<Value>,
-    /// The injected fault.
+    /// The name of the fault that was injected into this request, if any.
     pub fault: Option<&'static str>,
     /// Whether the sender disconnected before the answer.
     pub abandoned: bool,
-    /// The HTTP status of the answer. The field is empty without an answer.
+    /// The HTTP status of the answer. The field is empty if the request got no answer.
     pub status: Option<u16>,
-    /// The `code` of the answer. The field is empty if the answer has no such JSON.
+    /// The `code` of the answer. The field is empty if the answer is not JSON with a `code`.
     pub code: Option<u32>,
     /// The `message` of the answer.
     pub message: Option<String>,
@@ -85,12 +85,12 @@ impl RequestLog {
         self.next
     }
 
-    /// Keeps numbers unique after a reset, for requests that are still running.
+    /// Continues the numbers at `next` after a reset, so that requests that still run keep unique numbers.
     pub(crate) fn continue_at(&mut self, next: u64) {
         self.next = next;
     }
 
-    /// Records a request before its answer, so a request without an answer is visible too.
+    /// Records a request before it is answered, so that a request without an answer is visible too.
     pub(crate) fn begin(&mut self, mut request: LoggedRequest, body_bytes: usize) -> u64 {
         let number = self.next;
         self.next += 1;

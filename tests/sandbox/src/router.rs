@@ -1,4 +1,4 @@
-//! The whole HTTP interface, on one screen.
+//! All routes of the sandbox, on one screen.
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -42,7 +42,7 @@ pub(crate) fn router(sandbox: Sandbox) -> Router {
         .route("/", get(api::page))
         .route("/bank", get(bank::page))
         .route("/bank/transfers", get(bank::transfers).post(bank::send))
-        // Browsers request this address automatically.
+        // Browsers request this address without being asked.
         .route("/favicon.ico", get(StatusCode::NO_CONTENT))
         .fallback(unexpected_route)
         .method_not_allowed_fallback(unexpected_method)
@@ -66,7 +66,7 @@ fn note(sandbox: &Sandbox, rule: Rule, method: &Method, uri: &Uri) {
         at_ms: sandbox.clock().now_ms(),
         ..Subject::default()
     };
-    // The query can contain personal data, so it is not repeated.
+    // The query can contain personal data, so the violation names only the path.
     let path = uri.path();
     let legacy = path.starts_with("/open_api/") && path.contains("/pixel/");
     let message = if legacy {

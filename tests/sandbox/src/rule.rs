@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-/// The severity of a fault.
+/// How serious a broken rule is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// A wrong type, a misplaced key, a privacy fault, or something that must not be sent. In strict mode an Events API
-    /// request with a violation is answered with 40002.
+    /// A wrong type, a misplaced key, an exposed personal value, or something that must not be sent. In strict mode, the
+    /// Events API answers 40002 to a request with a violation.
     Violation,
     /// A remark. A warning never changes an answer.
     Warning,
@@ -16,7 +16,7 @@ pub enum Severity {
 macro_rules! rules {
     ($($severity:ident $name:ident $text:literal $why:literal)*) => {
         /// A rule that a request broke.
-        #[expect(clippy::doc_markdown, reason = "the words are shown to people too, without backticks")]
+        #[expect(clippy::doc_markdown, reason = "people read these texts too, without backticks")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Rule {
@@ -63,21 +63,21 @@ rules! {
     Violation EventTimeWindow "event_time_window" "The event is older than 28 days or more than 10 minutes in the future."
     Violation RawPersonalData "raw_personal_data" "A personal value was sent in clear text, but must be a SHA-256 digest."
     Violation HashedPlainField "hashed_plain_field" "This field must not be hashed. A digest of it matches no person."
-    Violation MisplacedKey "misplaced_key" "The key is in the wrong place. Here it has no effect or another effect."
+    Violation MisplacedKey "misplaced_key" "The key is at the wrong level of the body, where it has no effect or another effect."
     Violation UnlistedCurrency "unlisted_currency" "TikTok does not list this currency."
     Violation UnexpectedRoute "unexpected_route" "No client should request this address."
-    Violation UnexpectedMethod "unexpected_method" "No client should use this method here."
+    Violation UnexpectedMethod "unexpected_method" "No client should use this method at this address."
     Warning NumericString "numeric_string" "A number was sent as text."
     Warning LowerCaseCurrency "lower_case_currency" "Currency codes are upper-case."
-    Warning ValueWithoutCurrency "value_without_currency" "Without a currency TikTok may guess one."
+    Warning ValueWithoutCurrency "value_without_currency" "Without a currency, TikTok may guess the currency."
     Warning CurrencyWithoutValue "currency_without_value" "A currency without a value has no effect."
-    Warning DigestOfNothing "digest_of_nothing" "This is the SHA-256 of the empty string. It identifies nobody."
+    Warning DigestOfNothing "digest_of_nothing" "This value is the SHA-256 of the empty string, so it identifies nobody."
     Warning UpperCaseDigest "upper_case_digest" "Digests are lower-case hex."
-    Warning PhoneNumberKey "phone_number_key" "In the Events API 2.0 the key is phone. phone_number identifies nobody."
-    Warning RawExternalId "raw_external_id" "An unhashed external_id matches only if every channel sends it unhashed."
+    Warning PhoneNumberKey "phone_number_key" "In the Events API 2.0 the key is phone. The key phone_number identifies nobody."
+    Warning RawExternalId "raw_external_id" "An unhashed external_id matches only if every channel sends the external_id unhashed."
     Warning DigestUnderRawKey "digest_under_raw_key" "The Pixel may hash this value again. Send digests under sha256_ keys."
-    Warning PrivateIp "private_ip" "A private address cannot be the visitor's."
-    Warning InvalidIp "invalid_ip" "This is not an IP address."
+    Warning PrivateIp "private_ip" "A private address cannot be the address of a visitor."
+    Warning InvalidIp "invalid_ip" "The value is not an IP address."
     Warning NoMatchKey "no_match_key" "TikTok cannot match this event to a person: it has no click id, no browser id, no digest, and no ip with user agent."
     Warning EmptyValue "empty_value" "An empty value should be left out."
     Warning UnknownKey "unknown_key" "TikTok does not list this key and ignores it."
@@ -86,11 +86,11 @@ rules! {
     Warning EventName "event_name" "The name breaks TikTok's rules for event names."
     Warning ReservedEventName "reserved_event_name" "TikTok reserves this name and maps it to another event."
     Warning NoEventId "no_event_id" "Without an event_id the two channels cannot become one conversion."
-    Warning PossiblePersonalData "possible_personal_data" "This looks like an e-mail address, but the field must not contain one."
+    Warning PossiblePersonalData "possible_personal_data" "The value looks like an e-mail address, but this field must not contain an e-mail address."
     Warning RelativeUrl "relative_url" "The page address should be absolute, with its scheme."
     Warning AuthorizationHeader "authorization_header" "TikTok ignores Authorization; the token goes into Access-Token."
     Warning RequestContentType "request_content_type" "The body should be declared application/json."
-    Warning UndocumentedOption "undocumented_option" "TikTok documents no such option for the browser."
+    Warning UndocumentedOption "undocumented_option" "TikTok does not document this option for the browser."
 }
 
 #[cfg(test)]

@@ -30,13 +30,13 @@ pub struct Sandbox {
 pub struct Totals {
     /// Conversions counted.
     pub conversions: u64,
-    /// Events from the Pixel, test events not included.
+    /// Events from the Pixel, without test events.
     pub pixel_signals: u64,
-    /// Events from servers, test events not included.
+    /// Events from servers, without test events.
     pub server_signals: u64,
-    /// Signals merged into the other channel's.
+    /// Signals that were merged into a conversion of the other channel.
     pub merged: u64,
-    /// Signals dropped as copies.
+    /// Signals that were dropped as copies.
     pub deduplicated: u64,
     /// Events with a test event code.
     pub test_events: u64,
@@ -55,7 +55,7 @@ struct Shared {
     options: Options,
     state: Mutex<State>,
     bank: Bank,
-    /// Counts changes, for tasks that wait for a change.
+    /// Counts the changes of the state, so that tasks can wait for a change.
     changes: watch::Sender<u64>,
     hanging: watch::Sender<Hanging>,
     clerk: Clerk,
@@ -82,7 +82,7 @@ pub(crate) struct State {
     pub(crate) requests: RequestLog,
     pub(crate) faults: Faults,
     pub(crate) totals: Totals,
-    /// The number of requests of each token in one second.
+    /// For each token: a second, and the number of requests in that second.
     pub(crate) rates: HashMap<String, (u64, u32)>,
 }
 
@@ -167,7 +167,7 @@ impl Sandbox {
         }
     }
 
-    /// Returns all routes, for serving in process. [`serve`](crate::serve()) serves them over TCP.
+    /// Returns the sandbox's routes, for a caller that serves them itself. [`serve`](crate::serve()) serves them over TCP.
     pub fn router(&self) -> Router {
         router::router(self.clone())
     }
@@ -250,20 +250,20 @@ impl Sandbox {
         self.state().faults.active().to_vec()
     }
 
-    /// Removes one fault. Returns false if it does not exist.
+    /// Removes one fault. Returns false if no fault has this id.
     pub fn remove_fault(&self, id: u64) -> bool {
         let removed = self.state().faults.remove(id);
         self.release();
         removed
     }
 
-    /// Removes every fault and continues hanging requests.
+    /// Removes every fault. Requests that hang get their answers.
     pub fn clear_faults(&self) {
         self.state().faults.clear();
         self.release();
     }
 
-    /// Continues the requests that hang now. The fault stays.
+    /// Answers the requests that hang now. The fault stays active.
     pub fn release(&self) {
         self.shared
             .hanging
@@ -283,8 +283,8 @@ impl Sandbox {
         self.release();
     }
 
-    /// Waits until `condition` is true and checks it after every change. Returns false if it was not true within `deadline`
-    /// of real time.
+    /// Checks `condition` after every change of the sandbox until it is true. Returns false if it does not become true
+    /// within `deadline` of real time.
     pub async fn wait_until(&self, deadline: Duration, condition: impl Fn(&Self) -> bool) -> bool {
         let mut changes = self.shared.changes.subscribe();
         let held = async {
@@ -297,7 +297,7 @@ impl Sandbox {
         tokio::time::timeout(deadline, held).await.is_ok()
     }
 
-    /// Returns the number of changes.
+    /// Returns how often the sandbox has changed.
     pub(crate) fn revision(&self) -> u64 {
         *self.shared.changes.borrow()
     }
@@ -313,11 +313,12 @@ impl Sandbox {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the fault for a request, if any.
+    /// Returns the fault that a request gets, if any.
     pub(crate) fn strike(&self, place: Place, body: Option<&Value>) -> Option<Strike> {
         let mut state = self.state();
         let injection = state.faults.strike(place, body)?;
-        // Read this under the lock. Otherwise a release between the strike and the wait would be missed.
+        // Read the number of releases while the state is locked. Otherwise a release that comes before the request waits
+        // would be missed.
         let releases = self.shared.hanging.borrow().releases;
         Some(Strike {
             injection,
@@ -325,10 +326,10 @@ impl Sandbox {
         })
     }
 
-    /// Waits until the requests that hung at the time of the strike are released.
+    /// Waits until the requests that hang at the moment of `strike` are released.
     pub(crate) async fn hang(&self, strike: &Strike) {
         let mut hanging = self.shared.hanging.subscribe();
-        // Waiting cannot fail, because this handle keeps the sender alive.
+        // The wait does not fail, because this handle keeps the sender alive.
         let _ = hanging
             .wait_for(|hanging| hanging.forbidden || hanging.releases > strike.releases)
             .await;

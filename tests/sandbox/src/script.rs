@@ -39,9 +39,13 @@ pub(crate) async fn events_js(
         None => Some((
             Rule::MissingField,
             "sdkid",
-            "the script cannot know its pixel",
+            "sdkid is missing, so the script cannot know its pixel",
         )),
-        Some(code) if !known(code) => Some((Rule::UnknownPixel, "sdkid", "no such pixel")),
+        Some(code) if !known(code) => Some((
+            Rule::UnknownPixel,
+            "sdkid",
+            "the sandbox has no pixel with this code",
+        )),
         Some(_) if query.get("lib").map(String::as_str) != Some("ttq") => {
             Some((Rule::MissingField, "lib", "not lib=ttq"))
         }
@@ -66,7 +70,7 @@ pub(crate) async fn events_js(
     );
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // A page that isolates itself can still load the script.
+    // With this header, a page that is cross-origin isolated can load the script too.
     headers.insert(
         "cross-origin-resource-policy",
         HeaderValue::from_static("cross-origin"),

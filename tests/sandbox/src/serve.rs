@@ -10,13 +10,13 @@ use tokio::net::TcpListener;
 use crate::Sandbox;
 use crate::connection::{Connection, Sockets};
 
-/// How long open connections can take to end after the stop signal, in real time.
+/// How long open connections may still take after the stop signal, in real time.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves the sandbox until `shutdown` is done. Then hanging requests continue.
+/// Serves the sandbox until `shutdown` is complete. Then requests that hang get their answers.
 ///
-/// [`Fault::Reset`](crate::Fault::Reset) can reset a connection only with this function. A router that is served in another
-/// way answers 502 instead.
+/// [`Fault::Reset`](crate::Fault::Reset) can reset a connection only if this function serves the sandbox. If another server
+/// serves the router, the sandbox answers 502 instead.
 pub async fn serve(
     listener: TcpListener,
     sandbox: Sandbox,
@@ -31,7 +31,7 @@ pub async fn serve(
         stopping.send_replace(true);
     });
     let too_late = async move {
-        // An error means that the server has ended, so this wait ends too.
+        // If waiting returns an error, the server has ended and the other branch of `select!` returns.
         if stopped.wait_for(|stopped| *stopped).await.is_ok() {
             tokio::time::sleep(GRACE).await;
         } else {

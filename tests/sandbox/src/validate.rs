@@ -1,7 +1,7 @@
-//! Checks an Events API body, in the order in which TikTok seems to check.
+//! Checks the body of an Events API request, in the order in which TikTok seems to check it.
 //!
-//! Everything here is a function of the body, the time and the caller's data about pixels. The check finds every fault, but
-//! refuses for the first fault that counts.
+//! All functions here are pure: they depend only on the body, the time, and which pixels the caller's token owns. The check
+//! lists every mistake in the body, but the answer names only the first mistake that refuses the request.
 
 mod element;
 mod page;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::rule::Rule;
 use crate::violations::Finding;
 
-/// The largest number of events in one request.
+/// How many events one request can have at most.
 const EVENTS_PER_REQUEST: usize = 1000;
 
 const ROOT_KEYS: [&str; 5] = [
@@ -41,13 +41,13 @@ const LEGACY_ROOT_KEYS: [&str; 12] = [
     "limited_data_use",
 ];
 
-/// The root of a request.
+/// The fields at the root of a request.
 #[derive(Debug)]
 pub(crate) struct Envelope<'a> {
     pub(crate) pixel: &'a str,
     pub(crate) test_event_code: Option<&'a str>,
     pub(crate) data: &'a [Value],
-    /// Faults that a lenient sandbox accepts.
+    /// Mistakes that a lenient sandbox accepts.
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -67,7 +67,7 @@ impl Refusal {
     }
 }
 
-/// Steps 4 to 7 of the validation order. `owns` returns whether the caller's token owns a pixel code.
+/// Does steps 4 to 7 of the validation order. `owns` returns whether the caller's token owns the pixel with this code.
 pub(crate) fn envelope(
     body: &Map<String, Value>,
     owns: impl Fn(&str) -> bool,
@@ -140,7 +140,7 @@ pub(crate) fn envelope(
     })
 }
 
-/// Step 8 of the validation order, for the element at `index`. Returns the event if a lenient sandbox can count it.
+/// Does step 8 of the validation order for the element at `index`. Returns the event if a lenient sandbox can count it.
 pub(crate) fn element(
     index: usize,
     value: &Value,

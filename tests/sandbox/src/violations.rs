@@ -1,4 +1,4 @@
-//! The list of faults in received data, with the severity of each.
+//! The list of mistakes in received data, with the severity of each mistake.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::conversion::Channel;
 use crate::rule::{Rule, Severity};
 
-/// One fault in received data. A violation never contains a personal value.
+/// One mistake in received data. A violation never contains a personal value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Violation {
     /// The severity.
@@ -20,23 +20,23 @@ pub struct Violation {
     pub message: String,
     /// The reason for the rule.
     pub why: &'static str,
-    /// The channel of the request. The field is empty for requests outside both channels.
+    /// The channel of the request. The field is empty if the request came to neither channel.
     pub channel: Option<Channel>,
     /// The event name, if there is one.
     pub event: Option<String>,
-    /// The deduplication id, if there is one.
+    /// The event_id, if there is one.
     pub event_id: Option<String>,
     /// The time of receipt, in milliseconds since 1970 on the sandbox's clock.
     pub at_ms: u64,
 }
 
-/// A fault before its time and event are known.
+/// A mistake before the time and the event are added.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Finding {
     pub(crate) rule: Rule,
     pub(crate) field: String,
     pub(crate) message: String,
-    /// Whether TikTok refuses it even if the sandbox is lenient.
+    /// Whether even a lenient sandbox refuses the event because of this mistake.
     pub(crate) refused: bool,
 }
 
@@ -60,7 +60,7 @@ impl Finding {
     }
 }
 
-/// The request and event of a finding.
+/// The request and the event to which a finding belongs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subject {
     pub(crate) channel: Option<Channel>,

@@ -1,8 +1,8 @@
-//! The bank, over real TCP, against a receiver that remembers and answers as it is told.
+//! Tests the bank over real TCP. The receiver records what it gets, and answers as the test tells it.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "what goes wrong here fails a test"
+    reason = "an error here must fail the test"
 )]
 
 mod sandbox_under_test;
@@ -21,16 +21,16 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
 
-/// What a receiver saw and what it will say.
+/// The notifications that a receiver got, and its next answers.
 #[derive(Clone, Default)]
 struct Receiver {
     seen: Arc<Mutex<Vec<(HeaderMap, String)>>>,
     answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
-    /// Where so many requests wait for each other.
+    /// If this is set, all requests wait for each other before they are answered.
     together: Option<Arc<Barrier>>,
 }
 
-/// Says 0 for no answer at all.
+/// The status with which a test asks for no answer at all.
 const SILENCE: u16 = 0;
 
 impl Receiver {
@@ -77,7 +77,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     (StatusCode::from_u16(status).unwrap(), body).into_response()
 }
 
-/// What a receiver gets for an instruction.
+/// Carries out an instruction, and returns the headers and the body that the receiver got.
 async fn sent(change: impl FnOnce(&mut Instruction)) -> (HeaderMap, String) {
     let receiver = Receiver::default();
     let mut instruction = Instruction {
@@ -289,7 +289,7 @@ async fn without_a_schedule_nothing_is_tried_again() {
 #[tokio::test]
 async fn copies_carry_the_same_transaction_one_by_one_or_all_at_once() {
     for parallel in [false, true] {
-        // In parallel, nobody is answered before all ten are there.
+        // If the copies are sent in parallel, the receiver answers only after all ten have arrived.
         let receiver = Receiver {
             together: parallel.then(|| Arc::new(Barrier::new(10))),
             ..Receiver::default()

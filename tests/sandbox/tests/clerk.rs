@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "what goes wrong here fails a test"
+    reason = "an error here must fail the test"
 )]
 
 mod sandbox_under_test;
@@ -31,7 +31,7 @@ fn part(token: &str, index: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// Whether the key of the set that the token names has signed it.
+/// Returns whether the token has a valid signature by the key that the token names.
 async fn is_signed(running: &Running, token: &str) -> bool {
     let set = running.get("/.well-known/jwks.json").await;
     let keys = set["keys"].as_array().unwrap();

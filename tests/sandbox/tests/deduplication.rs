@@ -1,4 +1,4 @@
-//! Both channels over real HTTP, with the clock moved.
+//! Tests deduplication across both channels over real HTTP. The tests move the sandbox's clock.
 
 mod sandbox_under_test;
 

@@ -194,7 +194,7 @@ async fn a_hanging_request_goes_on_when_it_is_released() {
     assert_eq!(running.sandbox.conversions().len(), 1);
 }
 
-/// Sends an event, and hangs up without an answer once `seen` holds.
+/// Sends an event, and disconnects without waiting for an answer as soon as `seen` is true.
 async fn give_up(running: &Running, seen: impl Fn(&Sandbox) -> bool) {
     let sending = tokio::spawn(running.posting(one("e1").to_string()).send());
     assert!(running.sandbox.wait_until(DEADLINE, seen).await);
@@ -297,7 +297,10 @@ async fn the_script_can_be_missing_or_hang() {
     assert!(running.sandbox.wait_until(DEADLINE, struck).await);
     let script = running.client.get(&url).send().await.unwrap();
     assert_eq!(script.status(), 200);
-    assert!(!hanging.is_finished(), "one that came later is answered");
+    assert!(
+        !hanging.is_finished(),
+        "only the later request must be answered; the first request must still hang"
+    );
     assert!(
         script
             .text()

@@ -1,6 +1,6 @@
-//! The JSON API, the page, and stopping.
+//! Tests the JSON API, the page, and how the sandbox stops.
 
-#![allow(clippy::unwrap_used, reason = "what goes wrong here fails a test")]
+#![allow(clippy::unwrap_used, reason = "an error here must fail the test")]
 
 mod sandbox_under_test;
 

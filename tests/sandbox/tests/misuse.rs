@@ -1,4 +1,5 @@
-//! What no sender should do, over real HTTP: too much, too often, elsewhere, or with the token in the open.
+//! Tests requests that no sender should make, over real HTTP: too large, too frequent, at another address, or with an
+//! exposed token.
 
 mod sandbox_under_test;
 
@@ -101,7 +102,7 @@ async fn requests_nobody_expects_are_recorded() {
     }
 }
 
-/// The bodies other senders are known to post here by mistake.
+/// Tests two bodies that other senders are known to post to this route by mistake.
 #[tokio::test]
 async fn legacy_bodies_fail() {
     let running = start().await;

@@ -1,4 +1,4 @@
-//! The order of validation, and each rule of it, over real HTTP.
+//! Tests each rule of the validation, and the order of the rules, over real HTTP.
 
 mod sandbox_under_test;
 
@@ -30,7 +30,7 @@ async fn a_valid_event_is_taken_without_a_word_of_complaint() {
 #[tokio::test]
 async fn each_step_is_looked_at_before_the_next() {
     let running = start().await;
-    // Everything is wrong at first; each row mends the step before.
+    // The first request breaks every rule. Each row corrects the mistake that the row before was refused for.
     let rows: [(&str, Option<&str>, i64, &str); 9] = [
         ("{", None, 40002, "JSON"),
         ("{}", None, 40105, "token"),
@@ -150,7 +150,7 @@ async fn what_tiktok_refuses_is_refused_in_lenient_mode_too() {
     assert_eq!(running.sandbox.conversions(), []);
 }
 
-/// What only a strict sandbox refuses: the rule of each row is a violation.
+/// Every row breaks a rule that only a strict sandbox refuses. In both modes, the broken rule is recorded as a violation.
 #[tokio::test]
 async fn violations_are_recorded_always_and_refused_in_strict_mode() {
     let rows = [
@@ -250,7 +250,7 @@ async fn violations_are_recorded_always_and_refused_in_strict_mode() {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "it is a table")]
+#[expect(clippy::too_many_lines, reason = "this function is a table")]
 async fn warnings_never_change_an_answer() {
     let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let rows = [

@@ -11,9 +11,9 @@ use super::post::Message;
 use super::proof::{self, Agreed};
 use super::{Bank, now_ms, post, provider, seconds};
 
-/// The waits before SePay's second to eighth attempt, in minutes.
+/// The waits of SePay's retry schedule before the second to the eighth attempt, in minutes.
 const WAITS_MIN: [u64; 7] = [1, 1, 2, 3, 5, 8, 13];
-/// The number of characters that are kept of a body or an answer.
+/// How many characters of a body or an answer are kept.
 const KEPT: usize = 2_000;
 
 /// A notification that is being sent.
@@ -29,7 +29,7 @@ pub(super) struct Errand {
 }
 
 impl Errand {
-    /// Sends one copy until the shop accepts it, or until SePay would give up.
+    /// Sends one copy again and again until the shop accepts it, or until SePay would give up.
     pub(super) async fn tell(&self, copy: u32) {
         let mut waits = WAITS_MIN.iter();
         while !self.attempt(copy).await {
@@ -90,7 +90,7 @@ impl Errand {
         }
     }
 
-    /// Returns the first state of the ledger entry.
+    /// Returns the ledger entry before the first attempt.
     pub(super) fn told(&self) -> Told {
         Told {
             number: self.number,

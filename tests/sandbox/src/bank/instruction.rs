@@ -10,11 +10,11 @@ pub struct Instruction {
     pub webhook_url: Option<String>,
     /// The webhook's secret. Default: the bank's setting for this provider.
     pub secret: Option<String>,
-    /// The key of the signed form. Default: the bank's setting.
+    /// The key that signs the form of the formats `signed_form` and `completed_form`. Default: the bank's setting.
     pub form_key: Option<String>,
     /// The provider that sends the notification.
     pub provider: Provider,
-    /// The proof in SePay's notification. Default: the bank's setting.
+    /// How SePay's notification proves that it comes from SePay. Default: the bank's setting.
     pub auth: Option<Auth>,
     /// The format of SePay's notification.
     pub format: Format,
@@ -24,43 +24,43 @@ pub struct Instruction {
     pub amount: i64,
     /// The currency of Polar's and Stripe's payments. Default: USD. The other providers use dong.
     pub currency: Option<String>,
-    /// The purpose of the money. SePay has only sales.
+    /// Whether the money is a sale, a renewal, a refund or a chargeback. SePay has only sales.
     pub kind: Kind,
-    /// The refunded part of the payment. Default: the whole payment.
+    /// How much of the payment is taken back. Default: the whole payment.
     pub refunded: Option<i64>,
-    /// The subscription of the payment.
+    /// The subscription to which the payment belongs. Default: none.
     pub subscription: Option<String>,
-    /// The type of the event at Polar and Stripe. Default: the usual type for the kind.
+    /// The type of the event at Polar and Stripe. Default: the usual type for this `kind`.
     pub event: Option<String>,
-    /// The provider's word for the payment's status. Default: the word for paid.
+    /// The provider's word for the payment's status. Default: the word for a paid payment.
     pub payment_status: Option<String>,
-    /// payOS' number of the order. Default: the number of the transaction.
+    /// The number that payOS uses for the order. Default: the number of the transaction.
     pub order_code: Option<u64>,
     /// Whether Stripe is in its test mode.
     pub is_test: bool,
-    /// The direction of the money.
+    /// Whether the money comes in or goes out.
     pub direction: Direction,
     /// The shop's account, or its terminal at VNPay. Default: the bank's setting.
     pub account: Option<String>,
-    /// The payer's text. Default: the order's id and two words.
+    /// The text that the payer writes. Default: the order's id and two words.
     pub memo: Option<String>,
-    /// The changes to the memo, in this order.
+    /// The changes that banks make to the memo, applied in this order.
     pub mangling: Vec<Mangling>,
     /// SePay's number of the transaction. Default: the next number.
     pub transaction_id: Option<u64>,
-    /// The type of the gateway's notification.
+    /// The type of the notification in the format `gateway`.
     pub notification_type: String,
-    /// The status in the signed form.
+    /// The status in the formats `signed_form` and `completed_form`.
     pub status: String,
     /// The number of copies of the notification.
     pub copies: u32,
     /// Whether all copies are sent at the same time.
     pub parallel: bool,
-    /// The error in the notification, if any.
+    /// An error in the notification, or an unusual detail. Default: none.
     pub flaw: Option<Flaw>,
     /// The length of a minute of SePay's retry schedule, in milliseconds. Default: the bank's setting.
     pub minute_ms: Option<u64>,
-    /// The longest time for an answer, in milliseconds.
+    /// How long the bank waits for an answer, in milliseconds.
     pub timeout_ms: u64,
     /// Whether an answer must contain `"success": true`, as SePay's older documentation requires.
     pub require_success_true: bool,
@@ -141,7 +141,7 @@ impl Provider {
         }
     }
 
-    /// The currency in which it is paid as a rule.
+    /// The currency that the provider's payments usually have.
     pub(super) fn currency(self) -> &'static str {
         match self {
             Self::Polar | Self::Stripe => "USD",
@@ -150,7 +150,7 @@ impl Provider {
     }
 }
 
-/// The purpose of a payment.
+/// The purpose of the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -172,9 +172,9 @@ pub enum Format {
     BankTransfer,
     /// A notification of the payment gateway.
     Gateway,
-    /// The form of an older shop, with a signature over its fields.
+    /// The form of the former Next.js shop, signed over the form's fields.
     SignedForm,
-    /// The same form, with a signature over the fields that the shop's server added.
+    /// The same form, signed over the fields that the shop's server has completed.
     CompletedForm,
 }
 
@@ -194,9 +194,9 @@ pub enum Auth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// To the shop.
+    /// To the shop's account.
     In,
-    /// From the shop.
+    /// From the shop's account.
     Out,
 }
 
@@ -206,7 +206,7 @@ pub enum Direction {
 pub enum Mangling {
     /// Drops everything but letters, digits and spaces.
     NoSigns,
-    /// Drops everything but letters and digits, also spaces.
+    /// Drops everything but letters and digits. Spaces are dropped too.
     NoSpaces,
     /// Converts to lower case.
     LowerCase,
@@ -216,38 +216,39 @@ pub enum Mangling {
     Wrapped,
     /// Cuts the memo off in the middle of the order's id.
     CutOff,
-    /// Does not recognise the payment code.
+    /// Gives no payment code, as if SePay had not recognised it.
     NoCode,
-    /// Repeats the memo only in the description.
+    /// Gives the memo only in the description.
     DescriptionOnly,
 }
 
-/// Errors in a notification that SePay never makes but other senders could make, and unusual but valid notifications.
+/// What a test can make unusual about a notification: errors that SePay never makes but other senders could make, and
+/// unusual details that are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flaw {
-    /// The transaction's number as a text.
+    /// The number of the transaction is a text.
     IdAsText,
-    /// The amount as a text with two decimals.
+    /// The amount is a text with two decimals.
     AmountAsText,
-    /// Fields without a value left out.
+    /// The fields without a value are left out.
     NullsAbsent,
-    /// An undocumented field.
+    /// The body has an undocumented field.
     UnknownField,
-    /// Another secret than the shop's.
+    /// The proof is made with another secret than the shop's.
     WrongKey,
-    /// No header with a proof.
+    /// The header with the proof is missing.
     MissingHeader,
-    /// A signature with the right form and a wrong value. In a signed form, this is the form's own signature.
+    /// The signature has the right form and a wrong value. In a signed form, this is the signature among the form's fields.
     WrongSignature,
-    /// A signature made six minutes ago.
+    /// The signature was made six minutes ago.
     OldTimestamp,
-    /// One digit of the amount changed after signing.
+    /// One digit of the amount was changed after signing.
     ChangedByte,
-    /// The same JSON in another order, with the signature of the first order.
+    /// The fields of the body are in another order than when the body was signed.
     Reordered,
-    /// A body that is not JSON.
+    /// The body is not JSON.
     NotJson,
-    /// A body of one mebibyte.
+    /// The body has one mebibyte.
     TooLarge,
 }

@@ -18,7 +18,7 @@ pub(super) struct Facts<'a> {
     pub(super) now_s: i64,
 }
 
-/// The signed body and the sent body. The two bodies differ only if the notification has an error.
+/// The body that is signed and the body that is sent. The two bodies differ only if the notification has an error.
 pub(super) struct Bodies {
     pub(super) signed: String,
     pub(super) sent: String,
@@ -137,7 +137,7 @@ fn amount(instruction: &Instruction) -> Value {
     }
 }
 
-/// Returns the body with another first digit of the amount.
+/// Returns the body with a different first digit of the amount.
 pub(super) fn with_another_amount(body: &str) -> String {
     let names = [
         "\"transferAmount\":",

@@ -34,7 +34,7 @@ impl Object {
         self
     }
 
-    /// Returns the object's own plain fields.
+    /// Returns the object's fields whose values are not objects.
     pub(super) fn plain(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.0.iter().filter_map(|(key, field)| match field {
             Field::Plain(value) => Some((*key, value)),

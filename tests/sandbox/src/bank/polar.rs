@@ -76,8 +76,8 @@ fn refund(facts: &Facts<'_>) -> Object {
         .with_object("metadata", Object::default())
 }
 
-/// Signs a notification. The key of a secret from before September 2026 is the text of the secret. A secret that begins like
-/// new secrets is an exception.
+/// Signs a notification. A secret from before September 2026 is itself the key. If such a secret begins like a new secret
+/// (`whsec_`) and the rest is base64, the decoded rest is the key.
 pub(super) fn headers(
     instruction: &Instruction,
     secret: &str,

@@ -9,7 +9,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// The number of bytes that are read of an answer.
+/// The largest number of bytes of an answer that are read.
 const ANSWER_BYTES: usize = 64 * 1024;
 
 /// An answer to a notification.
@@ -29,7 +29,7 @@ pub(super) struct Message {
     pub(super) body: Option<String>,
 }
 
-/// Sends a request and reads the answer. Returns the reason as a sentence if there is no answer.
+/// Sends a request and reads the answer. If no answer comes, returns the reason as a sentence.
 pub(super) async fn send(url: &Uri, message: Message, timeout: Duration) -> Result<Answer, String> {
     tokio::time::timeout(timeout, exchange(url, message))
         .await
@@ -70,7 +70,7 @@ async fn exchange(url: &Uri, message: Message) -> Result<Answer, String> {
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), ANSWER_BYTES);
-        // No receiver would read an answer that is too long.
+        // A real provider would not read an answer that is too long.
         let body = body.collect().await.map_or_else(
             |_| Bytes::from_static(b"(too long or incomplete)"),
             http_body_util::Collected::to_bytes,

@@ -11,7 +11,7 @@ use super::object::Object;
 /// The age of an old signature in seconds: a minute more than SePay allows.
 pub(super) const OLD_S: i64 = 360;
 
-/// The values for the headers.
+/// The choices and the secret from which the headers are made.
 pub(super) struct Agreed<'a> {
     pub(super) format: Format,
     pub(super) auth: Auth,
@@ -19,7 +19,7 @@ pub(super) struct Agreed<'a> {
     pub(super) secret: &'a str,
 }
 
-/// Returns the headers that prove `signed_body` at this time.
+/// Returns the headers that prove that SePay has sent `signed_body` at this time.
 pub(super) fn headers(
     agreed: &Agreed<'_>,
     signed_body: &str,

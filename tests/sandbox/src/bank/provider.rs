@@ -9,11 +9,11 @@ use super::object::Object;
 use super::proof::OLD_S;
 use super::{payos, polar, stripe, vnpay};
 
-/// A secret that differs from the shop's.
+/// A secret that the shop does not use.
 const WRONG: &str = "whsec_not-the-agreed-secret";
 
-/// Returns the signed body and the sent body. The two bodies differ only if the notification has an error. payOS' body
-/// contains its signature.
+/// Returns the body that is signed and the body that is sent. They differ if the notification has an error. They also
+/// differ at payOS, whose sent body contains the signature.
 pub(super) fn bodies(facts: &Facts<'_>) -> Bodies {
     let instruction = facts.instruction;
     let object = match instruction.provider {
@@ -67,7 +67,7 @@ pub(super) fn bodies(facts: &Facts<'_>) -> Bodies {
     }
 }
 
-/// Returns the headers that prove `signed_body` at this time.
+/// Returns the headers that prove that the provider has sent `signed_body` at this time.
 pub(super) fn headers(
     instruction: &Instruction,
     agreed: &str,
@@ -89,7 +89,7 @@ pub(super) fn headers(
     }
 }
 
-/// Returns the signed query, or `None` if the provider sends its proof elsewhere.
+/// Returns the query string with the proof. Returns `None` if the provider's proof is not in the query.
 pub(super) fn query(instruction: &Instruction, agreed: &str, bodies: &Bodies) -> Option<String> {
     let secret = secret(instruction, agreed);
     let is_vnpay = instruction.provider == Provider::Vnpay;
@@ -117,7 +117,7 @@ pub(super) fn uuid(transaction_id: u64) -> String {
     format!("00000000-0000-4000-8000-{transaction_id:012}")
 }
 
-/// Returns a map with one text.
+/// Returns an object with one text field.
 pub(super) fn named(key: &'static str, order_id: &str) -> Object {
     Object::default().with(key, order_id)
 }

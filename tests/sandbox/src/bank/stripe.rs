@@ -39,7 +39,7 @@ fn session(facts: &Facts<'_>) -> Object {
     let is_subscription = instruction.subscription.is_some();
     let intent = format!("pi_{}", facts.transaction_id);
     let invoice = format!("in_{}", facts.transaction_id);
-    // The payment of a subscription belongs to its invoice.
+    // A payment of a subscription has an invoice. Every other payment has a payment intent.
     let or = |text: String, when| if when { json!(text) } else { Value::Null };
     Object::default()
         .with("id", format!("cs_{}", facts.transaction_id))

@@ -7,7 +7,7 @@ use super::instruction::{Flaw, Instruction};
 use super::notification::{Bodies, Facts, in_vietnam};
 use super::proof::hex;
 
-/// Returns the query to sign.
+/// Returns the query before it is signed.
 pub(super) fn query(facts: &Facts<'_>) -> String {
     let instruction = facts.instruction;
     let status = instruction.payment_status.as_deref().unwrap_or("00");
@@ -31,7 +31,7 @@ pub(super) fn query(facts: &Facts<'_>) -> String {
     pairs.join("&")
 }
 
-/// Returns the query with its signature, as it is sent.
+/// Returns the query with its signature. This query is sent.
 pub(super) fn signed(instruction: &Instruction, secret: &str, bodies: &Bodies) -> String {
     let signature = match instruction.flaw {
         Some(Flaw::MissingHeader) => return bodies.sent.clone(),

@@ -1,4 +1,4 @@
-//! The issuer's HTTP interface: its key set, and routes that control it.
+//! The HTTP interface of the fake Clerk: its key set, and routes that control it.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -33,7 +33,7 @@ pub(crate) async fn key_set(State(sandbox): State<Sandbox>) -> Response {
     }
 }
 
-/// `POST /clerk/sign-in`: returns a token, as Clerk's script gets one. The answer sets no cookie.
+/// `POST /clerk/sign-in`: returns a token in the body, as Clerk's script gets one. The answer sets no cookie.
 pub(crate) async fn sign_in(
     State(sandbox): State<Sandbox>,
     headers: HeaderMap,
@@ -45,7 +45,9 @@ pub(crate) async fn sign_in(
     };
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
     let Some(host) = text(header::HOST) else {
-        return refused("there is no Host header to make an issuer of");
+        return refused(
+            "the request must have a Host header, because this header becomes the token's issuer",
+        );
     };
     mint.azp = mint.azp.or_else(|| text(header::ORIGIN));
     let now_s = i64::try_from(sandbox.clock().now_ms() / 1000).unwrap_or(i64::MAX);

@@ -14,7 +14,7 @@ const KEYS: [&[u8]; 3] = [
 pub(crate) struct Signer(RsaKeyPair);
 
 impl Signer {
-    /// Returns the key with this serial number, from 1.
+    /// Returns the key with this serial number. Serial numbers begin at 1.
     pub(crate) fn of(serial: usize) -> Self {
         let [first, second, third] = KEYS;
         let bytes = match serial % KEYS.len() {
@@ -26,7 +26,7 @@ impl Signer {
         Self(RsaKeyPair::from_pkcs8(bytes).expect("a test key is PKCS #8"))
     }
 
-    /// Returns `header.claims.signature`.
+    /// Returns the signed token: `header.claims.signature`.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(header), part(claims));
@@ -39,7 +39,7 @@ impl Signer {
         );
         #[expect(
             clippy::expect_used,
-            reason = "there is no other use for a sandbox without random numbers"
+            reason = "a sandbox without random numbers cannot do its work"
         )]
         signed.expect("the system has random numbers");
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))

@@ -1,4 +1,4 @@
-//! The content of a token: Clerk's own session claims, and the changes that a test wants.
+//! The content of a token: Clerk's own session claims, and the changes that a test makes to them.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ const SESSION: &str = "cl_B7d4PD111AAA";
 /// The default origin of the page that requests a token.
 const USUAL_PARTY: &str = "http://localhost:3000";
 
-/// A token to make.
+/// The description of a token that the fake Clerk makes.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mint {
@@ -20,11 +20,11 @@ pub struct Mint {
     pub impersonator: Option<String>,
     /// 1 for the deprecated form of the claims. Default: 2.
     pub version: Option<u8>,
-    /// The seconds that the issuer's clock is ahead.
+    /// How many seconds the issuer's clock is ahead of the real time.
     pub clock_offset_s: i64,
-    /// Header parameters to set; `null` removes one.
+    /// Fields to set in the token's header. `null` removes a field.
     pub header: Map<String, Value>,
-    /// Claims to set; `null` removes one.
+    /// Claims to set. `null` removes a claim.
     pub claims: Map<String, Value>,
     /// The key that signs.
     pub signed_with: SignedWith,
@@ -34,10 +34,10 @@ pub struct Mint {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignedWith {
-    /// The key of the token's `kid`.
+    /// The key that the token's `kid` names.
     #[default]
     Current,
-    /// Another key, under the same `kid`.
+    /// A key that the token's `kid` does not name.
     Another,
 }
 

@@ -1,4 +1,4 @@
-//! Reads the person of a Pixel event in the Events API's field names, so both legs can be compared.
+//! Reads the person of a Pixel event into the Events API's field names, so that tests can compare both legs.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use crate::personal::{self, Form};
 use crate::rule::Rule;
 use crate::violations::Finding;
 
-/// Keys of `identify`, their fields in the Events API, and whether they must be digests.
+/// For each key of `identify`: the key, its field in the Events API, and whether the value must be a digest.
 const IDENTITY: [(&str, &str, bool); 8] = [
     ("sha256_email", "email", true),
     ("email", "email", false),
@@ -20,7 +20,7 @@ const IDENTITY: [(&str, &str, bool); 8] = [
 ];
 const PLAIN: [&str; 5] = ["ttp", "locale", "city", "state", "country"];
 
-/// Returns the user and its match keys. Every personal value is a digest.
+/// Returns the user and the user's match keys. Every personal value is a digest.
 pub(super) fn read(
     context: &Map<String, Value>,
     sender: &Sender,

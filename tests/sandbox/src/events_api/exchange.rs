@@ -1,4 +1,4 @@
-//! One request in the log, from its arrival to its answer or to the sender's disconnect.
+//! One request in the log, from its arrival until the sandbox answers or the sender disconnects.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -59,7 +59,7 @@ impl<'a> Exchange<'a> {
         self.sandbox.changed();
     }
 
-    /// Records that the connection was reset on purpose.
+    /// Records that the sandbox reset the connection on purpose.
     pub(super) fn cut(&self) {
         self.over.store(true, Ordering::SeqCst);
         self.sandbox.changed();

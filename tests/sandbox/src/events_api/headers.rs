@@ -1,4 +1,4 @@
-//! Finds errors and leaks in the headers and the address of a request.
+//! Finds errors and exposed tokens in the headers and the address of a request.
 
 use axum::http::{HeaderMap, header};
 
@@ -24,14 +24,14 @@ pub(super) fn inspect(sandbox: &Sandbox, query: Option<&str>, headers: &HeaderMa
         ));
     }
     if headers.contains_key(header::ORIGIN) {
-        let message = "called by a browser, so the browser has the token";
+        let message = "a browser made this request, so the browser has the token";
         findings.push(Finding::new(Rule::TokenExposed, "Origin", message));
     }
     if headers.contains_key(header::AUTHORIZATION) {
         findings.push(Finding::new(
             Rule::AuthorizationHeader,
             "Authorization",
-            "sent and ignored",
+            "TikTok ignores this header",
         ));
     }
     let content_type = headers

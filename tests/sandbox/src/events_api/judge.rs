@@ -19,33 +19,33 @@ pub(super) struct Incoming<'a> {
     pub(super) json: Option<&'a Value>,
 }
 
-/// The effect of an invalid event on the other events.
+/// What an invalid event means for the other events of the request.
 #[derive(Clone, Copy)]
 pub(super) enum Mode<'a> {
-    /// No event is stored.
+    /// One invalid event refuses the whole request, and no event is stored.
     Whole,
-    /// The other events are stored. Events whose id contains `also` count as invalid.
+    /// The valid events are stored. Events whose id contains `also` count as invalid.
     Partial { also: Option<&'a str> },
-    /// The same as `Whole`, with one more reason to refuse: an event whose id contains this text.
+    /// As in `Whole`. In addition, an event whose id contains this text refuses the whole request.
     Refusing {
         event_id: &'a str,
         blame: Option<Blame>,
     },
 }
 
-/// The event that a refusal names.
+/// The event that the message of a refusal names.
 #[derive(Clone, Copy)]
 pub(super) enum Blame {
-    /// The refused event.
+    /// The event that caused the refusal.
     TheEvent,
-    /// The next event, or the position after the last event.
+    /// The event after the one that caused the refusal. After the last event, the message names a position without an event.
     TheNext,
 }
 
 /// One element of `data` after its checks.
 struct Judged {
     event: Option<ServerEvent>,
-    /// The first error that refuses the event.
+    /// The first finding because of which TikTok refuses the event.
     refused_for: Option<Finding>,
 }
 
@@ -118,7 +118,7 @@ pub(super) fn judge(sandbox: &Sandbox, incoming: &Incoming<'_>, mode: Mode<'_>) 
     }
 }
 
-/// Returns the body of a request with a known token and within the rate limit.
+/// Checks the body, the token and the rate limit of a request. Returns the body, or the answer that refuses the request.
 fn admitted<'a>(
     state: &mut State,
     sandbox: &Sandbox,

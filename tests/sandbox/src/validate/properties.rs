@@ -1,4 +1,4 @@
-//! Checks `properties` of an event. The vocabulary is the same on both channels.
+//! Checks `properties` of an event. Both channels have the same property names.
 
 use serde_json::{Map, Value};
 
@@ -36,7 +36,7 @@ pub(crate) fn inspect(
         inspect_contents(&format!("{at}.contents"), contents, findings);
     }
     if channel == Channel::Pixel {
-        // The Pixel accepts a single item's fields without a list.
+        // The Pixel also accepts the fields of a single item without a list around them.
         inspect_item(at, properties, findings);
     }
     inspect_content_ids(at, properties, findings);
@@ -206,7 +206,7 @@ fn inspect_money(at: &str, properties: &Map<String, Value>, findings: &mut Vec<F
     }
 }
 
-/// Free texts and custom keys often contain personal data.
+/// Finds e-mail addresses in free texts and custom keys, which often contain personal data.
 fn inspect_texts(at: &str, properties: &Map<String, Value>, findings: &mut Vec<Finding>) {
     for (key, value) in properties {
         let field = format!("{at}.{key}");

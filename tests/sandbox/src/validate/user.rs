@@ -10,7 +10,7 @@ use crate::personal::{self, Form};
 use crate::rule::Rule;
 use crate::violations::Finding;
 
-/// Fields for digests, in the order of reported match keys.
+/// The fields that must be digests, in the order in which match keys are reported.
 const DIGESTS: [&str; 6] = [
     "email",
     "phone",
@@ -30,7 +30,7 @@ const PLAIN: [&str; 8] = [
     "country",
 ];
 
-/// Returns the user as TikTok stores it and its match keys. Every personal value is a digest.
+/// Returns the user as TikTok stores it, and the user's match keys. Every personal value is a digest.
 pub(super) fn read(
     at: &str,
     user: &Map<String, Value>,

@@ -1,11 +1,11 @@
-//! Reads single JSON values and reports their faults.
+//! Reads single JSON values and reports their mistakes.
 
 use serde_json::Value;
 
 use crate::rule::Rule;
 use crate::violations::Finding;
 
-/// Reads a non-empty text. Null and `""` count as absent, with a warning.
+/// Reads a text that is not empty. Null and `""` count as absent and get a warning.
 pub(super) fn text<'a>(
     value: &'a Value,
     field: &str,
@@ -20,7 +20,7 @@ pub(super) fn text<'a>(
     None
 }
 
-/// Reads one text or several. Any other value is left out.
+/// Reads one text or a list of texts. Values of another type are left out.
 pub(super) fn texts<'a>(
     value: &'a Value,
     field: &str,
@@ -37,7 +37,7 @@ pub(super) fn texts<'a>(
     items.iter().enumerate().filter_map(item).collect()
 }
 
-/// Reads a number. A number as text gets a warning, and any other value is refused.
+/// Reads a number. A number as text gets a warning. Values of another type are refused.
 pub(super) fn number(value: &Value, field: &str, findings: &mut Vec<Finding>) -> Option<f64> {
     let parsed = match value {
         Value::Null => {

@@ -1,11 +1,11 @@
-//! A sandbox over real TCP, on a clock that stands still, and the bodies that are sent to it.
+//! A sandbox over real TCP with a clock that stands still, and bodies for requests to it.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, reason = "each test binary uses only a part of this module")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what goes wrong here fails a test"
+    reason = "an error here must fail the test"
 )]
 
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ pub(crate) const PIXEL: &str = "CDUETSANDBOX00000001";
 pub(crate) const TOKEN: &str = "sandbox-token";
 pub(crate) const NOW_S: i64 = 1_767_323_045;
 pub(crate) const DIGEST: &str = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b";
-/// Far beyond what anything here takes; reaching it is a failure.
+/// How long a test waits before it fails. All steps here are much faster.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(2);
 
 pub(crate) struct Running {
@@ -51,7 +51,8 @@ pub(crate) async fn start_with(options: Options) -> Running {
     }
 }
 
-/// Built together with the proxy, the client has TLS and no provider for it, although nothing here uses TLS.
+/// Makes a client. If the client is built together with the proxy, it supports TLS but has no TLS provider. No test here
+/// uses TLS.
 pub(crate) fn http_client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
@@ -70,7 +71,7 @@ impl Running {
             .body(body)
     }
 
-    /// The answer to a body, as status and JSON.
+    /// Sends a body, and returns the answer's status and JSON.
     pub(crate) async fn send(&self, body: &Value) -> Value {
         let response = self.posting(body.to_string()).send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -81,7 +82,7 @@ impl Running {
         self.send(body).await["code"].as_i64().unwrap()
     }
 
-    /// Sends what the Pixel script would send.
+    /// Sends an event as the Pixel's script does.
     pub(crate) async fn pixel(&self, event: &str, event_id: Option<&str>) {
         let body = pixel_event(event, event_id).to_string();
         let response = self
@@ -139,14 +140,16 @@ pub(crate) fn pixel_event(event: &str, event_id: Option<&str>) -> Value {
     })
 }
 
-/// Sets the value at a JSON pointer, or removes it when `value` is none.
+/// Sets the value at a JSON pointer. If `value` is `None`, removes the value at this pointer.
 pub(crate) fn with(mut body: Value, pointer: &str, value: Option<Value>) -> Value {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     match (body.pointer_mut(parent).unwrap(), value) {
         (Value::Object(fields), Some(value)) => drop(fields.insert(key.to_owned(), value)),
         (Value::Object(fields), None) => drop(fields.remove(key)),
         (Value::Array(items), Some(value)) => items[key.parse::<usize>().unwrap()] = value,
-        _ => panic!("nothing to set at {pointer}"),
+        _ => panic!(
+            "{pointer} must be a field of an object, or an element of a list that gets a new value"
+        ),
     }
     body
 }
