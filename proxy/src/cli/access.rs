@@ -1,4 +1,5 @@
-//! Gives commands access to the stored data: through the running proxy, or directly to the store if no proxy runs.
+//! Gives commands access to the stored data. If a proxy runs, a command asks the proxy. If no proxy runs, the command opens the
+//! store itself.
 
 use std::{path::Path, pin::Pin, sync::Arc};
 
@@ -17,7 +18,7 @@ use tower::ServiceExt;
 
 use super::given;
 
-/// A request that is sent: whether it succeeded, and the answer.
+/// A request that has been sent. Resolves to whether the request succeeded, and the answer's body.
 type Sent<'a> = Pin<Box<dyn Future<Output = Result<(bool, Bytes)>> + Send + 'a>>;
 
 /// The access of one command.
@@ -39,7 +40,7 @@ impl Access {
         Self::open(Path::new(&folder), reserve, database.as_deref()).await
     }
 
-    /// Returns the access to the proxy that uses the store in `folder`, or `None` if no proxy runs.
+    /// Returns the access through the proxy that uses the store in `folder`. Returns `None` if no proxy uses the store.
     pub(super) async fn running(folder: &Path) -> Result<Option<Self>> {
         let socket = control::socket(folder);
         if tokio::net::UnixStream::connect(&socket).await.is_err() {
@@ -92,7 +93,7 @@ impl Access {
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    /// Sends a request. The box keeps this code once in the binary, not in each command.
+    /// Sends a request. The returned future is boxed, so that the binary contains its code once, not once in each command.
     fn send<'a>(&'a self, method: &'a str, path: &'a str, body: Vec<u8>) -> Sent<'a> {
         let json = ("content-type", "application/json");
         Box::pin(async move {
@@ -114,7 +115,7 @@ impl Access {
         })
     }
 
-    /// Events that were replayed while no proxy runs stay pending until the next start.
+    /// Closes the store, if this command has opened it. Prints how many events stay pending until a proxy starts.
     pub(super) async fn close(self) {
         let Self::Own { intake, .. } = self else {
             return;
@@ -139,7 +140,7 @@ pub(super) fn database(
     })
 }
 
-/// Returns a command about the stored data.
+/// Returns a command about the stored data, with the settings that name the store.
 pub(super) fn command(name: &'static str, about: &'static str) -> Command {
     let settings = settings::SETTINGS
         .iter()

@@ -1,5 +1,5 @@
-//! `duet-proxy dead-letters`: events that were accepted but not delivered. The command works with a running proxy and without
-//! one.
+//! `duet-proxy dead-letters`: lists, shows, replays or removes events that were accepted but not delivered. The command works
+//! with a running proxy and without one.
 
 use std::io::{self, BufWriter, Write};
 
@@ -164,7 +164,7 @@ fn none_unknown(unknown: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Returns success if the reader of the output stops before its end, as `head` does.
+/// Returns success also if the program that reads the output stops reading before the output's end, as `head` does.
 fn printed(result: Result<()>) -> Result<()> {
     match result {
         Err(error) if is_broken_pipe(&error) => Ok(()),
@@ -177,7 +177,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// All letters, or the letters of one pixel, the newest first, page by page.
+/// Returns all dead letters, or those of one pixel, page by page, the newest first.
 struct Pages<'a> {
     store: &'a Access,
     pixel_id: Option<String>,

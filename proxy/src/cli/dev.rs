@@ -1,5 +1,5 @@
-//! `duet-proxy dev`: runs the proxy, a sandbox and a site to try them, all on loopback. The sandbox replaces TikTok, the bank
-//! and Clerk. No account is needed, and no data leaves the machine.
+//! `duet-proxy dev`: runs the proxy, a sandbox and optionally a site on loopback, so that a developer can try Duet. The sandbox
+//! replaces TikTok, the bank and Clerk. The developer needs no account, and no data leaves the machine.
 
 use std::{env, fs, net::SocketAddr, path::PathBuf, process, sync::Arc};
 
@@ -108,7 +108,7 @@ pub(super) fn run<'a>(
         sandbox.await??;
         Ok(())
     });
-    // If the folder cannot be removed, the system removes it later.
+    // If the folder cannot be removed, the system removes it later, because it is in the folder for temporary files.
     let _ = fs::remove_dir_all(&folder);
     Ok(ended?)
 }
@@ -143,7 +143,7 @@ fn own_address(lookup: impl Fn(&str) -> Option<String>) -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// Binds the console's address. If another program has the default port, takes a free one.
+/// Binds the console's address. If the default port is in use, binds any free port.
 async fn bind_console(lookup: impl Fn(&str) -> Option<String>) -> Result<TcpListener> {
     const NAME: &str = "DUET_CONSOLE_LISTEN";
     if let Some(text) = lookup(NAME) {
@@ -170,6 +170,6 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender was dropped. It has the same effect.
+    // An error means that the sender was dropped. A dropped sender stops the sandbox too.
     let _ = stopped.wait_for(|stop| *stop).await;
 }

@@ -1,4 +1,4 @@
-//! `duet-proxy doctor`: checks that everything is set up. Prints one line for each check, and what to do if it fails.
+//! `duet-proxy doctor`: checks the whole set-up. Prints one line for each check, with what to do if the check fails.
 
 use std::{iter, sync::Arc};
 
@@ -16,9 +16,10 @@ use super::{Failure, serve::on_this_thread};
 
 mod store;
 
-/// If the clock is wrong by more than this, events can be outside TikTok's time windows.
+/// If the machine's clock differs from TikTok's time by more than this, events can be outside TikTok's time windows.
 const CLOCK_SLACK_MS: i64 = 60_000;
-/// The test event code if none is configured. TikTok does not count an event with any test event code.
+/// The test event code that is used if none is configured. TikTok does not count an event with any test event code, so the code
+/// need not exist.
 const TEST_CODE: &str = "TEST00000";
 
 /// Returns the command and the flag that it has besides the settings.
@@ -34,7 +35,7 @@ pub(super) fn command() -> Command {
         )
 }
 
-/// Prints the findings. Fails if one of them is a problem.
+/// Prints the findings. Fails if one of the findings is a problem.
 pub(super) fn run(
     test_event_code: Option<&str>,
     config: Result<Config, Vec<Problem>>,
@@ -61,7 +62,7 @@ pub(super) fn run(
         for pixel in pixels.iter() {
             let (token, ahead) = ask_tiktok(&config, pixel, test_event_code).await?;
             findings.push((of_pixel("token and pixel", pixel, pixels), token));
-            // Every answer from TikTok states the time.
+            // Every answer from TikTok states the time, so one answer with a good time is enough for the check of the clock.
             clock = clock.filter(Finding::is_ok).or(Some(ahead));
         }
         findings.extend(clock.map(|clock| ("clock".to_owned(), clock)));
@@ -82,10 +83,10 @@ pub(super) fn run(
     }
 }
 
-/// The result of a check, or the problem and what to do about it.
+/// The result of a check. An error contains the problem and what to do about it.
 type Finding = Result<String, String>;
 
-/// Returns the title of a line. Includes the pixel's code if there are several pixels.
+/// Returns the title of a line. The title includes the pixel's code if there are several pixels.
 fn of_pixel(what: &str, pixel: &Pixel, pixels: &Pixels) -> String {
     match pixels.iter().count() {
         1 => what.to_owned(),

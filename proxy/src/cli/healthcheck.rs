@@ -1,5 +1,5 @@
-//! `duet-proxy healthcheck`: checks that the proxy on `DUET_LISTEN` answers. Containers use it, because they have no other
-//! program for this check.
+//! `duet-proxy healthcheck`: checks that the proxy on `DUET_LISTEN` answers. Containers use this command, because their image
+//! has no other program for this check.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, runtime, time};
 
 const LISTEN: &str = "DUET_LISTEN";
-/// How long the proxy can take to answer.
+/// How long the command waits for the proxy's answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Returns the command and its only setting.
@@ -75,7 +75,8 @@ async fn ask(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Returns the loopback address if `address` means all addresses of the machine.
+/// Returns the address to connect to: the loopback address if `address` means all addresses of the machine, and otherwise
+/// `address`.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

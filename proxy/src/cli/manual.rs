@@ -1,5 +1,5 @@
-//! `duet-proxy manual DIR`: writes the man pages and the completions of shells, from the commands themselves. Only a build with the
-//! feature `manual` has this command. `cargo xtask release` makes one.
+//! `duet-proxy manual DIR`: writes the man pages and the completions of shells, from the commands themselves. Only a build with
+//! the feature `manual` has this command. `cargo xtask release` makes such a build.
 
 use std::{fs, path::PathBuf};
 
@@ -25,7 +25,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     let (pages, completions) = (folder.join("man"), folder.join("completions"));
     fs::create_dir_all(&pages)?;
     fs::create_dir_all(&completions)?;
-    // The pages are those of a build without this command.
+    // The pages describe the binary that is released, which does not have this command.
     let shown = super::public_command();
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         generate_to(shell, &mut shown.clone(), PROGRAM, &completions)?;

@@ -21,7 +21,7 @@ pub(super) fn command() -> Command {
         "move",
         "Moves everything that is stored from the folder into a database, or back; stop all proxies first",
     )
-    // The reserve is about new events.
+    // This setting limits only the acceptance of new events, so it is hidden here.
     .mut_arg("DUET_DISK_RESERVE_MB", |reserve| reserve.hide(true))
     .subcommand(to_database)
     .subcommand(to_folder)

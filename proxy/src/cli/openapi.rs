@@ -7,7 +7,7 @@ use duet_proxy::config::settings::{SETTINGS, default_of};
 const DOCUMENT: &str = include_str!("../../openapi.yaml");
 const TRACK_PATH: &str = "DUET_TRACK_PATH";
 
-/// Returns the command with its one setting. Only this setting changes the document.
+/// Returns the command with its one setting, which is the only setting that changes the document.
 pub(super) fn command() -> Command {
     let track_path = SETTINGS.iter().filter(|setting| setting.name == TRACK_PATH);
     Command::new("openapi")

@@ -1,5 +1,5 @@
-//! Lets root use a data directory of another user: the process becomes that user, before it has threads. Otherwise it would leave
-//! files of root in the folder, and the proxy of that user could not open them.
+//! Lets root use a data directory of another user: the process becomes that user, before it has threads. If the process stayed
+//! root, it would leave files in the folder that the proxy of that user could not open.
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
@@ -12,8 +12,7 @@ use rustix::{
     },
 };
 
-/// Makes root act as the owner of `folder`, and does nothing for other users. A folder that does not exist yet will belong to
-/// the user who creates it.
+/// Makes root act as the owner of `folder`, and does nothing for other users. Does nothing if the folder does not exist.
 pub(super) fn act_as_owner(folder: &Path) -> Result<()> {
     let Ok(about) = fs::metadata(folder) else {
         return Ok(());
@@ -30,8 +29,9 @@ pub(super) fn act_as_owner(folder: &Path) -> Result<()> {
     })
 }
 
-/// Changes the user of this thread, and of all threads that it starts later. The capabilities stay: only root can read the
-/// token's file, and enter the folder above the data of a unit with `DynamicUser`.
+/// Changes the user of this thread, and of all threads that this thread starts later. The thread keeps root's capabilities,
+/// because the owner of the folder may be unable to read the token's file, and to enter the folder above the data of a systemd
+/// unit with `DynamicUser`.
 fn change(user: Uid, group: Gid) -> io::Result<()> {
     set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
     set_thread_groups(&[])?;

@@ -1,5 +1,5 @@
-//! `duet-proxy payments`: lists the transfers that were reported, and their results. The command works with a running proxy and
-//! without one.
+//! `duet-proxy payments`: lists the transfers that payment providers have reported, and the transfers' results. The command
+//! works with a running proxy and without one.
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command};

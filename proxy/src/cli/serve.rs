@@ -16,10 +16,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// If the burst of one address can delay another customer's conversion by more than this, the proxy logs a warning.
+/// The proxy logs a warning if a burst of events from one address can delay another customer's conversion by more than this.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
-/// Serves until the process receives a stop signal. On SIGHUP, reads the pixels again through `lookup`.
+/// Runs the proxy until the process receives a stop signal. On SIGHUP, the proxy reads the pixels again through `lookup`.
 pub(super) fn run(config: &Config, lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
     on_this_thread(async {
         let listeners = Listeners {
@@ -64,7 +64,7 @@ pub(super) fn run(config: &Config, lookup: impl Fn(&str) -> Option<String>) -> R
     })
 }
 
-/// Reads the pixels again on each SIGHUP. If the new settings have a problem, the pixels stay unchanged.
+/// Reads the pixels again on each SIGHUP. If the new settings have a problem, the proxy keeps its present pixels.
 fn reload<'a>(
     pixels: &'a Pixels,
     lookup: impl Fn(&str) -> Option<String> + 'a,
@@ -101,7 +101,8 @@ fn ids(pixels: &config::Pixels) -> String {
     ids.join(" ")
 }
 
-/// Warns about each pixel with a test code. A test payment is reported only if all pixels have one.
+/// Logs a warning for each pixel with a test event code. Payments of a provider's test mode are reported only if all pixels
+/// have a test event code.
 fn warn_of_tests(pixels: &config::Pixels) {
     let now_ms = clock::now_ms();
     let mut in_test = 0;
@@ -127,7 +128,7 @@ fn warn_of_tests(pixels: &config::Pixels) {
     }
 }
 
-/// Warns about a database that keeps less than it could, or that is reached without encryption.
+/// Logs a warning about a database that keeps only one copy of the data, or that is reached without encryption.
 fn warn_of_database(config: &Config) {
     let Some(database) = &config.database else {
         return;
@@ -144,7 +145,7 @@ fn warn_of_database(config: &Config) {
     }
 }
 
-/// Warns about variables that look like settings but have no effect.
+/// Logs a warning for each variable that looks like a setting but has no effect.
 pub(super) fn warn_of_variables(config: &Config) {
     for name in &config.without_effect {
         tracing::warn!(
@@ -157,9 +158,10 @@ pub(super) fn warn_of_variables(config: &Config) {
     }
 }
 
-/// Runs on two threads: one serves and delivers, the other writes. On few cores this is faster than more threads.
+/// Runs `work` on this thread. The proxy so has two main threads: this thread serves requests and delivers events, and another
+/// writes to the store. On few cores, two threads are faster than more.
 pub(super) fn on_this_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    // The first installed provider stays. It is not an error if one is installed already.
+    // If a provider of cryptography is installed already, that provider stays. This is not an error.
     let _ = rustls::crypto::ring::default_provider().install_default();
     runtime::Builder::new_current_thread()
         .enable_all()
@@ -198,10 +200,11 @@ async fn listen_console(config: &Config) -> Result<Option<TcpListener>> {
     Ok(Some(listener))
 }
 
-/// Makes a write beyond the file size limit fail, as on a full disk. Otherwise the signal would end the process.
+/// Makes a write beyond the limit of the file size fail, as on a full disk. By default, such a write would end the process with
+/// SIGXFSZ.
 pub(super) fn outlive_file_limits() -> Result<()> {
     const SIGXFSZ: i32 = 25;
-    // After a process has registered a handler for a signal, the signal no longer ends the process, even if the handler is
+    // Once a process has registered a handler for a signal, the signal no longer ends the process, even after the handler is
     // dropped.
     let listening = signal(SignalKind::from_raw(SIGXFSZ));
     listening.map(drop).context("SIGXFSZ cannot be handled")

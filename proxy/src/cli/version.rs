@@ -1,4 +1,4 @@
-//! The answer of `duet-proxy --version`: version, commit and features. A report of a fault needs all three.
+//! The answer of `duet-proxy --version`: version, commit and features. A bug report needs all of these.
 
 /// Returns the version as one line, without the name of the program.
 pub(super) fn version() -> String {

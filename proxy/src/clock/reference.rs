@@ -2,40 +2,43 @@
 //! TikTok's time and the time of the last commit are arguments.
 //!
 //! The system's clock can change at any time: an operator sets it, NTP corrects it after a start, or a virtual machine wakes
-//! up. If the proxy forgets an entry too early, sales are lost or reported twice. If it forgets an entry too late, this costs
-//! only a little disk space. Therefore:
+//! up. If the proxy forgets an entry too early, sales are lost or reported twice. If the proxy forgets an entry too late, the
+//! entry only takes a little disk space for longer. Therefore:
 //!
 //! 1. The boot clock measures the time between two readings. Nobody can set the boot clock.
-//! 2. At the start, the boot clock is anchored at the time of day. It is anchored at TikTok's time whenever an answer states
-//!    one.
-//! 3. The time of day at the start is in doubt if it is before the store's last commit, or more than a day after it. Then
-//!    nothing expires until TikTok's time or an hour of uptime confirms the time.
-//! 4. If the time of day has differed by the same amount for a day, and TikTok has not answered since, it becomes the new
-//!    anchor.
-//! 5. A new anchor makes no entry older. For a week after the anchor has moved forward, periods end by the earlier anchor.
+//! 2. The anchor connects the boot clock with a time. At the start, the anchor is the time of day. Whenever an answer of TikTok
+//!    states a time, the anchor becomes TikTok's time.
+//! 3. The time of day at the start is in doubt if it is before the store's last commit, or more than a day after the last
+//!    commit. While the time is in doubt, nothing expires. TikTok's time or an hour of uptime ends the doubt.
+//! 4. If the time of day has differed from the anchor by the same amount for a day, and TikTok has not answered during this
+//!    day, the time of day becomes the new anchor.
+//! 5. A new anchor must not make entries older. For a week after the anchor has moved forward, the ends of periods are computed
+//!    with the earlier anchor.
 
 const MINUTE_MS: i64 = 60 * 1000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
-/// Two clocks count as equal if they differ by at most this much. TikTok's `Date` counts whole seconds, and an answer takes
-/// some seconds.
+/// Two clocks count as equal if they differ by at most this much. Small differences are normal: TikTok's `Date` header has
+/// whole seconds, and an answer takes some seconds.
 const CLOSE_MS: i64 = MINUTE_MS;
-/// If the system's clock differs by more than this, it is suspect. TikTok merges the two legs of an event within the same
+/// The system's clock is suspect if it differs by more than this. TikTok merges the two legs of an event only within this
 /// period.
 const SUSPECT_MS: i64 = 5 * MINUTE_MS;
 /// How much uptime confirms the time of day at the start.
 const UPTIME_CONFIRMS_MS: i64 = HOUR_MS;
-/// The longest idle time of a store that is plausible at a start. After a longer time the clock may be ahead instead.
+/// The longest plausible time between a store's last commit and the next start. If the time of day is further after the last
+/// commit, the clock may be wrong.
 const PLAUSIBLE_STOP_MS: i64 = DAY_MS;
 /// How long a difference must stay the same before the time of day becomes the new anchor.
 const STEADY_MS: i64 = DAY_MS;
-/// How long an earlier anchor counts for entries that were stored under it. Events are worth delivering for the same time.
+/// How long an earlier anchor is used for entries that were stored while it was the anchor. The proxy tries to deliver events
+/// for the same time.
 const STAMPS_COUNT_MS: i64 = 7 * DAY_MS;
 
 /// The readings of the system's clocks at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// The time of day, in Unix milliseconds. Anybody can set it.
+    /// The time of day, in Unix milliseconds. Anybody can set this clock.
     pub wall_ms: i64,
     /// Milliseconds since the machine started. Nobody can set this clock.
     pub boot_ms: i64,
@@ -44,16 +47,17 @@ pub struct Reading {
 /// The times that the proxy uses, in Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// The time of day, for comparison with times that others state, and for times that are sent to others. It is the system's
-    /// clock, with two exceptions. The first: TikTok has stated a time since the start, and the system's clock differs from it.
-    /// The second: the start followed the store's last commit as expected, and the system's clock now differs by more than a
-    /// day.
+    /// The time of day, for comparison with times that others state, and for times that are sent to others. This is the
+    /// system's clock, except in two cases, in which it is the boot clock's time since the anchor. First: TikTok has stated a
+    /// time since the start, and the system's clock differs from TikTok's time. Second: the time of day at the start followed
+    /// the store's last commit as expected, and the system's clock now differs by more than a day.
     pub day_ms: i64,
     /// The time from which new periods are counted.
     pub stamp_ms: i64,
-    /// The time with which the ends of periods are compared. It is 1970 while nothing is allowed to expire.
+    /// The time with which the ends of periods are compared. While nothing is allowed to expire, this time is in 1970.
     pub expiry_ms: i64,
-    /// The time with which the next start compares its time. `None` while the present time is not confirmed.
+    /// The time that the store keeps, for the next start to compare its own time with. `None` while the present time is not
+    /// confirmed.
     pub confirmed_ms: Option<i64>,
 }
 
@@ -78,16 +82,16 @@ impl Times {
 /// Why the system's clock is suspect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suspect {
-    /// At the start the clock was before the store's last commit.
+    /// At the start, the system's clock was before the store's last commit.
     Behind,
-    /// At the start the clock was more than a day after the store's last commit.
+    /// At the start, the system's clock was more than a day after the store's last commit.
     Ahead,
-    /// The clock differs from TikTok's time, or was set since the start.
+    /// The system's clock differs from TikTok's time, or was set since the start.
     Differs,
 }
 
 impl Suspect {
-    /// Returns the state as operators read it.
+    /// Returns the state in words, for operators.
     pub fn word(self) -> &'static str {
         match self {
             Self::Behind => "suspect: behind the last commit",
@@ -100,9 +104,9 @@ impl Suspect {
 /// The anchor of the boot clock, and the reasons to doubt it.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// The difference between the boot clock and the time.
+    /// The time minus the boot clock.
     offset_ms: i64,
-    /// The smallest offset of the last week, and until when (by the boot clock) it counts.
+    /// The smallest offset of the last week, and the time of the boot clock until which this offset is used.
     least: (i64, i64),
     started_boot_ms: i64,
     /// Whether TikTok has stated the time since the start.
@@ -114,20 +118,20 @@ pub struct Reference {
     difference: Difference,
 }
 
-/// The difference between the time of day and the reference.
+/// The difference between the time of day and the reference's time.
 #[derive(Clone, Copy, Debug)]
 struct Difference {
-    /// How far the time of day is ahead of the reference. 0 if the clocks are close.
+    /// How far the time of day is ahead of the reference's time. 0 if both are close.
     ahead_ms: i64,
-    /// The start of this difference, by the boot clock.
+    /// The time of the boot clock at which this difference began.
     since_boot_ms: i64,
     /// Whether TikTok has confirmed the reference since `since_boot_ms`.
     is_tiktoks: bool,
 }
 
 impl Reference {
-    /// Anchors the boot clock at the time of day. `last_commit_ms` is the value of [`Times::confirmed_ms`] at the last write of
-    /// the store.
+    /// Anchors the boot clock at the time of day. `last_commit_ms` is the last value of [`Times::confirmed_ms`] that the store
+    /// has written.
     pub fn start(now: Reading, last_commit_ms: Option<i64>) -> Self {
         let offset_ms = now.wall_ms.saturating_sub(now.boot_ms);
         let doubt = last_commit_ms.and_then(|last| {
@@ -148,7 +152,7 @@ impl Reference {
         }
     }
 
-    /// Applies the time that TikTok states.
+    /// Applies the time that an answer of TikTok states.
     pub fn dated(&mut self, now: Reading, date_ms: i64) {
         self.doubt = None;
         if !is_close(date_ms, self.at(now)) {
@@ -174,8 +178,7 @@ impl Reference {
             self.difference = Difference::none(now);
         }
         let stamp_ms = self.at(now);
-        // At a start the clock can be wrong by hours until NTP corrects it. A difference of days from the store's time is not
-        // such a correction.
+        // After a start, NTP can correct the clock by hours. A difference of more than a day is not such a correction.
         let is_far = self.difference.ahead_ms.abs() > PLAUSIBLE_STOP_MS;
         let is_known = self.is_tiktoks || self.follows && is_far;
         let is_wrong = is_known && self.suspect() == Some(Suspect::Differs);
@@ -193,7 +196,7 @@ impl Reference {
         self.doubt.or(differs.then_some(Suspect::Differs))
     }
 
-    /// Returns how far the system's clock is ahead of the reference, by the last reading. Returns 0 if the clocks are close.
+    /// Returns how far the system's clock is ahead of the reference's time, by the last reading. Returns 0 if both are close.
     pub fn ahead_ms(&self) -> i64 {
         self.difference.ahead_ms
     }

@@ -1,5 +1,5 @@
-//! The settings that proxy and sandbox share for one run: their addresses, and secrets that are new in every run and known to
-//! no one else.
+//! The settings that the proxy and the sandbox share for one run: their addresses, and secrets that are new in every run and
+//! that no other program knows.
 
 use std::{fs, net::SocketAddr, path::PathBuf};
 
@@ -15,7 +15,8 @@ const OTHERS: [Provider; 4] = [
     Provider::Vnpay,
 ];
 
-/// The shared settings of one run. The sandbox replaces TikTok, the bank and Clerk, even if other addresses are set for them.
+/// The shared settings of one run. The sandbox replaces TikTok and the payment providers, even if their settings are set. The
+/// sandbox replaces Clerk if `CLERK_ISSUER` is not set.
 pub(super) struct Agreed {
     pub(super) pixel: Pixel,
     pub(super) sandbox_url: String,
@@ -23,7 +24,7 @@ pub(super) struct Agreed {
     pub(super) proxy: SocketAddr,
     /// The folder of the store, if `DUET_DATA_DIR` is not set.
     pub(super) folder: PathBuf,
-    /// The key of the page that plays the shop's own server.
+    /// The server key, with which the site registers orders as the shop's own server.
     pub(super) server_key: String,
     webhook_secret: String,
     form_key: String,
@@ -50,7 +51,8 @@ impl Agreed {
         })
     }
 
-    /// Returns the settings, with the sandbox in every place that is not set.
+    /// Returns the proxy's settings. The shared values are used for TikTok, the payment providers and the addresses. For other
+    /// settings, the shared values are used only if they are not set.
     pub(super) fn config<'a>(
         &self,
         lookup: impl Fn(&str) -> Option<String>,
@@ -69,7 +71,8 @@ impl Agreed {
             | "VNPAY_HASH_SECRET" => Some(self.providers_secret.clone()),
             "VNPAY_TMN_CODE" => Some(BankOptions::default().terminal),
             "DUET_SERVER_KEY" => Some(self.server_key.clone()),
-            // The sandbox knows one pixel, and no real token.
+            // These settings are ignored: the values above replace secrets, the sandbox has only one pixel, and the console
+            // needs no token.
             "DUET_PIXELS_FILE"
             | "NEXT_PUBLIC_TIKTOK_PIXEL_ID"
             | "TIKTOK_ACCESS_TOKEN_FILE"
@@ -129,7 +132,8 @@ impl Agreed {
         Webhook { url, secret }
     }
 
-    /// Returns the origins of pages that sign in at the sandbox: the site, and the other origins that can send events.
+    /// Returns the origins of the pages whose sessions at the sandbox's Clerk are accepted: the site, and the other origins
+    /// that can send events.
     fn parties(&self, lookup: impl Fn(&str) -> Option<String>) -> String {
         let Self { proxy, .. } = self;
         let others = lookup("DUET_ALLOWED_ORIGINS").unwrap_or_default();
@@ -137,7 +141,8 @@ impl Agreed {
     }
 }
 
-/// Returns the server key that is set, so that the shop's own server can be tried too. Otherwise returns a new key.
+/// Returns the server key from the settings, so that the developer can also try the shop's own server. If none is set, returns
+/// a new key.
 fn server_key(lookup: impl Fn(&str) -> Option<String>) -> Result<String> {
     if let Some(file) = lookup("DUET_SERVER_KEY_FILE") {
         return fs::read_to_string(&file)

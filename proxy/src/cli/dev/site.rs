@@ -1,5 +1,5 @@
-//! Serves the site on the proxy's origin. The site's pages can read the sandbox's address, and can ask for the work of the
-//! shop's own server.
+//! Serves the site on the proxy's origin. The site's pages can read the sandbox's address, and can ask for actions of the
+//! shop's own server, such as the registration of an order.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -45,7 +45,7 @@ pub(super) fn beside(
     }
 }
 
-/// Registers an order with the server key. A page must not have this key.
+/// Registers an order with the server key, on behalf of a page, because a page must not have the key.
 async fn register(
     proxy: Router,
     peer: ConnectInfo<SocketAddr>,

@@ -37,7 +37,7 @@ async fn in_use(config: &Config, proxy: &Access) -> Finding {
         .await
         .map_err(|error| format!("the running proxy must answer commands: {error}"))?;
     none_stray(config, waiting.into_iter().collect())?;
-    // A version before this one does not know the question.
+    // A running proxy of an older version does not have this route.
     let format = match proxy.ask("GET", control::FORMAT, &()).await {
         Ok(found) => fit(found)?,
         Err(_) => "the running proxy has an older version, which does not state the folder's format: to check the format, stop the proxy and run doctor again".to_owned(),
@@ -51,7 +51,7 @@ async fn stopped(config: &Config) -> Finding {
     let found = queue::format_of(folder).map_err(|error| what_to_do(folder, &error))?;
     let format = fit(found.unwrap_or(queue::FORMAT))?;
     if found.is_some_and(|found| found != queue::FORMAT) {
-        // To open the queue would change the format, and `doctor` changes nothing.
+        // The queue is not opened, because this would change the format, and `doctor` must change nothing.
         return Ok(format!("{name}: {format}"));
     }
     let opened = queue::open(folder, 0, Arc::default());
@@ -70,7 +70,7 @@ async fn stopped(config: &Config) -> Finding {
     ))
 }
 
-/// States whether this version can use a folder of the format `found`.
+/// Returns whether this version can use a folder of the format `found`, in words.
 fn fit(found: u32) -> Finding {
     let ours = queue::FORMAT;
     if found == ours {
