@@ -1,12 +1,12 @@
-//! The console: one page, at an address of its own, that shows what becomes of events, orders and payments.
+//! The console: one page, at an address of its own, that shows what happens to events, orders and payments.
 //!
-//! The console reads what the rest of the proxy knows. No other module of the proxy knows the console, so a slow page, or many
-//! pages, cannot delay an event. The server makes all HTML ([`page`]). A small script replaces parts of it, by their ids.
+//! The console reads the data of the other modules, but no other module calls the console. So neither a slow page nor many
+//! pages can delay an event. The server makes all HTML ([`page`]). A small script replaces parts of the HTML, by their ids.
 //!
-//! # Who is answered
+//! # Which requests are answered
 //!
-//! 1. Only requests for a loopback name or a name in `DUET_CONSOLE_HOST` are answered. A page of another name that resolves to
-//!    this address (DNS rebinding) gets 421.
+//! 1. Only requests for a loopback name or a name in `DUET_CONSOLE_HOST` are answered. If another name resolves to this address
+//!    (DNS rebinding), its requests get 421.
 //! 2. A caller signs in with the console's token ([`access`]) and gets a session of 12 hours ([`session`]).
 //! 3. A request that changes something must have a header that forms cannot send, and must come from the console's own page.
 
@@ -71,10 +71,11 @@ use recount::{Period, Recount};
 use samples::Samples;
 use trouble::Trouble;
 
-/// The largest number of open connections: one live view for each of 32 clients, and their other requests.
+/// The largest number of open connections: one live view for each of 32 pages, and the pages' other requests.
 const CONNECTIONS: usize = 96;
 
-/// The headers of every answer. The page uses no script, style or address but its own, and no page can frame it.
+/// The headers of every answer. The page can use only its own scripts, styles and addresses, and no other page can show it in a
+/// frame.
 const HEADERS: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -94,7 +95,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// The console, with everything that it reads.
+/// The console, with the data that it reads.
 pub struct Console(Arc<Shared>);
 
 /// The data that all handlers of the console share.
@@ -110,10 +111,10 @@ struct Shared {
     money: Cached<Money>,
     proxies: Cached<Vec<Process>>,
     changes: Cached<Changes>,
-    /// One for each [`Period`].
+    /// One recount for each [`Period`].
     recounts: [Cached<Recount>; 3],
     live: Arc<Live>,
-    /// One place for each page that is kept up to date.
+    /// One permit for each page that is kept up to date.
     places: Arc<Semaphore>,
     /// Becomes true when the proxy stops.
     closed: watch::Receiver<bool>,
@@ -122,7 +123,7 @@ struct Shared {
 type State = axum::extract::State<Arc<Shared>>;
 
 impl Console {
-    /// Creates the console. It ends after `closed` becomes true.
+    /// Creates the console. The console stops after `closed` becomes true.
     pub fn new(
         settings: Settings,
         config: &Config,
@@ -155,7 +156,7 @@ impl Console {
         let sampling = tokio::spawn(sample(Arc::clone(&self.0)));
         let mut closed = self.0.closed.clone();
         let shutdown = async move {
-            // An error means that the proxy has dropped the sender. It has the same effect.
+            // An error means that the proxy has dropped the sender. The console then stops too.
             let _ = closed.wait_for(|closed| *closed).await;
         };
         let routes = routes(Arc::clone(&self.0));
@@ -165,7 +166,7 @@ impl Console {
         sampling.abort();
     }
 
-    /// Starts to read the notes about events.
+    /// Starts to read the notes about events, for the live view.
     fn listen(&self) {
         let app = Arc::clone(&self.0.app);
         if let Some(notes) = app.intake.live().listen() {
@@ -176,13 +177,13 @@ impl Console {
 }
 
 impl Shared {
-    /// Returns the causes of the dead letters, as they were a moment ago.
+    /// Returns the causes of the dead letters, as the last reading, at most some moments ago, found them.
     async fn trouble(&self) -> Result<Arc<Trouble>, Error> {
         let letters = self.letters.clone();
         self.trouble.value(move || Trouble::read(&letters)).await
     }
 
-    /// Returns what happened in a period, as it was a moment ago.
+    /// Returns what happened in a period, as the last reading found it.
     async fn recount(&self, period: Period) -> Result<Arc<Recount>, Error> {
         let intake = &self.app.intake;
         let (history, orders) = (intake.history().clone(), intake.orders().clone());
@@ -197,27 +198,28 @@ impl Shared {
         cached.value(read).await
     }
 
-    /// Returns the proxies of the same database, as they were a moment ago. None if the database cannot be read.
+    /// Returns the proxies of the same database, as the last reading found them. Returns no proxy if the database cannot be
+    /// read.
     async fn proxies(&self) -> Vec<Process> {
         let history = self.app.intake.history().clone();
         let read = self.proxies.value(move || history.processes()).await;
         read.map_or_else(|_| Vec::new(), |processes| processes.to_vec())
     }
 
-    /// Returns the change log, as it was a moment ago.
+    /// Returns the change log, as the last reading found it.
     async fn changes(&self) -> Result<Arc<Changes>, Error> {
         let log = self.app.intake.change_log().clone();
         self.changes.value(move || Changes::read(&log)).await
     }
 
-    /// Returns the transfers, as they were a moment ago.
+    /// Returns the transfers, as the last reading found them.
     async fn money(&self) -> Result<Arc<Money>, Error> {
         let orders = self.app.intake.orders().clone();
         self.money.value(move || Money::read(&orders)).await
     }
 }
 
-/// Reads the metrics from time to time, for the course of the last hour.
+/// Reads the metrics from time to time, for the charts of the last hour.
 async fn sample(shared: Arc<Shared>) {
     loop {
         shared.samples.take(&shared.app.metrics);
@@ -297,7 +299,7 @@ async fn answer(
         }
         response
     } else {
-        let rule = "the console answers only for loopback names and for DUET_CONSOLE_HOST\n";
+        let rule = "the Host header must be a loopback name, or a name in DUET_CONSOLE_HOST\n";
         let close = [(header::CONNECTION, "close")];
         (StatusCode::MISDIRECTED_REQUEST, close, rule).into_response()
     };
@@ -308,7 +310,7 @@ async fn answer(
     response
 }
 
-/// Returns whether a request names a host of the console, and no other.
+/// Returns whether all hosts that a request names are hosts of the console.
 fn is_for(settings: &Settings, uri: &axum::http::Uri, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let is_one = hosts.next().is_some() && hosts.next().is_none();

@@ -177,7 +177,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Returns all dead letters, or those of one pixel, page by page, the newest first.
+/// All dead letters, or the dead letters of one pixel, page by page, the newest first.
 struct Pages<'a> {
     store: &'a Access,
     pixel_id: Option<String>,

@@ -29,29 +29,33 @@ use crate::{
     secret::ConsoleToken,
 };
 
-/// The header that a request needs if it changes something. A form cannot send it, and a script of another origin can send it
-/// only if the console allows that origin, which it never does.
+/// The header that every request that changes something must have. A form cannot send this header. A script of another origin
+/// could send it only if the console allowed that origin, but the console allows no other origin.
 pub(super) const CHANGES: HeaderName = HeaderName::from_static("x-duet-console");
 
-/// How often one client can try a token in the form. The form checks no further tokens then, not even the right one.
+/// How often one client can try a token in the form. After that, the form rejects every token of the client for a while, even
+/// the right one.
 const SIGN_INS: RateLimit = RateLimit {
     most: NonZeroU32::new(30).unwrap(),
     per: Duration::from_mins(1),
 };
-/// How often one client can send a token as `Authorization: Bearer`. A program reads the numbers in this way.
+/// How often one client can send a token as `Authorization: Bearer`. Programs that read the console's data send the token in
+/// this way.
 const REQUESTS: RateLimit = RateLimit {
     most: NonZeroU32::new(600).unwrap(),
     per: Duration::from_mins(1),
 };
 
-/// The cookie of a session on a loopback name. Safari stores a `Secure` cookie only from https, also on loopback.
+/// The cookie of a session on a loopback name. It is not `Secure`, because Safari stores a `Secure` cookie only from https,
+/// also on loopback.
 const ON_LOOPBACK: &str = "duet_console";
-/// The cookie of a session on every other name. Browsers accept it only from https and only for this very host.
+/// The cookie of a session on every other name. Browsers accept a cookie with this prefix only from https and only for this
+/// very host.
 const OFF_LOOPBACK: &str = "__Host-duet_console";
 
 /// Who may see the console.
 pub(super) struct Access {
-    /// `None` in `duet-proxy dev`: every program of this machine.
+    /// `None` in `duet-proxy dev`, where every program on this machine may see the console.
     token: Option<(ConsoleToken, Sessions)>,
     sign_ins: Rates,
     requests: Rates,
@@ -60,13 +64,13 @@ pub(super) struct Access {
 /// A caller that may see the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
-    /// A browser, with a session or without the need of one.
+    /// A browser with a session. If the console needs no token, any caller.
     Browser,
     /// A program that sends the token with each request.
     Program,
 }
 
-/// Why a request is not answered.
+/// Why the console rejects a request.
 enum Denied {
     NotSignedIn,
     WrongToken,
@@ -138,13 +142,13 @@ pub(super) async fn guard(
     };
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && !(headers.contains_key(&CHANGES) && is_from_own_page(headers, caller)) {
-        let rule = "a change must have the header X-Duet-Console: 1 and come from the console's own origin";
+        let rule = "a request that changes something must have the header X-Duet-Console: 1, and come from the console's own origin";
         return error(StatusCode::FORBIDDEN, "not_from_the_console", rule);
     }
     next.run(request).await
 }
 
-/// The sign-in form, as a browser sends it.
+/// The fields of the sign-in form, as a browser sends them.
 #[derive(Default)]
 struct Form {
     token: String,
@@ -180,13 +184,15 @@ pub(super) async fn sign_in(
     };
     let view = View::of(Some(&form.view), headers);
     if is_from_foreign_page(headers) {
-        let rule = "the form must be sent by the console's own page";
+        let rule =
+            "the sign-in form must be sent by the console's own page, got a form of another origin";
         return error(StatusCode::FORBIDDEN, "not_from_the_console", rule);
     }
     let Some((token, sessions)) = &shared.access.token else {
         return Redirect::to("/").into_response();
     };
-    // The unit is taken before the token is compared. Otherwise a client could go on and recognise the right token.
+    // The attempt is counted before the token is compared. If only wrong tokens were counted, a client without attempts left
+    // could still recognise the right token.
     if let Err(too_many) = shared
         .access
         .sign_ins
@@ -195,7 +201,7 @@ pub(super) async fn sign_in(
         return Denied::from(too_many).as_page(&view);
     }
     if !token.matches(&form.token) {
-        tracing::warn!("a wrong token was sent to the console");
+        tracing::warn!("somebody tried to sign in to the console with a wrong token");
         return Denied::WrongToken.as_page(&view);
     }
     tracing::info!("a session of the console has begun");
@@ -205,7 +211,7 @@ pub(super) async fn sign_in(
     ([(header::SET_COOKIE, cookie)], Redirect::to(&target)).into_response()
 }
 
-/// Ends the browser's session: the browser forgets its cookie.
+/// Signs the browser out: the answer deletes the cookie of the browser's session.
 pub(super) async fn sign_out(headers: HeaderMap) -> impl IntoResponse {
     (
         StatusCode::NO_CONTENT,
@@ -226,12 +232,12 @@ impl Denied {
             Self::NotSignedIn => error(
                 self.status(),
                 "not_signed_in",
-                "the request must have the cookie of a session, or Authorization: Bearer and the console's token",
+                "the request must have the cookie of a session, or the header Authorization with \"Bearer\" followed by the console's token",
             ),
             Self::WrongToken => error(
                 self.status(),
                 "wrong_token",
-                "Authorization must be Bearer and the console's token, got another token",
+                "Authorization must be \"Bearer\" followed by the console's token, got another token",
             ),
             Self::TooMany(_) => error(
                 self.status(),
@@ -253,7 +259,7 @@ impl Denied {
         self.told((self.status(), form).into_response())
     }
 
-    /// Adds what the status demands.
+    /// Adds the header that the answer's status requires.
     fn told(&self, mut response: Response) -> Response {
         let (name, value) = match self {
             Self::NotSignedIn | Self::WrongToken => (
@@ -269,7 +275,7 @@ impl Denied {
     }
 }
 
-/// Returns an error of the routes for scripts.
+/// Returns the answer with an error, as JSON, for scripts and programs.
 pub(super) fn error(status: StatusCode, code: &'static str, rule: &str) -> Response {
     let body = serde_json::json!({ "success": false, "code": code, "error": rule });
     (status, axum::Json(body)).into_response()
@@ -301,7 +307,8 @@ fn cookie(headers: &HeaderMap, session: &str, lasts_s: i64) -> String {
     format!("{name}={session}; Max-Age={lasts_s}; Path=/; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// Returns whether a change comes from the console's own page. Programs, which have no cookies, send no origin.
+/// Returns whether a change comes from the console's own page, or from a program that sends the token. Only programs may send
+/// no origin, because they have no cookie that another page could use.
 fn is_from_own_page(headers: &HeaderMap, caller: Caller) -> bool {
     if headers.contains_key(header::ORIGIN) {
         is_own(headers)
@@ -310,8 +317,8 @@ fn is_from_own_page(headers: &HeaderMap, caller: Caller) -> bool {
     }
 }
 
-/// Returns whether another page sends the sign-in form. The console's pages have no referrer, so their forms have the origin
-/// `null`.
+/// Returns whether another page than the console's has sent the sign-in form. The console's pages send no referrer, so browsers
+/// send the origin `null` with their forms.
 fn is_from_foreign_page(headers: &HeaderMap) -> bool {
     let site = text(headers, HeaderName::from_static("sec-fetch-site"));
     let is_hidden = headers

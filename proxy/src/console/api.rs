@@ -1,4 +1,4 @@
-//! The numbers of the page, for programs: JSON, or rows as CSV and NDJSON.
+//! The data of the page, for programs: as JSON, or only the rows as CSV or NDJSON.
 
 use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
@@ -130,7 +130,7 @@ impl Wanted {
         Period::named(self.period.as_deref())
     }
 
-    /// Answers with everything as JSON, or with the rows as lines of a file.
+    /// Answers with all data as JSON, or with only the rows as the lines of a file.
     fn answer<'a, R: Serialize + 'a>(
         &self,
         whole: &impl Serialize,
@@ -179,7 +179,8 @@ fn csv<'a, R: Serialize + 'a>(rows: impl Iterator<Item = &'a R>) -> String {
     text
 }
 
-/// Returns the fields of a row. A field of an object inside has both names, with a dot between them.
+/// Returns the fields of a row. The name of a field in a nested object has the object's name in front, with a dot between the
+/// names.
 fn flat(row: &impl Serialize) -> Map<String, Value> {
     let mut fields = Map::new();
     let Ok(Value::Object(object)) = serde_json::to_value(row) else {
@@ -200,7 +201,7 @@ fn flat(row: &impl Serialize) -> Map<String, Value> {
     fields
 }
 
-/// Returns a value as a cell. A program for tables would run a text that begins like a formula, so such a text gets an
+/// Returns a value as a cell of CSV. A spreadsheet program would run a text that begins like a formula, so such a text gets an
 /// apostrophe in front.
 fn cell(value: Option<&Value>) -> String {
     match value {

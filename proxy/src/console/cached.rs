@@ -1,5 +1,5 @@
-//! Keeps what was read from the disk for a moment. Several pages that show the same numbers cause one read, and a large store is
-//! read more rarely than a small one.
+//! Keeps for a moment the values that were read from the disk. If several pages show the same value, it is read only once. The
+//! longer a reading takes, the more rarely it is repeated.
 
 use std::{
     sync::Arc,
@@ -10,10 +10,10 @@ use tokio::sync::Mutex;
 
 use crate::queue::{self, Error};
 
-/// How long a value is used at least.
+/// The shortest time for which a value is used.
 const AT_LEAST: Duration = Duration::from_millis(500);
-/// A value is used for this many times the duration of its reading. Reading therefore takes a twentieth of one processor at
-/// most.
+/// A value is used for this many times the duration of its reading, so reading takes at most about a twentieth of one
+/// processor's time.
 const TIMES: u32 = 20;
 
 /// A value that was read from the disk.
@@ -31,7 +31,8 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T: Send + Sync + 'static> Cached<T> {
-    /// Returns the value, from `read` if the last one is too old. Callers that ask at the same time wait for one reading.
+    /// Returns the last value. If the last value is too old, calls `read` for a new one. Callers that ask at the same time wait
+    /// for the same reading.
     pub(super) async fn value(
         &self,
         read: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -50,7 +51,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         Ok(value)
     }
 
-    /// Forgets the value, because it has changed.
+    /// Forgets the value. The caller must call this after it has changed the data on the disk.
     pub(super) async fn forget(&self) {
         *self.0.lock().await = None;
     }

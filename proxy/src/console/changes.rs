@@ -1,4 +1,4 @@
-//! The latest changes: starts, settings, the pixels, and the actions of operators.
+//! The latest entries of the change log: starts, new readings of the pixels, and actions of operators.
 
 use maud::{Markup, html};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::{
     queue::{ChangeLog, Error},
 };
 
-/// How many changes the page shows.
+/// The largest number of changes that the page shows.
 const SHOWN: usize = 10;
 
 /// The changes, the newest first.
@@ -26,7 +26,7 @@ pub(super) struct Changes {
 /// One change.
 #[derive(Serialize)]
 pub(super) struct Listed {
-    /// When it was made, in Unix milliseconds.
+    /// When the change was made, in Unix milliseconds.
     at_ms: i64,
     #[serde(flatten)]
     entry: Entry,
@@ -103,7 +103,7 @@ impl Listed {
     }
 }
 
-/// Returns in words which settings differ from the start before.
+/// Returns in words which settings differ from the previous start.
 fn differences(compared: Compared, settings: &[String], texts: &Texts) -> Markup {
     let words = match (compared, settings) {
         (Compared::Nothing, _) => texts.first_start,

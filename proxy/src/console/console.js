@@ -1,11 +1,12 @@
-// Keeps the page up to date. The server makes all HTML; this script replaces parts of it by their ids, keeps the focus and the
-// opened parts, shows times in the reader's zone, and handles keys. Without the script, the page is complete but stands still.
+// Keeps the page up to date. The server makes all HTML. This script replaces parts of the HTML by their ids, keeps the focus
+// and the opened parts, shows times in the reader's time zone, and handles keys. Without the script, the page is complete but
+// does not change.
 
 const policy = window.trustedTypes?.createPolicy('duet', { createHTML: (html) => html });
 const $ = (selector) => document.querySelector(selector);
 const main = $('main[data-live]');
 
-/** Returns the elements of a text from the server, with local times. */
+/** Returns the elements of HTML from the server, with times in the reader's time zone. */
 function parsed(html) {
   const template = document.createElement('template');
   template.innerHTML = policy ? policy.createHTML(html) : html;
@@ -23,7 +24,7 @@ function localise(root) {
   for (const element of root.querySelectorAll(buttons)) element.hidden = false;
 }
 
-/** Makes `old` equal to `next`, and changes only what differs. */
+/** Makes `old` equal to `next`, and changes only the elements that differ. */
 function morph(old, next) {
   if (old.isEqualNode(next)) return;
   if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== next.nodeName || old.id !== next.id) {
@@ -97,7 +98,7 @@ const keys = {
   Escape: () => $('a.close')?.click(),
 };
 
-/** Asks the server for a change. Only this script can send the header. */
+/** Asks the server for a change. The header proves that this script asks, because other pages cannot send it. */
 async function change(button) {
   const { post, body = '', then, done, failed } = button.dataset;
   button.disabled = true;
@@ -116,7 +117,7 @@ async function change(button) {
 
 let waits;
 
-/** Asks for a change at once, or after ten seconds if it can be undone. A second click, or leaving the page, undoes it. */
+/** Asks the server for a change: at once, or after ten seconds if the change can be undone. A second click, or leaving the page, cancels a change that waits. */
 function ask(button) {
   const { undo } = button.dataset;
   if (!undo) {

@@ -1,4 +1,5 @@
-//! Counted: the orders that were paid, accepted and delivered, in numbers and in money, and what became of each event.
+//! The section *Counted*: how many orders were paid, accepted and delivered, how much money they brought, and what happened to
+//! the events.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +18,10 @@ use crate::{
     paid::{Fate, Paid},
 };
 
-/// The most orders that are listed.
+/// The largest number of orders that are listed.
 const LISTED: usize = 100;
 
-/// The numbers of a period.
+/// The counts of a period.
 #[derive(Serialize)]
 pub(super) struct Counted {
     period: Period,
@@ -32,7 +33,7 @@ pub(super) struct Counted {
     events: BTreeMap<String, OfEvent>,
 }
 
-/// The orders that have come so far, and their money by currency.
+/// The orders that have reached one step, and their money by currency.
 #[derive(Serialize)]
 struct Step {
     orders: u64,
@@ -48,7 +49,7 @@ pub(super) struct Missing {
     paid_ms: i64,
     value: Option<Box<RawValue>>,
     currency: &'static str,
-    /// `waiting`, `unreported`, or the outcome of its event.
+    /// `waiting`, `unreported`, or the outcome of the order's event.
     state: String,
     code: Option<i64>,
     #[serde(skip)]
@@ -124,7 +125,7 @@ impl Counted {
         }
     }
 
-    /// Returns the missing orders: all, or those of the gap that the view has opened.
+    /// Returns the missing orders. If the view has opened a gap between two steps, returns only the orders in this gap.
     fn missing_rows(&self, view: &View) -> Vec<Row> {
         let gap = view.part("gap");
         let is_meant = |missing: &&Missing| gap.is_none_or(|gap| gap == missing.gap());
@@ -230,7 +231,7 @@ impl Missing {
         }
     }
 
-    /// Returns the step that the order lacks.
+    /// Returns the first step that the order has not reached.
     fn gap(&self) -> &'static str {
         if self.state == "unreported" {
             "accepted"

@@ -1,4 +1,5 @@
-//! The head of the page: in one sentence, whether Duet does its work, and the banners that nobody can close.
+//! The head of the page: one sentence about whether Duet does its work, and banners that cannot be closed while their condition
+//! holds.
 
 use maud::{Markup, html};
 use serde::Serialize;
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{admit::MoneyEvents, config::payments::Payments};
 
-/// If the oldest event has been pending for longer than this, delivery is slow.
+/// If the oldest event has been pending for longer than this, the page says that the proxy is slow.
 const SLOW_AFTER_MS: i64 = 60 * 1000;
 
 /// The contents of the head.
@@ -29,7 +30,7 @@ pub(super) struct Head {
     /// The codes of the configured pixels.
     pixels: Vec<String>,
     banners: Vec<Banner>,
-    /// The orders of the last 24 hours. `None` if none was paid, or if they cannot be read.
+    /// The orders that were paid in the last 24 hours. `None` if no order was paid, or if the orders cannot be read.
     orders: Option<PaidOrders>,
 }
 
@@ -39,9 +40,9 @@ pub(super) struct Head {
 enum Word {
     /// Events are accepted and delivered.
     Working,
-    /// Events wait for longer than usual, or are not delivered to some pixels.
+    /// Events wait for longer than usual, or some pixels get no events.
     Slow,
-    /// Events cannot be accepted, or not be delivered to any pixel.
+    /// The proxy cannot accept events, or no pixel gets any.
     Stopped,
 }
 
@@ -61,7 +62,7 @@ enum Cause {
     Waiting,
 }
 
-/// A condition that the owner has to know as long as it holds.
+/// A condition that the page states as long as the condition holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Banner {
@@ -181,7 +182,7 @@ impl Banner {
     }
 }
 
-/// Returns why some configured pixel gets no events.
+/// Returns why one of the configured pixels gets no events. Returns `None` if all of them get their events.
 fn of_pixels(shared: &Shared, now_ms: i64) -> Option<Cause> {
     let pixels = machine::pixels(shared, now_ms);
     let of = |state| {
@@ -195,7 +196,7 @@ fn of_pixels(shared: &Shared, now_ms: i64) -> Option<Cause> {
     refused.or_else(stuck).or_else(down)
 }
 
-/// Whether some configured pixel gets its events, as `/readyz` answers it.
+/// Returns whether at least one configured pixel gets its events, by the rule of `/readyz`.
 fn delivers(shared: &Shared, now_ms: i64) -> bool {
     let is_delivered = |state| matches!(state, machine::Delivery::Ok | machine::Delivery::Down);
     let pixels = machine::pixels(shared, now_ms);

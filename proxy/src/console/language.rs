@@ -13,14 +13,15 @@ pub(super) enum Language {
 }
 
 impl Language {
-    /// Returns the language that `lang` in the query names, or else the preferred one of `Accept-Language`, or else English.
+    /// Returns the language that `lang` in the query names. Without `lang`, returns the preferred language of
+    /// `Accept-Language`, or English if that header names no language of the console.
     pub(super) fn of(query: Option<&str>, headers: &HeaderMap) -> Self {
         let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         let named = pairs.find_map(|(name, value)| (name == "lang").then(|| Self::named(&value)));
         let accepted = text(headers, header::ACCEPT_LANGUAGE).unwrap_or_default();
         let preferred = || {
             let mut ranges: Vec<_> = accepted.split(',').filter_map(range).collect();
-            // The sort is stable: of equally good languages the first one is first.
+            // The sort is stable, so languages of equal weight keep their order.
             ranges.sort_by(|(_, one), (_, other)| other.total_cmp(one));
             ranges.first().map(|(language, _)| *language)
         };
@@ -43,7 +44,7 @@ impl Language {
         }
     }
 
-    /// Returns the language to which a reader can change.
+    /// Returns the other language, to which a reader can change.
     pub(super) fn other(self) -> Self {
         match self {
             Self::English => Self::Vietnamese,

@@ -1,5 +1,5 @@
-//! Live: one row for each event, with both legs and its end. The row changes; no second row appears. The page shows every event, or
-//! says how many it does not show.
+//! The section *Live*: one row for each event, with both legs and the event's outcome. When something happens to the event, its
+//! row changes, and no second row appears. The page shows every event, or says how many events it does not show.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -28,13 +28,14 @@ mod filter;
 pub(super) use entry::Entry;
 use filter::Filter;
 
-/// The most events that are remembered.
+/// The largest number of remembered events, except the troubled ones.
 const ENTRIES: usize = 2000;
-/// The most rejected and undelivered events that are remembered besides. Good events do not push them out.
+/// The largest number of remembered events that were rejected or ended without delivery. They are in a list of their own, so
+/// that good events cannot push them out.
 const TROUBLED: usize = 500;
-/// The most rows of a page.
+/// The largest number of rows on a page.
 const ROWS: usize = 25;
-/// How often the notes are read. The proxy never wakes the reader: that would cost each event some time.
+/// How often the notes are read. The proxy never wakes the thread that reads, because this would cost some time for each event.
 const EVERY: Duration = Duration::from_millis(50);
 /// The period for which the page says how many events it does not show.
 const PERIOD_MS: i64 = 5000;
@@ -47,14 +48,14 @@ pub(super) struct Live(Mutex<Feed>);
 struct Feed {
     entries: Ring,
     troubled: Ring,
-    /// How many events were answered in each second of the last few: the second, and the number.
+    /// For each of the last seconds: the second, and the number of events that were answered in it.
     seconds: VecDeque<(i64, u64)>,
     /// How many events were answered since the start.
     answered: u64,
     dropped: Dropped,
 }
 
-/// Entries by number, and the number of each digest.
+/// The latest entries. Entries have consecutive numbers, and `known` has the number of each digest's entry.
 #[derive(Default)]
 struct Ring {
     entries: VecDeque<Entry>,
@@ -63,7 +64,7 @@ struct Ring {
     known: HashMap<Digest, u64>,
 }
 
-/// What the page shows of the latest events.
+/// The latest events, as the page shows them.
 #[derive(Serialize)]
 pub(super) struct Latest {
     /// The newest events first.
@@ -98,11 +99,11 @@ impl Live {
             .name("console".to_owned())
             .spawn(reading);
         if let Err(error) = started {
-            tracing::warn!(error = %error, "the console shows no live events");
+            tracing::warn!(error = %error, "the console shows no live events, because the thread that reads them could not start");
         }
     }
 
-    /// Takes all notes that have arrived. Returns whether none will arrive any more.
+    /// Takes all notes that have arrived. Returns whether the channel is closed, so that no further note can arrive.
     fn take(&self, notes: &mut mpsc::Receiver<Note>, dropped: Dropped) -> bool {
         let mut feed = self.lock();
         feed.drops(dropped);
@@ -195,7 +196,7 @@ impl Feed {
                 self.troubled.push(troubled, TROUBLED);
             }
         } else if let Some(known) = self.troubled.find(event.event) {
-            // It was sent again.
+            // A dead letter was sent again, and has ended once more.
             known.ends(end);
         } else {
             let entry = Entry::of_end(end, event);
@@ -267,7 +268,7 @@ impl Ring {
         self.entries.get_mut(index)
     }
 
-    /// Removes an entry from the page. Its place stays empty, so that the numbers of the others stay.
+    /// Hides the entry of this event. The entry stays in the list, so that the numbers of the other entries do not change.
     fn forget(&mut self, event: Digest) {
         if let Some(entry) = self.find(event) {
             entry.is_moved = true;

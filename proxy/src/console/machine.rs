@@ -1,4 +1,4 @@
-//! Machine: the queue, the rates, the times and the disk.
+//! The section *Machine*: the queue, the rates, the times and the disk.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -32,7 +32,7 @@ pub(super) struct Machine {
     /// Why the system's time is suspect.
     clock: Option<&'static str>,
     version: &'static str,
-    /// The proxies of the same database. Empty if this proxy has a folder.
+    /// The proxies of the same database. Empty if this proxy's store is a folder.
     proxies: Vec<Proxy>,
     /// The change log, which has a route of its own. `None` if it cannot be read.
     #[serde(skip)]
@@ -47,9 +47,9 @@ pub(super) struct Pixel {
     pub(super) state: Delivery,
     /// The code of TikTok's last answer.
     last_code: Option<i64>,
-    /// How long its oldest event has been pending, in milliseconds.
+    /// How long the pixel's oldest event has been pending, in milliseconds.
     oldest_ms: i64,
-    /// How fast its events are sent. `None` if none was pending since the start.
+    /// How fast the pixel's events are sent. `None` if no event of the pixel was pending since the start.
     #[serde(flatten)]
     speed: Option<Speed>,
 }
@@ -59,9 +59,9 @@ pub(super) struct Pixel {
 struct Proxy {
     number: i32,
     is_this: bool,
-    /// How long ago it last wrote to the database, in milliseconds.
+    /// How long ago this proxy last wrote to the database, in milliseconds.
     silent_ms: i64,
-    /// The pixels whose events it delivers.
+    /// The pixels whose events this proxy delivers.
     delivers: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl From<Process> for Proxy {
     fn from(process: Process) -> Self {
         let pixel = |destination: Destination| destination.pixel_id;
         let mut delivers: Vec<_> = process.delivers.into_iter().map(pixel).collect();
-        // A pixel's test events have a destination of their own.
+        // A pixel whose test events have a destination of their own would be listed twice.
         delivers.dedup();
         Self {
             number: process.number,
@@ -80,14 +80,14 @@ impl From<Process> for Proxy {
     }
 }
 
-/// Whether a pixel's events are delivered.
+/// The state of a pixel's delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Delivery {
     Ok,
     /// An event has been pending for more than 15 minutes.
     Stuck,
-    /// TikTok did not give the last answer.
+    /// The last request got no answer from TikTok.
     Down,
     /// TikTok refuses the token.
     Refused,

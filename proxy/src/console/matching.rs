@@ -1,4 +1,4 @@
-//! Match: which keys the delivered events had, why keys were missing, and which key would help most.
+//! The section *Match*: which match keys the delivered events had, why keys were missing, and which key would help most.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::history::Key;
 
-/// How much each key counts in the estimate, out of 100. TikTok does not publish its weights: this is Duet's own estimate. The
-/// address counts only together with the browser.
+/// The weight of each key in the estimate, out of 100. TikTok does not publish its weights, so these are Duet's own. The
+/// address counts only for events that also have the browser.
 const WEIGHTS: [(Key, u64); 6] = [
     (Key::Ttclid, 35),
     (Key::Email, 20),
@@ -22,7 +22,7 @@ const WEIGHTS: [(Key, u64); 6] = [
     (Key::Ttp, 10),
     (Key::Ip, 5),
 ];
-/// The fewest events for which an estimate says anything.
+/// The smallest number of events for which an estimate is shown.
 const FEWEST: u64 = 20;
 
 /// The match keys of a period.

@@ -1,4 +1,4 @@
-//! Money: the transfers that payment providers reported, what became of each, and the state of their orders.
+//! The section *Money*: the transfers that payment providers reported, the result of each transfer, and the state of its order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::{
     queue::{Error, Orders},
 };
 
-/// The most transfers that are listed.
+/// The largest number of transfers that are listed.
 const LISTED: usize = 100;
 
 /// The transfers of the last 90 days.
@@ -26,13 +26,13 @@ const LISTED: usize = 100;
 pub(super) struct Money {
     /// The number of transfers of each result.
     became: BTreeMap<&'static str, usize>,
-    /// The number of transfers that a person must look at.
+    /// The number of transfers that need manual review.
     to_review: usize,
     /// The newest transfers.
     pub(super) newest: Vec<Transfer>,
-    /// The newest transfers that a person must look at.
+    /// The newest transfers that need manual review.
     pub(super) review: Vec<Transfer>,
-    /// The providers of which a transfer is stored.
+    /// The providers that have reported at least one stored transfer.
     #[serde(skip)]
     pub(super) providers: BTreeSet<String>,
 }

@@ -102,7 +102,7 @@ pub(super) async fn of_section(shared: &Arc<Shared>, section: &str, view: &View)
     }
 }
 
-/// Returns a section, or a sentence in its place if the store cannot be read.
+/// Returns a section. If the store cannot be read, returns a sentence instead of the section.
 fn readable<T>(
     section: &str,
     read: Result<Arc<T>, Error>,

@@ -1,27 +1,27 @@
-//! The paid orders of the last 24 hours in one sentence: how many are counted, and what became of the others.
+//! The paid orders of the last 24 hours in one sentence: how many of them TikTok has counted, and what happened to the others.
 
 use serde::Serialize;
 
 use super::{language::Language, recount::Recount, show};
 use crate::paid::Fate;
 
-/// How many orders were paid, and what became of them.
+/// Counts the orders that were paid, by what happened to their events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct PaidOrders {
     paid: u64,
     counted: u64,
-    /// Their event is on its way.
+    /// Orders whose event is waiting for its delivery.
     waiting: u64,
-    /// TikTok refused their event.
+    /// Orders whose event TikTok refused.
     refused: u64,
-    /// Their event ended otherwise, or was never sent.
+    /// Orders whose event ended in another way, or was never sent.
     unreported: u64,
-    /// They were withdrawn or their money went back, so nothing is to be reported.
+    /// Orders that were withdrawn or refunded, so that nothing is to be reported.
     withdrawn: u64,
 }
 
 impl PaidOrders {
-    /// Returns `None` if no order was paid.
+    /// Counts the paid orders of a period. Returns `None` if no order was paid.
     pub(super) fn of(recount: &Recount) -> Option<Self> {
         let mut orders = Self::default();
         for paid in &recount.sales.orders {

@@ -1,5 +1,5 @@
-//! Counts the history again, for a period: what became of the events, which match keys they had, and which paid orders TikTok has
-//! counted. Nothing is added up while events run, so the numbers are right also after a restart.
+//! Counts the events of a period in the history: how they ended, which match keys they had, and which paid orders TikTok has
+//! counted. The counts are made from the history each time, so they are right also after a restart.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -30,7 +30,7 @@ pub(super) enum Period {
 impl Period {
     pub(super) const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Week];
 
-    /// Returns the period with this name, or else the day.
+    /// Returns the period with this name. Without a known name, returns the last 24 hours.
     pub(super) fn named(name: Option<&str>) -> Self {
         let mut all = Self::ALL.into_iter();
         all.find(|period| Some(period.name()) == name)
@@ -63,7 +63,7 @@ pub(super) struct Recount {
     pub(super) sales: Sales,
 }
 
-/// The ended events with one name. Test events are not among them.
+/// Counts the ended events with one name, without test events.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Events {
     /// The number of events of each outcome.
@@ -80,7 +80,7 @@ pub(super) struct Events {
     pub(super) gaps: BTreeMap<(Key, Gap), u64>,
 }
 
-/// The events of the history that were read already, by pixel and name. The newest end of an event comes first.
+/// The events that were already counted, by pixel and name. The history is read from the newest end of an event to the oldest.
 #[derive(Default)]
 struct Seen(BTreeMap<(String, String), HashSet<Digest>>);
 
@@ -88,9 +88,9 @@ struct Seen(BTreeMap<(String, String), HashSet<Digest>>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Gap {
-    /// The value was there, but a rule left it out.
+    /// The event had the key, but a rule left the key out.
     LeftOut,
-    /// A page of a visitor whose address is private, or hidden by a web server.
+    /// The visitor's address is private, or a web server in front of the proxy hides it.
     PrivateAddress,
     /// A server of the shop did not send the key.
     ServerSentNone,
@@ -136,7 +136,8 @@ impl Events {
 }
 
 impl Seen {
-    /// Whether an end of an event counts. A dead letter that was sent again ends once more, and then only its last end counts.
+    /// Returns whether an end of an event is counted. A dead letter that was sent again ends once more, so only its newest end
+    /// is counted, and an end with delivery.
     fn counts(&mut self, end: &End, event: &Ended) -> bool {
         let of = (end.pixel_id.clone(), event.name.clone());
         let is_newest = end.is_test || self.0.entry(of).or_default().insert(event.event);
@@ -184,7 +185,7 @@ impl Recount {
                 }
             }
         }
-        // The event of an order that was paid in the period can have ended before it.
+        // The event of an order that was paid in the period can have ended before the period.
         recount.sales.search(history)?;
         Ok(recount)
     }
@@ -199,7 +200,7 @@ impl Recount {
         self.sales.settle(end, event);
     }
 
-    /// Returns the number of orders with such a fate, and their money by currency.
+    /// Returns the number of orders whose fate `is_meant` selects, and their money by currency.
     pub(super) fn sum(
         &self,
         is_meant: impl Fn(&Fate) -> bool,

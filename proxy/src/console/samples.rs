@@ -1,4 +1,4 @@
-//! The course of the metrics over the last hour: one sample a minute, from the text that Prometheus reads.
+//! The metrics over the last hour: one sample a minute, from the text that Prometheus reads.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 
 /// How often the metrics are read.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
-/// How many readings are one minute.
+/// How many readings there are in a minute.
 const READINGS: u32 = 12;
 /// How many minutes are shown.
 const MINUTES: usize = 60;
@@ -56,7 +56,8 @@ pub(super) struct Rates {
     refused: Vec<u64>,
 }
 
-/// The 50th, 95th and 99th percentile, in seconds: the upper bound of the bucket that contains it. `None` without any value.
+/// The 50th, 95th and 99th percentile, in seconds. Each is the upper bound of the bucket that contains the percentile. `None`
+/// if there was no value.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Quantiles([Option<f64>; 3]);
 

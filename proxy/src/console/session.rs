@@ -1,5 +1,6 @@
-//! Sessions without a memory. A session is its end, signed with the console's token. It is therefore valid at every proxy that
-//! has the same token, also after a restart, and a new token ends it.
+//! Sessions that the server does not store. A session is the time of its end, signed with the console's token. A session is
+//! therefore valid at every proxy that has the same token, also after a restart. A new token makes all earlier sessions
+//! invalid.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac;
@@ -8,7 +9,7 @@ use crate::secret::ConsoleToken;
 
 /// How long a session lasts, in milliseconds.
 pub(super) const LASTS_MS: i64 = 12 * 60 * 60 * 1000;
-/// The purpose of the signature. A signature for another purpose is not a session.
+/// The purpose of the signature, which is a part of the signed text. So a signature for another purpose is not a valid session.
 const PURPOSE: &str = "duet-console-session/1";
 
 /// Signs and verifies sessions.
@@ -26,8 +27,8 @@ impl Sessions {
         format!("{end_ms}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// Returns whether the text is a session that has not ended. A session that ends later than a new one is not valid either:
-    /// it was begun by a clock that was wrong.
+    /// Returns whether the text is a session that has not ended. A session that ends later than a session that begins now is
+    /// not valid, because a wrong clock has begun it.
     pub(super) fn is_valid(&self, session: &str, now_ms: i64) -> bool {
         let parsed = session.split_once('.').and_then(|(end, signature)| {
             let end_ms: i64 = end.parse().ok()?;

@@ -14,8 +14,8 @@ pub(super) struct Row {
     pub(super) cells: Vec<Markup>,
 }
 
-/// Returns a table. The first cell of each row names the row. On a narrow screen each cell is a line with its column's name, and
-/// the roles keep the table a table for screen readers.
+/// Returns a table. The first cell of each row names the row. On a narrow screen, each cell is shown as a line with the name of
+/// its column. Because of the roles, screen readers still read the table as a table.
 pub(super) fn table(id: &str, caption: &str, columns: &[&str], rows: Vec<Row>) -> Markup {
     html! {
         table id=(id) role="table" {
@@ -66,7 +66,7 @@ pub(super) fn span(ms: i64, texts: &Texts) -> String {
     format!("{number} {unit}")
 }
 
-/// Returns a duration of which milliseconds count: `120 ms`.
+/// Returns a short duration in milliseconds: `120 ms`.
 pub(super) fn brief(ms: i64, texts: &Texts) -> String {
     if (0..1000).contains(&ms) {
         format!("{ms} {}", texts.milliseconds)

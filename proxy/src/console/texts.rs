@@ -1,4 +1,4 @@
-//! The console's texts, in English and Vietnamese. A text that one language lacks does not compile.
+//! The console's texts, in English and Vietnamese. The code does not compile if one language lacks a text.
 
 mod english;
 mod vietnamese;
@@ -155,7 +155,7 @@ pub(super) struct Texts {
     pub(super) gap_no_pixel: &'static str,
     pub(super) gap_page: &'static str,
     pub(super) orders_counted: &'static str,
-    /// For one order, and for several.
+    /// The text for one order, and the text for several orders.
     pub(super) orders_wait: [&'static str; 2],
     pub(super) orders_refused: [&'static str; 2],
     pub(super) orders_unreported: [&'static str; 2],
@@ -283,7 +283,7 @@ impl Texts {
         }
     }
 
-    /// Returns the words for where an operator acts.
+    /// Returns the words for the place from which an operator acted.
     pub(super) fn by(&self, by: By) -> &'static str {
         match by {
             By::Command => self.by_command,
@@ -291,7 +291,7 @@ impl Texts {
         }
     }
 
-    /// Returns the words for a time that is measured.
+    /// Returns the name of a measured time.
     pub(super) fn time_of(&self, name: &str) -> &'static str {
         match name {
             "request" => self.time_request,

@@ -1,4 +1,4 @@
-//! Trouble: the dead letters, with equal causes together. Newer good events cannot push them out.
+//! The section *Trouble*: the dead letters, grouped by cause. Newer good events cannot push dead letters out of the list.
 
 use std::collections::BTreeMap;
 
@@ -22,17 +22,17 @@ mod replay;
 
 pub(super) use replay::{Question, plan, replay};
 
-/// The most letters that are read for the list of causes. A store with more says so.
+/// The largest number of dead letters that are read for the list of causes. If the store has more, the page says so.
 const MOST_LETTERS: usize = 100_000;
-/// The most letters of one cause that are listed.
+/// The largest number of dead letters that are listed for one cause.
 const LISTED: usize = 100;
 
 /// The causes of all dead letters, the most recent first.
 #[derive(Default, Serialize)]
 pub(super) struct Trouble {
-    /// The number of letters that were read.
+    /// The number of dead letters that were read.
     letters: usize,
-    /// Whether these are all letters.
+    /// Whether these are all dead letters of the store.
     is_complete: bool,
     pub(super) causes: Vec<Cause>,
 }
@@ -40,7 +40,7 @@ pub(super) struct Trouble {
 /// Dead letters with the same cause.
 #[derive(Serialize)]
 pub(super) struct Cause {
-    /// The id of the cause, which stays the same.
+    /// The id of the cause. The same cause has the same id in every reading.
     pub(super) id: String,
     outcome: String,
     code: Option<i64>,
@@ -154,7 +154,8 @@ impl Trouble {
         }
     }
 
-    /// Returns the letters of events with this name that ended in the period. Counted counts the same events.
+    /// Returns the dead letters of events with this name that ended in the period. The section *Counted* counts the same
+    /// events.
     fn lost(&self, name: &str, since_ms: i64) -> impl Iterator<Item = &Letter> {
         self.listed().filter(move |letter| {
             letter.event == name && letter.ended_at_ms >= since_ms && !letter.is_test
@@ -221,7 +222,7 @@ impl Cause {
     }
 }
 
-/// Returns letters that a part of the view has opened.
+/// Returns the table of the dead letters that a part of the view has opened.
 fn opened<'a>(view: &View, part: &str, letters: impl Iterator<Item = &'a Letter>) -> Markup {
     let texts = view.texts();
     let (close, id) = (
@@ -276,8 +277,8 @@ impl Letter {
     }
 }
 
-/// Returns the id of a letter's cause: of its outcome, TikTok's code and the message. Numbers in messages differ between events
-/// with the same cause, so they do not count.
+/// Returns the id of a dead letter's cause. The cause consists of the outcome, TikTok's code and TikTok's message without its
+/// digits, because the numbers in a message differ between events with the same cause.
 fn cause_of(letter: &DeadLetter) -> String {
     let message = letter.message.as_deref().unwrap_or_default();
     let words = message.split(|c: char| c.is_ascii_digit());

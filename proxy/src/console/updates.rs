@@ -1,5 +1,5 @@
 //! Keeps open pages up to date over server-sent events. A page gets a section again when the section has changed. A slow page
-//! gets fewer updates, and each of them is the newest state.
+//! gets fewer updates, and each update has the newest state.
 
 use std::{
     convert::Infallible,
@@ -24,15 +24,17 @@ use tokio::{
 
 use super::{Shared, access, page, view::View};
 
-/// The most pages that are kept up to date at once.
+/// The largest number of pages that are kept up to date at once.
 pub(super) const CLIENTS: usize = 32;
-/// How often a page is updated at most.
+/// The shortest time between two updates of a page.
 const EVERY: Duration = Duration::from_secs(1);
-/// How many updates pass between two updates of the head. Screen readers read its sentence aloud.
+/// The head is updated only with every tenth update, because screen readers read the head's sentence aloud.
 const HEAD_EVERY: u32 = 10;
-/// How many updates pass before a comment shows that the connection still works.
+/// If nothing has changed, the server sends a comment with every 15th update, so that the page sees that the connection still
+/// works.
 const COMMENT_EVERY: u32 = 15;
-/// How many updates one connection lasts. The page then connects again, and its session is checked again.
+/// After this many updates, the server closes the connection. The page then connects again, and the server checks its session
+/// again.
 const UPDATES: u32 = 15 * 60;
 
 /// Answers with updates of the view.
@@ -45,7 +47,7 @@ pub(super) async fn updates(
         return access::error(
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_pages",
-            "at most 32 pages can be kept up to date at once",
+            "32 pages are already kept up to date, which is the maximum; close one of them",
         );
     };
     let view = View::of(query.as_deref(), &headers);
@@ -83,7 +85,7 @@ async fn send(
         if text.is_empty() && number % COMMENT_EVERY == 0 {
             text.push_str(":\n\n");
         }
-        // While the page is slow, this waits. The next update is then newer.
+        // If the page is slow, the task waits here, and the next update has a newer state.
         if !text.is_empty() && sender.send(text.into()).await.is_err() {
             return;
         }
@@ -102,7 +104,7 @@ fn event(html: &str) -> String {
     format!("{}\n", lines.concat())
 }
 
-/// The body of an answer that goes on.
+/// The body of an answer that continues until the page is closed.
 struct Updates(mpsc::Receiver<Bytes>);
 
 impl HttpBody for Updates {

@@ -1,11 +1,11 @@
-//! The view of the page: its language, its filters and its opened parts. All of it is in the page's address, so that a view can be
-//! reloaded, stored as a bookmark and opened in another tab.
+//! The view of the page: its language, its filters and its opened parts. The page's address contains the whole view, so that a
+//! view can be reloaded, stored as a bookmark and opened in another tab.
 
 use axum::http::HeaderMap;
 
 use super::{language::Language, recount::Period, texts::Texts};
 
-/// What a page shows.
+/// The parts of the page that are shown, and their filters.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     pub(super) language: Language,
@@ -26,19 +26,19 @@ impl View {
         self.language.texts()
     }
 
-    /// Returns a part of the view.
+    /// Returns the value of a part of the view.
     pub(super) fn part(&self, name: &str) -> Option<&str> {
         let mut pairs = self.pairs.iter();
         let (_, value) = pairs.find(|(known, value)| known == name && !value.is_empty())?;
         Some(value)
     }
 
-    /// Returns the period of the numbers.
+    /// Returns the period for which the page shows counts.
     pub(super) fn period(&self) -> Period {
         Period::named(self.part("period"))
     }
 
-    /// Returns every part but one, for a form that sets this one.
+    /// Returns every part except the part with this name, for a form that sets this part.
     pub(super) fn others(&self, name: &str) -> impl Iterator<Item = &(String, String)> {
         self.pairs.iter().filter(move |(known, _)| known != name)
     }
@@ -48,13 +48,13 @@ impl View {
         self.changed(&[])
     }
 
-    /// Returns the address of this view with other parts. `None` removes a part. `section` is the id of the section to which
+    /// Returns the address of this view with changed parts. `None` removes a part. `section` is the id of the section to which
     /// the page scrolls.
     pub(super) fn link(&self, changes: &[(&str, Option<&str>)], section: &str) -> String {
         format!("/?{}#{section}", self.changed(changes))
     }
 
-    /// Returns the query of this view with other parts.
+    /// Returns the query of this view with changed parts. `None` removes a part.
     pub(super) fn changed(&self, changes: &[(&str, Option<&str>)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let is_changed = |name: &str| changes.iter().any(|(changed, _)| *changed == name);

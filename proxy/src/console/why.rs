@@ -1,4 +1,5 @@
-//! Why: what happened to an order, an event, a request to TikTok or a transfer, which step is missing, and what to do.
+//! The section *Why*: what happened to an order, an event, a request to TikTok or a transfer, which step is missing, and what
+//! to do.
 
 use maud::{Markup, html};
 
@@ -17,7 +18,7 @@ use crate::{
 /// The longest id that is searched for.
 const LONGEST: usize = 256;
 
-/// Returns the search box. Its answer is a part of the view.
+/// Returns the search box. The id that is searched for is a part of the view.
 pub(super) fn search(view: &View) -> Markup {
     let texts = view.texts();
     html! {
@@ -82,7 +83,7 @@ fn html(chain: &Chain, view: &View) -> Markup {
     }
 }
 
-/// Returns the state as a shape and words. What comes by itself is not shown like what is lost.
+/// Returns the state as a shape and words. An event that waits has another shape than an event that is lost.
 fn state(chain: &Chain, texts: &Texts) -> (&'static str, &'static str) {
     match (chain.missing, chain.causes.first()) {
         _ if !chain.is_known => ("odd", texts.unknown_id),

@@ -28,7 +28,7 @@ const LETTERS: [(Key, &str); 7] = [
     (Key::UserAgent, "U"),
 ];
 
-/// One event, from its first note on.
+/// One event, with everything that the notes have said about it.
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::console) struct Entry {
     #[serde(skip)]
@@ -50,7 +50,7 @@ pub(in crate::console) struct Entry {
     pub(super) is_test: bool,
     /// `accepted`, `held`, `duplicate` or `rejected`. `None` if the event was answered before the console started.
     pub(super) answer: Option<&'static str>,
-    /// How often the same event came again.
+    /// How many repeats of the event arrived.
     pub(super) repeats: u64,
     /// What happened to the Pixel's copy.
     pub(super) pixel: &'static str,
@@ -62,7 +62,7 @@ pub(in crate::console) struct Entry {
     /// The match keys that TikTok receives.
     #[serde(serialize_with = "names")]
     pub(super) keys: Keys,
-    /// The rules of the warnings, or those that a rejected event breaks.
+    /// The rules of the event's warnings. For a rejected event, the rules that it breaks.
     pub(super) rules: Vec<String>,
     pub(super) end: Option<Finish>,
 }
@@ -159,7 +159,7 @@ impl Entry {
         }
     }
 
-    /// Takes over the answer to an event of which only the end was known.
+    /// Stores the answer to an event that has an entry already, because its end was noted first.
     pub(super) fn is_answered_again(&mut self, answered: Answered) {
         let (number, end) = (self.number, self.end.take());
         *self = Self {
@@ -180,7 +180,7 @@ impl Entry {
         });
     }
 
-    /// Returns whether TikTok will not get the event.
+    /// Returns whether the event ended without being delivered to TikTok.
     pub(super) fn is_troubled(&self) -> bool {
         let end = self.end.as_ref();
         end.is_some_and(|end| !is_delivered(&end.outcome))
@@ -223,7 +223,7 @@ impl Entry {
         }
     }
 
-    /// Returns what became of the copy that the proxy sends.
+    /// Returns what happened to the copy that the proxy sends.
     fn server_leg(&self, view: &View) -> Markup {
         let texts = view.texts();
         let state = match (&self.end, self.answer) {

@@ -1,4 +1,5 @@
-//! Chooses events by words such as `event:Purchase is:refused -is:test key:-ttclid`. A minus in front excludes.
+//! Chooses events by words such as `event:Purchase is:refused -is:test key:-ttclid`. A minus in front of a word excludes the
+//! events that the word matches.
 
 use super::Entry;
 use crate::history::Key;
@@ -18,7 +19,7 @@ enum Rule {
     Is(String),
     /// The event has this key, or lacks it.
     Key(String, bool),
-    /// Any text: a part of the name, the order or the id.
+    /// Any text that is a part of the event's name, its order id or its event id.
     Any(String),
 }
 
@@ -81,7 +82,7 @@ impl Rule {
     }
 }
 
-/// Returns every word that `is:` knows of this event.
+/// Returns all words after `is:` that match this event.
 fn states(entry: &Entry) -> impl Iterator<Item = &str> {
     let end = entry.end.as_ref().map(|end| end.outcome.as_str());
     let waits = (end.is_none() && entry.answer == Some("accepted")).then_some("waiting");

@@ -1,5 +1,5 @@
-//! Sends dead letters again: one, all of one cause, or all since a time. The plan says how many they are before anything is done.
-//! A delivered event is not a dead letter, so it is never sent again.
+//! Sends dead letters again: one dead letter, all of one cause, or all since a time. Before anything is sent, a plan says how
+//! many dead letters would be sent. A delivered event is not a dead letter, so it is never sent again.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::{
     queue::{self, DeadLetters, Error},
 };
 
-/// The periods for which all letters can be sent again, in hours.
+/// The periods, in hours, whose dead letters can all be sent again.
 const HOURS: [i64; 3] = [1, 24, 168];
 
-/// Letters that are to be sent again.
+/// Dead letters that are to be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Chosen {
     Letter(LetterId),
@@ -36,11 +36,11 @@ enum Chosen {
 #[derive(Debug, Deserialize, Serialize)]
 pub(in crate::console) struct Which {
     which: String,
-    /// The newest letter of the plan. Newer letters are left out.
+    /// The newest dead letter of the plan. Dead letters that are newer than the plan are left out.
     until: Option<String>,
 }
 
-/// What sending again would do.
+/// The answer to the question how many dead letters would be sent again.
 #[derive(Debug, Serialize)]
 struct Plan {
     letters: usize,
@@ -48,7 +48,7 @@ struct Plan {
     until: Option<String>,
 }
 
-/// What sending again did.
+/// The result of sending dead letters again.
 #[derive(Debug, Serialize)]
 struct Done {
     letters: usize,
@@ -82,7 +82,7 @@ impl Chosen {
                 return Ok(chosen);
             };
             before = Some(*last);
-            // Letters are in the order of their ends.
+            // The dead letters are sorted by the time at which they ended, so all further ones ended before this time too.
             let is_over = matches!(self, Self::Since(since_ms) if oldest.ended_at_ms < *since_ms);
             for (id, letter) in &page {
                 let is_meant = match self {
@@ -108,7 +108,7 @@ impl Which {
     }
 }
 
-/// Answers how many letters would be sent again.
+/// Answers how many dead letters would be sent again.
 pub(in crate::console) async fn plan(
     State(shared): State<Arc<Shared>>,
     Query(which): Query<Which>,
@@ -127,7 +127,7 @@ pub(in crate::console) async fn plan(
     }
 }
 
-/// Sends letters again.
+/// Sends dead letters again.
 pub(in crate::console) async fn replay(
     State(shared): State<Arc<Shared>>,
     Json(which): Json<Which>,
@@ -165,7 +165,7 @@ fn unreadable() -> Response {
     access::error(
         StatusCode::UNPROCESSABLE_ENTITY,
         "invalid",
-        "which must be letter:ID, cause:ID or since:MILLISECONDS, and until the id of a dead letter",
+        "which must be letter:ID, cause:ID or since:MILLISECONDS, and until must be the id of a dead letter",
     )
 }
 
@@ -178,13 +178,13 @@ fn failed(message: &str) -> Response {
     )
 }
 
-/// Returns the link that asks whether these letters shall be sent again.
+/// Returns a link to the question whether these dead letters shall be sent again.
 pub(super) fn link(view: &View, which: &str, text: &str) -> Markup {
     let target = view.link(&[("replay", Some(which))], "replay");
     html! { a.verb href=(target) { (text) } }
 }
 
-/// Returns the links for all letters since a time.
+/// Returns the links for sending all dead letters of a period again.
 pub(super) fn since_links(view: &View) -> Markup {
     let texts = view.texts();
     html! {
@@ -198,14 +198,14 @@ pub(super) fn since_links(view: &View) -> Markup {
     }
 }
 
-/// The question whether letters shall be sent again, with their number.
+/// The question whether dead letters shall be sent again, with the number of dead letters.
 pub(in crate::console) struct Question {
     which: Which,
     letters: usize,
 }
 
 impl Question {
-    /// Reads the letters of the question that the view asks. Returns `None` if it asks none.
+    /// Reads the dead letters of the question that the view contains. Returns `None` if the view contains no question.
     pub(in crate::console) async fn read(shared: &Shared, view: &View) -> Option<Self> {
         let which = match view.part("replay")?.split_once(':')? {
             ("hours", hours) => {
