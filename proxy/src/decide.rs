@@ -1,24 +1,21 @@
-//! Decisions: which changes a call makes, and which answer it gets. They are pure.
+//! Decisions: which changes a call makes, and which answer its caller gets. All decisions are pure functions.
 //!
-//! A [`Decision`] is made from the call, the contents of [`Books`] and the time. It returns [`Changes`] and a reply. It uses no
-//! clock, disk, process or log. A store writes the changes of several calls in one commit. [`Layered`] lets later calls read
-//! the changes of earlier calls. The same calls in the same order therefore lead to the same state, in any grouping of commits
-//! and with any number of restarts.
+//! A [`Decision`] is made from the call, the contents of [`Books`] and the time. A decision returns [`Changes`] and a
+//! reply, and uses no clock, disk, process or log. A store writes the changes of several calls in one commit. With
+//! [`Layered`], later calls of the commit read the changes of earlier calls. The same calls in the same sequence
+//! therefore lead to the same state, no matter how they are grouped into commits and how often the proxy restarts.
 //!
 //! | Call | Decides |
 //! |---|---|
 //! | [`Admit`] | which events are new, which are held until their order is paid |
 //! | [`Register`], [`Pay`], [`Withdraw`] | the state of an order, and which events report it |
-//!
-//!  [`TakeBack`]
-//!  how an order changes when its event becomes a dead letter
-//!
+//! | [`TakeBack`] | how an order changes when its event becomes a dead letter |
 //! | [`Replay`], [`Remove`] | which dead letters are sent again or removed |
 //! | [`GiveUp`], [`Forget`] | which held events, orders and payments have expired |
-//! | [`Log`] | nothing: it adds an entry to the change log |
+//! | [`Log`] | nothing, because it only adds an entry to the change log |
 //!
-//! [`Decision::reads`] names every record that a call can read. It needs only the call, so a database can lock and load the
-//! records before the decision.
+//! [`Decision::reads`] names every record that a call can read. It needs only the call itself, so a database can lock and
+//! load the records before the decision.
 
 use std::sync::Arc;
 
@@ -73,7 +70,7 @@ pub trait Decision<'a> {
     /// Decides about the call.
     ///
     /// # Errors
-    /// The errors of the books, and a [`Fault`] of the call or of a record. Nothing is changed then.
+    /// The errors of the books, and a [`Fault`] of the call or of a record. After an error, the call has changed nothing.
     fn decide<B: Books + ?Sized>(
         &self,
         books: &B,

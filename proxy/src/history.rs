@@ -1,8 +1,8 @@
-//! The history: a short record of each ended event, and counts per hour. Both outlive delivery, so that the proxy can answer
-//! later whether an event was counted, and why not.
+//! The history: a short record of each ended event, and counts per hour. Both are kept after the delivery, so that the
+//! proxy can answer later whether TikTok has counted an event, and why not.
 //!
-//! The history has no personal data. The ids of events and orders are stored as [`Digest`]s, and match keys only as
-//! [`Keys`], which say that a key was there.
+//! The history has no personal data. The ids of events and orders are stored as [`Digest`]s. Match keys are stored only
+//! as [`Keys`], which state whether a key was present.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub use wanted::{Search, Wanted};
 
 use crate::money::Money;
 
-/// The events that ended together, with the same outcome: the events of one request, or of a part of it.
+/// The events that ended together with the same outcome: all events of one request to TikTok, or some of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// The pixel of the events.
@@ -32,7 +32,7 @@ pub struct End {
     pub is_test: bool,
     /// The name of the outcome.
     pub outcome: String,
-    /// TikTok's code.
+    /// The code of TikTok's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i64>,
     /// TikTok's id for the request.

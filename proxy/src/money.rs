@@ -6,7 +6,7 @@ use duet_events::{MAX_MINOR, Unreadable, minor_units};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, value::RawValue};
 
-/// An amount of one currency: 29.00 USD is 2900, 99,000 đ is 99000.
+/// An amount in one currency, in minor units: 29.00 USD is stored as 2900, and 99,000 đ as 99000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Money {
     minor: i64,
@@ -17,7 +17,7 @@ pub struct Money {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The sale.
+    /// The payment of the sale.
     First,
     /// A later payment of a subscription, or a payment for a change of its plan.
     Renewal,
@@ -25,7 +25,7 @@ pub enum Kind {
     Refund,
     /// The payer's bank takes money back.
     Chargeback,
-    /// A payment that is cancelled before it is settled.
+    /// The payment is cancelled before its money has been transferred.
     Void,
 }
 
@@ -51,7 +51,7 @@ const DECIMALS: [(&str, usize); 3] = [
     ("CLF", 4),
 ];
 
-/// The largest amount in dong. Up to this amount every JSON reader is exact, even with two decimals.
+/// The largest amount in dong. Every JSON reader reads amounts up to this one exactly, even with two decimals.
 const EXACT: i64 = 9_999_999_999_999;
 
 impl Currency {
@@ -107,8 +107,8 @@ impl Money {
         }
     }
 
-    /// Reads whole dong from `99000`, `99000.0`, `"99000"` or `"99000.00"`. Returns `None` for fractions of a dong. Also
-    /// returns `None` for thousands separators, because `"99.000"` can mean 99 or 99,000.
+    /// Reads whole dong from `99000`, `99000.0`, `"99000"` or `"99000.00"`. Returns `None` if the text has fractions of a
+    /// dong. Also returns `None` if it has thousands separators, because `"99.000"` can mean 99 or 99,000.
     pub fn dong(value: &Value) -> Option<Self> {
         let minor = match value {
             Value::Number(number) => minor_units(&number.to_string(), 0),
@@ -126,8 +126,8 @@ impl Money {
         Self::minor_of(value, currency, currency.decimals())
     }
 
-    /// Does what [`Money::minor`] does for a provider that uses its own number of decimals. Returns `None` if the currency has
-    /// too few decimals for the amount.
+    /// Does what [`Money::minor`] does for a provider whose amounts have `decimals` decimals. Returns `None` if the
+    /// currency has too few decimals for the amount.
     pub fn minor_of(value: &Value, currency: Currency, decimals: usize) -> Option<Self> {
         let text = match value {
             Value::Number(number) => number.to_string(),

@@ -1,10 +1,11 @@
 //! An order stores the amount to pay, the received money, the visitor who began it, and the events that were reported. This
 //! module is pure: callers pass the time as an argument, and functions return their results as values.
 //!
-//! The shop's server registers an order, or a page's events begin it. Only transfers can pay an order.
+//! The shop's server registers an order, or a page's event begins the order. Only transfers can pay an order.
 //!
-//! The order alone decides whether a payment is reported to TikTok. An order has its own list of reported events. An order does
-//! not use the queue's deduplication memory, because this memory still contains an event's id long after the event has expired.
+//! The order alone decides whether a payment is reported to TikTok. An order has a list of its own reported events. It
+//! does not use the queue's deduplication memory, because this memory still contains the id of an event long after the
+//! event has expired.
 
 use std::collections::BTreeMap;
 
@@ -40,35 +41,37 @@ pub struct Order {
     id: String,
     /// When the order last changed or was named, in Unix milliseconds.
     touched_ms: i64,
-    /// Whether an event names the order without beginning it. No transfer can pay such an order.
+    /// Whether events have named the order, but no event has begun it. No transfer can pay such an order.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     only_noted: bool,
-    /// When the order was begun, in Unix milliseconds. `None` also for orders that an older version began.
+    /// When the order was begun, in Unix milliseconds. `None` if nothing has begun the order yet, or if an older version
+    /// began it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     begun_ms: Option<i64>,
     /// The registration by the shop's server. `None` while only pages have named the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bill: Option<Bill>,
-    /// Digests of the registrations that the current one replaced, newest last.
+    /// Digests of the earlier registrations, which the current registration has replaced, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     former: Vec<String>,
-    /// The payment providers' ids of the order, by provider.
+    /// The ids by which payment providers know the order, one for each provider.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     references: BTreeMap<String, String>,
     #[serde(default)]
     plan: Plan,
     #[serde(default)]
     visitor: Visitor,
-    /// The money that has come for the sale so far.
+    /// The money that has come for the sale so far, without second payments.
     #[serde(default, deserialize_with = "ledger::received")]
     received: Option<Money>,
-    /// All other money: later payments, and money that went back.
+    /// All other money: later payments of a subscription, and money that went back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sums: Vec<Sum>,
-    /// The second payments of the sale, whose money the shop owes to the payer, the oldest first.
+    /// The second payments for the same sale, the oldest first. The shop must pay their money back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     owed: Vec<Owed>,
-    /// The first payment of a subscription, if it did not pay the order.
+    /// Whether the first payment of the subscription has come. `None` if it paid the order, or if nothing is known about
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first: Option<FirstPayment>,
     /// When an event last described the visitor, in Unix milliseconds. `None` for orders of an older version.
@@ -77,19 +80,21 @@ pub struct Order {
     /// When the order was paid, in Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     paid_ms: Option<i64>,
-    /// Whether all money of the paid order went back, and less than the amount to pay has come since then.
+    /// Whether all money of the paid order went back, and the money that has come since then is less than the amount to
+    /// pay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_reopened: bool,
-    /// The events that wait for the payment.
+    /// The events that are held until the order is paid.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     held: Vec<Held>,
     /// The names of the events that were reported to any pixel, each with the event's id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     reported: BTreeMap<String, String>,
-    /// The pixels that received these events, and the pixels for the payment's event.
+    /// The pixels to which events of the order were reported, and the pixels for the payment's event.
     #[serde(default, skip_serializing_if = "Pixels::is_empty")]
     pixels: Pixels,
-    /// The ids of the order's withdrawn events. An event that was already sent is not withdrawn.
+    /// The ids of the order's events that must not be sent any more. An event that was sent before its withdrawal stays
+    /// sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     withdrawn: Vec<String>,
 }
@@ -108,7 +113,7 @@ pub struct Plan {
     pub billing_cycle: Option<String>,
 }
 
-/// An event that waits for the payment.
+/// An event that is held until the order is paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// The event's name as TikTok deduplicates it.
@@ -117,11 +122,11 @@ pub struct Held {
     pub until_ms: i64,
     /// The event's number in the queue.
     pub sequence: u64,
-    /// Whether the event has the id that is derived from the order. The Pixel's copy has this id too, unless a page chose
-    /// another.
+    /// Whether the event has the id that is derived from the order. The Pixel's copy has this id too, unless the page
+    /// chose another id.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_derived: bool,
-    /// The event's pixel. An older version did not store the pixel.
+    /// The event's pixel. `None` if an older version held the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pixel_id: Option<String>,
 }
@@ -143,19 +148,20 @@ pub enum Status {
 /// How to handle a page's event that reports a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// The event waits for the payment.
+    /// The event is held until the order is paid.
     Hold,
     /// The order is paid. The event is sent with the provider's amount.
     Pass {
-        /// The money that has come.
+        /// The money that has come for the sale.
         received: Money,
     },
-    /// The order already has such an event.
+    /// The order already has an event with this name for this pixel, or its money went back. The new event is a
+    /// duplicate.
     Repeat,
 }
 
 impl Order {
-    /// Creates an order that is named for the first time.
+    /// Creates an order that is named for the first time, and begins it.
     pub fn begin(id: &str, now_ms: i64) -> Self {
         Self {
             id: id.to_owned(),
@@ -181,8 +187,8 @@ impl Order {
         }
     }
 
-    /// Creates an order that an event names but does not begin. The order stores its reported events and the events that wait
-    /// for its payment. They are needed if another event, or the server, begins the order later.
+    /// Creates an order for an event that names it but does not begin it. The order stores its reported events and its
+    /// held events. They are needed if another event, or the server, begins the order later.
     pub fn note(id: &str, now_ms: i64) -> Self {
         Self {
             only_noted: true,
@@ -239,7 +245,7 @@ impl Order {
         self.paid_ms.is_some()
     }
 
-    /// Whether the order is paid, and no new payment of it has begun after all its money went back.
+    /// Whether the order is paid, and was not opened again for a new payment after all its money went back.
     pub fn is_sold(&self) -> bool {
         self.is_paid() && !self.is_reopened
     }
@@ -249,7 +255,7 @@ impl Order {
         self.paid_ms
     }
 
-    /// Returns the payment providers' ids of the order, by provider.
+    /// Returns the ids by which payment providers know the order, one for each provider.
     pub fn references(&self) -> &BTreeMap<String, String> {
         &self.references
     }
@@ -269,8 +275,8 @@ impl Order {
         now_ms >= end
     }
 
-    /// Stores the visitor of an event that names the order, unless the order is paid. Anybody who has the address of a paid
-    /// order's page can open it.
+    /// Stores the data about the visitor from an event that names the order. Does nothing if the order is paid: anybody
+    /// who has the address of a paid order's page can open the page, which then sends such an event.
     pub fn is_named_by(&mut self, event: &EventText<'_>, by: By, now_ms: i64) {
         if self.paid_ms.is_some() {
             return;
@@ -283,9 +289,9 @@ impl Order {
         }
     }
 
-    /// Decides how to handle a page's event that reports the payment, by the event's name, id and pixel. One event is held for
-    /// each name and pixel. If its id is not the derived one, it may come from a stranger. Then an event with the derived id is
-    /// held too.
+    /// Decides how to handle a page's event that reports the payment, by the event's name, id and pixel. For each name
+    /// and pixel, one event is held. A second event is held only if the first does not have the id that is derived from
+    /// the order, and the second does: the first may come from a stranger.
     pub fn gate(&self, name: &EventName, event_id: &str, pixel_id: &str) -> Gate {
         let mut held = self
             .held
@@ -302,12 +308,12 @@ impl Order {
         }
     }
 
-    /// Whether this is the id that both legs derive from the order.
+    /// Whether `event_id` is the id that both legs derive from the order for an event with this name.
     pub fn derives(&self, name: &EventName, event_id: &str) -> bool {
         EventId::derive(name.as_str(), &self.id).as_str() == event_id
     }
 
-    /// Makes an event wait for the payment.
+    /// Holds an event until the order is paid.
     pub fn hold(&mut self, held: Held) {
         self.held.push(held);
     }
@@ -319,13 +325,13 @@ impl Order {
         held
     }
 
-    /// Does what [`Order::release`] does, but only for events with this name and pixel.
+    /// Removes and returns the held events with this name and pixel, in the order in which they were held.
     pub fn release_named(&mut self, canonical: &str, pixel_id: &str) -> Vec<Held> {
         let is_named = |held: &mut Held| held.is_like(canonical, pixel_id);
         self.held.extract_if(.., is_named).collect()
     }
 
-    /// Removes one held event.
+    /// Removes the held event with this sequence number.
     pub fn give_up(&mut self, sequence: u64) {
         self.held.retain(|held| held.sequence != sequence);
     }

@@ -1,4 +1,5 @@
-//! Stores accepted events until they are settled. An event is on disk before the proxy answers that it is accepted.
+//! Stores accepted events until they are settled, that is, until their final result is recorded. An event is on disk
+//! before the proxy answers that the event is accepted.
 //!
 //! # Invariants
 //!
@@ -6,19 +7,20 @@
 //!    [`Enqueued::Accepted`](crate::decide::Enqueued::Accepted) has been fsynced.
 //! 2. **Decided once.** While a key is remembered, exactly one event with this key is accepted. This also holds for concurrent
 //!    events and across restarts. The decision and the write are one atomic commit.
-//! 3. **Out when settled.** An event leaves the queue only through [`Lane::settle`], with one outcome. An event that was
-//!    claimed but not settled before the process ended is claimed again.
-//! 4. **In order, separate, and bounded.** The events of one destination and [`Class`](crate::decide::Class) are claimed in the
-//!    order in which they were accepted. No destination waits for another destination. Pending events are on disk. Only open
-//!    calls, claimed batches and the latest deduplication keys are in memory.
-//! 5. **On disk or rejected.** If a write fails, each caller that waits for this write gets an error. No event is accepted
-//!    until the store has been opened again and read from disk. If a database did not answer in time, the calls that were queued
-//!    meanwhile get the error too, because a new attempt would let them wait twice as long.
+//! 3. **Out when settled.** An event leaves the queue only through [`Lane::settle`], which records one outcome for the
+//!    event. An event that was claimed but not settled before the process ended is claimed again.
+//! 4. **In order, separate, and bounded.** The events of one destination and [`Class`](crate::decide::Class) are claimed
+//!    in the sequence in which they were accepted. No destination waits for another destination. Pending events are on
+//!    disk. Only open calls, claimed batches and the latest deduplication keys are in memory.
+//! 5. **On disk or rejected.** If a write fails, each caller that waits for this write gets an error. No event is
+//!    accepted until the store has been opened again and read from disk. If a database did not answer in time, the calls
+//!    that were queued in the meantime get an error too. Otherwise they would have to wait for a second attempt, and so
+//!    twice as long.
 //! 6. **Money once.** A transfer is counted once, even if its provider sends it again. One commit stores that an order is paid
 //!    and that its events are pending. A held event is held until the order is paid or 72 hours have passed. Whether a paid
 //!    order was reported is stored with the order (see [`orders`](crate::orders)), not in the deduplication memory.
-//! 7. **By a clock that nobody can set.** The [`Clock`] of the store measures all periods. While its time is in doubt, nothing
-//!    expires and nothing is forgotten.
+//! **By a clock that nobody can set.** The [`Clock`] of the store measures all periods. While the clock's time is in
+//!    doubt, nothing expires and nothing is forgotten.
 //!
 //! # Not promised
 //!
@@ -78,15 +80,15 @@ use space::Space;
 use withdrawn::Withdrawn;
 use writer::{Answered, Call, NewLane, Writer};
 
-/// Opens the store in `folder`, and creates the folder if needed. The queue accepts no events while less than `reserve_bytes`
-/// are free on the disk.
+/// Opens the store in `folder`, and creates the folder if needed. While less than `reserve_bytes` are free on the disk,
+/// the queue accepts no events.
 ///
 /// # Panics
 /// Panics outside of a tokio runtime, because a task of the runtime sends the answers.
 ///
 /// # Errors
-/// [`Error::Locked`] if another process has the store open, [`Error::Format`] if another version wrote it, [`Error::Store`] and
-/// [`Error::Folder`] if the disk fails.
+/// [`Error::Locked`] if another process has the store open, [`Error::Format`] if another version wrote the store,
+/// [`Error::Store`] or [`Error::Folder`] if the disk fails.
 pub fn open(
     folder: &Path,
     reserve_bytes: u64,
@@ -98,13 +100,13 @@ pub fn open(
 /// Returns the format of the store in `folder`, without changing the folder. Returns `None` if there is no store yet.
 ///
 /// # Errors
-/// [`Error::Locked`] if another process has the store open, [`Error::Store`] and [`Error::Folder`] if the disk fails.
+/// [`Error::Locked`] if another process has the store open, [`Error::Store`] or [`Error::Folder`] if the disk fails.
 pub fn format_of(folder: &Path) -> Result<Option<u32>, Error> {
     Embedded::at(folder)?.format_of_folder()
 }
 
-/// Checks that a database keeps what it commits, and returns the format of its tables, without changing it. Returns `None` if
-/// there are no tables yet.
+/// Checks that a database does not lose committed data, and returns the format of its tables. Changes nothing in the
+/// database. Returns `None` if there are no tables yet.
 ///
 /// # Errors
 /// The same as those of [`open_shared`].
@@ -112,7 +114,7 @@ pub fn format_of_shared(database: &Database) -> Result<Option<i32>, Error> {
     Postgres::format_of(database)
 }
 
-/// Returns what should be different in a database, and what to do about it.
+/// Returns advice: the settings of a database that should be different, and what to do about them.
 ///
 /// # Errors
 /// The same as those of [`open_shared`].
@@ -120,7 +122,7 @@ pub fn advice_on(database: &Database) -> Result<Vec<String>, Error> {
     Postgres::advice(database, clock::now_ms)
 }
 
-/// Does what [`open`] does, but takes the time from `read`.
+/// Does what [`open`] does, but reads the time from `read`.
 pub(crate) fn open_by(
     read: fn() -> Reading,
     folder: &Path,
@@ -140,14 +142,15 @@ pub(crate) fn open_by(
     Ok((intake, outlet, letters))
 }
 
-/// Opens the store in a database, which other processes can have open too. Only a process that `delivers` claims events.
+/// Opens the store in a database. Other processes can have the store open at the same time. Only a process that
+/// `delivers` claims events.
 ///
 /// # Panics
 /// Panics outside of a tokio runtime, because a task of the runtime sends the answers.
 ///
 /// # Errors
-/// [`Error::Unsuitable`] if the database does not keep what it has committed, or another version wrote it, [`Error::Database`]
-/// if it cannot be used.
+/// [`Error::Unsuitable`] if the database could lose committed data, or if another version wrote its tables,
+/// [`Error::Database`] if the database cannot be used.
 pub fn open_shared(
     database: &Database,
     delivers: bool,
@@ -180,7 +183,8 @@ fn start<S: Source>(
     Ok((intake, outlet, letters))
 }
 
-/// Returns a queue over any store, with any clock. This queue has no thread and no task: the caller must call [`Core::turn`].
+/// Returns a queue over any store, with any clock. The queue has no thread and no task of its own, so the caller must
+/// call [`Core::turn`].
 ///
 /// # Errors
 /// An error if the store cannot be opened.
@@ -252,12 +256,12 @@ pub struct Core<S: Source> {
 }
 
 impl<S: Source> Core<S> {
-    /// Learns what other processes have written to a shared store, and renews the leases.
+    /// Reads what other processes have written to a shared store, and renews the leases.
     pub fn look(&mut self) {
         self.writer.work(&mut vec![Call::Look]);
     }
 
-    /// Executes at most `most` waiting calls in one commit, and answers them. If `sweep` is set, also removes expired entries.
+    /// Executes at most `most` waiting calls in one commit, and answers them. With `sweep`, also removes expired entries.
     /// Returns whether there was anything to do.
     pub fn turn(&mut self, most: usize, sweep: bool) -> bool {
         let mut calls = Vec::new();
@@ -283,7 +287,8 @@ impl<S: Source> Core<S> {
     }
 }
 
-/// Runs `work`, which reads from the disk, on a thread of its own. The runtime's thread stays free for other requests.
+/// Runs `work`, which reads from the disk, on a separate thread, so that the runtime's thread stays free for other
+/// requests.
 ///
 /// # Errors
 /// The errors of `work`, and [`Error::Stopped`] if `work` panics.
@@ -294,7 +299,7 @@ pub async fn blocking<T: Send + 'static>(
     done.unwrap_or(Err(Error::Stopped))
 }
 
-/// Sends the answers of each commit. Ends when the writer ends.
+/// Sends the answers of each commit. The task ends when the writer ends.
 async fn hand_out(mut commits: mpsc::UnboundedReceiver<Vec<Answered>>) {
     while let Some(answers) = commits.recv().await {
         for (bundle, results) in answers {
@@ -318,8 +323,8 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Waits for a destination that has events for the first time since the start, and returns its lane. Never returns after
-    /// the store was closed.
+    /// Waits until a destination has its first events since the start, and returns the lane of this destination. After
+    /// the store was closed, this function never returns.
     pub async fn lane(&mut self) -> Lane {
         match self.new_lanes.recv().await {
             Some(new) => self.lane_of(new),

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Admit<I>(pub I);
 
-/// An event to be admitted.
+/// An event that a call wants to enqueue.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     /// The deduplication key. Events with the same key are the same event.
@@ -48,13 +48,13 @@ pub struct Note {
 /// The meaning of an event for the order that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// No change, except that a known order stores who named it.
+    /// The event changes nothing, except that a known order stores the visitor's data.
     Mentions,
-    /// The order becomes known.
+    /// The event begins the order.
     Begins,
-    /// The event reports that the order is paid. Its sender is trusted.
+    /// The event reports that the order is paid. The sender of the event is trusted.
     Reports,
-    /// The event reports that the order is paid, and is held until a payment arrives.
+    /// The event reports that the order is paid. Its sender is not trusted, so the event is held until a payment arrives.
     Claims,
 }
 
@@ -122,8 +122,8 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         Enqueued::Accepted
     }
 
-    /// Accepts an event that names an order. An event that was accepted before is not sent again, but its order stores who
-    /// named it. For a payment that a page reports, the order decides whether the event is a repeat.
+    /// Accepts an event that names an order. If the event was accepted before, it is not sent again, but its order still
+    /// stores the visitor's data. If a page reports the payment, the order decides whether the event is a repeat.
     fn admit_noted(
         &mut self,
         event: &Event<'a>,
@@ -157,7 +157,8 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
             Part::Reports if !is_repeat || !is_reported(&order, &text, pixel_id) => {
                 self.end_held(&mut order, &text, pixel_id)?;
                 order.reports(&text.event, &text.event_id, pixel_id);
-                // A known id shows only that a page has used it, perhaps for an event that is held.
+                // The deduplication memory does not decide here. A known id shows only that a page has used the id,
+                // perhaps for an event that is still held.
                 self.take(event, false)
             }
             Part::Reports | Part::Begins | Part::Mentions => self.take(event, is_repeat),
@@ -168,8 +169,9 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         Ok(result)
     }
 
-    /// Ends held events of pages after a trusted report of the same order. A held event with the same name and id is sent as
-    /// well, and TikTok merges it with the report. Other held events are not sent, because they would count again.
+    /// Ends the held events of pages after a trusted report for the same order. A held event with the same name and id as
+    /// the report is sent as well, and TikTok merges the two. Other held events are not sent, because TikTok would count
+    /// them as further sales.
     fn end_held(
         &mut self,
         order: &mut Order,
@@ -193,8 +195,9 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         Ok(())
     }
 
-    /// Returns whether an event can create the order that it names. A page cannot create an order whose id looks like that of a
-    /// live order in a memo. Otherwise a stranger could make each payment of that order ambiguous.
+    /// Returns whether an event can begin the order that it names. A page cannot begin an order whose id looks, in a
+    /// memo, like the id of another live order. Otherwise a stranger could make every payment of that other order
+    /// ambiguous.
     fn may_begin(&self, note: &Note) -> Result<bool, B::Error> {
         if note.by == By::Server {
             return Ok(true);
@@ -204,7 +207,7 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
     }
 }
 
-/// Returns whether an event with the same meaning was reported to this pixel for the order.
+/// Returns whether an event that means the same as this one was already reported to this pixel for the order.
 fn is_reported(order: &Order, text: &EventText<'_>, pixel_id: &str) -> bool {
     let name = text.name();
     name.is_some_and(|name| order.has_reported(name.canonical(), pixel_id))

@@ -10,8 +10,9 @@ use crate::{
 };
 
 impl<B: Books + ?Sized> Transaction<'_, '_, B> {
-    /// Records that money went back. If no money of the sale is left, also withdraws the event of the sale. `is_taken` says that
-    /// the order lost this money before, when the payment was not known yet. Then the order does not lose it again.
+    /// Records that money went back. If no money of the sale is left, also withdraws the event of the sale. `is_taken`
+    /// states that the order already lost this money before its payment was known. In this case the order does not lose
+    /// the money again.
     pub(super) fn take_back(
         &mut self,
         order: &mut Order,
@@ -22,13 +23,13 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         let mut is_of_sale = true;
         if let Some(mut payment) = self.taken_back(order, back)? {
             amount = payment.returned.add(back.amount, back.share);
-            // The money of a second payment is not in the sale.
+            // The money of a second payment is not part of the sale.
             is_of_sale = payment.became != Became::PaidBefore;
             if !is_of_sale {
                 order.repays(&payment.key(), back.kind, amount);
                 if is_taken {
-                    // The sale lost this money before its payment was known. A counter cannot fall, so it counts the same
-                    // amount as paid.
+                    // The sale lost this money before its payment was known. A metric cannot fall, so the same amount is
+                    // counted as paid.
                     order.remove(back.kind, amount);
                     self.changes.counts.money.push((Kind::First, amount));
                 }
@@ -50,7 +51,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         self.withdraw_sale(order)
     }
 
-    /// Returns the payment of the order that `back` names.
+    /// Returns the payment of the order that the refund `back` names.
     fn taken_back(&self, order: &Order, back: &Payment) -> Result<Option<Payment>, B::Error> {
         for name in &back.takes_back {
             if let Name::Transfer { provider, id } = name
@@ -63,7 +64,8 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(None)
     }
 
-    /// Returns the part of this money that no other refund of the same unknown payment has already taken from the order.
+    /// Returns how much of this refund the order still has to lose. Other refunds of the same payment may already have
+    /// taken the rest, while the payment is still unknown.
     fn beyond_others(&self, order: &Order, back: &Payment) -> Result<Money, B::Error> {
         let mut returned = Returned::default();
         for other in self.waiting_for(back.takes_back.iter().cloned(), Kind::is_back)? {
@@ -74,7 +76,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(returned.add(back.amount, back.share))
     }
 
-    /// Whether refunds of a whole payment were reported before the payment.
+    /// Whether refunds that arrived before the payment cover its whole amount.
     pub(super) fn went_back_before(&self, payment: &Payment) -> Result<bool, B::Error> {
         let mut returned = Returned::default();
         for back in self.waiting_for(payment.names(), Kind::is_back)? {
@@ -83,7 +85,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(returned.covers(payment.amount))
     }
 
-    /// Lets a second payment pay the order, if all other money of the sale went back.
+    /// Makes second payments the payment of the sale, as long as all other money of the sale went back.
     pub(super) fn use_owed(&mut self, order: &mut Order) -> Result<(), B::Error> {
         while let Some(owed) = order.uses_owed() {
             self.changes.counts.money.push((Kind::First, owed.left));
@@ -96,7 +98,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(())
     }
 
-    /// Withdraws the event of a renewal whose whole amount went back, unless the event was already sent.
+    /// Withdraws the event of a renewal whose whole amount went back. An event that was already sent stays sent.
     fn withdraw_renewal(&mut self, order: &mut Order, payment: &Payment) -> Result<(), B::Error> {
         let is_recent = self.now.stamp_ms < payment.at_ms + DELIVERY_MS;
         let event_id = payment.event_id.as_ref();
@@ -107,8 +109,8 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(())
     }
 
-    /// Withdraws the event of a sale whose whole amount went back, unless the event was already sent. The event's lane checks for
-    /// this before the first attempt. Events that still wait for the payment end too.
+    /// Withdraws the event of a sale whose whole amount went back. An event that was already sent stays sent: the event's
+    /// lane checks for a withdrawal only before the first attempt. Events that are held until the payment end too.
     fn withdraw_sale(&mut self, order: &mut Order) -> Result<(), B::Error> {
         if !order.is_returned() {
             return Ok(());
@@ -119,7 +121,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         self.bury_held(order)
     }
 
-    /// Allows the withdrawn events of a sale to be sent, because another payment is the sale now.
+    /// Removes the withdrawal of the events of a sale, because another payment pays for the sale now.
     pub(super) fn restore_sale(&mut self, order: &mut Order, own: &[&str]) -> Result<(), B::Error> {
         for event_id in order.restore_sale(own) {
             self.unname(Lookup::Withdrawn(event_id.clone()), order.id())?;
@@ -128,7 +130,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(())
     }
 
-    /// Ends the events that wait for the order's payment.
+    /// Ends the events that are held until the order's payment.
     pub(super) fn bury_held(&mut self, order: &mut Order) -> Result<(), B::Error> {
         for one in order.release() {
             if let Some(held) = self.release(one.id())? {

@@ -3,7 +3,7 @@
 use super::{DeadLetter, DedupKey, Fault, HeldEvent, HeldId, LetterId, Lookup, Payment, Records};
 use crate::{history::Salt, orders::Order};
 
-/// The stored data that a decision can read.
+/// The stored data that a decision can read. The store implements this trait.
 pub trait Books {
     /// The error of a read.
     type Error: From<Fault>;
@@ -11,10 +11,10 @@ pub trait Books {
     /// Returns the order with this id, even if it has expired.
     ///
     /// # Errors
-    /// An error if the record cannot be read. The same holds for all methods here.
+    /// An error if the record cannot be read. All methods of this trait return this error.
     fn order(&self, id: &str) -> Result<Option<Order>, Self::Error>;
 
-    /// Returns the ids of the records with this name.
+    /// Returns the ids of the records that are found under this name.
     ///
     /// # Errors
     /// The same as those of [`Books::order`].
@@ -44,7 +44,7 @@ pub trait Books {
     /// The same as those of [`Books::order`].
     fn has_letter(&self, id: LetterId) -> Result<bool, Self::Error>;
 
-    /// Returns whether an event with this key was accepted and is remembered until a time after `expiry_ms`.
+    /// Returns whether an event with this key was accepted, and the key is remembered until a time after `expiry_ms`.
     ///
     /// # Errors
     /// The same as those of [`Books::order`].
@@ -57,13 +57,13 @@ pub trait Books {
     fn next_number(&self) -> u64;
 }
 
-/// Stored data, together with changes that are not written yet.
+/// The stored data, together with changes that are not written yet. A change hides the stored record that it replaces.
 pub struct Layered<'a, B: ?Sized> {
     /// The stored data.
     pub below: &'a B,
     /// The changes.
     pub above: &'a Records,
-    /// How many numbers the changes have used.
+    /// How many event numbers the changes have used.
     pub numbers: u64,
 }
 

@@ -11,9 +11,9 @@ use crate::{
 pub struct Log<'a> {
     /// The entry.
     pub entry: &'a Entry,
-    /// The number of the entry among those of the same millisecond.
+    /// The number of the entry. Together with the time in milliseconds it is the entry's id.
     pub number: u64,
-    /// The fingerprints of a start's settings.
+    /// The fingerprints of the settings, if the entry is the start of a proxy.
     pub fingerprints: Option<&'a Fingerprints>,
 }
 

@@ -21,7 +21,7 @@ use crate::{
 /// The changes of one call, or of several calls together.
 #[derive(Debug, Default)]
 pub struct Changes<'a> {
-    /// Events that enter their lanes, in the order in which they will be sent.
+    /// Events that are added to their lanes, in the sequence in which they will be sent.
     pub arrivals: Vec<Arrival<'a>>,
     /// Records as they are after the changes.
     pub records: Records,
@@ -31,11 +31,11 @@ pub struct Changes<'a> {
     pub counts: Counts,
     /// The notices to log for an operator after the changes are written.
     pub notices: Vec<Notice>,
-    /// The ids of events that are not withdrawn any more.
+    /// The ids of events whose withdrawal has been removed.
     pub restored: Vec<String>,
 }
 
-/// A notice for an operator about a call.
+/// A notice for an operator about the effect of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// An order is paid, but TikTok does not have its event.
@@ -45,14 +45,14 @@ pub enum Notice {
         /// How the order's event ended.
         outcome: String,
     },
-    /// A dead letter was replayed, but its order was already reported.
+    /// A dead letter was not sent again, because its order was already reported, or because its payment was refunded.
     NotSentAgain {
         /// The order's id.
         order_id: String,
         /// The event.
         event_id: String,
     },
-    /// A payment that waited for its order has found the order.
+    /// A payment that waited for its order was matched with the order.
     Found {
         /// The order's id.
         order_id: String,
@@ -63,12 +63,12 @@ pub enum Notice {
     },
 }
 
-/// An event that enters a lane.
+/// An event that is added to a lane.
 #[derive(Debug)]
 pub struct Arrival<'a> {
     /// The event's destination.
     pub destination: Arc<Destination>,
-    /// How urgent the event is.
+    /// The event's class, which decides how early it is delivered.
     pub class: Class,
     /// The JSON that TikTok receives.
     pub event: Cow<'a, [u8]>,
@@ -76,12 +76,13 @@ pub struct Arrival<'a> {
     pub trace: Trace,
 }
 
-/// Records by their keys, each as it is after a change. `None` or an empty list means that the record is removed.
+/// Records by their keys, each as it is after the changes. `None` or an empty list means that the changes remove the
+/// record.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     /// Orders by their ids.
     pub orders: BTreeMap<String, Option<Order>>,
-    /// The results of lookups by name.
+    /// The ids that are found under each name.
     pub lookups: BTreeMap<Lookup, Vec<String>>,
     /// Payments by provider and id.
     pub payments: BTreeMap<(String, String), Option<Payment>>,
@@ -91,10 +92,10 @@ pub struct Records {
     pub letters: BTreeMap<LetterId, Option<DeadLetter>>,
     /// Keys of accepted events.
     pub keys: Keys,
-    /// Events that have ended, for the history, by the id that the letter of the first event has or would have. The store also
-    /// counts them by the hour.
+    /// The records of ended events, for the history. The key is the id that the dead letter of the first event has or
+    /// would have. The store also counts these events by the hour.
     pub ends: BTreeMap<LetterId, End>,
-    /// Orders whose records in the history were removed, each with the time in Unix milliseconds.
+    /// Orders whose records in the history are removed, each with the time of the removal in Unix milliseconds.
     pub covered: BTreeMap<Digest, i64>,
     /// New entries of the change log.
     pub log: Logged,
@@ -103,20 +104,21 @@ pub struct Records {
 /// Entries of the change log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Logged {
-    /// The entries, by the time in Unix milliseconds and a number.
+    /// The entries. The key is the time in Unix milliseconds and a number.
     pub entries: BTreeMap<LetterId, Entry>,
-    /// The fingerprints of the last start.
+    /// The fingerprints of the settings at the last start.
     pub fingerprints: Option<Fingerprints>,
 }
 
-/// How many keys are compared one by one.
+/// Up to this number of keys, a key is searched one by one.
 const FEW_KEYS: usize = 8;
 
-/// Keys of accepted events, in the order in which they were accepted.
+/// Keys of accepted events, in the sequence in which the events were accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     list: Vec<(DedupKey, Remembered)>,
-    /// The position of each key in the list. Used only for more than a few keys, because most calls add one key.
+    /// The position of each key in the list. The map stays empty while there are only a few keys, because most calls add
+    /// one key.
     places: HashMap<DedupKey, usize, RandomState>,
 }
 
@@ -132,7 +134,7 @@ impl Keys {
         }
     }
 
-    /// Returns how long this key is remembered. The last insert counts.
+    /// Returns how long this key is remembered. If the key was inserted several times, the last insert counts.
     pub fn get(&self, key: &DedupKey) -> Option<Remembered> {
         let place = if self.list.len() > FEW_KEYS {
             *self.places.get(key)?
@@ -162,7 +164,7 @@ pub struct Remembered {
     pub until_ms: i64,
 }
 
-/// The name of a held event.
+/// The id of a held event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HeldId {
     /// When the held event expires, in Unix milliseconds.
@@ -172,7 +174,7 @@ pub struct HeldId {
 }
 
 impl Held {
-    /// Returns the name of the event in the store.
+    /// Returns the id of the held event in the store.
     pub(crate) fn id(&self) -> HeldId {
         HeldId {
             until_ms: self.until_ms,
@@ -186,7 +188,7 @@ impl Held {
 pub struct HeldEvent {
     /// The order's id.
     pub order_id: String,
-    /// The event's destination after the payment.
+    /// The destination to which the event is sent after the payment.
     pub destination: Arc<Destination>,
     /// The JSON that TikTok receives.
     pub event: Box<RawValue>,
@@ -197,7 +199,7 @@ pub struct HeldEvent {
     pub trace: Trace,
 }
 
-/// The numbers to add to the metrics.
+/// The changes of the metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// The number of accepted events, by the state of the Pixel's copy.
@@ -206,9 +208,9 @@ pub struct Counts {
     pub replayed: u64,
     /// The number of ended events, by outcome.
     pub ended: Vec<(&'static str, u64)>,
-    /// The change of the number of held events.
+    /// By how much the number of held events changes.
     pub held: i64,
-    /// The change of the number of paid orders without a reported event.
+    /// By how much the number of paid orders without a reported event changes.
     pub unreported: i64,
     /// Money that moved for orders, by kind.
     pub money: Vec<(Kind, Money)>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The destination of events: the data that all events of one request share.
+/// The destination of events. All events of one request have the same destination.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Destination {
     /// The code of the pixel.
@@ -14,10 +14,10 @@ pub struct Destination {
     pub test_event_code: Option<String>,
 }
 
-/// The destinations of the shop's pixels at one time.
+/// The destinations of the shop's pixels at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destinations {
-    /// The destination of events that name no pixel.
+    /// The destination of events that do not name a pixel.
     pub first: Arc<Destination>,
     /// The destinations of the other pixels.
     pub others: Vec<Arc<Destination>>,
@@ -50,7 +50,8 @@ impl From<Arc<Destination>> for Destinations {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// Money events that a bank or the shop's server reports, and a few money events per minute of each address.
+    /// Money events that a bank or the shop's server reports, and a few money events of pages per minute from each
+    /// address.
     First,
     /// All other events.
     #[default]
@@ -61,7 +62,7 @@ impl Class {
     /// Both classes, the first class first.
     pub const ALL: [Self; 2] = [Self::First, Self::Second];
 
-    /// Returns whether this is the class of rows that were written before there were two classes.
+    /// Returns whether the class is `Second`. Rows that were written before there were two classes have this class.
     #[allow(
         clippy::trivially_copy_pass_by_ref,
         reason = "serde passes a reference"

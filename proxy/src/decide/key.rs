@@ -1,4 +1,4 @@
-//! The deduplication key, which tells whether two events are the same event.
+//! The deduplication key, by which the proxy recognises that two events are the same event.
 
 use duet_events::{EventId, EventName};
 use sha2::{Digest, Sha256};
@@ -14,9 +14,9 @@ pub struct DedupKey([u8; 16]);
 /// How long a repeat of an event is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remember {
-    /// 48 hours, as long as TikTok remembers it.
+    /// For 48 hours, as long as TikTok remembers the event.
     Hours48,
-    /// 90 days, for an order's event. Customers open a thank-you page again weeks later.
+    /// For 90 days. This is for an order's event, because customers open a thank-you page again weeks later.
     Days90,
 }
 
@@ -41,7 +41,7 @@ impl DedupKey {
             id.as_str(),
             destination.test_event_code.as_deref().unwrap_or_default(),
         ] {
-            // Only the last part can contain a NUL. Two different lists of parts therefore never give the same text.
+            // Only the last part can contain a NUL, so two different lists of parts never give the same text.
             hasher.update(part);
             hasher.update([0]);
         }

@@ -39,7 +39,7 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// Returns the record of an event that was never sent, for the history.
+    /// Returns the history's record of the event. The caller must ensure that the event was never sent.
     pub(super) fn end(&self, salt: &Salt) -> End {
         let json = self.event.get().as_bytes();
         let ended = Ended::of(json, self.trace.clone(), self.accepted_at_ms, salt);
@@ -63,19 +63,19 @@ impl DeadLetter {
     }
 }
 
-/// The name of an event, and the id that both legs share.
+/// The name and id of an event.
 #[derive(Debug, Deserialize)]
 pub struct Named<'a> {
     /// The event's name.
     #[serde(rename = "event", borrow)]
     pub name: Cow<'a, str>,
-    /// The id that both legs share.
+    /// The event's id. Both legs share this id.
     #[serde(borrow)]
     pub event_id: Cow<'a, str>,
 }
 
 impl<'a> Named<'a> {
-    /// Reads the name and id from the event's JSON. Both are empty if it has another form.
+    /// Reads the name and id from the event's JSON. If the JSON has another form, both are empty.
     pub fn of(event: &'a str) -> Self {
         serde_json::from_str(event).unwrap_or(Self {
             name: Cow::Borrowed(""),
@@ -110,7 +110,7 @@ impl LetterId {
         self.sequence
     }
 
-    /// Returns bytes that sort in the order in which the letters were written.
+    /// Returns 16 bytes that sort by the time at which the events ended, and then by the number.
     pub(crate) fn to_bytes(self) -> [u8; 16] {
         let ended = u128::from(self.ended_at_ms.unsigned_abs());
         (ended << 64 | u128::from(self.sequence)).to_be_bytes()
@@ -144,7 +144,7 @@ impl FromStr for LetterId {
             })
         });
         parts.ok_or(
-            "a dead letter's id must be two numbers with a dash between them, as `list` prints it",
+            "a dead letter's id must be two numbers with a dash between them, as `duet-proxy dead-letters list` prints it",
         )
     }
 }

@@ -1,4 +1,4 @@
-//! Dead letters: decides how they change their orders, and which are sent again.
+//! Dead letters: decides how a dead letter changes its order, and which dead letters are sent again.
 
 use super::{
     Books, Changes, Class, DeadLetter, Decision, Enqueued, Fault, LetterId, Lookup, Notice, Reads,
@@ -9,15 +9,15 @@ use crate::{
     orders::{EventText, Order},
 };
 
-/// Stores in the order that a dead letter reported as paid that TikTok does not have the event.
+/// Handles a dead letter whose event reported an order as paid: stores in the order that TikTok does not have the event.
 #[derive(Clone, Copy, Debug)]
 pub struct TakeBack<'a>(pub &'a DeadLetter);
 
-/// Sends or holds dead letters again. The reply is how many of them are sent or held.
+/// Sends dead letters again, or holds them until their payment. The reply is how many letters are sent or held.
 #[derive(Clone, Copy, Debug)]
 pub struct Replay<'a>(pub &'a [(LetterId, DeadLetter)]);
 
-/// Removes dead letters. The reply is how many of them existed.
+/// Removes dead letters. The reply is how many of the letters existed.
 #[derive(Clone, Copy, Debug)]
 pub struct Remove<'a>(pub &'a [LetterId]);
 
@@ -78,7 +78,7 @@ impl<'a> Decision<'a> for Replay<'a> {
         let mut transaction = Transaction::new(books, now);
         let mut replayed = 0;
         for (id, letter) in self.0 {
-            // Another replay may have sent the event, or an earlier letter of this replay.
+            // Another replay, or an earlier letter of this replay, may have sent the event already.
             if transaction.books().letter(*id)?.is_some() {
                 replayed += usize::from(transaction.send_again(letter)?);
                 transaction.changes.records.letters.insert(*id, None);
@@ -116,20 +116,21 @@ impl<'a> Decision<'a> for Remove<'_> {
 }
 
 impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
-    /// Sends a dead letter again. If the letter reports an order as paid, the order decides: it is sent only if the order is
-    /// not reported yet. A payment that only a page reported is held again until it arrives. Returns whether the letter is sent or
-    /// held.
+    /// Sends a dead letter again. If the letter's event reports an order as paid, the order decides: the event is sent
+    /// only if the order has no such report yet. If only a page had reported the payment, the event is held again until
+    /// the payment arrives. Returns whether the event is sent or held.
     fn send_again(&mut self, letter: &'a DeadLetter) -> Result<bool, B::Error> {
         let event = letter.event.get().as_bytes();
         let Some((text, order_id)) = sale(letter) else {
-            // Replayed events are second class, so that they delay no other events.
+            // Replayed events get the second class, so that they delay no first-class events.
             let trace = letter.trace.clone();
             self.deliver(&letter.destination, Class::Second, event, trace);
             self.changes.counts.replayed += 1;
             return Ok(true);
         };
         let known = self.order(&order_id)?;
-        // Only the event of a renewal names an order that has no record.
+        // If the order has no record, the event is the event of a renewal. Its withdrawal is then stored only under the
+        // event's id.
         let is_withdrawn = known.is_none() && self.is_withdrawn(&text.event_id)?;
         let mut order = known.unwrap_or_else(|| Order::note(&order_id, self.now.stamp_ms));
         let name = text.name().ok_or(Fault::Corrupt)?;
@@ -165,16 +166,16 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         Ok(is_sent)
     }
 
-    /// Whether a refund has withdrawn the event.
+    /// Whether a refund has withdrawn the event with this id.
     fn is_withdrawn(&self, event_id: &str) -> Result<bool, B::Error> {
         let name = Lookup::Withdrawn(event_id.to_owned());
         Ok(!self.books().found(&name)?.is_empty())
     }
 }
 
-/// Returns the event that reports a real order as paid, and the order's id.
+/// Returns the event of the letter and its order's id, if the event reports a real order as paid.
 fn sale(letter: &DeadLetter) -> Option<(EventText<'_>, String)> {
-    // An event that only its caller called a test does not change a real order.
+    // The caller alone can mark an event as a test, so a test event must not change a real order.
     if letter.destination.test_event_code.is_some() {
         return None;
     }

@@ -19,7 +19,7 @@ use crate::{
 pub struct Register<'a> {
     /// The order.
     pub order: &'a Registration,
-    /// How its waiting payments are reported.
+    /// How the payments are reported that wait for the order.
     pub reports: &'a Reports,
 }
 
@@ -32,10 +32,11 @@ pub struct Reports {
     pub renewals: Option<EventName>,
 }
 
-/// The order after the registration, or why the registration changed nothing.
+/// The order after the registration, or the reason why the registration changed nothing.
 pub type Registered = Result<Order, Unregistered>;
 
-/// Removes an order and ends its held events. Replies with the number of those events, or `None` for an unknown order.
+/// Removes an order, and ends its held events as dead letters. The reply is the number of these events, or `None` for an
+/// unknown order.
 #[derive(Clone, Copy, Debug)]
 pub struct Withdraw<'a>(pub &'a str);
 
@@ -167,15 +168,16 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         }
     }
 
-    /// Reports a paid order to TikTok. Sends the events that waited for the payment, and the payment's own event. If two events
-    /// mean the same sale, only one is sent. The payment's event is sent even if its id was accepted before, because the earlier
-    /// event may have expired. Returns whether nothing is known about the payer.
+    /// Reports a paid order to TikTok. Sends the held events of the order, and the payment's own event. If two of these
+    /// events mean the same sale, only one is sent to each pixel. The payment's event is sent even if an event with its
+    /// id was accepted before, because that event may have expired. Returns true if the report has no data about the
+    /// payer.
     pub(super) fn report(
         &mut self,
         order: &mut Order,
         destinations: &Destinations,
     ) -> Result<bool, B::Error> {
-        // The money went back before the proxy knew of the payment.
+        // All money went back before the payment was known, so nothing is reported.
         if order.is_returned() {
             self.bury_held(order)?;
             return Ok(false);
@@ -192,12 +194,13 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
             let event = held.event.get().as_bytes();
             let text = EventText::of(event).ok_or(Fault::Corrupt)?;
             let pixel_id = held.destination.pixel_id.as_str();
-            // Another event with this name was sent. A payment is reported only once to each pixel.
+            // A payment is reported only once to each pixel, and another event with this name was already reported.
             if order.has_reported(&one.name, pixel_id) {
                 self.bury(&Outcome::Unverified, one.sequence, held.clone());
                 continue;
             }
-            // The payment's own event is the same event with more data.
+            // This held event has the same name and id as the payment's own event. The payment's own event has more data,
+            // so it is sent instead.
             if text.event_id == conversion.id.as_str() && text.event == conversion.name.as_str() {
                 let json = conversion.json.clone();
                 self.deliver(&held.destination, Class::First, json, held.trace.clone());
@@ -213,10 +216,11 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(!conversion.is_attributed)
     }
 
-    /// Reports a payment to one destination, unless an event of the same sale was already reported to this destination.
+    /// Reports a payment to one destination. Does nothing if an event of the same sale was already reported to this
+    /// destination.
     fn convert(&mut self, order: &mut Order, destination: &To, conversion: &Conversion) {
         let Conversion { name, id, .. } = conversion;
-        // The shop's server may report the same sale later, under the name and id that the server derives.
+        // The shop's server may report the same sale later, under one of these ids. Such an event must count as a repeat.
         for id in conversion.other_id.iter().chain([id]) {
             let key = DedupKey::of(destination, name, id);
             self.learn(key, Remember::Days90);
@@ -224,15 +228,16 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         if !order.has_reported(name.canonical(), &destination.pixel_id) {
             let json = conversion.json.clone();
             self.deliver(destination, Class::First, json, Trace::of_payment());
-            // No browser sent this event.
+            // No browser sent this event, so there is no copy by the Pixel.
             self.changes.counts.accepted("off", 1);
             order.reports(name.as_str(), id.as_str(), &destination.pixel_id);
         }
     }
 }
 
-/// Returns the destinations for the event of the order's payment. These are the pixels of the events that began the order,
-/// else the pixels in its registration, else the first pixel. Pixels that are no longer configured do not count.
+/// Returns the destinations for the payment's event: the pixels of the events that began the order. If none of these
+/// pixels is configured any more, returns the pixels in the order's registration. If none of them is configured either,
+/// returns the first pixel.
 pub(super) fn told(order: &Order, destinations: &Destinations) -> Vec<To> {
     let configured = |ids: &[String]| {
         let known = ids.iter().filter_map(|id| destinations.of(id));
@@ -244,7 +249,7 @@ pub(super) fn told(order: &Order, destinations: &Destinations) -> Vec<To> {
     named.next().unwrap_or_else(first)
 }
 
-/// Returns pairs of a provider and the provider's id of the order.
+/// Returns the references of a registration. Each is a provider and the provider's id of the order.
 fn references(order: &Registration) -> impl Iterator<Item = (String, String)> {
     let references = order.references.iter();
     references.map(|(provider, code)| (provider.clone(), code.clone()))

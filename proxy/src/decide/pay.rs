@@ -1,5 +1,5 @@
-//! Decides what a transfer changes. A transfer pays an order, renews it, or takes money back from it. The module also decides
-//! what is reported to TikTok.
+//! Decides what a transfer changes. A transfer pays an order, renews an order, or takes money back from an order. The
+//! module also decides which events are reported to TikTok.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Records a transfer once.
+/// Records a transfer. A transfer that was recorded before changes nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Pay<'a>(pub &'a Receipt);
 
@@ -109,7 +109,8 @@ impl<'a> Decision<'a> for Pay<'_> {
             if !taken.payment.is_told_as(transfer) {
                 return Ok((transaction.changes, taken));
             }
-            // The first report may have named no order, and the repeat under another id may name it.
+            // The first report of this payment may have named no order. This report, under another id, may name the
+            // order.
             taken.is_repeat = !taken.payment.is_without_order();
         }
         if taken.is_repeat {
@@ -137,8 +138,8 @@ impl Transfer {
 }
 
 impl<B: Books + ?Sized> Transaction<'_, '_, B> {
-    /// Returns the stored payment of this transfer, if the transfer was reported before. If only another id matches, both must
-    /// be of the same kind.
+    /// Returns the stored payment of this transfer, if the transfer was reported before. If the two reports share only
+    /// one of their other ids, they must also be of the same kind.
     fn told_before(&self, transfer: &Transfer) -> Result<Option<Payment>, B::Error> {
         for id in transfer.ids() {
             let payment = self.payment_told(transfer.provider, id)?;
@@ -200,7 +201,8 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
                         order => begun = begun.or(order),
                     }
                 }
-                // Anybody can begin an order whose id is the reference of a registered one.
+                // An order that is not registered comes last: anybody can begin an order, with a registered order's
+                // reference as its id.
                 Ok(begun.map_or(Match::None, |order| Match::One(Box::new(order))))
             }
             OrderHint::Memo(memo) => matched(memo, receipt.pattern.as_ref(), |code| {
@@ -209,8 +211,8 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         }
     }
 
-    /// Applies a payment to its order by the payment's kind, and then the payments that waited for this one. Returns whether
-    /// nothing is known about the payer.
+    /// Applies a payment to its order, in the way of the payment's kind. Then applies the payments that have waited for
+    /// this payment or its order. Returns true if a report was sent without any data about the payer.
     pub(super) fn apply(
         &mut self,
         order: &mut Order,
@@ -239,9 +241,9 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(is_unattributed)
     }
 
-    /// Applies money that came. Returns whether the money pays the order. The first payment with an amount above zero is the
-    /// sale. If the provider calls this payment a renewal, the payment before it was free, or is still to come. A payment whose
-    /// money went back before it was known does not replace another payment as the sale.
+    /// Applies money that came. Returns whether the money pays the order. The first payment with an amount above zero is
+    /// the sale. If the provider calls this payment a renewal, the subscription's first payment was free, or has not
+    /// arrived yet. A payment that was refunded before it was known does not replace another payment as the sale.
     fn receive(&mut self, order: &mut Order, payment: &mut Payment) -> Result<bool, B::Error> {
         let is_renewal = payment.kind == Kind::Renewal;
         if payment.amount.is_zero() {
@@ -272,7 +274,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         payment.became = Became::of(received);
         match received {
             Received::PaidBefore => order.owes(payment.key(), payment.amount),
-            // The shop's server can register the order again, in the currency of the payment.
+            // The payment waits, because the shop's server can register the order again in the currency of the payment.
             Received::OtherCurrency => payment.waits_for.push(Name::Order(order.id().to_owned())),
             _ => self
                 .changes
@@ -291,8 +293,8 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         self.changes.counts.money.push((kind, money));
     }
 
-    /// Reports a renewal, if the shop enables renewals and some of its money is left. The renewal gets a separate event. The id
-    /// and the order id of this event also contain the payment.
+    /// Reports a renewal, if the shop enables renewals and some of the payment's money is left. The renewal gets an event
+    /// of its own. The id and the order id of this event also contain the payment's id.
     fn renew(
         &mut self,
         order: &Order,
@@ -310,7 +312,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
             self.learn(key, Remember::Days90);
             let json = renewal.json.clone();
             self.deliver(&destination, Class::First, json, Trace::of_payment());
-            // No browser sent this event.
+            // No browser sent this event, so there is no copy by the Pixel.
             self.changes.counts.accepted("off", 1);
         }
         payment.event_id = Some(renewal.id.as_str().to_owned());

@@ -1,5 +1,5 @@
-//! The stored data of a payment. This data is enough for an operator to find the payment at its provider. It contains no person's
-//! name, no memo and no full account number.
+//! The stored data of a payment. With this data an operator can find the payment at its provider. The data contains no
+//! person's name, no memo and no full account number.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::{
     payments::{Name, OrderHint, Share, Transfer},
 };
 
-/// A transfer and its result.
+/// A transfer, with the result of processing it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
     /// The provider that reported the transfer.
@@ -26,7 +26,7 @@ pub struct Payment {
     /// The kind of the transfer, as the provider states it.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub kind: Kind,
-    /// Whether the provider itself decides that this transfer pays its order.
+    /// Whether the provider itself decides that this transfer pays its order, whatever the amount is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub knows: bool,
     /// When the proxy received the notification, in Unix milliseconds.
@@ -40,19 +40,19 @@ pub struct Payment {
     /// The order that the transfer is for, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
-    /// The names of the order that the transfer waits for.
+    /// The names of the orders or payments that the transfer waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<Name>,
-    /// The transfers whose money this transfer takes back. One known transfer is enough.
+    /// Names of the transfer whose money this transfer takes back. If one of these names is known, the transfer is found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub takes_back: Vec<Name>,
     /// How the amount relates to other refunds of the same transfer.
     #[serde(default, skip_serializing_if = "is_alone")]
     pub share: Share,
-    /// The money of this transfer that went back.
+    /// How much of this transfer's money went back.
     #[serde(default, skip_serializing_if = "Returned::is_nothing")]
     pub returned: Returned,
-    /// The id of the event that reports this transfer as a renewal.
+    /// The id of the event that reports this transfer as a renewal, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
     /// The result of the transfer.
@@ -85,7 +85,7 @@ pub enum Became {
     Unmatched,
     /// The transfer names several unpaid orders.
     Ambiguous,
-    /// The order was paid before. This money must go back to the payer.
+    /// The order was already paid. The shop must pay this money back to the payer.
     PaidBefore,
     /// The order is in another currency.
     OtherCurrency,
@@ -182,7 +182,7 @@ impl Payment {
         (self.provider.clone(), self.id.clone())
     }
 
-    /// Stores the ids of this report of the payment. Returns whether any id is new.
+    /// Stores the ids under which this report names the payment. Returns whether any id is new.
     pub(super) fn is_told_as(&mut self, transfer: &Transfer) -> bool {
         let before = self.also.len();
         for id in std::iter::once(&transfer.id).chain(&transfer.also) {
@@ -193,7 +193,8 @@ impl Payment {
         self.also.len() > before
     }
 
-    /// Makes the payment wait for its order. The order of a renewal may have expired, so a waiting renewal needs no review.
+    /// Makes the payment wait for one of these names. A renewal that waits needs no review, because its order may simply
+    /// have expired.
     pub(super) fn waits_for_one_of(&mut self, names: &[Name]) {
         self.became = match self.kind {
             _ if self.amount.is_zero() => Became::Free,
@@ -207,7 +208,7 @@ impl Payment {
         }
     }
 
-    /// Whether the payment may pay an order, but has found none.
+    /// Whether the payment could pay an order, but no order was found.
     pub(super) fn is_without_order(&self) -> bool {
         let may_find = matches!(
             self.became,
@@ -216,19 +217,19 @@ impl Payment {
         may_find && self.order_id.is_none()
     }
 
-    /// Whether the payment is for the order with this id, or has this bank's reference.
+    /// Whether the payment belongs to the order with this id, or has this id as its bank reference.
     pub fn belongs_to(&self, id: &str) -> bool {
         [&self.order_id, &self.reference]
             .iter()
             .any(|known| known.as_deref() == Some(id))
     }
 
-    /// Whether all money of the payment went back.
+    /// Whether the whole amount of the payment went back.
     pub(crate) fn is_returned(&self) -> bool {
         self.returned.covers(self.amount)
     }
 
-    /// Returns every id under which the provider can report the payment, as a name of it.
+    /// Returns every id under which the provider can report the payment, each as a [`Name`].
     pub(super) fn names(&self) -> impl Iterator<Item = Name> {
         let ids = std::iter::once(&self.id).chain(&self.also);
         ids.map(|id| Name::Transfer {

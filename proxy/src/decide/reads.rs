@@ -1,4 +1,4 @@
-//! The records that a call can read.
+//! The records that a call can read, as the call names them in advance.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{orders::Order, payments::Name};
 
-/// The records that a call can read, known before its decision. An order is read together with its held events. Each record that
-/// was read can lead to more records: see [`Reads::with_order`], [`Reads::with_payment`] and [`Reads::with_found`].
+/// The records that a call can read, known before its decision. An order is always read together with its held events. A
+/// record that was read can lead to more records: see [`Reads::with_order`], [`Reads::with_payment`] and
+/// [`Reads::with_found`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
     /// Orders by their ids.
     pub orders: BTreeSet<String>,
-    /// Names of records.
+    /// Names under which records are found.
     pub lookups: BTreeSet<Lookup>,
     /// Payments by provider and id.
     pub payments: BTreeSet<(String, String)>,
@@ -42,7 +43,7 @@ impl Reads {
         self.letters.extend(letters);
     }
 
-    /// Adds the records to which an order leads: those under its own names, and its second payments.
+    /// Adds the records to which an order leads: its second payments, and the records that are found under its names.
     pub fn with_order(&mut self, order: &Order) {
         self.payments.extend(order.owed().cloned());
         self.lookups.extend(names_of(order).map(Lookup::Waiting));
@@ -54,7 +55,8 @@ impl Reads {
             .extend(withdrawn.cloned().map(Lookup::Withdrawn));
     }
 
-    /// Adds the records to which a payment leads: its order, and those under its own names. The id of its event is one of them.
+    /// Adds the records to which a payment leads: its order, and the records that are found under its names. The id of
+    /// the payment's event is one of these names.
     pub fn with_payment(&mut self, payment: &Payment) {
         for id in payment.also.iter().chain([&payment.id]) {
             self.lookups.insert(also(&payment.provider, id));
@@ -72,7 +74,7 @@ impl Reads {
         }
     }
 
-    /// Adds the records that were found under a name.
+    /// Adds the records whose ids were found under a name.
     pub fn with_found(&mut self, name: &Lookup, found: &[String]) {
         for id in found {
             match name {
@@ -85,13 +87,13 @@ impl Reads {
         }
     }
 
-    /// Adds an order, and the orders whose ids look like its id in a memo.
+    /// Adds an order, and the name under which orders with similar ids are found.
     pub(super) fn order(&mut self, id: &str) {
         self.orders.insert(id.to_owned());
         self.lookups.insert(Lookup::code(id));
     }
 
-    /// Finds a payment by any id under which the provider can report it.
+    /// Adds a payment, and the name under which the payment is found if this is one of its other ids.
     pub(super) fn payment(&mut self, provider: &str, id: &str) {
         self.payments.insert((provider.to_owned(), id.to_owned()));
         self.lookups.insert(also(provider, id));
@@ -101,7 +103,7 @@ impl Reads {
         self.lookups.insert(Lookup::Waiting(name));
     }
 
-    /// Finds the order with this name.
+    /// Adds the order or payment with this name, and the payments that wait for it.
     pub(super) fn named(&mut self, name: &Name) {
         match name {
             Name::Order(id) => self.order(id),

@@ -1,4 +1,4 @@
-//! The money of one payment that went back. A provider can report refunds one by one, as their sum, or both.
+//! The money of one payment that went back. A provider can report each refund, or the sum of all refunds, or both.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,19 +7,19 @@ use crate::{money::Money, payments::Share};
 /// The money of one payment that went back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
-    /// The refunds that were reported one by one.
+    /// The sum of the refunds that were reported one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parts: Option<Money>,
-    /// The largest sum that the provider has stated for these refunds.
+    /// The largest sum of all refunds that the provider has stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sum: Option<Money>,
-    /// Money that no such sum contains, such as a dispute.
+    /// Money that went back, but that the provider does not include in its sums of refunds. An example is a dispute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     alone: Option<Money>,
 }
 
 impl Returned {
-    /// Adds a refund, and returns the amount that it adds to all earlier refunds.
+    /// Adds a refund. Returns by how much the money that went back has grown.
     pub(super) fn add(&mut self, money: Money, share: Share) -> Money {
         let before = self.all();
         match share {
@@ -33,7 +33,7 @@ impl Returned {
         added.unwrap_or(money)
     }
 
-    /// Whether at least this amount went back.
+    /// Whether at least this amount of the payment went back.
     pub(super) fn covers(&self, money: Money) -> bool {
         let all = self.all().and_then(|all| all.covers(money));
         all.unwrap_or(false)
@@ -55,7 +55,7 @@ impl Returned {
     }
 }
 
-/// Adds two amounts. Amounts in two currencies cannot be added, and the first is kept.
+/// Adds two amounts. If their currencies differ, returns the first amount.
 fn plus(known: Option<Money>, money: Money) -> Money {
     known.map_or(money, |known| known.plus(money).unwrap_or(known))
 }

@@ -3,16 +3,16 @@
 use super::{Books, Changes, Decision, HeldId, Reads, transaction::Transaction};
 use crate::{clock::Times, outcome::Outcome};
 
-/// Ends an event that was held for too long. The reply is whether it was ended.
+/// Ends an event that was held for too long. The reply is whether the event was ended.
 #[derive(Clone, Copy, Debug)]
 pub struct GiveUp<'a> {
     /// The event.
     pub id: HeldId,
-    /// Its order.
+    /// The order of the event.
     pub order_id: &'a str,
 }
 
-/// Removes the orders and payments that have expired, and keeps the others.
+/// Removes the orders and payments in these lists that have expired, and keeps the others.
 #[derive(Clone, Copy, Debug)]
 pub struct Forget<'a> {
     /// Orders by their ids.

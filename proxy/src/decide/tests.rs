@@ -70,10 +70,10 @@ impl Books for Empty {
     }
 }
 
-/// Books in which a call can read only the records that it has named.
+/// Books that fail if a call reads a record that it has not named in advance.
 struct Named<'a, B> {
     books: &'a B,
-    /// The records that can be read. Each record that was read adds more.
+    /// The records that the call may read. Each record that was read can add more.
     reads: RefCell<Reads>,
 }
 
@@ -163,7 +163,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// Decides about a call, and checks that it reads only the records that it names.
+    /// Decides about a call and applies its changes. Checks that the call reads only the records that it has named.
     fn decide<'a, D: Decision<'a>>(&mut self, call: &D, now_ms: i64) -> D::Reply {
         let books = Layered {
             below: &Empty,
@@ -354,7 +354,7 @@ fn an_operator_is_told_what_becomes_of_a_paid_orders_event() {
     }
     shop.decide(&TakeBack(&letter), 3);
     shop.decide(&TakeBack(&letter), 4);
-    // The second letter is the same sale.
+    // The second letter is of the same sale, so it is not sent.
     assert_eq!(shop.decide(&Replay(&letters), 5), 1);
     let order_id = ORDER.to_owned();
     let unreported = Notice::Unreported {

@@ -17,7 +17,7 @@ use crate::{
     payments::Name,
 };
 
-/// Reads stored data together with the decision's own changes.
+/// The stored data and the changes of one decision. A read returns the stored data as the changes would leave it.
 pub(super) struct Transaction<'a, 'b, B: ?Sized> {
     books: &'b B,
     pub(super) now: Times,
@@ -47,7 +47,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(order.filter(|order| !order.is_over(self.now.expiry_ms)))
     }
 
-    /// Returns the orders with this name.
+    /// Returns the orders that are found under this name and have not expired.
     pub(super) fn orders_found(&self, name: &Lookup) -> Result<Vec<Order>, B::Error> {
         let mut orders = Vec::new();
         for id in self.books().found(name)? {
@@ -88,7 +88,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(())
     }
 
-    /// Adds a record to a name.
+    /// Stores that the record `found` is found under a name.
     pub(super) fn name(&mut self, name: Lookup, found: &str) -> Result<(), B::Error> {
         let mut all = self.books().found(&name)?;
         if all.iter().all(|known| known != found) {
@@ -98,7 +98,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(())
     }
 
-    /// Removes a record from a name.
+    /// Removes the record `found` from the records under a name.
     pub(super) fn unname(&mut self, name: Lookup, found: &str) -> Result<(), B::Error> {
         let mut all = self.books().found(&name)?;
         if all.iter().any(|known| known == found) {
@@ -108,7 +108,8 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(())
     }
 
-    /// Writes a payment, with the other ids under which it may be reported and the names of the order that it waits for.
+    /// Writes a payment. Also writes the names under which the payment is found: its other ids, and the names that it
+    /// waits for.
     pub(super) fn record(&mut self, payment: Payment) -> Result<(), B::Error> {
         let key = payment.key();
         for id in &payment.also {
@@ -121,7 +122,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(())
     }
 
-    /// Removes the names of the order for which a payment has waited.
+    /// Makes a payment wait no longer. Removes the payment from the names for which it has waited.
     pub(super) fn waits_no_longer(&mut self, payment: &mut Payment) -> Result<(), B::Error> {
         let key = key_text(&payment.key());
         for name in std::mem::take(&mut payment.waits_for) {
@@ -130,7 +131,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(())
     }
 
-    /// Removes a payment and its names.
+    /// Removes a payment, and its entries under all names.
     pub(super) fn forget_payment(&mut self, mut payment: Payment) -> Result<(), B::Error> {
         self.waits_no_longer(&mut payment)?;
         for id in &payment.also {
@@ -140,7 +141,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(())
     }
 
-    /// Returns the payment that its provider reports under this id.
+    /// Returns the payment that its provider reports under this id, which can also be one of its other ids.
     pub(super) fn payment_told(
         &self,
         provider: &str,
@@ -158,7 +159,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(None)
     }
 
-    /// Returns the order with this name if it can be paid.
+    /// Returns the order with this name, if the order was begun and so can be paid.
     pub(super) fn order_named(&self, name: &Name) -> Result<Option<Order>, B::Error> {
         let id = match name {
             Name::Order(id) => Some(id.clone()),
@@ -209,7 +210,7 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(held)
     }
 
-    /// Turns a held event into a dead letter.
+    /// Ends a held event as a dead letter.
     pub(super) fn bury(&mut self, outcome: &Outcome, sequence: u64, held: HeldEvent) {
         let letter = DeadLetter {
             outcome: outcome.label().to_owned(),

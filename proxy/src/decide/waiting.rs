@@ -1,4 +1,4 @@
-//! Payments that wait for their order, and refunds and renewals that arrived before their payment.
+//! Payments that wait for their order, and refunds and renewals that wait for their payment.
 
 use super::{
     Books, Fault, Lookup, Notice, Payment,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl<B: Books + ?Sized> Transaction<'_, '_, B> {
-    /// Applies payments that arrived before this payment, if they name this payment by an id that is known only now.
+    /// Applies the refunds and renewals that wait for this payment under an id that has only now become known.
     pub(super) fn find_more(
         &mut self,
         payment: &mut Payment,
@@ -34,8 +34,8 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(())
     }
 
-    /// Applies the waiting payments of an order that the shop's server registers. Money that went back is applied first, and
-    /// the first payment before renewals.
+    /// Applies the payments that wait for an order, after the shop's server has registered the order. Applies refunds
+    /// first, then first payments, then renewals.
     pub(super) fn find_all(
         &mut self,
         order: &mut Order,
@@ -52,7 +52,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(())
     }
 
-    /// Applies the payments that wait for one of these names.
+    /// Applies the payments that wait for one of these names and whose kind `is_due` accepts.
     pub(super) fn find_waiting(
         &mut self,
         order: &mut Order,
@@ -61,7 +61,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         reporting: Reporting<'_>,
     ) -> Result<(), B::Error> {
         for payment in self.waiting_for(names, is_due)? {
-            // A payment that was applied just before may have applied this one.
+            // The payment may have been applied already, together with the payment before it.
             let (provider, id) = payment.key();
             let Some(mut payment) = self.books().payment(&provider, &id)? else {
                 continue;
@@ -84,8 +84,8 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(())
     }
 
-    /// Returns the payments that wait for one of these names. Refunds that were already taken from their order come first, then
-    /// the oldest.
+    /// Returns the payments that wait for one of these names and whose kind `is_due` accepts. Refunds that an order has
+    /// already lost come first. The other payments follow, the oldest first.
     pub(super) fn waiting_for(
         &self,
         names: impl IntoIterator<Item = Name>,

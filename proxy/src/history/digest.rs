@@ -1,7 +1,8 @@
-//! Digests of ids. A record contains the digest of an id instead of the id. A reader of the store who knows an id finds its records.
+//! Digests of ids. A record contains the digest of an id instead of the id. Somebody who reads the store and knows an id
+//! can find the id's records.
 //!
-//! Order ids are often short and can be guessed. A digest is therefore salted with 16 random bytes that each store makes for
-//! itself and never shows: without the store's files, nobody can test guesses against an exported record.
+//! Order ids are often short and can be guessed. Every digest therefore contains a salt: 16 random bytes that each store
+//! makes for itself and never shows. Without the store's files, nobody can test guesses against an exported record.
 
 use std::{fmt, str::FromStr};
 
@@ -9,10 +10,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest as _, Sha256};
 
-/// How many bytes of a SHA-256 digest are kept. Of a million ids, two have the same digest once in 10^17 histories.
+/// How many bytes of a SHA-256 digest are kept. The probability that two of a million ids have the same digest is about 1
+/// in 10^17.
 const BYTES: usize = 12;
 
-/// The digest of an id, as text 16 characters of base64url.
+/// The digest of an id. As text, a digest is 16 characters of base64url.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; BYTES]);
 

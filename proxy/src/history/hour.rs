@@ -1,17 +1,17 @@
-//! Counts of the events that were accepted in one hour, by how they ended.
+//! Counts of the events that were accepted in one hour, by outcome.
 
 use serde::{Deserialize, Serialize};
 
 use super::{End, Ended};
 use crate::money::Money;
 
-/// The most lines of an hour. Pages can send events with any name, and names beyond this number are counted together.
+/// The most lines of an hour. Pages can send events with any name. Events with further names are counted together.
 const LINES: usize = 256;
-/// The name under which such events are counted.
+/// The name of the line that counts the events with further names.
 const OTHERS: &str = "(others)";
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
-/// The events that were accepted in one hour and have ended.
+/// Counts of the events that were accepted in one hour and have ended since then.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hour {
     /// One line for each pixel, kind of traffic, event name and outcome.
@@ -33,18 +33,18 @@ pub struct Line {
     pub outcome: String,
     /// How many events there were.
     pub events: u64,
-    /// The sums of their values, one for each currency.
+    /// The sums of the events' values, one for each currency.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Money>,
 }
 
 impl Hour {
-    /// Returns the start of the hour that this time belongs to. Both are in Unix milliseconds.
+    /// Returns the start of the hour that contains this time. Both times are in Unix milliseconds.
     pub fn start_of(ms: i64) -> i64 {
         ms.div_euclid(HOUR_MS) * HOUR_MS
     }
 
-    /// Adds an event that ended in this way.
+    /// Counts an event that ended with the outcome of `end`.
     pub fn add(&mut self, end: &End, ended: &Ended) {
         let kind = (end.pixel_id.as_str(), end.is_test, end.outcome.as_str());
         let line = self.line(kind, &ended.name);
@@ -52,7 +52,7 @@ impl Hour {
         ended.value.into_iter().for_each(|value| line.add(value));
     }
 
-    /// Adds the events that another proxy has counted in the same hour.
+    /// Adds the counts that another proxy has made for the same hour.
     pub fn extend(&mut self, other: Self) {
         for counted in other.lines {
             let (pixel_id, outcome) = (counted.pixel_id.as_str(), counted.outcome.as_str());
@@ -62,7 +62,8 @@ impl Hour {
         }
     }
 
-    /// Returns the line of a pixel, a kind of traffic, an outcome and a name.
+    /// Returns the line for a pixel, a kind of traffic, an outcome and a name. If the hour has too many lines, returns
+    /// the line for further names.
     fn line(&mut self, kind: (&str, bool, &str), name: &str) -> &mut Line {
         let find = |lines: &[Line], name: &str| {
             lines.iter().position(|line| {

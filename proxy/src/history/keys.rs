@@ -1,4 +1,4 @@
-//! Which match keys an event had, without their values.
+//! The names of the match keys that an event had, without their values.
 
 use duet_events::User;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Keys(u16);
 
-/// A match key. Its number is its bit in the store, so the order must never change.
+/// A match key. The number of a key is its bit in the store, so the sequence of the keys must never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are TikTok's")]
 pub enum Key {
@@ -29,7 +29,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// Every key, in the order of the bits.
+    /// Every key, sorted by its bit.
     pub const ALL: [Self; 14] = [
         Self::Ttclid,
         Self::Ttp,
@@ -69,12 +69,12 @@ impl Key {
 }
 
 impl Keys {
-    /// Returns whether this key was there.
+    /// Returns whether the event had this key.
     pub fn has(self, key: Key) -> bool {
         self.0 & 1 << key as u16 != 0
     }
 
-    /// Returns the keys that were there.
+    /// Returns the keys that the event had.
     pub fn iter(self) -> impl Iterator<Item = Key> {
         Key::ALL.into_iter().filter(move |key| self.has(*key))
     }

@@ -1,4 +1,4 @@
-//! Reads what the history keeps from an event's JSON.
+//! Reads from an event's JSON the parts that the history keeps.
 
 use std::{borrow::Cow, fmt};
 
@@ -34,12 +34,12 @@ struct Properties<'a> {
     currency: Option<Cow<'a, str>>,
 }
 
-/// The keys of `user`, without their values.
+/// The names of the keys in `user`, without their values.
 #[derive(Default)]
 struct Had(Keys);
 
 impl Ended {
-    /// Reads an event as TikTok receives it. An event that cannot be read has an empty name.
+    /// Reads an event in the JSON that TikTok receives. If the JSON cannot be read, the name is empty.
     pub fn of(json: &[u8], trace: Trace, accepted_ms: i64, salt: &Salt) -> Self {
         let text: Text<'_> = serde_json::from_slice(json).unwrap_or_default();
         let Properties {

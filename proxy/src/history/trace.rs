@@ -1,14 +1,16 @@
-//! How an event arrived. The event that TikTok receives does not contain this, so the store keeps it beside the event.
+//! How an event arrived. The event that TikTok receives does not contain this information, so the store keeps it beside
+//! the event.
 
 use std::fmt;
 
 use duet_events::{Invalid, claim::PixelLeg};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How an event arrived. Its text form is two letters and the rules: `pf`, `sf`, `pbcurrency,phone`.
+/// How an event arrived. The text form is a letter for the sender, a letter for the state of the Pixel's copy, and the
+/// rules of the warnings: `pf`, `sf`, `pbcurrency,phone`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// The sender. `None` for events that an older version stored.
+    /// The sender. `None` for an event that an older version stored.
     pub sender: Option<Sender>,
     /// What happened to the Pixel's copy. `None` if the sender did not say.
     pub pixel: Option<PixelLeg>,
@@ -24,7 +26,7 @@ pub enum Sender {
     Page,
     /// A server of the shop.
     Server,
-    /// The proxy itself: a payment made the event.
+    /// The proxy itself, which made the event because of a payment.
     Payment,
 }
 
@@ -63,7 +65,7 @@ impl Trace {
         Self::new(Sender::Payment, Some(PixelLeg::Off), &[])
     }
 
-    /// Returns the rule of each warning.
+    /// Returns the rule of each warning that the event had.
     pub fn rules(&self) -> impl Iterator<Item = &str> {
         self.rules.split(',').filter(|rule| !rule.is_empty())
     }

@@ -4,14 +4,15 @@ use memchr::memmem::Finder;
 
 use super::{Digest, End, Ended};
 
-/// The beginning of each event in the JSON of an [`End`], before its digest. No text contains this, because JSON escapes quotes.
+/// The text before the digest of each event in the JSON of an [`End`]. No value in the JSON can contain this text,
+/// because JSON escapes quotes.
 const EVENT: &[u8] = b"{\"i\":\"";
 /// The text between the digest of an event and the digest of its order.
 const ORDER: &[u8] = b"\",\"o\":\"";
 /// The length of a digest as text.
 const DIGEST: usize = 16;
 
-/// The names to search for. An event is found if one of them is its own.
+/// The ids to search for. An event is found if it has one of these ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Digests of `event_id`s.
@@ -23,7 +24,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Returns a search for this in the text of stored ends.
+    /// Returns a search for these ids in the JSON of stored ends.
     pub fn search(&self) -> Search {
         let digests = self.events.iter().chain(&self.order);
         let mut digests: Vec<_> = digests
@@ -41,8 +42,8 @@ impl Wanted {
         }
     }
 
-    /// Returns the end with only its wanted events. Returns `None` if it has none. `is_covered` returns whether the records of
-    /// an order were removed.
+    /// Returns the end with only its wanted events, or `None` if no event is wanted. `is_covered` returns whether the
+    /// records of an event's order were removed. Such events are left out.
     pub fn pick(&self, mut end: End, is_covered: impl Fn(&Ended) -> bool) -> Option<End> {
         let is_request = self.request_id.is_some() && end.request_id == self.request_id;
         end.events.retain(|ended| {
@@ -55,7 +56,8 @@ impl Wanted {
     }
 }
 
-/// Finds stored ends that can have a wanted event, without parsing them. It reads each text once, however much is wanted.
+/// A search that finds the stored ends that can have a wanted event, without parsing the ends. The search reads each JSON
+/// text once, for any number of wanted ids.
 pub struct Search {
     /// The wanted digests as text, sorted.
     digests: Vec<Vec<u8>>,

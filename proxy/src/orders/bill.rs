@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Order, Plan};
 use crate::money::{Currency, Money};
 
-/// How many former registrations an order can recognise.
+/// How many earlier registrations of an order are recognised when they arrive again.
 const FORMER: usize = 8;
 
 /// The amount to pay, and the digest of its registration.
@@ -18,7 +18,8 @@ pub(super) struct Bill {
     digest: String,
 }
 
-/// A bill of this version or of an older one. Older versions stored the amount in major units as a floating-point number.
+/// A bill as this version or an older version stores it. Older versions stored the amount in major units as a
+/// floating-point number.
 #[derive(Deserialize)]
 struct Stored {
     due: Option<Money>,
@@ -33,7 +34,7 @@ impl TryFrom<Stored> for Bill {
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
         let older = || {
             let (amount, currency) = (stored.amount?, stored.currency?);
-            // Rust writes the shortest text that parses to this number. This text is the registered one.
+            // Rust writes the shortest text that parses to the same number. This text is the amount as it was registered.
             let text = format!("{amount}");
             let (whole, fraction) = text.split_once('.').unwrap_or((&text, "0"));
             let fraction = fraction.get(..currency.decimals()).unwrap_or(fraction);
@@ -44,7 +45,9 @@ impl TryFrom<Stored> for Bill {
             Money::major(&text, currency).ok()
         };
         Ok(Self {
-            due: stored.due.or_else(older).ok_or("no amount that is money")?,
+            due: stored.due.or_else(older).ok_or(
+                "the bill of an order must have an amount and a currency that can be read",
+            )?,
             digest: stored.digest,
         })
     }
@@ -62,7 +65,7 @@ pub enum Unregistered {
 }
 
 impl Order {
-    /// Stores a registration by the shop's server. The same registration again changes nothing.
+    /// Stores a registration by the shop's server. If the current registration is sent again, nothing changes.
     ///
     /// # Errors
     /// Returns an error if the order is paid, or if a later registration has replaced this one.
@@ -123,8 +126,8 @@ fn digest(order: &Registration) -> String {
         hasher.update(part.len().to_be_bytes());
         hasher.update(part);
     }
-    // Without references and pixels the digest is the same as in older versions. Each reference adds two parts, and all pixels
-    // together add one part.
+    // Without references and pixels, the digest is the same as in older versions. Each reference adds two parts to the
+    // digested text, and all pixels together add one part.
     let pixel_ids = order.pixel_ids.join(" ");
     let pixel_ids = (!pixel_ids.is_empty()).then_some(&pixel_ids);
     let references = order.references.iter().flat_map(|(name, id)| [name, id]);

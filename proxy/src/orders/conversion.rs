@@ -9,7 +9,7 @@ use serde_json::{json, value::RawValue};
 use super::{EventText, Order, Plan};
 use crate::{limits::CLICK_MS, money::Money};
 
-/// The one item that was bought.
+/// The plan as the one bought item.
 #[derive(Serialize)]
 struct Bought<'a> {
     content_id: &'a str,
@@ -20,16 +20,16 @@ struct Bought<'a> {
     quantity: u32,
 }
 
-/// The event of a payment.
+/// The event that reports the payment of an order.
 #[derive(Debug)]
 pub struct Conversion {
     /// The event's name: `Subscribe` for a plan, `Purchase` for anything else.
     pub name: EventName,
-    /// The event's id, derived from the order: the same in every page, webhook and process.
+    /// The event's id, which is derived from the order. Every page, webhook and process therefore computes the same id.
     pub id: EventId,
-    /// The id under which a page or a server may report the same sale.
+    /// The id under which a page or a server may report the same sale, with another name for the same event.
     pub other_id: Option<EventId>,
-    /// Whether anything is known about the payer.
+    /// Whether the event has any data about the payer.
     pub is_attributed: bool,
     /// The JSON that TikTok receives.
     pub json: Vec<u8>,
@@ -67,8 +67,8 @@ impl Order {
         })
     }
 
-    /// Returns the event of a renewal, if the shop enables renewals. The event has a separate order id, made from the payment. It
-    /// leaves out the click and the browser if they are too old to have led to the renewal.
+    /// Returns the event of a renewal. The event has an order id of its own, which also contains the payment's id. The
+    /// event leaves out the click and the browser if the click is too old to have led to the renewal.
     pub fn renewal(
         &self,
         name: &EventName,
@@ -115,7 +115,8 @@ impl Order {
         })
     }
 
-    /// Returns the bought items: the server's data if the server registered the order.
+    /// Returns the bought items. If the server registered the order, the plan comes first, else the items of the page's
+    /// events.
     fn contents(&self, received: Money) -> Option<Cow<'_, RawValue>> {
         let plan = || self.plan.contents(received).map(Cow::Owned);
         if self.bill.is_some() {
@@ -126,14 +127,15 @@ impl Order {
     }
 }
 
-/// Returns a page's event of a paid order, with the provider's amount instead of the page's amount.
+/// Returns a page's event that reports a payment, with the provider's amount instead of the page's amount.
 pub fn with_payment(event: &[u8], received: Money) -> Option<Vec<u8>> {
     let mut event = EventText::of(event)?;
     pays(&mut event.properties, received);
     serde_json::to_vec(&event).ok()
 }
 
-/// Writes this amount into the properties. Writes no amount in a currency that TikTok does not list.
+/// Writes this amount and its currency into the properties. Writes neither of them if TikTok does not accept the
+/// currency.
 fn pays(properties: &mut BTreeMap<Cow<'_, str>, Cow<'_, RawValue>>, money: Money) {
     let currency = money.currency();
     let stated = [
@@ -153,7 +155,7 @@ fn raw(value: &serde_json::Value) -> Option<Cow<'static, RawValue>> {
 }
 
 impl Plan {
-    /// Returns the plan as the only bought item. Its name includes the billing cycle, as in the page's own events.
+    /// Returns the plan as the only bought item. The item's name includes the billing cycle, as in the page's own events.
     fn contents(&self, money: Money) -> Option<Box<RawValue>> {
         let id = self.id.as_ref().or(self.name.as_ref())?;
         let name = self.name.as_ref().map(|name| match &self.billing_cycle {

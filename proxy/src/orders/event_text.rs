@@ -6,7 +6,7 @@ use duet_events::EventName;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// The parts of an event. Serializing them gives the JSON that TikTok receives.
+/// The parts of an event. Serializing this type gives the JSON that TikTok receives.
 #[derive(Deserialize, Serialize)]
 pub struct EventText<'a> {
     /// The event's name.
@@ -14,7 +14,7 @@ pub struct EventText<'a> {
     pub event: Cow<'a, str>,
     /// When the event happened, in Unix seconds.
     pub event_time: i64,
-    /// The key that both legs share.
+    /// The event's id. Both legs share this id.
     #[serde(borrow)]
     pub event_id: Cow<'a, str>,
     /// The match keys, hashed.

@@ -1,4 +1,4 @@
-//! The money that has moved for an order: payments for the sale, later payments, and money that went back.
+//! The money that has moved for an order: payments for the sale, later payments, refunds, chargebacks and voids.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -8,7 +8,7 @@ use crate::{
     money::{Kind, Money},
 };
 
-/// The money of one kind in one currency.
+/// The total of all transfers of one kind in one currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     /// The kind of the transfers.
@@ -17,25 +17,25 @@ pub struct Sum {
     pub money: Money,
 }
 
-/// A second payment of the sale.
+/// A second payment for a sale that was already paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owed {
     /// The payment's provider and id.
     pub key: (String, String),
-    /// The money of the payment that did not go back.
+    /// The part of the payment that was not refunded.
     pub left: Money,
-    /// The money of the payment that went back.
+    /// The refunds of the payment, by kind and currency.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub back: Vec<Sum>,
 }
 
-/// The first payment of a subscription, if it did not pay the order.
+/// The state of a subscription's first payment, if it did not pay the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum FirstPayment {
     /// A renewal paid the order. The first payment can still come.
     Due,
-    /// The first payment has come: it was free, or it came after a renewal.
+    /// The first payment has come. It was free, or it came after a renewal that paid the order.
     Came,
 }
 
@@ -50,7 +50,7 @@ pub enum Received {
     Differs,
     /// The order needs more money before it is paid.
     Partial,
-    /// The order was paid before. This money must go back to the payer.
+    /// The order was already paid. The shop must pay this money back to the payer.
     PaidBefore,
     /// The order is in another currency.
     OtherCurrency,
@@ -69,8 +69,9 @@ impl Order {
         self.received
     }
 
-    /// Adds a transfer. Transfers add up until they reach the registered amount. An order that only pages named has no trusted
-    /// amount, so the first transfer pays it. If all money of a paid order went back, the next transfers pay it again.
+    /// Adds a transfer to the sale. Transfers add up until they reach the registered amount. An order that only pages
+    /// named has no trusted amount, so its first transfer pays the order. If all money of a paid order went back, later
+    /// transfers pay the order again.
     pub fn receive(&mut self, money: Money, now_ms: i64) -> Received {
         let due = self.due();
         if self.is_sold() && !self.reopens() {
@@ -85,7 +86,8 @@ impl Order {
         self.pay_off(now_ms).unwrap_or(Received::Partial)
     }
 
-    /// Adds a transfer whose provider decides that it pays the order. The registered amount does not matter.
+    /// Adds a transfer that pays the order because its provider says so. The transfer pays the order even if its amount
+    /// differs from the registered amount.
     pub fn receive_whole(&mut self, money: Money, now_ms: i64) -> Received {
         if self.is_sold() && !self.reopens() {
             return Received::PaidBefore;
@@ -99,7 +101,8 @@ impl Order {
         }
     }
 
-    /// Marks the order as paid if enough money has come. The registration can come after the money.
+    /// Marks the order as paid if enough money has come. This is also needed after a registration, because the money can
+    /// come before the registration.
     pub fn pay_off(&mut self, now_ms: i64) -> Option<Received> {
         let received = self.received.filter(|received| !received.is_zero())?;
         let due = self.due().unwrap_or(received);
@@ -126,7 +129,7 @@ impl Order {
         sums
     }
 
-    /// Returns the money that is left after all transfers, in the currency of the sale.
+    /// Returns the money of the order that is left after all payments and refunds, in the currency of the sale.
     pub fn net(&self) -> Option<Money> {
         let sums = self.sums();
         let sale = sums.iter().find(|sum| sum.kind == Kind::First)?;
@@ -141,15 +144,15 @@ impl Order {
         }))
     }
 
-    /// Whether the order was paid, and all its money went back.
+    /// Whether the order was paid, and all money of the order went back.
     pub fn is_returned(&self) -> bool {
         let is_back = self.sums.iter().any(|sum| sum.kind.is_back());
         let is_left = |net: Money| net.minor_units() > 0;
         self.is_paid() && is_back && !self.net().is_some_and(is_left)
     }
 
-    /// Withdraws the events that reported the sale, and returns their ids. Returns no ids if the sale is so old that none of its
-    /// events can still wait.
+    /// Withdraws the events that reported the sale. Returns the ids of all withdrawn events of the order. Returns no ids
+    /// if the sale is so old that none of its events can still be pending.
     pub fn withdraw_sale(&mut self, now_ms: i64) -> Vec<String> {
         if self
             .paid_ms
@@ -165,7 +168,8 @@ impl Order {
         event_ids
     }
 
-    /// Opens a paid order again if all its money went back. The next money is for the sale. Returns whether the order is open.
+    /// Opens a paid order for a new payment if all its money went back. The next money then pays for the sale again.
+    /// Returns whether the order is open.
     fn reopens(&mut self) -> bool {
         self.is_reopened = self.is_returned();
         if self.is_reopened
@@ -181,7 +185,8 @@ impl Order {
         self.is_reopened = false;
     }
 
-    /// Removes the withdrawal of the events that report the sale, and returns their ids: those of reported events, and `own`.
+    /// Removes the withdrawal of the events that report the sale: the reported events, and the events with the ids in
+    /// `own`. Returns the ids of the events that were withdrawn until now.
     pub fn restore_sale(&mut self, own: &[&str]) -> Vec<String> {
         let reported: Vec<_> = self.reported_ids().cloned().collect();
         let is_of_sale = |id: &mut String| reported.contains(id) || own.contains(&id.as_str());
@@ -193,17 +198,18 @@ impl Order {
         &self.withdrawn
     }
 
-    /// Stores that the first payment of the subscription was free. The next payment is the sale.
+    /// Stores that the first payment of the subscription was free. The next payment is then the sale.
     pub fn is_free_at_first(&mut self) {
         self.first = Some(FirstPayment::Came);
     }
 
-    /// Stores that a renewal paid the order. Unless the first payment was free, it can still come.
+    /// Stores that a renewal paid the order. The first payment can still come later, unless it was free.
     pub fn is_paid_by_renewal(&mut self) {
         self.first.get_or_insert(FirstPayment::Due);
     }
 
-    /// Whether this first payment came after a renewal that paid the order. Such a payment comes only once.
+    /// Returns whether this first payment comes after a renewal that paid the order. Returns true only once, because the
+    /// first payment comes only once.
     pub fn takes_late_first(&mut self) -> bool {
         let is_late = self.first == Some(FirstPayment::Due);
         if is_late {
@@ -212,7 +218,7 @@ impl Order {
         is_late
     }
 
-    /// Adds a second payment, if it is in the currency of the sale.
+    /// Adds a second payment. Does nothing if its currency differs from the currency of the sale.
     pub fn owes(&mut self, key: (String, String), money: Money) {
         let is_like = |sale: Money| sale.currency() == money.currency();
         if self.received.is_some_and(is_like) {
@@ -229,7 +235,7 @@ impl Order {
         self.owed.iter().map(|owed| &owed.key)
     }
 
-    /// Removes money from the sale that went back before the order was paid.
+    /// Subtracts a refund from the money received for the sale. The caller must ensure that the order is not paid yet.
     pub fn returns_before_sale(&mut self, money: Money) {
         if let Some(left) = self.received.and_then(|received| received.minus(money)) {
             self.received = Some(left).filter(|left| left.minor_units() > 0);
@@ -237,7 +243,7 @@ impl Order {
         }
     }
 
-    /// Takes money back from a second payment.
+    /// Subtracts a refund from a second payment.
     pub fn repays(&mut self, key: &(String, String), kind: Kind, money: Money) {
         for owed in self.owed.iter_mut().filter(|owed| owed.key == *key) {
             if let Some(left) = owed.left.minus(money) {
@@ -248,7 +254,8 @@ impl Order {
         self.owed.retain(|owed| owed.left.minor_units() > 0);
     }
 
-    /// Uses the oldest second payment for the sale, if all other money of the sale went back. Returns the used payment.
+    /// Makes the oldest second payment the payment of the sale, if all other money of the sale went back. Returns this
+    /// payment.
     pub fn uses_owed(&mut self) -> Option<Owed> {
         if self.owed.is_empty() || !self.is_returned() {
             return None;
@@ -263,8 +270,8 @@ impl Order {
         Some(owed)
     }
 
-    /// Adds a payment whose own money went back, if all money of the sale went back too. The payment does not become the sale.
-    /// Returns whether it was added.
+    /// Adds a payment that was refunded completely, if all money of the sale went back too. The payment does not become
+    /// the sale. Returns whether the payment was added.
     pub fn receive_returned(&mut self, money: Money) -> bool {
         let is_spent = self.is_sold() && self.is_returned();
         if is_spent {
@@ -273,26 +280,26 @@ impl Order {
         is_spent
     }
 
-    /// Withdraws one event of the order, such as the event of a renewal.
+    /// Stores that one event of the order is withdrawn, such as the event of a renewal.
     pub fn withdraw_event(&mut self, event_id: &str) {
         if self.withdrawn.iter().all(|known| known != event_id) {
             self.withdrawn.push(event_id.to_owned());
         }
     }
 
-    /// Replaces the money that came for the sale. If `is_apart`, the earlier money is stored separately.
+    /// Sets the money that has come for the sale. With `is_apart`, the earlier money is kept as a separate sum.
     fn replace_received(&mut self, money: Money, is_apart: bool) {
         if let Some(before) = self.received.replace(money).filter(|_| is_apart) {
             self.add(Kind::First, before);
         }
     }
 
-    /// Adds money that is stored beside the sale.
+    /// Adds money that does not count as received money of the sale.
     pub fn add(&mut self, kind: Kind, money: Money) {
         add(&mut self.sums, kind, money);
     }
 
-    /// Removes money that turned out not to belong to the sale.
+    /// Subtracts money from the sum of this kind, because it turned out not to belong to the sale.
     pub fn remove(&mut self, kind: Kind, money: Money) {
         for sum in self.sums.iter_mut().filter(|sum| sum.kind == kind) {
             sum.money = sum.money.minus(money).unwrap_or(sum.money);

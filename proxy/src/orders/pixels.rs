@@ -1,4 +1,4 @@
-//! The pixels to which an order is reported, and the events that were reported to each.
+//! The pixels to which an order is reported, and the events that were reported to each pixel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::Order;
 use crate::limits::DELIVERY_MS;
 
-/// The names that report a payment, as [`EventName::canonical`] gives them.
+/// The names of the events that report a payment, in the form that [`EventName::canonical`] returns.
 const SALES: [&str; 2] = ["Purchase", "Subscribe"];
 
-/// The pixels of an order, by their codes. An older version stored no pixels, because only one pixel was possible.
+/// The pixels of an order, by their codes. An older version stored no pixels, because it supported only one pixel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pixels {
     /// The pixels of the events that began the order.
@@ -23,7 +23,7 @@ pub(super) struct Pixels {
     /// The names of the events that were reported to each pixel, each with the event's id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     reported: BTreeMap<String, BTreeMap<String, String>>,
-    /// The pixels that do not have the sale, because TikTok did not accept the event.
+    /// The pixels that did not get the event of the sale, because TikTok did not accept the event.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     unreported: BTreeSet<String>,
 }
@@ -44,7 +44,7 @@ impl Pixels {
 }
 
 impl Order {
-    /// Stores that an event for this pixel has begun the order, unless the order is paid.
+    /// Stores that an event for this pixel has begun the order. Does nothing if the order is paid.
     pub fn is_begun_at(&mut self, pixel_id: &str) {
         let begun = &mut self.pixels.begun;
         if self.paid_ms.is_none() && !begun.iter().any(|known| known == pixel_id) {
@@ -52,8 +52,9 @@ impl Order {
         }
     }
 
-    /// Returns the pixels for the payment's event. The first list has the pixels of the events that began the order. If none of
-    /// them is still configured, the second list counts: the pixels in the registration.
+    /// Returns two lists of pixels for the payment's event. The first list has the pixels of the events that began the
+    /// order. The second list has the pixels in the registration, and is used if no pixel of the first list is configured
+    /// any more.
     pub fn pixel_ids(&self) -> [&[String]; 2] {
         [&self.pixels.begun, &self.pixels.registered]
     }
@@ -74,8 +75,8 @@ impl Order {
         }
     }
 
-    /// Removes the note that an event was reported to a pixel, because TikTok does not have the event. Returns whether anything
-    /// changed.
+    /// Removes the entry that an event was reported to a pixel, because TikTok does not have the event. Returns whether
+    /// an entry was removed.
     pub fn takes_back(&mut self, name: &str, event_id: &str, pixel_id: &str) -> bool {
         let is_meant = |reported: &BTreeMap<String, String>| {
             reported.get(name).is_some_and(|known| known == event_id)
@@ -103,13 +104,15 @@ impl Order {
         self.reported.values().chain(of_pixels)
     }
 
-    /// Whether a pixel does not have the sale and will not receive it. The order must be paid, and some of its money must be left.
+    /// Whether a pixel did not get the event of the sale, and no event will be sent to it. This holds only for a paid
+    /// order of whose money some is left.
     pub fn is_unreported(&self) -> bool {
         let is_missing = !self.pixels.unreported.is_empty();
         self.is_sold() && !self.is_returned() && (is_missing || !self.has_sale())
     }
 
-    /// Whether all money went back, and TikTok may not have the sale, because its event ended or was withdrawn.
+    /// Whether all money of the order went back, and TikTok may not have counted the sale, because the event of the sale
+    /// ended undelivered or was withdrawn.
     pub fn is_unsold(&self, now_ms: i64) -> bool {
         let is_old = self
             .paid_ms
@@ -122,7 +125,7 @@ impl Order {
         self.reported.keys().any(|name| is_sale(name))
     }
 
-    /// Whether this pixel already has an event that TikTok treats as the same.
+    /// Whether an event was reported to this pixel that TikTok treats as the same event as `canonical`.
     pub fn has_reported(&self, canonical: &str, pixel_id: &str) -> bool {
         self.reported_to(pixel_id)
             .any(|name| name.canonical() == canonical)
@@ -133,8 +136,9 @@ impl Order {
             .any(|name| SALES.contains(&name.canonical()))
     }
 
-    /// Returns the names of the events that were reported to a pixel. An older version did not store the pixel. Its events may
-    /// have gone to this one, so they are not reported again.
+    /// Returns the names of the events that were reported to a pixel, or may have been reported to it. An older version
+    /// did not store the pixel of an event. Such an event counts as reported to every pixel, so that it is not reported
+    /// again.
     fn reported_to(&self, pixel_id: &str) -> impl Iterator<Item = EventName> {
         let of_pixel = self.pixels.reported.get(pixel_id).into_iter();
         let of_any = self.reported.keys();

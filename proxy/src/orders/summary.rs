@@ -23,17 +23,17 @@ pub struct Summary {
     pub received: Option<Box<RawValue>>,
     /// The currency of `received` and `net_value`.
     pub received_currency: Option<String>,
-    /// The money that is left after all transfers, in the currency of the sale.
+    /// The money of the order that is left after all payments and refunds, in the currency of the sale.
     pub net_value: Option<Box<RawValue>>,
     /// All money that has moved, by kind.
     pub kinds: Vec<Moved>,
-    /// The payment providers' ids of the order, by provider.
+    /// The ids by which payment providers know the order, one for each provider.
     pub references: BTreeMap<String, String>,
     /// The plan that the order buys, if any.
     pub plan: Plan,
-    /// How many events wait for the payment.
+    /// How many events are held until the order is paid.
     pub events_held: usize,
-    /// The pixels of the events that began the order, else the pixels in its registration.
+    /// The pixels of the events that began the order, or, if there are none, the pixels in the order's registration.
     #[serde(default)]
     pub pixel_ids: Vec<String>,
     /// The ids of the reported events, by event name.

@@ -226,7 +226,7 @@ fn a_pages_word_for_a_payment_waits_for_it_once() {
     });
     assert_eq!(order.gate(&name("Purchase"), "own", PIXEL), Gate::Repeat);
     assert_eq!(order.gate(&name("Subscribe"), "own", PIXEL), Gate::Hold);
-    // The event before this one may come from a stranger.
+    // The held event before this one may come from a stranger.
     let derived = EventId::derive("Purchase", order.id());
     assert_eq!(
         order.gate(&name("Purchase"), derived.as_str(), PIXEL),
@@ -364,7 +364,7 @@ fn a_registration_is_known_by_the_digest_that_an_older_version_gave_it() {
     let registration = registration(99_000, "VND");
     order.register(&registration, 0).unwrap();
     let text = serde_json::to_string(&order).unwrap();
-    // The previous version computed this digest.
+    // The former version computed the same digest.
     assert!(
         text.contains(r#""digest":"816ed69174f6a7e5c2b7553327b6d14a""#),
         "{text}"

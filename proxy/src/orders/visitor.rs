@@ -1,5 +1,5 @@
-//! The visitor who began an order: data about the person, the browser and the page from the order's events. Values are hashed
-//! where TikTok expects digests. The payment's event includes this data, because a bank does not send it.
+//! The visitor who began an order: data about the person, the browser and the page from the order's events. Values are
+//! hashed where TikTok expects digests. The payment's event includes this data, because a bank sends no such data.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -24,10 +24,10 @@ pub enum By {
 /// The stored data about the visitor who began an order. This type cannot be printed.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Visitor {
-    /// The last value that pages sent for each key.
+    /// The last values that pages sent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     by_page: Keys,
-    /// The values that the shop's server sent. These values replace the values of pages.
+    /// The values that the shop's server sent. They take precedence over the values of pages.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     by_server: Keys,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ impl fmt::Debug for Visitor {
 }
 
 impl Visitor {
-    /// Stores the values of an event. Keys that the event does not have stay unchanged.
+    /// Stores the values of an event. The stored values of keys that the event does not have stay unchanged.
     pub(super) fn came_with(&mut self, event: &EventText<'_>, by: By) {
         let keys = match by {
             By::Page => &mut self.by_page,

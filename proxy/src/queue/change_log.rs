@@ -20,7 +20,7 @@ use crate::{
 pub struct ChangeLog {
     store: Arc<dyn Reader>,
     writer: Handle,
-    /// How many entries this process has added. Entries of the same millisecond keep their order.
+    /// How many entries this process has added. The count keeps entries of the same millisecond in sequence.
     added: Arc<AtomicU32>,
 }
 
@@ -33,8 +33,8 @@ impl ChangeLog {
         }
     }
 
-    /// Returns the entries, and the fingerprints of the last start. Reads from the disk, so it must not run on the runtime's
-    /// thread.
+    /// Returns the entries, and the fingerprints of the settings at the last start. The caller must not call this on the
+    /// runtime's thread, because it reads from the disk.
     ///
     /// # Errors
     /// [`Error::Stopped`] and [`Error::Store`] if the disk fails.
@@ -42,14 +42,15 @@ impl ChangeLog {
         self.store.change_log()
     }
 
-    /// Adds an entry. If that fails, the change itself has still been made, so the failure is only logged.
+    /// Adds an entry for a change that was already made. If the entry cannot be added, the failure is only logged.
     pub async fn add(&self, change: Change) {
         if let Err(error) = self.write(change, None).await {
             failed(&error);
         }
     }
 
-    /// Adds the start of a proxy of this version, with the names of the settings that differ from the last start.
+    /// Adds an entry for the start of a proxy of this version. The entry has the names of the settings that differ from
+    /// the start before.
     pub async fn started(&self, version: &str, fingerprints: &Fingerprints) {
         let log = self.clone();
         let added = async {
@@ -78,7 +79,7 @@ impl ChangeLog {
             this.map(|process| process.number)
         };
         let entry = Entry { proxy, change };
-        // Another process can add an entry in the same millisecond.
+        // The random part makes the id unique if another process adds an entry in the same millisecond.
         let mut random = [0; 4];
         getrandom::fill(&mut random)
             .map_err(|error| Error::Folder(std::io::Error::other(error)))?;
@@ -90,7 +91,8 @@ impl ChangeLog {
 }
 
 impl Change {
-    /// Whether a command made the change. The process of a command ends at once, so its number means nothing.
+    /// Whether a command made the change. The entry then has no process number, because the process of a command ends at
+    /// once.
     fn is_by_command(&self) -> bool {
         match self {
             Self::Started { .. } | Self::PixelsRead { .. } => false,

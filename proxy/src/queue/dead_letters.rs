@@ -1,5 +1,5 @@
-//! Dead letters for operators: events that ended without being delivered. They are read, replayed and removed in pages. Memory
-//! and commits stay small, and events are accepted between two pages.
+//! Dead letters for operators: events that ended without being delivered. They are read, replayed and removed in pages,
+//! so that memory and commits stay small, and events can be accepted between two pages.
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ const PAGE: Most = Most {
     count: 500,
     bytes: 1_000_000,
 };
-/// The most letters that one commit handles if they are named by id. Their sizes are not known before.
+/// The most letters that one commit handles if the operator names them by their ids. Their sizes are not known in
+/// advance.
 const NAMED_AT_ONCE: usize = 100;
 
 /// The dead letters, for an operator.
@@ -27,13 +28,16 @@ pub struct DeadLetters {
     writer: Handle,
 }
 
-/// A command that ended before all of its work was done. The operator can run the same command again to do the rest.
+/// The error of a command that stopped before all of its work was done. The operator can run the same command again to do
+/// the rest.
 #[derive(Debug, thiserror::Error)]
-#[error("{error}; dead letters already done: {done}; run the same command again to do the rest")]
+#[error(
+    "{error}; dead letters replayed or removed before the error: {done}; run the same command again for the rest"
+)]
 pub struct Interrupted {
     /// How many letters the command had replayed or removed.
     pub done: usize,
-    /// Why the command ended.
+    /// Why the command stopped.
     #[source]
     pub error: Error,
 }
@@ -43,7 +47,8 @@ impl DeadLetters {
         Self { store, writer }
     }
 
-    /// Returns at most `most` letters, the newest first. Reads from the disk, so it must not run on the runtime's thread.
+    /// Returns at most `most` letters, the newest first. The caller must not call this on the runtime's thread, because
+    /// it reads from the disk.
     ///
     /// # Errors
     /// [`Error::Store`] if the disk fails.
@@ -55,8 +60,9 @@ impl DeadLetters {
         self.store.letters(None, most)
     }
 
-    /// Returns a page of letters, the newest first: the letters before `before`, or the first page. Returns an empty page after
-    /// the last one. Reads from the disk, so it must not run on the runtime's thread.
+    /// Returns a page of letters, the newest first. With `before`, returns the letters before this one, else the first
+    /// page. After the last page, returns an empty page. The caller must not call this on the runtime's thread, because
+    /// it reads from the disk.
     ///
     /// # Errors
     /// [`Error::Store`] if the disk fails.
@@ -64,7 +70,8 @@ impl DeadLetters {
         self.store.letters(before, PAGE)
     }
 
-    /// Returns the letter with this id. Reads from the disk, like [`DeadLetters::page`].
+    /// Returns the letter with this id. The caller must not call this on the runtime's thread, because it reads from the
+    /// disk.
     ///
     /// # Errors
     /// [`Error::Store`] if the disk fails.
@@ -72,10 +79,11 @@ impl DeadLetters {
         self.store.letter(id)
     }
 
-    /// Puts letters back into the queue and returns how many are sent or held again. They have 7 more days to be delivered.
+    /// Puts letters back into the queue. Returns how many of the events are sent or held again. These events have 7 more
+    /// days to be delivered.
     ///
     /// # Errors
-    /// [`Interrupted`], with an error that [`Intake::enqueue`](super::Intake::enqueue) can return.
+    /// [`Interrupted`], which contains an error of [`Intake::enqueue`](super::Intake::enqueue).
     pub async fn replay(&self, letters: &[LetterId]) -> Result<usize, Interrupted> {
         self.each(letters, Call::Replay).await
     }
@@ -83,13 +91,13 @@ impl DeadLetters {
     /// Removes letters for good, and returns how many were found.
     ///
     /// # Errors
-    /// [`Interrupted`] with [`Error::Stopped`] if the disk fails.
+    /// [`Interrupted`], which contains [`Error::Stopped`], if the disk fails.
     pub async fn remove(&self, letters: &[LetterId]) -> Result<usize, Interrupted> {
         self.each(letters, Call::Remove).await
     }
 
-    /// Does what [`DeadLetters::replay`] does for every letter, or for every letter of one pixel. Starts with the oldest. An
-    /// event that TikTok refuses again in the meantime stays a dead letter.
+    /// Does what [`DeadLetters::replay`] does for every letter, or for every letter of one pixel, from the oldest on. If
+    /// TikTok refuses an event again while the command runs, the event stays a dead letter.
     ///
     /// # Errors
     /// The same as those of [`DeadLetters::replay`].
@@ -139,8 +147,8 @@ impl DeadLetters {
         done: &mut usize,
     ) -> Result<(), Error> {
         let store = Arc::clone(&self.store);
-        // Events that are accepted or replayed from now on have higher numbers than this one. If such an event becomes a dead
-        // letter, this command skips it. Otherwise the command could replay refused events for ever.
+        // Events that are accepted or replayed from now on get this number or a higher one. If such an event becomes a
+        // dead letter, the command skips it. Otherwise the command could replay refused events for ever.
         let end = blocking(move || store.place()).await?.next;
         let mut after = None;
         loop {

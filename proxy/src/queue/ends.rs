@@ -1,4 +1,5 @@
-//! Reports the outcome of events to callers that wait for it. Usually no caller waits, and then nothing is read or stored.
+//! Reports the outcome of events to the callers that wait for it. Usually no caller waits, and then nothing is read or
+//! stored.
 
 use std::{
     collections::HashMap,
@@ -14,13 +15,13 @@ use crate::{
     outcome::Outcome,
 };
 
-/// The callers that wait, by the event that they wait for.
+/// The waiting callers, by the key of the event for which they wait.
 #[derive(Default)]
 pub(super) struct Ends {
     waiting: Mutex<HashMap<DedupKey, Vec<oneshot::Sender<Outcome>>>>,
 }
 
-/// A caller that waits for the outcome of an event. Dropping the waiter ends the waiting.
+/// Waits for the outcome of one event. When this value is dropped, the proxy stops waiting for the outcome.
 pub struct Waiter {
     ends: Arc<Ends>,
     key: DedupKey,
@@ -28,7 +29,7 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// Starts to wait. Call this before the event is enqueued, so that no outcome is missed.
+    /// Starts to wait. The caller must call this before the event is enqueued, so that no outcome is missed.
     pub(super) fn new(ends: &Arc<Ends>, key: DedupKey) -> Self {
         let (sender, end) = oneshot::channel();
         ends.waiting().entry(key).or_default().push(sender);
@@ -39,7 +40,7 @@ impl Waiter {
         }
     }
 
-    /// Waits for the outcome of the event. This can take for ever.
+    /// Waits for the outcome of the event. If the outcome never comes, this function never returns.
     pub async fn end(&mut self) -> Outcome {
         match (&mut self.end).await {
             Ok(outcome) => outcome,
@@ -62,7 +63,7 @@ impl Drop for Waiter {
 }
 
 impl Ends {
-    /// Sends the outcome of `events` to the callers that wait.
+    /// Sends the outcome of `events` to the callers that wait for it.
     pub(super) fn publish(&self, destination: &Destination, events: &[Claimed], outcome: &Outcome) {
         let mut waiting = self.waiting();
         for event in events {
@@ -71,7 +72,7 @@ impl Ends {
             }
             let senders = key(destination, event).and_then(|key| waiting.remove(&key));
             for sender in senders.into_iter().flatten() {
-                // A caller that has stopped waiting needs no answer.
+                // The caller may have stopped waiting and then needs no answer.
                 let _ = sender.send(outcome.clone());
             }
         }

@@ -1,4 +1,4 @@
-//! Builds one commit from a group of calls. Either all of their changes are written, or none.
+//! Builds one commit from a group of calls. The commit writes all changes of these calls, or none.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -19,13 +19,13 @@ pub(super) struct Settlement {
     /// The lane of the events.
     pub(super) lane: LaneId,
     pub(super) events: u64,
-    /// The name of their outcome.
+    /// The name of the events' outcome.
     pub(super) outcome: &'static str,
-    /// Rows without pending events, with their marks.
+    /// Rows that have no pending events any more, with the ranges of their marks.
     pub(super) removed: Vec<(u64, Vec<Range<u32>>)>,
-    /// Rows with other pending events, and the range that is settled now.
+    /// Rows that still have other pending events, with the range that is settled now.
     pub(super) marked: Vec<(u64, Range<u32>)>,
-    /// The record for the history, with the id of its first event.
+    /// The history's record of the events. Its id is the id that the dead letter of the first event has or would have.
     pub(super) end: (LetterId, End),
     /// Dead letters.
     pub(super) letters: Vec<(LetterId, DeadLetter)>,
@@ -54,7 +54,8 @@ pub(super) struct Group<'a, S> {
     sync: bool,
 }
 
-/// An event that a payment or a registration sends. No request sent it, so no answer reports it.
+/// An event that a payment or a registration sends. Because no page's request sent the event, no answer to a page reports
+/// it.
 pub(super) struct LetGo {
     pub(super) event: Vec<u8>,
     pub(super) trace: Trace,
@@ -63,11 +64,11 @@ pub(super) struct LetGo {
 
 /// The result of a commit.
 pub(super) struct Committed {
-    /// Whether it was synced to disk.
+    /// Whether the commit was synced to disk.
     pub(super) synced: bool,
     /// The destinations that have new events.
     pub(super) arrivals: Vec<Arc<Destination>>,
-    /// The ids of events that are not withdrawn any more, unless `withdrawn` has them again.
+    /// The ids of events whose withdrawal was removed. If an id is also in `withdrawn`, the event is withdrawn again.
     pub(super) restored: Vec<String>,
     /// The ids of withdrawn events.
     pub(super) withdrawn: Vec<String>,
@@ -98,8 +99,8 @@ impl<'a, S: Store> Group<'a, S> {
         }
     }
 
-    /// Decides about a call and adds its changes to the commit. If the call itself is faulty, it changes nothing and does not
-    /// affect the other calls of the commit.
+    /// Decides about a call, and adds the changes of the call to the commit. If the call itself is faulty, the call
+    /// changes nothing. The other calls of the commit are not affected.
     ///
     /// # Errors
     /// An error if the disk fails.
@@ -110,7 +111,7 @@ impl<'a, S: Store> Group<'a, S> {
         self.decide(call, |_, _| {})
     }
 
-    /// Does what [`Group::carry_out_durably`] does, and keeps the events that the call sends for [`Committed::let_go`].
+    /// Does what [`Group::carry_out_durably`] does. Also stores the events that the call sends in [`Committed::let_go`].
     ///
     /// # Errors
     /// An error if the disk fails.
@@ -147,14 +148,14 @@ impl<'a, S: Store> Group<'a, S> {
             }
             Err(error) if error.is_of_the_disk() => Err(error),
             Err(error) => {
-                tracing::error!(error = ?error, "a change of the store failed; none of it was kept");
+                tracing::error!(error = ?error, "a call failed because its own data or a stored record is faulty; the call has changed nothing");
                 Ok(Err(error))
             }
         }
     }
 
-    /// Does what [`Group::carry_out`] does, and has the commit synced. The answer then means that everything the call read or
-    /// changed is on disk.
+    /// Does what [`Group::carry_out`] does, and makes the commit sync. When the caller gets the answer, everything that
+    /// the call has read or changed is on disk.
     ///
     /// # Errors
     /// An error if the disk fails.
@@ -200,7 +201,7 @@ impl<'a, S: Store> Group<'a, S> {
         Ok(letters)
     }
 
-    /// Adds settled events to the commit. Returns false, and adds nothing, if another process delivers the events now.
+    /// Adds settled events to the commit. If another process delivers the events now, adds nothing and returns false.
     ///
     /// # Errors
     /// An error if the disk fails.
@@ -222,7 +223,7 @@ impl<'a, S: Store> Group<'a, S> {
         }
         self.sync |= !letters.is_empty();
         for (id, letter) in letters {
-            // An unreadable order must not keep an event from ending.
+            // If the order cannot be read, the event still ends.
             let _ = self.carry_out(&TakeBack(&letter))?;
             self.records.letters.insert(id, Some(letter));
         }
@@ -241,13 +242,13 @@ impl<'a, S: Store> Group<'a, S> {
         Ok(true)
     }
 
-    /// Makes the commit write something and sync it, even without other changes.
+    /// Makes the commit write something and sync it, even if there are no other changes.
     pub(super) fn probe(&mut self) {
         self.probes = true;
         self.sync = true;
     }
 
-    /// Makes an idle store write the time now and then. The next start can then detect a clock that is ahead.
+    /// Makes an idle store write the time at intervals, so that the next start can detect a clock that is ahead.
     pub(super) fn note_time(&mut self) {
         let (now, before) = (self.times.confirmed_ms, self.position.written_ms);
         if now > before.map(|before| before.saturating_add(limits::NOTE_TIME_EVERY_MS)) {
@@ -322,12 +323,12 @@ fn log(notice: &Notice) {
         Notice::Unreported { order_id, outcome } => tracing::error!(
             order_id,
             outcome,
-            "a paid order is not reported: TikTok does not have its event; see `duet-proxy dead-letters`"
+            "a paid order is not reported: TikTok does not have the order's event; look for the event with `duet-proxy dead-letters list`"
         ),
         Notice::NotSentAgain { order_id, event_id } => tracing::warn!(
             order_id,
             event_id,
-            "dead letter not sent again: its order is already reported, or its payment was refunded"
+            "dead letter not sent again, because its order is already reported or its payment was refunded"
         ),
         Notice::Found {
             order_id,
@@ -337,7 +338,7 @@ fn log(notice: &Notice) {
             order_id,
             transfer,
             became,
-            "payment matched to an order that was registered later"
+            "a payment that had waited for its order was matched with the order, which is registered now"
         ),
     }
 }

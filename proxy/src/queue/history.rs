@@ -16,14 +16,14 @@ use crate::{
 /// How many bytes of pending events are read at a time.
 const PART_BYTES: usize = 1024 * 1024;
 
-/// The history. Every method reads from the disk, so it must not run on the runtime's thread.
+/// The history. Every method reads from the disk, so the caller must not call it on the runtime's thread.
 #[derive(Clone)]
 pub struct History {
     store: Arc<dyn Reader>,
     salt: Salt,
 }
 
-/// An event that waits for its payment or its delivery.
+/// An event that waits for its payment or for its delivery.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The event as TikTok will receive it, as JSON.
@@ -54,7 +54,8 @@ impl History {
         self.store.is_shared()
     }
 
-    /// Returns the processes that have written to the same database in the last hour.
+    /// Returns the processes that have written to the same database in the last hour. Returns no processes if the store
+    /// is not shared.
     ///
     /// # Errors
     /// The same as those of [`History::page`].
@@ -67,10 +68,11 @@ impl History {
         self.salt
     }
 
-    /// Returns ended events, the newest first: about `most`, which ended before the end `before`, or the newest.
+    /// Returns records of ended events, the newest first. With `before`, returns records before this one, else the
+    /// newest. The records contain about `most` events in total.
     ///
     /// # Errors
-    /// [`Error::Stopped`] and [`Error::Store`] if the disk fails. The same holds for all methods here.
+    /// [`Error::Stopped`] or [`Error::Store`] if the disk fails. All methods of this type return these errors.
     pub fn page(&self, before: Option<LetterId>, most: usize) -> Result<Ends, Error> {
         let most = Most {
             count: most,
@@ -79,8 +81,8 @@ impl History {
         self.store.ends(before, most)
     }
 
-    /// Searches the whole history, the newest first, until `most` events are found. The ends have only the events that were
-    /// searched for. Takes less than a second for a million events.
+    /// Searches the whole history, the newest records first, until `most` events are found. The returned records contain
+    /// only the events that were searched for. The search takes less than a second for a million events.
     ///
     /// # Errors
     /// The same as those of [`History::page`].
@@ -88,7 +90,7 @@ impl History {
         self.store.find_ends(wanted, most)
     }
 
-    /// Returns the counts of the hours that start in this range, in Unix milliseconds.
+    /// Returns the counts of the hours that start in this range, each with its start. All times are in Unix milliseconds.
     ///
     /// # Errors
     /// The same as those of [`History::page`].
@@ -96,7 +98,7 @@ impl History {
         self.store.hours(starts)
     }
 
-    /// Returns when the oldest event of the history ended, in Unix milliseconds. Returns `None` if the history is empty.
+    /// Returns when the oldest event of the history ended, in Unix milliseconds, or `None` if the history is empty.
     ///
     /// # Errors
     /// The same as those of [`History::page`].
@@ -104,7 +106,8 @@ impl History {
         self.store.oldest_end()
     }
 
-    /// Returns when an operator removed the records of this order, in Unix milliseconds.
+    /// Returns when an operator removed the records of this order, in Unix milliseconds, or `None` if nobody has removed
+    /// them.
     ///
     /// # Errors
     /// The same as those of [`History::page`].
@@ -112,7 +115,7 @@ impl History {
         self.store.covered(self.salt.order(order_id))
     }
 
-    /// Returns the payment with this id, also if the provider reports it under another id.
+    /// Returns the payment with this id. Also finds a payment that its provider can report under this other id.
     ///
     /// # Errors
     /// The same as those of [`History::page`].
@@ -120,7 +123,7 @@ impl History {
         self.store.payment(provider, id)
     }
 
-    /// Returns the payments of the order with this id, and the payments with this bank's reference.
+    /// Returns the payments of the order with this id, and the payments whose bank reference is this id.
     ///
     /// # Errors
     /// The same as those of [`History::page`].
@@ -144,8 +147,8 @@ impl History {
         self.store.order_of(digest)
     }
 
-    /// Returns the events that wait for a payment or for their delivery, and have this `event_id` or name this order. Reads all
-    /// events that wait, but parses only those that contain one of the two.
+    /// Returns the events that wait for a payment or for their delivery, and that have this `event_id` or name this
+    /// order. Reads all waiting events, but parses only the events that contain one of the two ids.
     ///
     /// # Errors
     /// The same as those of [`History::page`].
@@ -230,7 +233,7 @@ impl Found {
         }
     }
 
-    /// Returns the note that the event is accepted.
+    /// Returns the event as a note for the live view, with the status "accepted".
     pub(super) fn note(self, salt: &Salt) -> Answered {
         let ended = Ended::of(&self.event, self.trace, self.accepted_ms, salt);
         Answered {
@@ -250,7 +253,7 @@ impl Found {
     }
 }
 
-/// The names in an event.
+/// The names and ids in an event's JSON.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Named {

@@ -24,15 +24,15 @@ use crate::{
     store::Error,
 };
 
-/// The most calls that can wait for the disk, and the most bytes of their events. More calls are rejected.
+/// The most calls that can wait for the disk, and the most bytes of their events. Further calls are rejected.
 const WAITING_CALLS: usize = 1024;
 const WAITING_BYTES: usize = 32 * 1024 * 1024;
-/// How many calls fill a bundle. More calls in a bundle make the fsync cheaper for each call. But three bundles must be open at
-/// a time: one is filled, one is written, and one is answered. With fewer, the runtime would wait for the disk, and the disk
-/// for the runtime.
+/// How many calls fill a bundle. With more calls in a bundle, the fsync costs less for each call. But three bundles must
+/// be in use at a time: one is filled, one is written, and one is answered. With fewer bundles, the runtime would wait
+/// for the disk, and the disk would wait for the runtime.
 const BUNDLE_CALLS: usize = 22;
-/// How many answered bundles pass their memory on to new bundles, and at most how many bytes each. Two are enough, because one
-/// bundle is filled while another is written.
+/// How many answered bundles pass their memory on to new bundles, and how many bytes each passes on at most. Two bundles
+/// are enough, because one bundle is filled while another is written.
 const SPARE: usize = 2;
 const SPARE_BYTES: usize = 256 * 1024;
 
@@ -68,7 +68,7 @@ pub struct Entry<'a, E> {
     pub event: &'a E,
 }
 
-/// Calls that are waiting for the writer or being written.
+/// Calls that wait for the writer or are being written together.
 pub(super) struct Bundle {
     waiting: Arc<Waiting>,
     text: Vec<u8>,
@@ -76,7 +76,8 @@ pub(super) struct Bundle {
     calls: Vec<(Answer<Vec<Enqueued>>, usize)>,
 }
 
-/// An entry. Its event follows the event of the entry before it in the bundle's text.
+/// An entry without the JSON of its event. The bundle's text contains the JSON of all events, in the sequence of the
+/// entries.
 struct Packed {
     key: DedupKey,
     remember: Remember,
@@ -122,7 +123,8 @@ impl<'a> Iterator for Entries<'a> {
 struct Waiting {
     calls: AtomicUsize,
     bytes: AtomicUsize,
-    /// The memory of answered bundles, for new bundles. Allocating that much memory again would cost more than writing to it.
+    /// The memory of answered bundles, which new bundles use again. Allocating this memory again would cost more than
+    /// writing to it.
     spare: Mutex<Vec<Room>>,
 }
 
@@ -179,13 +181,13 @@ impl Intake {
         &self.change_log
     }
 
-    /// Returns the clock that measures periods and tells the time of day.
+    /// Returns the clock that measures periods and returns the time of day.
     pub fn clock(&self) -> &Clock {
         self.orders.clock()
     }
 
-    /// Starts to write the entries in one atomic commit: all of them or none. Calls that arrive together share one fsync. The
-    /// data that the entries refer to can be freed when this returns.
+    /// Starts to write the entries in one atomic commit: all of them or none. Calls that arrive together share one fsync.
+    /// When this function returns, the caller can free the data that the entries refer to.
     ///
     /// # Errors
     /// [`Error::Full`] if too many calls already wait, [`Error::Unwritable`] if an event cannot be written as JSON.
@@ -197,7 +199,7 @@ impl Intake {
         let (answered, is_first) = added.unzip();
         Ok(Enqueuing {
             answered,
-            // Dropping this call must not drop the other calls in its bundle.
+            // If the caller drops this call, the other calls in the bundle must still be sent.
             first: (is_first == Some(true)).then(|| SendOnDrop(self)),
         })
     }
@@ -205,7 +207,7 @@ impl Intake {
     /// Does what [`Intake::begin`] does, and waits for the result.
     ///
     /// # Errors
-    /// Those of [`Intake::begin`] and [`Enqueuing::done`].
+    /// The errors of [`Intake::begin`] and [`Enqueuing::done`].
     pub async fn enqueue<'a, E: Serialize + 'a>(
         &self,
         entries: impl IntoIterator<Item = Entry<'a, E>>,
@@ -213,8 +215,8 @@ impl Intake {
         self.begin(entries)?.done().await
     }
 
-    /// Returns a waiter for the outcome of the event with this key. Call this before [`Intake::begin`], so that no outcome is
-    /// missed.
+    /// Returns a waiter for the outcome of the event with this key. The caller must call this before [`Intake::begin`],
+    /// so that no outcome is missed.
     pub fn waiter(&self, key: DedupKey) -> Waiter {
         Waiter::new(&self.ends, key)
     }
@@ -224,22 +226,22 @@ impl Intake {
         self.depth.load(Ordering::Relaxed)
     }
 
-    /// Returns whether events can be written. If the last write failed, tries another write: a proxy that was taken out of
-    /// service receives no event, and could never recover otherwise. Also tries a write if other processes share the store,
-    /// because the database can fail while no event arrives.
+    /// Returns whether events can be written. If the last write failed, tries another write. Otherwise a proxy that was
+    /// taken out of service, and so receives no events, could never recover. Also tries a write if other processes share
+    /// the store, because the database can fail while no event arrives.
     pub async fn is_writable(&self) -> bool {
         let is_sure = self.writer.is_healthy() && !self.history.is_shared();
         is_sure || self.writer.ask(Call::Probe).await.is_ok()
     }
 
-    /// Stops writing, after the last event was accepted or settled. The next start can then distinguish damage from an
-    /// interrupted write. Later calls get [`Error::Stopped`].
+    /// Stops writing. The caller must call this after the last event was accepted or settled. The next start then knows
+    /// that no write was interrupted, so that it recognises damage. Later calls get [`Error::Stopped`].
     pub async fn close(&self) {
-        // A writer that has already ended is closed too.
+        // If the writer has already ended, the store is closed too.
         let _ = self.writer.ask(Call::Close).await;
     }
 
-    /// Returns when a turn of the runtime has brought no new call, or when the bundle is full.
+    /// Waits until a turn of the runtime brings no new call, or until the bundle is full.
     async fn gather(&self) {
         let mut before = 0;
         loop {
@@ -265,7 +267,7 @@ pub struct Enqueuing<'a> {
 }
 
 impl Enqueuing<'_> {
-    /// Returns the result of each entry after it is on disk.
+    /// Waits until the entries are on disk, and returns the result of each entry.
     ///
     /// # Errors
     /// [`Error::DiskFull`] if the disk is nearly full, [`Error::Stopped`] if the disk fails.
@@ -280,7 +282,7 @@ impl Enqueuing<'_> {
     }
 }
 
-/// Sends the open bundle to the writer when it is dropped.
+/// When this value is dropped, it sends the open bundle to the writer.
 struct SendOnDrop<'a>(&'a Intake);
 
 impl Drop for SendOnDrop<'_> {
@@ -304,7 +306,7 @@ impl Bundle {
         }
     }
 
-    /// Adds a call and returns whether it is the first in the bundle. Returns `None` for a call without entries.
+    /// Adds a call. Returns whether the call is the first in the bundle, or `None` if the call has no entries.
     fn add<'a, E: Serialize + 'a>(
         &mut self,
         entries: impl IntoIterator<Item = Entry<'a, E>>,
@@ -366,22 +368,23 @@ impl Bundle {
         })
     }
 
-    /// Answers every call. `results` has one result for each call.
+    /// Answers every call. `results` must have one result for each call.
     pub(super) fn answer(mut self, results: Vec<Result<Vec<Enqueued>, Error>>) {
         for ((answer, _), result) in self.release().into_iter().zip(results) {
-            // The events are stored even if the caller has stopped waiting.
+            // The caller may have stopped waiting. Its events are stored even so.
             let _ = answer.send(result);
         }
     }
 
-    /// Answers every call that the disk is nearly full.
+    /// Answers every call with the error that the disk is nearly full.
     pub(super) fn refuse(mut self) {
         for (answer, _) in self.release() {
             let _ = answer.send(Err(Error::DiskFull));
         }
     }
 
-    /// Subtracts this bundle from the waiting bundles and returns its calls. A second call does nothing.
+    /// Subtracts this bundle from the size of the waiting bundles, and returns the bundle's calls. A second call of this
+    /// function changes nothing and returns no calls.
     fn release(&mut self) -> Vec<(Answer<Vec<Enqueued>>, usize)> {
         let waiting = &self.waiting;
         let calls = mem::take(&mut self.calls);
@@ -399,7 +402,7 @@ impl Bundle {
 }
 
 impl Drop for Bundle {
-    /// Calls that were not answered get [`Error::Stopped`].
+    /// The calls that were not answered get [`Error::Stopped`], because their senders are dropped.
     fn drop(&mut self) {
         self.release();
     }

@@ -1,4 +1,5 @@
-//! The queue of one destination, for its courier. Events of each class are claimed in order. They can be settled in any order.
+//! The queue of one destination, for its courier. The events of each class are claimed in the sequence in which they were
+//! accepted. They can be settled in any sequence.
 
 use std::{
     sync::Arc,
@@ -27,7 +28,8 @@ use rows::{Rows, Settled};
 
 /// How often a lane of a shared store asks for the events of other processes while it has nothing to do.
 const ASK_EVERY: Duration = Duration::from_millis(150);
-/// How often a lane of a shared store looks for events with smaller numbers than those that it has read.
+/// How often a lane of a shared store looks for events whose numbers are smaller than those of events that it has already
+/// read.
 const LOOK_BACK_EVERY: Duration = Duration::from_secs(5);
 
 /// Hands out the events of one destination. There is at most one lane for each destination.
@@ -38,18 +40,18 @@ pub struct Lane {
     ending: Ending,
     clock: Clock,
     arrivals: Arc<Arrivals>,
-    /// How the lane began to read.
+    /// The state of the store and of the lease when the lane began to read.
     start: Start,
     looked_back: Instant,
     first: Rows,
     second: Rows,
 }
 
-/// What all lanes share about the outcomes of events.
+/// The data about ending events that all lanes share.
 pub(super) struct Ending {
     /// The callers that wait for an outcome.
     pub(super) ends: Arc<Ends>,
-    /// The events that must end before they are sent.
+    /// The withdrawn events, which must end without being sent.
     pub(super) withdrawn: Arc<Withdrawn>,
     /// The salt of the history's digests.
     pub(super) salt: Salt,
@@ -62,16 +64,16 @@ pub struct Batch {
     pub events: Vec<Claimed>,
 }
 
-/// When and how events ended.
+/// When the events ended, and how they had been sent before.
 #[derive(Clone, Copy, Debug)]
 pub struct When {
     /// The time, in Unix milliseconds.
     pub at_ms: i64,
-    /// How the events were sent before.
+    /// How the events had been sent before they ended.
     pub sent: Sent,
 }
 
-/// The time of events that were never sent.
+/// The events ended at this time and were never sent.
 impl From<i64> for When {
     fn from(at_ms: i64) -> Self {
         let sent = Sent::default();
@@ -79,7 +81,7 @@ impl From<i64> for When {
     }
 }
 
-/// One claimed event and its place in the queue.
+/// One claimed event, and its position in the queue.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     class: Class,
@@ -158,20 +160,21 @@ impl Lane {
         &self.clock
     }
 
-    /// Returns the next events of a class, in order and within `limits`. Returns `None` if no event is pending. An event that
-    /// exceeds the limit is returned alone.
+    /// Returns the next events of a class, the oldest first and within `limits`, or `None` if no event is pending. If the
+    /// next event alone exceeds the limit, returns only this event.
     ///
     /// # Errors
-    /// [`Error::Store`] if the disk fails, [`Error::Corrupt`] if a row cannot be read, [`Error::Stopped`] after the store was
-    /// opened again. After [`Error::Stopped`] the caller must call [`Lane::rewind`].
+    /// [`Error::Store`] if the disk fails, [`Error::Corrupt`] if a row cannot be read, [`Error::Stopped`] if the store
+    /// was opened again or if another process delivers the events now. After [`Error::Stopped`] the caller must call
+    /// [`Lane::rewind`].
     pub fn claim(&mut self, class: Class, limits: Limits) -> Result<Option<Batch>, Error> {
         self.check()?;
         let (rows, store) = self.rows(class);
         rows.claim(store, limits)
     }
 
-    /// Checks that the store was not opened again since this lane read from it. Other rows can be pending after a reopen.
-    /// In a shared store, also checks that this process still delivers the events.
+    /// Checks that the store was not opened again since this lane began to read, because after a reopen other rows can be
+    /// pending. Also checks that in a shared store this process still delivers the events.
     fn check(&self) -> Result<(), Error> {
         let start = self.arrivals.start();
         let until = start.lease.and_then(|lease| lease.until);
@@ -180,8 +183,8 @@ impl Lane {
         goes_on.then_some(()).ok_or(Error::Stopped)
     }
 
-    /// Reads events of a shared store ahead, so that [`Lane::claim`] finds them in memory. Does nothing for another store, which
-    /// is read at once.
+    /// Reads the next events of a shared store into memory, where [`Lane::claim`] finds them. Does nothing for a store
+    /// that is not shared, because [`Lane::claim`] reads such a store itself.
     ///
     /// # Errors
     /// The same as those of [`Lane::claim`].
@@ -207,7 +210,8 @@ impl Lane {
         Ok(())
     }
 
-    /// Returns whether an unclaimed event of this class is pending. Reads about `bytes` bytes if none has been read yet.
+    /// Returns whether an event of this class is pending and not claimed. If no such event is in memory, reads about
+    /// `bytes` bytes.
     ///
     /// # Errors
     /// The same as those of [`Lane::claim`].
@@ -217,11 +221,12 @@ impl Lane {
         rows.any(store, bytes)
     }
 
-    /// Settles claimed events of one batch with the same outcome. When this returns, the events have left the queue, dead
-    /// letters are on disk, and the callers that wait have the outcome.
+    /// Settles claimed events of one batch with the same outcome. When this function returns, the events have left the
+    /// queue, their dead letters are on disk, and the callers that wait for these events have the outcome.
     ///
     /// # Errors
-    /// [`Error::Stopped`] if the disk fails. The caller must then call [`Lane::rewind`].
+    /// [`Error::Stopped`] if the disk fails, or if the events are not claimed by this lane any more. The caller must then
+    /// call [`Lane::rewind`].
     pub async fn settle(
         &mut self,
         events: &[Claimed],
@@ -267,7 +272,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Returns the record of the events for the history.
+    /// Returns the history's record of the events.
     fn end(&self, events: &[Claimed], outcome: &Outcome, When { at_ms, sent }: When) -> End {
         let verdict = outcome.verdict();
         let ended = |claimed: &Claimed| {
@@ -316,7 +321,7 @@ impl Lane {
         events.iter().map(letter).collect()
     }
 
-    /// Returns whether an event was withdrawn. Such an event must not be sent for the first time.
+    /// Returns whether an event was withdrawn. The caller must not begin to send such an event.
     pub fn is_withdrawn(&self, event: &Claimed) -> bool {
         let withdrawn = &self.ending.withdrawn;
         if withdrawn.is_empty() {
@@ -326,8 +331,8 @@ impl Lane {
         withdrawn.contains(&Named::of(text).event_id)
     }
 
-    /// Returns when the oldest pending event was accepted, in Unix milliseconds. Reads events as a claim within `limits` would,
-    /// if none has been read yet. Includes events that are not allowed to be sent yet.
+    /// Returns when the oldest pending event was accepted, in Unix milliseconds. Events that must not be sent yet count
+    /// too. If no event is in memory, reads as many as a claim within `limits` would read.
     ///
     /// # Errors
     /// The same as those of [`Lane::claim`].
@@ -340,7 +345,7 @@ impl Lane {
         Ok(first.into_iter().chain(second).min())
     }
 
-    /// Gives up every claim. Events that were claimed but not settled are claimed again.
+    /// Gives up all claims. Events that were claimed but not settled will be claimed again.
     pub fn rewind(&mut self) {
         let start = self.arrivals.start();
         if !start.goes_on_from(&self.start) {
@@ -352,7 +357,7 @@ impl Lane {
         self.second.rewind();
     }
 
-    /// Waits until an event may have arrived since the last call, or until the time is over.
+    /// Waits until an event may have arrived since the last call of this function, or until `within` is over.
     pub async fn arrival(&self, within: Option<Duration>) {
         let arrived = self.arrivals.notify.notified();
         let within = if self.store.is_shared() {
@@ -368,7 +373,8 @@ impl Lane {
         }
     }
 
-    /// Returns the rows of a class, and the store, unless the rows must be read ahead.
+    /// Returns the rows of a class, and the store from which a claim can read more. Returns no store if it is shared,
+    /// because its rows must be read ahead.
     fn rows(&mut self, class: Class) -> (&mut Rows, Option<&dyn Reader>) {
         let rows = match class {
             Class::First => &mut self.first,
@@ -380,7 +386,7 @@ impl Lane {
 
 #[cfg(test)]
 impl Lane {
-    /// Returns the next events of the first class, or of the second class if the first has none.
+    /// Returns the next first-class events, or the next second-class events if there are no first-class events.
     pub(super) fn claim_next(&mut self, limits: Limits) -> Result<Option<Batch>, Error> {
         match self.claim_of(Class::First, limits)? {
             None => self.claim_of(Class::Second, limits),
@@ -388,7 +394,7 @@ impl Lane {
         }
     }
 
-    /// Does what [`Lane::claim`] does, and also reads a shared store at once.
+    /// Does what [`Lane::claim`] does, but also reads directly from a shared store.
     pub(super) fn claim_of(
         &mut self,
         class: Class,

@@ -1,5 +1,5 @@
-//! The part of the queue for orders and payments. Each change is on disk before it is answered. A change and the events that it
-//! causes are one commit.
+//! The part of the queue for orders and payments. Each change is on disk before its caller gets the answer. One commit
+//! writes a change together with the events that the change causes.
 
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ impl Orders {
         &self.clock
     }
 
-    /// Returns the order with this id. Returns `None` if no event or registration has named it, or if it has expired. Reads
-    /// from the disk, like [`DeadLetters::page`](super::DeadLetters::page).
+    /// Returns the order with this id. Returns `None` if no event or registration has named the order, or if the order
+    /// has expired. The caller must not call this on the runtime's thread, because it reads from the disk.
     ///
     /// # Errors
     /// [`Error::Stopped`] and [`Error::Store`] if the disk fails.
@@ -43,8 +43,8 @@ impl Orders {
         Ok(order.filter(|order| !order.is_over(expiry_ms)))
     }
 
-    /// Returns the id of the order that differs from this id only in capital and small letters. Returns `None` if there are
-    /// several.
+    /// Returns the id of the order that differs from this id only in capital and small letters. Returns `None` if there
+    /// is no such order, or if there are several.
     ///
     /// # Errors
     /// The same as those of [`Orders::find`].
@@ -69,7 +69,7 @@ impl Orders {
             .await
     }
 
-    /// Applies a transfer once. A repeat changes nothing.
+    /// Applies a transfer. A transfer that was applied before changes nothing.
     ///
     /// # Errors
     /// The same as those of [`Intake::enqueue`](super::Intake::enqueue).
@@ -78,8 +78,8 @@ impl Orders {
         self.writer.ask(|answer| Call::Pay(receipt, answer)).await
     }
 
-    /// Deletes an order and everything known about it. Its held events become dead letters. Returns how many events were held,
-    /// or `None` if no order has this id.
+    /// Deletes an order and everything that is stored about it. Its held events become dead letters. Returns the number
+    /// of these events, or `None` if no order has this id.
     ///
     /// # Errors
     /// [`Error::Stopped`] if the disk fails.

@@ -1,11 +1,11 @@
-//! Keeps a part of the disk free. A store on a full disk may not even be able to become smaller.
+//! Keeps a part of the disk free. If the disk is full, the store may even be unable to become smaller.
 
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-/// How often the file system is asked for its free space while there is enough.
+/// How often the proxy asks the file system for its free space, as long as there is enough.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Space {
@@ -28,12 +28,13 @@ impl Space {
         Self::new(PathBuf::new(), 0)
     }
 
-    /// Returns whether too little space is free to write more.
+    /// Returns whether less space is free than must be kept free.
     pub(super) fn is_short(&mut self) -> bool {
         if self.reserve_bytes == 0 || self.asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) {
             return false;
         }
-        // If the file system does not report its free space, a later write reports its own error.
+        // If the file system does not report its free space, this check passes. A write on a full disk then fails with an
+        // error of its own.
         let short = rustix::fs::statvfs(&self.folder)
             .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < self.reserve_bytes);
         self.asked = (!short).then(Instant::now);

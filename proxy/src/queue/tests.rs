@@ -27,7 +27,7 @@ mod damage;
 mod history;
 mod money;
 
-/// Opens the queue for tests that run without a runtime.
+/// Runs a test on one thread, with a runtime of its own.
 fn on_this_thread(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -81,7 +81,7 @@ impl Outlet {
     }
 }
 
-/// Whether the tests run on PostgreSQL. Tests of the folder itself do nothing then.
+/// Whether the tests run on PostgreSQL. Tests that need a folder then do nothing.
 fn is_on_postgres() -> bool {
     std::env::var_os("DUET_TEST_QUEUE").is_some_and(|store| store == "postgres")
 }
@@ -138,7 +138,8 @@ fn opened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     open(folder, 0, Arc::default()).unwrap()
 }
 
-/// Waits until the folder is free. The writer's thread releases it a moment after the last handle was dropped.
+/// Opens the folder again, after the writer's thread has released it. The thread releases the folder a moment after the
+/// last handle was dropped.
 async fn reopened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     let free = async {
         loop {
@@ -453,10 +454,10 @@ async fn a_dead_letter_is_kept_for_30_days() {
     assert_eq!(left, [1, 0]);
 }
 
-/// Waits until the writer has finished all earlier calls. Adds no synced commit.
+/// Waits until the writer has executed all earlier calls. The calls of this function cause no synced commit.
 async fn caught_up(intake: &Intake) {
-    // The first call may overtake earlier calls, and the second may share their commit. The work after a commit is done when
-    // the next commit is answered.
+    // The first call may be executed before calls that were sent earlier, and the second call may share a commit with
+    // them. The work that follows a commit is done when the next commit is answered.
     for _ in 0..3 {
         let nothing = |answer| writer::Call::Remove(Vec::new(), answer);
         assert_eq!(intake.writer().ask(nothing).await.unwrap(), 0);
@@ -512,7 +513,7 @@ async fn calls_that_come_together_share_one_sync() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = Arc::new(Metrics::default());
     let (intake, _outlet, _letters) = open(folder.path(), 0, Arc::clone(&metrics)).unwrap();
-    // On this one thread, all calls are sent before any answer is read.
+    // All calls are sent before any answer is read, because everything runs on this one thread.
     let calls = (0..300).map(|number| {
         let intake = intake.clone();
         async move { intake.enqueue(vec![entry(&number.to_string())]).await }
@@ -578,7 +579,7 @@ async fn a_store_is_writable_again_without_an_event_to_try_it_with() {
     let (intake, _outlet, _letters) = open(&data, u64::MAX, Arc::default()).unwrap();
     assert!(intake.enqueue(vec![entry("a")]).await.is_err());
     assert!(!intake.is_writable().await);
-    // The file system does not report the free space of a folder that has moved. The open store can still write.
+    // The folder was moved, so the file system does not report its free space. The open store can still write.
     std::fs::rename(data, moved).unwrap();
     assert!(intake.is_writable().await);
 }

@@ -1,30 +1,31 @@
-//! Counts the paid orders that were not reported to TikTok. Each commit states how it changes the number. The sweep also counts
-//! all orders again, some at a time. The number is therefore right after a restart, and for orders that another version wrote.
+//! Counts the paid orders that were not reported to TikTok. Each commit states how it changes this count. The sweep also
+//! counts all orders again, some at a time. The count is therefore right after a restart, and also if another version
+//! wrote the orders.
 
 #[derive(Debug, Default)]
 pub(super) struct Unreported {
     orders: i64,
-    /// How many such orders the sweep has found since it started with the first order.
+    /// How many such orders the sweep has found since it began again with the first order.
     counted: i64,
-    /// Whether a commit has changed the number during the sweep. The change may concern an order that the sweep has already
-    /// counted.
+    /// Whether a commit has changed the count since the sweep began again. The change may concern an order that the sweep
+    /// has already counted, so the result of this sweep is not exact.
     is_moving: bool,
 }
 
 impl Unreported {
-    /// Returns the number, as far as it is known.
+    /// Returns the count, as far as the orders have been counted.
     pub(super) fn orders(&self) -> i64 {
         self.orders
     }
 
-    /// Applies the change that a commit made to the number.
+    /// Applies the change that a commit made to the count.
     pub(super) fn changed(&mut self, by: i64) {
         self.orders = (self.orders + by).max(0);
         self.is_moving |= by != 0;
     }
 
-    /// Adds the orders that the sweep has found. `is_done` means that the sweep has seen all orders. Returns whether the number
-    /// has risen.
+    /// Adds the orders that one step of the sweep has found. `is_done` states that the sweep has checked all orders.
+    /// Returns whether the count has risen.
     pub(super) fn found(&mut self, more: usize, is_done: bool) -> bool {
         let before = self.orders;
         self.counted += i64::try_from(more).unwrap_or(i64::MAX);

@@ -1,5 +1,5 @@
-//! The withdrawn events. A lane checks this list before it sends an event for the first time. The writer adds an event after
-//! the withdrawal is on disk, and before it announces other events of that commit to the lanes.
+//! The withdrawn events. A lane checks this list before it sends an event for the first time. After a withdrawal is on
+//! disk, the writer first adds the event to this list, and then informs the lanes of the commit's new events.
 
 use std::{
     collections::HashSet,
@@ -19,7 +19,8 @@ impl Withdrawn {
         }
     }
 
-    /// Replaces the list. Another process may have withdrawn events, or may have sold them again.
+    /// Replaces the list, because another process may have withdrawn events, or may have removed the withdrawal of
+    /// events.
     pub(super) fn replace(&self, event_ids: Vec<String>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *known = event_ids.into_iter().collect();

@@ -1,4 +1,4 @@
-//! The only thread that writes. It takes all waiting calls, commits them together, and answers each call.
+//! The only thread that writes. It takes the waiting calls, commits them together, and answers each call.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -39,7 +39,7 @@ pub(super) use state::State;
 
 /// The most calls in one commit.
 const GROUP: usize = 512;
-/// How often the writer of a shared store opens it again without a call.
+/// How long after a failure of a shared store the writer opens the store again without a call.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
 /// What the writer shares with the rest of the process.
@@ -48,9 +48,10 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     pub(super) space: Space,
-    /// Destinations that have events for the first time since the start.
+    /// The destinations that have their first events since the start.
     pub(super) lanes: mpsc::UnboundedSender<NewLane>,
-    /// The answers of one commit. The runtime's own thread sends them, so that one wake-up is enough for all.
+    /// The answers of one commit. A task of the runtime sends them, so that the writer wakes the runtime only once for
+    /// all answers.
     pub(super) enqueued: mpsc::UnboundedSender<Vec<Answered>>,
     /// Events that must not be sent.
     pub(super) withdrawn: Arc<Withdrawn>,
@@ -60,7 +61,8 @@ pub(super) struct Shared {
 /// The calls of bundles and the result of each call.
 pub(super) type Answered = (Bundle, Vec<Result<Vec<Enqueued>, Error>>);
 
-/// Starts the thread. The thread ends after the last handle was dropped. It still answers the calls that came before.
+/// Starts the writer's thread. The thread ends after the last handle was dropped, and first answers the calls that were
+/// sent before.
 pub(super) fn start<S: Source>(
     writer: Writer<S>,
     waiting: mpsc::Receiver<Call>,
@@ -92,19 +94,20 @@ fn run<S: Source>(mut writer: Writer<S>, mut waiting: mpsc::Receiver<Call>) {
     }
 }
 
-/// Executes calls. Has no thread of its own.
+/// Executes calls. This type has no thread of its own.
 pub(super) struct Writer<S: Source> {
     source: S,
-    /// `None` after a failure of the disk, until the store is open again.
+    /// The open store. `None` after a failure of the disk, until the store is open again.
     state: Option<State<S::Store>>,
-    /// How often the store has been opened.
+    /// How often this process has opened the store.
     opened: u64,
     failed_at: Option<Instant>,
     /// Whether the store has just failed because it did not answer in time.
     timed_out: bool,
     shared: Shared,
     healthy: Arc<AtomicBool>,
-    /// The destinations that have a lane. The store's position lists those with pending events.
+    /// The destinations that have a lane in this process. The store's position lists only the destinations that have
+    /// pending events.
     lanes: HashMap<Arc<Destination>, Arc<Arrivals>>,
     unreported: Unreported,
 }
@@ -145,7 +148,7 @@ impl<S: Source> Writer<S> {
             return;
         }
         self.commit(calls);
-        // Calls that were not executed get an error.
+        // A call that was not executed is dropped here, so its caller gets an error.
         calls.clear();
         self.tidy_up(sweep);
         if look {
@@ -153,13 +156,14 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// Rejects the queued calls if the store has just failed because it did not answer in time. They have waited for the store as
-    /// long as the calls that failed, and would otherwise wait as long again. Returns the calls that close the store.
+    /// If the store has just failed because it did not answer in time, rejects the queued calls. These calls have already
+    /// waited for the store as long as the calls that failed, and would otherwise wait as long again. Returns the calls
+    /// that close the store.
     pub(super) fn reject_overdue(&mut self, waiting: &mut mpsc::Receiver<Call>) -> Vec<Call> {
         if !mem::take(&mut self.timed_out) {
             return Vec::new();
         }
-        // A call that is dropped gets an error.
+        // The caller of a dropped call gets an error.
         iter::from_fn(|| waiting.try_recv().ok())
             .filter(Call::closes)
             .collect()
@@ -169,7 +173,8 @@ impl<S: Source> Writer<S> {
     fn commit(&mut self, calls: &mut Vec<Call>) {
         let since = Instant::now();
         let short = self.shared.space.is_short();
-        // This comes before any call is rejected. A caller that then asks whether the store is writable gets the right answer.
+        // The state changes before any call is rejected. A caller that then asks whether the store is writable gets the
+        // right answer.
         if short && self.healthy.swap(false, Ordering::Relaxed) {
             tracing::error!("the disk is nearly full; no event is accepted until space is free");
         }
@@ -180,14 +185,15 @@ impl<S: Source> Writer<S> {
             .and_then(|state| state.commit(calls, short, times, &mut replies));
         match committed {
             Ok(committed) => {
-                // A commit without sync, such as that of an idle sweep, does not prove that the disk accepts writes again.
+                // Only a synced commit proves that the disk accepts writes again. The commit of an idle sweep, for
+                // example, is not synced.
                 if committed.synced {
                     self.healthy.store(!short, Ordering::Relaxed);
                     let took = since.elapsed().as_secs_f64();
                     self.shared.metrics.commit_seconds.observe(took);
                 }
                 self.unreported.changed(committed.counts.unreported);
-                // The counts are right even if the caller has stopped waiting.
+                // The metrics are updated before the answers, and also if the caller has stopped waiting.
                 self.count(&committed.counts);
                 self.shared.withdrawn.remove(&committed.restored);
                 self.shared.withdrawn.add(committed.withdrawn);
@@ -200,7 +206,7 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// Notes for a live view that these events are accepted.
+    /// Tells the live view that these events are accepted.
     fn note(&self, let_go: Vec<LetGo>, at_ms: i64) {
         let Some(salt) = self.state.as_ref().map(|state| state.store.salt()) else {
             return;
@@ -212,7 +218,7 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// Notes the ended events for a live view.
+    /// Tells the live view that these events have ended.
     fn publish(&self, ends: impl Iterator<Item = End>) {
         for end in ends {
             self.shared.live.publish(|| Note::Ended(Box::new(end)));
@@ -232,7 +238,7 @@ impl<S: Source> Writer<S> {
         self.state.as_mut().ok_or(Error::Stopped)
     }
 
-    /// Detects a failure of the store's own threads before a call fails.
+    /// Checks the store's own threads, so that their failure is detected before a call fails.
     fn check(&mut self) {
         let checked = self.state.as_ref().map(|state| state.store.check());
         if let Some(Err(error)) = checked {
@@ -240,7 +246,8 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// Closes the store after a failure. The data in memory is not reliable then, so the store is read again from disk.
+    /// Closes the store after a failure. The data in memory is not reliable after a failure, so it is read again from
+    /// disk when the store is opened.
     fn failed(&mut self, error: &Error) {
         tracing::error!(error = ?error, "the store failed; requests get a 503 until it is open again");
         self.healthy.store(false, Ordering::Relaxed);
@@ -249,13 +256,13 @@ impl<S: Source> Writer<S> {
         self.timed_out = matches!(error, Error::Timeout);
     }
 
-    /// Returns whether the store failed so recently that only a caller makes the writer open it again.
+    /// Returns whether the store failed so recently that the writer opens it again only for a caller.
     fn is_too_early(&self) -> bool {
         let failed_at = self.failed_at;
         failed_at.is_some_and(|failed_at| failed_at.elapsed() < REOPEN_EVERY)
     }
 
-    /// Returns the numbers of events that are pending and held.
+    /// Returns how many events are pending, and how many are held.
     fn numbers(&self) -> Option<(i64, i64)> {
         let position = &self.state.as_ref()?.position;
         let number = |events| i64::try_from(events).unwrap_or(i64::MAX);
@@ -303,7 +310,7 @@ impl<S: Source> Writer<S> {
                 {
                     tracing::error!(
                         orders = self.unreported.orders(),
-                        "paid orders are not reported: TikTok does not have their events"
+                        "paid orders are not reported: TikTok does not have the events of these orders"
                     );
                 }
                 self.count(&swept.counts);
@@ -313,7 +320,7 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// Closes the store. Nothing is committed after that.
+    /// Closes the store. No commit is possible after that.
     fn close(&mut self) -> Result<(), Error> {
         match &mut self.state {
             Some(state) => state.store.close(),

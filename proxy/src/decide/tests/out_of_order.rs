@@ -1,4 +1,4 @@
-//! Renewals, free first payments and refunds that come before what they belong to.
+//! Tests renewals, free first payments and refunds that arrive before the payment to which they belong.
 
 use super::{
     kinds::{dollars, registration, taken_back, told},
@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{limits::WAITING_PAYMENT_MS, orders::Status, payments::Kind, payments::Share};
 
-/// Returns a report that names the subscription, and no order.
+/// Returns a report that names only the subscription, not the order.
 fn of_subscription(kind: Kind, id: &str, money: Money) -> Transfer {
     taken_back(kind, id, money, "sub")
 }
 
-/// Returns the first payment of the subscription.
+/// Returns the report of the subscription's first payment.
 fn first(id: &str, money: Money) -> Transfer {
     Transfer {
         also: vec!["sub".to_owned()],
@@ -210,7 +210,7 @@ fn the_refund_of_the_first_of_two_payments_leaves_the_order_paid_by_the_second()
             shop.pays(back(&format!("back-{payment}"), payment), 4);
             assert_eq!(shop.order().net(), Some(dollars(left)), "{backs:?}");
             assert_eq!(shop.withdrawn().is_empty(), left > 0, "{backs:?}");
-            // The second payment is the sale now, unless its own money went back before.
+            // The second payment is the sale now, unless the second payment itself was refunded first.
             let second = shop.payment("2").became;
             let is_owed = backs[0] == "2";
             assert_eq!(second == Became::PaidBefore, is_owed, "{backs:?}");
@@ -321,7 +321,7 @@ fn refunds_and_their_sums_count_once_in_any_order() {
             shop.forgets_payments();
         }
     }
-    // The sum of refunds does not include a dispute.
+    // The sum of refunds that the provider states does not include a dispute.
     let mut shop = Shop::default();
     shop.is_registered(1);
     shop.pays(told(Kind::First, "1", dollars(2_900)), 2);

@@ -1,4 +1,4 @@
-//! A payment is reported to the pixels of its order, once to each.
+//! Tests that a payment is reported to each pixel of its order, and only once to each.
 
 use super::*;
 use crate::orders::Status;
@@ -14,7 +14,7 @@ fn to(pixel_id: &str) -> To {
     })
 }
 
-/// Returns the configured pixels, in this order.
+/// Returns these pixels as the configured ones, in the given sequence.
 fn configured(pixel_ids: &[&str]) -> Destinations {
     let mut all = pixel_ids.iter().map(|id| to(id));
     Destinations {
@@ -86,7 +86,7 @@ fn a_payment_goes_to_the_pixels_of_its_orders_events_then_of_its_registration_th
         (&[B], &[], &[A, B, C], &[B]),
         (&[], &[C, B], &[A, B, C], &[C, B]),
         (&[], &[], &[A, B, C], &[A]),
-        // What is not configured any more does not count.
+        // A pixel that is not configured any more does not count.
         (&[B, C], &[A], &[A, C], &[C]),
         (&[B], &[C], &[A, C], &[C]),
         (&[B], &[], &[A, C], &[A]),
@@ -95,7 +95,7 @@ fn a_payment_goes_to_the_pixels_of_its_orders_events_then_of_its_registration_th
         let now = configured(now);
         shop.registers(registered, &now);
         for pixel_id in begun {
-            // An event that comes twice tells nothing new.
+            // The second event changes nothing, because it is a repeat of the first.
             for _ in 0..2 {
                 shop.page("InitiateCheckout", Part::Begins, &[pixel_id]);
             }
@@ -118,7 +118,7 @@ fn an_event_for_two_pixels_is_accepted_for_each_and_waits_for_each() {
         [Enqueued::Accepted; 2]
     );
     shop.sent.clear();
-    // The held events are the sale: nothing else is sent.
+    // The held events report the sale, so no further event is sent.
     assert_eq!(shop.is_paid(&both), told(&[A, B], "CompletePayment"));
     assert_eq!(shop.page("Purchase", Part::Claims, &[A, B]), repeats);
     assert_eq!(shop.page("Purchase", Part::Reports, &[A, B]), repeats);

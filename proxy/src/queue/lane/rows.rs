@@ -1,4 +1,4 @@
-//! The rows of one class of a lane, as far as they have been read.
+//! The rows of one class of a lane that have been read so far.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,11 +16,11 @@ pub(super) struct Rows {
     lane: LaneId,
     /// The first row that can have pending events.
     pub(super) head: u64,
-    /// The first row that has not been read.
+    /// The number from which rows have not been read yet.
     next: u64,
-    /// Events that were read but not claimed.
+    /// Events that were read but are not claimed yet.
     ahead: VecDeque<Claimed>,
-    /// Rows that were read and have events that are not settled.
+    /// Rows that were read and still have events that are not settled.
     open: BTreeMap<u64, Open>,
 }
 
@@ -31,12 +31,12 @@ struct Open {
     marks: Vec<Range<u32>>,
 }
 
-/// The changes of rows by a settlement.
+/// The changes that a settlement makes to rows.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// Rows without pending events, with their marks.
+    /// Rows that have no pending events any more, with the ranges of their marks.
     pub(super) removed: Vec<(u64, Vec<Range<u32>>)>,
-    /// Rows with other pending events, and the range that is settled now.
+    /// Rows that still have other pending events, with the range that is settled now.
     pub(super) marked: Vec<(u64, Range<u32>)>,
     /// The first row that can have pending events.
     pub(super) head: u64,
@@ -73,7 +73,7 @@ impl Rows {
         Ok((!events.is_empty()).then_some(Batch { events }))
     }
 
-    /// Returns whether an unclaimed event is pending. Reads about `bytes` bytes if none has been read yet.
+    /// Returns whether an event is pending and not claimed. If no such event is in memory, reads about `bytes` bytes.
     pub(super) fn any(&mut self, store: Option<&dyn Reader>, bytes: usize) -> Result<bool, Error> {
         while self.ahead.is_empty() {
             if !self.read_ahead(store, bytes)? {
@@ -83,13 +83,14 @@ impl Rows {
         Ok(true)
     }
 
-    /// Returns whether no event was read that is not settled.
+    /// Returns whether every event that was read is settled.
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// Reads events of a shared store until there are enough for a claim. If `looks_back` is set, also reads events whose numbers
-    /// are smaller than those of events that were read before: their commit ended later.
+    /// Reads events of a shared store until there are enough for a claim. With `looks_back`, also reads rows whose
+    /// numbers are smaller than those of rows that were read before. Such rows appear late because another process
+    /// committed them late.
     pub(super) async fn fill(
         &mut self,
         store: &Arc<dyn Reader>,
@@ -151,7 +152,8 @@ impl Rows {
                 open.marks.push(settled.clone());
                 changes.marked.push((sequence, settled));
             } else if let Some(open) = self.open.remove(&sequence) {
-                // A mark of this same settlement has not been written to the store.
+                // This settlement first added a mark for the row, but then settled the rest of the row. The mark is not
+                // in the store yet, so it is dropped.
                 changes.marked.retain(|(marked, _)| *marked != sequence);
                 changes.removed.push((sequence, open.marks));
             }
@@ -160,7 +162,8 @@ impl Rows {
         changes
     }
 
-    /// Returns when the oldest pending event was accepted, in Unix milliseconds. Reads events if none has been read yet.
+    /// Returns when the oldest pending event was accepted, in Unix milliseconds. If no event is in memory, reads events
+    /// first.
     pub(super) fn oldest_ms(
         &mut self,
         store: Option<&dyn Reader>,

@@ -1,4 +1,4 @@
-//! What the change log keeps of starts and of operators' actions.
+//! Tests which starts and which actions of operators the change log stores.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ async fn each_start_is_compared_with_the_last_also_after_restarts() {
         let (intake, _outlet, _letters) = reopened(folder.path()).await;
         let log = intake.change_log();
         log.started("1.2.3", &settings(token, limit)).await;
-        // An action of an operator does not get between two starts.
+        // An operator's action between two starts does not affect how the starts are compared.
         let action = Change::LettersDropped {
             letters: 1,
             by: By::Command,

@@ -1,4 +1,4 @@
-//! Tests the two classes of one destination. They are separate, each is in order, and both survive restarts.
+//! Tests the two classes of one destination. The classes are separate, each is in sequence, and both survive restarts.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Compares the queue with a simple model of it. The power fails after every write: the files are copied as they are on disk,
-//! without random parts of the last write, and opened again.
+//! Compares the queue with a simple model of the queue. The power fails after every write. For this, the test copies the
+//! files as they are on disk, leaves out random parts of the last write, and opens the copy.
 
 use std::{
     collections::BTreeSet,
@@ -55,7 +55,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Which parts of the last write reached the disk: the first parts up to a number, or any parts.
+/// Which parts of the last write reached the disk: the parts before some point, or any parts.
 pub(super) fn lost() -> impl Strategy<Value = u64> {
     prop_oneof![(0..64_u32).prop_map(|kept| (1 << kept) - 1), any::<u64>()]
 }
@@ -138,7 +138,7 @@ impl Queue {
         }
     }
 
-    /// Returns the only lane, after it exists.
+    /// Returns the only lane, as soon as it exists.
     async fn lane(&mut self) -> Option<&mut Lane> {
         if self.lane.is_none() && self.intake.depth() > 0 {
             self.lane = Some(self.outlet.leased().await);
@@ -146,7 +146,8 @@ impl Queue {
         self.lane.as_mut()
     }
 
-    /// Returns the contents of the queue. Remembered ids show in which events are accepted again.
+    /// Returns the contents of the queue. An event whose id is remembered is not accepted again, so the test enqueues
+    /// every possible event.
     async fn contents(&mut self) -> Model {
         let depth = self.intake.depth();
         let waiting: BTreeSet<_> = match self.lane().await {
@@ -184,18 +185,19 @@ pub(super) fn journals(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Returns how much of the journal is written. The file is allocated in advance and is zero from there on.
+/// Returns how many bytes of the journal are written. The file is allocated in advance, and the rest of it is zeros.
 pub(super) fn written(journal: &Path) -> u64 {
     let mut bytes = Vec::new();
     let file = File::open(journal).unwrap();
-    // Far more than a test writes.
+    // The test writes far less than this.
     file.take(1 << 20).read_to_end(&mut bytes).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0);
     end.map_or(0, |end| end as u64 + 1)
 }
 
-/// Copies the folder as a power cut leaves it. Of the journal's bytes from `from` on, only sectors whose bit in `kept` is set
-/// reached the disk. The bits repeat. If the first sector did not reach the disk, the zeros in advance did not either.
+/// Copies the folder as a power cut leaves it. From byte `from` of the journal on, only the sectors whose bit in `kept`
+/// is set have reached the disk. The 64 bits repeat. If the first sector has not reached the disk, the copy also lacks
+/// the zeros that were allocated in advance.
 pub(super) fn crashed(folder: &Path, from: u64, kept: u64) -> tempfile::TempDir {
     const SECTOR: usize = 32;
     let copy = tempfile::tempdir().unwrap();
@@ -232,7 +234,7 @@ pub(super) fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// A journal has 64 MiB, of which only a few KiB are written.
+/// Copies a journal without its zeros at the end. A journal has 64 MiB, of which only a few KiB are written.
 fn copy_sparse(from: &Path, to: &Path) {
     let length = fs::metadata(from).unwrap().len();
     let mut start = Vec::new();

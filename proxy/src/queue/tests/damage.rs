@@ -29,8 +29,8 @@ async fn a_store_of_another_version_is_left_alone() {
     );
 }
 
-/// Unpacks a folder that the last version with format 4 wrote. It has 30 pending page events and a pending sale, a held event,
-/// and two dead letters.
+/// Unpacks a folder that the last version with format 4 wrote. The folder has 30 pending page events, a pending sale, a
+/// held event, and two dead letters.
 fn format_4() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/format-4.tar.gz");
@@ -55,7 +55,7 @@ async fn the_format_of_a_folder_is_read_without_a_change() {
         assert_eq!(format_of(&folder.path().join("data")).unwrap(), Some(4));
     }
     assert!(reads(4) && reads(FORMAT) && !reads(FORMAT + 1));
-    // What was read is still all there.
+    // Reading the format has changed nothing in the folder.
     assert_eq!(opened(&folder.path().join("data")).1.depth(), 31);
 }
 
@@ -135,7 +135,7 @@ async fn damage_in_the_midst_of_a_journal_is_an_error_that_loses_nothing() {
     assert_eq!(outlet.depth(), 3);
 }
 
-/// Waits until the lock is free. It is released when the last thread that uses the files has ended.
+/// Waits until the folder's lock is free. The lock is released when the last thread that uses the files has ended.
 async fn until_closed(folder: &Path) {
     drop(reopened(folder).await);
     let lock = fs::File::open(folder.join("lock")).unwrap();
@@ -155,7 +155,7 @@ async fn filled(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     opened
 }
 
-/// Returns folders with three events: one as a kill leaves it, and one as a stop leaves it.
+/// Returns two folders with three events: one as the kill of a proxy leaves it, and one as a clean stop leaves it.
 async fn killed_and_stopped() -> [(&'static str, tempfile::TempDir); 2] {
     let killed = tempfile::tempdir().unwrap();
     let stopped = tempfile::tempdir().unwrap();
@@ -180,7 +180,7 @@ fn copied(folder: &Path) -> tempfile::TempDir {
     copy
 }
 
-/// Returns the error of a start.
+/// Returns the error with which a start in this folder fails.
 fn said(folder: &Path) -> String {
     let error = open(folder, 0, Arc::default()).err();
     error.expect("it starts").to_string()
@@ -195,7 +195,7 @@ fn flip(path: &Path, bit: usize) {
     file.write_all_at(&byte, at).unwrap();
 }
 
-/// Returns where the batch with this event begins.
+/// Returns at which byte the batch with this event begins.
 fn start_of(journal: &[u8], id: &str) -> usize {
     let event = format!(r#""event_id":"{id}""#);
     let at = journal
@@ -306,11 +306,12 @@ async fn whatever_is_missing_is_named_or_is_not_missed() {
                 let copy = copied(folder.path());
                 spoil(&copy.path().join(name));
                 match open(copy.path(), 0, Arc::default()) {
-                    // A folder without a list looks like a folder of an older version.
+                    // Without the list of files, the folder looks like a folder of an older version.
                     Ok((_intake, outlet, _letters)) => assert_eq!(outlet.depth(), 3, "{about}"),
                     Err(error) => {
                         let said = error.to_string();
-                        // If several lists of tables are missing, the first one that is read is named.
+                        // If the files `current` of several keyspaces are missing, the error names the first one that is
+                        // read.
                         let place = name.display().to_string();
                         let place = place.strip_suffix("current").unwrap_or(&place);
                         assert!(said.contains(place), "{about}: {said}");
@@ -352,7 +353,7 @@ async fn a_damaged_end_is_an_unfinished_write_only_after_a_crash() {
             let said = said(folder.path());
             let named = format!(" 0.jnl does not read back from byte {start} on");
             assert!(said.contains(&named), "{said}");
-            // Follows the advice of the message.
+            // Does what the message advises.
             let journal = fs::File::options().write(true).open(&journal).unwrap();
             journal.set_len(start as u64).unwrap();
             fs::remove_file(folder.path().join("contents")).unwrap();
@@ -376,7 +377,7 @@ async fn a_journal_that_another_one_follows_ends_in_no_unfinished_write() {
     assert!(said.contains(&named), "{said}");
     bytes.truncate(start);
     fs::write(&journal, bytes).unwrap();
-    // A journal in the middle is missing, or the newest one.
+    // First a journal in the middle is missing, and then the newest one.
     let copy = copied(folder.path());
     let newest = copy.path().join("1.jnl");
     fs::rename(&newest, copy.path().join("2.jnl")).unwrap();
@@ -394,7 +395,7 @@ async fn a_folder_of_a_version_without_a_list_gets_one() {
     for (how, folder) in killed_and_stopped().await {
         let list = folder.path().join("contents");
         fs::remove_file(&list).unwrap();
-        // A crash can leave a part of a file.
+        // A crash while the list is written can leave an unfinished file.
         fs::write(folder.path().join("contents.new"), "00").unwrap();
         assert_eq!(reopened(folder.path()).await.1.depth(), 3, "{how}");
         until_free(folder.path()).await;
@@ -406,7 +407,7 @@ async fn a_folder_of_a_version_without_a_list_gets_one() {
 
 #[tokio::test]
 async fn a_crash_at_any_step_of_a_stores_creation_leaves_one_that_starts() {
-    // The steps of fjall, in order: the file that it creates, and how much of it is written.
+    // The steps in which fjall creates a store. Each has the file that it creates, and how many bytes of it are written.
     let made = tempfile::tempdir().unwrap();
     drop(fjall::Database::builder(made.path()).open().unwrap());
     let keyspace = Path::new("keyspaces/0");

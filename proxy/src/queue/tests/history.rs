@@ -1,4 +1,4 @@
-//! What the history keeps of events that end in any way.
+//! Tests what the history stores about events, for every way in which an event can end.
 
 use super::*;
 use crate::{

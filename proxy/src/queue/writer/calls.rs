@@ -18,13 +18,14 @@ use crate::{
     store::Error,
 };
 
-/// The most messages that can wait for the writer. A bundle counts as one message. The calls in a bundle are limited elsewhere.
+/// The most messages that can wait for the writer. A bundle counts as one message. `intake.rs` limits how many calls wait
+/// in bundles.
 const WAITING: usize = 2048;
-/// How often the writer of a shared store looks what other processes have written.
+/// How often the writer of a shared store reads what other processes have written.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(in crate::queue) type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
-/// A call to the writer: a change of the store, or `Probe`, which asks whether the store takes writes.
+/// A call to the writer. Most calls change the store. `Probe` asks whether the store accepts writes.
 pub(in crate::queue) enum Call {
     Enqueue(Bundle),
     Settle(Box<Settlement>, Answer<()>),
@@ -32,14 +33,15 @@ pub(in crate::queue) enum Call {
     Remove(Vec<LetterId>, Answer<usize>),
     Register(Box<duet_events::order::Order>, Reports, Answer<Registered>),
     Pay(Box<Receipt>, Answer<Taken>),
-    /// The answer is the number of events that waited, or `None` if no order has this id.
+    /// The answer is the number of held events of the order, or `None` if no order has this id.
     Withdraw(String, Answer<Option<usize>>),
-    /// An entry of the change log, the number of its id, and the fingerprints of a start.
+    /// An entry of the change log, the number in the entry's id, and the fingerprints of the settings if the entry is a
+    /// start.
     Log(Box<(Entry, u64, Option<Fingerprints>)>, Answer<()>),
     Probe(Answer<()>),
     /// Removes expired letters, keys and orders after the commit.
     Sweep,
-    /// Learns after the commit what other processes have written to a shared store.
+    /// Reads after the commit what other processes have written to a shared store.
     Look,
     /// Ends the writer after the commit.
     Close(Answer<()>),
@@ -69,23 +71,24 @@ impl Handle {
         answered.await.unwrap_or(Err(Error::Stopped))
     }
 
-    /// Sends a bundle to the writer. If that fails, the calls of the bundle get [`Error::Stopped`].
+    /// Sends a bundle to the writer. If the bundle cannot be sent, its calls get [`Error::Stopped`].
     pub(in crate::queue) fn send(&self, bundle: Bundle) {
         let _ = self.calls.try_send(Call::Enqueue(bundle));
     }
 
-    /// Removes expired entries every minute, even if no call arrives. Ends when this is the last handle of the writer.
+    /// Removes expired entries every minute, even if no call arrives. Returns when all other handles of the writer have
+    /// been dropped.
     pub(in crate::queue) async fn sweep_every_minute(self) {
         let minute = Duration::from_millis(limits::SWEEP_EVERY_MS.unsigned_abs());
         self.repeat(minute, || Call::Sweep).await;
     }
 
-    /// Learns often what other processes have written to a shared store, and renews the leases.
+    /// Often reads what other processes have written to a shared store, and renews the leases.
     pub(in crate::queue) async fn look_often(self) {
         self.repeat(LOOK_EVERY, || Call::Look).await;
     }
 
-    /// Makes a call again and again, but never takes the room of other calls.
+    /// Makes a call again and again. Skips a turn if the channel is at least half full, to leave room for other calls.
     async fn repeat(self, pause: Duration, call: fn() -> Call) {
         let calls = self.calls.downgrade();
         drop(self);

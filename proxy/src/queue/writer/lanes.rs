@@ -1,4 +1,4 @@
-//! How the writer informs the lanes: which lane has new events, and from which row to read.
+//! How the writer informs the lanes: which lane has new events, and from which row a lane must read.
 
 use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering};
 
@@ -10,32 +10,33 @@ use crate::{
     store::{Lease, Source, Store},
 };
 
-/// A destination that has events for the first time.
+/// A destination that has its first events since the start.
 pub(in crate::queue) struct NewLane {
     pub(in crate::queue) destination: Arc<Destination>,
     pub(in crate::queue) arrivals: Arc<Arrivals>,
 }
 
-/// How the writer informs a lane.
+/// The data by which the writer informs one lane.
 pub(in crate::queue) struct Arrivals {
     /// Signals that events may have arrived.
     pub(in crate::queue) notify: Notify,
     start: Mutex<Start>,
 }
 
-/// The row from which a lane starts to read.
+/// The state of the store and of the lease, and the row from which a lane starts to read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::queue) struct Start {
-    /// How often the store has been opened. Events that were claimed before the last opening are claimed again.
+    /// How often this process has opened the store. Events that were claimed before the last opening must be claimed
+    /// again.
     pub(in crate::queue) opened: u64,
-    /// The lease by which this process delivers the events. `None` means that another process delivers them.
+    /// The lease by which this process delivers the events. `None` means that this process does not deliver them.
     pub(in crate::queue) lease: Option<Lease>,
-    /// The first row of either class that can have pending events.
+    /// The first row that can have pending events, of both classes.
     pub(in crate::queue) head: u64,
 }
 
 impl Start {
-    /// Returns whether events that were claimed after `other` are still claimed.
+    /// Returns whether events that were claimed under the state `other` are still claimed.
     pub(in crate::queue) fn goes_on_from(&self, other: &Self) -> bool {
         self.opened == other.opened && self.epoch() == other.epoch()
     }
@@ -73,8 +74,8 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// Makes every lane read again from a store that was reopened. The store can have commits that no lane knows, and can lack
-    /// commits that a lane has relied on.
+    /// Makes every lane read again from the beginning, after the store was opened again. The store can have commits that
+    /// no lane knows about, and can lack commits that a lane has relied on.
     pub(super) fn announce_everything(&mut self) {
         if let Some((pending, held)) = self.numbers() {
             self.shared.metrics.opened(pending, held);
@@ -103,7 +104,7 @@ impl<S: Source> Writer<S> {
             arrivals: Arc::clone(&arrivals),
         };
         self.lanes.insert(destination, arrivals);
-        // If nobody receives new lanes, this process delivers nothing. An example is a command that only replays letters.
+        // Sending fails if this process delivers nothing, for example if it is a command that only replays dead letters.
         let _ = self.shared.lanes.send(lane);
     }
 
@@ -122,7 +123,7 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// Learns what other processes have written: events of other destinations, withdrawals, and who delivers.
+    /// Reads what other processes have written: events of other destinations, withdrawals, and which process delivers.
     pub(super) fn look(&mut self) {
         let Some(state) = &mut self.state else { return };
         match state.store.look() {

@@ -21,7 +21,7 @@ pub(super) struct Replies {
 type Reply<T> = (Answer<T>, Result<T, Error>);
 
 impl Replies {
-    /// Sends every answer. The changes are kept even if a caller has stopped waiting.
+    /// Sends every answer. A caller that has stopped waiting gets none, but its changes are kept.
     pub(super) fn give(self, shared: &Shared) {
         for (answer, count) in self.counted {
             let _ = answer.send(count);
@@ -47,13 +47,13 @@ impl Replies {
     }
 }
 
-/// Logs how many held events ended without a payment.
+/// Logs how many held events ended without a payment, if any.
 pub(super) fn given_up(outcome: &Outcome, events: usize) {
     if events > 0 {
         tracing::warn!(
             events,
             outcome = outcome.label(),
-            "held events ended without a payment; they are kept as dead letters"
+            "held events ended before a payment for their order came; the events are kept as dead letters"
         );
     }
 }

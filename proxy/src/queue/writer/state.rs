@@ -1,4 +1,4 @@
-//! What the writer knows about the store, and how calls and sweeps become commits.
+//! The writer's data about the open store, and how calls and sweeps become commits.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,25 +19,25 @@ use crate::{
     store::{Ahead, Error, Expired, Position, Store},
 };
 
-/// The most held events that one sweep ends, and the most orders and payments that it checks.
+/// The most held events that one sweep ends, and the most orders and payments that one sweep checks.
 const SWEEP: usize = 1_000;
 
-/// What the writer knows about the data on disk.
+/// An open store, with the data that the writer has read from it.
 pub(in crate::queue) struct State<S> {
-    /// How often the store had been opened when this data was read.
+    /// How often the store had been opened, including the opening at which this data was read.
     pub(super) opened: u64,
     pub(in crate::queue) store: S,
     pub(in crate::queue) position: Position,
-    /// Where the last sweep of orders ended.
+    /// The cursor at which the next sweep of orders and payments starts.
     pub(super) swept_to: Vec<u8>,
 }
 
 /// The result of a sweep.
 #[derive(Default)]
 pub(in crate::queue) struct Swept {
-    /// How many held events ended because no payment came.
+    /// How many held events ended because no payment had come.
     pub(in crate::queue) given_up: usize,
-    /// How many paid orders were not reported.
+    /// How many of the checked orders are paid but not reported.
     pub(super) unreported: usize,
     /// The counts for the metrics.
     pub(super) counts: Counts,
@@ -120,7 +120,7 @@ impl<S: Store> State<S> {
                 }
                 Call::Log(logged, answer) => {
                     let (entry, number, fingerprints) = &*logged;
-                    // The next commit that is synced also syncs this.
+                    // This entry is synced together with the next commit that is synced.
                     let _ = group.carry_out(&Log {
                         entry,
                         number: *number,
@@ -138,7 +138,7 @@ impl<S: Store> State<S> {
         group.commit()
     }
 
-    /// Removes expired entries, unless another process does that.
+    /// Removes expired entries. Does nothing if another process removes them.
     pub(in crate::queue) fn sweep(&mut self, times: Times) -> Result<Swept, Error> {
         if !self.store.may_sweep()? {
             return Ok(Swept::default());
@@ -185,7 +185,8 @@ impl<S: Store> State<S> {
             let done = group.carry_out_durably(&give_up(held))?;
             given_up += usize::from(done.is_ok_and(|is_given_up| is_given_up));
         }
-        // If one order or payment cannot be removed, none is removed. The next sweep tries again.
+        // If one order or payment of this sweep cannot be removed, none of them is removed. The next sweep over them
+        // tries again.
         let _ = group.carry_out(&forget)?;
         group.note_time();
         let Committed { counts, ends, .. } = group.commit()?;
@@ -204,7 +205,7 @@ fn give_up((id, order_id): &(HeldId, String)) -> GiveUp<'_> {
     GiveUp { id, order_id }
 }
 
-/// Returns what the calls can read.
+/// Returns the records that the calls can read, and the destinations of settled events.
 fn ahead_of(calls: &[Call]) -> Ahead {
     let Ahead {
         mut reads,
@@ -223,7 +224,8 @@ fn ahead_of(calls: &[Call]) -> Ahead {
                     reads.extend(TakeBack(letter).reads());
                 }
             }
-            // The orders of replayed letters are known only after the letters were read.
+            // The orders of replayed letters become known only when the letters are read, so only the letters are named
+            // here.
             Call::Replay(ids, _) | Call::Remove(ids, _) => reads.extend(Remove(ids).reads()),
             Call::Register(order, reports, _) => {
                 reads.extend(Register { order, reports }.reads());

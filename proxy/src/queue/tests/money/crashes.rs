@@ -1,5 +1,5 @@
-//! Tests that a power cut during any write leaves orders, payments and events either as they were before the write, or as they
-//! should be after it. There is never a payment without its event, or an event without its payment.
+//! Tests a power cut during any write. After the power cut, orders, payments and events are either as before the write,
+//! or as after the whole write. There is never a payment without its event, or an event without its payment.
 
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ enum Act {
     Withdraw(usize),
 }
 
-/// The data that an operator, a page and a courier can see.
+/// The data that operators, pages and couriers can read.
 #[derive(Debug, PartialEq, Eq)]
 struct Sight {
     orders: Vec<Option<String>>,
@@ -43,7 +43,7 @@ async fn apply(act: &Act, intake: &Intake) {
     match *act {
         Act::Register(order, amount) => {
             let order = registration_of(ORDERS[order], amount);
-            // This test does not check whether the payment is accepted.
+            // The payment may be rejected. This test does not check that.
             let _ = orders
                 .register(order, destination(None).into())
                 .await

@@ -1,4 +1,4 @@
-//! Tests that the order decides whether it was reported, and not the deduplication memory.
+//! Tests that the order, and not the deduplication memory, decides whether a sale was already reported.
 
 use super::*;
 use crate::{
@@ -9,14 +9,14 @@ use crate::{
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// A store at a chosen time, changed in the same way as by the writer.
+/// A store whose time the test sets. The store is changed in the same way as the writer changes it.
 struct Later {
     state: State<<Embedded as Source>::Store>,
     now_ms: i64,
 }
 
 impl Later {
-    /// Uses the store of `outlet`. The store's own writer must not be used after that.
+    /// Uses the store of `outlet`. After this call, the test must not use the store's own writer any more.
     fn of(outlet: &Outlet) -> Self {
         Self {
             state: State::load(outlet.embedded().writer(), 1).unwrap(),
@@ -33,14 +33,14 @@ impl Later {
         reply
     }
 
-    /// Ends events that were held for 72 hours. Returns their number.
+    /// Ends the events that have been held for 72 hours, and returns how many.
     fn gives_up_after(&mut self, ms: i64) -> usize {
         self.now_ms += ms;
         let times = Times::undoubted(self.now_ms);
         self.state.sweep(times).unwrap().given_up
     }
 
-    /// Ends events that were held for 72 hours, and then pays the order.
+    /// Ends the events that have been held for 72 hours, and only then pays the order.
     fn is_paid_too_late(&mut self) {
         assert_eq!(self.gives_up_after(73 * HOUR_MS), 1);
         assert_eq!(self.is_paid_after(HOUR_MS, "1"), Became::Paid);
@@ -69,7 +69,7 @@ async fn register(intake: &Intake) {
     assert!(registered.await.unwrap().is_ok());
 }
 
-/// Returns the pending events after the store was opened again.
+/// Opens the store again, and returns its pending events.
 async fn left(folder: &Path) -> Vec<Value> {
     let (intake, mut outlet, _letters) = reopened(folder).await;
     if intake.depth() == 0 {
@@ -96,7 +96,7 @@ async fn a_payment_after_72_hours_is_reported_with_the_click_of_what_waited() {
     let id = EventId::derive("Subscribe", ORDER);
     assert_eq!(order.reported()["Subscribe"], id.as_str());
 
-    // The held event ended as a dead letter, and its payment was reported in the meantime.
+    // The held event became a dead letter, and then its payment was reported. The event is therefore not sent again.
     let dead = letters.newest(10).unwrap();
     assert_eq!(later.after(HOUR_MS, &Replay(&dead)), 0);
     assert!(letters.newest(10).unwrap().is_empty());
@@ -134,7 +134,7 @@ async fn a_page_that_says_so_again_after_72_hours_is_no_repeat() {
     let mut lane = outlet.leased().await;
     let expected = named([("Subscribe", 99_000), ("CompletePayment", 99_000)]);
     assert_eq!(waiting(&mut lane), expected);
-    // The dead letter of the first attempt is the same event.
+    // The dead letter of the first attempt is the same event, so it is not sent again.
     let [(letter, _)] = letters.newest(10).unwrap().try_into().unwrap();
     assert_eq!(letters.replay(&[letter]).await.unwrap(), 0);
     assert_eq!(waiting(&mut lane), []);
@@ -204,7 +204,7 @@ async fn a_paid_order_whose_event_tiktok_refused_is_counted_until_it_is_sent_aga
     let [(letter, _)] = letters.newest(10).unwrap().try_into().unwrap();
     assert_eq!(letters.replay(&[letter]).await.unwrap(), 1);
     assert_eq!(waiting(&mut lane), named([("Subscribe", 99_000)]));
-    // The writer logs this just after its answer.
+    // The writer logs this shortly after it has answered.
     let counted = async {
         while metrics.paid_unreported.get() != 0 {
             tokio::task::yield_now().await;
