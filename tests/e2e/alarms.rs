@@ -1,4 +1,5 @@
-//! Tests the alarms: an operator's receiver gets one signed message for each fault, even if the receiver or the proxy was down.
+//! Tests the alarms. For each fault, an operator's receiver gets one signed message, even if the receiver or the proxy was
+//! down in between.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,10 +16,10 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use crate::pays::{PRICE, Shop};
 
 const KEY: &str = "e2e-canary-key-of-alarms";
-/// The path of the receiver's address is a secret.
+/// The path of the receiver's address. It must not appear in the log.
 const PATH: &str = "/hooks/canary-of-the-address";
 
-/// The received messages, and the status of the answers.
+/// The messages that the receiver got, and the status with which it answers.
 struct Received {
     status: StatusCode,
     messages: Vec<(HeaderMap, Bytes)>,
@@ -27,7 +28,7 @@ struct Received {
 #[derive(Clone)]
 struct Inbox(Arc<Mutex<Received>>);
 
-/// The receiver of alarms.
+/// A server that receives alarms.
 struct Receiver {
     inbox: Inbox,
     url: String,
@@ -67,7 +68,7 @@ impl Receiver {
         self.lock().status = status;
     }
 
-    /// Returns the messages, after checking their signatures.
+    /// Checks the signature of each message, and returns the messages.
     fn messages(&self) -> Result<Vec<(String, Value)>> {
         let received = self.lock().messages.clone();
         received
@@ -115,7 +116,7 @@ async fn a_refused_token_is_told_once_with_its_pixel() -> Result<()> {
     let receiver = Receiver::open(StatusCode::NO_CONTENT).await?;
     let mut stack = with_a_refused_token(&receiver).await?;
     stack
-        .until("the alarm has come", async |_| {
+        .until("the receiver has got the alarm", async |_| {
             Ok(!receiver.messages()?.is_empty())
         })
         .await?;
@@ -123,7 +124,7 @@ async fn a_refused_token_is_told_once_with_its_pixel() -> Result<()> {
     assert!(messages.iter().all(is_of_a_refused_token), "{messages:?}");
     let (_, message) = &messages[0];
     assert_eq!(message["data"]["subject"], Pixel::default().code);
-    // A restart forgets neither that the alarm is on nor that its message was accepted.
+    // After a restart, the proxy must still know that the alarm is on and that the receiver has accepted its message.
     assert!(stack.stop().await?);
     stack.set("TIKTOK_ACCESS_TOKEN", &Pixel::default().access_token);
     stack.run_proxy().await?;
@@ -131,9 +132,9 @@ async fn a_refused_token_is_told_once_with_its_pixel() -> Result<()> {
     assert_eq!(receiver.messages()?.len(), 1);
     let log = stack.log();
     for secret in [KEY, "canary-of-the-address"] {
-        assert!(!log.contains(secret), "{secret} is in the log");
+        assert!(!log.contains(secret), "the log must not contain {secret}");
     }
-    // The sandbox has recorded a wrong token.
+    // Reset the sandbox, because it has recorded the wrong token as a violation.
     stack.sandbox.reset();
     Ok(())
 }
@@ -153,7 +154,7 @@ async fn a_receiver_and_a_proxy_that_were_down_lose_no_alarm() -> Result<()> {
     stack.set("TIKTOK_ACCESS_TOKEN", &Pixel::default().access_token);
     stack.run_proxy().await?;
     stack
-        .until("the alarm has come again", async |_| {
+        .until("the receiver has got the alarm again", async |_| {
             Ok(receiver.messages()?.len() > refused)
         })
         .await?;
@@ -176,9 +177,9 @@ async fn paid_orders_that_tiktok_does_not_get_are_told() -> Result<()> {
         ("DUET_ALERT_SECRET", KEY),
     ];
     let mut shop = Shop::open_with_faults(&settings).await?;
-    // An older event shows that the history reaches back to the payments.
+    // Report an older event, so that the history reaches back to before the payments.
     shop.reported().await?;
-    // An answer of TikTok would state the right time.
+    // Let TikTok give no answer, because its answers would state the right time.
     let reset = shop.stack.sandbox.inject(Fault::Reset {});
     for number in 0..5 {
         let order = format!("ALARMPAID{number}");
@@ -189,7 +190,7 @@ async fn paid_orders_that_tiktok_does_not_get_are_told() -> Result<()> {
     shop.stack.faults()?.set_clock(HOURS_3_MS)?;
     shop.stack.run_proxy().await?;
     shop.stack
-        .until("the alarm has come", async |_| {
+        .until("the receiver has got the alarm", async |_| {
             let messages = receiver.messages()?;
             let is_it = |(_, message): &(String, Value)| {
                 message["type"] == "alarm.started"

@@ -1,4 +1,4 @@
-//! Tests every status that the track route can return, and that the body states the reason.
+//! Tests every status that the track route can return. The body must state the reason for each rejection.
 
 use std::time::Duration;
 
@@ -140,7 +140,10 @@ async fn a_wrong_detail_is_said_and_counted_and_costs_no_event() -> Result<()> {
         ("pixel", "pixel"),
         ("evnt_time", "unknown_field"),
     ] {
-        assert!(said.contains(&expected), "{expected:?} in {said:?}");
+        assert!(
+            said.contains(&expected),
+            "{said:?} must contain {expected:?}"
+        );
     }
     let near = warnings
         .iter()
@@ -163,7 +166,7 @@ async fn a_wrong_detail_is_said_and_counted_and_costs_no_event() -> Result<()> {
     ] {
         assert!(
             metrics.lines().any(|printed| printed == line),
-            "{line} in {metrics}"
+            "the metrics must contain {line}: {metrics}"
         );
     }
     Ok(())
@@ -257,7 +260,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() -> Result<()> {
         b"POST /api/analytics/tiktok/track HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
     )
     .await?;
-    // The proxy serves other callers at the same time.
+    // The proxy must serve other callers at the same time.
     stack
         .accepted(&json!({ "event": "Lead", "user": { "external_id": "u" } }))
         .await?;
@@ -289,7 +292,7 @@ async fn what_happened_can_be_read_as_metrics() -> Result<()> {
         "duet_test_mode 0",
     ];
     stack
-        .until("all of it is counted", async |stack| {
+        .until("all answers are counted", async |stack| {
             let text = stack.get("/metrics").await?.body;
             let text = text.as_str().unwrap_or_default();
             Ok(lines

@@ -1,4 +1,4 @@
-//! The proxy rejects callers that are slow, send too much or are too many. Other callers are still served.
+//! The proxy rejects callers that are too slow, send too much or are too many. The proxy still serves other callers.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::events::{event, ids, post_all};
 
 const HEAD: &str = "POST /api/analytics/tiktok/track HTTP/1.1\r\nHost: shop\r\n";
 
-/// Opens a connection and sends `sent` on it.
+/// Opens a connection and writes the text `sent` to it.
 async fn said(to: SocketAddr, sent: &str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(to).await?;
     stream.write_all(sent.as_bytes()).await?;
@@ -31,15 +31,15 @@ async fn heard(mut stream: TcpStream) -> Result<String> {
     let reading = stream.read_to_end(&mut all);
     let read = time::timeout(PATIENCE, reading)
         .await
-        .context("it stays open")?;
-    // A reset after the answer also closes the connection.
+        .context("the proxy must close the connection, but it stays open")?;
+    // A reset after the answer counts as closing too.
     if let Err(error) = read {
         ensure!(error.kind() == std::io::ErrorKind::ConnectionReset, error);
     }
     Ok(String::from_utf8_lossy(&all).into_owned())
 }
 
-/// Sends a request and returns the answer's status and body. The connection may stay open.
+/// Sends a request that asks the proxy to close the connection afterwards. Returns the whole answer.
 async fn answer_to(to: SocketAddr, sent: &str) -> Result<String> {
     heard(said(to, &sent.replacen("Host", "Connection: close\r\nHost", 1)).await?).await
 }
@@ -62,7 +62,10 @@ async fn many_files() -> Result<usize> {
         .args(["--pid", &own, &limit])
         .status()
         .await?;
-    ensure!(raised.success(), "prlimit has failed");
+    ensure!(
+        raised.success(),
+        "prlimit must raise the limit of open files"
+    );
     Ok(hard)
 }
 
@@ -92,7 +95,7 @@ async fn slow_callers_are_closed_and_hold_up_nobody() -> Result<()> {
     }
     post_all(&stack, &ids("e", 20)).await?;
     stack.conversions(20).await?;
-    // A body that arrives too slowly gets an answer that states the reason.
+    // A caller whose body arrives too slowly gets an answer that states the reason.
     let mut trickling = said(to, &format!("{HEAD}Content-Length: 100\r\n\r\n{{")).await?;
     let told = heard_to(&mut trickling, "\n").await?;
     assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
@@ -104,7 +107,7 @@ async fn slow_callers_are_closed_and_hold_up_nobody() -> Result<()> {
     };
     time::timeout(PATIENCE, closed)
         .await
-        .context("slow callers are left alone")?
+        .context("the proxy must close the connections of slow callers")?
 }
 
 /// Reads from the proxy until the text contains `words`.
@@ -113,7 +116,9 @@ async fn heard_to(stream: &mut TcpStream, words: &str) -> Result<String> {
     let mut some = [0; 512];
     while !heard.contains(words) {
         match time::timeout(PATIENCE, stream.read(&mut some)).await?? {
-            0 => bail!("closed after {heard:?}"),
+            0 => bail!(
+                "the proxy closed the connection after {heard:?}, before it sent the expected text"
+            ),
             read => heard.push_str(&String::from_utf8_lossy(&some[..read])),
         }
     }
@@ -138,8 +143,8 @@ async fn a_body_over_256_kib_is_refused_whether_or_not_it_says_so() -> Result<()
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
         assert!(answer.contains("too_large"), "{answer}");
     }
-    // The proxy does not close a connection while the caller still sends, or the caller might miss the answer. The connection
-    // then accepts another request.
+    // The proxy must not close a connection while the caller still sends, because the caller might then miss the answer.
+    // Afterwards the connection accepts another request.
     sender.write_all(padded(more).as_bytes()).await?;
     let fits = format!("{HEAD}Connection: close\r\nContent-Length: {most}\r\n\r\n");
     sender
@@ -190,10 +195,13 @@ async fn a_client_over_its_rate_is_told_when_to_come_back_and_others_are_served(
 async fn of_many_calls_at_once_each_is_taken_or_told_to_come_back() -> Result<()> {
     const CALLS: usize = 1500;
     let files = many_files().await?;
-    ensure!(files > 2 * CALLS, "at most {files} files may be open");
+    ensure!(
+        files > 2 * CALLS,
+        "the system must allow more than twice as many open files as calls, got a limit of {files}"
+    );
     let stack = Stack::start(&[("DUET_RATE_LIMIT", "off"), ("DUET_SEND_LIMIT", "off")]).await?;
     let to = stack.address();
-    // First every connection is open. Then all requests are sent at once.
+    // Open all connections first. Then send all requests at the same moment.
     let mut calls = Vec::new();
     for number in 0..CALLS {
         let body = event(&format!("e{number}")).to_string();
@@ -219,23 +227,23 @@ async fn of_many_calls_at_once_each_is_taken_or_told_to_come_back() -> Result<()
             turned_away += 1;
         }
     }
-    println!("{taken} taken, {turned_away} turned away");
+    println!("{taken} calls were accepted, {turned_away} were rejected");
     assert_eq!(taken + turned_away, CALLS);
     stack.conversions(taken).await?;
     Ok(())
 }
 
-/// Opens the given number of connections without a complete request. Expects that the proxy serves another connection long
-/// before the timeout of the idle ones.
+/// Opens `connections` connections and sends only a part of a request on each. The proxy must serve another connection long
+/// before it closes these idle connections.
 async fn served_beside(connections: usize, stack: &Stack) -> Result<()> {
     let mut idle = Vec::new();
     for _ in 0..connections {
         idle.push(said(stack.address(), HEAD).await?);
     }
-    // The timeout begins after all connections are open, because opening them takes longer on a slow machine.
+    // Start the timeout after all connections are open, because opening them takes longer on a slow machine.
     let event = event("a");
     let served = time::timeout(Duration::from_secs(15), stack.accepted(&event)).await;
-    served.context("nobody is served beside idle connections")??;
+    served.context("the proxy must serve a caller while other connections are idle")??;
     drop(idle);
     stack.conversions(1).await?;
     assert!(!stack.log().contains("could not be accepted"));

@@ -1,5 +1,5 @@
-//! Tests the web servers' configurations in `deploy/` with real web servers in front of the real proxy. The servers must be
-//! installed. Command: `cargo test -p duet-tests --test e2e behind_a_web_server -- --ignored`.
+//! Tests the web servers' configurations in `deploy/` with real web servers in front of the real proxy. These web servers
+//! must be installed. Run the tests with `cargo test -p duet-tests --test e2e behind_a_web_server -- --ignored`.
 
 use std::{
     fs,
@@ -44,7 +44,7 @@ async fn nginx(folder: &Path, proxy: SocketAddr) -> Result<(Child, u16)> {
     let snippet = deployed("nginx.conf")?.replace("127.0.0.1:8787", &proxy.to_string());
     ensure!(
         snippet.contains(&proxy.to_string()),
-        "the proxy's address is not in the snippet"
+        "the configuration must contain the proxy's address"
     );
     fs::write(folder.join("duet.conf"), snippet)?;
     let at = folder.display();
@@ -83,7 +83,8 @@ async fn caddy(folder: &Path, proxy: SocketAddr) -> Result<(Child, u16)> {
     Ok((started("caddy", &args, &environment)?, port))
 }
 
-/// Sends requests of two customers with forged headers, and requests of the shop's page in their browsers.
+/// Sends requests of two customers with forged headers. Also sends requests that the shop's page makes in the browsers of
+/// these customers.
 async fn visit(stack: &Stack, port: u16) -> Result<()> {
     let shop = format!("http://127.0.0.1:{port}");
     let customer = Client::builder().local_address(outward()?).build()?;
@@ -103,7 +104,7 @@ async fn visit(stack: &Stack, port: u16) -> Result<()> {
         let request = request.header("x-forwarded-host", "evil.example");
         request.body(event(id).to_string())
     };
-    // Each customer has a separate rate limit. The proxy uses the real addresses, not the forged ones.
+    // The rate limit counts each customer separately: the proxy uses the real addresses and ignores the forged addresses.
     for (client, id, forged, status) in [
         (&customer, "a", "198.51.100.1", 202),
         (&customer, "b", "198.51.100.2", 429),
@@ -130,22 +131,25 @@ async fn visit(stack: &Stack, port: u16) -> Result<()> {
             events.unwrap_or_default()
         });
     let sent = events.find(|sent| sent["event_id"] == "a");
-    let sent = sent.context("it was not sent")?;
+    let sent = sent.context("the proxy must send the event to TikTok")?;
     assert_eq!(
         sent["user"]["ip"], direct,
-        "an address of a private network is sent to nobody"
+        "an address of a private network must not be sent to TikTok"
     );
 
     for inside in ["/metrics", "/readyz", "/healthz", "/console", "/api/orders"] {
         let answer = Answer::to(customer.get(format!("{shop}{inside}"))).await?;
         assert_eq!(answer.status.as_u16(), 404, "{inside}");
         let reached = answer.body.get("code").is_some();
-        assert!(!reached, "{inside} reached the proxy");
+        assert!(
+            !reached,
+            "the web server must not pass {inside} on to the proxy"
+        );
     }
     Ok(())
 }
 
-/// Returns this machine's own address in the network, without sending anything.
+/// Returns the address of this machine in its network. Sends no data.
 fn outward() -> Result<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.connect("203.0.113.1:9")?;

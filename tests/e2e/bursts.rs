@@ -1,4 +1,4 @@
-//! An address that uses its whole rate limit does not delay other addresses.
+//! If one address uses up its rate limit, the events of other addresses are not delayed.
 
 use anyhow::{Context, Result};
 use duet_sandbox::{Fault, LoggedRequest};
@@ -10,7 +10,7 @@ use crate::events::event;
 const STRANGER: &str = "203.0.113.7";
 const CUSTOMER: &str = "203.0.113.8";
 
-/// Posts from an address that a trusted proxy reports. Returns the status.
+/// Posts an event as a trusted web server does that reports the address of the client. Returns the status.
 async fn post_from(stack: &Stack, address: &str, body: &Value) -> Result<u16> {
     let request = stack.track(body)?.header("x-forwarded-for", address);
     Ok(Answer::to(request).await?.status.as_u16())
@@ -27,13 +27,18 @@ fn bodies(kind: &str, count: usize) -> Value {
 
 /// Returns the ids of a request's events.
 fn ids_in(request: &LoggedRequest) -> Result<Vec<String>> {
-    let body = request.body.as_ref().context("there is no body")?;
-    let events = body["data"].as_array().context("there are no events")?;
+    let body = request
+        .body
+        .as_ref()
+        .context("the request must have a body")?;
+    let events = body["data"]
+        .as_array()
+        .context("the body must have a list of events")?;
     let ids = events.iter().filter_map(|event| event["event_id"].as_str());
     Ok(ids.map(str::to_owned).collect())
 }
 
-/// Returns the requests that TikTok accepted before the one with this event, and then this request.
+/// Returns the ids of all requests that TikTok accepted before the request with this event, and the ids of that request.
 fn up_to(stack: &Stack, id: &str) -> Result<(Vec<Vec<String>>, Vec<String>)> {
     let mut before = Vec::new();
     for request in stack.requests() {
@@ -46,7 +51,7 @@ fn up_to(stack: &Stack, id: &str) -> Result<(Vec<Vec<String>>, Vec<String>)> {
         }
         before.push(ids);
     }
-    anyhow::bail!("{id} is in no request")
+    anyhow::bail!("TikTok must get {id}")
 }
 
 #[tokio::test]
@@ -60,7 +65,7 @@ async fn a_burst_of_one_address_is_overtaken_by_anothers_purchase() -> Result<()
     let outage = stack.sandbox.inject(Fault::BadGateway {});
     let mut refused = 0;
     for count in 0..100 {
-        // Neither views nor money events of one address can fill the first class.
+        // Send both views and money events, because one address must not fill the first class with either kind.
         let kind = if count % 4 == 0 {
             "Purchase"
         } else {
@@ -70,7 +75,7 @@ async fn a_burst_of_one_address_is_overtaken_by_anothers_purchase() -> Result<()
         refused += usize::from(status == 429);
     }
     let waiting = stack.metrics().await?.count("duet_queue_events");
-    println!("{waiting} events wait, {refused} bodies were turned away");
+    println!("{waiting} events are pending, {refused} bodies were rejected");
     assert!(refused > 0 && waiting >= 1200, "{refused} {waiting}");
     let purchase = event("the-customers");
     assert_eq!(post_from(&stack, CUSTOMER, &purchase).await?, 202);
@@ -78,11 +83,18 @@ async fn a_burst_of_one_address_is_overtaken_by_anothers_purchase() -> Result<()
     stack.sandbox.remove_fault(outage);
     stack.conversions(usize::try_from(waiting)? + 1).await?;
     let (before, with) = up_to(&stack, "the-customers")?;
-    // The first requests after the outage, and the stranger's share of the first class.
-    assert!(before.len() <= 3, "{} requests before it", before.len());
+    // The purchase may come only after the first requests since the outage, and after the stranger's share of the first class.
+    assert!(
+        before.len() <= 3,
+        "at most 3 requests may come before the purchase, got {}",
+        before.len()
+    );
     let ahead: usize = before.iter().map(Vec::len).sum();
     let behind = usize::try_from(waiting)? - ahead - with.len();
-    assert!(behind >= 1000, "{ahead} events before it, {behind} behind");
+    assert!(
+        behind >= 1000,
+        "at least 1000 events must come after the purchase, got {behind} and {ahead} before the purchase"
+    );
     Ok(())
 }
 
@@ -99,17 +111,18 @@ async fn a_body_costs_its_events_and_is_taken_whole_or_not_at_all() -> Result<()
             .collect();
         json!({ "events": events })
     };
-    // Six events of ten are accepted. Six more exceed the limit, and the rejection costs one. Three more are accepted.
+    // The limit is ten events. Six events are accepted. Six more would exceed the limit, so they are rejected, which counts
+    // as one event. Three more events are accepted.
     for (kind, count, status) in [("a", 6, 202), ("b", 6, 429), ("c", 3, 202), ("d", 1, 429)] {
         let answered = post_from(&stack, STRANGER, &body(kind, count)).await?;
         assert_eq!(answered, status, "{kind}");
     }
-    // A body with more events than the burst uses the whole burst.
+    // A body with more events than the limit uses up the whole limit.
     for (kind, count, status) in [("e", 40, 202), ("f", 1, 429)] {
         let answered = post_from(&stack, CUSTOMER, &body(kind, count)).await?;
         assert_eq!(answered, status, "{kind}");
     }
-    // An address that may not send more events can still ask for an order's status.
+    // An address that has used up its limit can still ask for an order's status.
     let ask = stack.request("GET", "/api/orders/PHO7K3M9Q2X")?;
     let asked = Answer::to(ask.header("x-forwarded-for", STRANGER)).await?;
     assert_eq!(asked.status.as_u16(), 200);
@@ -125,7 +138,10 @@ async fn settings_within_which_a_burst_delays_others_are_warned_of() -> Result<(
             .contains("can delay another customer's conversion")
     };
     let mut stack = Stack::start(&[]).await?;
-    assert!(!warns(&stack), "within the defaults none can");
+    assert!(
+        !warns(&stack),
+        "the proxy must not warn if the limits are within the defaults"
+    );
     assert!(
         stack
             .log()

@@ -1,4 +1,4 @@
-//! A valid session with Clerk identifies a visitor. Nothing else about a session does.
+//! Only a valid session with Clerk identifies a visitor. No other data of a session does.
 
 use std::{
     fmt::Write,
@@ -45,7 +45,7 @@ async fn start_with(before: impl FnOnce(&duet_sandbox::Sandbox)) -> Result<Stack
     Ok(stack)
 }
 
-/// Starts such a proxy and waits until it has loaded Clerk's keys.
+/// Starts a proxy that uses the sandbox's Clerk, and waits until the proxy has loaded Clerk's keys.
 pub(crate) async fn warm() -> Result<Stack> {
     let stack = start().await?;
     stack.until("the keys are loaded", is_ready).await?;
@@ -137,7 +137,7 @@ async fn other_instances_cookies_on_the_same_domain_change_nothing() -> Result<(
     let token = minted(&stack, &Mint::of(USER))?;
     let now_s = stack.sandbox.clock().now_ms() / 1000;
     let before = now_s - 100;
-    // A token of another Clerk instance. The token's signature does not matter.
+    // A token of another Clerk instance. No valid signature is needed for this test.
     let other =
         "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2NsZXJrLm90aGVyLmV4YW1wbGUiLCJpYXQiOjF9.c2ln";
     let foreign = (0..20).fold(String::new(), |mut line, number| {
@@ -298,7 +298,7 @@ async fn an_impersonated_session_sends_tiktok_nothing() -> Result<()> {
 async fn a_new_key_is_found_with_one_question_and_a_flood_of_others_asks_no_more() -> Result<()> {
     let started = Instant::now();
     let stack = warm().await?;
-    // The proxy loaded the keys at its start. After this it asks at most once in ten seconds.
+    // The proxy loaded the keys once at its start. After that, it requests the keys at most once in ten seconds.
     let most = || 1 + started.elapsed().as_secs() / 10;
     stack.sandbox.clerk().rotate(OldKey::Removed);
     for number in 0..50 {
@@ -315,9 +315,9 @@ async fn a_new_key_is_found_with_one_question_and_a_flood_of_others_asks_no_more
     }
     let asked = stack.sandbox.clerk().key_set_hits();
     assert!(asked <= most(), "{asked}");
-    // Wait until the pause after the first request has ended.
+    // Wait until the pause after the first request for keys is over.
     stack
-        .until("the new key is known", async |stack| {
+        .until("the proxy has loaded the new key", async |stack| {
             let token = minted(stack, &Mint::of(USER))?;
             let answered = status(with_bearer(stack, "rotated", &token)?).await?;
             Ok(answered == StatusCode::ACCEPTED)
@@ -369,7 +369,7 @@ async fn a_start_without_keys_is_degraded_and_recovers() -> Result<()> {
         status(with_bearer(&stack, "late", &token)?).await?,
         StatusCode::ACCEPTED
     );
-    // The proxy uses the loaded keys while Clerk is unavailable.
+    // The proxy must use the loaded keys while Clerk is unavailable.
     stack.sandbox.clerk().answer_with(KeySetAnswer::Error);
     assert_eq!(
         status(with_bearer(&stack, "on", &token)?).await?,
@@ -430,11 +430,14 @@ async fn no_user_id_and_no_token_is_on_disk_in_a_log_or_in_an_answer() -> Result
     let stored = content(&stack.data_dir())?;
     let secrets = [&token, &expired, &acted].map(|token| token.rsplit('.').next().unwrap());
     for canary in ["user_2canary"].iter().chain(&secrets) {
-        assert!(!said.contains(canary), "{canary} was said");
+        assert!(
+            !said.contains(canary),
+            "{canary} must not be in an answer, in the metrics or in the log"
+        );
         let kept = stored
             .windows(canary.len())
             .any(|part| part == canary.as_bytes());
-        assert!(!kept, "{canary} is on disk");
+        assert!(!kept, "no file may contain {canary}");
     }
     Ok(())
 }

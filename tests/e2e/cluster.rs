@@ -1,5 +1,5 @@
-//! Tests several proxies on one PostgreSQL: any of them takes any request, and the end of one loses nothing and tells nothing
-//! twice.
+//! Tests several proxies on one PostgreSQL. Any proxy accepts any request. If one proxy ends, no event is lost and no event
+//! is sent to TikTok twice.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ async fn posted(stack: &Stack, body: &Value) -> Result<Value> {
     Ok(answer.body)
 }
 
-/// Checks that every accepted event arrived in exactly one request.
+/// Checks that exactly the accepted events arrived, and that each of them arrived once.
 fn told_once(stack: &Stack, accepted: &[String]) {
     let conversions = stack.sandbox.conversions();
     let accepted: BTreeSet<_> = accepted.iter().map(String::as_str).collect();
@@ -100,7 +100,7 @@ async fn the_console_lists_the_proxies_of_the_database() -> Result<()> {
         .collect();
     let started = json!("started");
     assert_eq!(starts, [(&started, &json!(1)), (&started, &json!(0))]);
-    // The second proxy has another address and no console.
+    // The second proxy needs another address, and it has no console.
     let settings = [
         "DUET_CONSOLE_LISTEN",
         "DUET_CONSOLE_TOKEN",
@@ -123,7 +123,7 @@ async fn the_events_of_a_killed_proxy_are_delivered_by_another_once() -> Result<
     one.sandbox.remove_fault(outage);
     other.conversions(accepted.len()).await?;
     told_once(&other, &accepted);
-    // The killed proxy comes back, and the other ends as an operator ends it.
+    // The killed proxy starts again, and the other proxy is stopped as an operator stops it.
     one.run_proxy().await?;
     ensure!(other.stop().await?, "{}", other.log());
     post_all(&one, &["later".to_owned()]).await?;
@@ -157,7 +157,7 @@ async fn an_accepted_event_survives_the_kill_of_the_primary() -> Result<()> {
             ensure!(answer.status == 503, "{answer:?}");
         }
     }
-    // The promoted server has no standby. The proxies refuse it until it has one.
+    // The promoted server has no standby. The proxies do not use the server until it has a standby.
     let third = standby.standby()?;
     let since = Instant::now();
     let mut last = 0;
@@ -187,13 +187,14 @@ async fn a_restored_dump_has_every_pending_event_and_knows_the_delivered_ones() 
     let [mut one, mut other] = two(&server.setting("shop"), &[]).await?;
     post_all(&one, &["delivered".to_owned()]).await?;
     one.conversions(1).await?;
-    one.until("its end is stored", async |stack| {
-        Ok(stack.metrics().await?.count("duet_queue_events") == 0)
-    })
+    one.until(
+        "the proxy has stored that the event is delivered",
+        async |stack| Ok(stack.metrics().await?.count("duet_queue_events") == 0),
+    )
     .await?;
     let outage = one.sandbox.inject(Fault::BadGateway {});
     post_all(&one, &["pending".to_owned()]).await?;
-    // The dump is consistent while the proxies run.
+    // The dump is consistent, although the proxies run.
     server.restore("shop", "restored")?;
     one.kill().await?;
     other.kill().await?;

@@ -1,4 +1,4 @@
-//! The console: who can open it, and what a page of another origin cannot do to it.
+//! Tests who can open the console, and that a page of another origin cannot misuse it.
 
 use anyhow::{Context, Result};
 use duet_tests::{Answer, Stack, stack::free_address};
@@ -69,7 +69,7 @@ impl Console {
         session_of(&answer)
     }
 
-    /// Returns the page with this query, as a signed-in person sees it.
+    /// Returns the page with this query. The request is signed in.
     async fn page(&self, query: &str) -> Result<String> {
         let request = self.get(&format!("/?{query}")).bearer_auth(TOKEN);
         let answer = Answer::to(request).await?;
@@ -77,7 +77,7 @@ impl Console {
         Ok(answer.body.as_str().context("no page")?.to_owned())
     }
 
-    /// Returns the numbers of a route for programs.
+    /// Returns the JSON of one of the console's routes.
     async fn api(&self, path: &str) -> Result<Value> {
         let request = self.get(&format!("/console/api/{path}"));
         let answer = Answer::to(request.bearer_auth(TOKEN)).await?;
@@ -116,7 +116,10 @@ async fn the_page_is_shown_after_signing_in_and_at_its_own_address_only() -> Res
         "Path=/",
         "Max-Age=43200",
     ] {
-        assert!(cookie.contains(part), "{part} is not in {cookie}");
+        assert!(
+            cookie.contains(part),
+            "the cookie must contain {part}, got {cookie}"
+        );
     }
     assert!(!cookie.contains("Secure"));
     let session = session_of(&answer)?;
@@ -124,7 +127,7 @@ async fn the_page_is_shown_after_signing_in_and_at_its_own_address_only() -> Res
     assert_eq!(page.status, 200, "{page:?}");
     assert!(page.body.to_string().contains("CDUETSANDBOX00000001"));
 
-    // Off loopback the cookie is for this very host, and only over https.
+    // If the console is not on loopback, the cookie is valid only for this exact host and only over https.
     let host = console
         .sign_in(TOKEN)
         .header("host", "console.shop.example");
@@ -135,7 +138,7 @@ async fn the_page_is_shown_after_signing_in_and_at_its_own_address_only() -> Res
         cookie.contains("; Secure") && cookie.contains("; Path=/;"),
         "{cookie}"
     );
-    // A cookie of the other kind is not a session.
+    // A cookie for loopback is not a session at another host.
     let other = console.get("/").header("host", "console.shop.example");
     assert_eq!(console.status(other.header("cookie", &session)).await?, 401);
 
@@ -236,7 +239,7 @@ async fn wrong_tokens_are_slowed_down() -> Result<()> {
         assert_eq!(last, 401);
     }
     assert_eq!(last, 429);
-    // The guesser cannot recognise the right token any more.
+    // After this, a guesser cannot find out that the right token is right.
     let mut right = 429;
     for _ in 0..5 {
         right = right.min(console.status(console.sign_in(TOKEN)).await?);
@@ -282,7 +285,7 @@ async fn a_change_needs_the_header_and_the_own_origin() -> Result<()> {
     ] {
         assert_eq!(console.status(request).await?, expected);
     }
-    // A form on another page cannot be used to sign in.
+    // A form on another page must not be able to sign in.
     for (name, value) in [
         ("origin", "https://rebound.example"),
         ("sec-fetch-site", "cross-site"),

@@ -1,4 +1,4 @@
-//! The values in `/metrics` agree with each other and with `docs/delivery.md`.
+//! The values in `/metrics` must be consistent with each other and with `docs/delivery.md`.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -16,8 +16,8 @@ use crate::{
     pays::{PRICE, Shop},
 };
 
-/// Runs a proxy until every metric has a value. Events are delivered, refused, repeated and invalid. Some events still wait,
-/// and a bank reports a payment.
+/// Runs a proxy until every metric has a value: events are delivered, refused, repeated, invalid and still pending, and a
+/// bank reports a payment.
 async fn mixed_run() -> Result<Stack> {
     let shop = Shop::open(&[("DUET_MONEY_EVENTS", "open"), ("DUET_LOG", "info")]).await?;
     shop.pay("NOBODYS0RDER", 50_000).await?;
@@ -33,14 +33,14 @@ async fn mixed_run() -> Result<Stack> {
     let answer = Answer::to(stack.track(&invalid)?).await?;
     assert_eq!(answer.status.as_u16(), 422);
     stack
-        .until("all of these have ended", async |stack| {
+        .until("the first 133 events have ended", async |stack| {
             Ok(stack.metrics().await?.sum("duet_events_ended_total") == 133)
         })
         .await?;
     stack.sandbox.inject(Fault::BadGateway {});
     post_all(&stack, &ids("later-", 7)).await?;
     stack
-        .until("TikTok was asked in vain", async |stack| {
+        .until("a request to TikTok has failed", async |stack| {
             let metrics = stack.metrics().await?;
             Ok(metrics.count("duet_tiktok_answers_total{code=\"none\"}") > 0)
         })
@@ -62,11 +62,11 @@ async fn what_was_accepted_has_ended_or_waits() -> Result<()> {
     assert_eq!(metrics.sum("duet_payments_total"), 1);
     assert_eq!(metrics.count("duet_events_duplicate_total"), 20);
     assert_eq!(metrics.sum("duet_events_invalid_total"), 1);
-    // The first 130 events take 2 posts. Each later group of events takes 1 post.
+    // The first 130 events need two posts. Each later group of events needs one post.
     assert_eq!(metrics.count("duet_requests_total{status=\"202\"}"), 5);
     assert_eq!(metrics.count("duet_requests_total{status=\"422\"}"), 1);
     assert_eq!(metrics.count("duet_request_seconds_count"), 6);
-    // Dead letters never reached TikTok, so the delivery time does not include them.
+    // The delivery time includes only delivered events. The dead letters were not delivered.
     assert_eq!(metrics.count("duet_delivery_seconds_count"), 130);
     assert_eq!(metrics.count("duet_ready"), 1);
     assert_eq!(metrics.count("duet_test_mode"), 0);
@@ -106,18 +106,21 @@ async fn the_page_lists_every_metric_and_no_other() -> Result<()> {
     Ok(())
 }
 
-/// Expects these sums in one reading of the metrics, and that the sums balance.
+/// Checks that the metrics have these sums in one reading, and that the metrics balance.
 async fn balance(stack: &Stack, terms: &[(&str, i64)]) -> Result<()> {
     let metrics = stack.metrics().await?;
     for (name, events) in terms {
         ensure!(
             metrics.sum(name) == *events,
-            "{name} is {} instead of {events}",
+            "{name} must be {events}, got {}",
             metrics.sum(name)
         );
     }
     let (came, went) = metrics.balance();
-    ensure!(came == went, "{came} events came, {went} went");
+    ensure!(
+        came == went,
+        "both sums must be equal: {came} events were accepted, found or replayed, and {went} have ended, are pending or are held"
+    );
     Ok(())
 }
 
@@ -156,7 +159,7 @@ async fn every_reading_balances_through_kills_replays_payments_and_a_failed_sync
     )
     .await?;
 
-    // A new process finds the events that the earlier process left.
+    // At its start, a new process finds the events that the earlier process left.
     shop.stack.kill().await?;
     shop.stack.run_proxy().await?;
     balance(
@@ -165,20 +168,21 @@ async fn every_reading_balances_through_kills_replays_payments_and_a_failed_sync
     )
     .await?;
 
-    // The payment releases one event and adds its own event. The event of the other order is withdrawn.
+    // The payment releases the event that waited for it, and adds its own event. Then the other order is withdrawn, which
+    // ends its event.
     shop.pay("PHO7K3M9Q2X", PRICE).await?;
     balance(&shop.stack, &[(ACCEPTED, 1), (PENDING, 7), (HELD, 1)]).await?;
     let withdraw = ["orders", "withdraw", "PHO7K3M9Q2Y"];
     shop.stack.command(&withdraw).await?;
     balance(&shop.stack, &[(ENDED, 1), (PENDING, 7), (HELD, 0)]).await?;
 
-    // Two dead letters are pending again. The third one is held again.
+    // Of the three dead letters, two are pending again and one is held again.
     dead_letters(&shop.stack, &["replay", "--all"]).await?;
     balance(&shop.stack, &[(REPLAYED, 3), (PENDING, 9), (HELD, 1)]).await?;
 
     let view =
         json!({ "event": "ViewContent", "event_id": "unsure", "user": { "external_id": "u" } });
-    // The caller receives 503, but the event is stored.
+    // The caller gets a 503, although the event is stored.
     let faults = shop.stack.faults()?;
     faults.fail_next(Call::Fdatasync, 1, Data::Kept)?;
     let answer = Answer::to(shop.stack.track(&view)?).await?;

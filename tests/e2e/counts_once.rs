@@ -1,4 +1,4 @@
-//! The proxy recognises a repeated event, at any time and by any way.
+//! The proxy recognises a repeated event, however much later and by whichever route it comes.
 
 use anyhow::Result;
 use duet_tests::Stack;

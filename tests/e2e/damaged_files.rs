@@ -1,5 +1,5 @@
-//! Tests damaged files in the data directory. The proxy names the damaged file and changes nothing. A damaged row affects no
-//! other row.
+//! Tests damaged files in the data directory. The proxy must name the damaged file and must not change any file. A damaged
+//! row must not affect other rows.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether the proxy reads this file at its start. The proxy does not read an older manifest.
+/// Returns whether the proxy reads this file at its start. It does not read an older manifest.
 fn is_read(file: &Path) -> Result<bool> {
     let name = file.file_name().and_then(|name| name.to_str());
     let Some(number) = name.and_then(|name| name.strip_prefix('v')?.parse::<u64>().ok()) else {
@@ -60,14 +60,14 @@ async fn a_damaged_file_of_any_kind_is_named_at_the_start() -> Result<()> {
     let stack = &mut shop.stack;
     stack.conversions(1).await?;
     stack.stop().await?;
-    // A start removes files that nothing refers to.
+    // This start removes the files to which no other file refers.
     stack.run_proxy().await?;
     stack.stop().await?;
     let folder = stack.data_dir();
     let mut kinds = 0;
     for file in files(&folder)? {
         let name = file.strip_prefix(&folder)?.display().to_string();
-        // Other tests check the end of a journal after a power failure.
+        // The end of a journal after a power failure is tested elsewhere.
         let is_journal = file.extension().is_some_and(|kind| kind == "jnl");
         if name == "lock" || is_journal || !is_read(&file)? {
             continue;
@@ -82,10 +82,13 @@ async fn a_damaged_file_of_any_kind_is_named_at_the_start() -> Result<()> {
             let (well, said) = ended.with_context(|| format!("{name} {damage}"))?;
             assert!(!well, "{name} {damage}");
             assert!(!said.contains("panicked"), "{name} {damage}: {said}");
-            // If a manifest and the file that names it disagree, either of them can be damaged.
+            // If a manifest and the file that names the manifest contradict each other, either file can be the damaged one.
             let place = name.strip_suffix("current").unwrap_or(&name);
             assert!(said.contains(place), "{name} {damage}: {said}");
-            assert!(fs::read(&file)? == bytes, "{name} {damage}: it was changed");
+            assert!(
+                fs::read(&file)? == bytes,
+                "{name} {damage}: the proxy must not change the file"
+            );
         }
         fs::write(&file, &whole)?;
     }
@@ -124,9 +127,9 @@ async fn a_damaged_end_of_a_journal_is_named_after_a_stop_and_cut_off_after_a_ki
     let spoil = || {
         let mut bytes = fs::read(&journal)?;
         let end = bytes.iter().rposition(|byte| *byte != 0);
-        let end = end.context("nothing is in it")?;
+        let end = end.context("the journal must not be empty")?;
         bytes[end] ^= 1;
-        fs::write(&journal, bytes).context("the journal is not written")
+        fs::write(&journal, bytes).context("the test must be able to write the journal")
     };
     stack.accepted(&event("a")).await?;
     stack.conversions(1).await?;
@@ -144,7 +147,10 @@ async fn a_damaged_end_of_a_journal_is_named_after_a_stop_and_cut_off_after_a_ki
         !well && said.contains(" 0.jnl does not read back"),
         "{said}"
     );
-    assert!(fs::read(&journal)? == damaged, "it was changed");
+    assert!(
+        fs::read(&journal)? == damaged,
+        "the proxy must not change the journal"
+    );
     spoil()?;
     stack.run_proxy().await
 }
@@ -171,7 +177,7 @@ async fn a_row_that_does_not_read_back_fails_its_own_calls_alone() -> Result<()>
         event["properties"]["order_id"] = json!(order);
         event
     };
-    // Post the events together, because they must be written together.
+    // Post the events in one request, so that they are written in one commit.
     let outage = stack.sandbox.inject(Fault::BadGateway {});
     for round in 0..20 {
         let good = [format!("good-{round}-a"), format!("good-{round}-b")];
@@ -198,7 +204,7 @@ async fn a_row_that_does_not_read_back_fails_its_own_calls_alone() -> Result<()>
     );
     stack.sandbox.remove_fault(outage);
     stack
-        .until("all others arrive", async |stack| {
+        .until("all good events arrive", async |stack| {
             let conversions = stack.sandbox.conversions();
             let arrived = arrived(&conversions);
             let good = arrived.iter().filter(|id| id.starts_with("good-")).count();
@@ -212,5 +218,5 @@ async fn a_row_that_does_not_read_back_fails_its_own_calls_alone() -> Result<()>
             Ok(stack.metrics().await?.count("duet_queue_events") == 0)
         })
         .await
-        .context("a refused call left something behind")
+        .context("a rejected call must leave no pending event")
 }

@@ -1,4 +1,5 @@
-//! The command `dead-letters` shows and replays the events that TikTok refused, with or without a running proxy.
+//! The command `dead-letters` shows the events that TikTok refused, and sends them again. It works with a running proxy and
+//! without one.
 
 use anyhow::Result;
 use duet_sandbox::Fault;
@@ -10,7 +11,7 @@ pub(crate) async fn dead_letters(stack: &Stack, words: &[&str]) -> Result<String
     stack.command(&[&["dead-letters"], words].concat()).await
 }
 
-/// Starts a stack with two dead letters and without faults.
+/// Starts a stack whose two events were refused. The fault that refused them is removed.
 async fn refused() -> Result<Stack> {
     let stack = Stack::start(&[]).await?;
     let fault = stack.sandbox.inject(Fault::RefuseEvent {
@@ -23,7 +24,7 @@ async fn refused() -> Result<Stack> {
             .await?;
     }
     stack
-        .until("both are refused", async |stack| {
+        .until("both events are refused", async |stack| {
             Ok(dead_letters(stack, &["list"]).await?.lines().count() == 2)
         })
         .await?;

@@ -47,7 +47,10 @@ async fn every_golden_body_reaches_tiktok_as_its_golden_event() -> Result<()> {
         .flat_map(|body| body["data"].as_array().unwrap())
         .collect();
     for event in &expected {
-        assert!(sent.contains(&event), "{event:#}\nis not in\n{sent:#?}");
+        assert!(
+            sent.contains(&event),
+            "TikTok must get the event\n{event:#}\ngot\n{sent:#?}"
+        );
     }
     for body in &bodies {
         assert_eq!(body["event_source"], "web");
@@ -132,7 +135,7 @@ async fn test_traffic_is_marked_at_the_root_and_kept_apart() -> Result<()> {
         Some("real")
     );
     stack
-        .until("the rehearsal arrived", async |stack| {
+        .until("the test event arrived", async |stack| {
             Ok(stack.sandbox.tests("TEST42").len() == 1)
         })
         .await
@@ -146,7 +149,7 @@ async fn a_configured_code_makes_all_traffic_test_traffic_until_its_time_is_over
     assert!(stack.log().contains("ALL TRAFFIC IS TEST TRAFFIC"));
     stack.accepted(&event).await?;
     stack
-        .until("the rehearsal arrived", async |stack| {
+        .until("the test event arrived", async |stack| {
             Ok(stack.sandbox.tests("TEST7").len() == 1)
         })
         .await?;

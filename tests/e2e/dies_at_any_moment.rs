@@ -1,4 +1,4 @@
-//! An event with the answer 202 reaches TikTok, even if the process ends at any moment and TikTok has faults.
+//! An event whose post was answered with 202 reaches TikTok, even if the process ends at any moment and TikTok fails at times.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,7 +15,7 @@ use crate::events::{arrived, event, ids};
 
 const ROUNDS: usize = 12;
 
-/// The answers that callers received.
+/// What the proxy answered to the callers.
 #[derive(Default)]
 struct Told {
     accepted: RefCell<BTreeSet<String>>,
@@ -30,7 +30,8 @@ impl Told {
             let batch = if post.is_multiple_of(2) { 1 } else { 7 };
             let ids = ids(&format!("{post}-"), batch);
             let events: Vec<_> = ids.iter().map(|id| event(id)).collect();
-            // A call without an answer may or may not be stored. Its caller cannot know.
+            // If a call gets no answer, its events may be stored or not. The caller cannot know this, so the events are not
+            // counted as accepted.
             let Ok(answer) = Answer::to(stack.track(&json!({ "events": events }))?).await else {
                 return Ok(());
             };
@@ -39,12 +40,12 @@ impl Told {
         }
     }
 
-    /// Lets callers post until the process receives `signal` at a random moment.
+    /// Lets callers post until the process gets `signal` at a random moment.
     async fn post_until(&self, signal: &str, stack: &Stack) -> Result<()> {
         let enough = self.accepted.borrow().len() + any_below(500);
         let end = async {
             stack
-                .until("enough was accepted", async |_| {
+                .until("enough events were accepted", async |_| {
                     Ok(self.accepted.borrow().len() >= enough)
                 })
                 .await?;
@@ -55,7 +56,7 @@ impl Told {
         Ok(())
     }
 
-    /// Expects that every accepted event has arrived and no event waits.
+    /// Checks that every accepted event arrives at TikTok and that no event stays pending.
     async fn all_arrive(&self, stack: &Stack) -> Result<()> {
         stack
             .until("nothing waits", async |stack| {
@@ -68,7 +69,11 @@ impl Told {
             .iter()
             .filter(|id| !arrived.contains(id.as_str()))
             .collect();
-        assert!(lost.is_empty(), "{lost:?} of {} are lost", accepted.len());
+        assert!(
+            lost.is_empty(),
+            "no accepted event may be lost, but {lost:?} of {} are lost",
+            accepted.len()
+        );
         let twice = conversions.iter().filter(|found| found.signals.len() > 1);
         println!(
             "{} accepted, {} arrived, {} of them more than once",
@@ -94,7 +99,7 @@ async fn stack() -> Result<Stack> {
     .await
 }
 
-/// Returns TikTok's fault in a round: it accepts events without an answer, is down, is slow, or has no fault.
+/// Returns TikTok's fault in a round: it stores events but sends no answer, it is down, it is slow, or it has no fault.
 fn trouble(round: usize) -> Option<Injection> {
     match round % 4 {
         0 => Some(Fault::Reset {}.after_storing()),

@@ -1,4 +1,4 @@
-//! The proxy rejects events that the disk cannot store, and keeps all stored events.
+//! The proxy rejects events that the disk cannot store, and loses no stored event.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 use crate::events::{arrived, event};
 
-/// Limits the size of the process's files, from now on.
+/// Limits the size of the proxy's files from now on.
 async fn limit_files(stack: &Stack, bytes: &str) -> Result<()> {
     let process = stack.process()?.to_string();
     let limit = format!("--fsize={bytes}:unlimited");
@@ -22,7 +22,7 @@ async fn limit_files(stack: &Stack, bytes: &str) -> Result<()> {
         .args(["--pid", &process, &limit])
         .status()
         .await?;
-    ensure!(set.success(), "prlimit has failed");
+    ensure!(set.success(), "prlimit must set the limit");
     Ok(())
 }
 
@@ -59,7 +59,7 @@ async fn a_disk_error_is_a_503_and_never_a_202_and_passes_by_itself() -> Result<
     stack.sandbox.remove_fault(outage);
     let conversions = stack.conversions(2).await?;
     assert_eq!(arrived(&conversions), ["after", "before"].into());
-    // The proxy did not remember the rejected event. So the same event is not a duplicate.
+    // The proxy must not remember a rejected event, so the same event is not a duplicate now.
     let again = stack.accepted(&event("refused-1")).await?;
     assert_eq!(again.body["status"], "accepted");
     stack.conversions(3).await?;
@@ -72,7 +72,9 @@ async fn what_tiktok_took_while_the_disk_failed_counts_once() -> Result<()> {
     let hanging = stack.sandbox.inject(Fault::Hang {});
     stack.accepted(&event("a")).await?;
     stack
-        .until("it is sent", async |stack| Ok(stack.requests().len() == 1))
+        .until("the event is sent", async |stack| {
+            Ok(stack.requests().len() == 1)
+        })
         .await?;
     limit_files(&stack, "1").await?;
     stack.sandbox.remove_fault(hanging);
@@ -86,7 +88,7 @@ async fn what_tiktok_took_while_the_disk_failed_counts_once() -> Result<()> {
             Ok(ready && stack.metrics().await?.count("duet_queue_events") == 0)
         })
         .await?;
-    // The request was rejected, but the disk may have stored the event. The same event again counts only once.
+    // The proxy rejected the request, but the disk may have stored the event. Posted again, the event must count only once.
     let again = stack.accepted(&event("b")).await?;
     let status = again.body["status"].as_str().unwrap();
     assert!(["accepted", "duplicate"].contains(&status), "{again:?}");
@@ -106,7 +108,7 @@ async fn a_journal_that_a_crash_cut_short_opens() -> Result<()> {
     let journal = newest_journal(&stack.data_dir())?;
     let written = fs::read(&journal)?;
     let end = written.iter().rposition(|byte| *byte != 0).unwrap() as u64;
-    // Cut the file as if the last write had reached the disk only in part.
+    // Shorten the file, as if only a part of the last write had reached the disk.
     fs::File::options()
         .write(true)
         .open(&journal)?
@@ -115,14 +117,14 @@ async fn a_journal_that_a_crash_cut_short_opens() -> Result<()> {
     stack.sandbox.remove_fault(outage);
     stack.accepted(&event("d")).await?;
     stack
-        .until("what is intact arrives", async |stack| {
+        .until("the intact events arrive", async |stack| {
             let conversions = stack.sandbox.conversions();
             Ok(arrived(&conversions).is_superset(&["a", "b", "d"].into()))
         })
         .await
 }
 
-/// Returns the journal with the latest write.
+/// Returns the journal that was written last.
 fn newest_journal(data: &Path) -> Result<PathBuf> {
     let mut journals = Vec::new();
     for entry in fs::read_dir(data)? {
@@ -132,7 +134,7 @@ fn newest_journal(data: &Path) -> Result<PathBuf> {
         }
     }
     let newest = journals.into_iter().max().map(|(_, path)| path);
-    newest.ok_or_else(|| anyhow::anyhow!("there is no journal"))
+    newest.ok_or_else(|| anyhow::anyhow!("the data directory must have a journal"))
 }
 
 #[tokio::test]
@@ -169,7 +171,7 @@ async fn a_folder_that_may_only_be_read_is_said_at_the_start() -> Result<()> {
     let folder = stack.data_dir().with_file_name("read-only");
     fs::create_dir(&folder)?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o500))?;
-    // Root can write everywhere, unless this capability is removed.
+    // Root can write to every folder, except without this capability.
     let mut command = if fs::metadata("/proc/self")?.uid() == 0 {
         let mut command = Command::new("setpriv");
         command.args([

@@ -1,4 +1,4 @@
-//! `duet-proxy doctor` finds problems and states the fix for each problem.
+//! `duet-proxy doctor` finds problems and states what fixes each problem.
 
 use anyhow::Result;
 use duet_sandbox::Fault;
@@ -60,7 +60,7 @@ async fn a_folder_of_an_older_version_fits_and_stays_as_it_is() -> Result<()> {
     tar.args(["-xzSf", archive, "-C"]);
     assert!(tar.arg(folder.path()).status().await?.success());
     let data = folder.path().join("data").display().to_string();
-    // The first run must not change the format.
+    // Run the doctor twice, because the first run must not change the format.
     for _ in 0..2 {
         let (healthy, said) = doctor(&stack, &[("DUET_DATA_DIR", &data)]).await?;
         assert!(
@@ -105,7 +105,10 @@ async fn each_problem_is_named_with_what_to_do() -> Result<()> {
         "problem  test traffic: ALL traffic is test traffic",
         "ok       clock",
     ] {
-        assert!(said.contains(words), "{words} is not in\n{said}");
+        assert!(
+            said.contains(words),
+            "the output must contain {words}, got\n{said}"
+        );
     }
     let (healthy, said) =
         doctor(&stack, &[("DUET_COUNTRY", "Vietnam"), ("DUET_LISTEN", "x")]).await?;

@@ -1,4 +1,4 @@
-//! Sample events for tests that can use any event.
+//! Sample events for tests in which the kind of event does not matter.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// The maximum number of events in one post.
 const MOST: usize = 100;
 
-/// Returns an event that TikTok accepts.
+/// Returns an event that TikTok accepts. Its id is `id`.
 pub(crate) fn event(id: &str) -> Value {
     json!({ "event": "Purchase", "event_id": id, "user": { "external_id": "u" },
             "properties": { "value": 99000, "currency": "VND" } })
@@ -25,7 +25,7 @@ pub(crate) async fn post_all(stack: &Stack, ids: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Does what [`post_all`] does, but with events that are not about money. All these events are of one class.
+/// Posts events as [`post_all`] does, but events that are not about money. All of them are in the same class.
 pub(crate) async fn post_views(stack: &Stack, ids: &[String]) -> Result<()> {
     for ids in ids.chunks(MOST) {
         let views = ids.iter().map(|id| {
@@ -46,7 +46,7 @@ pub(crate) fn ids(prefix: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Returns the ids of the events that arrived.
+/// Returns the ids of the events that arrived at TikTok.
 pub(crate) fn arrived(conversions: &[Conversion]) -> BTreeSet<&str> {
     let ids = conversions.iter();
     ids.filter_map(|conversion| conversion.event_id.as_deref())

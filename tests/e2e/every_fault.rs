@@ -1,4 +1,4 @@
-//! `docs/delivery.md` has a table with the effect of every fault. These tests check each row of the table.
+//! `docs/delivery.md` has a table of faults and their effects. These tests check each row of the table.
 
 use std::{collections::BTreeSet, path::Path, rc::Rc};
 
@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::events::event;
 
-/// How many rows are tested at once.
+/// How many rows are tested at the same time.
 const AT_ONCE: usize = 8;
 /// Every code that TikTok's contract names.
 const CODES: [u32; 23] = [
@@ -30,22 +30,24 @@ struct Case {
     /// The code in TikTok's answer, or `none`.
     code: String,
     class: String,
-    /// The outcomes of the good event and of the other event.
+    /// The outcomes of the two events: the good event and the other event.
     events: [String; 2],
     ready: u16,
 }
 
 impl Case {
-    /// Returns the cases of a row.
+    /// Returns one case for each fault in a row.
     fn all_of(row: &str) -> Result<Vec<Self>> {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
         let [faults, code, class, events, ready, _] = cells[..] else {
-            bail!("{row} has not six cells");
+            bail!("a row must have six cells, got {row}");
         };
         let events = match words(events)[..] {
             [both] => [both, both],
             [good, other] => [good, other],
-            _ => bail!("{events} says not what becomes of the events"),
+            _ => bail!(
+                "the cell must name one outcome for both events or one for each event, got {events}"
+            ),
         };
         words(faults)
             .into_iter()
@@ -58,7 +60,10 @@ impl Case {
                 let own = injected.as_ref().filter(|fault| fault["fault"] == "code");
                 let code = match own {
                     Some(fault) => fault["code"].to_string(),
-                    None => words(code).last().context("there is no code")?.to_string(),
+                    None => words(code)
+                        .last()
+                        .context("the cell must name a code")?
+                        .to_string(),
                 };
                 Ok(Self {
                     fault: injected,
@@ -94,14 +99,14 @@ impl Case {
                 self.is_kept(&stack).await?;
                 self.is_left_alone(&stack).await?;
             }
-            other => bail!("nobody knows how to try the class {other}"),
+            other => bail!("the test must know the class of a fault, got {other}"),
         }
         Ok(())
     }
 
     async fn ends(&self, stack: &Stack) -> Result<()> {
         stack
-            .until("both have ended", async |stack| {
+            .until("both events have ended", async |stack| {
                 Ok(stack.metrics().await?.sum("duet_events_ended_total") == 2)
             })
             .await?;
@@ -110,7 +115,7 @@ impl Case {
             let meant = self.events.iter().filter(|other| *other == end).count();
             ensure!(
                 ended(&metrics, end) == i64::try_from(meant)?,
-                "not {meant} {end}: {metrics:?}"
+                "{meant} events must have the outcome {end}: {metrics:?}"
             );
         }
         ensure!(metrics.count("duet_queue_events") == 0, "something waits");
@@ -123,7 +128,10 @@ impl Case {
         let metrics = stack.metrics().await?;
         let waiting = metrics.count("duet_queue_events");
         let ended = metrics.sum("duet_events_ended_total");
-        ensure!((waiting, ended) == (2, 0), "{waiting} wait, {ended} ended");
+        ensure!(
+            (waiting, ended) == (2, 0),
+            "both events must be pending, but {waiting} are pending and {ended} have ended"
+        );
         Ok(())
     }
 
@@ -131,21 +139,27 @@ impl Case {
         stack.sandbox.clear_faults();
         stack.conversions(2).await?;
         stack
-            .until("all is well", async |stack| {
-                let delivered = ended(&stack.metrics().await?, "delivered") == 2;
-                Ok(delivered && stack.get("/readyz").await?.status.as_u16() == 200)
-            })
+            .until(
+                "both events are delivered and the proxy is ready",
+                async |stack| {
+                    let delivered = ended(&stack.metrics().await?, "delivered") == 2;
+                    Ok(delivered && stack.get("/readyz").await?.status.as_u16() == 200)
+                },
+            )
             .await
     }
 
-    /// Expects that the proxy sends nothing, although TikTok would answer again.
+    /// Checks that the proxy sends no further request, although TikTok would accept requests again.
     async fn is_left_alone(&self, stack: &Stack) -> Result<()> {
         stack.sandbox.clear_faults();
         for id in ["c", "d", "e"] {
             stack.accepted(&event(id)).await?;
         }
         let sent = stack.sandbox.totals().requests;
-        ensure!(sent == 1, "{sent} requests although TikTok wanted fewer");
+        ensure!(
+            sent == 1,
+            "after TikTok asked for fewer requests, the proxy must send only the first request, but it sent {sent}"
+        );
         ensure!(stack.metrics().await?.count("duet_queue_events") == 5);
         stack.leaves_waiting(5);
         Ok(())
@@ -154,11 +168,14 @@ impl Case {
     async fn readiness(&self, stack: &Stack) -> Result<()> {
         let barred = self.ready == 503;
         stack
-            .until("readiness is as the row says", async |stack| {
-                let ready = stack.get("/readyz").await?;
-                let token = &ready.body["checks"]["token"];
-                Ok(ready.status.as_u16() == self.ready && (token == "refused") == barred)
-            })
+            .until(
+                "the readiness is the one that the row states",
+                async |stack| {
+                    let ready = stack.get("/readyz").await?;
+                    let token = &ready.body["checks"]["token"];
+                    Ok(ready.status.as_u16() == self.ready && (token == "refused") == barred)
+                },
+            )
             .await
     }
 }
@@ -189,7 +206,7 @@ async fn every_row_of_the_table_holds() -> Result<()> {
     LocalSet::new()
         .run_until(async {
             let mut running = JoinSet::new();
-            // Begin at the end, because the slowest row is the last one.
+            // Begin with the last row, because it is the slowest.
             for case in cases()?.into_iter().rev() {
                 let places = Rc::clone(&places);
                 running.spawn_local(async move {
@@ -233,7 +250,7 @@ fn every_code_of_the_contract_has_a_row() -> Result<()> {
         let code = code.to_string();
         assert!(
             cases.iter().any(|case| case.code == code),
-            "{code} is missing"
+            "the table must have a row for the code {code}"
         );
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Tests a disk that fails for a moment. The proxy confirms only stored events, and delivers all stored events.
+//! Tests a disk that fails for a moment. The proxy must confirm only stored events, and must deliver every stored event.
 
 use anyhow::{Result, ensure};
 use duet_sandbox::{Fault as Trouble, Instruction};
@@ -18,7 +18,7 @@ fn large(id: &str) -> Value {
     with_noise(event(id), &mut Random::new(1), 2500)
 }
 
-/// Posts a large event while the sync for this event fails.
+/// Posts a large event, whose sync fails. The proxy must reject the event.
 async fn refused(stack: &Stack, id: &str, data: Data) -> Result<()> {
     stack.faults()?.fail_next(Call::Fdatasync, 1, data)?;
     let answer = Answer::to(stack.track(&large(id))?).await?;
@@ -120,7 +120,7 @@ async fn a_bank_that_was_thanked_after_a_failed_sync_need_not_come_again() -> Re
         transaction_id: Some(41),
         ..transfer(ORDER, PRICE)
     };
-    // This event waits for the payment. So the payment changes the event too.
+    // This event is held until the payment comes, so the payment changes this event too.
     let claim = json!({ "event": "CompletePayment", "properties": { "order_id": ORDER },
                         "user": { "external_id": "u" } });
     let claim = with_noise(claim, &mut Random::new(1), 2500);
@@ -148,7 +148,7 @@ async fn what_waits_is_told_while_nothing_can_be_sent() -> Result<()> {
     refused(&stack, "a", Data::Kept).await?;
     stack.accepted(&event("a")).await?;
     stack
-        .until("the event's age is told", async |stack| {
+        .until("the proxy shows the age of the event", async |stack| {
             let metrics = stack.metrics().await?;
             Ok(metrics.count("duet_queue_events") == 1
                 && metrics.count("duet_queue_oldest_seconds") > 0)
@@ -159,17 +159,17 @@ async fn what_waits_is_told_while_nothing_can_be_sent() -> Result<()> {
     Ok(())
 }
 
-/// Sends again after a 503, as the SDK does. A commit that runs while the store fails receives a 503.
+/// Posts again after a 503, as the SDK does. Calls that are committed while the store fails get a 503.
 async fn sent_until_accepted(stack: &Stack, body: &Value) -> Result<()> {
     stack
-        .until("it is accepted", async |stack| {
+        .until("the event is accepted", async |stack| {
             let answer = Answer::to(stack.track(body)?).await?;
             Ok(answer.status.as_u16() == 202)
         })
         .await
 }
 
-/// Random numbers that cannot be compressed.
+/// Makes random text that cannot be compressed.
 struct Random(u64);
 
 impl Random {
@@ -193,7 +193,7 @@ fn with_noise(mut event: Value, random: &mut Random, words: usize) -> Value {
     event
 }
 
-/// Returns events that soon fill the store's memory.
+/// Returns a body of large events. A few such bodies fill the store's memory, so that the store writes a table.
 fn bulky(round: u64) -> Value {
     let mut random = Random::new(round + 1);
     let events: Vec<_> = (0..100)
@@ -214,12 +214,15 @@ async fn a_table_that_cannot_be_synced_is_noticed_and_loses_nothing() -> Result<
     stack.faults()?.fail(Call::Fsync, fault)?;
     let mut posted = 0;
     while stack.faults()?.failed(Call::Fsync)? == 0 {
-        ensure!(posted < 200, "no table was written");
+        ensure!(
+            posted < 200,
+            "the store must write a table after at most 200 bodies"
+        );
         sent_until_accepted(&stack, &bulky(posted)).await?;
         posted += 1;
     }
     stack
-        .until("it is noticed", async |stack| {
+        .until("the proxy logs that the store failed", async |stack| {
             sent_until_accepted(stack, &event("a")).await?;
             Ok(stack.log().contains("the store failed"))
         })

@@ -10,7 +10,7 @@ use duet_tests::{
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// A folder whose files fail on command, and a second folder whose files do not fail.
+/// A folder whose files fail on command, and a second folder whose files never fail.
 struct Disk {
     faults: Faults,
     place: TempDir,
@@ -31,7 +31,7 @@ impl Disk {
         Ok(command.output().await?)
     }
 
-    /// Writes a file with `dd` and returns the error, if any.
+    /// Writes a file with `dd`. Returns the error message of `dd` if it fails.
     async fn write(&self, to: &str, how: &str) -> Result<Result<(), String>> {
         let (from, to, how) = (
             format!("if={}", self.path("new").display()),
@@ -126,7 +126,7 @@ async fn the_clock_stands_where_it_is_set() -> Result<()> {
         let said = disk.run("date", &["+%s"]).await?.stdout;
         seconds.push(String::from_utf8(said)?.trim().parse::<i64>()?);
     }
-    // The difference is a day plus the real time between the two readings.
+    // The difference is one day plus the real time between both readings.
     assert!(seconds[1] - seconds[0] >= 86_400, "{seconds:?}");
     assert!(seconds[2] - seconds[1] >= 86_400, "{seconds:?}");
     Ok(())

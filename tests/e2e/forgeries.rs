@@ -1,4 +1,4 @@
-//! Tests attacks that try to report a false conversion, or to hide a real conversion.
+//! Tests attacks: strangers try to report a conversion that did not happen, or to hide a real conversion.
 
 use anyhow::Result;
 use duet_tests::{Answer, Stack};

@@ -31,7 +31,7 @@ fn page(event: &str, value: i64) -> Value {
     })
 }
 
-/// Posts an event as a browser with a public address does.
+/// Posts an event as a browser with a public address does through a trusted web server.
 async fn post(stack: &Stack, body: &Value) -> Result<Answer> {
     let request = stack.track(body)?.header("x-forwarded-for", "203.0.113.7");
     Answer::to(request.header("user-agent", "Mozilla/5.0 (shop)")).await
@@ -130,7 +130,7 @@ async fn an_unpaid_order_is_never_a_conversion() -> Result<()> {
         };
         assert_eq!(answer.body["status"], expected, "{name}");
     }
-    // This event is accepted last. If the proxy had sent a held event, that one would arrive first.
+    // This event is accepted last. If the proxy sent the held event, the held event would arrive before this one.
     stack.accepted(&json!({ "event": "ViewContent" })).await?;
     let conversions = stack.conversions(1).await?;
     assert_eq!(conversions[0].event, "ViewContent");

@@ -1,4 +1,4 @@
-//! Personal values and secrets appear only in places that need them.
+//! Personal values and secrets appear only where they are needed.
 
 use std::{fs, path::Path};
 
@@ -74,7 +74,7 @@ async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
     )
     .await?;
     stack
-        .until("TikTok was asked", async |stack| {
+        .until("TikTok has got a request", async |stack| {
             Ok(!stack.requests().is_empty())
         })
         .await?;
@@ -92,20 +92,23 @@ async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
     let sent = format!("{:?}", stack.requests());
     let said = format!("{answers:?}{}", stack.log());
     let stored = content(&stack.data_dir())?;
-    assert!(stored.len() > 1000, "nothing was stored");
+    assert!(stored.len() > 1000, "the proxy must have stored the events");
     for canary in CANARIES {
-        // The name of an unknown key is not personal, so the answer to its sender may repeat it.
+        // The name of an unknown field is not personal data, so the answer to the field's sender may repeat the name.
         let found = said.replace("user.canary-user-17", "");
-        assert!(!found.contains(canary), "{canary} was said");
+        assert!(
+            !found.contains(canary),
+            "neither an answer nor the log may contain {canary}"
+        );
         assert!(
             canary == "sandbox-token" || !sent.contains(canary),
-            "{canary} was sent"
+            "no request to TikTok may contain {canary}"
         );
         assert!(
             !stored
                 .windows(canary.len())
                 .any(|part| part == canary.as_bytes()),
-            "{canary} is on disk"
+            "no file may contain {canary}"
         );
     }
     Ok(())
@@ -114,8 +117,8 @@ async fn no_canary_is_on_disk_in_a_log_or_in_an_answer() -> Result<()> {
 #[tokio::test]
 async fn no_canary_is_in_what_is_kept_of_a_refusal() -> Result<()> {
     let mut stack = Stack::start(&[("DUET_COUNTRY", "VN"), ("DUET_LOG", "trace")]).await?;
-    // TikTok's message repeats the token, as some services do. The last refusal is permanent, because the events can arrive
-    // together or one by one.
+    // TikTok's message repeats the token, as some services do. The last refusal stays active, because the two events can
+    // arrive in one request or in two.
     let refusal = |code| {
         let message = Some(format!("Invalid for Access-Token sandbox-token: {code}"));
         Fault::Code { code, message }
@@ -131,7 +134,7 @@ async fn no_canary_is_in_what_is_kept_of_a_refusal() -> Result<()> {
         stack.accepted(&event).await?;
     }
     stack
-        .until("both are refused", async |stack| {
+        .until("both events are refused", async |stack| {
             Ok(dead_letters(stack, &["list"]).await?.lines().count() == 2)
         })
         .await?;
@@ -143,23 +146,26 @@ async fn no_canary_is_in_what_is_kept_of_a_refusal() -> Result<()> {
     assert!(said.contains("[redacted]: 40105"), "{said}");
     let stored = content(&stack.data_dir())?;
     for canary in CANARIES {
-        assert!(!said.contains(canary), "{canary} was said");
+        assert!(
+            !said.contains(canary),
+            "neither the output nor the log may contain {canary}"
+        );
         let kept = stored
             .windows(canary.len())
             .any(|part| part == canary.as_bytes());
-        assert!(!kept, "{canary} is on disk");
+        assert!(!kept, "no file may contain {canary}");
     }
     Ok(())
 }
 
-/// Returns the content of all files in a folder, without the zeros of preallocated files.
+/// Returns the content of all files in a folder. The zeros at the end of preallocated files are left out.
 pub(crate) fn content(folder: &Path) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         assert!(
             path.is_dir() || path.is_file(),
-            "{} is left behind",
+            "every entry of the data directory must be a file or a folder, got {}",
             path.display()
         );
         let bytes = if path.is_dir() {

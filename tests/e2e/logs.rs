@@ -1,4 +1,4 @@
-//! With `DUET_LOG_FORMAT=json` every log line is valid JSON, also in case of errors.
+//! With `DUET_LOG_FORMAT=json`, every log line is valid JSON, also when errors are logged.
 
 use anyhow::{Context, Result};
 use duet_sandbox::Fault;
@@ -49,7 +49,7 @@ async fn every_line_is_json_with_its_time_its_level_and_its_words() -> Result<()
             ["\"message\":", "\"code\":", "\"events\":"].map(|key| text.matches(key).count());
         assert!(
             times.iter().all(|times| *times <= 1),
-            "a name is twice in {text}"
+            "a name must be only once in a line, got {text}"
         );
         let words = line["fields"]["message"].as_str().context("no words")?;
         said.push((level.to_owned(), words.to_owned(), line["fields"].clone()));
@@ -84,7 +84,10 @@ async fn every_line_is_json_with_its_time_its_level_and_its_words() -> Result<()
                 && said.contains(words)
                 && fields.iter().all(|(name, value)| &with[name] == value)
         });
-        assert!(found, "{level} {words} {fields} is not in\n{log}");
+        assert!(
+            found,
+            "the log must have a line {level} {words} {fields}, got\n{log}"
+        );
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! An event with the answer 202 reaches TikTok, even after kills, outages and refusals.
+//! An event whose post was answered with 202 reaches TikTok, even after kills, outages and refusals.
 
 use std::collections::BTreeSet;
 
@@ -71,7 +71,7 @@ async fn an_event_that_tiktok_took_before_the_line_broke_counts_once() -> Result
         .inject(Fault::Reset {}.after_storing().times(1));
     stack.accepted(&event("a")).await?;
     stack
-        .until("it is sent again", async |stack| {
+        .until("the event is sent again", async |stack| {
             Ok(stack.requests().len() == 2)
         })
         .await?;
@@ -114,7 +114,7 @@ async fn one_refused_event_among_many_is_found_and_the_others_arrive() -> Result
         .count();
     assert!(
         requests <= 2 * 6 + 1,
-        "{requests} requests to find one in 50"
+        "finding one bad event among 50 took {requests} requests"
     );
     Ok(())
 }
@@ -125,7 +125,7 @@ async fn a_revoked_token_stops_delivery_and_a_working_one_resumes_it() -> Result
     let revoked = stack.sandbox.inject(Fault::TokenRevoked {});
     stack.accepted(&event("a")).await?;
     stack
-        .until("readiness is off", async |stack| {
+        .until("the proxy is not ready", async |stack| {
             Ok(stack.get("/readyz").await?.status.as_u16() == 503)
         })
         .await?;
@@ -137,7 +137,7 @@ async fn a_revoked_token_stops_delivery_and_a_working_one_resumes_it() -> Result
     stack.sandbox.remove_fault(revoked);
     stack.conversions(2).await?;
     stack
-        .until("readiness is back", async |stack| {
+        .until("the proxy is ready again", async |stack| {
             Ok(stack.get("/readyz").await?.status.as_u16() == 200)
         })
         .await
@@ -152,7 +152,7 @@ async fn a_remark_of_tiktoks_is_a_delivery_with_a_warning() -> Result<()> {
     stack.accepted(&event("a")).await?;
     stack.conversions(1).await?;
     stack
-        .until("it is logged", async |stack| {
+        .until("the warning is logged", async |stack| {
             Ok(stack.log().contains("delivered with a warning"))
         })
         .await?;

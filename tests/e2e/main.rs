@@ -2,11 +2,11 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a panic is a failed test"
+    reason = "a panic makes the test fail"
 )]
 #![allow(
     clippy::print_stdout,
-    reason = "what a run happened to meet is worth knowing and not worth a failure"
+    reason = "some tests print what happened in a run, although it is no failure"
 )]
 
 mod alarms;

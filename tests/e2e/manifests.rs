@@ -1,4 +1,5 @@
-//! The files in `deploy/` can be parsed and agree with the proxy. Their promises are checked as far as their text allows.
+//! The files in `deploy/` can be parsed and fit the settings, paths and times of the proxy. The tests check each promise of
+//! these files that their text can show.
 
 use std::{
     collections::BTreeSet,
@@ -68,7 +69,7 @@ fn every_setting_that_is_named_anywhere_exists() -> Result<()> {
     let mut all = [files("deploy")?, files("docs")?].concat();
     all.push(root().join("README.md"));
     let mut named = 0;
-    // This page names the settings of the replaced system.
+    // This page names the settings of the former Next.js implementation.
     all.retain(|file| !file.ends_with("migrate.md"));
     for file in all {
         let text = fs::read_to_string(&file)?;
@@ -126,7 +127,7 @@ fn compose_gives_the_proxy_nothing_it_does_not_need() -> Result<()> {
     assert_eq!(
         proxy["ports"],
         Value::Null,
-        "only Caddy is reached from outside"
+        "only Caddy may be reachable from outside"
     );
     let secret = proxy["environment"]["TIKTOK_ACCESS_TOKEN_FILE"].as_str();
     let secret = secret.and_then(|path| path.strip_prefix("/run/secrets/"));
@@ -179,7 +180,7 @@ fn compose_with_postgresql_gives_each_proxy_both_servers_and_the_network_to_nobo
         assert_eq!(
             proxy["ports"],
             Value::Null,
-            "only Caddy is reached from outside"
+            "only Caddy may be reachable from outside"
         );
         let queue = proxy["environment"]["DUET_QUEUE"]
             .as_str()
@@ -198,7 +199,8 @@ fn compose_with_postgresql_gives_each_proxy_both_servers_and_the_network_to_nobo
     }
     assert_eq!(compose["networks"]["database"]["internal"], true);
     assert!(services["caddy"]["networks"]["database"].is_null());
-    // Without this rule the proxies do not start. Options of the command would stop the first start, which has no standby.
+    // Without this setting the proxies do not start. It must not be an option of the server's command: the first start has
+    // no standby yet, so the option would stop it.
     let script = text("deploy/postgres-primary.sh")?;
     assert!(script.contains("alter system set synchronous_standby_names = '*'"));
     assert_eq!(services["primary"]["command"], Value::Null);
@@ -295,10 +297,10 @@ fn web_servers_show_the_public_routes_and_no_other() -> Result<()> {
         let text: Vec<_> = lines.collect();
         let text = text.join("\n");
         for path in PUBLIC {
-            assert!(text.contains(path), "{path} in {file}");
+            assert!(text.contains(path), "{file} must contain {path}");
         }
         for path in PRIVATE {
-            assert!(!text.contains(path), "{path} in {file}");
+            assert!(!text.contains(path), "{file} must not contain {path}");
         }
     }
     Ok(())
@@ -306,7 +308,7 @@ fn web_servers_show_the_public_routes_and_no_other() -> Result<()> {
 
 #[test]
 fn everything_waits_longer_for_the_end_than_the_proxy_takes() -> Result<()> {
-    // The sum of FINISH_WITHIN for requests and DRAIN for delivery.
+    // This is FINISH_WITHIN for the requests plus DRAIN for the delivery.
     let takes_s = 20;
     let unit = text("deploy/duet-proxy.service")?;
     let stop = unit

@@ -1,4 +1,4 @@
-//! Tests the tasks of an operator over the years: a new token, a new machine, an older copy of the data.
+//! Tests what an operator does over the years: use a new token, move to a new machine, restore an older copy of the data.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ use crate::events::{arrived, event};
 async fn a_new_token_in_the_file_and_a_restart_lose_nothing() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("token");
-    // After a rotation in Events Manager, TikTok accepts only the new token.
+    // The operator has rotated the token in Events Manager, so TikTok accepts only the new token.
     fs::write(&file, "the-old-token\n")?;
     let settings = [
         ("TIKTOK_ACCESS_TOKEN", ""),
@@ -52,7 +52,7 @@ async fn a_copy_of_a_stopped_proxys_folder_is_the_whole_of_it() -> Result<()> {
     let copy = elsewhere.path().join("copy");
     copied(&stack.data_dir(), &copy)?;
 
-    // The machine is lost. Another machine receives the copy.
+    // The old machine is lost. Another machine gets the copy.
     fs::remove_dir_all(stack.data_dir())?;
     copied(&copy, &stack.data_dir())?;
     stack.sandbox.remove_fault(outage);
@@ -84,7 +84,7 @@ async fn an_older_copy_sends_again_under_the_same_ids_and_counts_once() -> Resul
     copied(&copy, &stack.data_dir())?;
     stack.run_proxy().await?;
     stack
-        .until("it is sent again", async |stack| {
+        .until("the event is sent again", async |stack| {
             let taken = stack.requests().into_iter();
             Ok(taken.filter(|request| request.code == Some(0)).count() == 2)
         })
@@ -93,7 +93,7 @@ async fn an_older_copy_sends_again_under_the_same_ids_and_counts_once() -> Resul
     Ok(())
 }
 
-/// Copies with `cp -a`, as the page on deployment describes.
+/// Copies the folder with `cp -a`, as docs/deploy.md describes.
 fn copied(from: &Path, to: &Path) -> Result<()> {
     let status = std::process::Command::new("cp")
         .arg("-a")

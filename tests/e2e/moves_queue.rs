@@ -1,5 +1,5 @@
-//! `duet-proxy move` takes everything from a folder into a database, and back. However it is interrupted, one of the two places is
-//! in use, and nothing is lost.
+//! `duet-proxy move` moves all data from a folder into a database, and back. Wherever a move is interrupted, either the
+//! folder or the database can be used, and no data is lost.
 
 use std::{fs, path::Path, process::Output};
 
@@ -24,7 +24,8 @@ use crate::{
 const PAID: &str = "PHO7K3M9Q2X";
 const HELD: &str = "PHO8L4N0R3Y";
 
-/// Has something of every kind: pending events of two classes, one held event, a paid order, a dead letter and ended events.
+/// Fills a store with every kind of data: pending events of two classes, a held event, a paid order, a dead letter and
+/// ended events.
 async fn filled(shop: &Shop) -> Result<(Vec<String>, u64)> {
     let stack = &shop.stack;
     shop.register(PAID).await?;
@@ -61,7 +62,7 @@ async fn filled(shop: &Shop) -> Result<(Vec<String>, u64)> {
     Ok(([views, leads].concat(), outage))
 }
 
-/// Returns what an operator is shown about the stored data.
+/// Returns what the commands show an operator about the stored data.
 async fn shown(stack: &Stack) -> Result<Vec<String>> {
     let mut shown = Vec::new();
     for words in [
@@ -94,21 +95,21 @@ async fn moved(direction: &str, folder: &Path, queue: &str) -> Result<Output> {
     Ok(command.kill_on_drop(true).output().await?)
 }
 
-/// Expects that the move succeeds, and returns what it prints.
+/// Runs a move, which must succeed. Returns its output.
 pub(crate) async fn succeeds(direction: &str, folder: &Path, queue: &str) -> Result<String> {
     let output = moved(direction, folder, queue).await?;
     ensure!(output.status.success(), "{output:?}");
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Expects that the move is refused, and returns why.
+/// Runs a move, which must be refused. Returns the reason that the command prints.
 async fn refused(direction: &str, folder: &Path, queue: &str) -> Result<String> {
     let output = moved(direction, folder, queue).await?;
     ensure!(!output.status.success(), "{output:?}");
     Ok(String::from_utf8(output.stderr)?)
 }
 
-/// Expects that every event is a repeat.
+/// Posts the events again. The proxy must answer that each of them is a duplicate.
 async fn are_repeats(stack: &Stack, names: &[(&str, &[String])]) -> Result<()> {
     for (name, ids) in names {
         for ids in ids.chunks(100) {
@@ -180,7 +181,7 @@ async fn everything_goes_into_a_database_and_back_and_is_delivered_once() -> Res
     assert!(waiting.iter().all(|id| arrived.contains(id.as_str())));
     ensure!(shop.stack.stop().await?);
 
-    // The way back needs an empty folder.
+    // A move back needs an empty folder.
     let said = refused("to-folder", &folder, &queue).await?;
     ensure!(said.contains("is not empty"), "{said}");
     fs::rename(&folder, folder.with_extension("old"))?;
@@ -218,12 +219,12 @@ async fn a_proxy_that_slept_through_a_move_stores_nothing_where_it_was() -> Resu
     let stack = Stack::start(&[("DUET_QUEUE", &queue)]).await?;
     stack.accepted(&event("before")).await?;
     stack.conversions(1).await?;
-    // TikTok has the event a moment before the proxy has stored this.
+    // TikTok gets the event a moment before the proxy has stored that it is delivered.
     let is_settled =
         async |stack: &Stack| Ok(stack.metrics().await?.count("duet_queue_events") == 0);
     stack.until("the event is settled", is_settled).await?;
     stack.signal("STOP").await?;
-    // As if more than a minute had passed.
+    // End the leases, as if the proxy had slept for more than a minute.
     server.sql(
         "shop",
         "update duet.slots set until = '-infinity'; update duet.leases set until = '-infinity'",
@@ -248,13 +249,13 @@ async fn a_proxy_that_slept_through_a_move_stores_nothing_where_it_was() -> Resu
 /// Where a connection to the database is cut.
 #[derive(Clone, Copy, Debug)]
 enum Cut {
-    /// Before the database receives the request of this number.
+    /// Before the database gets the request with this number.
     Request(usize),
-    /// After it has done the request of this number, and before the answer arrives.
+    /// After the database has executed the request with this number, and before its answer arrives.
     Answer(usize),
 }
 
-/// Passes on a connection to the server, and stops at the cut. Returns the port, and a signal that the cut was reached.
+/// Passes a connection on to the server until the cut. Returns the port to connect to, and a signal that the cut was reached.
 async fn relay(port: u16, cut: Cut) -> Result<(u16, oneshot::Receiver<()>)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let own = listener.local_addr()?.port();
@@ -285,7 +286,7 @@ async fn relay(port: u16, cut: Cut) -> Result<(u16, oneshot::Receiver<()>)> {
         };
         if cut {
             let _ = reached.send(());
-            // The client waits until it is killed.
+            // Keep the connection open, so that the client waits until it is killed.
             while client.read(&mut of_client).await? > 0 {}
         }
         Ok::<_, anyhow::Error>(())
@@ -293,7 +294,7 @@ async fn relay(port: u16, cut: Cut) -> Result<(u16, oneshot::Receiver<()>)> {
     Ok((own, is_reached))
 }
 
-/// Kills a move at the cut. Returns false if the move ended before it.
+/// Starts a move and kills it at the cut. Returns false if the move ended before the cut.
 async fn killed(direction: &str, folder: &Path, queue: &str, port: u16, cut: Cut) -> Result<bool> {
     let (own, reached) = relay(port, cut).await?;
     let queue = queue.replace(&port.to_string(), &own.to_string());
@@ -316,7 +317,8 @@ async fn killed(direction: &str, folder: &Path, queue: &str, port: u16, cut: Cut
     Ok(is_cut)
 }
 
-/// Returns everything in a database. The number of the next event is left out, because every look at it raises it.
+/// Returns all data in a database. The number of the next event is left out, because every command that opens the database
+/// raises this number.
 fn contents(server: &Server, database: &str) -> Result<String> {
     server.sql(
         database,
@@ -332,7 +334,7 @@ fn contents(server: &Server, database: &str) -> Result<String> {
     )
 }
 
-/// Returns whether a command can use the store, and finds the contents in it.
+/// Returns whether a command can use the store. If so, the command must find the order in it.
 async fn is_usable(folder: &Path, queue: &str) -> Result<bool> {
     let mut command = Command::new(binary("duet-proxy")?);
     command.args(["orders", "show", PAID]).env_clear();
@@ -394,7 +396,8 @@ async fn a_move_that_is_killed_at_any_moment_is_repeated_and_loses_nothing() -> 
     println!("a move into the database was killed at {cut_off} moments");
     ensure!(cut_off > 20, "{cut_off}");
 
-    // This direction has many more requests, and all but the last two only read.
+    // A move into a folder has many more requests, and all of them except the last two only read. So every second cut is
+    // left out.
     let cuts = (1..).flat_map(|at| [Cut::Request(2 * at), Cut::Answer(2 * at + 1)]);
     let mut cut_off = 0;
     for (round, cut) in cuts.enumerate() {
@@ -412,7 +415,7 @@ async fn a_move_that_is_killed_at_any_moment_is_repeated_and_loses_nothing() -> 
         ensure!(!both, "{cut:?}");
         succeeds("to-folder", folder.path(), &queue).await?;
         ensure!(!is_usable(folder.path(), &queue).await?, "{cut:?}");
-        // The folder has what the database had: it fills another database with the same contents.
+        // To check that the folder has all data, move the folder into another database and compare both databases.
         let again = format!("again{round}");
         server.create_database(&again)?;
         succeeds("to-database", folder.path(), &server.setting(&again)).await?;

@@ -1,4 +1,4 @@
-//! An event that TikTok refuses does not stop other events, and causes only a few extra requests.
+//! An event that TikTok refuses does not block other events, and costs only a few extra requests.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use duet_tests::Stack;
 
 use crate::events::{arrived, event, ids, post_views};
 
-/// How many requests are needed to halve 1,000 events down to one, if both halves are sent each time.
+/// How many requests halving needs to find one of 1,000 events, if both halves are sent each time.
 const BY_HALVES: u64 = 20;
 
 fn refuse(name_index: bool) -> Fault {
@@ -24,14 +24,14 @@ fn blame_another() -> Fault {
     }
 }
 
-/// The sizes of the requests before the first request with 1,000 events.
+/// The sizes of the growing requests that come before the first request with 1,000 events.
 const BEFORE: [usize; 5] = [50, 100, 200, 400, 800];
 
 /// Sends 1,000 events in one request. The events at `places` are bad and cause `fault`. Every good event must arrive, and
-/// every bad event must be refused. Returns the number of further requests.
+/// every bad event must be refused. Returns how many requests came after the request with 1,000 events.
 async fn requests_beside_the_first(places: &[usize], fault: Fault) -> Result<u64> {
     let mut stack = Stack::start(&[
-        // No server listens at this address. Requests before the restart reach no server at all.
+        // No server listens at this address, so the sandbox gets no request before the restart.
         ("TIKTOK_API_BASE", "http://127.0.0.1:9"),
         ("DUET_BATCH_BYTES", "5000000"),
         ("DUET_SEND_PARALLEL", "1"),
@@ -46,7 +46,7 @@ async fn requests_beside_the_first(places: &[usize], fault: Fault) -> Result<u64
         ids[before + place] = format!("bad-{place}");
     }
     post_views(&stack, &ids).await?;
-    // After the start the proxy takes the waiting events in growing, full batches.
+    // After the restart, the proxy sends the pending events in full batches of growing size.
     stack.kill().await?;
     stack.sandbox.inject(fault);
     let sandbox = stack.sandbox_url().to_owned();
@@ -56,9 +56,9 @@ async fn requests_beside_the_first(places: &[usize], fault: Fault) -> Result<u64
     let bad = places.len();
     let all = ids.len();
     let conversions = stack.conversions(all - bad).await?;
-    // An event leaves the queue shortly before its end is counted.
+    // An event leaves the queue shortly before it is counted as ended.
     stack
-        .until("all have ended", async |stack| {
+        .until("all events have ended", async |stack| {
             Ok(stack.metrics().await?.sum("duet_events_ended_total") == i64::try_from(all)?)
         })
         .await?;
@@ -100,7 +100,8 @@ async fn three_bad_events_among_1000_cost_three_times_as_much_at_most() -> Resul
 #[tokio::test]
 async fn a_place_that_is_named_wrongly_costs_no_good_event() -> Result<()> {
     let requests = requests_beside_the_first(&[617], blame_another()).await?;
-    // TikTok blames a good event. The proxy sends this event alone, then the other events, and then halves of them.
+    // TikTok names a good event as the bad one. The proxy sends this event alone, then the other events together, and then
+    // halves of them.
     assert!(requests <= 2 + BY_HALVES, "{requests}");
     requests_beside_the_first(&[999], blame_another()).await?;
     requests_beside_the_first(&[0, 1, 2], blame_another()).await?;
@@ -116,7 +117,7 @@ async fn an_event_that_always_fails_holds_up_no_later_one() -> Result<()> {
     });
     stack.accepted(&event("poison")).await?;
     stack
-        .until("it has failed", async |stack| {
+        .until("the event has failed", async |stack| {
             Ok(stack
                 .metrics()
                 .await?
@@ -127,13 +128,13 @@ async fn an_event_that_always_fails_holds_up_no_later_one() -> Result<()> {
     for id in ["a", "b", "c"] {
         stack.accepted(&event(id)).await?;
         stack
-            .until("the later one arrives", async |stack| {
+            .until("the later event arrives", async |stack| {
                 Ok(!stack.sandbox.conversions_of(id).is_empty())
             })
             .await?;
     }
     stack
-        .until("only the one that fails waits", async |stack| {
+        .until("only the event that fails is pending", async |stack| {
             Ok(stack.metrics().await?.count("duet_queue_events") == 1)
         })
         .await?;
@@ -155,7 +156,7 @@ async fn events_that_tiktok_chokes_on_keep_no_others_for_long() -> Result<()> {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
     stack
-        .until("all the others arrive", async |stack| {
+        .until("all good events arrive", async |stack| {
             let conversions = stack.sandbox.conversions();
             let is_good = |id: &str| id.starts_with("good-");
             let arrived = conversions.iter().filter_map(|one| one.event_id.as_deref());

@@ -1,4 +1,4 @@
-//! The document of `duet-proxy openapi` agrees with the real proxy.
+//! The document that `duet-proxy openapi` prints must describe the real proxy.
 
 use std::{collections::BTreeSet, fs};
 
@@ -50,7 +50,7 @@ impl Document {
             .collect()
     }
 
-    /// Returns the problems of `value` by a schema of this document.
+    /// Returns the errors that a schema of this document finds in `value`.
     fn problems(&self, schema: &Value, value: &Value) -> Result<Vec<String>> {
         let whole = json!({ "components": self.0["components"], "allOf": [schema] });
         let validator = jsonschema::draft202012::new(&whole)?;
@@ -60,7 +60,7 @@ impl Document {
             .collect())
     }
 
-    /// Expects that the document describes this answer and its shape.
+    /// Checks that the document describes an answer with this status, these headers and this body.
     fn knows(&self, method: &str, path: &str, answer: &Answer) -> Result<()> {
         let status = answer.status.as_str();
         let mut known = &self.0["paths"][path][method]["responses"][status];
@@ -70,21 +70,27 @@ impl Document {
         }
         ensure!(
             !known.is_null(),
-            "{method} {path} answers {status}, which is not in the document: {answer:?}"
+            "the document must describe the status {status} of {method} {path}: {answer:?}"
         );
         for header in known["headers"].as_object().iter().flat_map(|h| h.keys()) {
             let optional = header == "Set-Cookie";
             ensure!(
                 optional || answer.headers.contains_key(header),
-                "{header} is not in {answer:?}"
+                "the answer must have the header {header}: {answer:?}"
             );
         }
         let kind = answer.headers["content-type"].to_str()?;
         let kind = kind.split(';').next().unwrap_or_default();
         let schema = &known["content"][kind]["schema"];
-        ensure!(!schema.is_null(), "{kind} is not documented: {answer:?}");
+        ensure!(
+            !schema.is_null(),
+            "the document must describe the content type {kind}: {answer:?}"
+        );
         let problems = self.problems(schema, &answer.body)?;
-        ensure!(problems.is_empty(), "{problems:?} in {answer:?}");
+        ensure!(
+            problems.is_empty(),
+            "the body must fit its schema, got the problems {problems:?}: {answer:?}"
+        );
         Ok(())
     }
 }
@@ -104,7 +110,7 @@ async fn the_proxy_takes_every_method_of_the_document_and_no_other() -> Result<(
     let stack = Stack::start(&settings).await?;
     let operations = document.operations();
     let paths = operations.iter().map(|(path, _)| path);
-    // The console has an address of its own, which the next test asks.
+    // The console has a separate address, which the next test checks.
     let paths: BTreeSet<_> = paths
         .filter(|path| !path.starts_with("/console/"))
         .collect();
@@ -252,7 +258,7 @@ async fn real_answers_are_as_the_document_says() -> Result<()> {
             post("", String::new())?.header("origin", "https://evil.example"),
             403,
         ),
-        // This request is the last one, because the proxy closes the connection before the whole body was sent.
+        // This request must be the last one, because the proxy closes the connection before it has read the whole body.
         (post("", "x".repeat(256 * 1024 + 1))?, 413),
     ] {
         let answer = Answer::to(request).await?;

@@ -1,4 +1,4 @@
-//! Tests orders: servers register them, and pages begin them and ask for their status.
+//! Tests orders: servers register orders, and pages begin orders and ask for their status.
 
 use anyhow::Result;
 use duet_tests::{Answer, Stack};
@@ -175,7 +175,7 @@ async fn guards_on_guessing_stay_on_without_a_rate_limit() -> Result<()> {
     let webhook = "/api/payment/sepay/webhook";
     for (method, path, refused) in [
         ("GET", "/api/orders/7", 200),
-        // The proxy removes invisible characters.
+        // The proxy removes invisible characters from an id.
         (
             "GET",
             "/api/orders/PHO%E2%80%8B%E2%80%8B%E2%80%8B%E2%80%8B%E2%80%8B%E2%80%8B57",
@@ -198,7 +198,7 @@ async fn guards_on_guessing_stay_on_without_a_rate_limit() -> Result<()> {
         assert!(answers.iter().all(is_expected), "{path}: {answers:?}");
         assert_eq!(answers.last(), Some(&429), "{path}: {answers:?}");
     }
-    // The proxy still serves a caller without wrong keys.
+    // An address with too many wrong keys is rejected, but the proxy still serves a caller without a key.
     for _ in 0..40 {
         assert_eq!(standing(&stack, ORDER).await?["status"], "unknown");
     }

@@ -1,4 +1,4 @@
-//! Tests which pages may send events, and which headers their browsers receive.
+//! Tests which pages may send events, and which headers the browsers get for these pages.
 
 use anyhow::Result;
 use duet_tests::{Answer, Stack};

@@ -1,4 +1,4 @@
-//! Tests an outage of TikTok, and the time after the outage.
+//! Tests an outage of TikTok, and how the proxy delivers after the outage.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,8 @@ use crate::events::{arrived, event, ids, post_all, post_views};
 #[tokio::test]
 async fn after_an_outage_one_request_tries_and_more_follow_as_answers_come() -> Result<()> {
     const ANSWER_MS: u64 = 150;
-    // Shorter than the time for an answer, even with rounded clocks.
+    // Requests within this time count as sent at the same time. It is shorter than the time for an answer, even if both are
+    // rounded.
     const AT_ONCE_MS: u64 = ANSWER_MS - 10;
     let stack = Stack::start(&[
         ("DUET_SEND_LIMIT", "off"),
@@ -27,15 +28,15 @@ async fn after_an_outage_one_request_tries_and_more_follow_as_answers_come() -> 
     let ids = ids("e", 3000);
     post_all(&stack, &ids).await?;
     stack
-        .until("TikTok was asked more than once", async |stack| {
+        .until("TikTok has got more than one request", async |stack| {
             Ok(stack.sandbox.totals().requests > 1)
         })
         .await?;
     assert_eq!(stack.metrics().await?.count("duet_queue_events"), 3000);
-    // The proxy reports a stuck queue only after a quarter of an hour.
+    // The proxy reports a stuck queue only after 15 minutes.
     assert_eq!(stack.get("/readyz").await?.body["checks"]["queue"], "ok");
     let before = stack.sandbox.totals().requests;
-    // A slow answer shows which requests run at the same time.
+    // Slow answers show which requests run at the same time.
     stack.sandbox.inject(Fault::Slow { ms: ANSWER_MS });
     stack.sandbox.remove_fault(outage);
     let conversions = stack.conversions(3000).await?;
@@ -43,12 +44,15 @@ async fn after_an_outage_one_request_tries_and_more_follow_as_answers_come() -> 
     assert_eq!(arrived(&conversions), expected);
 
     let requests = stack.requests();
-    // A request that was running when the outage ended can have either result.
+    // A request that was running when the outage ended can have failed or succeeded, so only requests with slow answers are
+    // checked.
     let back: Vec<_> = requests
         .iter()
         .filter(|request| request.number > before && request.fault == Some("slow"))
         .collect();
-    let first = back.first().context("there are no requests")?;
+    let first = back
+        .first()
+        .context("the proxy must have sent a request after the outage")?;
     let beside_it = back
         .iter()
         .skip(1)
@@ -96,7 +100,7 @@ async fn test_traffic_and_live_traffic_share_no_request_and_wait_out_a_bar_toget
     stack.sandbox.remove_fault(revoked);
     stack.conversions(30).await?;
     stack
-        .until("the rehearsals arrived", async |stack| {
+        .until("the test events arrived", async |stack| {
             let tests = ["TEST1", "TEST2"].map(|code| stack.sandbox.tests(code).len());
             Ok(tests == [15, 15])
         })
@@ -105,9 +109,11 @@ async fn test_traffic_and_live_traffic_share_no_request_and_wait_out_a_bar_toget
         .until("the token works", async |_| Ok(token().await? == "ok"))
         .await?;
     for request in stack.requests() {
-        let body = request.body.context("there is no body")?;
+        let body = request.body.context("the request must have a body")?;
         let code = body["test_event_code"].as_str();
-        let events = body["data"].as_array().context("there are no events")?;
+        let events = body["data"]
+            .as_array()
+            .context("the body must have a list of events")?;
         let of_this_lane = |event: &Value| {
             let id = event["event_id"].as_str().unwrap();
             let number: usize = id.split_once('-').unwrap().1.parse().unwrap();
@@ -134,7 +140,7 @@ async fn one_throttle_after_trouble_delays_nothing_for_minutes() -> Result<()> {
     stack.sandbox.inject(throttle.times(1));
     let ids = ids("e", 120);
     post_all(&stack, &ids).await?;
-    // The wait for a condition is at most two minutes. A throttle ends after at most 75 s.
+    // The wait for the conversions is at most two minutes. The proxy sends again at most 75 s after the throttle.
     let conversions = stack.conversions(120).await?;
     let expected: BTreeSet<_> = ids.iter().map(String::as_str).collect();
     assert_eq!(arrived(&conversions), expected);
@@ -148,7 +154,7 @@ async fn after_an_outage_everything_moves_however_often_it_failed() -> Result<()
     let ids = ids("e", 120);
     post_all(&stack, &ids).await?;
     stack
-        .until("TikTok was asked again and again", async |stack| {
+        .until("TikTok has got more than 8 requests", async |stack| {
             Ok(stack.sandbox.totals().requests > 8)
         })
         .await?;
@@ -177,14 +183,15 @@ async fn live_events_that_come_too_late_to_be_merged_are_counted() -> Result<()>
         .await?;
     stack.accepted(&happened("in-time", now_s()?)).await?;
     stack
-        .until("the window is closed", async |_| {
-            Ok(now_s()? > closes_soon + WINDOW_S)
-        })
+        .until(
+            "the time in which TikTok merges copies is over",
+            async |_| Ok(now_s()? > closes_soon + WINDOW_S),
+        )
         .await?;
     stack.sandbox.remove_fault(outage);
     stack.conversions(3).await?;
     stack
-        .until("the late one is counted", async |stack| {
+        .until("the late event is counted", async |stack| {
             let metrics = stack.metrics().await?;
             let ended = metrics.sum("duet_events_ended_total") == 3;
             Ok(ended && metrics.count("duet_merge_window_missed_total") == 1)
@@ -204,7 +211,7 @@ fn sizes(stack: &Stack) -> Vec<usize> {
 #[tokio::test]
 async fn requests_begin_with_50_events_and_double_while_more_waits() -> Result<()> {
     let mut stack = Stack::start(&[
-        // No server listens at this address. So posted events wait until the restart.
+        // No server listens at this address, so posted events stay pending until the restart.
         ("TIKTOK_API_BASE", "http://127.0.0.1:9"),
         ("DUET_SEND_PARALLEL", "1"),
         ("DUET_SEND_LIMIT", "off"),

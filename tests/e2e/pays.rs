@@ -46,7 +46,7 @@ impl Shop {
         Ok(Self { stack })
     }
 
-    /// Does what [`Shop::open`] does, but with a proxy whose clock is wrong by `offset_ms` milliseconds.
+    /// Opens a shop as [`Shop::open`] does. The clock of its proxy is wrong by `offset_ms` milliseconds.
     pub(crate) async fn open_at(offset_ms: i64) -> Result<Self> {
         let mut stack = Stack::prepare_with_faults(&OWN).await?;
         stack.faults()?.set_clock(offset_ms)?;
@@ -68,7 +68,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Returns the instruction with the address of this proxy's webhook.
+    /// Returns the instruction with the address of this shop's webhook.
     pub(crate) fn addressed(&self, instruction: Instruction) -> Instruction {
         let webhook = format!("http://{}{WEBHOOK}", self.stack.address());
         Instruction {
@@ -77,28 +77,31 @@ impl Shop {
         }
     }
 
-    /// Lets the bank follow an instruction, with the address of this proxy's webhook.
+    /// Lets the bank carry out an instruction that gets the address of this shop's webhook.
     pub(crate) async fn told(&self, instruction: Instruction) -> Result<Told> {
         let instruction = self.addressed(instruction);
         Ok(self.stack.sandbox.bank().send(instruction).await?)
     }
 
-    /// Lets the bank follow an instruction, and returns the proxy's answer.
+    /// Lets the bank carry out an instruction. Returns the status and the body of the proxy's answer.
     pub(crate) async fn answer(&self, instruction: Instruction) -> Result<(u16, String)> {
         let told = self.told(instruction).await?;
-        let attempt = told.attempts.first().context("nothing was sent")?;
+        let attempt = told
+            .attempts
+            .first()
+            .context("the bank must have sent the notification")?;
         let status = attempt.status.with_context(|| format!("{attempt:?}"))?;
         Ok((status, attempt.answer.clone().unwrap_or_default()))
     }
 
-    /// Pays an order and expects the answer for success.
+    /// Pays an order. The proxy must answer as SePay expects for a success.
     pub(crate) async fn pay(&self, order_id: &str, amount: i64) -> Result<()> {
         let answer = self.answer(transfer(order_id, amount)).await?;
         ensure!(answer == (200, THANKS.to_owned()), "{answer:?}");
         Ok(())
     }
 
-    /// Returns the status of an order, as a page receives it.
+    /// Returns the status of an order as a page gets it.
     pub(crate) async fn standing(&self, order_id: &str) -> Result<Value> {
         let answer = self.stack.get(&format!("/api/orders/{order_id}")).await?;
         ensure!(answer.status.as_u16() == 200, "{answer:?}");
@@ -110,13 +113,14 @@ impl Shop {
         Ok(standing["status"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Returns the number of transfers with this result.
+    /// Returns how many of SePay's payments ended with the result `became`.
     pub(crate) async fn payments(&self, became: &str) -> Result<i64> {
         let series = format!("duet_payments_total{{provider=\"sepay\",became=\"{became}\"}}");
         Ok(self.stack.metrics().await?.count(&series))
     }
 
-    /// Posts a last event and waits until it has arrived and the queue is empty. Returns the payment events at TikTok.
+    /// Posts a marker event, then waits until it has arrived and no event is pending. Returns all payment events that
+    /// TikTok has.
     pub(crate) async fn reported(&self) -> Result<Vec<Conversion>> {
         let last = format!("last-{}", self.stack.sandbox.conversions().len());
         let marker =
@@ -135,7 +139,7 @@ impl Shop {
         Ok(conversions)
     }
 
-    /// Returns the orders that were reported to TikTok as paid. Expects one report for each order.
+    /// Returns the orders that were reported to TikTok as paid. Each order must have been reported once.
     pub(crate) async fn reported_orders(&self) -> Result<BTreeSet<String>> {
         let conversions = self.reported().await?;
         let mut orders = BTreeSet::new();
@@ -146,7 +150,7 @@ impl Shop {
             ensure!(conversion.signals.len() == 1, "{conversion:?}");
             ensure!(
                 orders.insert(order.to_owned()),
-                "{order} was reported twice"
+                "{order} must be reported once, but was reported twice"
             );
         }
         Ok(orders)

@@ -1,4 +1,5 @@
-//! Only the proxy's user can read the proxy's files, with any umask. Root's commands do not change their owner.
+//! Only the proxy's user can read the proxy's files, whatever the umask is. Commands that root runs do not change the owner
+//! of these files.
 
 use std::{
     fs,
@@ -16,7 +17,7 @@ use crate::{
     pays::{PRICE, Shop},
 };
 
-/// Returns the modes of a folder and of everything in it.
+/// Returns the modes of a folder and of all files and folders in it.
 fn modes(path: &Path) -> Result<Vec<(PathBuf, u32, bool)>> {
     let about = fs::symlink_metadata(path)?;
     let mut modes = vec![(path.to_owned(), about.mode() & 0o7777, about.is_dir())];
@@ -44,7 +45,7 @@ async fn folder_files_and_socket_are_private() -> Result<()> {
     let stack = &shop.stack;
     stack.conversions(1).await?;
     stack
-        .until("the socket is there", async |stack| {
+        .until("the socket exists", async |stack| {
             Ok(stack.data_dir().join("control.sock").exists())
         })
         .await?;
@@ -88,7 +89,7 @@ fn is_root() -> Result<bool> {
     Ok(fs::metadata("/proc/self")?.uid() == 0)
 }
 
-/// Starts the proxy as another user. The folder must exist.
+/// Starts the proxy as an ordinary user, to whom the test gives access. The data directory must exist.
 async fn run_as_user(stack: &mut Stack) -> Result<()> {
     let folder = stack.data_dir();
     let above = folder.ancestors().nth(1).unwrap();
@@ -104,7 +105,7 @@ async fn run_as_user(stack: &mut Stack) -> Result<()> {
     stack.run(command).await
 }
 
-/// Tests a Kubernetes volume. The volume belongs to root, and the proxy has access by its group.
+/// Tests a volume as Kubernetes mounts it: the volume belongs to root, and the proxy has access through its group.
 #[tokio::test]
 async fn a_volume_of_the_proxys_group_is_used_and_warned_of() -> Result<()> {
     let mut stack = Stack::prepare(&[]).await?;
@@ -132,8 +133,8 @@ async fn a_volume_of_the_proxys_group_is_used_and_warned_of() -> Result<()> {
     Ok(())
 }
 
-/// Root uses the folder of a stopped service whose user cannot be logged in, as with a unit with `DynamicUser`: only root can enter the
-/// folder above.
+/// Root runs commands on the data directory of a stopped service. No process can become the service's user, as with a unit
+/// with `DynamicUser`, and only root can enter the folder above the data directory.
 #[tokio::test]
 async fn commands_of_root_leave_the_folder_to_its_owner() -> Result<()> {
     let mut stack = Stack::prepare(&[]).await?;

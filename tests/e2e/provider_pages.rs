@@ -1,4 +1,5 @@
-//! Follows the page of each payment provider, from nothing to a reported payment against the sandbox.
+//! Follows the page of each payment provider from its first command until a payment is reported, with the sandbox as the
+//! provider.
 
 use std::{fs, path::Path, process::Stdio, time::Duration};
 
@@ -12,7 +13,7 @@ use tokio::{process::Command, time};
 
 const ORDER: &str = "PHO7K3M9Q2X";
 
-/// The page, and the value and the currency of the sale that it describes.
+/// For each page: the path, and the value and the currency of the sale that the page describes.
 const PAGES: [(&str, &str, i64, &str); 5] = [
     ("sepay", include_str!("../../docs/sepay.md"), 99_000, "VND"),
     (
@@ -41,7 +42,7 @@ const PAGES: [(&str, &str, i64, &str); 5] = [
     ),
 ];
 
-/// Returns the two code blocks of the walk: the start of the proxy, and the requests.
+/// Returns the two code blocks of a page's section *Try it with the sandbox*: the start of the proxy, and the requests.
 fn blocks(page: &str) -> Result<[String; 2]> {
     let (_, walk) = page
         .split_once("## Try it with the sandbox\n")
@@ -50,14 +51,20 @@ fn blocks(page: &str) -> Result<[String; 2]> {
         let block = rest.split("```").next().unwrap_or_default();
         block.replace("\n   ", "\n")
     });
-    let mut block = || blocks.next().context("a block is missing");
+    let mut block = || {
+        blocks
+            .next()
+            .context("the section must have two code blocks")
+    };
     Ok([block()?, block()?])
 }
 
 #[tokio::test]
 async fn each_providers_page_leads_to_a_reported_payment() -> Result<()> {
     let programs = binary("duet-proxy")?;
-    let programs = programs.parent().context("a program has a folder")?;
+    let programs = programs
+        .parent()
+        .context("the program's path must have a folder")?;
     let path = std::env::var("PATH")?;
     let path = format!("{}:{path}", programs.display());
     let http = http_client();
@@ -67,7 +74,7 @@ async fn each_providers_page_leads_to_a_reported_payment() -> Result<()> {
             let block = block.replace("127.0.0.1:8787", &proxy.to_string());
             block.replace("127.0.0.1:8788", &sandbox.to_string())
         });
-        // The ports of the page may be in use.
+        // Replace the ports of the page, because they may be in use.
         let command = format!("exec duet-proxy dev --sandbox-listen {sandbox}");
         let start = start.replace("duet-proxy dev", &command);
         let run = |script: &str| {
@@ -143,7 +150,7 @@ fn sources(folder: &Path) -> Result<String> {
 #[test]
 fn every_kind_of_payment_of_every_provider_has_a_test_or_a_reason() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    let root = root.context("the tests have a folder")?;
+    let root = root.context("the tests must be in a folder of the workspace")?;
     let page = fs::read_to_string(root.join("docs/payments.md"))?;
     let sources = sources(&root.join("proxy/src"))? + &sources(&root.join("tests/e2e"))?;
     let (_, table) = page

@@ -1,5 +1,5 @@
 //! Tests the payment providers other than SePay with the real proxy: the answer to each provider, the status of the order,
-//! and the events that reach TikTok.
+//! and the events that TikTok gets.
 
 use anyhow::{Context, Result, ensure};
 use duet_sandbox::{Fault, Flaw, Instruction, Provider};
@@ -37,7 +37,7 @@ pub(crate) struct Shop {
     pub(crate) stack: Stack,
 }
 
-/// An order, and payOS' number of the order.
+/// A sale: the order's id, and the number that payOS uses for this order.
 pub(crate) struct Sale {
     pub(crate) order_id: String,
     pub(crate) code: u64,
@@ -70,7 +70,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Returns the payment of a sale, addressed to this proxy.
+    /// Returns the instruction for the payment of a sale, with the address of this proxy's webhook.
     pub(crate) fn payment(&self, sale: &Sale, provider: Provider) -> Instruction {
         let amount = match provider {
             Provider::Polar | Provider::Stripe => 2900,
@@ -92,7 +92,10 @@ impl Shop {
     /// Sends the payment and returns the status and the body of the first answer.
     async fn answer(&self, instruction: Instruction) -> Result<(u16, String)> {
         let told = self.stack.sandbox.bank().send(instruction).await?;
-        let attempt = told.attempts.first().context("nothing was sent")?;
+        let attempt = told
+            .attempts
+            .first()
+            .context("the bank must have sent the notification")?;
         let status = attempt.status.with_context(|| format!("{attempt:?}"))?;
         Ok((status, attempt.answer.clone().unwrap_or_default()))
     }
@@ -107,14 +110,14 @@ impl Shop {
             .to_owned())
     }
 
-    /// Returns the number of a provider's notifications with this result.
+    /// Returns how many of a provider's notifications ended with the result `became`.
     async fn payments(&self, provider: Provider, became: &str) -> Result<i64> {
         let provider = provider.name();
         let series = format!("duet_payments_total{{provider=\"{provider}\",became=\"{became}\"}}");
         Ok(self.stack.metrics().await?.count(&series))
     }
 
-    /// Waits until all events have arrived, and returns the sales at TikTok: order, value and currency, sorted.
+    /// Waits until all events have arrived. Returns the sales that TikTok has, sorted: order, value and currency.
     pub(crate) async fn reported(&self) -> Result<Vec<(String, Value, String)>> {
         self.stack
             .until("nothing waits", async |stack| {
@@ -150,7 +153,7 @@ fn expected(sale: &Sale, provider: Provider) -> (String, Value, String) {
     }
 }
 
-/// Returns the answer that a provider receives for a payment.
+/// Returns the body with which the proxy must answer the provider's payment.
 fn thanks(provider: Provider) -> &'static str {
     match provider {
         Provider::Vnpay => r#"{"RspCode":"00","Message":"Confirm Success"}"#,

@@ -1,4 +1,4 @@
-//! Tests headers in the form that real browsers and web servers send.
+//! Tests headers as real browsers and web servers send them.
 
 use anyhow::{Context, Result};
 use duet_tests::{Answer, Stack};
@@ -39,7 +39,7 @@ async fn letters_beyond_ascii_in_a_header_cost_nothing_else_in_it() -> Result<()
     }
     stack.conversions(2).await?;
     for (index, (_, browser)) in browsers.into_iter().enumerate() {
-        let event = sent(&stack, &format!("e{index}")).context("it was not sent")?;
+        let event = sent(&stack, &format!("e{index}")).context("the proxy must send the event")?;
         let user = &event["user"];
         assert_eq!(
             (&user["ttp"], &user["ttclid"], &user["user_agent"]),
@@ -65,7 +65,7 @@ async fn a_key_with_letters_beyond_ascii_is_a_key() -> Result<()> {
         assert_eq!(answer.status.as_u16(), status, "{answer:?}");
     }
     stack.conversions(1).await?;
-    let event = sent(&stack, "a").context("it was not sent")?;
+    let event = sent(&stack, "a").context("the proxy must send the event")?;
     assert_eq!(event["user"]["ip"], "93.184.216.34");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The proxy can reject a request before it reads the body. The client then receives the whole answer. The connection stays
-//! usable, or the answer states that the connection closes.
+//! The proxy can reject a request before it has read the body. Even then, the client gets the whole answer. Afterwards the
+//! connection can be used again, or the answer states that the proxy closes the connection.
 
 use std::net::SocketAddr;
 
@@ -20,10 +20,10 @@ use tokio::{
 use crate::events::event;
 
 const TRACK: &str = "/api/analytics/tiktok/track";
-/// A session token with an unknown key.
+/// A session token whose key is unknown.
 const SESSION: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6Imluc194In0.e30.c2ln";
 
-/// Returns request lines with headers, each with the expected status.
+/// Returns request lines and headers that the proxy rejects, each with the expected status.
 fn rejected() -> Vec<(String, u16)> {
     let track = |headers: &str| format!("POST {TRACK} HTTP/1.1\r\nHost: shop\r\n{headers}");
     vec![
@@ -44,7 +44,7 @@ fn rejected() -> Vec<(String, u16)> {
     ]
 }
 
-/// Starts a proxy that rejects requests in each of these ways.
+/// Starts a proxy that rejects each of these requests.
 async fn strict() -> Result<Stack> {
     let stack = Stack::start(&[
         ("DUET_RATE_LIMIT", "20/1h"),
@@ -55,7 +55,7 @@ async fn strict() -> Result<Stack> {
     ])
     .await?;
     stack
-        .until("an address has had its share", async |stack| {
+        .until("an address has used up its rate limit", async |stack| {
             let request = stack.request("POST", TRACK)?.body("{");
             let request = request.header("x-forwarded-for", "203.0.113.7");
             Ok(Answer::to(request).await?.status.as_u16() == 429)
@@ -77,13 +77,16 @@ impl Connection {
         Ok(Self { reads, writes })
     }
 
-    /// Reads the head and the body of the next answer. The body has the stated length.
+    /// Reads the next answer: the head, and as many bytes of the body as the head states.
     async fn answer(&mut self) -> Result<(String, String)> {
         let reading = async {
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") {
                 let read = self.reads.read_line(&mut head).await?;
-                ensure!(read > 0, "closed after {head:?}");
+                ensure!(
+                    read > 0,
+                    "the proxy closed the connection after {head:?}, before the end of the head"
+                );
             }
             let head = head.to_ascii_lowercase();
             let length = head.lines().find_map(|line| {
@@ -99,17 +102,17 @@ impl Connection {
             .context("no answer")?
     }
 
-    /// Expects that the proxy closes the connection.
+    /// Checks that the proxy closes the connection.
     async fn ends(&mut self) -> Result<()> {
         let mut rest = Vec::new();
         let read = time::timeout(PATIENCE, self.reads.read_to_end(&mut rest)).await;
-        read.context("it stays open")??;
+        read.context("the proxy must close the connection, but it stays open")??;
         ensure!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
         Ok(())
     }
 }
 
-/// Returns a body with this number of bytes, in the form for a request.
+/// Returns a body with this number of bytes, chunked or plain, as it is sent in a request.
 fn framed(bytes: usize, chunked: bool) -> Vec<u8> {
     let body = "x".repeat(bytes);
     if chunked {
@@ -135,9 +138,11 @@ async fn a_rejected_request_gets_its_answer_whole_and_the_connection_serves_on()
                 let case = format!("{status} {bytes} {chunked} {head}");
                 let mut connection = Connection::to(stack.address()).await?;
                 let request = [head.as_bytes(), &framed(bytes, chunked)].concat();
-                // The test reads nothing before it has written everything, like a client that does not expect early answers.
+                // Like a client that expects no early answer, the test reads only after it has written the whole request.
                 let written = time::timeout(PATIENCE, connection.writes.write_all(&request)).await;
-                written.context("it is not taken")?.context(case.clone())?;
+                written
+                    .context("the proxy must read the whole request")?
+                    .context(case.clone())?;
                 let (answer, body) = connection.answer().await.context(case.clone())?;
                 assert!(
                     answer.starts_with(&format!("http/1.1 {status} ")),
@@ -188,7 +193,7 @@ async fn a_client_that_asks_before_it_sends_is_not_told_to_go_on() -> Result<()>
             let head = format!("{head}Expect: 100-continue\r\nContent-Length: 200000\r\n\r\n");
             connection.writes.write_all(head.as_bytes()).await?;
             if sends {
-                // Some clients continue to send without waiting for an answer.
+                // Some clients send the body without waiting for the answer to `Expect`.
                 connection.writes.write_all(&vec![b'x'; 200_000]).await?;
             }
             let (answer, _) = connection.answer().await?;

@@ -12,7 +12,7 @@ mod example;
 const PAGE: &str = include_str!("../../docs/servers.md");
 const KEY: &str = "a-server-key-of-some-length";
 
-/// Returns the code blocks of a language.
+/// Returns the code blocks that are written in this language.
 fn blocks(language: &str) -> impl Iterator<Item = &'static str> {
     let blocks = PAGE.split("\n```").skip(1).step_by(2);
     blocks.filter_map(move |block| block.strip_prefix(language)?.strip_prefix('\n'))
@@ -27,12 +27,12 @@ async fn run(stack: &Stack, program: &str, args: &[&str]) -> Result<String> {
         .kill_on_drop(true)
         .output()
         .await
-        .with_context(|| format!("{program} does not run"))?;
+        .with_context(|| format!("{program} could not be started"))?;
     ensure!(output.status.success(), "{program}: {output:?}");
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Returns the event with this name, as TikTok received it.
+/// Returns the event with this name as TikTok got it.
 fn sent<'a>(requests: &'a [Value], name: &str) -> &'a Value {
     let events = requests
         .iter()

@@ -1,4 +1,4 @@
-//! Tests the output of the command line, and the settings that stop a start.
+//! Tests the output of the command line, and which settings prevent a start.
 
 use std::{fs, process::Output};
 
@@ -10,7 +10,7 @@ use tokio::{process::Command, time};
 const SECRET: &str = "canary-token-of-some-length";
 const PIXEL: &str = "C4A1B2C3D4E5F6G7H8I9";
 
-/// Starts the proxy with these arguments and variables. Expects that the process ends by itself.
+/// Runs the proxy with these arguments and variables. The process must end by itself.
 async fn ended(words: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
     let running = Command::new(binary("duet-proxy")?)
         .args(words)
@@ -21,7 +21,8 @@ async fn ended(words: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
     Ok(time::timeout(PATIENCE, running).await??)
 }
 
-/// Returns the output of `serve` with these variables and the two required variables. The proxy must neither start nor panic.
+/// Runs `serve` with the required variables and `variables`. The proxy must end without a panic and without having started.
+/// Returns its output.
 async fn refused(variables: &[(&str, &str)]) -> Result<String> {
     let needed = [
         ("TIKTOK_PIXEL_ID", PIXEL),
@@ -39,7 +40,7 @@ async fn refused(variables: &[(&str, &str)]) -> Result<String> {
     Ok(said)
 }
 
-/// Returns the settings that the error messages name, one in each line.
+/// Returns the settings that the error messages name. Each message is one line.
 fn named(said: &str) -> Vec<&str> {
     let lines = said.lines();
     let settings = lines.filter_map(|line| line.strip_prefix("duet-proxy: ")?.split_once(": "));
@@ -178,7 +179,7 @@ async fn blanks_around_a_value_and_other_programs_variables_stop_nothing() -> Re
         ("CLERK_SECRET_KEY", "sk_live_x"),
     ])
     .await?;
-    // Only one problem is left: the data directory's path is not usable.
+    // All other settings are valid now. The only problem left is that the data directory's path cannot be used.
     assert!(said.contains("the data directory cannot be used"), "{said}");
     Ok(())
 }
@@ -230,7 +231,10 @@ async fn help_explains_every_setting_with_its_default() -> Result<()> {
         "DUET_TRACK_PATH",
         "TIKTOK_ACCESS_TOKEN",
     ] {
-        assert!(help.contains(words), "{words} is not in\n{help}");
+        assert!(
+            help.contains(words),
+            "the help must contain {words}, got\n{help}"
+        );
     }
     Ok(())
 }

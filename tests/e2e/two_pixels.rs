@@ -1,4 +1,5 @@
-//! Tests a shop with two pixels. An event goes to its own pixel, and a problem of one pixel does not affect the other.
+//! Tests a shop with two pixels. Each event goes only to its own pixel, and a problem with one pixel does not affect the
+//! other pixel.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -76,7 +77,7 @@ pub(crate) async fn post(stack: &Stack, event: &Value, origin: Option<&str>) -> 
     Answer::to(request).await
 }
 
-/// Returns the pixels that counted an event with this id, each once.
+/// Returns the pixels that counted an event with this id. Each pixel is listed once.
 fn counted(stack: &Stack, id: &str) -> Vec<String> {
     let conversions = stack.sandbox.conversions().into_iter();
     let meant = conversions.filter(|conversion| conversion.event_id.as_deref() == Some(id));
@@ -128,7 +129,7 @@ async fn an_event_goes_to_its_pixel_else_to_its_pages_else_to_the_first() -> Res
         let allowed = answer.headers.get("access-control-allow-origin");
         assert_eq!(allowed.map(|allowed| allowed.to_str().unwrap()), origin);
         stack
-            .until("it is counted", async |stack| {
+            .until("the event is counted", async |stack| {
                 Ok(counted(stack, &id) == [expected])
             })
             .await?;
@@ -148,14 +149,14 @@ async fn an_event_goes_to_its_pixel_else_to_its_pages_else_to_the_first() -> Res
     }
     let strange = post(&stack, &event("no", None), Some("https://c.example")).await?;
     assert_eq!(strange.status.as_u16(), 403);
-    // A server may name any pixel, with any origin.
+    // A server may name any pixel, whatever the origin is.
     let server = stack.track(&event("server", Some(B)))?;
     let server = server
         .header("origin", "https://a.example")
         .bearer_auth(SERVER_KEY);
     assert_eq!(Answer::to(server).await?.status.as_u16(), 202);
     stack
-        .until("the server's is counted", async |stack| {
+        .until("the server's event is counted", async |stack| {
             Ok(counted(stack, "server") == [B])
         })
         .await
@@ -181,7 +182,7 @@ async fn one_event_id_counts_once_at_each_pixel() -> Result<()> {
         format!("duet_pixel_events_settled_total{{pixel=\"{pixel}\",outcome=\"delivered\"}}")
     };
     stack
-        .until("each pixel counts one", async |stack| {
+        .until("each pixel has counted one event", async |stack| {
             let metrics = stack.metrics().await?;
             Ok([A, B].map(|pixel| metrics.count(&settled(pixel))) == [1, 1])
         })
@@ -238,7 +239,7 @@ async fn one_refused_token_stops_its_pixel_only_until_a_new_one_is_read() -> Res
     reload(&stack, "the pixels were read again").await?;
     stack
         .until("B goes on", async |stack| {
-            // TikTok counts an event before the proxy has read the answer.
+            // TikTok counts an event a moment before the proxy has read the answer.
             let is_ok = word(stack, B).await? == (200, json!("ok"));
             Ok(is_ok && counted(stack, "first") == [A, B])
         })
@@ -277,10 +278,9 @@ async fn a_bad_file_changes_nothing_and_a_good_one_everything() -> Result<()> {
     let a = post(&stack, &event("a", None), Some("https://a.example")).await?;
     assert_eq!(a.status.as_u16(), 403);
     stack
-        .until(
-            "it is counted",
-            async |stack| Ok(counted(stack, "b") == [B]),
-        )
+        .until("the event is counted", async |stack| {
+            Ok(counted(stack, "b") == [B])
+        })
         .await
 }
 
@@ -304,7 +304,10 @@ async fn a_start_names_every_problem_of_the_file() -> Result<()> {
         ),
         &format!("DUET_PIXELS_FILE: {}: pixel 2: pixel_id must", files.path()),
     ] {
-        assert!(said.contains(words), "{words} is not in\n{said}");
+        assert!(
+            said.contains(words),
+            "the output must contain {words}, got\n{said}"
+        );
     }
     Ok(())
 }
@@ -324,20 +327,21 @@ async fn a_removed_pixels_events_are_sent_with_its_token_and_after_a_restart_wai
     let gone = post(&stack, &event("no", Some(B)), None).await?;
     assert_eq!(gone.status.as_u16(), 422);
     stack
-        .until("it is named", async |stack| {
+        .until("the readiness shows the removed pixel", async |stack| {
             Ok(word(stack, B).await? == (200, json!("removed")))
         })
         .await?;
     stack.sandbox.remove_fault(fault);
     stack
-        .until("it is sent", async |stack| {
+        .until("the event is sent", async |stack| {
             Ok(counted(stack, "waits-1") == [B])
         })
         .await?;
     stack
-        .until("nothing is left", async |stack| {
-            Ok(word(stack, B).await?.1 == Value::Null)
-        })
+        .until(
+            "the readiness no longer shows the removed pixel",
+            async |stack| Ok(word(stack, B).await?.1 == Value::Null),
+        )
         .await?;
 
     files.list(&[(A, "a", "[]"), (B, "b", "[]")])?;
@@ -355,9 +359,10 @@ async fn a_removed_pixels_events_are_sent_with_its_token_and_after_a_restart_wai
     stack.sandbox.clear_faults();
     stack.run_proxy().await?;
     stack
-        .until("it is named", async |stack| {
-            Ok(word(stack, B).await? == (200, json!("not configured")))
-        })
+        .until(
+            "the readiness shows the pixel that is not configured",
+            async |stack| Ok(word(stack, B).await? == (200, json!("not configured"))),
+        )
         .await?;
     let (_, said) = doctor(&stack, &[]).await?;
     assert!(
@@ -371,7 +376,7 @@ async fn a_removed_pixels_events_are_sent_with_its_token_and_after_a_restart_wai
     );
     stack.accepted(&event("other", None)).await?;
     stack
-        .until("the other pixel goes on", async |stack| {
+        .until("the other pixel delivers", async |stack| {
             Ok(counted(stack, "other") == [A])
         })
         .await?;
@@ -379,7 +384,7 @@ async fn a_removed_pixels_events_are_sent_with_its_token_and_after_a_restart_wai
     files.list(&[(A, "a", "[]"), (B, "b", "[]")])?;
     reload(&stack, "the pixels were read again").await?;
     stack
-        .until("it is sent", async |stack| {
+        .until("the event is sent", async |stack| {
             Ok(counted(stack, "waits-2") == [B])
         })
         .await
@@ -401,7 +406,9 @@ async fn dead_letters_are_listed_and_replayed_by_pixel() -> Result<()> {
         Ok::<_, anyhow::Error>(said.lines().filter(|line| line.contains("refused")).count())
     };
     stack
-        .until("both are refused", async |_| Ok(lines(&[]).await? == 2))
+        .until("both events are refused", async |_| {
+            Ok(lines(&[]).await? == 2)
+        })
         .await?;
     assert_eq!(lines(&["--pixel", B]).await?, 1);
     let shown: Value = serde_json::from_str(&dead_letters(&stack, &["show", "--pixel", B]).await?)?;
@@ -451,15 +458,16 @@ async fn a_payment_is_reported_to_every_pixel_of_its_order() -> Result<()> {
         let id = duet_events::EventId::derive("Subscribe", order_id);
         let stack = &shop.stack;
         stack
-            .until("each has it once", async |stack| {
-                Ok(counted(stack, id.as_str()) == expected)
-            })
+            .until(
+                "each pixel of the order has counted the sale",
+                async |stack| Ok(counted(stack, id.as_str()) == expected),
+            )
             .await?;
         let sales = stack.sandbox.conversions().into_iter();
         let mut sales = sales.filter(|sale| sale.event_id.as_deref() == Some(id.as_str()));
         assert!(sales.all(|sale| sale.signals.len() == 1));
     }
-    // The bank sends the notification again, but no event is sent again.
+    // The bank sends the notification again. The proxy must not send an event again.
     shop.told(transfer("PHO7K3M9Q2X", PRICE)).await?;
     let request = shop
         .stack
@@ -485,7 +493,7 @@ async fn the_token_of_a_single_pixel_is_read_again_too() -> Result<()> {
     stack.run_proxy().await?;
     stack.accepted(&event("waits", None)).await?;
     stack
-        .until("it is refused", async |stack| {
+        .until("the token is refused", async |stack| {
             Ok(word(stack, A).await? == (503, json!("refused")))
         })
         .await?;
@@ -511,7 +519,7 @@ async fn the_send_limit_of_one_pixel_does_not_stop_the_other() -> Result<()> {
     let stack = Stack::start(&settings).await?;
     stack.accepted(&event("first", Some(A))).await?;
     stack
-        .until("A has used its limit", async |stack| {
+        .until("pixel A has used up its limit", async |stack| {
             Ok(counted(stack, "first") == [A])
         })
         .await?;

@@ -1,5 +1,5 @@
-//! Tests an upgrade and the way back, with the binaries of two versions and one folder. `cargo xtask release upgrade` builds the older
-//! binary and runs these tests.
+//! Tests an upgrade and the return to the older version, with the binaries of both versions and one folder. `cargo xtask
+//! release upgrade` builds the older binary and runs these tests.
 
 use anyhow::{Context, Result};
 use duet_sandbox::Fault;
@@ -8,12 +8,12 @@ use tokio::process::Command;
 
 use crate::events::{arrived, event};
 
-/// The older version's binary.
+/// Returns a command that runs the older version's binary.
 fn older() -> Result<Command> {
     let path = std::env::var_os("DUET_OLDER_PROXY");
-    Ok(Command::new(
-        path.context("DUET_OLDER_PROXY must name a binary")?,
-    ))
+    Ok(Command::new(path.context(
+        "the variable DUET_OLDER_PROXY must contain the path of the older version's binary",
+    )?))
 }
 
 #[tokio::test]
@@ -41,7 +41,9 @@ async fn an_upgrade_and_the_way_back_lose_nothing_and_count_nothing_twice() -> R
         assert!(stack.stop().await?);
         println!("the older version can use the folder again");
     } else {
-        println!("the older version cannot read the folder any more, says so, and changes nothing");
+        println!(
+            "the older version cannot read the folder any more: it prints the reason, and changes nothing"
+        );
     }
     stack.sandbox.remove_fault(outage);
     stack.run_proxy().await?;
@@ -50,7 +52,8 @@ async fn an_upgrade_and_the_way_back_lose_nothing_and_count_nothing_twice() -> R
     Ok(())
 }
 
-/// Whether the older version can read the folder of the newer one. If not, it must not start, and must name the formats.
+/// Returns whether the older version can use the folder that the newer version has written. If not, the older version must
+/// print both formats and must not start.
 async fn goes_back(stack: &Stack) -> Result<bool> {
     let settings = stack.settings().iter();
     let output = older()?

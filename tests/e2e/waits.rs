@@ -1,4 +1,4 @@
-//! Tests `?wait=MS`. With it a server receives TikTok's answer instead of only a confirmation by the proxy.
+//! Tests `?wait=MS`. With this parameter, a server gets TikTok's answer and not only the proxy's confirmation.
 
 use anyhow::Result;
 use duet_sandbox::Fault;

@@ -1,4 +1,5 @@
-//! `duet-proxy why` names the right cause. Each row plants a fault in the running proxy, asks about one id, and expects a cause.
+//! `duet-proxy why` must name the right cause. Each row causes a problem in the running proxy, asks about one id, and
+//! expects a certain cause.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,7 +34,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Asks about an id, and expects this cause, and that nothing is missing or something is.
+    /// Asks about an id. The answer must name this cause, and its missing step must equal `missing`.
     async fn row(
         &mut self,
         name: &str,
@@ -49,20 +50,23 @@ impl<'a> Rows<'a> {
         if is_named && is_first && chain["missing"].as_str() == missing {
             self.right += 1;
         } else {
-            self.wrong
-                .push(format!("{name}: {cause} and {missing:?}, not {chain:#}"));
+            self.wrong.push(format!(
+                "{name}: expected the cause {cause} and the missing step {missing:?}, got {chain:#}"
+            ));
         }
         Ok(())
     }
 
-    /// Does what [`Rows::row`] does, if the cause is one of several equal ones.
+    /// Does the same as [`Rows::row`] for an id with several possible causes. The answer must contain this cause, in any
+    /// position.
     async fn also(&mut self, name: &str, id: &str, cause: &str) -> Result<()> {
         let chain = why(self.stack, id).await?;
         let found = chain["causes"].as_array().context("no causes")?;
         if found.iter().any(|found| found["cause"] == cause) {
             self.right += 1;
         } else {
-            self.wrong.push(format!("{name}: {cause}, not {chain:#}"));
+            self.wrong
+                .push(format!("{name}: expected the cause {cause}, got {chain:#}"));
         }
         Ok(())
     }
@@ -71,7 +75,7 @@ impl<'a> Rows<'a> {
         ensure!(self.wrong.is_empty(), "{}", self.wrong.join("\n\n"));
         ensure!(
             self.right == expected,
-            "{} rows, not {expected}",
+            "{expected} rows must have been tested, got {}",
             self.right
         );
         Ok(())
@@ -115,7 +119,7 @@ async fn idle(stack: &Stack) -> Result<()> {
         .await
 }
 
-/// Sends a bank transfer as SePay does, with any secret.
+/// Sends a notification of a bank transfer as SePay does. The secret may be wrong.
 async fn transfer(stack: &Stack, secret: &str, id: u64, more: &Value) -> Result<Answer> {
     let mut body = json!({
         "id": id, "gateway": "Vietcombank", "transactionDate": "2026-03-25 14:02:37",
@@ -257,7 +261,7 @@ async fn a_delivered_event_and_what_could_be_better() -> Result<()> {
     rows.row("a test", "d-test", "test_traffic", Some("tiktok"))
         .await?;
     let request_id = steps.iter().find_map(|step| step["request_id"].as_str());
-    let request_id = request_id.context("no request id")?;
+    let request_id = request_id.context("TikTok's answer must have a request id")?;
     rows.row("a request to TikTok", request_id, "pixel_blocked", None)
         .await?;
     rows.all(9)
@@ -386,7 +390,7 @@ async fn an_order_and_its_money() -> Result<()> {
     rows.all(27)
 }
 
-/// Plants payments that pay their order.
+/// Tests rows about payments that pay their order.
 async fn paid(shop: &Shop, rows: &mut Rows<'_>) -> Result<()> {
     let stack = &shop.stack;
     shop.register("WHYPAID001").await?;
@@ -415,7 +419,8 @@ async fn paid(shop: &Shop, rows: &mut Rows<'_>) -> Result<()> {
     let sale = &why(stack, "WHYPAID001").await?["steps"];
     let standing = shop.standing("WHYPAID001").await?;
     let event_id = standing["event_ids"]["Subscribe"].as_str();
-    let event_id = event_id.with_context(|| format!("no event in {standing}"))?;
+    let event_id = event_id
+        .with_context(|| format!("the order's status must name the event, got {standing}"))?;
     rows.row("paid, by its ended event", event_id, "counted", None)
         .await?;
     let led = why(stack, event_id).await?;
@@ -439,7 +444,7 @@ async fn paid(shop: &Shop, rows: &mut Rows<'_>) -> Result<()> {
         .await
 }
 
-/// Plants payments that do not pay their order.
+/// Tests rows about payments that do not pay their order.
 async fn unpaid(shop: &Shop, rows: &mut Rows<'_>) -> Result<()> {
     let stack = &shop.stack;
     shop.register("WHYSHORT001").await?;
@@ -567,7 +572,10 @@ async fn the_answer_is_in_words_of_both_languages() -> Result<()> {
         "(attempt 1, events in the request: 1): delivered, code 0",
         "counted:",
     ] {
-        ensure!(said.contains(words), "{words} is not in\n{said}");
+        ensure!(
+            said.contains(words),
+            "the output must contain {words}, got\n{said}"
+        );
     }
     let said = stack.command(&["why", "--language", "vi", "words"]).await?;
     ensure!(said.contains("TikTok đã nhận sự kiện."), "{said}");

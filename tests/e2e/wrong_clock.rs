@@ -1,4 +1,4 @@
-//! Tests a machine with a wrong clock. No event expires early, no event counts twice, and the operator is informed.
+//! Tests a machine with a wrong clock. No event expires too early, no event counts twice, and the operator is informed.
 #![cfg(target_os = "linux")]
 
 use anyhow::Result;
@@ -19,7 +19,7 @@ async fn clock(stack: &Stack) -> Result<Value> {
     Ok(stack.get("/readyz").await?.body["checks"]["clock"].clone())
 }
 
-/// Waits until the proxy has read TikTok's answers, with TikTok's time in them.
+/// Waits until `count` events are delivered. Then the proxy has read TikTok's answers, which contain TikTok's time.
 async fn delivered(stack: &Stack, count: i64) -> Result<()> {
     stack
         .until("the answers are read", async |stack| {
@@ -56,10 +56,10 @@ async fn what_waits_outlives_a_start_with_a_clock_eight_days_ahead() -> Result<(
     stack.faults()?.set_clock(8 * DAY_MS)?;
     stack.run_proxy().await?;
     assert!(is_suspect(&stack).await?);
-    // The proxy tries each event at least once more. At this moment the events would expire.
+    // Wait until the proxy has tried each event once more. Only at that moment could an event expire.
     let tried = stack.requests().len();
     stack
-        .until("they are sent again", async |stack| {
+        .until("the events are sent again", async |stack| {
             Ok(stack.requests().len() > tried)
         })
         .await?;
@@ -70,7 +70,7 @@ async fn what_waits_outlives_a_start_with_a_clock_eight_days_ahead() -> Result<(
         dead_letters(&stack, &["list"]).await?,
         "there are no dead letters\n"
     );
-    // TikTok's answer contains the time. The proxy sees that the clock is still wrong.
+    // TikTok's answer contains TikTok's time, so the proxy sees that the system's clock is still wrong.
     assert_eq!(
         clock(&stack).await?,
         "suspect: wrong, or set since the start"
@@ -92,7 +92,7 @@ async fn a_clock_set_eight_days_ahead_gives_nothing_up_and_repeats_nothing() -> 
     assert_eq!(again.body["status"], "duplicate", "{again:?}");
     stack.sandbox.remove_fault(fault);
     delivered(&stack, 2).await?;
-    // The proxy now uses TikTok's time for new events, and to check stated event times.
+    // The proxy now uses TikTok's time for new events and for checking stated event times.
     stack.accepted(&lead("after")).await?;
     let now_s = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)?
@@ -116,7 +116,7 @@ async fn a_clock_set_back_does_not_keep_clerks_keys_from_being_loaded() -> Resul
     stack.sandbox.clerk().answer_with(KeySetAnswer::Error);
     stack.run_proxy().await?;
     stack
-        .until("the keys were asked for", async |stack| {
+        .until("the proxy has requested the keys", async |stack| {
             Ok(stack.metrics().await?.sum("duet_clerk_key_fetches_total") > 0)
         })
         .await?;

@@ -108,11 +108,12 @@ async fn an_event_with_an_earlier_number_whose_commit_ends_later_is_delivered() 
            begin insert into noted (lowest) values (new.id); return new; end $$;
          create trigger note after insert on duet.waiting for each row execute function note()",
     )?;
-    // The insertion of the keys comes after the number was drawn, and before the event is stored.
+    // Stop the first commit after it has drawn a number and before it stores its event. At this moment the commit inserts
+    // the keys.
     on_first_insert(&server, "duet.seen", "perform pg_advisory_xact_lock(99)")?;
     let held = server.hold("shop", "select pg_advisory_lock(99)")?;
     let late = tokio::spawn(one.track(&event("late"))?.send());
-    one.until("the late commit waits", async |_| {
+    one.until("the late commit waits for the lock", async |_| {
         let waits = "select count(*) from pg_locks where locktype = 'advisory' and objid = 99 and not granted";
         Ok(server.sql("shop", waits)?.trim() == "1")
     })
@@ -156,7 +157,7 @@ async fn the_doctor_and_the_start_say_what_is_wrong_with_the_role_and_the_clock(
         healthy && said.contains("keeps what it commits; format 1"),
         "{said}"
     );
-    // A transaction that sees only older rows would accept a repeat.
+    // With this isolation level, a transaction would not see rows that are newer than itself, and would accept a repeat.
     server.sql(
         "postgres",
         "alter role duet set default_transaction_isolation = 'repeatable read'",
@@ -175,7 +176,7 @@ async fn a_newer_format_is_used_if_it_names_this_one_and_is_refused_otherwise() 
     let setting = server.setting("shop");
     let [mut one, other] = two(&setting, &[]).await?;
     posted(&one, &event("before")).await?;
-    // A newer version has added a column, and versions of format 1 can still work with the tables.
+    // Imitate a newer version that has added a column. It states that versions of format 1 can still use the tables.
     server.sql(
         "shop",
         "alter table duet.records add column later text; update duet.about set format = 2",

@@ -1,4 +1,4 @@
-//! The change log: what was changed, and none of the values.
+//! The change log states what was changed, but does not contain the values.
 
 use std::{fs, path::Path, slice};
 
@@ -17,7 +17,7 @@ use crate::{
 const KEY: &str = "canary-server-key-0123456789";
 const ORDER: &str = "CANARYORDER1";
 
-/// Returns the changes without their times, the newest first.
+/// Returns the changes in the log without their times, the newest first.
 async fn changes(console: &Console) -> Result<Vec<Value>> {
     let answer = console.api("changes").await?;
     let changes = answer["changes"].as_array().context("no changes")?;
@@ -40,7 +40,7 @@ async fn changes(console: &Console) -> Result<Vec<Value>> {
     Ok(changes.collect())
 }
 
-/// Returns a start that was compared with the start before.
+/// Returns the entry of a start whose settings were compared with those of the start before.
 fn start(settings: &[&str]) -> Value {
     json!({ "change": "started", "version": env!("CARGO_PKG_VERSION"), "compared": "values", "settings": settings })
 }
@@ -91,7 +91,7 @@ async fn starts_settings_and_operators_actions_are_listed_without_any_value() ->
     assert_eq!(Answer::to(order.bearer_auth(KEY)).await?.status, 200);
 
     dead_letters(stack, &["drop", "bad-1"]).await?;
-    // A name without a letter changes nothing.
+    // A command for an unknown dead letter changes nothing, so the log gets no entry.
     dead_letters(stack, &["replay", "bad-9"]).await.unwrap_err();
     stack.command(&["orders", "withdraw", ORDER]).await?;
     let all = json!({ "which": "since:0" });
@@ -105,7 +105,7 @@ async fn starts_settings_and_operators_actions_are_listed_without_any_value() ->
         differs,
         first,
     ];
-    // The console keeps what it has read for a moment, longer on a busy machine.
+    // The console caches what it has read for a short time, which is longer on a busy machine.
     let are_listed = async |_: &_| Ok(changes(&console).await? == expected);
     console
         .stack
@@ -160,7 +160,9 @@ async fn commands_without_a_proxy_and_new_readings_of_the_pixels_are_listed() ->
         let newest = changes(&console).await?.into_iter().next();
         Ok(newest == Some(json!({ "change": "pixels_read", "pixels": 2 })))
     };
-    stack.until("the reading is listed", is_listed).await?;
+    stack
+        .until("the reading of the pixels is listed", is_listed)
+        .await?;
     let fault = stack.sandbox.inject(Fault::RefuseEvent {
         event_id: "bad".to_owned(),
         name_index: false,

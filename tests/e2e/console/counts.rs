@@ -1,4 +1,4 @@
-//! The console's numbers equal a recount of what happened.
+//! The counts in the console must equal a separate count of the same events.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ use crate::{
     two_pixels::{A, B, Files, event, reload},
 };
 
-/// The match keys that the console shows alone. The address counts only together with the browser.
+/// The match keys that the console counts one by one. An address counts as a match key only together with the browser.
 const KEYS: [&str; 5] = ["ttclid", "ttp", "email", "phone", "external_id"];
 
-/// Returns the numbers of a route for programs.
+/// Returns the JSON of one of the console's routes.
 async fn numbers(address: &str, path: &str) -> Result<Value> {
     let request = http_client().get(format!("http://{address}/console/api/{path}"));
     let answer = Answer::to(request.bearer_auth(TOKEN)).await?;
@@ -34,7 +34,7 @@ async fn page(address: &str, query: &str) -> Result<String> {
     Ok(answer.body.as_str().unwrap_or_default().to_owned())
 }
 
-/// Waits until the orders of all steps are these.
+/// Waits until the numbers of orders that are paid, accepted and delivered equal `steps`.
 async fn until_steps(stack: &Stack, address: &str, steps: [u64; 3]) -> Result<Value> {
     let read = async || -> Result<(bool, Value)> {
         let counted = numbers(address, "counted").await?;
@@ -80,7 +80,7 @@ async fn paid_accepted_and_delivered_orders_are_counted_in_numbers_and_in_money(
     assert_eq!(missing[0]["order_id"], "ORDER22222");
     assert_eq!(missing[0]["state"], "waiting");
 
-    // The payment makes the event, so no page and no server has sent it.
+    // The proxy itself makes the payment's event, so the event's sender is `payment`.
     let is_listed = async |_: &Stack| {
         let live = numbers(&address, "live?events=order:ORDER22222+is:waiting").await?;
         let events = live["events"].as_array().unwrap();
@@ -92,7 +92,9 @@ async fn paid_accepted_and_delivered_orders_are_counted_in_numbers_and_in_money(
         let head = numbers(&address, "head").await?;
         Ok(head["state"] == "slow" && head["cause"]["down"] == "CDUETSANDBOX00000001")
     };
-    shop.stack.until("TikTok is down", is_down).await?;
+    shop.stack
+        .until("the console shows that TikTok is down", is_down)
+        .await?;
     let waits = page(&address, "lang=en&why=ORDER22222").await?;
     assert!(
         waits.contains("1 order waits to be sent to TikTok."),
@@ -102,7 +104,7 @@ async fn paid_accepted_and_delivered_orders_are_counted_in_numbers_and_in_money(
 
     shop.stack.sandbox.remove_fault(outage);
     until_steps(&shop.stack, &address, [2, 2, 2]).await?;
-    // The order's own record forgets an event that TikTok refused.
+    // The record of an order does not keep an event that TikTok refused, so the count must not come from there.
     let refusal = shop.stack.sandbox.inject(Fault::RefuseEvent {
         event_id: String::new(),
         name_index: false,
@@ -158,7 +160,7 @@ async fn an_order_that_is_paid_again_after_its_money_went_back_counts_once() -> 
     }
     until_steps(&shop.stack, &address, [1, 1, 1]).await?;
     assert_eq!(shop.payments("paid_before").await?, 0);
-    // A renewal that is the first payment is the sale.
+    // If an order's first payment is a renewal, the renewal counts as the sale.
     shop.register("ORDER44444").await?;
     let renewal = Instruction {
         format: Format::Gateway,
@@ -198,7 +200,7 @@ async fn the_head_says_stopped_only_if_no_pixel_gets_its_events() -> Result<()> 
     files.token("b", duet_tests::OTHER_TOKEN)?;
     reload(&stack, "the pixels were read again").await?;
     stack
-        .until("both pixels go on", async |_| {
+        .until("both pixels deliver again", async |_| {
             Ok(numbers(&address, "head").await?["state"] == "working")
         })
         .await?;
@@ -236,7 +238,7 @@ async fn the_coverage_of_match_keys_is_a_recount_of_what_tiktok_got() -> Result<
     }
     stack.conversions(sent).await?;
     stack
-        .until("the history is written", async |stack| {
+        .until("all ended events are in the history", async |stack| {
             let metrics = stack.metrics().await?;
             Ok(metrics.count("duet_events_ended_total{outcome=\"delivered\"}") == 23)
         })
@@ -267,7 +269,7 @@ async fn the_coverage_of_match_keys_is_a_recount_of_what_tiktok_got() -> Result<
         }
     }
     assert_eq!(shown["events"].as_object().unwrap().len(), all.len());
-    // Most events had no click id, which counts most.
+    // `ttclid` counts most in the estimate, and most of these events had no click id.
     assert_eq!(shown["events"]["ViewContent"]["best_next"], "ttclid");
     assert_eq!(
         shown["events"]["ViewContent"]["gaps"]["ttclid"][0],

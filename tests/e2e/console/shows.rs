@@ -1,4 +1,4 @@
-//! What the console shows: the same as what happened, and no person's data.
+//! The console must show what happened, and must not show any person's data.
 
 use anyhow::{Context, Result};
 use duet_sandbox::Fault;
@@ -21,7 +21,7 @@ async fn refused(console: &Console, count: i64) -> Result<()> {
         .await
 }
 
-/// Returns in how many requests to TikTok this text was.
+/// Returns how many requests to TikTok contained this text.
 fn sends(console: &Console, text: &str) -> usize {
     let requests = console.stack.requests();
     let bodies = requests.iter().filter_map(|request| request.body.as_ref());
@@ -30,7 +30,7 @@ fn sends(console: &Console, text: &str) -> usize {
         .count()
 }
 
-/// Sends a change as the page's script does.
+/// Sends a change to the console as the page's script does.
 pub(super) async fn change(console: &Console, path: &str, body: &Value) -> Result<Answer> {
     let own = format!("http://{}", console.address);
     let session = console.session().await?;
@@ -79,11 +79,14 @@ async fn equal_causes_are_together_and_are_sent_again_with_their_number_known_be
         ("lang=vi", "các sự kiện của bảng này đã kết thúc trong"),
     ] {
         let page = console.page(query).await?;
-        assert!(page.contains(words), "{words} is not in {page}");
+        assert!(
+            page.contains(words),
+            "the page must contain {words}, got {page}"
+        );
     }
 
     let good = sends(&console, "good-");
-    // A letter that ends after the plan is not part of it.
+    // A dead letter that was added after the plan was shown must not be sent again.
     stack.accepted(&event("bad-4")).await?;
     refused(&console, 4).await?;
     let left: Value = json!({ "which": format!("cause:{id}"), "until": plan["until"] });
@@ -104,7 +107,7 @@ async fn equal_causes_are_together_and_are_sent_again_with_their_number_known_be
     assert_eq!(
         sends(&console, "good-"),
         good,
-        "a delivered event was sent again"
+        "a delivered event must not be sent again"
     );
     assert!(
         stack
@@ -113,7 +116,7 @@ async fn equal_causes_are_together_and_are_sent_again_with_their_number_known_be
     );
     let trouble = console.api("trouble").await?;
     assert_eq!(trouble["letters"], 1);
-    // An event that was delivered after it was sent again is not lost.
+    // An event that was delivered after it was sent again no longer counts as lost.
     let counts = async |_: &Stack| {
         let counted = console.api("counted").await?;
         let events = &counted["events"]["Purchase"];
@@ -163,10 +166,13 @@ async fn html_in_names_ids_memos_and_messages_stays_text() -> Result<()> {
             TOKEN,
             "0071000888888",
         ] {
-            assert!(!page.contains(canary), "{canary} is in {page}");
+            assert!(
+                !page.contains(canary),
+                "the page must not contain {canary}: {page}"
+            );
         }
     }
-    // The list of the latest events follows a little later.
+    // The list of the latest events shows the event a little later.
     let is_text = async |_: &Stack| {
         let page = console.page("").await?;
         Ok(page.contains("&lt;img src=x onerror=alert(1)&gt;"))
@@ -185,7 +191,10 @@ async fn html_in_names_ids_memos_and_messages_stays_text() -> Result<()> {
                 "84901234567",
                 "0071000888888",
             ] {
-                assert!(!text.contains(canary), "{canary} is in {text}");
+                assert!(
+                    !text.contains(canary),
+                    "the answer must not contain {canary}: {text}"
+                );
             }
         }
     }
@@ -212,7 +221,10 @@ async fn the_search_explains_an_id_in_both_languages() -> Result<()> {
         ("lang=en&why=%3Cimg%3E", "&lt;img&gt;"),
     ] {
         let page = console.page(query).await?;
-        assert!(page.contains(part), "{part} is not in {page}");
+        assert!(
+            page.contains(part),
+            "the page must contain {part}, got {page}"
+        );
         assert!(!page.contains("<img"), "{page}");
     }
     Ok(())
@@ -242,7 +254,10 @@ async fn both_languages_say_what_is_the_case() -> Result<()> {
         ),
     ] {
         for part in parts {
-            assert!(page.contains(part), "{part} is not in {page}");
+            assert!(
+                page.contains(part),
+                "the page must contain {part}, got {page}"
+            );
         }
     }
     assert!(english.contains("DUET_MONEY_EVENTS=open"));
@@ -300,10 +315,13 @@ async fn more_pages_than_there_are_places_are_told_so() -> Result<()> {
     drop(open);
     console
         .stack
-        .until("a place is free", async |_| {
-            let answer = request().send().await?;
-            Ok(answer.status() == 200)
-        })
+        .until(
+            "the console accepts another connection for updates",
+            async |_| {
+                let answer = request().send().await?;
+                Ok(answer.status() == 200)
+            },
+        )
         .await
 }
 

@@ -1,4 +1,4 @@
-//! Tests repeated notifications, partial payments, and money without an order.
+//! Tests repeated notifications, payments of a part of the amount, and payments without an order.
 
 use duet_sandbox::{Mangling, Telling};
 use tokio::task::JoinSet;
@@ -51,7 +51,7 @@ async fn a_repeat_adds_nothing_to_a_partial_payment() -> Result<()> {
             .iter()
             .all(|attempt| attempt.status == Some(200))
     );
-    // The same transaction again, hours later and with its id as a text.
+    // SePay sends the same transaction again hours later, with the transaction's id as a text.
     let again = Instruction {
         transaction_id: Some(7),
         flaw: Some(duet_sandbox::Flaw::IdAsText),
@@ -188,7 +188,8 @@ async fn money_that_pays_nothing_is_listed_with_its_reason() -> Result<()> {
         let line = list
             .lines()
             .find(|line| line.contains(&format!("sepay {id} ")));
-        let line = line.with_context(|| format!("{reason} is not in {list}"))?;
+        let line =
+            line.with_context(|| format!("the list must have a line with {reason}, got {list}"))?;
         assert!(line.contains(reason), "{line}");
     }
     Ok(())

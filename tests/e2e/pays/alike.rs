@@ -18,7 +18,7 @@ async fn a_stranger_cannot_make_a_payment_ambiguous() -> Result<()> {
     let shop = Shop::open(&[]).await?;
     begin(&shop, "InitiateCheckout", ORDER, "E.C.P.the-click").await?;
     for alike in ALIKE {
-        // The proxy accepts their events, but no order begins.
+        // The proxy accepts these events, but they do not begin an order.
         for (event, status) in [
             ("InitiateCheckout", "accepted"),
             ("AddPaymentInfo", "accepted"),
@@ -38,7 +38,7 @@ async fn a_stranger_cannot_make_a_payment_ambiguous() -> Result<()> {
     assert_eq!(reported[0].properties["order_id"], ORDER);
     assert_eq!(reported[0].user["ttclid"], "E.C.P.the-click");
 
-    // Strangers cannot begin such an order after the payment either. A second payment must go back to its payer.
+    // After the payment, strangers cannot begin such an order either. A second payment must be given back to its payer.
     begin(&shop, "InitiateCheckout", "PHO_7K3M9Q2X", "E.C.P.stranger").await?;
     shop.pay(ORDER, PRICE).await?;
     assert_eq!(shop.payments("paid_before").await?, 1);
@@ -49,7 +49,7 @@ async fn a_stranger_cannot_make_a_payment_ambiguous() -> Result<()> {
 #[tokio::test]
 async fn a_registration_wins_over_an_order_that_a_page_began() -> Result<()> {
     let shop = Shop::open(&[]).await?;
-    // The stranger's order came first, and its id has the same spelling as the memo.
+    // The stranger's order was begun first, and its id is spelled exactly as in the memo.
     begin(&shop, "InitiateCheckout", ORDER, "E.C.P.stranger").await?;
     let registered = "PHO-7K3M-9Q2X";
     shop.register(registered).await?;

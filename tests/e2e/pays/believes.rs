@@ -1,10 +1,10 @@
-//! Tests every kind of notification, from SePay and from other senders.
+//! Tests which notifications the proxy accepts: all kinds from SePay, and forged ones from other senders.
 
 use duet_sandbox::{Auth, Direction, Flaw, Format, Mangling};
 
 use super::*;
 
-/// The row's name, the change of the instruction, the answer's status, and the order's status after the answer.
+/// The row's name, its change to the instruction, the expected status of the answer, and the expected status of the order.
 type Row = (&'static str, fn(&mut Instruction), u16, &'static str);
 
 fn flaw(instruction: &mut Instruction, flaw: Flaw) {
@@ -26,7 +26,7 @@ fn form(instruction: &mut Instruction, status: &str) {
     status.clone_into(&mut instruction.status);
 }
 
-/// Sends each row for a separate order. Only paid orders may reach TikTok, each once.
+/// Sends the notification of each row for a separate order. TikTok must get exactly the paid orders, and each of them once.
 async fn walk(shop: &Shop, rows: &[Row]) -> Result<()> {
     let mut paid = BTreeSet::new();
     for (number, (name, change, expected, status)) in rows.iter().enumerate() {
@@ -53,7 +53,10 @@ async fn walk(shop: &Shop, rows: &[Row]) -> Result<()> {
     }
     assert_eq!(shop.reported_orders().await?, paid);
     for secret in [SECRET, "demo-secret", "chuyen tien"] {
-        assert!(!shop.stack.log().contains(secret), "{secret} is in the log");
+        assert!(
+            !shop.stack.log().contains(secret),
+            "the log must not contain {secret}"
+        );
     }
     Ok(())
 }

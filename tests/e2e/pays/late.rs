@@ -1,5 +1,5 @@
-//! Only the order decides whether its payment is reported. The time of the payment and the outcome of earlier events with the
-//! same id do not matter.
+//! Only the order decides whether its payment is reported. It does not matter when the payment comes, or how earlier events
+//! with the same id ended.
 
 use duet_sandbox::Fault;
 
@@ -9,7 +9,7 @@ use crate::dead_letters::dead_letters;
 const ORDER: &str = "PHO7K3M9Q2X";
 const SUBSCRIBE_ID: &str = "8dfcc057-77d8-88a5-b01a-e0d0586f4129";
 
-/// Posts a page's event that the order is paid. The page's event has the same id as the payment's own event.
+/// Posts an event in which a page reports that the order is paid. The event has the id that the payment's own event will have.
 async fn claim(shop: &Shop) -> Result<()> {
     let claim = json!({
         "event": "Subscribe", "user": { "external_id": "u" },
@@ -21,7 +21,7 @@ async fn claim(shop: &Shop) -> Result<()> {
     Ok(())
 }
 
-/// Returns how often the order's `Subscribe` was sent to TikTok, including repeats.
+/// Returns how often the order's `Subscribe` was sent to TikTok, repeats included.
 fn sent(shop: &Shop) -> usize {
     let requests = shop.stack.requests();
     let bodies = requests.iter().filter_map(|request| request.body.as_ref());
@@ -39,13 +39,16 @@ async fn a_payment_73_hours_after_the_pages_word_is_reported_once_with_the_click
     shop.stack.kill().await?;
     shop.stack.faults()?.set_clock(0)?;
     shop.stack.run_proxy().await?;
-    // After such a long stop no event expires before an answer of TikTok confirms the time.
+    // After such a long stop, no event expires until an answer of TikTok confirms the time. This event gets such an answer.
     shop.reported().await?;
     shop.stack
-        .until("the page's word is given up", async |stack| {
-            let letters = dead_letters(stack, &["list"]).await?;
-            Ok(letters.contains("unverified"))
-        })
+        .until(
+            "the page's event has ended as a dead letter",
+            async |stack| {
+                let letters = dead_letters(stack, &["list"]).await?;
+                Ok(letters.contains("unverified"))
+            },
+        )
         .await?;
     shop.pay(ORDER, PRICE).await?;
     assert_eq!(shop.status(ORDER).await?, "paid");
@@ -59,7 +62,7 @@ async fn a_payment_73_hours_after_the_pages_word_is_reported_once_with_the_click
     assert_eq!(sale.properties["value"], PRICE);
     assert_eq!(sale.user["ttclid"], "E.C.P.the-click");
 
-    // An operator replays the page's event. This event reports the same sale again.
+    // An operator sends the page's event again. It reports the same sale as the payment's event.
     dead_letters(&shop.stack, &["replay", "--all"]).await?;
     assert_eq!(shop.reported().await?.len(), 1);
     assert_eq!(sent(&shop), 1);
@@ -82,7 +85,7 @@ async fn an_order_that_was_withdrawn_and_registered_again_is_reported_once() -> 
     let standing = shop.standing(ORDER).await?;
     assert_eq!(standing["event_ids"]["Subscribe"], SUBSCRIBE_ID);
 
-    // The event that waited is a dead letter now. Its order is already reported, so the event is not sent.
+    // The held event is a dead letter now. The order is already reported, so the command does not send this event.
     let said = dead_letters(&shop.stack, &["replay", "--all"]).await?;
     assert_eq!(said, "replay: 0\n");
     assert_eq!(shop.reported().await?.len(), 1);
@@ -130,7 +133,7 @@ async fn a_paid_order_that_reports_nothing_is_an_error_until_it_does() -> Result
         (&json!("paid"), &json!({}))
     );
 
-    // The number is correct after a restart, because the first sweep counts again.
+    // The metric must be correct after a restart too, because the first sweep counts the orders again.
     shop.stack.kill().await?;
     shop.stack.run_proxy().await?;
     shop.stack
@@ -164,7 +167,7 @@ async fn a_servers_report_that_tiktok_refused_does_not_keep_the_payment_back() -
     let answer = Answer::to(shop.stack.track(&report)?.bearer_auth(SERVER_KEY)).await?;
     assert_eq!(answer.status.as_u16(), 202);
     shop.stack
-        .until("it is refused", async |stack| {
+        .until("the server's event is refused", async |stack| {
             let letters = dead_letters(stack, &["list"]).await?;
             Ok(letters.contains("the-servers"))
         })

@@ -1,4 +1,4 @@
-//! Tests senders that are not SePay, and notifications of SePay in older formats.
+//! Tests notifications from senders that are not SePay, and SePay's notifications in older formats.
 
 use super::*;
 use crate::events::event;
@@ -23,7 +23,7 @@ async fn without_a_secret_there_is_no_webhook() -> Result<()> {
     let stack = Stack::start(&[]).await?;
     let shop = Shop { stack };
     assert_eq!(shop.answer(transfer(ORDER, PRICE)).await?.0, 404);
-    // Without a webhook, the proxy sends a page's event about a payment without waiting.
+    // Without a payment webhook, the proxy does not hold a page's event about a payment, but sends it.
     shop.stack.accepted(&event("a")).await?;
     shop.stack.conversions(1).await?;
     Ok(())
@@ -45,7 +45,7 @@ async fn the_key_is_taken_in_every_header_it_came_in_before() -> Result<()> {
         let answer = post(&shop, WEBHOOK, &[(name, value)], body(id)).await?;
         assert_eq!(answer.status.as_u16(), status, "{name}: {value}");
     }
-    // A key in the address does not count.
+    // A key in the query of the address is no proof.
     let path = format!("{WEBHOOK}?apikey={SECRET}&key={SECRET}");
     assert_eq!(post(&shop, &path, &[], body(9)).await?.status.as_u16(), 401);
     assert!(!shop.stack.log().contains(SECRET));

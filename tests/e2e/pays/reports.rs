@@ -1,4 +1,4 @@
-//! Tests the events that TikTok receives for a paid order, and their data about the visitor.
+//! Tests which events TikTok gets for a paid order, and which data about the visitor these events have.
 
 use super::*;
 
@@ -10,7 +10,7 @@ const COMPLETE_PAYMENT_ID: &str = "fe42ae63-b5ad-8eb5-b022-89b5eb26d7db";
 const AGENT: &str = "Mozilla/5.0 (Linux; Android 14) Chrome/156.0 Mobile Safari/537.36";
 const EMAIL_DIGEST: &str = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b";
 
-/// Posts the events of a visitor who comes from an advertisement and chooses a plan.
+/// Posts the events of a visitor who comes from an ad and chooses a plan.
 async fn begin(shop: &Shop) -> Result<()> {
     begin_as(shop, "the-click").await
 }
@@ -147,7 +147,7 @@ async fn a_page_cannot_make_a_payment_by_itself() -> Result<()> {
 #[tokio::test]
 async fn a_stranger_cannot_hide_a_sale_behind_its_own_id() -> Result<()> {
     let shop = open().await?;
-    // The first id is the id of the victim's checkout. The order stores the victim's click from this event.
+    // The first event has the id of the victim's checkout. From this event, the order stores the victim's click.
     for (name, id) in [
         ("InitiateCheckout", INITIATE_CHECKOUT_ID),
         ("Subscribe", SUBSCRIBE_ID),

@@ -57,7 +57,7 @@ async fn sepay_tries_again_until_the_proxy_is_back() -> Result<()> {
     });
     let told = tokio::spawn(async move { bank.send(instruction).await });
     shop.stack
-        .until("SePay has met nobody", async |stack| {
+        .until("SePay's first attempt has found no proxy", async |stack| {
             let told = stack.sandbox.bank().told();
             Ok(told.iter().any(|told| !told.attempts.is_empty()))
         })
@@ -83,10 +83,13 @@ async fn a_proxy_that_answers_too_late_has_taken_the_payment_once() -> Result<()
     });
     let told = tokio::spawn(async move { bank.send(instruction).await });
     shop.stack
-        .until("SePay has waited in vain", async |stack| {
-            let told = stack.sandbox.bank().told();
-            Ok(told.iter().any(|told| !told.attempts.is_empty()))
-        })
+        .until(
+            "SePay's first attempt has got no answer in time",
+            async |stack| {
+                let told = stack.sandbox.bank().told();
+                Ok(told.iter().any(|told| !told.attempts.is_empty()))
+            },
+        )
         .await?;
     shop.stack.signal("CONT").await?;
     let told = told.await??;

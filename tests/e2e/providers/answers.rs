@@ -1,8 +1,8 @@
-//! Tests the answers to each provider.
+//! Tests the proxy's answers to each provider.
 
 use super::*;
 
-/// The notification, the answer's status and VNPay's code, and the order's status after the answer.
+/// The notification, the expected status of the answer, VNPay's code in the answer, and the expected status of the order.
 type Row = (
     &'static str,
     fn(&mut Instruction),
@@ -11,7 +11,7 @@ type Row = (
     &'static str,
 );
 
-/// The part of the account's number that an operator sees. It occurs in no time, port or id.
+/// The part of the account's number that an operator sees. This text occurs in no time, port or id.
 const SHOWN: &str = "QXWV";
 
 const ROWS: [Row; 14] = [
@@ -115,8 +115,8 @@ const ROWS: [Row; 14] = [
     ),
 ];
 
-/// Whether a row can occur. A notification without a time is never too old, signed values can have any order, and a query is
-/// not JSON.
+/// Returns whether a row is possible for this provider. A notification without a time is never too old. A proof over values
+/// allows any order of the fields. A query is not JSON and has no nulls.
 fn occurs(name: &str, provider: Provider) -> bool {
     let is_values = matches!(provider, Provider::Payos | Provider::Vnpay);
     !(is_values && matches!(name, "6 minutes old" | "reordered" | "not JSON")
@@ -170,7 +170,7 @@ async fn every_notification_has_the_answer_that_its_provider_wants() -> Result<(
     }
     let log = shop.stack.log();
     for secret in [SECRET, "vnp_", "Thanh toan", "Thanh+toan", SHOWN] {
-        assert!(!log.contains(secret), "{secret} is in the log");
+        assert!(!log.contains(secret), "the log must not contain {secret}");
     }
     assert!(
         log.contains("key=\"decoded\"") || log.contains("decoded"),
@@ -201,7 +201,10 @@ async fn a_signed_notification_that_cannot_be_read_is_counted_and_named() -> Res
         "currency",
         "switch it on again",
     ] {
-        assert!(log.contains(words), "{words} is not in\n{log}");
+        assert!(
+            log.contains(words),
+            "the log must contain {words}, got\n{log}"
+        );
     }
     Ok(())
 }
@@ -225,7 +228,7 @@ async fn a_route_exists_where_its_secret_is_set() -> Result<()> {
     }
     assert!(
         stack.log().contains("stripe"),
-        "the start names the webhooks"
+        "the proxy must log its webhooks at the start"
     );
     assert!(stack.log().contains("cash on delivery"));
     Ok(())
@@ -324,7 +327,10 @@ async fn a_guesser_is_slowed_down_whatever_provider_it_plays() -> Result<()> {
             ..shop.payment(&sale(1), provider)
         };
         let told = shop.stack.sandbox.bank().send(guess).await?;
-        let last = told.attempts.last().context("nothing was sent")?;
+        let last = told
+            .attempts
+            .last()
+            .context("the bank must have sent the notification")?;
         assert_eq!(last.status, Some(429), "{provider:?}");
     }
     let sale = sale(2);

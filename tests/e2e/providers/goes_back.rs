@@ -1,4 +1,4 @@
-//! Tests money that goes back before TikTok has the event of the sale, and money that goes back for no known payment.
+//! Tests refunds and chargebacks that come before TikTok has the event of the sale, and those without a known payment.
 
 use duet_sandbox::Kind;
 

@@ -1,18 +1,18 @@
-//! Tests later payments and money that goes back, for each provider that reports them.
+//! Tests renewals, refunds and chargebacks for each provider that reports them.
 
 use duet_sandbox::Kind;
 
 use super::*;
 
 impl Shop {
-    /// Sends a notification and expects that the proxy stores it.
+    /// Sends a notification, which the proxy must store.
     pub(super) async fn told(&self, payment: Instruction) -> Result<()> {
         let answer = self.answer(payment).await?;
         ensure!(answer == (200, SUCCESS.to_owned()), "{answer:?}");
         Ok(())
     }
 
-    /// Returns the remaining money of a sale, as the proxy reports it to the shop's server.
+    /// Returns what is left of a sale after its refunds, as the proxy reports it to the shop's server.
     pub(super) async fn net_value(&self, sale: &Sale) -> Result<Value> {
         let request = self
             .stack

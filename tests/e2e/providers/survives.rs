@@ -49,7 +49,7 @@ async fn a_kill_in_the_midst_of_payments_loses_none_and_counts_none_twice() -> R
             };
             under_way.push(tokio::spawn(async move { bank.send(payment).await }));
         }
-        // Some notifications have an answer now, others do not.
+        // At this moment some notifications have an answer, and others do not.
         shop.stack
             .until("a payment is answered", async |stack| {
                 let told = stack.sandbox.bank().told();
@@ -87,7 +87,7 @@ async fn polar_is_told_to_try_again_and_the_operator_how_to_switch_it_on() -> Re
         let (answered, body) = shop.answer(shop.payment(&sale, provider)).await?;
         assert_eq!(answered, status, "{body}");
         assert_eq!(body == unavailable, status == 200, "{body}");
-        // The provider sends the notification again, and the payment counts.
+        // The provider sends the notification again, and now the payment counts.
         let again = shop.answer(shop.payment(&sale, provider)).await?;
         assert_eq!(again, (200, thanks(provider).to_owned()));
     }

@@ -5,7 +5,7 @@ use duet_sandbox::Kind;
 use super::*;
 
 impl Shop {
-    /// Registers a sale that costs nothing at first, and returns the answer.
+    /// Registers a sale whose first amount is zero, and returns the answer.
     async fn register_trial(&self, sale: &Sale) -> Result<Answer> {
         let order = json!({ "order_id": sale.order_id, "amount": 0, "currency": "USD", "plan_id": "pro",
                             "references": { "polar": sale.code } });
@@ -22,7 +22,7 @@ async fn the_first_amount_above_zero_after_a_free_trial_is_the_sale() -> Result<
         let sale = sale(number);
         let answer = shop.register_trial(&sale).await?;
         assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
-        // Polar names no order by an id of its own.
+        // Polar has no id of its own for an order, so the proxy warns about the reference.
         let warning = &answer.body["warnings"][0];
         assert_eq!(
             (&warning["field"], &warning["rule"]),
@@ -44,7 +44,7 @@ async fn the_first_amount_above_zero_after_a_free_trial_is_the_sale() -> Result<
         assert_eq!(shop.status(&sale).await?, "pending");
         for month in 1..=2 {
             let later = Instruction {
-                // Later payments name only the subscription.
+                // The notifications of later payments name only the subscription.
                 order_id: String::new(),
                 transaction_id: Some(number * 1000 + month),
                 ..of_trial(2900, Kind::Renewal)

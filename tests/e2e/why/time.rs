@@ -1,4 +1,4 @@
-//! Causes that need another time.
+//! Causes that appear only if the clock is moved or some time passes.
 
 use super::*;
 use crate::dead_letters::dead_letters;
@@ -6,7 +6,7 @@ use crate::dead_letters::dead_letters;
 #[tokio::test]
 async fn an_event_that_expired_and_a_payment_that_came_too_late() -> Result<()> {
     let mut shop = Shop::open_at(-8 * DAY_S * 1000).await?;
-    // An answer of TikTok would state the right time.
+    // Let TikTok give no answer, because its answers would state the right time.
     let reset = shop.stack.sandbox.inject(Fault::Reset {});
     page(&shop.stack, &event("t-expired", &json!({}))).await?;
     for order in ["WHYLONG0001", "WHYLATE0001"] {
@@ -27,7 +27,7 @@ async fn an_event_that_expired_and_a_payment_that_came_too_late() -> Result<()> 
     });
     shop.stack.run_proxy().await?;
     shop.stack
-        .until("everything is given up", async |stack| {
+        .until("the proxy has given up all events", async |stack| {
             let letters = dead_letters(stack, &["list"]).await?;
             let given_up = ["t-expired", "own-WHYLONG0001", "own-WHYLATE0001"];
             Ok(given_up.iter().all(|id| letters.contains(id)))
@@ -69,12 +69,16 @@ async fn an_event_that_missed_the_merge_and_a_clock_that_is_wrong() -> Result<()
     const LEFT_S: i64 = 5;
     let stack = Stack::start_with_faults(&[]).await?;
     let down = stack.sandbox.inject(Fault::BadGateway {});
-    // The time in which TikTok merges ends in five seconds.
+    // TikTok merges copies for some minutes after an event. This event happened so long ago that these minutes end in five
+    // seconds.
     let happened_s = now_s() - 300 + LEFT_S;
     let more = json!({ "event_time": happened_s, "pixel": "fired" });
     page(&stack, &event("t-merge", &more)).await?;
     stack
-        .until("the time is over", async |_| Ok(now_s() > happened_s + 301))
+        .until(
+            "the time in which TikTok merges copies is over",
+            async |_| Ok(now_s() > happened_s + 301),
+        )
         .await?;
     stack.sandbox.remove_fault(down);
     idle(&stack).await?;

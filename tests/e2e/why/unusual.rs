@@ -1,4 +1,4 @@
-//! Causes that need several pixels, a session, a refund, or a remark of TikTok.
+//! Causes that need several pixels, a session, a refund, or a warning in TikTok's answer.
 
 use duet_sandbox::{Instruction, Kind, Provider, clerk::Mint};
 
