@@ -1,8 +1,8 @@
 //! Notifications of payment providers about money that moved.
 //!
-//! Each provider is one module beside [`sepay`] and implements [`Provider`](provider::Provider). The module checks who sent
-//! the request, reads the provider's own formats and returns a [`Notification`]. Another part of the proxy then decides what
-//! a notification changes, in the same way for all providers.
+//! Each provider is one module beside [`sepay`] and implements [`Provider`](provider::Provider). The module checks who
+//! sent a request, reads the provider's own formats and returns a [`Notification`]. The module [`decide`](crate::decide)
+//! then decides what the notification changes, in the same way for all providers.
 
 mod fields;
 mod javascript;
@@ -34,13 +34,14 @@ use memo::Memo;
 pub struct Transfer {
     /// The provider that reports the transfer, as a fixed word such as `sepay`.
     pub provider: &'static str,
-    /// The provider's id of this transfer: unique within the provider, at most 128 characters. A second notification with
-    /// this id is a repeat.
+    /// The provider's id of this transfer. The id is unique among the provider's transfers, and has at most 128
+    /// characters. A second notification with the same id is a repeat.
     pub id: String,
-    /// Other ids under which the provider can report the same transfer, for example a session and its invoice. Each id
-    /// belongs to only one transfer of each kind. Only the first payment of a subscription may use the subscription's id.
+    /// Other ids under which the provider can report the same transfer, for example the id of a session and the id of its
+    /// invoice. Each id belongs to only one transfer of each kind. Only the first payment of a subscription may use the
+    /// subscription's id.
     pub also: Vec<String>,
-    /// The amount that came. For a kind that takes money back, the amount that goes back.
+    /// The amount that came. For a refund, a chargeback or a void, the amount that goes back.
     pub money: Money,
     /// The reason for the transfer.
     pub kind: Kind,
@@ -50,9 +51,10 @@ pub struct Transfer {
     pub reference: Option<String>,
     /// How the transfer names its order.
     pub hint: OrderHint,
-    /// How the amount relates to the provider's other reports of money that went back.
+    /// How the amount relates to other amounts of the same payment that the provider reports as gone back.
     pub share: Share,
-    /// Whether the provider itself decides that the order is paid, with any amount. Otherwise the proxy compares amounts.
+    /// Whether the provider itself decides that the order is paid, whatever the amount is. Otherwise the proxy compares
+    /// the amount with the order's amount.
     pub knows: bool,
     /// Whether the provider is in its test mode, in which no money moves.
     pub is_test: bool,
@@ -62,21 +64,21 @@ pub struct Transfer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Share {
-    /// No sum of the provider contains the amount.
+    /// The provider's sums of refunds do not contain the amount.
     #[default]
     Alone,
-    /// The sums of the provider contain the amount.
+    /// The provider's sums of refunds contain the amount.
     Part,
-    /// The provider states this sum of all refunds so far.
+    /// The provider states this sum of all refunds of the payment so far.
     Sum(Money),
 }
 
 /// How a transfer names its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderHint {
-    /// By exact names. The first name of a known order counts.
+    /// By exact names. The first name counts that belongs to a known order.
     Exact(Vec<Name>),
-    /// By a memo with text from the payer and the banks. The proxy searches it for an order's id.
+    /// By a memo with text from the payer and the banks. The proxy searches the memo for an order's id.
     Memo(Memo),
 }
 
@@ -93,7 +95,8 @@ pub enum Name {
         /// The id.
         code: String,
     },
-    /// The id of another transfer for the order by the same provider, for example of the payment that is refunded.
+    /// The id of another transfer by the same provider that belongs to the order, for example the id of the refunded
+    /// payment.
     Transfer {
         /// The provider.
         provider: String,
@@ -102,15 +105,15 @@ pub enum Name {
     },
 }
 
-/// What an authentic notification asks for.
+/// What an authentic notification asks the proxy to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notification {
-    /// Money moved, perhaps for an order.
+    /// Money moved. An order may be paid by it.
     Paid(Transfer),
     /// There is nothing to do. The reason is a fixed word for logs and metrics.
     Ignored(&'static str),
-    /// Money came that pays no order, even if its memo names one. An operator should know of this money. The reason is a
-    /// fixed word.
+    /// Money came that pays no order, even if its memo names one. An operator must be able to find this money. The reason
+    /// is a fixed word.
     Parked(Transfer, &'static str),
 }
 
@@ -126,7 +129,8 @@ pub enum Refused {
 }
 
 impl Transfer {
-    /// Creates a transfer for a sale. The proxy will compare its amount with the order's. All other fields are empty.
+    /// Creates a transfer for a sale. The proxy will compare the transfer's amount with the order's amount. All other
+    /// fields are empty.
     pub fn new(provider: &'static str, id: String, money: Money, hint: OrderHint) -> Self {
         Self {
             provider,
@@ -163,20 +167,20 @@ impl Kind {
 }
 
 impl OrderHint {
-    /// Creates a name from the order's id that the shop chose.
+    /// Creates a name from the id that the shop chose for the order.
     pub fn order(id: impl Into<String>) -> Self {
         Self::Exact(vec![Name::Order(id.into())])
     }
 }
 
 impl Name {
-    /// Creates a name from the id that `provider` gave the order.
+    /// Creates a name from the id by which `provider` knows the order.
     fn reference(provider: &str, code: String) -> Self {
         let provider = provider.to_owned();
         Self::Reference { provider, code }
     }
 
-    /// Creates a name from another transfer of `provider` for the order.
+    /// Creates a name from another transfer by `provider` that belongs to the order.
     fn transfer(provider: &str, id: String) -> Self {
         let provider = provider.to_owned();
         Self::Transfer { provider, id }
@@ -205,7 +209,7 @@ fn kind_of(payment: &fields::Fields<'_>) -> Kind {
     }
 }
 
-/// Returns the transfer, unless there is none or it breaks rules.
+/// Returns the transfer. Returns an error if rules were broken, and [`Notification::Ignored`] if there is no transfer.
 fn unless_nothing(
     transfer: Option<Transfer>,
     problems: Vec<Invalid>,

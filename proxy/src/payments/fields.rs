@@ -1,5 +1,5 @@
-//! The fields of a notification. Fields that only inform are read leniently. A remark of the wrong type must not make the
-//! proxy miss a payment.
+//! The fields of a notification. Fields that only inform the operator may have any type, because a remark of the wrong
+//! type must not make the proxy miss a payment.
 
 use std::borrow::Cow;
 
@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 use super::Name;
 use crate::money::{Currency, Money};
 
-/// The longest id of an order and the longest reference, in characters.
+/// The most characters of an order's id and of a reference.
 const MAX_ID: usize = 128;
-/// The longest id of a transaction. The proxy adds a word to this id.
+/// The most characters of a transaction's id. The limit is smaller, because the proxy adds a word to the id.
 const MAX_TRANSACTION: usize = 100;
 
 /// How many characters of an account's number are stored.
 const SHOWN: usize = 4;
 
-/// The fields of an object.
+/// The fields of a JSON object.
 pub(crate) struct Fields<'a>(pub(crate) &'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
@@ -29,7 +29,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns the first of these fields that has a text or a number, without white space around the value.
+    /// Returns the first of these fields that has a text or a number, as text without white space around it.
     pub(crate) fn text(&self, names: &[&str]) -> Option<String> {
         names.iter().find_map(|name| match self.0.get(*name)? {
             Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
@@ -38,14 +38,15 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Returns a text for operators, cut to the stored length and without control characters for a terminal.
+    /// Returns a text that is shown to operators. The text is cut to the stored length, and has no control characters,
+    /// which could disturb a terminal.
     pub(crate) fn remark(&self, names: &[&str]) -> Option<String> {
         let text = self.text(names)?;
         let printable = text.chars().filter(|char| !char.is_control());
         Some(printable.take(MAX_ID).collect())
     }
 
-    /// Returns the order's id. The id must be present and short enough to store.
+    /// Returns the order's id. Adds a problem if the id is missing or too long to store.
     pub(crate) fn order_id(
         &self,
         names: &[&'static str],
@@ -60,7 +61,7 @@ impl<'a> Fields<'a> {
         id
     }
 
-    /// Returns the transaction's id. The id must be present and short enough to store.
+    /// Returns the transaction's id. Adds a problem if the id is missing or too long to store.
     pub(crate) fn transaction_id(
         &self,
         names: &[&'static str],
@@ -103,7 +104,7 @@ impl<'a> Fields<'a> {
         dong
     }
 
-    /// Returns the object with this name. The object must be present.
+    /// Returns the object with this name. Adds a problem if the object is missing.
     pub(crate) fn part(
         &self,
         name: &'static str,
@@ -127,7 +128,7 @@ impl<'a> Fields<'a> {
         clean_id(&self.text(&[name])?).map(Cow::into_owned)
     }
 
-    /// Returns the order that the shop names in the metadata, if any.
+    /// Returns the order whose id the shop has put into the provider's metadata, if any.
     pub(crate) fn order_of_metadata(&self) -> Option<Name> {
         let id = self.object("metadata")?.clean_id("order_id")?;
         Some(Name::Order(id))
@@ -140,8 +141,9 @@ impl<'a> Fields<'a> {
         Some(account.chars().skip(skipped).collect())
     }
 
-    /// Adds these fields in minor units of the currency in `currency`. The first field must be present. `others` are the
-    /// currencies for which the provider uses another number of decimals than ISO 4217.
+    /// Returns the sum of these fields. Their amounts are in minor units of the currency that the field `currency` names.
+    /// Adds a problem if the first field is missing. `others` has the currencies for which the provider uses another
+    /// number of decimals than ISO 4217.
     pub(crate) fn minor(
         &self,
         names: &[&'static str],
@@ -157,7 +159,8 @@ impl<'a> Fields<'a> {
         self.money(names, (currency, decimals(currency, others)), problems)
     }
 
-    /// Adds these fields in units of a currency with the given decimals. The first field must be present.
+    /// Returns the sum of these fields. Their amounts have the given number of decimals. Adds a problem if the first
+    /// field is missing.
     pub(crate) fn money(
         &self,
         names: &[&'static str],
@@ -188,7 +191,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Returns the number of decimals in a provider's amounts of this currency.
+/// Returns how many decimals the provider uses for amounts in this currency. `others` has the currencies for which this
+/// number differs from ISO 4217.
 pub(crate) fn decimals(currency: Currency, others: &[(&str, usize)]) -> usize {
     let mut others = others.iter();
     let other = others.find(|(code, _)| *code == currency.as_str());

@@ -1,4 +1,4 @@
-//! Tries every way to forge a notification with every provider and format. The proxy must reject each forgery.
+//! Tries every way of forging a notification with every format of every provider. The proxy must reject each forgery.
 
 mod ways;
 
@@ -23,12 +23,12 @@ const FORM_KEY: &str = "duet-form-key";
 const BANK: &str = r#"{"id":92704,"transferType":"in","transferAmount":99000,"content":"PHO7K3M9Q2X","code":null}"#;
 const GATEWAY: &str = r#"{"notification_type":"ORDER_PAID","order":{"order_status":"CAPTURED","order_currency":"VND","order_amount":"99000.00","order_invoice_number":"PHO7K3M9Q2X"},"transaction":{"transaction_id":"T1","transaction_status":"APPROVED","transaction_amount":"99000"}}"#;
 
-/// A provider and a format of its notifications.
+/// One format of one provider's notifications.
 struct Format {
     name: &'static str,
     provider: Box<dyn Provider>,
     secret: &'static str,
-    /// Makes a genuine notification with this body, proven by this secret.
+    /// Makes a genuine notification with this body, and proves it with this secret.
     sign: fn(&str, &str) -> Sent,
     body: String,
     proof: Proof,
@@ -168,7 +168,8 @@ fn by_sepay(body: &str, secret: &str) -> Sent {
     }
 }
 
-/// Sends the webhook's key beside the signature. The forger knows this key.
+/// Makes a form that has the webhook's key and a signature. A forger may know the webhook's key, but not the key of the
+/// signature.
 fn by_form(changes: &str, key: &str) -> Sent {
     let mut fields = json!({ "orderId": "PHO7K3M9Q2X", "transactionId": "T1", "amount": 99000,
                              "currency": "VND", "status": "success", "timestamp": "1" });
@@ -214,7 +215,8 @@ fn no_way_to_forge_a_notification_works_with_any_provider() {
         }
     }
     assert!(WAYS.len() >= 20 && formats.len() == 9);
-    // A key does not protect the body. A notification without a time can be repeated, but its id makes it count once.
+    // A way can be absent from a format: a key in a header does not protect the body, and a notification without a time
+    // can be sent again. Because of its id, a repeated notification counts only once.
     assert_eq!(cells + absent.len(), WAYS.len() * formats.len());
     assert!(
         absent.iter().all(|cell| ["key", "form", "payos", "vnpay"]

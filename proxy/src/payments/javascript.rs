@@ -1,4 +1,4 @@
-//! Writes values as text in the same way as JavaScript. Some providers sign text that JavaScript made.
+//! Writes values as text in the same way as JavaScript, because some providers sign text that JavaScript made.
 
 use serde_json::{Number, Value};
 
@@ -14,8 +14,8 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Writes a number. JavaScript has one type for numbers. Between these bounds it writes them without an exponent, as Rust
-/// does.
+/// Returns a number as text. JavaScript has only one type for numbers. Between these bounds JavaScript writes numbers
+/// without an exponent, like Rust.
 fn number_text(number: &Number) -> Option<String> {
     let float = number.as_f64()?;
     let plain = float == 0.0 || (1e-6..1e21).contains(&float.abs());

@@ -1,7 +1,7 @@
-//! Finds the order that a transfer pays: exactly one unpaid order, or none.
+//! Finds the order that a transfer pays. The result is exactly one order, no order, or several possible orders.
 //!
-//! Anybody can begin an order with a page's event. So if a memo could name two orders, an order that the shop's server
-//! registered wins over an order that a page began.
+//! Anybody can begin an order with a page's event. If a memo could name two orders, an order that the shop's server
+//! registered therefore wins over an order that only a page began.
 
 use super::memo::{ANYWHERE, Candidate, Memo, OrderPattern, Strength};
 use crate::orders::{Order, Status};
@@ -23,8 +23,9 @@ struct Named {
     orders: Vec<Order>,
 }
 
-/// Calls `orders_that_read` for each candidate of a memo, the most certain first. Stops when a candidate names an order that
-/// the shop's server registered. If no candidate does, the orders with the highest certainty count. A candidate that is only
+/// Returns the order that a memo names. Calls `orders_that_read` for each candidate of the memo, the most certain
+/// candidates first. Stops after the certainty of the first candidate that names an order which the shop's server
+/// registered. If no candidate names such an order, the orders with the highest certainty count. A candidate that is only
 /// a piece of a longer known id does not count.
 ///
 /// # Errors
@@ -70,16 +71,17 @@ impl Named {
         self.orders.iter().any(Order::is_registered)
     }
 
-    /// Returns when the first of these orders was begun, in Unix milliseconds.
+    /// Returns when the oldest of these orders was begun, in Unix milliseconds.
     fn begun_ms(&self) -> i64 {
         let begun = self.orders.iter().map(Order::begun_ms);
         begun.min().unwrap_or(i64::MAX)
     }
 }
 
-/// Filters orders that only pages began, if their candidates share letters of the memo. Anybody can begin an order whose id
-/// contains a part of another order's id, or adds words around it. So a whole word wins over a part of a word. If both are
-/// whole words and one contains the other, the earlier order wins. A stranger learns an id only after its order was begun.
+/// Chooses between orders that only pages began and whose candidates share letters of the memo. Anybody can begin an
+/// order whose id contains a part of another order's id, or contains the other id and more words. Therefore a candidate
+/// that is a whole word wins over a part of a word. If both candidates are whole words and one contains the other, the
+/// order that was begun earlier wins, because a stranger learns an id only after its order was begun.
 fn undisputed(named: Vec<Named>) -> Vec<Named> {
     let loses = |one: &Named, other: &Named| {
         let (one_is_whole, other_is_whole) = (one.candidate.is_whole, other.candidate.is_whole);
@@ -104,8 +106,8 @@ fn undisputed(named: Vec<Named>) -> Vec<Named> {
     kept.map(|(named, _)| named).collect()
 }
 
-/// Filters orders whose ids look the same in a memo. Prefers orders that the shop's server registered, then the order whose
-/// id the memo spells exactly.
+/// Chooses between orders whose ids look the same in a memo. If the shop's server registered some of these orders,
+/// removes the others. Of the rest, if the memo spells the ids of some orders exactly, removes the others.
 fn nearest(mut orders: Vec<Order>, is_spelled: impl Fn(&str) -> bool) -> Vec<Order> {
     prefer(&mut orders, Order::is_registered);
     prefer(&mut orders, |order| is_spelled(order.id()));
@@ -121,7 +123,7 @@ fn meant(named: Vec<Named>) -> Match {
     }
     prefer(&mut orders, Order::is_registered);
     if !orders.iter().any(Order::is_registered) {
-        // Banks write dates and account numbers into memos, and strangers can begin orders with these ids.
+        // Banks write dates and account numbers into memos, and strangers can begin orders with such numbers as ids.
         prefer(&mut orders, |order| {
             order.id().bytes().any(|byte| byte.is_ascii_alphabetic())
         });
@@ -134,15 +136,15 @@ fn meant(named: Vec<Named>) -> Match {
     }
 }
 
-/// Keeps the orders for which `is_better` holds, if there are any.
+/// Keeps only the orders for which `is_better` returns true. If there are none, keeps all orders.
 fn prefer(orders: &mut Vec<Order>, is_better: impl Fn(&Order) -> bool) {
     if orders.iter().any(&is_better) {
         orders.retain(is_better);
     }
 }
 
-/// Whether this text is unlikely to be a common word. Otherwise a stranger could begin orders named like the words that banks
-/// write, and every transfer would name two orders.
+/// Returns whether this text is unlikely to be a common word. Otherwise a stranger could begin orders whose ids are the
+/// words that banks write, and every transfer would name two orders.
 fn could_be_meant(candidate: &Candidate) -> bool {
     match candidate.strength {
         Strength::Code | Strength::ContentPattern | Strength::DescriptionPattern => true,
@@ -190,7 +192,7 @@ mod tests {
         order
     }
 
-    /// Returns the known order that a memo names.
+    /// Returns the id of the known order that a memo names.
     fn meant(content: &str, code: Option<&str>, known: impl Fn() -> Vec<Order>) -> String {
         meant_by(content, code, None, known)
     }
@@ -282,7 +284,7 @@ mod tests {
         type Known = [(Make, &'static str); 2];
         let (begun, registered, paid): (Make, Make, Make) = (begun, registered, paid);
         let rows: [(&str, Option<&str>, Known, &str); 14] = [
-            // Among equal orders, the memo's spelling decides.
+            // If both orders are registered, or neither is, the memo's spelling decides.
             (
                 "ct PHO7K3M9Q2X ft",
                 None,
@@ -309,7 +311,7 @@ mod tests {
             ),
             ("", Some(PLAIN), [(begun, PLAIN), (begun, ALIKE)], PLAIN),
             ("", Some(ALIKE), [(begun, PLAIN), (begun, ALIKE)], ALIKE),
-            // The memo spells neither id exactly, so the result is ambiguous.
+            // The memo spells neither of the two ids exactly, so the result is ambiguous.
             (
                 "ct PHO 7K3M 9Q2X ft",
                 None,
@@ -341,7 +343,7 @@ mod tests {
                 [(begun, PLAIN), (registered, ALIKE)],
                 ALIKE,
             ),
-            // A registered order that is paid wins too: this money must go back to the payer.
+            // A registered order that is already paid wins too. This money must then be paid back.
             (
                 "ct PHO7K3M9Q2X ft",
                 None,
@@ -354,7 +356,7 @@ mod tests {
                 [(paid, PLAIN), (begun, ALIKE)],
                 PLAIN,
             ),
-            // The unpaid order wins if the memo fits both.
+            // If the memo fits both registered orders equally, the unpaid order wins.
             (
                 "ct PHO 7K3M 9Q2X ft",
                 None,
@@ -383,7 +385,7 @@ mod tests {
             (torn, [begun(BARE), begun(WHOLE)], WHOLE),
             (torn, [registered(BARE), begun(WHOLE)], BARE),
             (torn, [registered(BARE), registered(WHOLE)], WHOLE),
-            // The pattern finds nothing, so the memo is searched without it.
+            // The pattern finds nothing in this memo, so the memo is searched without the pattern.
             ("ct PHO7K3M9Q2X", [begun(PLAIN), begun(WHOLE)], PLAIN),
         ] {
             let known = || {
@@ -436,7 +438,7 @@ mod tests {
     #[test]
     fn letters_of_somebodys_id_make_no_order_of_its_own() {
         for (memo, victim, strangers, expected) in [
-            // Ids with the shop's prefix and the first digits of the time, and ids that count up.
+            // Ids that have the shop's prefix and the first digits of the time, and ids that count up.
             (
                 "PHO_SUB_1762228747088_NTK3U9 chuyen tien",
                 WHOLE,
@@ -450,7 +452,7 @@ mod tests {
                 "SHOP1001",
                 "SHOP10010",
             ),
-            // The last letter of an id, with the words that banks write after it.
+            // Ids that have the last letter of another order's id, and the words that banks write after it.
             (
                 "PHO7K3M9Q29 chuyen tien",
                 "PHO7K3M9Q29",
@@ -502,7 +504,7 @@ mod tests {
             );
             let paid = || vec![first_paid(PLAIN), begun(number)];
             assert_eq!(meant(&memo, None, paid), PLAIN);
-            // A shop can use such ids for its own orders.
+            // A shop can use such numbers as ids of its own orders.
             assert_eq!(meant(&memo, None, || vec![begun(number)]), number);
         }
         let two = || vec![registered("1762228747088"), registered(PLAIN)];

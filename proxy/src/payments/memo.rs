@@ -1,9 +1,9 @@
 //! Memos: text that a payer typed and that banks then changed.
 //!
-//! Banks remove `_`, `-`, dots and accents. They change case, add words before and after a memo, and cut off its end. So ids
-//! are compared by their letters and digits in capitals (see [`normalised`]). This module finds every part of a memo that
-//! could be an order's id, the most certain first. The caller finds out which of these orders exist, and decides if there
-//! are several.
+//! Banks remove `_`, `-`, dots and accents. They change small letters to capitals, add words before and after a memo, and
+//! cut off its end. Ids are therefore compared by their letters and digits in capitals (see [`normalised`]). This module
+//! finds every part of a memo that could be an order's id, the most certain parts first. The caller looks up which of
+//! these orders exist, and decides what to do if there are several.
 
 use std::{fmt, ops::Range};
 
@@ -15,16 +15,16 @@ pub use plain::normalised;
 
 use plain::Plain;
 
-/// How many characters of each text are searched. A bank's memo has at most 210.
+/// How many characters of each text are searched. A bank's memo has at most 210 characters.
 pub const LOOKED_AT: usize = 256;
 /// The longest id that the search finds in a text.
 pub const LONGEST: usize = 40;
 /// The shortest id that the search finds anywhere in a text, also inside a word.
 pub const ANYWHERE: usize = 8;
-/// The shortest id that the search finds if the id is a whole word.
+/// The shortest id that the search finds as a whole word.
 pub const AS_A_WORD: usize = 4;
 
-/// The texts that came with a transfer. They can contain names, so this type cannot be printed.
+/// The texts that came with a transfer. The texts can contain names of people, so this type cannot be printed.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Memo {
     /// The text that the provider recognised as a payment code.
@@ -44,15 +44,15 @@ impl fmt::Debug for Memo {
 /// A text that might be an order's id.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// How certain it is that the text is an order's id. The smallest value is the most certain.
+    /// How certain it is that the text is an order's id. The smallest value means the most certain.
     pub strength: Strength,
-    /// The position of the candidate, counted in letters and digits of the searched text.
+    /// The position of the candidate in the searched text. Only letters and digits are counted.
     pub span: Range<usize>,
     /// Whether the candidate begins at the beginning of a word and ends at the end of a word.
     pub is_whole: bool,
-    /// The id, [`normalised`].
+    /// The candidate in its [`normalised`] form.
     pub text: String,
-    /// The id as the shop's template spells it, if the shop's pattern found it.
+    /// The id as the shop's template spells it. `None` if the shop's pattern did not find the candidate.
     pub rebuilt: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl Strength {
 }
 
 impl Candidate {
-    /// Whether both candidates share letters of the text.
+    /// Whether the two candidates share letters of the same text.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.strength.same_text(other.strength)
             && self.span.start < other.span.end
@@ -113,8 +113,9 @@ impl Memo {
         candidate.rebuilt.as_deref() == Some(order_id) || text.contains(order_id)
     }
 
-    /// Returns every text in the memo that might be an order's id, sorted by strength. Among equal strength the longest comes
-    /// first. There are about 17,000 candidates at most. The iterator is lazy.
+    /// Returns every text in the memo that might be an order's id, sorted by strength. Among candidates of the same
+    /// strength, the longest comes first. There are at most about 17,000 candidates, and the iterator makes each one only
+    /// when it is needed.
     pub fn candidates(&self, pattern: Option<&OrderPattern>) -> impl Iterator<Item = Candidate> {
         let code = self.code.as_deref().map(Plain::of);
         let code = code.and_then(|code| code.candidate(Strength::Code, 0..code.len()));
@@ -132,7 +133,7 @@ impl Memo {
     }
 }
 
-/// Returns every part of `text` that is long enough.
+/// Returns every part of `text` that is long enough to be an id.
 fn pieces(text: Plain, strength: Strength) -> impl Iterator<Item = Candidate> {
     (AS_A_WORD..=LONGEST).rev().flat_map(move |length| {
         let spans = if length >= ANYWHERE {

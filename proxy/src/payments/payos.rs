@@ -1,4 +1,4 @@
-//! payOS' webhooks. The signature covers the sorted fields of `data` and nothing else.
+//! payOS' webhooks. The signature covers the sorted fields of `data`, and no other part of the body.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{money::Currency, secret::Secrets};
 
 const PROVIDER: &str = "payos";
-/// The documented fields. No value may contain text that looks like the beginning of another field.
+/// The fields that payOS documents. No value may contain text that looks like the beginning of another field.
 const FIELDS: [&str; 16] = [
     "accountNumber",
     "amount",
@@ -31,7 +31,8 @@ const FIELDS: [&str; 16] = [
     "virtualAccountName",
     "virtualAccountNumber",
 ];
-/// The descriptions of the samples that payOS sends when a webhook's address is registered. Their order code is 123.
+/// The descriptions in the samples that payOS sends when a shop registers its webhook's address. The order code of these
+/// samples is 123.
 const SAMPLES: [&str; 2] = ["VQRIO123", "Ma giao dich thu nghiem"];
 
 /// The webhook of a shop at payOS.
@@ -84,7 +85,7 @@ fn read(data: &Fields<'_>) -> Result<Notification, Refused> {
     if !data.is("code", "00") {
         return Ok(Notification::Ignored("not_paid"));
     }
-    // payOS has only accounts in dong.
+    // payOS supports only accounts in dong.
     let currency = data.text(&["currency"]);
     if currency.is_some_and(|currency| !currency.eq_ignore_ascii_case("VND")) {
         return Ok(Notification::Ignored("other_currency"));
@@ -108,12 +109,12 @@ fn read(data: &Fields<'_>) -> Result<Notification, Refused> {
     super::unless_nothing(read, problems)
 }
 
-/// Writes a value as payOS writes it into the signed text. Returns `None` for an object.
+/// Returns a value in the form that payOS uses in the signed text. Returns `None` for an object.
 fn written(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some(String::new()),
         Value::String(text) if text == "null" || text == "undefined" => Some(String::new()),
-        // The keys are sorted here, because a map is sorted.
+        // The items' keys are sorted, because `serde_json` sorts the keys of a map.
         Value::Array(items) => items
             .iter()
             .all(Value::is_object)

@@ -1,4 +1,4 @@
-//! Polar's webhooks follow Standard Webhooks, with two kinds of keys.
+//! Polar's webhooks follow Standard Webhooks. Polar has two forms of keys.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use duet_events::Invalid;
@@ -15,7 +15,7 @@ use crate::{
 };
 
 const PROVIDER: &str = "polar";
-/// The states of an order that is not a payment.
+/// The states of an order that reports no payment.
 const NOT_PAID: [&str; 3] = ["draft", "pending", "void"];
 
 /// The webhook of a shop at Polar.
@@ -28,7 +28,10 @@ pub struct Polar {
 impl Provider for Polar {
     fn read(&self, request: &Request<'_>) -> Result<Notification, Refused> {
         let key = self.key_of(request).ok_or(Refused::Unauthorised)?;
-        tracing::info!(key, "a notification is signed by Polar");
+        tracing::info!(
+            key,
+            "a notification has a valid signature of Polar, made with this form of the key"
+        );
         let map = super::object(request.body)?;
         let fields = Fields(&map);
         let event = fields.text(&["type"]).unwrap_or_default();
@@ -47,20 +50,20 @@ impl Provider for Polar {
 
     fn after_failures(&self) -> Option<&'static str> {
         Some(
-            "Polar switches an endpoint off after 10 failures in a row: switch it on again in its settings, and redeliver there what failed",
+            "Polar switches an endpoint off after 10 failures in a row: switch the endpoint on again in Polar's settings, and redeliver the failed notifications there",
         )
     }
 }
 
 impl Polar {
-    /// Returns which key signed the request. A secret that Polar made since September 8th 2026 signs with the bytes that it
-    /// encodes. An older secret signs with its own text.
+    /// Returns the form of the key that signed the request. A secret that Polar has made since September 8th 2026 is an
+    /// encoded key: the decoded bytes are the key. The text of an older secret is itself the key.
     fn key_of(&self, request: &Request<'_>) -> Option<&'static str> {
         let mut keys = Vec::new();
         for secret in self.secrets.iter().map(SharedSecret::expose) {
             keys.push(("text", secret.to_vec()));
             let encoded = secret.strip_prefix(b"whsec_").unwrap_or(secret);
-            // Anybody can guess a key of a few bytes.
+            // Anybody can guess a key of a few bytes, so short keys are not tried.
             let decoded = BASE64_STANDARD.decode(encoded).ok();
             if let Some(bytes) = decoded.filter(|bytes| bytes.len() >= Secrets::MIN_LENGTH) {
                 keys.push(("decoded", bytes));
@@ -95,7 +98,7 @@ fn paid(order: &Fields<'_>, problems: &mut Vec<Invalid>) -> Option<Transfer> {
     Some(Transfer { also, ..transfer })
 }
 
-/// Reads an order with refunds. The order states the sum of all its refunds.
+/// Reads an order of Polar that has refunds. Polar states the sum of all refunds of the order.
 fn refunded(order: &Fields<'_>, problems: &mut Vec<Invalid>) -> Option<Transfer> {
     let id = order.transaction_id(&["id"], problems);
     let amounts = ["refunded_amount", "refunded_tax_amount"];
@@ -108,7 +111,7 @@ fn refunded(order: &Fields<'_>, problems: &mut Vec<Invalid>) -> Option<Transfer>
     Some(Transfer { share, ..transfer })
 }
 
-/// Reads one refund. The refund names Polar's order.
+/// Reads one refund, which names its order at Polar.
 fn refund(refund: &Fields<'_>, problems: &mut Vec<Invalid>) -> Option<Transfer> {
     let id = refund.transaction_id(&["id"], problems);
     let order = refund.transaction_id(&["order_id"], problems);
@@ -137,7 +140,7 @@ fn transfer(
     }
 }
 
-/// Returns the shop's own id of the order, from the metadata of the checkout or the subscription.
+/// Returns the shop's own id of the order, if the metadata of the checkout or of the subscription has it.
 fn orders(data: &Fields<'_>) -> Vec<Name> {
     let subscription = data.object("subscription");
     let of_subscription = subscription.and_then(|subscription| subscription.order_of_metadata());

@@ -1,11 +1,11 @@
-//! The five ways in which a notification proves who sent it. Each check uses the received bytes, takes constant time, and
-//! tries every valid secret.
+//! The five ways in which a notification proves who sent it. Each check uses the bytes as they were received, takes
+//! constant time, and tries all valid secrets.
 //!
 //! | Way | Function |
 //! |---|---|
 //! | HMAC over the time and the body | [`timed_body`] |
 //! | HMAC over the body | [`body`] |
-//! | HMAC, or a digest with the key at the end, over named or sorted fields | [`fields`] |
+//! | HMAC over named or sorted fields, or a digest of these fields followed by the key | [`fields`] |
 //! | a fixed token in a header | [`token`] |
 //! | Standard Webhooks | [`standard_webhook`] |
 
@@ -21,7 +21,7 @@ use crate::secret::Secrets;
 /// How far the time of a signature may be from the proxy's clock, in seconds.
 pub const MAX_CLOCK_DIFFERENCE_S: u64 = 300;
 
-/// Computes the keyed digest of a text, which is given in pieces.
+/// Computes the keyed digest of a text. The text is given in pieces.
 pub type Algorithm = fn(key: &[u8], text: &[&[u8]]) -> Vec<u8>;
 
 /// A body that is signed together with the time.
@@ -35,7 +35,8 @@ pub struct Timed<'a> {
     pub body: &'a [u8],
 }
 
-/// Whether one of `signatures` is the HMAC-SHA256 of `<time><separator><body>`, with a time within five minutes of now.
+/// Whether one of `signatures` is the HMAC-SHA256 of `<time><separator><body>`, and the time is within five minutes of
+/// now.
 pub fn timed_body(
     secrets: &Secrets,
     signed: &Timed<'_>,
@@ -56,9 +57,9 @@ pub fn body(secrets: &Secrets, algorithm: Algorithm, body: &[u8], signature: Vec
     is_signed(secrets, algorithm, &[body], &[signature])
 }
 
-/// Whether the signature is valid for these fields in this order, written as `name=value` with `&` between them. The signed
-/// text does not show where a value ends. So no value may contain `&` followed by one of the `known` names and `=`, and no
-/// name may contain `&` or `=`.
+/// Whether the signature is valid for these fields in the given sequence, written as `name=value` with `&` between them.
+/// This text does not show where a value ends. Therefore the check fails if a value contains `&`, one of the `known`
+/// names and `=`, or if a name contains `&` or `=`.
 pub fn fields<V: AsRef<str>>(
     secrets: &Secrets,
     algorithm: Algorithm,
@@ -74,8 +75,9 @@ pub fn token(secrets: &Secrets, presented: &str) -> bool {
     secrets.matches(presented)
 }
 
-/// Returns which of `keys` signed the body by Standard Webhooks. `webhook-signature` lists signatures of
-/// `<webhook-id>.<webhook-timestamp>.<body>`. The time must be within five minutes of now.
+/// Returns the index of the key that signed the body in the way of Standard Webhooks. The header `webhook-signature`
+/// lists signatures of `<webhook-id>.<webhook-timestamp>.<body>`. The check fails if the time is not within five minutes
+/// of now.
 pub fn standard_webhook(
     keys: &[Vec<u8>],
     headers: &HeaderMap,
@@ -107,7 +109,7 @@ pub fn hmac_sha512(key: &[u8], text: &[&[u8]]) -> Vec<u8> {
     keyed(Hmac::<Sha512>::new_from_slice(key), text)
 }
 
-/// Computes MD5 of the text, `&key=` and the key.
+/// Computes the MD5 of the text, followed by `&key=` and the key.
 pub fn md5_and_key(key: &[u8], text: &[&[u8]]) -> Vec<u8> {
     let mut digest = Md5::new();
     for piece in text {
@@ -118,7 +120,8 @@ pub fn md5_and_key(key: &[u8], text: &[&[u8]]) -> Vec<u8> {
     digest.finalize().to_vec()
 }
 
-/// Computes the digest. HMAC accepts keys of every length. If it ever failed, the result would match no signature.
+/// Computes the digest. HMAC accepts keys of every length. If it rejected a key, the empty result would match no
+/// signature.
 fn keyed<M: Mac>(mac: Result<M, InvalidLength>, text: &[&[u8]]) -> Vec<u8> {
     let Ok(mut mac) = mac else {
         return Vec::new();
@@ -134,7 +137,8 @@ pub fn hex(digits: &str) -> Option<Vec<u8>> {
     base16ct::mixed::decode_vec(digits).ok()
 }
 
-/// Returns the time and the signatures of a header such as `t=1774422157,v1=00ff`. The header must have exactly one time.
+/// Returns the time and the signatures in a header such as `t=1774422157,v1=00ff`. Returns `None` if the header does not
+/// have exactly one time.
 pub fn listed(header: &str) -> Option<(&str, Vec<Vec<u8>>)> {
     let items = || {
         header
@@ -156,7 +160,8 @@ pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     std::str::from_utf8(value.as_bytes()).ok().map(str::trim)
 }
 
-/// Tries each secret, even after one has matched, and digests the text once for each secret.
+/// Whether one of the secrets made one of the signatures. Tries every secret, also after one has matched, and computes
+/// one digest for each secret.
 fn is_signed(
     secrets: &Secrets,
     algorithm: Algorithm,
@@ -175,7 +180,7 @@ fn is_one_of(digest: &[u8], signatures: &[Vec<u8>]) -> bool {
     !digest.is_empty() && signatures.iter().filter(equal).count() > 0
 }
 
-/// Whether a time in Unix seconds is within five minutes of now. The time must consist of digits only.
+/// Whether a time in Unix seconds is within five minutes of now. Returns false if the time contains anything but digits.
 fn is_fresh(time: &str, now_s: i64) -> bool {
     let digits = time.bytes().all(|byte| byte.is_ascii_digit());
     let made_s = time.parse::<i64>().ok().filter(|_| digits);

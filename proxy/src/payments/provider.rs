@@ -1,4 +1,4 @@
-//! What every payment provider implements: checking and reading a notification, and choosing the answer.
+//! The trait that every payment provider implements: it checks and reads a notification, and chooses the answer.
 
 use std::fmt;
 
@@ -22,16 +22,16 @@ pub struct Request<'a> {
     pub now_s: i64,
 }
 
-/// The result of a request, as the provider receives it.
+/// The result of a request, which decides the answer that the provider gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The transfer is stored.
+    /// The transfer is stored for the first time.
     Recorded,
-    /// The transfer was stored before, or its order is paid.
+    /// The transfer was stored before, or its order is already paid.
     Repeat,
     /// The transfer is stored but names no known order.
     UnknownOrder,
-    /// The transfer is stored but its amount is too small.
+    /// The transfer is stored, but its amount is less than the order still needs.
     OtherAmount,
     /// The transfer is stored as money that pays no order.
     NotCounted,
@@ -53,7 +53,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// Returns [`Refused`] if the request is not authentic or cannot be read.
     fn read(&self, request: &Request<'_>) -> Result<Notification, Refused>;
 
-    /// Returns the body of an answer with status 200. `None` means the error that every other client gets.
+    /// Returns the body of an answer with status 200. `None` means that the provider gets the same error as every other
+    /// client.
     fn answer(&self, verdict: Verdict) -> Option<&'static str> {
         match verdict {
             Verdict::Recorded
@@ -71,7 +72,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Returns what an operator must do after failures, besides fixing their cause.
+    /// Returns what an operator must do after failed notifications, besides fixing the cause of the failures.
     fn after_failures(&self) -> Option<&'static str> {
         None
     }

@@ -1,4 +1,4 @@
-//! One genuine notification of each provider, and signed requests, for the tests.
+//! For the tests: one genuine notification of each provider, and functions that sign requests.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -35,7 +35,7 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    /// Reads the request as `provider` does, `later_s` seconds after the request was made.
+    /// Reads the request with `provider`, `later_s` seconds after the request was made.
     pub(super) fn read_later(
         &self,
         provider: &dyn Provider,
@@ -168,7 +168,7 @@ pub(super) fn told(read: Result<Notification, Refused>) -> Transfer {
     }
 }
 
-/// Returns why a notification requires no action.
+/// Returns the reason why a notification requires no action.
 pub(super) fn ignored(read: Result<Notification, Refused>) -> &'static str {
     match read {
         Ok(Notification::Ignored(reason)) => reason,
@@ -176,7 +176,7 @@ pub(super) fn ignored(read: Result<Notification, Refused>) -> &'static str {
     }
 }
 
-/// Returns `value` with these fields set, each named by a JSON pointer.
+/// Returns `value` after setting these fields. A JSON pointer names each field.
 pub(super) fn with(mut value: Value, changes: &[(&str, Value)]) -> Value {
     for (pointer, new) in changes {
         let (parent, key) = pointer.rsplit_once('/').unwrap();

@@ -1,13 +1,13 @@
 //! SePay's webhooks: how the proxy checks and reads them.
 //!
-//! Three formats arrive at one address. The proxy checks the proof first, over the received bytes. A sender that does not
-//! prove to be SePay does not learn whether the proxy can read the body.
+//! Three formats arrive at one address. The proxy first checks the proof, over the bytes as they were received. A sender
+//! that does not prove to be SePay must not learn whether the proxy can read the body.
 //!
-//! | Format | Known by | Proof | Module |
+//! | Format | Recognised by | Proof | Module |
 //! |---|---|---|---|
 //! | bank transfers | `transferType`, `transferAmount` | API key or HMAC, as configured | `bank_transfer` |
 //! | payment gateway | `notification_type` | `X-Secret-Key`, or HMAC if configured | `gateway` |
-//! | the replaced system's form | `orderId` | as for bank transfers, and an MD5 signature with a separate key | `signed_form` |
+//! | the form of the former Next.js implementation | `orderId` | as for bank transfers, and an MD5 signature with a separate key | `signed_form` |
 
 mod auth;
 mod bank_transfer;
@@ -28,16 +28,18 @@ use crate::secret::Secrets;
 /// The provider's name.
 pub const PROVIDER: &str = "sepay";
 
-/// The settings that the operator agreed with SePay.
+/// The settings on which the operator and SePay have agreed.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `SEPAY_WEBHOOK_SECRET`: the API key, or the key of the HMAC.
     pub webhook_secret: Secrets,
     /// `SEPAY_WEBHOOK_AUTH`: how the webhook proves that SePay sent it.
     pub auth: Auth,
-    /// `SEPAY_SECRET_KEY`: the key of the replaced system's form. Without this key the proxy rejects the form.
+    /// `SEPAY_SECRET_KEY`: the key that checks the MD5 signature of payment forms in the format of the former Next.js
+    /// implementation. Without this key the proxy rejects such forms.
     pub form_key: Option<Secrets>,
-    /// `SEPAY_ACCOUNTS`: the accounts, including virtual accounts, that receive money for orders. Empty means any account.
+    /// `SEPAY_ACCOUNTS`: the accounts, including virtual accounts, that receive money for orders. If the list is empty,
+    /// money to any account counts.
     pub accounts: Vec<String>,
 }
 
@@ -56,7 +58,7 @@ impl Provider for Settings {
     }
 }
 
-/// Returns the ids of the transfers that a number of the gateway or of the form can mean.
+/// Returns the ids of the transfers that the gateway or the form may have reported under a transaction number.
 pub fn ids_of(number: &str) -> impl Iterator<Item = String> {
     gateway::ids_of(number).chain([signed_form::id_of(number)])
 }
@@ -64,7 +66,7 @@ pub fn ids_of(number: &str) -> impl Iterator<Item = String> {
 /// Reads a request to the webhook.
 ///
 /// # Errors
-/// Returns [`Refused`] if the request is not authentic, or has none of the three formats.
+/// Returns [`Refused`] if the request is not authentic, or if it has none of the three formats.
 pub fn read(
     settings: &Settings,
     headers: &HeaderMap,
@@ -115,7 +117,7 @@ fn unknown_format() -> Refused {
     Refused::Invalid(vec![Invalid::new(
         "transferType",
         "format",
-        "the body must be a bank transfer (transferType, transferAmount), a gateway's notification (notification_type) or a signed form (orderId, signature)",
+        "the body must have the fields of a bank transfer (transferType, transferAmount), of a notification by the payment gateway (notification_type) or of a signed form (orderId, signature)",
     )])
 }
 

@@ -1,4 +1,5 @@
-//! Stripe's events. The first invoice of a subscription reports the payment of its session again.
+//! Stripe's events. The first invoice of a subscription reports the same payment as the session that began the
+//! subscription.
 
 use duet_events::Invalid;
 
@@ -32,7 +33,7 @@ impl Provider for Stripe {
         let fields = Fields(&map);
         let event = fields.text(&["type"]).unwrap_or_default();
         let mut problems = Vec::new();
-        // The proxy does not read the objects of other events, because they can have another form.
+        // Objects of other events are not read, because they can have another form.
         let read = meaning(&event).and_then(|meaning| {
             let data = fields.part("data", &mut problems)?;
             let object = data.part("object", &mut problems)?;
@@ -63,7 +64,8 @@ impl Stripe {
     }
 }
 
-/// Returns the kind of an event's money, and the field with its amount.
+/// Returns which kind of money an event reports, and which field has the amount. Returns `None` if the event does not
+/// report money.
 fn meaning(event: &str) -> Option<(Kind, &'static str)> {
     Some(match event {
         "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
@@ -77,7 +79,8 @@ fn meaning(event: &str) -> Option<(Kind, &'static str)> {
     })
 }
 
-/// Whether money moved. A session without a payment begins a free trial. An inquiry of the payer's bank is not a chargeback yet.
+/// Whether the object reports that money moved. A session that needs no payment counts if its amount is 0, because it
+/// begins a free trial. A dispute that is only an inquiry of the payer's bank does not count.
 fn is_done(kind: Kind, object: &Fields<'_>) -> bool {
     let status = object.text(&["payment_status", "status"]);
     match status.as_deref().unwrap_or_default() {
@@ -101,7 +104,7 @@ fn transfer(
     let own = object.transaction_id(&["id"], problems);
     let money = object.minor(&[amount], &DECIMALS, problems)?;
     let own = own?;
-    // The part of an invoice about its subscription is in its parent since 2025.
+    // Since 2025, an invoice has the data about its subscription in `parent`. Before, the invoice had this data itself.
     let parent = object.object("parent").unwrap_or(Fields(object.0));
     let mut parts = vec![Fields(object.0)];
     parts.extend(parent.object("subscription_details"));
@@ -115,7 +118,8 @@ fn transfer(
         names.extend(of.into_iter().map(|id| Name::transfer(PROVIDER, id)));
     }
     let mut also = match kind {
-        // The payment of an invoice has the invoice's id. The first payment of a subscription also has the subscription's id.
+        // A payment also has the id of its invoice. The first payment of a subscription also has the id of the
+        // subscription.
         Kind::First => ids(&["invoice", "payment_intent", "id", "subscription"]),
         Kind::Renewal => ids(&["payment_intent"]),
         _ => Vec::new(),
@@ -138,7 +142,8 @@ fn transfer(
     })
 }
 
-/// Returns the amount that a refund has added to the sum of all refunds of its charge, as far as the event states it.
+/// Returns by how much a refund has raised the sum of all refunds of its charge. If the event does not state the sum
+/// before, returns the whole sum.
 fn added(all: Money, before: Option<Fields<'_>>) -> Option<Money> {
     let unit = (all.currency(), decimals(all.currency(), &DECIMALS));
     let before = before.and_then(|part| part.money(&["amount_refunded"], unit, &mut Vec::new()));

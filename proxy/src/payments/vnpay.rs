@@ -1,4 +1,4 @@
-//! VNPay's notifications (IPN). A notification has a signed query, and VNPay expects answers in its own format.
+//! VNPay's notifications (IPN). VNPay signs the query of the address, and expects answers in a format of its own.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::{money::Currency, secret::Secrets};
 
 const PROVIDER: &str = "vnpay";
 const SIGNATURE: &str = "vnp_SecureHash";
-/// The number of decimals in VNPay's amounts in dong.
+/// How many decimals VNPay uses for amounts in dong.
 const DECIMALS: usize = 2;
 
 /// The terminal of a shop at VNPay.
@@ -33,7 +33,8 @@ impl Provider for Vnpay {
         for pair in request.query.split('&') {
             let sent = pair.split_once('=').map_or("", |(_, value)| value);
             for (name, value) in parse(pair.as_bytes()) {
-                // Ignore parameters that other systems add to the address, because they are not signed.
+                // Parameters with other names are ignored. Other systems add them to the address, and VNPay does not sign
+                // them.
                 if name.starts_with("vnp_") && fields.insert(name, (value, sent)).is_some() {
                     return Err(Refused::Unauthorised);
                 }
@@ -43,7 +44,8 @@ impl Provider for Vnpay {
         let signature = signature.and_then(|(digits, _)| proof::hex(&digits));
         fields.remove("vnp_SecureHashType");
         fields.retain(|_, (value, _)| !value.is_empty());
-        // The samples of VNPay encode the values again before they compare. Languages do not agree which characters stay.
+        // VNPay's samples encode the values again before they check the signature. Programming languages encode different
+        // characters, so both the values as sent and the newly encoded values are tried.
         let (mut as_sent, mut again) = (Vec::new(), Vec::new());
         for (name, (value, sent)) in &fields {
             as_sent.push((name.as_ref(), (*sent).to_owned()));

@@ -1,4 +1,4 @@
-//! The ways to forge a notification.
+//! The ways of forging a notification.
 
 use std::fmt::Write;
 
@@ -10,8 +10,8 @@ use crate::payments::{
     samples::{AT_S, Sent, hex},
 };
 
-/// One way to forge. Makes a request from a genuine one, and states how many seconds later it arrives. Returns `None` if the
-/// way does not exist for the format.
+/// One way of forging. Makes a forged request from a genuine one, and states how many seconds later the forged request
+/// arrives. Returns `None` if the way is not possible with this format.
 pub(super) type Way = fn(&Format, Sent) -> Option<(Sent, i64)>;
 
 pub(super) const WAYS: [(&str, Way); 24] = [
@@ -214,7 +214,7 @@ fn now(sent: Sent) -> Option<(Sent, i64)> {
     Some((sent, 0))
 }
 
-/// Returns the request with its proof replaced.
+/// Returns the request with another proof, which `by` makes from the genuine proof.
 fn proven_by(format: &Format, mut sent: Sent, by: impl Fn(&str) -> Option<String>) -> Sent {
     let replace = |text: &str, from: &str| {
         let proof = text.rsplit(from).next().unwrap();
@@ -250,7 +250,7 @@ fn proven_by(format: &Format, mut sent: Sent, by: impl Fn(&str) -> Option<String
     sent
 }
 
-/// Returns the request with its texts changed after it was signed.
+/// Returns the request with texts that were changed after the request was signed.
 fn signed_otherwise(
     format: &Format,
     mut sent: Sent,
@@ -270,7 +270,8 @@ fn signed_otherwise(
     altered(format, sent)
 }
 
-/// A key does not protect the body. Anybody who has the key can send any body.
+/// Changes the body of a request. If a key is the proof, this is not a forgery: anybody who has the key can send any
+/// body.
 fn altered(format: &Format, sent: Sent) -> Option<(Sent, i64)> {
     (format.proof != Proof::Key).then_some((sent, 0))
 }

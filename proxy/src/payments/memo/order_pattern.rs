@@ -1,4 +1,4 @@
-//! The shop's own description of its order ids. The proxy uses it to find ids in memos that banks have changed.
+//! The shop's own pattern of its order ids. With this pattern the proxy finds ids in memos that banks have changed.
 
 use std::{cmp::Reverse, fmt, ops::Range};
 
@@ -26,7 +26,7 @@ impl OrderPattern {
     /// `$1` or `${1}` means the text of the first group, `$0` means the whole match, and `$$` means a dollar sign.
     ///
     /// # Errors
-    /// Returns why the expression or the template cannot be used.
+    /// Returns a message that states why the expression or the template cannot be used.
     pub fn new(pattern: &str, template: &str) -> Result<Self, &'static str> {
         let regex = RegexBuilder::new(pattern)
             .case_insensitive(true)
@@ -34,24 +34,24 @@ impl OrderPattern {
             .build()
             .map_err(|_| "must be a regular expression")?;
         let template = parts(template)
-            .ok_or("a $ in SEPAY_ORDER_TEMPLATE is followed by a group's number, {number} or $")?;
+            .ok_or("each $ in SEPAY_ORDER_TEMPLATE must be followed by the number of a group, by {number} or by $")?;
         let exists = |part: &Part| match part {
             Part::Text(_) => true,
             Part::Group(group) => *group < regex.captures_len(),
         };
         if !template.iter().all(exists) {
-            return Err("SEPAY_ORDER_TEMPLATE names a group that this does not have");
+            return Err("must have every group that SEPAY_ORDER_TEMPLATE names");
         }
         if !template.iter().any(|part| matches!(part, Part::Group(_))) {
             return Err(
-                "SEPAY_ORDER_TEMPLATE names no group, so every memo would be the same order",
+                "SEPAY_ORDER_TEMPLATE must name a group such as $1, because otherwise every memo would name the same order",
             );
         }
         Ok(Self { regex, template })
     }
 
-    /// Returns what the pattern finds in `text`, from every starting position, with and without punctuation. The longest
-    /// match comes first.
+    /// Returns all ids that the pattern finds in `text`. The search begins at every position, and searches the text with
+    /// and without punctuation. The longest match comes first.
     pub(super) fn candidates(&self, text: &Plain, strength: Strength) -> Vec<Candidate> {
         let written = self.matches(&text.written).into_iter();
         let written = written.filter_map(|(span, id)| Some((text.bared(&span)?, id)));
@@ -60,7 +60,7 @@ impl OrderPattern {
             .map(|(span, id)| Candidate {
                 strength,
                 span,
-                // The shop's own pattern defines the beginning and the end of an id.
+                // The shop's own pattern defines where an id begins and ends.
                 is_whole: true,
                 text: normalised(&id),
                 rebuilt: Some(id),
@@ -78,7 +78,8 @@ impl OrderPattern {
         while let Some(captures) = self.regex.captures_at(haystack, from) {
             let Some(whole) = captures.get(0) else { break };
             found.push((whole.range(), self.rebuilt(&captures)));
-            // Continue one character later, not after the match. Digits before an id are part of the first match.
+            // The next search begins one character later, and not after the match. Digits before an id can be a part of
+            // the first match.
             let rest = haystack.get(whole.start()..).unwrap_or_default();
             let Some(next) = rest.chars().next() else {
                 break;
@@ -105,7 +106,7 @@ impl fmt::Debug for OrderPattern {
     }
 }
 
-/// Splits a template into its parts. `$1_$2` is two groups with a `_` between them.
+/// Splits a template into its parts. For example, `$1_$2` has two groups with a `_` between them.
 fn parts(template: &str) -> Option<Vec<Part>> {
     let mut pieces = template.split('$');
     let mut parts = vec![Part::Text(pieces.next()?.to_owned())];

@@ -1,10 +1,11 @@
-//! Reduces a text to letters and digits in capitals, without accents.
+//! Reduces a text to its letters and digits, in capitals and without accents.
 
 use std::{iter, ops::Range};
 
 use super::{Candidate, LOOKED_AT, Strength};
 
-/// Returns the form of an order's id that is compared: only its letters and digits, in capitals and without accents.
+/// Returns the form of an order's id by which ids are compared: only the letters and digits, in capitals and without
+/// accents.
 pub fn normalised(order_id: &str) -> String {
     order_id
         .chars()
@@ -13,15 +14,16 @@ pub fn normalised(order_id: &str) -> String {
         .collect()
 }
 
-/// The beginning of a text, with and without the characters between its words.
+/// The beginning of a text, both with and without the characters between its words.
 pub(super) struct Plain {
     /// The text in capitals, without accents.
     pub(super) written: String,
     /// Only the letters and digits of the text.
     pub(super) bare: String,
-    /// For each byte of `written`, the length of `bare` before this byte.
+    /// For each byte of `written`, how many bytes of `bare` come before it.
     before: Vec<usize>,
-    /// The words of the text, as ranges in `bare`. This includes words between spaces and words between punctuation.
+    /// The words of the text, as ranges in `bare`. The list has the words between spaces, and also the words between
+    /// punctuation.
     words: Vec<Range<usize>>,
 }
 
@@ -68,13 +70,13 @@ impl Plain {
         Some(*self.before.get(span.start)?..*self.before.get(span.end)?)
     }
 
-    /// Returns every range with this length.
+    /// Returns every range of `bare` that has this length.
     pub(super) fn windows(&self, length: usize) -> Vec<Range<usize>> {
         let starts = (self.len() + 1).saturating_sub(length);
         (0..starts).map(|start| start..start + length).collect()
     }
 
-    /// Returns every word with this length.
+    /// Returns every word that has this length.
     pub(super) fn words_of(&self, length: usize) -> Vec<Range<usize>> {
         let words = self.words.iter().filter(|word| word.len() == length);
         words.cloned().collect()
@@ -98,7 +100,7 @@ impl Plain {
     }
 }
 
-/// Returns the character as a capital without its accent, as banks write it. Returns `None` for an accent alone.
+/// Returns the character as banks write it: as a capital letter without an accent. Returns `None` for a separate accent.
 fn folded(char: char) -> Option<char> {
     const LETTERS: [(char, &str); 7] = [
         ('A', "ÀÁẢÃẠĂẰẮẲẴẶÂẦẤẨẪẬ"),
@@ -130,7 +132,7 @@ mod tests {
             ("PHO_SUB_1762228747088_ntk3u9", "PHOSUB1762228747088NTK3U9"),
             ("đơn-01", "DON01"),
             ("ĐƠN 01", "DON01"),
-            // The same letters, with accents as separate characters.
+            // The same letters, but with the accents as separate characters.
             ("\u{111}o\u{31b}n-01", "DON01"),
             ("Nguyễn Thị Ỷ Ưỡn", "NGUYENTHIYUON"),
             ("订单-7", "7"),

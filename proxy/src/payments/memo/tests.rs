@@ -12,7 +12,7 @@ fn memo(code: Option<&str>, content: &str, description: &str) -> Memo {
     }
 }
 
-/// Returns how strongly a memo names an order.
+/// Returns the strength with which a memo names an order.
 fn strength(memo: &Memo, order_id: &str) -> Option<Strength> {
     let id = normalised(order_id);
     let mut candidates = memo.candidates(None);
@@ -118,7 +118,7 @@ fn a_long_text_is_looked_at_up_to_a_point() {
     assert_eq!(strength(&memo(None, &late, ""), "PHO7K3M9Q2X"), None);
 }
 
-/// Generates an id as shops make them: letters, digits and punctuation, with 8 to 40 letters and digits.
+/// Generates an id as shops make their ids: letters, digits and punctuation, with 8 to 40 letters and digits in total.
 fn order_id() -> impl Strategy<Value = String> {
     vec(("[_.-]{0,1}", "[A-Za-z0-9]"), ANYWHERE..=LONGEST).prop_map(|parts| {
         let parts = parts.into_iter().map(|(sign, letter)| sign + &letter);
@@ -126,7 +126,7 @@ fn order_id() -> impl Strategy<Value = String> {
     })
 }
 
-/// Generates an id and the form that a bank makes of it in the middle of a memo.
+/// Generates an id, and the form into which a bank changes the id in the middle of a memo.
 fn mangled() -> impl Strategy<Value = (String, String)> {
     let separator = select(vec!["", " ", "_", "-", "."]);
     let act = (any::<bool>(), separator, 2_usize..9, any::<bool>());

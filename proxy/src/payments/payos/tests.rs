@@ -43,7 +43,7 @@ fn a_transfer_names_its_order_by_the_shops_number() {
     assert_eq!(transfer.hint, OrderHint::Exact(vec![name]));
     assert_eq!(transfer.account.as_deref(), Some("9999"));
     assert_eq!(transfer.reference.as_deref(), Some("FT26084000001"));
-    // The proxy compares amounts, as for every bank.
+    // The proxy compares the amount with the order's amount, as it does for every bank.
     assert!(!transfer.knows && !transfer.is_test && transfer.kind == Kind::First);
 }
 
@@ -56,7 +56,7 @@ fn the_sample_is_answered_and_no_payment() {
         ("/description", json!("Ma giao dich thu nghiem")),
     ];
     assert_eq!(ignored(sent(&other).read(&payos())), "sample");
-    // A shop's own order 123 is not a sample.
+    // An order of the shop whose code is 123 is not a sample.
     assert_eq!(
         told(sent(&[("/orderCode", json!(123))]).read(&payos())).id,
         "duetlink1:FT26084000001"
@@ -96,7 +96,7 @@ fn what_is_not_signed_decides_nothing() {
 
 #[test]
 fn values_are_signed_as_payos_writes_them() {
-    // The vendor's own library made these texts.
+    // payOS' own library made these texts.
     for (value, text) in [
         (json!(null), Some("")),
         (json!("null"), Some("")),
@@ -122,7 +122,7 @@ fn no_value_is_taken_apart_or_put_together() {
             .read(&payos())
             .is_ok()
     );
-    // The signed text stays the same, but the proxy would read another field.
+    // The text that is signed stays the same, but the proxy would read other fields from the data.
     let data = payos_data();
     let mut merged = data.clone();
     let map = merged.as_object_mut().unwrap();

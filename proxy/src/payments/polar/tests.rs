@@ -36,7 +36,7 @@ fn an_order_is_paid_under_both_kinds_of_keys() {
 
 #[test]
 fn a_key_of_a_few_bytes_signs_nothing() {
-    // The secret encodes one byte, and anybody can guess that.
+    // The secret encodes only one byte, which anybody can guess.
     let short = "whsec_AA==";
     let settings = Polar {
         secrets: Secrets::generated(short).unwrap(),
@@ -71,7 +71,7 @@ fn the_billing_reason_says_what_a_payment_is_for() {
         ];
         let transfer = told(sent(&changes).read(&polar()));
         assert_eq!(transfer.kind, kind, "{reason}");
-        // The first payment stores the id of its subscription. Later payments find the order by this id.
+        // The first payment is stored under the id of its subscription. Later payments find the order by this id.
         let mut names = vec![order("PHO7K3M9Q2X")];
         if kind == Kind::Renewal {
             names.push(of("sub-1"));
@@ -126,7 +126,7 @@ fn money_that_goes_back_names_its_order_and_its_payment() {
             "metadata": {}, "dispute": dispute } });
         let transfer = told(by_polar(&refund.to_string(), POLAR_SECRET).read(&polar()));
         assert_eq!((transfer.id.as_str(), transfer.kind), ("r-1", kind));
-        // The order's sum of refunds contains this one.
+        // The sum of refunds that the order states contains this refund.
         assert_eq!((transfer.also.len(), transfer.share), (0, Share::Part));
         assert_eq!(transfer.hint, OrderHint::Exact(vec![of(ID)]));
         let pending = with(refund, &[("/data/status", json!("pending"))]);

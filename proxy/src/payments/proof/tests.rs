@@ -1,4 +1,4 @@
-//! Test vectors for each way of proof. Providers published some vectors. Other implementations computed the other vectors.
+//! Test vectors for each way of proof. The providers published some of the vectors. Other programs computed the rest.
 
 use axum::http::{HeaderName, HeaderValue};
 use sha2::Digest as _;
@@ -63,7 +63,7 @@ fn time_and_body_agree_with_the_vectors() {
         };
         let one = std::slice::from_ref(&signature);
         assert!(check(secret, one, now_s), "{provider}");
-        // During a rotation two secrets are valid, and both can sign.
+        // While a secret is being replaced, two secrets are valid, and both can sign.
         let [before, behind] = [
             format!("a-former-one {secret}"),
             format!("{secret} the-next-one"),
@@ -175,7 +175,7 @@ fn fields_agree_with_the_vectors() {
             panic!("{provider}");
         };
         let rest = &pairs[2..];
-        // Each case has the same signed text, but a value ends at another place.
+        // In each case the signed text is the same, but it is divided into names and values in another way.
         let merged = format!("{}&{}={}", first.1, second.0, second.1);
         assert!(
             !check(&[&[(first.0, merged.as_str())], rest].concat()),
@@ -261,7 +261,7 @@ fn headers(id: &str, time: &str, signature: &str) -> HeaderMap {
     pairs.into_iter().collect()
 }
 
-/// Returns the two forms of the key: its text, and the bytes that the text encodes.
+/// Returns the two keys that a secret can mean: its text, and the bytes that the text encodes.
 fn both_keys() -> [Vec<u8>; 2] {
     let text = "whsec_ZHVldC1wb2xhci1zYW5kYm94LXNlY3JldC0zMmJ5dGU=";
     let bytes = BASE64_STANDARD.decode(&text[6..]).unwrap();

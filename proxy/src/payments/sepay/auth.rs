@@ -8,7 +8,7 @@ use crate::{
     secret::Secrets,
 };
 
-/// Whether the bank webhook sent the request. Only the configured way of proof counts.
+/// Whether SePay's bank webhook sent the request. The request must use the way of proof that is configured.
 pub(super) fn webhook(settings: &Settings, headers: &HeaderMap, body: &[u8], now_s: i64) -> bool {
     match settings.auth {
         Auth::ApiKey => {
@@ -24,7 +24,8 @@ pub(super) fn webhook(settings: &Settings, headers: &HeaderMap, body: &[u8], now
     }
 }
 
-/// Whether the payment gateway sent the request. The gateway sends a key in one header, or signs if that is configured.
+/// Whether SePay's payment gateway sent the request. The gateway sends a key in a header. If signatures are configured,
+/// the gateway can send a signature instead.
 pub(super) fn gateway(settings: &Settings, headers: &HeaderMap, body: &[u8], now_s: i64) -> bool {
     let presented = text(headers, "x-secret-key");
     let secret = &settings.webhook_secret;
@@ -32,7 +33,7 @@ pub(super) fn gateway(settings: &Settings, headers: &HeaderMap, body: &[u8], now
         || settings.auth == Auth::Hmac && signed(secret, headers, body, now_s)
 }
 
-/// Returns the key of `Apikey <key>`. Also accepts `Bearer Apikey <key>`, which some libraries write.
+/// Returns the key from `Apikey <key>`, or from `Bearer Apikey <key>`, which some libraries write.
 fn api_key(authorization: &str) -> Option<&str> {
     let after = |text: &'_ str, scheme: &str| {
         let (first, rest) = text.split_once(' ')?;
@@ -45,7 +46,7 @@ fn api_key(authorization: &str) -> Option<&str> {
     scheme_and_key.get(from..)
 }
 
-/// Whether the headers have the HMAC-SHA256 of `<timestamp>.<body>`, made within five minutes of now.
+/// Whether the headers contain the HMAC-SHA256 of `<timestamp>.<body>`, and the timestamp is within five minutes of now.
 fn signed(secrets: &Secrets, headers: &HeaderMap, body: &[u8], now_s: i64) -> bool {
     let time = text(headers, "x-sepay-timestamp");
     let signature = text(headers, "x-sepay-signature").and_then(signature);

@@ -1,4 +1,4 @@
-//! Format A: a transaction of a bank account.
+//! Format A: a transfer to or from a bank account.
 
 use duet_events::Invalid;
 use serde_json::Value;
@@ -52,7 +52,7 @@ pub(super) fn read(fields: &Fields<'_>, accounts: &[String]) -> Result<Notificat
     })
 }
 
-/// Reads an id that is a whole number or a text. `28956687` and `"28956687"` are the same transaction.
+/// Reads a transaction's id from a number or a text of digits. `28956687` and `"28956687"` are the same id.
 fn transaction_id(value: Option<&Value>, problems: &mut Vec<Invalid>) -> Option<String> {
     let digits = match value {
         Some(Value::Number(number)) => number.to_string(),
@@ -65,7 +65,7 @@ fn transaction_id(value: Option<&Value>, problems: &mut Vec<Invalid>) -> Option<
         problems.push(Invalid::new(
             "id",
             "transaction_id",
-            "id must be SePay's number of the transaction, at most 32 digits",
+            "id must be SePay's transaction id, a whole number of at most 32 digits",
         ));
         return None;
     }

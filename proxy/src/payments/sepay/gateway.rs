@@ -66,20 +66,21 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
     })
 }
 
-/// Returns the ids that notifications about this transaction can have.
+/// Returns the ids of the transfers that notifications about this transaction can report.
 pub(super) fn ids_of(transaction_id: &str) -> impl Iterator<Item = String> {
     WORDS
         .into_iter()
         .map(|(word, _)| id_of(transaction_id, word))
 }
 
-/// Returns an id that differs from the id of every bank transfer.
+/// Returns a transfer's id that differs from the id of every bank transfer.
 fn id_of(transaction_id: &str, word: &str) -> String {
     format!("gateway:{transaction_id}:{word}")
 }
 
-/// Reads a cancelled payment. The transfer names only this payment, because the payer may have paid the order with another
-/// one. Returns `None` without an id or an amount. SePay does not document the format of a cancelled payment.
+/// Reads a cancelled payment. The transfer names only this payment and not the order, because the payer may have paid the
+/// order with another payment. Returns `None` if the notification has no id or no amount. SePay does not document the
+/// format of this notification.
 fn void(fields: &Fields<'_>) -> Option<Transfer> {
     let problems = &mut Vec::new();
     let transaction = fields.object("transaction")?;

@@ -1,4 +1,4 @@
-//! Format C: the form that the replaced system signed with MD5.
+//! Format C: the form that the former Next.js implementation signed with MD5.
 
 use duet_events::Invalid;
 use serde_json::{Map, Value};
@@ -42,12 +42,13 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Notification, Refused> {
     })
 }
 
-/// Returns an id that differs from the id of every bank transfer.
+/// Returns a transfer's id that differs from the id of every bank transfer.
 pub(super) fn id_of(transaction_id: &str) -> String {
     format!("form:{transaction_id}")
 }
 
-/// Whether `signature` is valid for the received fields, or for the fields with the replaced system's defaults added.
+/// Whether `signature` is valid for the received fields. The signature may also be made over the eight fields that the
+/// former Next.js implementation signed, with defaults for missing fields.
 pub(super) fn is_signed(fields: &Map<String, Value>, settings: &Settings) -> bool {
     let Some(key) = &settings.form_key else {
         return false;
@@ -72,7 +73,7 @@ fn as_they_came(fields: &Map<String, Value>) -> Option<Vec<(&str, String)>> {
         .collect()
 }
 
-/// Returns the eight fields of the replaced system, with its names and its defaults.
+/// Returns the eight fields that the former Next.js implementation signed, with its names and its defaults.
 fn completed(fields: &Map<String, Value>) -> Option<Vec<(&'static str, String)>> {
     let value = |[name, other, default]: [&'static str; 3]| {
         let value = fields.get(name).or_else(|| fields.get(other));
@@ -98,13 +99,13 @@ fn completed(fields: &Map<String, Value>) -> Option<Vec<(&'static str, String)>>
     .collect()
 }
 
-/// Sorts by UTF-16 code units, as JavaScript does.
+/// Sorts the pairs by the UTF-16 code units of their names, as JavaScript does.
 fn in_order(mut pairs: Vec<(&str, String)>) -> Vec<(&str, String)> {
     pairs.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
     pairs
 }
 
-/// Writes a value as JavaScript does. Returns `None` for a text that contains the separator of fields.
+/// Returns a value as JavaScript writes it. Returns `None` if the text contains `&`, which separates the fields.
 fn plain(value: &Value) -> Option<String> {
     text_of(value).filter(|text| !text.contains('&'))
 }

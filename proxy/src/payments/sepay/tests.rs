@@ -39,7 +39,7 @@ fn example() -> Value {
     serde_json::from_str(EXAMPLE).unwrap()
 }
 
-/// Returns `value` with these fields changed, each named by a JSON pointer. `undefined` removes a field.
+/// Returns `value` after changing these fields. A JSON pointer names each field. The text `undefined` removes a field.
 fn with(mut value: Value, changes: &[(&str, Value)]) -> Value {
     for (pointer, new) in changes {
         let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -53,7 +53,7 @@ fn with(mut value: Value, changes: &[(&str, Value)]) -> Value {
     value
 }
 
-/// Reads an authentic notification.
+/// Returns what the proxy reads from an authentic notification.
 fn told_by(settings: &Settings, body: &Value) -> Result<Notification, Refused> {
     let headers = headers(&[
         ("authorization", "Apikey sandbox-secret"),
@@ -66,7 +66,7 @@ fn told(body: &Value) -> Result<Notification, Refused> {
     told_by(&settings(Auth::ApiKey), body)
 }
 
-/// Returns the fields that broke a rule.
+/// Returns the names of the fields that broke a rule.
 fn broken(told: &Result<Notification, Refused>) -> Vec<&str> {
     match told {
         Err(Refused::Invalid(problems)) => problems.iter().map(Invalid::field).collect(),

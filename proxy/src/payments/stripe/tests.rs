@@ -105,7 +105,7 @@ fn the_session_of_a_free_trial_names_the_order_of_its_subscription() {
     assert_eq!(transfer.hint, names(&["PHO7K3M9Q2X"]));
     assert_eq!(transfer.id, "in_1");
     assert_eq!(transfer.also, ["cs_1", "sub_1"]);
-    // A session that only saves a card has no amount.
+    // A session that only saves a card for later has no amount.
     let setup = with(
         trial,
         &[("/amount_total", Value::Null), ("/currency", Value::Null)],
@@ -195,7 +195,7 @@ fn money_that_goes_back_is_told_once_for_each_refund() {
     assert_eq!(second.hint, names(&["PHO7K3M9Q2X", "of pi_1", "of ch_1"]));
     let first = told(sent("charge.refunded", charge));
     assert_eq!(first.money.to_string(), "15.00 USD");
-    // The sum of all refunds corrects a difference that the event does not state.
+    // If an event does not state the difference to the sum before, the sum of all refunds corrects the amount.
     for refunded in [&first, &second] {
         assert_eq!(refunded.share, Share::Sum(first.money));
     }

@@ -83,7 +83,7 @@ fn the_query_is_signed_without_what_is_empty_or_is_not_vnpays() {
 
 #[test]
 fn the_query_is_signed_as_it_was_sent_or_in_the_form_of_vnpays_samples() {
-    // .NET, Java, PHP and JavaScript encode these characters in different ways.
+    // .NET, Java, PHP and JavaScript encode these characters differently.
     for info in ["A+(1)!*~%27", "A%201+%281%29", "%c4%90%c6%a1n"] {
         let genuine = sent("Thanh+toan+PHO7K3M9Q2X", info);
         assert!(genuine.query.contains(info));

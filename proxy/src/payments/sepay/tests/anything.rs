@@ -1,4 +1,4 @@
-//! Properties that must hold for every input.
+//! Tests properties that must hold for every input.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -69,7 +69,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Generates an object that has one of the formats, except for some of its fields.
+/// Generates an object that has one of the formats, except that some fields have other values.
 fn nearly() -> impl Strategy<Value = Value> {
     let format = select(vec![example(), formats::gateway(), formats::form("")]);
     let nested = select(vec!["", "order", "transaction"]);

@@ -1,4 +1,4 @@
-//! Tests of the formats that the proxy reads.
+//! Tests the formats that the proxy reads.
 
 use super::*;
 
@@ -128,7 +128,7 @@ fn money_on_another_account_is_parked() {
     assert_eq!(to(ours, json!("0123499999"), none()), "paid");
     assert_eq!(to(ours, json!("777"), json!("VQRQ0001")), "paid");
     assert_eq!(to(ours, json!("777"), none()), "wrong_account");
-    // The number without its leading zero is another account.
+    // The account's number without its leading zero is the number of another account.
     assert_eq!(to(ours, json!("123499999"), none()), "wrong_account");
     assert_eq!(to(ours, json!(123_499_999), none()), "wrong_account");
     assert_eq!(to(ours, none(), none()), "wrong_account");
@@ -306,7 +306,7 @@ fn a_form_without_its_signature_is_not_believed() {
         ("/status", json!("failed")),
         ("/extra", json!("1")),
         ("/extra", json!({})),
-        // The same signed text, split into fields at another place.
+        // The signed text stays the same, but it is divided into fields in another way.
         ("/amount", json!("99000&currency=VND")),
     ] {
         let told = told(&with(form(AS_IT_CAME), &[(pointer, value.clone())]));
@@ -316,7 +316,7 @@ fn a_form_without_its_signature_is_not_believed() {
         "amount": "99000&currency=VND&orderId=PHO_SUB_1762228747088_NTK3U9", "status": "success",
         "timestamp": "2026-01-02T03:04:05.000Z", "transactionId": "TXN_0001", "signature": AS_IT_CAME,
     });
-    // Without the order's id the body is not a form.
+    // Without an order's id, the proxy does not recognise the body as a form.
     assert_eq!(told(&moved), Err(unknown_format()));
 }
 
@@ -337,7 +337,7 @@ fn a_form_needs_its_key_and_the_webhooks_secret() {
 
 #[test]
 fn a_signed_form_is_read_by_its_status() {
-    // Another program computed each signature: the MD5 of the sorted fields and `&key=demo-secret`.
+    // Another program computed each signature, as the MD5 of the sorted fields followed by `&key=demo-secret`.
     for (body, expected) in [
         (
             r#"{"orderId":"O1","transactionId":"T1","amount":99000,"currency":"VND","status":"success","timestamp":"1","signature":"15F1BE12291A1EBA916B6FAD82052CD1"}"#,

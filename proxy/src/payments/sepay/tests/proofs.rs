@@ -1,4 +1,4 @@
-//! Tests of the proofs that the proxy accepts.
+//! Tests the proofs that the proxy accepts.
 
 use super::*;
 
@@ -139,14 +139,14 @@ fn an_api_key_is_believed_in_the_ways_it_is_sent() {
         ("authorization", "Apikey \u{e9}", false),
         ("x-sepay-webhook-secret", "wrong", false),
         ("x-sepay-webhook-secret", "", false),
-        // This header belongs to the payment gateway.
+        // Only the payment gateway uses this header.
         ("x-secret-key", "sandbox-secret", false),
         ("x-other", "Apikey sandbox-secret", false),
     ] {
         let pairs = [(name, value)];
         let found = believed(Auth::ApiKey, &pairs, EXAMPLE, SIGNED_AT_S);
         assert_eq!(found, expected, "{name}: {value}");
-        // If signatures are configured, a key does not replace a signature.
+        // If signatures are configured, a key is not accepted instead of a signature.
         assert!(
             !believed(Auth::Hmac, &pairs, EXAMPLE, SIGNED_AT_S),
             "{value}"
