@@ -1,7 +1,7 @@
 //! Delivers events. Each destination has its own courier, so that no destination waits for another.
 //!
-//! A [`Courier`] decides which events are sent and settled, and does no I/O. A step of its driver does one unit of this work.
-//! [`run`] adds waiting and stopping.
+//! A [`Courier`] decides which events are sent and settled, and does no I/O. A step of the courier's driver does one unit of
+//! this work. [`run`] repeats the steps, waits between them, and stops.
 
 use std::{
     sync::Arc,
@@ -35,12 +35,13 @@ pub use courier::{Claims, Courier, Do, RequestId, Wait, Way};
 
 use driver::{Driver, Step};
 
-/// After which time a courier checks again whether its pixel has a token.
+/// If a courier's pixel has no token, the courier checks again after this time.
 const WITHOUT_TOKEN: Duration = Duration::from_secs(5);
-/// How long pending events are still delivered after the signal to stop. The other events stay on disk.
+/// How long the proxy still delivers pending events after the signal to stop. Events that are not delivered by then stay on
+/// disk.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// What all couriers share: the client for TikTok, and the places that report its state.
+/// What all couriers share: the client for TikTok, the configured pixels, the limits, and the reports of the delivery's state.
 pub struct Link {
     client: Client,
     pixels: Arc<Pixels>,
@@ -48,7 +49,7 @@ pub struct Link {
     metrics: Arc<Metrics>,
     limits: Limits,
     parallel: usize,
-    /// Limits how many requests of each pixel can start.
+    /// Limits how many requests of each pixel can start per time.
     requests: Option<DefaultKeyedRateLimiter<String>>,
 }
 
@@ -97,7 +98,7 @@ impl Link {
     }
 }
 
-/// Delivers until `stop` changes, and then for at most ten more seconds.
+/// Delivers the events of all lanes until `stop` changes, and then for at most ten more seconds.
 pub async fn run(mut outlet: Outlet, link: Link, mut stop: watch::Receiver<bool>) {
     let link = Arc::new(link);
     let mut couriers = JoinSet::new();
@@ -121,7 +122,7 @@ pub async fn run(mut outlet: Outlet, link: Link, mut stop: watch::Receiver<bool>
     }
 }
 
-/// Delivers the events of one lane until `stop` changes. Then delivers the events that can be sent without a pause.
+/// Delivers the events of one lane until `stop` changes. After that, delivers only the events that can be sent without a pause.
 async fn serve(lane: Lane, link: Arc<Link>, mut stop: watch::Receiver<bool>) {
     let mut driver = Driver::new(lane, link);
     loop {

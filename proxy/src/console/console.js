@@ -117,7 +117,10 @@ async function change(button) {
 
 let waits;
 
-/** Asks the server for a change: at once, or after ten seconds if the change can be undone. A second click, or leaving the page, cancels a change that waits. */
+/**
+ * Asks the server for a change: at once, or after ten seconds if the change can be undone. A second click, or leaving the page,
+ * cancels a change that waits.
+ */
 function ask(button) {
   const { undo } = button.dataset;
   if (!undo) {

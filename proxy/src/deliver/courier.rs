@@ -1,10 +1,10 @@
 //! Decides which events of one destination are sent, and what follows from TikTok's replies. A courier is a state machine
-//! without I/O. Its inputs are the time, random numbers, events and replies. Its outputs are requests, settlements and waiting
-//! times.
+//! without I/O. The courier's inputs are the time, random numbers, events and replies. The courier's outputs are requests,
+//! settlements and waiting times.
 //!
-//! The driver calls [`Courier::next`] and does what the result says: it starts a request, writes a settlement and confirms it
-//! with [`Courier::settled`], or waits. The driver gives every reply to [`Courier::answered`], and then calls [`Courier::next`]
-//! again. If the store fails, the driver calls [`Courier::rewind`].
+//! The driver calls [`Courier::next`] and does what the result says. The driver starts a request, or waits, or writes a
+//! settlement and then confirms the settlement with [`Courier::settled`]. The driver gives every reply to
+//! [`Courier::answered`], and then calls [`Courier::next`] again. If the store fails, the driver calls [`Courier::rewind`].
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -27,10 +27,11 @@ use crate::{
     tiktok::{Reply, Verdict},
 };
 
-/// How often a batch can fail while other batches succeed. After that the batch is divided, because one event may be the cause.
+/// If a batch has failed this often while other batches succeeded, the batch is divided, because one of its events may be the
+/// cause.
 const SUSPICIOUS_TROUBLES: u32 = 8;
 
-/// How often a part of such a batch can fail.
+/// How often a part of such a divided batch can fail before the part is divided again.
 const PART_TROUBLES: u32 = 2;
 
 /// The pending events of one destination, for a courier.
@@ -46,21 +47,22 @@ pub trait Claims {
     /// An error if the store fails. The caller must then call [`Courier::rewind`].
     fn claim(&mut self, class: Class, limits: Limits) -> Result<Vec<Self::Event>, Self::Error>;
 
-    /// Returns whether an unclaimed event of this class is pending. Can read about `bytes` bytes to find out.
+    /// Returns whether an unclaimed event of this class is pending. To find out, this function can read about `bytes` bytes
+    /// from the store.
     ///
     /// # Errors
     /// The same as those of [`Claims::claim`].
     fn any(&mut self, class: Class, bytes: usize) -> Result<bool, Self::Error>;
 
-    /// Returns whether an event was withdrawn. Such an event must not be sent for the first time.
+    /// Returns whether an event was withdrawn. A withdrawn event that has never been sent must not be sent.
     fn is_withdrawn(&self, event: &Self::Event) -> bool;
 
     /// Returns when an event was accepted, in Unix milliseconds.
     fn accepted_at_ms(event: &Self::Event) -> i64;
 }
 
-/// Claims the events of one destination, sends them, and settles them. Each claimed event is in hand, in a request, or being
-/// settled.
+/// Decides how the events of one destination are claimed, sent and settled. Each claimed event is in hand, in a request, or
+/// being settled.
 #[derive(Debug)]
 pub struct Courier<E> {
     pace: Pace,
@@ -74,7 +76,8 @@ pub struct Courier<E> {
     to_settle: VecDeque<Settlement<E>>,
     /// The settlement that was returned last and is not confirmed yet.
     settling: Option<Settlement<E>>,
-    /// The class of a request that TikTok accepted, until it is known whether more events of this class are pending.
+    /// The class of the last request that TikTok accepted. The next step checks whether more events of this class are pending,
+    /// and if so, allows larger requests.
     grows: Option<Class>,
     /// How many requests have succeeded.
     taken: u64,
@@ -82,22 +85,22 @@ pub struct Courier<E> {
     hints: bool,
 }
 
-/// The number of a request. No two requests of one courier share it.
+/// The number of a request. Every request of a courier has its own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(u64);
 
 /// The next action of the driver.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Do<'a, E> {
-    /// Send these events in one request. Its reply goes to [`Courier::answered`].
+    /// Send these events in one request. The driver must pass the request's reply to [`Courier::answered`].
     Send {
         /// The request.
         request: RequestId,
         /// At least one event. All events have the same class.
         events: &'a [E],
     },
-    /// Store the outcome of these events. [`Courier::settled`] confirms that it is on disk. Until then, [`Courier::next`]
-    /// returns the same settlement.
+    /// Store the outcome of these events. When the outcome is on disk, the driver must call [`Courier::settled`]. Until then,
+    /// [`Courier::next`] returns the same settlement.
     Settle {
         /// At least one event. All events have the same class.
         events: &'a [E],
@@ -106,16 +109,16 @@ pub enum Do<'a, E> {
         /// How the events were sent.
         sent: Sent,
     },
-    /// Wait. A reply may come earlier.
+    /// Wait for this, or for a reply that comes earlier.
     Wait(Wait),
 }
 
 /// When the driver must call [`Courier::next`] again, unless a reply arrives earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// When an event arrives, or at this time.
+    /// When an event arrives, or at this time if there is one.
     Arrival(Option<Instant>),
-    /// At this time. Does not end earlier if an event arrives.
+    /// At this time, also if an event arrives earlier.
     Until(Instant),
     /// After a reply, because no more requests are allowed at the same time.
     Reply,
@@ -126,10 +129,11 @@ pub enum Wait {
 pub enum Way {
     /// TikTok processes requests.
     Open {
-        /// TikTok accepted an event that it had named as the faulty one. Its hints are no longer used.
+        /// TikTok accepted an event that an earlier reply had named as faulty. The courier no longer uses the positions that
+        /// TikTok's replies name.
         misnamed: bool,
     },
-    /// TikTok refuses the token, or the token's right to the pixel.
+    /// TikTok refuses the token, or says that the token has no right to the pixel.
     Barred {
         /// TikTok's answer.
         verdict: Verdict,
@@ -156,7 +160,7 @@ struct Settlement<E> {
     grows: Option<Class>,
 }
 
-/// A [`Do`] that still owns its events.
+/// The same as [`Do`], but it owns its events.
 enum Step<E> {
     Send(Load<E>),
     Settle(Settlement<E>),
@@ -180,9 +184,9 @@ impl<E> Courier<E> {
         }
     }
 
-    /// Returns the next action at `now`. `expiry_ms` is the time by which events expire, in Unix milliseconds. `allowance`
-    /// takes one of the requests that all couriers together are allowed to start. If none is left, it returns when the next one
-    /// is allowed.
+    /// Returns the next action at `now`. `expiry_ms` is the time, in Unix milliseconds, with which the ages of events are
+    /// computed. `allowance` takes one request from the limit that all couriers of the pixel share. If the limit is used up,
+    /// `allowance` returns when the next request is allowed.
     ///
     /// # Errors
     /// The errors of `lane`. The caller must then call [`Courier::rewind`].
@@ -227,7 +231,7 @@ impl<E> Courier<E> {
     }
 
     /// Applies TikTok's reply to a request. `chance` returns random numbers from 0 to 1. Returns `None` if the request was
-    /// started before [`Courier::rewind`]: the events of such a request are claimed and sent again.
+    /// started before the last [`Courier::rewind`], because the events of such a request are claimed and sent again.
     pub fn answered(
         &mut self,
         request: RequestId,
@@ -286,8 +290,8 @@ impl<E> Courier<E> {
         self.pace.speed(now, now_ms)
     }
 
-    /// Gives up every claim after a failure of the store. Events that were claimed but not settled on disk must be claimed
-    /// again. Replies to open requests are ignored.
+    /// Gives up every claim. The caller must call this after a failure of the store, and the lane must then return again all
+    /// events that were claimed but not settled on disk. The courier ignores replies to requests that are open now.
     pub fn rewind(&mut self) {
         self.in_hand.clear();
         self.under_way.clear();
@@ -320,7 +324,8 @@ impl<E> Courier<E> {
         let is_old = |event: &mut E| L::accepted_at_ms(event) < oldest_ms;
         let mut ended: Vec<_> = load.events.extract_if(.., is_old).collect();
         let mut outcome = Outcome::Expired;
-        // An event that was sent before may have reached TikTok.
+        // Withdrawn events end here only if the batch has never been sent, because an event that was sent before may have
+        // reached TikTok.
         if ended.is_empty() && load.attempts == 0 {
             let is_withdrawn = |event: &mut E| lane.is_withdrawn(event);
             ended.extend(load.events.extract_if(.., is_withdrawn));
@@ -359,7 +364,8 @@ impl<E> Courier<E> {
         Ok(())
     }
 
-    /// Returns the next batch of the class whose turn it is: a batch that is due, or else new events.
+    /// Returns the next batch. The class whose turn it is comes first. Within a class, a batch in hand that is due comes before
+    /// new events.
     fn next_load<L: Claims<Event = E>>(
         &mut self,
         now: Instant,
@@ -387,8 +393,8 @@ impl<E> Courier<E> {
     fn got_through(&mut self, ticket: Ticket, now: Instant) {
         self.taken += 1;
         if self.pace.answered(ticket) {
-            // TikTok accepts requests again. Batches that wait for their next attempt can go now, except a batch that may
-            // itself be the cause.
+            // TikTok accepts requests again. Batches that wait for their next attempt can be sent now, except a batch that may
+            // itself be the cause of its failures.
             self.in_hand.hurry(SUSPICIOUS_TROUBLES, now);
         }
     }
@@ -439,7 +445,8 @@ impl<E> Courier<E> {
         let others_get_through = self.taken > load.since;
         let is_suspicious = load.troubles >= SUSPICIOUS_TROUBLES && others_get_through;
         if is_suspicious && load.events.len() > 1 {
-            // Either part may be the cause of the failures. The parts are sent after other batches, and are soon divided again.
+            // Either part may be the cause of the failures, so both parts are sent after other batches, and are divided again
+            // after fewer failures.
             for mut part in load.divide(None, now, self.taken) {
                 part.troubles = SUSPICIOUS_TROUBLES - PART_TROUBLES;
                 self.in_hand.put_last(part);
@@ -447,7 +454,7 @@ impl<E> Courier<E> {
             return;
         }
         load.due = now + backoff(load.troubles, chance);
-        // The request may have been too large.
+        // The request may have failed because it was too large.
         for piece in load.cut(self.size.limits().events) {
             self.in_hand.put_last(piece);
         }

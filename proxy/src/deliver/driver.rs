@@ -1,5 +1,5 @@
-//! Drives a courier: passes the time, random numbers, the events of a lane and TikTok's replies to it, and does what it
-//! returns.
+//! Drives a courier: passes the time, random numbers, the events of a lane and TikTok's replies to the courier, and does what
+//! the courier returns.
 
 use std::{
     future::{self, Future},
@@ -48,7 +48,7 @@ struct Answer {
 pub(super) enum Step {
     /// Events were settled or sent.
     Worked,
-    /// No request is open, and there is nothing to do before this time.
+    /// No request is open, and there is nothing to do until this wait is over.
     Idle(Wait),
 }
 
@@ -63,8 +63,8 @@ impl Driver {
         }
     }
 
-    /// Does everything that can be done at once, and waits for one reply if one is expected. If the store fails, all claims are
-    /// given up, and their events are claimed again after a pause.
+    /// Does everything that can be done at once. If requests are open, then waits for one reply. If the store fails, gives up
+    /// all claims, and claims their events again after a pause.
     pub(super) async fn step(&mut self) -> Step {
         match self.work().await {
             Ok(did) => did,
@@ -78,7 +78,7 @@ impl Driver {
         }
     }
 
-    /// Waits until there is something to do after a step.
+    /// Waits, after a step, until there is something to do again.
     pub(super) async fn pause(&self, after: Step) {
         if let Step::Idle(until) = after {
             wait(&self.lane, until).await;
@@ -104,7 +104,8 @@ impl Driver {
         tokio::select! {
             answer = self.under_way.join_next() => match answer {
                 Some(Ok(answer)) => self.answered(answer),
-                // The task that sent the request has ended. Its events are claimed again.
+                // The task that sent the request has ended without a reply. The error causes a rewind, so the events of the
+                // request are claimed again.
                 Some(Err(_)) => return Err(queue::Error::Stopped),
                 None => {}
             },
@@ -179,10 +180,10 @@ fn send(
     async move {
         let (reply, date_ms) = match token {
             Some(token) => client.track(&token, body).await,
-            // Without a token, no request is allowed.
+            // This case does not happen: if the pixel has no token, no request is allowed.
             None => (Reply::Unreachable(Trouble::Connection(String::new())), None),
         };
-        // An HTML page of a gateway has no verdict and can come from any server. Its `Date` is therefore not used.
+        // Only an answer with TikTok's code states the time reliably. An HTML page of a gateway can come from any server.
         if let (Some(_), Some(date_ms)) = (reply.code(), date_ms) {
             clock.dated(date_ms);
         }

@@ -1,4 +1,4 @@
-//! Keeps the claimed events that are not in a request, and decides which are sent next.
+//! Keeps the claimed events that are not in a request, and decides which of them are sent next.
 
 use std::{
     collections::VecDeque,
@@ -9,13 +9,13 @@ use std::{
 use super::pace::{LONGEST_TROUBLE, doubled};
 use crate::{decide::Class, history::Sent};
 
-/// How many requests of the first class can go before one request of the second class. Otherwise an endless stream of
+/// After this many first-class requests in a row, one second-class request is sent. Without this limit, an endless stream of
 /// conversions could make second-class events expire.
 const FIRST_IN_A_ROW: u32 = 9;
-/// How many requests can go before a failed batch is tried again while other events are pending. The batch may be the cause of
-/// the failure.
+/// While other events are pending, a batch that has failed is sent again only after this many requests without such a batch,
+/// because the batch may be the cause of its failure.
 const UNTROUBLED_IN_A_ROW: u32 = 3;
-/// How many times more batches can be in hand if some of them have failed.
+/// The limit of batches in hand is this many times higher if failed batches are counted too.
 const TROUBLED_ROOM: usize = 4;
 
 /// A batch of events and its history.
@@ -24,14 +24,15 @@ pub(super) struct Load<E> {
     /// At least one event.
     pub(super) events: Vec<E>,
     pub(super) class: Class,
-    /// How often the batch was sent, how often that failed, and how often TikTok answered with a code whose meaning is unclear.
+    /// How often the batch was sent. `troubles` counts the failures of these attempts, and `unclear` the answers with a code
+    /// whose meaning is unclear.
     pub(super) attempts: u32,
     pub(super) troubles: u32,
     pub(super) unclear: u32,
     pub(super) due: Instant,
-    /// How many requests had succeeded when the batch was first sent.
+    /// How many requests of the courier had succeeded when this batch was made.
     pub(super) since: u64,
-    /// Whether the batch is one event that a refusal named.
+    /// Whether the batch consists of one event that a refusal named as faulty.
     pub(super) named: bool,
 }
 
@@ -89,8 +90,8 @@ impl<E> Load<E> {
     }
 }
 
-/// Returns how long a batch waits after its failure of this number. `share` (0 to 1) selects the time. The time is never longer
-/// than the pause of the lane, so that all batches go on together with the lane.
+/// Returns how long a batch waits after it has failed this many times. `share` (0 to 1) selects the time. The time is never
+/// longer than the longest pause of the lane.
 pub(super) fn backoff(troubles: u32, share: f64) -> Duration {
     doubled(Duration::from_secs(1), troubles, LONGEST_TROUBLE).mul_f64(share.clamp(0.0, 1.0))
 }
@@ -99,11 +100,11 @@ pub(super) fn backoff(troubles: u32, share: f64) -> Duration {
 #[derive(Debug)]
 pub(super) struct Hand<E> {
     loads: VecDeque<Load<E>>,
-    /// The most batches of one class.
+    /// The largest number of batches of one class that have not failed.
     room: usize,
-    /// How many requests of the first class were sent since the last one of the second class.
+    /// How many first-class requests were sent since the last second-class request.
     first_in_a_row: u32,
-    /// How many requests were sent since the last batch that had failed before.
+    /// How many requests were sent since a batch that had failed before was last sent.
     untroubled_in_a_row: u32,
 }
 
@@ -139,7 +140,7 @@ impl<E> Hand<E> {
         };
     }
 
-    /// Returns whether a batch that has failed before goes first.
+    /// Returns whether a batch that has failed before is sent before other batches.
     pub(super) fn is_troubleds_turn(&self) -> bool {
         self.untroubled_in_a_row >= UNTROUBLED_IN_A_ROW
     }
@@ -159,7 +160,7 @@ impl<E> Hand<E> {
         self.loads.remove(at)
     }
 
-    /// Returns when the next batch is due.
+    /// Returns the earliest time at which a batch is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.loads.iter().map(|load| load.due).min()
     }
@@ -248,7 +249,7 @@ mod tests {
         for (named, parts) in [
             (None, [vec![0, 1], vec![2, 3, 4]]),
             (Some(3), [vec![3], vec![0, 1, 2, 4]]),
-            // TikTok names an event that was not sent.
+            // TikTok's answer names a position that the request does not have.
             (Some(5), [vec![0, 1], vec![2, 3, 4]]),
         ] {
             let load = Load::new((0..5).collect(), Class::First, now, 0);

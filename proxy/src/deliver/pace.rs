@@ -1,8 +1,8 @@
-//! Decides how fast one lane sends. It sends several requests at once while they succeed. After a failure it sends one request
-//! at a time, with pauses. The decision is pure: the time and a random number are arguments.
+//! Decides how fast one lane sends. A lane sends several requests at once while requests succeed. After a failure, the lane
+//! sends one request at a time, with pauses. The decision is pure: the time and a random number are arguments.
 //!
-//! One promise always holds. The next request is due at most 30 s after the last one started or failed. If TikTok asked for
-//! fewer requests, the next one is due after at least 60 s and at most 75 s.
+//! One promise always holds: the next request is allowed at most 30 s after the last request started or failed. If TikTok asked
+//! for fewer requests, the next request is allowed after at least 60 s and at most 75 s.
 
 use std::{
     mem,
@@ -13,7 +13,8 @@ use crate::{health::Speed, retry::Slow};
 
 /// The longest pause after a failure.
 pub(super) const LONGEST_TROUBLE: Duration = Duration::from_secs(30);
-/// The longest pause while TikTok refuses the token. It is short, so that an operator soon sees whether a new token works.
+/// The longest pause while TikTok refuses the token. This pause is short, so that an operator soon sees whether a new token
+/// works.
 const LONGEST_BAR: Duration = Duration::from_secs(30);
 /// The shortest and the longest pause after TikTok asked for fewer requests.
 const SHORTEST_THROTTLE: Duration = Duration::from_mins(1);
@@ -25,7 +26,7 @@ const LONGEST_GAP: Duration = Duration::from_secs(30);
 /// The speed of one lane.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// The most requests at once.
+    /// The largest number of requests at once.
     parallel: usize,
     /// How many requests at once are allowed at the moment.
     window: usize,
@@ -40,13 +41,13 @@ pub(super) struct Pace {
     epoch: u64,
 }
 
-/// One reason for pauses. Each reason has its own count.
+/// One reason for pauses. The pauses of each reason are counted separately.
 #[derive(Debug, Default)]
 struct Cause {
-    /// How many pauses there were since the last successful answer.
+    /// How many pauses this reason has caused since the last successful answer.
     pauses: u32,
-    /// The number of its last pause. A request that was sent before that pause gives no new information if it fails for the
-    /// same reason.
+    /// The number of the last pause that this reason caused. If a request that was sent before this pause fails for the same
+    /// reason, the failure gives no new information.
     epoch: u64,
 }
 
@@ -61,7 +62,7 @@ pub(super) enum Turn {
     Full,
 }
 
-/// When a request was started, counted in pauses.
+/// The number of pauses that there had been when a request was started.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket(u64);
 
@@ -124,9 +125,9 @@ impl Pace {
         recovered.contains(&true)
     }
 
-    /// Applies a failed request: starts a pause, and then continues with one request at a time. `share` (0 to 1) selects the
-    /// length of the pause. Returns the length, or `None` if a request that was sent at the same time has already caused the
-    /// pause.
+    /// Applies a failed request: starts a pause. After the pause, the lane sends one request at a time. `share` (0 to 1)
+    /// selects the length of the pause. Returns the length of the pause. Returns `None` if a request that was sent at the same
+    /// time has already caused the pause.
     pub(super) fn pause(
         &mut self,
         why: Slow,

@@ -1,5 +1,5 @@
-//! Reports the results of requests and events in the log, in `/readyz` and in the metrics. Reports no data of an event except
-//! its id.
+//! Reports the results of requests and events in the log, in `/readyz` and in the metrics. The only data of an event that is
+//! reported is its id.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ pub(super) fn settled(
             events = count,
             "events could not be delivered within 7 days; they are kept as dead letters"
         ),
-        // Events with these outcomes never reach a courier.
+        // These outcomes are not logged here.
         Outcome::Unverified | Outcome::Withdrawn => {}
     }
 }
@@ -72,7 +72,7 @@ pub fn way(health: &Health, destination: &Arc<Destination>, way: &Way) {
             health.barred(destination, false);
             if *misnamed {
                 tracing::warn!(
-                    "TikTok accepted an event that it had named as faulty; its hints are no longer used"
+                    "TikTok accepted an event that TikTok had named as faulty before; the proxy no longer uses such hints in TikTok's answers"
                 );
             }
         }
@@ -114,16 +114,17 @@ pub(super) fn without_token(destination: &Destination) {
     );
 }
 
-/// Returns whether a live event reached TikTok too late to be merged. An event is live if it was accepted while TikTok could
-/// still merge it. An event that a server reports a week later, or that a page stored while offline, was too late already when
-/// it arrived.
+/// Returns whether an event reached TikTok too late to be merged with the Pixel's copy, although the proxy had accepted the
+/// event in time. An event that a server reports a week later, or that a page stored while it was offline, was already too late
+/// when it arrived, so it does not count.
 fn missed_the_window(happened_at_ms: i64, accepted_at_ms: i64, now_ms: i64) -> bool {
     let closes_at_ms = happened_at_ms.saturating_add(limits::MERGE_MS);
     accepted_at_ms <= closes_at_ms && closes_at_ms < now_ms
 }
 
-/// Returns when an event happened, from its JSON. Searches the text and does not parse it, because this runs for every event.
-/// The search is safe: a field name with its quotes cannot occur inside a string, and no earlier field contains an object.
+/// Returns when an event happened, from its JSON. Searches the JSON text without parsing it, because this runs for every event.
+/// The search finds the right field: a field name with its quotes cannot occur inside a string, and no earlier field contains
+/// an object.
 fn happened_at_ms(event: &[u8]) -> Option<i64> {
     const FIELD: &[u8] = br#""event_time":"#;
     let at = event.windows(FIELD.len()).position(|text| text == FIELD)?;

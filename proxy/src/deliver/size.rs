@@ -1,5 +1,5 @@
-//! Decides how many events one request of a lane has. The number is small at first and after a failure. It grows while requests
-//! succeed and more events are pending.
+//! Decides how many events one request of a lane can have. The limit is small at first and after a failure. The limit grows
+//! while requests succeed and more events are pending.
 
 use crate::{config::FIRST_EVENTS, queue::Limits};
 
@@ -11,7 +11,7 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// Returns a small size, which never grows beyond `most`.
+    /// Returns a small limit, which never grows beyond `most`.
     pub(super) fn new(most: Limits) -> Self {
         Self {
             events: FIRST_EVENTS.min(most.events),
@@ -26,13 +26,13 @@ impl Size {
         }
     }
 
-    /// Allows larger requests after TikTok accepted one and more events are pending.
+    /// Allows larger requests. The caller must call this if TikTok has accepted a request and more events are pending.
     pub(super) fn grow(&mut self) {
         self.events = self.events.saturating_mul(2).min(self.most.events);
     }
 
-    /// Returns to smaller requests after TikTok refused one, or answered without a verdict. The request may have been too
-    /// large.
+    /// Returns to small requests. The caller must call this if TikTok has refused a request, or did not answer it, because the
+    /// request may have been too large.
     pub(super) fn fall_back(&mut self) {
         self.events = FIRST_EVENTS.min(self.most.events);
     }

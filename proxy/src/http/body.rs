@@ -23,14 +23,15 @@ use crate::headers::text;
 pub const MAX_BYTES: usize = 256 * 1024;
 /// How long a body can take to arrive.
 const COMES_WITHIN: Duration = Duration::from_secs(10);
-/// How long a body can take to arrive after the final answer, if the client first asked whether to send it (`Expect`).
+/// How long a body can take to arrive after the final answer, if the client has first asked, with `Expect`, whether to send the
+/// body.
 const COMES_UNASKED_WITHIN: Duration = Duration::from_secs(1);
 /// How many bytes of an unread body the proxy reads and discards.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
-/// The body of a request. If no handler reads all of it, the rest is read and discarded while the answer is sent. Otherwise the
-/// connection would close while its client still sends. The client could then lose the answer, and the next request on the same
-/// connection would fail.
+/// The body of a request. If no handler reads the whole body, the rest of the body is read and discarded while the answer is
+/// sent. If the rest were not read, the connection would close while the client still sends. The client could then lose the
+/// answer, and the client's next request on the same connection would fail.
 pub struct RequestBody {
     /// The unread body. `None` after the whole body was read.
     incoming: Option<Incoming>,
@@ -84,7 +85,7 @@ impl HttpBody for RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         let unread = self.incoming.take().filter(|body| !body.is_end_stream());
-        // Without a runtime the process is stopping, and the connection closes with the process.
+        // If there is no runtime, the process is stopping, and the connection closes with the process.
         let (Some(unread), Ok(runtime)) = (unread, Handle::try_current()) else {
             return;
         };
@@ -95,8 +96,8 @@ impl Drop for RequestBody {
     }
 }
 
-/// Returns whether the proxy closes the connection after rejecting a request with these headers. The connection closes if the
-/// client holds the body back until it is asked (`Expect`), or if the body is too large to be discarded.
+/// Returns whether the proxy closes the connection after it has rejected a request with these headers. The proxy closes the
+/// connection if the client waits for permission to send the body (`Expect`), or if the body is too large to be discarded.
 pub fn ends_connection(headers: &HeaderMap) -> bool {
     headers.contains_key(header::EXPECT)
         || announced(headers).is_some_and(|length| length > LINGER_BYTES as u64)
@@ -130,7 +131,7 @@ where
 /// Returns the result of `reading`, or `None` if `reading` takes too long.
 async fn in_time<T>(reading: impl Future<Output = T>) -> Option<T> {
     let mut reading = pin!(reading);
-    // Usually the whole body has already arrived. Then no timer is needed.
+    // Usually the whole body has already arrived, and no timer is needed.
     match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
         Poll::Ready(read) => Some(read),
         Poll::Pending => time::timeout(COMES_WITHIN, reading).await.ok(),

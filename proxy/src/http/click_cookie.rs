@@ -1,5 +1,5 @@
-//! Stores a click id in a cookie for 30 days. Some browsers delete cookies set by a script after 7 days, but keep cookies set
-//! by a server.
+//! Stores a click id in a cookie for 30 days. The proxy sets this cookie because some browsers delete a script's cookies after
+//! 7 days, but keep a server's cookies.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 const DAYS_30_S: u32 = 30 * 24 * 60 * 60;
-/// RFC 6265 does not allow quotes, commas, semicolons, backslashes and spaces in a value.
+/// RFC 6265 does not allow these characters in a cookie's value: quotes, commas, semicolons, backslashes and spaces.
 const NOT_IN_A_VALUE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -76,7 +76,7 @@ mod tests {
         let known = Some("ttclid=E.C.P.x");
         assert_eq!(set(&clicks, known, "E.C.P.x", true), None);
         assert!(set(&clicks, known, "E.C.P.y", true).is_some());
-        // The answer may not have arrived, or the browser may have lost the cookie.
+        // The browser may not have received the answer with the cookie, or may have lost the cookie.
         assert_eq!(set(&clicks, None, "E.C.P.x", true).as_deref(), Some(kept));
     }
 

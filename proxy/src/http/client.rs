@@ -1,4 +1,4 @@
-//! Reads the address of the client and the host names of this proxy, behind trusted web servers.
+//! Reads the address of the client and the host names of this proxy, also if trusted web servers forward the requests.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, header};
 
 use crate::{config::TrustedProxies, headers::text};
 
-/// Returns the address from which a request comes. The address is read from `X-Forwarded-For`. If that header is missing, it is
-/// read from `X-Real-IP`, and then from `Forwarded`. These headers count only if the connection comes from a trusted proxy. The
-/// result is the last address in them that is not a trusted proxy.
+/// Returns the address of the client that sent a request. If the connection does not come from a trusted proxy, this is the
+/// connection's address. If it does, the client's address is in `X-Forwarded-For`. If that header is missing, it is in
+/// `X-Real-IP`, or else in `Forwarded`. The result is the last address in the header that is not the address of a trusted
+/// proxy.
 pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut address = peer.ip().to_canonical();
     for hop in hops(headers).into_iter().rev() {
@@ -26,7 +27,8 @@ pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) 
     address
 }
 
-/// Returns the addresses that the web servers in between reported, with the nearest one last.
+/// Returns the addresses that the forwarding web servers have reported. The address that the nearest web server has reported is
+/// the last.
 fn hops(headers: &HeaderMap) -> Vec<&str> {
     let listed = ["x-forwarded-for", "x-real-ip"]
         .into_iter()
@@ -39,13 +41,13 @@ fn hops(headers: &HeaderMap) -> Vec<&str> {
     }
 }
 
-/// Returns whether the connection comes from a trusted proxy, so that its headers count.
+/// Returns whether the connection comes from a trusted proxy, whose forwarding headers are used.
 pub fn is_forwarded(peer: SocketAddr, trusted: &TrustedProxies) -> bool {
     trusted.contain(peer.ip().to_canonical())
 }
 
-/// Returns the host names by which a page can know this proxy: the names that a trusted proxy forwards, or else `Host`. Each
-/// web server in between can append the name it received. Any of these names can be the one that the page used.
+/// Returns the host names by which a page can know this proxy: the names that a trusted proxy forwards, or `Host` if there are
+/// none. Each forwarding web server can append the name that it has received. The page can have used any of these names.
 pub fn hosts<'a>(
     peer: SocketAddr,
     headers: &'a HeaderMap,
@@ -73,7 +75,7 @@ fn elements<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a 
         .get_all(name)
         .into_iter()
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        // An element that is not text counts as an unknown address. It must not disappear from the list.
+        // An element that is not text must not disappear from the list, so it is kept as an unknown address.
         .map(|element| str::from_utf8(element).map_or("unknown", str::trim))
         .filter(|element| !element.is_empty())
 }

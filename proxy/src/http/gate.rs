@@ -1,5 +1,5 @@
-//! Runs before every route for pages. Rejects pages of foreign origins, answers preflights, and allows listed pages to read the
-//! answer. Counts every request and measures its duration.
+//! Runs before every route for pages. Rejects requests of pages of foreign origins, answers preflights, and allows pages of
+//! listed origins to read the answer. Counts every request and measures how long its answer takes.
 
 use std::{future::Future, net::SocketAddr, time::Instant};
 
@@ -29,7 +29,7 @@ pub async fn layer(
     pass(&app, peer, request, |request| next.run(request)).await
 }
 
-/// Answers `request` if its page is allowed to send it.
+/// Answers a request. If the request comes from a page that may not send it, rejects the request.
 pub async fn pass<B, F: Future<Output = Response>>(
     app: &Shared,
     peer: SocketAddr,

@@ -31,7 +31,7 @@ pub async fn alive() -> Json<Alive> {
 pub struct Readiness {
     status: &'static str,
     checks: Checks,
-    /// Each configured pixel, and each other pixel that has pending events.
+    /// The state of each configured pixel, and of each other pixel that has pending events.
     pixels: BTreeMap<String, Pixel>,
 }
 
@@ -46,33 +46,33 @@ enum Pixel {
     /// TikTok refuses the pixel's token.
     #[serde(rename = "refused")]
     Refused,
-    /// The pixel is no longer configured. Its pending events are sent with its last token.
+    /// The pixel is no longer configured. The pixel's pending events are sent with its last token.
     #[serde(rename = "removed")]
     Removed,
-    /// The pixel is not configured, and its events stay pending.
+    /// The pixel is not configured, and its token is unknown, so its events stay pending.
     #[serde(rename = "not configured")]
     NotConfigured,
 }
 
 #[derive(Serialize)]
 struct Checks {
-    /// Whether accepted events can be written.
+    /// Whether the store can write accepted events.
     store: &'static str,
     /// Whether every configured pixel has no event that has been pending for more than 15 minutes.
     queue: &'static str,
     /// Whether TikTok accepts the token of every pixel.
     token: &'static str,
-    /// Why the system's time is suspect. Left out if the time is not suspect. Stored entries expire by another clock, so a
-    /// suspect time alone is not a 503.
+    /// Why the system's time is suspect. Left out if the time is not suspect. A suspect time alone does not cause a 503,
+    /// because stored entries expire by another clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<&'static str>,
-    /// Whether Clerk's keys are loaded. Events are accepted without these keys, so missing keys alone are not a 503.
+    /// Whether Clerk's keys are loaded. Missing keys alone do not cause a 503, because events are accepted without these keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     clerk: Option<&'static str>,
 }
 
-/// Answers 200 if the store accepts events and at least one pixel's events are delivered. A refused token or a stuck queue of
-/// one pixel does not stop the others. Names the failed checks.
+/// Answers 200 if the store accepts events and the events of at least one pixel are delivered. A refused token or a stuck queue
+/// of one pixel does not stop the other pixels. The answer names the failed checks.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let pixels = pixels(&app);
     let checks = checks(&app, &pixels).await;
@@ -164,7 +164,7 @@ impl Checks {
         self.store == "ok" && pixels.values().any(|pixel| *pixel == Pixel::Ok)
     }
 
-    /// Returns whether all checks are good, also those that alone do not cause a 503.
+    /// Returns whether all checks are good, including the checks that alone do not cause a 503.
     fn are_whole(&self) -> bool {
         let words = [self.store, self.queue, self.token];
         let are_ok = words.into_iter().chain(self.clerk).all(|word| word == "ok");

@@ -1,4 +1,4 @@
-//! Routes for orders: the shop's server registers them, and pages ask for their status.
+//! Routes for orders: the shop's server registers orders, and pages ask for the status of orders.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -27,7 +27,7 @@ use crate::{
     queue,
 };
 
-/// An order id with fewer characters can be guessed. Clients can ask for such ids less often.
+/// An order id with fewer characters than this can be guessed, so clients can ask for such ids less often.
 const GUESSABLE: usize = 10;
 
 /// The status of an order, and the event ids under which it was reported. Contains no personal data.
@@ -37,7 +37,7 @@ pub struct Standing {
     status: Status,
     /// The event id for each event name.
     event_ids: BTreeMap<String, String>,
-    /// The amounts. Only the shop's own server receives them.
+    /// The amounts of the order. Only the shop's own server receives these amounts.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     money: Option<Money>,
 }
@@ -48,7 +48,7 @@ struct Money {
     /// The registered amount, in units of `currency`. `null` while only pages have named the order.
     amount: Option<Box<RawValue>>,
     currency: Option<&'static str>,
-    /// The amount received for the sale, in units of its own currency.
+    /// The amount received for the sale, in units of `received_currency`.
     received: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     received_currency: Option<&'static str>,
@@ -70,8 +70,8 @@ pub struct Registered {
     warnings: Vec<Invalid>,
 }
 
-/// Answers `POST /api/orders`: registers the amount of an order and the customer who pays it. The registration is on disk
-/// before the answer.
+/// Answers `POST /api/orders`: registers the amount of an order and the customer who pays the order. The registration is on
+/// disk before the proxy answers.
 ///
 /// # Errors
 /// Described at [`Rejection`].
@@ -115,7 +115,7 @@ pub async fn register(
     }))
 }
 
-/// Returns a warning for each reference that no webhook uses.
+/// Returns a warning for each reference to a provider whose webhook is not set up or uses no references.
 fn unused_references(app: &App, order: &Registration) -> Vec<Invalid> {
     let payments = app.payments.as_ref();
     let is_unused = |name: &&String| {
@@ -129,8 +129,8 @@ fn unused_references(app: &App, order: &Registration) -> Vec<Invalid> {
         .collect()
 }
 
-/// Answers `GET /api/orders/{order_id}`. The answer is never cached, because a page repeats the request until the status
-/// changes.
+/// Answers `GET /api/orders/{order_id}`. Browsers must never cache the answer, because a page repeats the request until the
+/// status changes.
 pub async fn status(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

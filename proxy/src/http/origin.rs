@@ -26,7 +26,7 @@ pub enum PageOrigin<'a> {
     NoPage,
     /// A page of the proxy's own origin.
     Own,
-    /// A page of the proxy's own origin. The page's referrer policy hides the origin: `Origin: null`.
+    /// A page of the proxy's own origin whose referrer policy hides the origin, so that the browser sends `Origin: null`.
     OwnHidden,
     /// A page of an origin that the operator listed.
     Listed(&'a Origin),
@@ -46,8 +46,8 @@ pub fn of<'a, B>(
         return PageOrigin::NoPage;
     };
     if origin == "null" {
-        // A sandboxed frame also sends `null`. Only the browser's `Sec-Fetch-Site` shows that this page has the proxy's own
-        // origin.
+        // A sandboxed frame of any origin also sends `Origin: null`. Only the browser's `Sec-Fetch-Site` shows whether the page
+        // has the proxy's own origin.
         let same_origin = fetch_site(headers) == Some("same-origin");
         let is_own = same_origin && app.server.is_track_path(request.uri().path());
         return if is_own {
@@ -63,7 +63,7 @@ pub fn of<'a, B>(
     }
 }
 
-/// Returns the origin of a request that has passed the origin check. The pixel is chosen by it.
+/// Returns the origin of a request, by which the pixel is chosen. The request must have passed the origin check.
 pub fn from<'a>(
     app: &Shared,
     peer: SocketAddr,
@@ -83,8 +83,8 @@ pub fn from<'a>(
     }
 }
 
-/// Answers a preflight. A listed page can send every header that it asks for, because tracing libraries add their own headers
-/// to each request.
+/// Answers a preflight. A page of a listed origin can send every header that the preflight asks for, because tracing libraries
+/// add their own headers to each request.
 pub fn preflight(headers: &HeaderMap, origin: PageOrigin<'_>) -> Response {
     let mut answer = ().into_response();
     if let PageOrigin::Listed(_) = origin {
@@ -107,7 +107,7 @@ pub fn preflight(headers: &HeaderMap, origin: PageOrigin<'_>) -> Response {
     answer
 }
 
-/// Adds the headers that allow a listed page to read the answer.
+/// Adds the headers that allow a page of a listed origin to read the answer.
 pub fn share(headers: &mut HeaderMap, origin: PageOrigin<'_>) {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     let PageOrigin::Listed(listed) = origin else {
@@ -124,8 +124,9 @@ pub fn share(headers: &mut HeaderMap, origin: PageOrigin<'_>) {
     }
 }
 
-/// Returns whether an answer can set a cookie. The request must stay within the proxy's site, as the browser states it or as
-/// its origin shows. The page must not hide its origin.
+/// Returns whether the answer to a request can set a cookie. The browser must state that the request comes from the proxy's own
+/// site. If the browser does not state this, the request's origin must be the proxy's own. A page that hides its origin gets no
+/// cookie.
 pub fn may_set_cookies(app: &Shared, peer: SocketAddr, headers: &HeaderMap) -> bool {
     let origin = headers.get(header::ORIGIN);
     if origin.is_some_and(|origin| origin == "null") {

@@ -1,4 +1,4 @@
-//! Receives payment webhooks. A payment and its events are on disk before its provider receives a status of 200.
+//! Receives payment webhooks. A payment and its events are on disk before the provider receives a status of 200.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// A provider's webhook. The route works only if `setting` is set.
+/// A provider's webhook. The proxy accepts its notifications only if `setting` is set.
 #[derive(Clone, Copy)]
 pub struct Webhook {
     /// The provider's name, in the path and in metrics.
@@ -78,8 +78,8 @@ impl Webhook {
         }
     }
 
-    /// Answers a notification. A transfer that pays no order is not an error. The transfer is stored, and its provider does not
-    /// need to send it again.
+    /// Answers a notification. A transfer that pays no order is not an error: the transfer is stored, and the provider need not
+    /// send its notification again.
     async fn answer(
         self,
         app: &App,
@@ -105,7 +105,8 @@ impl Webhook {
                 "payment notification could not be stored; the provider must send it again"
             );
         }
-        // A client that failed authentication too often receives a plain HTTP 429, not the provider's own format.
+        // A client that has failed authentication too often receives the proxy's own answer with 429, not an answer in the
+        // provider's format.
         let body = match rejection {
             Some(Rejection::TooMany { .. }) => None,
             _ => provider.answer(verdict),
@@ -160,7 +161,7 @@ impl Webhook {
                     provider = self.provider,
                     setting = self.setting,
                     advice = provider.after_failures(),
-                    "payment notification rejected; it does not prove that the provider sent it. If the provider sent it, compare the setting with the secret at the provider, let the web server pass the body on unchanged, and check the clock"
+                    "payment notification rejected, because it does not prove that the provider sent it. If the provider has sent the notification, compare the setting with the secret at the provider, let the web server pass the body on unchanged, and check this machine's clock"
                 );
                 return Err(Rejection::NotTheProvider);
             }
@@ -236,7 +237,7 @@ impl Webhook {
 fn verdict(taken: &Taken) -> Verdict {
     match taken.payment.became {
         Became::Unmatched | Became::Ambiguous => Verdict::UnknownOrder,
-        // The provider need not send again what is stored.
+        // The transfer is already stored, so the provider need not send its notification again.
         _ if taken.is_repeat => Verdict::Repeat,
         Became::Partial | Became::OtherCurrency => Verdict::OtherAmount,
         Became::NotCounted => Verdict::NotCounted,

@@ -1,4 +1,4 @@
-//! Every reason to reject a request, and the one place that turns a reason into an answer.
+//! Every reason to reject a request, and the code that makes the answer for each reason.
 
 use axum::{
     Json,
@@ -24,32 +24,36 @@ pub enum Rejection {
     #[error("the body must be JSON in UTF-8")]
     NotJson,
     /// The proxy accepts no event of the request.
-    #[error("nothing in this request was accepted; results lists the broken rules")]
+    #[error(
+        "no event of this request was accepted; results lists the rules that each event breaks"
+    )]
     Invalid(Vec<EventResult>),
     /// The key in `Authorization` is not the server key.
-    #[error("Authorization must be Bearer and the server key, got another token or none")]
+    #[error(
+        "Authorization must be \"Bearer\" followed by the server key, got another token or no token"
+    )]
     WrongServerKey,
     /// The session token in `Authorization` is not valid.
     #[error("the session token in Authorization must be valid; get a new token and try again")]
     InvalidSession,
-    /// A session token cannot be verified yet.
+    /// The proxy cannot verify session tokens yet, because it has no keys of Clerk.
     #[error("sessions cannot be verified at the moment; try again later")]
     NoSessionKeys,
     /// The request does not prove that it comes from the payment provider.
     #[error("the request must carry the payment provider's key or signature")]
     NotTheProvider,
-    /// This webhook is not set up. Names the setting that enables it.
+    /// This webhook is not set up. The value is the setting that enables the webhook.
     #[error("this payment webhook is not enabled; the operator enables it with {0}")]
     NoWebhook(&'static str),
     /// The order cannot be changed any more.
     #[error("a paid order cannot be registered again")]
     OrderPaid,
     /// A newer registration has already replaced this registration.
-    #[error("the order has a newer registration; this registration was not applied")]
+    #[error("another registration of this order is newer, so this registration was not applied")]
     OrderReplaced,
     /// Another live order already has one of these payment references.
     #[error(
-        "each entry of references must belong to one order only; another live order already has one of them"
+        "each entry of references must belong to one order only, but another live order already has one of these entries"
     )]
     ReferenceTaken,
     /// Pages of this origin are not allowed to send events.
@@ -135,7 +139,7 @@ impl Rejection {
         }
     }
 
-    /// Rejects the body as a whole, because it breaks these rules.
+    /// Rejects the whole body, because the body breaks these rules.
     pub fn broken(errors: Vec<Invalid>) -> Self {
         Self::Invalid(vec![EventResult {
             event_id: None,
@@ -177,7 +181,8 @@ impl From<Unverified> for Rejection {
     }
 }
 
-/// Lists every failure of the queue. A new failure then does not compile until it has an answer here.
+/// Lists every failure of the queue without a catch-all, so that the code does not compile until a new failure has an answer
+/// here.
 impl From<queue::Error> for Rejection {
     fn from(error: queue::Error) -> Self {
         match error {
@@ -233,7 +238,7 @@ impl IntoResponse for Rejection {
             }),
         )
             .into_response();
-        // The proxy does not wait for the rest of a body that did not arrive in time.
+        // The body did not arrive in time. The connection closes, so that the proxy does not wait for the rest of the body.
         if status == StatusCode::REQUEST_TIMEOUT {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
@@ -247,12 +252,12 @@ impl IntoResponse for Rejection {
     }
 }
 
-/// Answers paths that do not exist.
+/// Answers requests for paths that do not exist.
 pub async fn not_found(_: Uri) -> Rejection {
     Rejection::NotFound
 }
 
-/// Answers methods that a path does not support.
+/// Answers requests with a method that the path does not support.
 pub async fn method_not_allowed() -> Rejection {
     Rejection::MethodNotAllowed
 }

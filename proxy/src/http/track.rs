@@ -31,13 +31,14 @@ use crate::{
 use entry::{entry, waiters};
 use result::{Taken, refused_result, taken_result};
 
-/// The answer to a `GET`, which shows that this is the right address.
+/// The answer to a `GET`. It shows a developer that the address is right.
 #[derive(Serialize)]
 pub struct Greeting {
     status: &'static str,
     message: &'static str,
-    /// The caller's address as the proxy sees it. `null` if the address is private, because the proxy sends no private address
-    /// to TikTok. `DUET_TRUSTED_PROXIES` then lacks the web server in front of the proxy.
+    /// The caller's address as the proxy sees it. `null` if this address is private, because the proxy sends no private address
+    /// to TikTok. A private address usually means that `DUET_TRUSTED_PROXIES` does not list the web server in front of the
+    /// proxy.
     your_ip: Option<IpAddr>,
 }
 
@@ -128,8 +129,8 @@ struct Sender {
 
 type Judged = Vec<Result<Admitted, Refusal>>;
 
-/// Decides about the events of a request. Frees the request's memory before the events are written: the next request of the
-/// connection then uses the same memory.
+/// Decides about the events of a request. Frees the memory of the request's headers and body before the events are written, so
+/// that the connection's next request can use the same memory.
 #[allow(
     clippy::needless_pass_by_value,
     reason = "the arguments must be freed at the end"
@@ -169,7 +170,7 @@ fn judge(
     Ok((judged, cookie))
 }
 
-/// Returns the cookie for a click id that this browser sent and has not stored.
+/// Returns the cookie for the click id of these events, if the browser needs the cookie and is allowed to get it.
 fn cookie(
     app: &Shared,
     sender: &Sender,

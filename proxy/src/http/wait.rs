@@ -1,4 +1,5 @@
-//! Implements `?wait=MS`: a server can wait until TikTok has answered, and not only until the event is stored.
+//! Implements `?wait=MS`: a server can ask the proxy to answer only after TikTok has answered, not already when the event is
+//! stored.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub enum Wait {
     Not,
     /// A page asked to wait, but only servers can wait.
     Ignored,
-    /// The caller waits for this long.
+    /// The caller waits for at most this long.
     For(Duration),
 }
 
@@ -91,7 +92,8 @@ async fn ends(waiters: &mut [Waiter]) -> Vec<Outcome> {
     ends
 }
 
-/// The answer after every accepted event has an outcome. The fields beside `results` repeat the first accepted event.
+/// The answer when every accepted event has an outcome. The fields beside `results` repeat the result of the first accepted
+/// event.
 #[derive(Serialize)]
 struct Ended {
     /// Whether TikTok accepted all of the events.
@@ -116,9 +118,9 @@ struct EndedResult {
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
 enum Said {
-    /// The outcome that TikTok's answer led to.
+    /// The outcome of the event.
     End(&'static str),
-    /// The proxy's own status, for an event that was not waited for.
+    /// The proxy's own status, for an event whose outcome the caller did not wait for.
     Status(Status),
 }
 
@@ -162,7 +164,7 @@ impl EndedResult {
             event_id: result.event_id,
             status: match end {
                 None => Said::Status(result.status),
-                // TikTok's remark is in `code` and `message`.
+                // The fields `code` and `message` contain TikTok's remark.
                 Some(Outcome::DeliveredWithWarning(_)) => Said::End("delivered"),
                 Some(end) => Said::End(end.label()),
             },

@@ -62,8 +62,8 @@ fn a_throttle_among_requests_that_failed_together_is_heeded_whichever_comes_firs
     pace.pause(Slow::Trouble, trouble, start, 1.0).unwrap();
     let wait = pace.pause(Slow::Throttled, throttle, start, 0.0).unwrap();
     assert_eq!(wait, Duration::from_mins(1));
-    // The third request was sent together with the others, so it does not widen the gap again. But the minute that TikTok asked
-    // for starts again now.
+    // The third request was sent together with the first two, so its failure does not widen the gap again. But the minute that
+    // TikTok asked for starts again now.
     let later = start + Duration::from_secs(14);
     assert_eq!(pace.pause(Slow::Throttled, late, later, 0.0), None);
     assert_eq!(pace.turn(0, later), Turn::Wait(Duration::from_mins(1)));

@@ -1,4 +1,5 @@
-//! Turns an accepted event into an entry of the queue, with its keys, its class and its meaning for its order.
+//! Turns an accepted event into an entry of the queue, with the event's keys and class, and with its meaning for the order that
+//! it names.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -44,9 +45,9 @@ pub fn trace(admitted: &Admitted, caller: Caller) -> Trace {
     Trace::new(sender, admitted.pixel, &admitted.warnings)
 }
 
-/// Chooses the class of an event. Money events of the shop's servers are first class. Money events of pages are first class up
-/// to a limit for each address, so strangers cannot fill the first class. A held event becomes first class when its payment has
-/// arrived.
+/// Chooses the class of an event. Events about money from the shop's servers are first class. Events about money from pages are
+/// first class up to a limit for each client address, so that strangers cannot fill the first class. A held event becomes first
+/// class when its payment arrives.
 fn class(name: &EventName, caller: Caller, app: &Shared, address: IpAddr) -> Class {
     let is_first = name.is_money()
         && match caller {
@@ -60,7 +61,7 @@ fn class(name: &EventName, caller: Caller, app: &Shared, address: IpAddr) -> Cla
     }
 }
 
-/// Returns a waiter for each accepted event. Returns none if the caller does not wait for TikTok's answer.
+/// Returns a waiter for each accepted event. If the caller does not wait for TikTok's answer, returns no waiters.
 pub(super) fn waiters(
     wait: Wait,
     judged: &[Result<Admitted, Refusal>],

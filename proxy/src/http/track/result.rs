@@ -1,4 +1,4 @@
-//! Builds each event's result for the answer. Counts the results and logs the warnings.
+//! Makes the result of each event for the answer. Counts the results and logs the warnings.
 
 use duet_events::{
     EventId, EventName, Invalid,
@@ -19,7 +19,7 @@ use crate::{
     why::{Refused, Repeat},
 };
 
-/// The parts of an accepted event that its result needs. They are kept while the event is written.
+/// The data of an accepted event from which its result is made. This data is kept while the event is written.
 pub(super) struct Taken {
     name: EventName,
     event_id: EventId,
