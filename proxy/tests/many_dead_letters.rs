@@ -1,5 +1,5 @@
-//! Tests a backlog after a long outage with the real commands and the real proxy. There are more dead letters than one request
-//! could name.
+//! Tests the real commands and the real proxy with a backlog after a long outage: there are more dead letters than one
+//! request could name.
 
 use std::{
     fs,
@@ -21,13 +21,13 @@ use duet_proxy::{
 };
 use serde_json::json;
 
-/// The ids of this many letters do not fit into the 2 MB that a request can have by default.
+/// The number of dead letters. Their ids do not fit into 2 MB, the size that a request can have by default.
 const LETTERS: usize = 110_000;
 const AT_ONCE: usize = 1_000;
-/// How long each step can take on a slow machine.
+/// How long each step may take on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Puts this many dead letters into a new store.
+/// Stores `LETTERS` dead letters in a new store.
 async fn letters(folder: &Path) -> Result<()> {
     let (intake, mut outlet, _letters) = queue::open(folder, 0, Arc::default())?;
     let destination = Arc::new(Destination {
@@ -66,7 +66,8 @@ async fn letters(folder: &Path) -> Result<()> {
         let batch = lane
             .claim(Class::Second, limits)?
             .context("nothing waits")?;
-        // The times are of this year, as the proxy writes them. The sweep of every minute would remove letters of 1970.
+        // Use current times, as the proxy does. With times in 1970, the sweep that runs every minute would remove the dead
+        // letters.
         let at_ms = duet_proxy::clock::now_ms();
         lane.settle(&batch.events, &Outcome::Expired, at_ms).await?;
     }
@@ -83,7 +84,8 @@ fn command(folder: &Path, words: &[&str]) -> Command {
     command
 }
 
-/// Returns the output of a command about dead letters. The last owner of the store may need a moment to release it.
+/// Returns the output of a command about dead letters. Repeats the command while the earlier user of the store still
+/// releases it.
 fn said(folder: &Path, words: &[&str]) -> Result<String> {
     let words = [&["dead-letters"], words].concat();
     let until = Instant::now() + PATIENCE;
@@ -98,7 +100,7 @@ fn said(folder: &Path, words: &[&str]) -> Result<String> {
     }
 }
 
-/// Starts a proxy that cannot reach TikTok, so that pending events stay pending.
+/// A proxy that cannot reach TikTok, so that pending events stay pending.
 struct Proxy {
     process: Child,
     address: SocketAddr,
@@ -139,7 +141,7 @@ impl Proxy {
         let line = metrics
             .lines()
             .find_map(|line| line.strip_prefix("duet_queue_events "));
-        Ok(line.context("no such metric")?.parse()?)
+        Ok(line.context("the proxy must have the metric")?.parse()?)
     }
 }
 
@@ -181,18 +183,23 @@ async fn a_backlog_of_any_size_is_listed_replayed_and_dropped() -> Result<()> {
     assert_eq!(said(&second, &["list"])?, "there are no dead letters\n");
 
     let proxy = Proxy::start(&data)?;
-    // Nobody reads the rest of the output. The listing stays open while the proxy answers other commands.
+    // The test reads only the first line, so the listing stays open. Meanwhile the proxy must answer other requests.
     let mut listing = command(&data, &["dead-letters", "list"])
         .stdout(Stdio::piped())
         .spawn()?;
     let mut lines = BufReader::new(listing.stdout.take().context("no output")?).lines();
-    lines.next().context("nothing is listed")??;
-    assert!(listing.try_wait()?.is_none(), "the listing has ended");
+    lines
+        .next()
+        .context("the command must list a dead letter")??;
+    assert!(
+        listing.try_wait()?.is_none(),
+        "the listing must stay open until its output is read"
+    );
     proxy.get("/healthz")?;
     drop(lines);
     assert!(
         listing.wait()?.success(),
-        "whoever has read enough closes the pipe"
+        "the command must end without an error when its reader closes the pipe"
     );
 
     let mut replay = command(&data, &["dead-letters", "replay", "--all"])
@@ -200,7 +207,7 @@ async fn a_backlog_of_any_size_is_listed_replayed_and_dropped() -> Result<()> {
         .spawn()?;
     let until = Instant::now() + PATIENCE;
     while proxy.waiting()? == 0 {
-        ensure!(Instant::now() < until, "nothing is replayed");
+        ensure!(Instant::now() < until, "the replay must begin in time");
     }
     replay.kill()?;
     replay.wait()?;

@@ -245,7 +245,7 @@ fn a_test_code_that_tiktok_cannot_have_given_is_refused() {
         let refused = judge(&event, &facts).unwrap_err();
         assert_eq!(refused.errors[0].field, "test_event_code", "{code}");
     }
-    // A test event code from a page is ignored.
+    // A test event code that a page sends is ignored, whatever its value is.
     for code in [json!("two words"), json!(5), json!({})] {
         let event = json!({ "event": "Lead", "test_event_code": code });
         assert_eq!(

@@ -306,7 +306,7 @@ fn a_problem_says_what_must_hold_and_what_came() {
             "61",
             "must be a number of seconds from 0 to 60, got 61",
         ),
-        // The value may be a secret that was put into the wrong setting.
+        // The message must not repeat the value, because the value may be a secret that belongs to another setting.
         (
             "DUET_COUNTRY",
             "hunter2-hunter2",
@@ -343,7 +343,7 @@ fn the_example_file_lists_every_setting_as_it_is() {
     assert_eq!(
         fs::read_to_string(path).unwrap(),
         settings::env_example(),
-        ".env.example is the text of settings::env_example()"
+        ".env.example must be the text of settings::env_example()"
     );
 }
 
@@ -362,7 +362,7 @@ fn the_fingerprints_name_every_value_that_differs_and_contain_none() {
     let key = "canary-key-0123456789";
     let before = given(key, &[("DUET_RATE_LIMIT", "7/1m")]);
     let differ = |now: &Fingerprints| now.since(Some(&before)).1;
-    // White space around a value is not a part of the value.
+    // White space around a value does not belong to the value.
     let same = given(&format!("{key}\n"), &[("DUET_RATE_LIMIT", " 7/1m")]);
     assert_eq!(differ(&same), [""; 0]);
     for (key, more, expected) in [

@@ -64,7 +64,7 @@ async fn accept(intake: &Intake, ids: impl Iterator<Item = String>) {
     assert_eq!(results, vec![Enqueued::Accepted; events.len()]);
 }
 
-/// Returns a store with dead letters.
+/// A store with dead letters, and the routes for operators' commands.
 struct Operated {
     intake: Intake,
     lane: Lane,
@@ -146,7 +146,7 @@ async fn an_event_that_dies_again_while_all_are_replayed_is_not_replayed_again()
     let (lane, router) = (&mut operated.lane, &operated.router);
     let replay = answered::<Done>(router, asked("POST", "/dead-letters/replay", &json!("all")));
     let mut replay = pin!(replay);
-    // Every replayed event expires at once, after all other events.
+    // Let every replayed event expire at once. Its new dead letter is then newer than all others.
     let done = loop {
         tokio::select! {
             done = &mut replay => break done,
@@ -182,7 +182,7 @@ async fn letters_are_not_replayed_into_the_disks_reserve() {
     assert_eq!(done.letters, 3);
 }
 
-/// Keeps the only thread for blocking work busy, as a slow disk would.
+/// A blocked task keeps the only thread for blocking work busy, as a slow disk would.
 #[test]
 fn events_are_accepted_while_letters_and_payments_are_read() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -210,7 +210,7 @@ fn events_are_accepted_while_letters_and_payments_are_read() {
             let id = format!("meanwhile-{number}");
             tokio::select! {
                 biased;
-                _ = &mut reading => panic!("{id}: it was read on the runtime's thread"),
+                _ = &mut reading => panic!("{id}: the store must be read on a thread for blocking work, not on the runtime's thread"),
                 () = accept(intake, std::iter::once(id.clone())) => {}
             }
             drop(free);

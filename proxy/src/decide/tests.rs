@@ -1,4 +1,4 @@
-//! Tests decisions over books in memory.
+//! Tests decisions. The books, which a decision reads, are in memory.
 
 use std::{cell::RefCell, sync::LazyLock};
 
@@ -70,17 +70,20 @@ impl Books for Empty {
     }
 }
 
-/// Books that fail if a call reads a record that it has not named in advance.
+/// Books that panic if a decision reads a record that its call has not named in advance.
 struct Named<'a, B> {
     books: &'a B,
-    /// The records that the call may read. Each record that was read can add more.
+    /// The records that the decision may read. Each record that is read can add further records.
     reads: RefCell<Reads>,
 }
 
 impl<B: Books> Named<'_, B> {
     fn may_read_order(&self, id: &str) {
         let is_named = self.reads.borrow().orders.contains(id);
-        assert!(is_named, "{id} is read and was not named");
+        assert!(
+            is_named,
+            "the call must name the order {id} before it is read"
+        );
     }
 }
 
@@ -98,7 +101,7 @@ impl<B: Books> Books for Named<'_, B> {
 
     fn found(&self, name: &Lookup) -> Result<Vec<String>, B::Error> {
         let is_named = self.reads.borrow().lookups.contains(name);
-        assert!(is_named, "{name:?} is read and was not named");
+        assert!(is_named, "the call must name {name:?} before it is read");
         let found = self.books.found(name)?;
         self.reads.borrow_mut().with_found(name, &found);
         Ok(found)
@@ -107,7 +110,10 @@ impl<B: Books> Books for Named<'_, B> {
     fn payment(&self, provider: &str, id: &str) -> Result<Option<Payment>, B::Error> {
         let key = (provider.to_owned(), id.to_owned());
         let is_named = self.reads.borrow().payments.contains(&key);
-        assert!(is_named, "{id} is read and was not named");
+        assert!(
+            is_named,
+            "the call must name the payment {id} before it is read"
+        );
         let payment = self.books.payment(provider, id)?;
         if let Some(payment) = &payment {
             self.reads.borrow_mut().with_payment(payment);
@@ -147,23 +153,23 @@ impl<B: Books> Books for Named<'_, B> {
     }
 }
 
-/// The results of the decisions so far.
+/// The records after all decisions so far, and what these decisions sent.
 #[derive(Default)]
 struct Shop {
     records: Records,
     numbers: u64,
     arrivals: usize,
-    /// The pixel and the id of each arrival.
+    /// The pixel and the id of each event that was sent.
     sent: Vec<(String, String)>,
-    /// The text of each arrival.
+    /// The text of each event that was sent.
     texts: Vec<String>,
     notices: Vec<Notice>,
-    /// How many paid orders were not reported.
+    /// How many paid orders are not reported.
     unreported: i64,
 }
 
 impl Shop {
-    /// Decides about a call and applies its changes. Checks that the call reads only the records that it has named.
+    /// Decides a call and applies the changes. Checks that the decision reads only the records that the call has named.
     fn decide<'a, D: Decision<'a>>(&mut self, call: &D, now_ms: i64) -> D::Reply {
         let books = Layered {
             below: &Empty,
@@ -354,7 +360,7 @@ fn an_operator_is_told_what_becomes_of_a_paid_orders_event() {
     }
     shop.decide(&TakeBack(&letter), 3);
     shop.decide(&TakeBack(&letter), 4);
-    // The second letter is of the same sale, so it is not sent.
+    // The second dead letter is an event of the same sale, so it is not sent.
     assert_eq!(shop.decide(&Replay(&letters), 5), 1);
     let order_id = ORDER.to_owned();
     let unreported = Notice::Unreported {

@@ -114,10 +114,10 @@ fn minor_units_are_whole_and_may_be_counted_with_other_decimals() {
         assert_eq!(read, minor.map(|minor| money(minor, code)), "{value}");
     }
     for (value, code, decimals, minor) in [
-        // VNPay sends amounts in hundredths of a dong.
+        // VNPay states the amount in hundredths of a dong.
         (json!("9900000"), "VND", 2, Some(99_000)),
         (json!(9_900_050), "VND", 2, None),
-        // These currencies have no hundredths, but a provider sends their amounts in hundredths.
+        // These currencies have no hundredths, but some providers state amounts in hundredths.
         (json!(500), "UGX", 2, Some(5)),
         (json!(501), "ISK", 2, None),
         (json!(5), "KWD", 2, Some(50)),

@@ -123,7 +123,7 @@ fn a_reported_order_is_known_as_long_as_the_ids_of_its_events() {
 #[test]
 fn a_paid_order_is_unreported_while_tiktok_has_no_sale_of_it() {
     let mut order = registered(99_000, "VND");
-    assert!(!order.is_unreported(), "it is not paid");
+    assert!(!order.is_unreported(), "an unpaid order is not unreported");
     order.receive(dong(99_000), 1);
     assert!(order.is_unreported());
     for (name, unreported) in [
@@ -154,7 +154,10 @@ fn a_payment_carries_the_click_the_browser_and_the_person() {
     order.receive(dong(99_000), 2);
     let id = EventId::derive("Subscribe", "PHO7K3M9Q2X");
     let sent = conversion(&order);
-    assert_ne!(sent["user"]["email"], "page", "the server's word wins");
+    assert_ne!(
+        sent["user"]["email"], "page",
+        "the server's data must be used, not the page's"
+    );
     assert_eq!(
         sent,
         json!({
@@ -226,7 +229,7 @@ fn a_pages_word_for_a_payment_waits_for_it_once() {
     });
     assert_eq!(order.gate(&name("Purchase"), "own", PIXEL), Gate::Repeat);
     assert_eq!(order.gate(&name("Subscribe"), "own", PIXEL), Gate::Hold);
-    // The held event before this one may come from a stranger.
+    // The earlier held event may come from a stranger, so the event with the derived id is held too.
     let derived = EventId::derive("Purchase", order.id());
     assert_eq!(
         order.gate(&name("Purchase"), derived.as_str(), PIXEL),
@@ -364,7 +367,7 @@ fn a_registration_is_known_by_the_digest_that_an_older_version_gave_it() {
     let registration = registration(99_000, "VND");
     order.register(&registration, 0).unwrap();
     let text = serde_json::to_string(&order).unwrap();
-    // The former version computed the same digest.
+    // This is the digest that the former version computed.
     assert!(
         text.contains(r#""digest":"816ed69174f6a7e5c2b7553327b6d14a""#),
         "{text}"

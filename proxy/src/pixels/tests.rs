@@ -7,7 +7,7 @@ const A: &str = "CAAAAAAAAAAAAAAAAAAA";
 const B: &str = "CBBBBBBBBBBBBBBBBBBB";
 const C: &str = "CCCCCCCCCCCCCCCCCCCC";
 
-/// Makes the settings of some pixels. Each pixel has a line with its origins as in the file.
+/// Makes settings with these pixels. The second value of each pixel is the line with its origins in the pixels file.
 fn settings(pixels: &[(&str, &str)], more: &[(&str, &str)]) -> (Settings, Config) {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
@@ -29,7 +29,7 @@ fn configured(pixels: &[(&str, &str)], more: &[(&str, &str)]) -> Arc<Configured>
     Pixels::new(&settings(pixels, more).1).now()
 }
 
-/// Returns the pixel for events without a name, then the other pixels that events may name.
+/// Returns first the pixel that gets events that name no pixel, then the other pixels that an event may name.
 fn open<'a>(pixels: &'a Configured, from: &From<'_>) -> Vec<&'a str> {
     let choice = pixels.choice(from, 0);
     assert!(choice[0].is_open);
@@ -63,7 +63,7 @@ fn a_page_names_only_pixels_that_list_its_origin() {
         (page("https://all.example"), &[A, B, C]),
         (page("https://shop.example"), &[B]),
         (page("http://shop.example:8080"), &[C]),
-        // No pixel lists the origin, so the first pixel receives the event.
+        // No pixel lists this origin, so the first pixel gets the event.
         (page("https://x.example"), &[A]),
         (From::OwnHidden(vec!["SHOP.example"]), &[B]),
         (From::OwnHidden(vec!["shop.example:8080"]), &[C]),

@@ -27,7 +27,7 @@ mod damage;
 mod history;
 mod money;
 
-/// Runs a test on one thread, with a runtime of its own.
+/// Runs a test on a separate runtime with one thread.
 fn on_this_thread(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -70,7 +70,7 @@ impl Outlet {
         self.embedded.as_ref().unwrap()
     }
 
-    /// Does what [`Outlet::lane`] does, and waits until this process delivers the events.
+    /// Returns a lane as [`Outlet::lane`] does, after this process has got the lease to deliver the lane's events.
     async fn leased(&mut self) -> Lane {
         let mut lane = self.lane().await;
         while !lane.is_leased() {
@@ -81,12 +81,12 @@ impl Outlet {
     }
 }
 
-/// Whether the tests run on PostgreSQL. Tests that need a folder then do nothing.
+/// Returns whether the tests run on PostgreSQL. Then a test that needs a folder returns at once.
 fn is_on_postgres() -> bool {
     std::env::var_os("DUET_TEST_QUEUE").is_some_and(|store| store == "postgres")
 }
 
-/// Opens the store of a test: in its folder, or in a database that is named after the folder.
+/// Opens the store of a test: in the test's folder, or in a database whose name is made from the folder's.
 fn open(
     folder: &Path,
     reserve_bytes: u64,
@@ -138,8 +138,8 @@ fn opened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     open(folder, 0, Arc::default()).unwrap()
 }
 
-/// Opens the folder again, after the writer's thread has released it. The thread releases the folder a moment after the
-/// last handle was dropped.
+/// Opens the folder again as soon as it is free. The writer's thread releases the folder a moment after the last handle was
+/// dropped.
 async fn reopened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     let free = async {
         loop {
@@ -150,10 +150,10 @@ async fn reopened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
         }
     };
     let free = time::timeout(Duration::from_mins(2), free).await;
-    free.expect("the folder stays locked")
+    free.expect("the folder must become free")
 }
 
-/// Returns both sides of the balance of events.
+/// Returns the two sums of the balance of events.
 fn balance(metrics: &Metrics) -> (i64, i64) {
     let text = metrics.text();
     let sum = |name: &str| -> i64 {
@@ -391,7 +391,11 @@ async fn what_is_claimed_is_held_in_memory_and_the_rest_is_not() {
     let mut lane = outlet.leased().await;
     let batch = lane.claim_next(limits).unwrap().unwrap();
     assert_eq!(batch.events.len(), 10);
-    assert!(lane.read() <= 24, "{} rows were read", lane.read());
+    assert!(
+        lane.read() <= 24,
+        "at most 24 rows may be read, but {} were read",
+        lane.read()
+    );
 }
 
 #[tokio::test]
@@ -454,10 +458,10 @@ async fn a_dead_letter_is_kept_for_30_days() {
     assert_eq!(left, [1, 0]);
 }
 
-/// Waits until the writer has executed all earlier calls. The calls of this function cause no synced commit.
+/// Waits until the writer has executed all earlier calls. The calls that this function makes need no sync.
 async fn caught_up(intake: &Intake) {
-    // The first call may be executed before calls that were sent earlier, and the second call may share a commit with
-    // them. The work that follows a commit is done when the next commit is answered.
+    // The first call may overtake earlier calls. The second call may be in the same commit as the earlier calls. After a
+    // commit, the writer does some more work, which is done when a call in the next commit is answered.
     for _ in 0..3 {
         let nothing = |answer| writer::Call::Remove(Vec::new(), answer);
         assert_eq!(intake.writer().ask(nothing).await.unwrap(), 0);
@@ -503,7 +507,10 @@ async fn only_a_synced_commit_says_that_the_disk_takes_writes_again() {
     std::fs::rename(data, moved).unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
     caught_up(&intake).await;
-    assert!(!outlet.writer.is_healthy(), "the sweep synced nothing");
+    assert!(
+        !outlet.writer.is_healthy(),
+        "the sweep must try to write, so that the store's failure is known"
+    );
     assert!(intake.is_writable().await);
     assert!(outlet.writer.is_healthy());
 }
@@ -513,7 +520,7 @@ async fn calls_that_come_together_share_one_sync() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = Arc::new(Metrics::default());
     let (intake, _outlet, _letters) = open(folder.path(), 0, Arc::clone(&metrics)).unwrap();
-    // All calls are sent before any answer is read, because everything runs on this one thread.
+    // Everything runs on this one thread, so all calls are sent before the first answer is read.
     let calls = (0..300).map(|number| {
         let intake = intake.clone();
         async move { intake.enqueue(vec![entry(&number.to_string())]).await }
@@ -529,7 +536,7 @@ async fn calls_that_come_together_share_one_sync() {
         .unwrap();
     assert!(
         syncs.parse::<u32>().unwrap() < 100,
-        "{syncs} syncs for 300 calls"
+        "300 calls must need fewer than 100 syncs, but needed {syncs}"
     );
 }
 
@@ -579,7 +586,7 @@ async fn a_store_is_writable_again_without_an_event_to_try_it_with() {
     let (intake, _outlet, _letters) = open(&data, u64::MAX, Arc::default()).unwrap();
     assert!(intake.enqueue(vec![entry("a")]).await.is_err());
     assert!(!intake.is_writable().await);
-    // The folder was moved, so the file system does not report its free space. The open store can still write.
+    // The folder has another name now, so the file system cannot report its free space. The open store can still write.
     std::fs::rename(data, moved).unwrap();
     assert!(intake.is_writable().await);
 }

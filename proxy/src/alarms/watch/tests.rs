@@ -2,7 +2,7 @@ use super::*;
 
 const STEP_MS: i64 = 15_000;
 
-/// A shop in virtual time, and its alarms. `facts` is the state at `facts.now_ms`.
+/// A shop in virtual time, and the watch that begins and ends its alarms. `facts` is the state at `facts.now_ms`.
 struct Shop {
     watch: Watch,
     facts: Facts,
@@ -10,7 +10,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// A shop in which all is well.
+    /// Returns a shop without a condition that begins an alarm.
     fn open() -> Self {
         let pixel = |id: &str| Pixel {
             id: id.to_owned(),
@@ -43,7 +43,7 @@ impl Shop {
         }
     }
 
-    /// Lets time pass, in steps of 15 seconds. `each` changes the facts before each step.
+    /// Lets `ms` milliseconds pass, in steps of 15 seconds. `each` changes the facts before each step.
     fn pass(&mut self, ms: i64, mut each: impl FnMut(&mut Facts)) {
         let end_ms = self.facts.now_ms + ms;
         while self.facts.now_ms < end_ms {
@@ -56,7 +56,7 @@ impl Shop {
         }
     }
 
-    /// Returns the changes since the last call, as `+kind subject` and `-kind subject`.
+    /// Returns the alarms that began (`+kind subject`) or ended (`-kind subject`) since the last call.
     fn told(&mut self) -> Vec<String> {
         let changes = self.changes.drain(..);
         let told = changes.map(|(_, Change { alarm, begins, .. })| {
@@ -67,7 +67,7 @@ impl Shop {
     }
 }
 
-/// Lets customers come: events are pending and delivered, and most pages have a Pixel.
+/// Imitates busy hours: events are pending and are delivered, and most pages have a Pixel.
 fn busy(facts: &mut Facts) {
     for pixel in &mut facts.pixels {
         pixel.is_waiting = true;
@@ -80,7 +80,7 @@ fn busy(facts: &mut Facts) {
 #[test]
 fn every_fault_begins_its_alarm_within_two_minutes_and_its_end_ends_it() {
     type Change = fn(&mut Facts);
-    // The alarm, what happens, what mends it, and how long the condition must hold.
+    // For each alarm: its kind and subject, the fault, the repair, and how long the condition must hold until the alarm begins.
     let rows: [(&str, Change, Change, i64); 8] = [
         (
             "token_refused Q",
@@ -140,7 +140,7 @@ fn every_fault_begins_its_alarm_within_two_minutes_and_its_end_ends_it() {
             fault(facts);
         });
         assert_eq!(shop.told(), [format!("+{alarm}")]);
-        // The alarm is told once, for as long as it lasts.
+        // While the condition lasts, the alarm is not reported a second time.
         shop.pass(HOUR_MS / 2, |facts| {
             busy(facts);
             fault(facts);
@@ -169,7 +169,7 @@ fn disk(free_bytes: u64) -> Disk {
 fn an_ordinary_week_has_no_alarm() {
     let mut shop = Shop::open();
     for day in 0..7_u64 {
-        // At night nothing happens, and the bank is silent for ten hours.
+        // At night no events arrive, and the bank sends no notification for ten hours.
         for hour in 0..10 {
             shop.pass(HOUR_MS, |facts| {
                 facts.webhooks[0].silent_ms = Some(hour * HOUR_MS);
@@ -181,11 +181,11 @@ fn an_ordinary_week_has_no_alarm() {
         shop.pass(13 * HOUR_MS, |facts| {
             busy(facts);
             facts.webhooks[0].silent_ms = Some(0);
-            // A few orders say nothing about a share.
+            // With only a few orders, the share of delivered orders means nothing.
             let (orders, delivered) = if day % 2 == 0 { (4, 0) } else { (50, 41) };
             facts.paid = Some(paid(orders, delivered));
         });
-        // TikTok is away for less than 5 minutes, a few times.
+        // TikTok is unreachable a few times, each time for less than 5 minutes.
         for _ in 0..6 {
             shop.pass(4 * MINUTE_MS, |facts| facts.pixels[0].is_waiting = true);
             shop.pass(6 * MINUTE_MS, busy);

@@ -2,11 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A time in 2026, on a machine that has been running for a while.
+/// A time in 2026. At this time the machine of these tests has been running for a while.
 const T: i64 = 1_767_323_045_000;
 const UP: i64 = 5_000_000;
 
-/// Returns the clocks `after_ms` after the start, with a time of day that is `wrong_ms` ahead.
+/// Returns the reading of the clocks `after_ms` after the start. The wall clock is `wrong_ms` ahead.
 fn at(after_ms: i64, wrong_ms: i64) -> Reading {
     Reading {
         wall_ms: T + after_ms + wrong_ms,
@@ -69,7 +69,7 @@ fn a_doubt_ends_with_tiktoks_time_or_an_hour_of_uptime() {
     );
     assert_eq!(reference.suspect(), Some(Suspect::Differs));
     assert_eq!(reference.ahead_ms(), 8 * DAY_MS);
-    // TikTok's time continues with the boot clock, as long as the system's clock stays wrong by the same amount.
+    // As long as the system's clock stays wrong by the same amount, TikTok's time continues with the boot clock.
     let times = reference.read(at(5 * HOUR_MS, 8 * DAY_MS));
     assert_eq!(
         (times.day_ms, times.expiry_ms),
@@ -86,7 +86,7 @@ fn a_clock_that_is_set_while_the_process_runs_changes_no_period() {
         let now = at(1_000, wrong_ms);
         let times = reference.read(now);
         assert_eq!((times.stamp_ms, times.expiry_ms), (T + 1_000, T + 1_000));
-        // A difference of a few hours can be a correction by NTP. A difference of days from the last commit cannot.
+        // A difference of a few hours from the last commit can be a correction by NTP. A difference of days cannot be one.
         let is_far = wrong_ms.abs() > DAY_MS;
         let expected_ms = if is_far { T + 1_000 } else { now.wall_ms };
         assert_eq!(times.day_ms, expected_ms);
@@ -103,7 +103,7 @@ fn a_time_that_tiktok_has_stated_stays_the_time_of_day_when_the_clock_is_set() {
         reference.dated(at(1_000, 0), T + 1_000);
         let times = reference.read(at(2_000, wrong_ms));
         assert_eq!(times.day_ms, T + 2_000);
-        // TikTok contradicts the new time once, and does not answer after that.
+        // TikTok's answer contradicts the new time once. After that, no answer of TikTok comes.
         reference.dated(at(3_000, wrong_ms), T + 3_000);
         let times = reference.read(at(3_000 + 3 * DAY_MS, wrong_ms));
         let expected_ms = T + 3_000 + 3 * DAY_MS;
@@ -126,7 +126,7 @@ fn small_differences_are_none() {
 
 #[test]
 fn a_difference_that_stays_for_a_day_without_tiktok_is_the_new_anchor() {
-    // At the start the clock was two days behind. Then it was set.
+    // At the start, the clock was two days behind. A minute later it was set right.
     let mut reference = Reference::start(at(0, -2 * DAY_MS), None);
     reference.read(at(MINUTE_MS, 0));
     let times = reference.read(at(MINUTE_MS + DAY_MS - 1, 0));
@@ -134,7 +134,7 @@ fn a_difference_that_stays_for_a_day_without_tiktok_is_the_new_anchor() {
     let now = at(MINUTE_MS + DAY_MS, 0);
     let times = reference.read(now);
     assert_eq!((times.stamp_ms, reference.suspect()), (now.wall_ms, None));
-    // An entry that was stored while the clock was two days behind does not become two days older.
+    // An entry that was stored while the clock was two days behind must not expire two days early.
     assert_eq!(times.expiry_ms, now.wall_ms - 2 * DAY_MS);
     let week = at(MINUTE_MS + 8 * DAY_MS, 0);
     assert_eq!(expiry(&mut reference, week), week.wall_ms);
@@ -161,7 +161,7 @@ fn a_difference_that_changes_or_that_tiktok_contradicts_is_no_anchor() {
 
 #[test]
 fn what_was_stamped_by_a_clock_that_was_ahead_expires_late_and_never_early() {
-    // The clock is eight days ahead. Nothing contradicts it at first, and then TikTok does.
+    // The clock is eight days ahead. TikTok's first answer, which contradicts the clock, comes only after an hour.
     let mut reference = Reference::start(at(0, 8 * DAY_MS), None);
     let stamp_ms = reference.read(at(0, 8 * DAY_MS)).stamp_ms;
     assert_eq!(stamp_ms, T + 8 * DAY_MS);
@@ -173,11 +173,11 @@ fn what_was_stamped_by_a_clock_that_was_ahead_expires_late_and_never_early() {
 
 #[derive(Clone, Debug)]
 enum Fact {
-    /// Time passes.
+    /// This many milliseconds pass.
     Pass(i64),
-    /// The clock is set ahead by this much.
+    /// The wall clock is set to this many milliseconds ahead of the real time.
     Set(i64),
-    /// TikTok states a time that is ahead by this much.
+    /// TikTok states a time that is this many milliseconds ahead of the real time.
     Date(i64),
 }
 

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::*;
 use crate::config::{Config, Problem};
 
-/// Two instances: `example-app-1.clerk.accounts.dev` and `clerk.shop.example`.
+/// The publishable keys of two instances: `example-app-1.clerk.accounts.dev` and `clerk.shop.example`.
 const DEVELOPMENT: &str = "pk_test_ZXhhbXBsZS1hcHAtMS5jbGVyay5hY2NvdW50cy5kZXYk";
 const LIVE: &str = "pk_live_Y2xlcmsuc2hvcC5leGFtcGxlJA";
 const PEM: &str = include_str!("../../../../tests/sandbox/src/clerk/test-key-1.pub.pem");

@@ -14,7 +14,7 @@ use crate::{
 const A: &str = "CAAAAAAAAAAAAAAAAAAA";
 const B: &str = "CBBBBBBBBBBBBBBBBBBB";
 
-/// A folder with a pixels file, two token files, and further files that a test adds.
+/// A folder with a pixels file, two token files, and the files that a test adds.
 struct Folder(TempDir);
 
 impl Folder {
@@ -112,7 +112,7 @@ fn the_pixel_of_the_variables_is_the_first() {
     assert_eq!(pixels.iter().count(), 3);
     assert!(matches!(pixels.first().origins, Origins::Allowed));
 
-    // If the file also lists the pixel of the variables, the file's token is used.
+    // If the pixels file also lists the pixel that the variables name, the token in the file is used.
     for token in [&[][..], &[("TIKTOK_ACCESS_TOKEN", "old")]] {
         let given = [&[("TIKTOK_PIXEL_ID", B)], token].concat();
         let pixels = folder.read(&given).unwrap().tiktok.pixels;
@@ -242,7 +242,7 @@ fn the_fingerprints_change_with_the_file_and_with_each_token() {
     folder.write("b.token", "another-token", 0o600);
     let file = vec!["DUET_PIXELS_FILE".to_owned()];
     assert_eq!(differ(), (Compared::Values, file));
-    // The first pixel's token is the key of the settings' fingerprints.
+    // The fingerprints are keyed with the first pixel's token. With another token, only the names of settings can be compared.
     folder.write("a.token", "another-token", 0o600);
     assert_eq!(differ(), (Compared::Names, Vec::new()));
 }

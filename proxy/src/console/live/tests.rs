@@ -90,7 +90,7 @@ fn an_event_keeps_its_one_row_until_its_end() {
     let [entry] = &events[..] else {
         panic!("{events:?}")
     };
-    // The two repeats were answered too, but they have no row of their own.
+    // The two repeats are counted in the row of the event. They have no rows of their own.
     assert_eq!((entry.repeats, more), (2, 2));
     assert_eq!(entry.end.as_ref().unwrap().outcome, "delivered");
     assert_eq!(entry.order_id.as_deref(), Some("ORDER-a"));

@@ -1,4 +1,4 @@
-//! Tests refunds, chargebacks and voids, in any sequence of arrival.
+//! Tests refunds, chargebacks and voids that arrive in any sequence.
 
 use super::{
     kinds::{dollars, registration, taken_back, told},
@@ -10,7 +10,7 @@ use crate::{
     payments::{Kind, Share},
 };
 
-/// Returns every sequence of the numbers below `count`.
+/// Returns all sequences in which the numbers below `count` can come.
 fn orders(count: usize) -> Vec<Vec<usize>> {
     let Some(last) = count.checked_sub(1) else {
         return vec![Vec::new()];
@@ -26,7 +26,7 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
     longer.collect()
 }
 
-/// Returns a refund of payment `1`. If `names_order` is set, the refund also names the order.
+/// Returns a refund of payment `1`. If `names_order` is true, the refund also names the order.
 fn refund(id: &str, minor: i64, share: Share, names_order: bool) -> Transfer {
     let mut transfer = Transfer {
         share,
@@ -78,7 +78,8 @@ fn refunds_that_are_told_twice_count_once_in_every_order_of_arrival() {
     }
 }
 
-/// Returns a bank's report of a payment. The proxy compares its amount with the amount of the order.
+/// Returns a bank's report of a payment. The report does not say that the amount is right, so the proxy compares it with
+/// the order's amount.
 fn bank(kind: Kind, id: &str, minor: i64) -> Transfer {
     Transfer {
         knows: false,
@@ -101,7 +102,7 @@ impl Shop {
         self.register_as(&order, 1).unwrap();
     }
 
-    /// Ends an event as a dead letter.
+    /// Records that an event has ended as a dead letter.
     fn ends(&mut self, event: &str, now_ms: i64) {
         let letter = DeadLetter {
             outcome: "withdrawn".to_owned(),
@@ -131,7 +132,8 @@ fn the_payment_after_a_refunded_one_is_the_sale() {
         }
         let again = shop.pays(told(Kind::First, "2", dollars(3_100)), 5);
         assert_eq!(again.became, Became::AmountDiffers);
-        // If the event is still pending, its withdrawal is removed. If the event has ended, it is sent again.
+        // If the event of the first payment is still pending, its withdrawal is cancelled. If this event has ended, the
+        // sale is sent again.
         assert_eq!(shop.withdrawn(), [""; 0], "{has_ended}");
         let sent: Vec<_> = shop.events().into_iter().map(|(_, value)| value).collect();
         let expected = [json!(29), json!(31)];
@@ -139,7 +141,7 @@ fn the_payment_after_a_refunded_one_is_the_sale() {
         let order = shop.order();
         assert_eq!(order.net(), Some(dollars(3_100)));
         assert!(!order.is_unreported() && shop.unreported == 0);
-        // The next payment must be paid back, and a refund of payment 2 withdraws the sale again.
+        // A third payment must be given back to its payer. A refund of payment 2 then withdraws the sale again.
         let third = shop.pays(told(Kind::First, "3", dollars(2_900)), 6);
         assert_eq!(third.became, Became::PaidBefore);
         shop.pays(taken_back(Kind::Refund, "x", dollars(2_900), "3"), 7);
@@ -178,7 +180,7 @@ fn a_bank_payment_after_a_refunded_one_is_the_sale_if_it_is_large_enough() {
         let again = shop.pays(bank(Kind::First, "2", minor), 5);
         assert_eq!((again.became, shop.texts.len()), (became, sent), "{minor}");
         assert_eq!(shop.order().net(), Some(dong(minor)), "{minor}");
-        // Pages are never told that a paid order has become unpaid again.
+        // A page must never see that a paid order became unpaid again.
         assert_eq!(shop.order().status(), Status::Paid);
         assert!(!shop.order().is_unreported() && shop.unreported == 0);
         let last = shop.pays(bank(Kind::First, "3", 49_000), 6);
@@ -290,8 +292,8 @@ fn a_late_first_payment_is_the_sale_if_the_money_of_its_renewal_went_back() {
 
 const PAYMENTS: [(&str, i64); 3] = [("1", 2_900), ("2", 3_100), ("3", 3_300)];
 
-/// Returns combinations of refunds for [`PAYMENTS`]: a refund of the whole amount for all three, or refunds for at most
-/// two of them, each of the whole amount or of a part. The refunds of a whole amount name the order too.
+/// Returns combinations of refunds for [`PAYMENTS`]. Either all three payments are refunded completely, or at most two
+/// payments are refunded, each completely or in part. A refund of a whole payment names the order too.
 fn refunds_of_three() -> Vec<Vec<Transfer>> {
     let mut choices = vec![Vec::new()];
     for (payment, minor) in PAYMENTS {
@@ -322,7 +324,7 @@ fn refunds_of_three() -> Vec<Vec<Transfer>> {
 }
 
 impl Shop {
-    /// Whether one of the known payments has an amount that `is_meant` accepts, and some of its money is left.
+    /// Returns whether a known payment with an amount that `is_meant` accepts still has some of its money.
     fn has_left(&self, is_meant: impl Fn(i64) -> bool) -> bool {
         PAYMENTS.iter().any(|(id, minor)| {
             let payment = self.known_payment(id);
@@ -346,7 +348,10 @@ fn the_money_of_an_order_is_the_money_of_its_payments_in_every_order_of_arrival(
                 shop.pays(all[*number].clone(), 2);
                 for (_, value) in &shop.events()[sent..] {
                     let is_left = shop.has_left(|minor| *value == json!(minor / 100));
-                    assert!(is_left, "{value} was reported: {case}");
+                    assert!(
+                        is_left,
+                        "a payment with the reported value {value} must have money left: {case}"
+                    );
                 }
             }
             let [mut of_sale, mut owed] = [0; 2];
@@ -357,7 +362,8 @@ fn the_money_of_an_order_is_the_money_of_its_payments_in_every_order_of_arrival(
                 *if is_owed { &mut owed } else { &mut of_sale } += left;
             }
             assert_eq!(shop.order().net(), Some(dollars(of_sale)), "{case}");
-            // Money that is left counts for the sale first. Only further money is owed to the payer.
+            // The money that is left counts first for the sale. Only if the sale has money left can the shop owe money to a
+            // payer.
             assert!(of_sale > 0 || owed == 0, "{case}");
             let is_withdrawn = of_sale == 0 && !shop.texts.is_empty();
             assert_eq!(shop.withdrawn().is_empty(), !is_withdrawn, "{case}");

@@ -1,4 +1,4 @@
-//! Tests the kinds of transfers, and what follows from each.
+//! Tests the kinds of transfers, and how each kind changes the order.
 
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ pub(super) fn registration(
     Registration::read(&raw, Country::parse("VN")).unwrap()
 }
 
-/// Returns a report of the provider "Polar" that names the order by the shop's id.
+/// Returns a report of the provider "Polar" that names the order by the shop's own id.
 pub(super) fn told(kind: Kind, id: &str, money: Money) -> Transfer {
     Transfer {
         kind,
@@ -63,7 +63,7 @@ impl Shop {
         self.register_as(&order, now_ms).unwrap()
     }
 
-    /// Sends an event of a page that creates the order.
+    /// Lets a page send an event that begins the order.
     pub(super) fn begins(&mut self, now_ms: i64) {
         self.begins_as(ORDER, now_ms);
     }
@@ -89,7 +89,7 @@ impl Shop {
         self.texts.clear();
     }
 
-    /// Sends an event of a page that reports the order as paid.
+    /// Lets a page send an event that reports the order as paid.
     fn claims(&mut self, name: &str, now_ms: i64) -> Enqueued {
         let to = destination();
         let id = EventId::derive(name, ORDER);
@@ -108,7 +108,7 @@ impl Shop {
         self.decide(&Admit([event].into_iter()), now_ms)[0]
     }
 
-    /// Makes every payment expire, and checks that no name leads to a payment any more.
+    /// Makes every payment expire. Then checks that no lookup leads to a payment any more.
     pub(super) fn forgets_payments(&mut self) {
         let payments: Vec<_> = self.records.payments.keys().cloned().collect();
         let forget = Forget {
@@ -258,7 +258,7 @@ fn a_payment_that_is_told_under_several_ids_counts_once_in_either_order() {
         }
         assert_eq!(shop.texts.len(), 1);
         assert_eq!(shop.order().received(), Some(dollars(2_900)));
-        // A renewal of that subscription is another payment, even if the two share an id.
+        // A renewal is another payment than the first payment of its subscription, even if both have an id in common.
         let renewal = Transfer {
             also: vec!["intent".to_owned()],
             ..told(Kind::Renewal, "next", dollars(2_900))
@@ -346,7 +346,7 @@ fn a_payment_waits_for_the_shops_server_and_not_for_a_page() {
             assert_eq!(shop.texts.len(), usize::from(is_paid));
             let became = [Became::Unmatched, Became::Paid][usize::from(is_paid)];
             assert_eq!(shop.payment("1").became, became);
-            // The payment is applied only once.
+            // If the order is registered again, the payment is not applied again.
             shop.register_as(&order, now_ms).unwrap();
             assert_eq!(shop.texts.len(), usize::from(is_paid));
             shop.forgets_payments();
@@ -367,8 +367,8 @@ fn an_order_that_is_registered_first_is_found_by_its_reference() {
     let other = registration("OTHER00001", "29", "USD", &json!({ "payos": "92704" }));
     let taken = shop.register_as(&other, 2).unwrap_err();
     assert_eq!(taken, Unregistered::ReferenceTaken);
-    // A new registration removes the references that it does not repeat. When an order expires, all its references are
-    // removed.
+    // If an order is registered again, references that the new registration does not repeat are removed. If an order
+    // expires, all its references are removed.
     let fewer = registration(ORDER, "29", "USD", &json!({ "payos": 92704 }));
     shop.register_as(&fewer, 3).unwrap();
     let vnpay = registration("OTHER00002", "29", "USD", &json!({ "vnpay": "T1" }));
@@ -432,7 +432,7 @@ fn money_that_goes_back_is_kept_whenever_it_comes_and_nets() {
                 assert_eq!(order.net(), Some(dollars(2_000)), "{kind:?} {is_first}");
                 assert_eq!(order.status(), Status::Paid);
                 assert_eq!(shop.payment("back").became, Became::Returned);
-                // A refund of a part never changes what is sent.
+                // A refund of a part does not change the event that was sent.
                 assert_eq!(shop.events(), [("Purchase".to_owned(), json!(29))]);
                 assert_eq!(shop.withdrawn(), [""; 0]);
                 shop.forgets_payments();
@@ -475,7 +475,7 @@ fn a_sale_that_was_taken_back_before_it_was_known_is_not_reported() {
     assert_eq!(
         held,
         Enqueued::Duplicate,
-        "a page does not report it either"
+        "a page's event must not report the sale either"
     );
 }
 
@@ -551,8 +551,8 @@ fn a_renewal_of_a_forgotten_order_is_on_record_without_an_alarm() {
         (Became::Renewed, false)
     );
     assert_eq!(shop.texts.len(), 0);
-    // The renewal does not pay the order if a page begins the order again, and after 30 days not even if the shop's
-    // server registers it.
+    // If a page begins the order again, the renewal does not pay the order. After 30 days, the renewal does not pay the
+    // order even if the shop's server registers the order.
     shop.begins(2);
     assert_eq!(shop.order().status(), Status::Pending);
     let late = shop.is_registered(1 + WAITING_PAYMENT_MS);

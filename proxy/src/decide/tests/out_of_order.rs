@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{limits::WAITING_PAYMENT_MS, orders::Status, payments::Kind, payments::Share};
 
-/// Returns a report that names only the subscription, not the order.
+/// Returns a report that names only the subscription and not the order.
 fn of_subscription(kind: Kind, id: &str, money: Money) -> Transfer {
     taken_back(kind, id, money, "sub")
 }
@@ -27,7 +27,7 @@ fn refund(id: &str, money: Money, share: Share, payment: &str) -> Transfer {
 }
 
 impl Shop {
-    /// Replays an event that ended as a dead letter. Returns how many letters are sent.
+    /// Sends an event again that ended as a dead letter. Returns how many dead letters are sent.
     fn replays(&mut self, event: &str) -> usize {
         let letter = DeadLetter {
             outcome: "withdrawn".to_owned(),
@@ -210,7 +210,8 @@ fn the_refund_of_the_first_of_two_payments_leaves_the_order_paid_by_the_second()
             shop.pays(back(&format!("back-{payment}"), payment), 4);
             assert_eq!(shop.order().net(), Some(dollars(left)), "{backs:?}");
             assert_eq!(shop.withdrawn().is_empty(), left > 0, "{backs:?}");
-            // The second payment is the sale now, unless the second payment itself was refunded first.
+            // After the first payment is refunded, the second payment is the sale, except if the second payment was
+            // refunded before the first.
             let second = shop.payment("2").became;
             let is_owed = backs[0] == "2";
             assert_eq!(second == Became::PaidBefore, is_owed, "{backs:?}");
@@ -321,7 +322,7 @@ fn refunds_and_their_sums_count_once_in_any_order() {
             shop.forgets_payments();
         }
     }
-    // The sum of refunds that the provider states does not include a dispute.
+    // A dispute is not part of the sum of refunds that the provider states.
     let mut shop = Shop::default();
     shop.is_registered(1);
     shop.pays(told(Kind::First, "1", dollars(2_900)), 2);

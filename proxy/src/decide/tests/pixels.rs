@@ -1,4 +1,4 @@
-//! Tests that a payment is reported to each pixel of its order, and only once to each.
+//! Tests that a payment is reported to each pixel of its order, and only once to each pixel.
 
 use super::*;
 use crate::orders::Status;
@@ -14,7 +14,7 @@ fn to(pixel_id: &str) -> To {
     })
 }
 
-/// Returns these pixels as the configured ones, in the given sequence.
+/// Returns destinations for these pixels, in this sequence.
 fn configured(pixel_ids: &[&str]) -> Destinations {
     let mut all = pixel_ids.iter().map(|id| to(id));
     Destinations {
@@ -24,7 +24,7 @@ fn configured(pixel_ids: &[&str]) -> Destinations {
 }
 
 impl Shop {
-    /// Sends an event of a page that names the order, for some pixels, with one id.
+    /// Lets a page send an event about the order to some pixels. The events of all pixels have the same id.
     fn page(&mut self, name: &str, part: Part, pixel_ids: &[&str]) -> Vec<Enqueued> {
         let id = EventId::derive(name, ORDER);
         let json = json!({
@@ -60,7 +60,7 @@ impl Shop {
         assert!(self.decide(&register, 2).is_ok());
     }
 
-    /// Applies the bank's payment. Returns the pixels that receive the event, each with the event id.
+    /// Applies the payment of the order. Returns the pixels that get the payment's event, each with the event's id.
     fn is_paid(&mut self, configured: &Destinations) -> Vec<(String, String)> {
         self.sent.clear();
         let receipt = Receipt {
@@ -86,7 +86,7 @@ fn a_payment_goes_to_the_pixels_of_its_orders_events_then_of_its_registration_th
         (&[B], &[], &[A, B, C], &[B]),
         (&[], &[C, B], &[A, B, C], &[C, B]),
         (&[], &[], &[A, B, C], &[A]),
-        // A pixel that is not configured any more does not count.
+        // A pixel that is no longer configured is left out.
         (&[B, C], &[A], &[A, C], &[C]),
         (&[B], &[C], &[A, C], &[C]),
         (&[B], &[], &[A, C], &[A]),
@@ -95,7 +95,7 @@ fn a_payment_goes_to_the_pixels_of_its_orders_events_then_of_its_registration_th
         let now = configured(now);
         shop.registers(registered, &now);
         for pixel_id in begun {
-            // The second event changes nothing, because it is a repeat of the first.
+            // The second event is a repeat of the first, so it changes nothing.
             for _ in 0..2 {
                 shop.page("InitiateCheckout", Part::Begins, &[pixel_id]);
             }
@@ -118,7 +118,7 @@ fn an_event_for_two_pixels_is_accepted_for_each_and_waits_for_each() {
         [Enqueued::Accepted; 2]
     );
     shop.sent.clear();
-    // The held events report the sale, so no further event is sent.
+    // The released events report the sale, so the payment makes no event of its own.
     assert_eq!(shop.is_paid(&both), told(&[A, B], "CompletePayment"));
     assert_eq!(shop.page("Purchase", Part::Claims, &[A, B]), repeats);
     assert_eq!(shop.page("Purchase", Part::Reports, &[A, B]), repeats);

@@ -133,7 +133,7 @@ fn a_batch_that_fails_while_others_get_through_is_divided_in_the_end() {
         let trouble = Reply::Unreachable(Trouble::TimedOut);
         let way = world.answer(suspect, trouble);
         assert!(matches!(way, Some(Way::Slow { events: 2, attempts, .. }) if attempts == troubles));
-        // Another request succeeds.
+        // In between, another request succeeds.
         world.arrive(Class::First, 1);
         world.pass(Duration::from_secs(30));
         let [other] = world.start();
@@ -225,7 +225,7 @@ fn requests_grow_only_while_more_of_their_class_waits() {
         size
     };
     assert_eq!([sizes(&mut world), sizes(&mut world)], [50, 100]);
-    // No event is pending after the last one.
+    // After the last event, the courier waits until an event arrives.
     assert_eq!(world.next(), Do::Wait(Wait::Arrival(None)));
     world.arrive(Class::Second, 300);
     assert_eq!([sizes(&mut world), sizes(&mut world)], [100, 200]);
@@ -274,7 +274,7 @@ fn of_replies_that_failed_together_the_first_one_pauses() {
     assert_eq!(pause(world.answer(second, trouble())), None);
 }
 
-/// Events that arrived at different times, and when TikTok accepted each of them.
+/// A lane: which events are pending or withdrawn, and when each event arrived.
 #[derive(Default)]
 struct Shop {
     waiting: VecDeque<u64>,
@@ -306,15 +306,15 @@ fn a_withdrawn_event_ends_before_its_first_attempt_and_not_after_it() {
     assert_eq!(next(&mut courier, &mut shop, now), format!("{ended:?}"));
     courier.settled();
     let Ok(Do::Send { request, events }) = courier.next(now, 0, &mut shop, || Ok(())) else {
-        panic!("the others are sent");
+        panic!("the courier must send the other events");
     };
     assert_eq!(events, [1, 3]);
-    // It is unknown whether TikTok has the event, so it is sent again.
+    // Event 3 is withdrawn after its first attempt. TikTok may have it already, so the courier sends the event again.
     shop.withdrawn.push(3);
     courier.answered(request, Reply::Unreachable(Trouble::TimedOut), now, || 0.0);
     let later = now + Duration::from_mins(10);
     let Ok(Do::Send { events, .. }) = courier.next(later, 0, &mut shop, || Ok(())) else {
-        panic!("they are sent again");
+        panic!("the courier must send both events again");
     };
     assert_eq!(events, [1, 3]);
 }
@@ -344,7 +344,7 @@ impl Claims for Shop {
     }
 }
 
-/// Runs a TikTok that answers 50000 to every request with one of five events, and accepts all others.
+/// TikTok answers 50000 to every request that contains one of five bad events, and accepts all other requests.
 #[test]
 fn a_few_events_that_tiktok_chokes_on_keep_the_others_for_seconds_only() {
     for latency_ms in [10, 100, 500] {
@@ -358,7 +358,8 @@ fn a_few_events_that_tiktok_chokes_on_keep_the_others_for_seconds_only() {
     }
 }
 
-/// Returns how long the slowest of the other events took, with replies after this time and these random numbers.
+/// Returns the longest time that a good event took. TikTok answers after `latency_ms`, and `chance` is the value of each
+/// random number.
 fn slowest_beside_bad_events(latency_ms: u64, chance: f64) -> Duration {
     const BAD: u64 = 5;
     let start = Instant::now();

@@ -77,7 +77,7 @@ fn after_trouble_one_request_tries_and_each_answer_allows_one_more() {
     let tickets = [0; 3].map(|_| pace.started(start));
     assert_eq!(pace.turn(3, start), Turn::Full);
     let wait = pace.pause(Slow::Trouble, tickets[0], start, 1.0).unwrap();
-    // Other requests that failed at the same time give no new information.
+    // Another request that failed at the same time must not lengthen the pause.
     assert_eq!(pace.pause(Slow::Trouble, tickets[1], start, 1.0), None);
     assert!(!pace.answered(tickets[2]));
     assert_eq!(pace.turn(0, start), Turn::Wait(wait));
@@ -119,16 +119,16 @@ fn throttling_leaves_a_gap_between_requests_that_closes_by_itself() {
     assert_eq!(gaps, [500, 250, 125, 0, 0]);
 }
 
-/// The next step of a lane that always has events to send.
+/// One step of a lane that always has events to send.
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    /// As many requests start as are allowed.
+    /// Starts as many requests as are allowed.
     Start,
-    /// The open request at this position ends.
+    /// The running request at this position ends.
     End(usize, Option<Slow>),
     /// This many milliseconds pass.
     Pass(u64),
-    /// Time passes until the next request is allowed to start.
+    /// Time passes until the next request may start.
     Wait,
 }
 

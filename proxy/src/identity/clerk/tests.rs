@@ -101,7 +101,7 @@ fn a_key_is_read_with_and_without_the_lines_around_it() {
     ] {
         assert!(PublicKey::from_pem(text).is_ok(), "{text}");
     }
-    // A key of 1024 bits, and a key of an elliptic curve.
+    // An RSA key of only 1024 bits, and a key of an elliptic curve.
     let short = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDdlatRjRjogo3WojgGHFHYLugdUWAY9iR3fy4arWNA1KoS8kVw33cJibXr8bvwUAUparCwlvdbH6dvEOfou0/gCFQsHUfQrSDv+MuSUMAe8jzKE4qW+jK+xQU9a03GUnKHkkle+Q0pX/g6jXZ7r1/xAK5Do2kQ+X5xK9cipRgEKwIDAQAB";
     let curve = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEVs/o5+uQbTjL3chynL4wXgUg2R9q9UU8I5mEovUf86QZ7kOBIjJwqnzD1omageEHWwHdBO6B+dFabmdT9POxg==";
     for text in [short, curve, "", "no key", "-----BEGIN PUBLIC KEY-----"] {

@@ -10,7 +10,7 @@ fn sent(changes: &[(&str, Value)]) -> Sent {
     by_payos(&with(payos_data(), changes), PAYOS_SECRET)
 }
 
-/// Returns the sample from payOS' documentation, with its key.
+/// Returns the sample notification of payOS' documentation, and the settings with the sample's key.
 fn published() -> (Payos, Sent) {
     let key = "1a54716c8f0efb2744fb28b6e38b25da7f67a925d98bc1c18bd8faaecadd7675";
     let body = json!({ "code": "00", "desc": "success", "success": true, "data": {

@@ -1,4 +1,4 @@
-//! Tests which starts and which actions of operators the change log stores.
+//! Tests which starts and which commands of operators get an entry in the change log.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ async fn each_start_is_compared_with_the_last_also_after_restarts() {
         let (intake, _outlet, _letters) = reopened(folder.path()).await;
         let log = intake.change_log();
         log.started("1.2.3", &settings(token, limit)).await;
-        // An operator's action between two starts does not affect how the starts are compared.
+        // A command between two starts must not change how these starts are compared.
         let action = Change::LettersDropped {
             letters: 1,
             by: By::Command,

@@ -1,4 +1,5 @@
-//! Tests the two classes of one destination. The classes are separate, each is in sequence, and both survive restarts.
+//! Tests the two classes of one destination. The events of each class have their own sequence, and both sequences survive
+//! restarts.
 
 use super::*;
 

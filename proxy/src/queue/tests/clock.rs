@@ -1,4 +1,4 @@
-//! Tests a store on a machine whose time of day is wrong.
+//! Tests a store on a machine with a wrong time of day.
 
 use std::sync::atomic::AtomicI64;
 
@@ -9,7 +9,7 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const ORDER: &str = "PHO7K3M9Q2X";
 
-/// Opens the store with a clock that the test sets.
+/// Opens the store. The test sets the store's clock.
 async fn opened_by(
     read: fn() -> Reading,
     folder: &Path,
@@ -52,10 +52,9 @@ fn claim() -> Entry<'static, serde_json::Value> {
 
 /// Waits until a sweep has run.
 async fn swept(intake: &Intake) {
-    // This is later than the moment at which the sweep of that minute was requested.
+    // The sweep is requested once a minute. After 61 s it has been requested.
     time::sleep(Duration::from_secs(61)).await;
-    // A call in the same commit as the sweep is answered before the sweep runs. The next call is answered after the
-    // sweep.
+    // A call in the same commit as the sweep is answered before the sweep runs. A later call is answered after the sweep.
     caught_up(intake).await;
     caught_up(intake).await;
 }
@@ -85,7 +84,7 @@ async fn nothing_is_forgotten_by_a_start_that_is_months_ahead_until_it_is_confir
         assert_eq!(held, [Enqueued::Held]);
     }
     AHEAD_MS.store(100 * DAY_MS, Ordering::Relaxed);
-    // Further starts change nothing, because a commit at a doubtful time does not confirm the time for the next start.
+    // A second start changes nothing, because a commit at a doubtful time must not confirm the time for the next start.
     for start in 0..2 {
         let (intake, _outlet, letters, metrics) = opened_by(read, folder.path()).await;
         assert_eq!(intake.clock().suspect(), Some(clock::Suspect::Ahead));
@@ -97,13 +96,13 @@ async fn nothing_is_forgotten_by_a_start_that_is_months_ahead_until_it_is_confir
         let expected = [Enqueued::Duplicate, Enqueued::Duplicate, Enqueued::Accepted];
         assert_eq!(again.await.unwrap(), expected);
     }
-    // TikTok's time shows that the clock is wrong. The age of the entries is then right again, so they are kept.
+    // TikTok's time shows that the clock is wrong. With TikTok's time, the entries are not old enough to expire.
     let (intake, outlet, letters, metrics) = opened_by(read, folder.path()).await;
     intake.clock().dated(read().wall_ms - 100 * DAY_MS);
     swept(&intake).await;
     let kept = (letters.newest(10).unwrap().len(), metrics.events_held.get());
     assert_eq!(kept, (1, 1));
-    // Without TikTok's time, an hour of uptime confirms the clock.
+    // TikTok states no time now, so the clock is confirmed after an hour of uptime.
     drop((intake, outlet, letters));
     let (intake, _outlet, letters, metrics) = opened_by(read, folder.path()).await;
     UP_MS.store(HOUR_MS, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! Compares the queue with a simple model of the queue. The power fails after every write. For this, the test copies the
-//! files as they are on disk, leaves out random parts of the last write, and opens the copy.
+//! Compares the queue with a simple model of the queue, with a power failure after every write. For each failure, the test
+//! copies the files on disk, removes random parts of the last write from the copy, and opens the copy.
 
 use std::{
     collections::BTreeSet,
@@ -12,12 +12,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The actions on the queue.
+/// What the test does with the queue.
 #[derive(Clone, Debug)]
 enum Act {
     /// Enqueue these ids in one call.
     Enqueue(Vec<u8>),
-    /// Claim this many events, and settle those whose bit is set.
+    /// Claims this many events. Settles those events whose bit is set.
     Settle {
         most: usize,
         bits: u8,
@@ -27,7 +27,7 @@ enum Act {
     Replay,
 }
 
-/// The expected contents of the queue: the ids of pending events, of all accepted events, and of dead letters.
+/// What the queue must contain: the ids of the pending events, of all accepted events, and of the dead letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Model {
     waiting: BTreeSet<String>,
@@ -35,7 +35,7 @@ struct Model {
     dead: BTreeSet<String>,
 }
 
-/// Returns an entry for this id. Every third event is first class.
+/// Returns an entry with this id. The entries of every third id are first class.
 fn of_a_class(id: &str) -> Entry<'static, serde_json::Value> {
     let number: u8 = id.trim_start_matches('e').parse().unwrap();
     let class = if number.is_multiple_of(3) {
@@ -55,7 +55,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Which parts of the last write reached the disk: the parts before some point, or any parts.
+/// Generates which sectors of the last write reached the disk: all sectors before some sector, or any sectors.
 pub(super) fn lost() -> impl Strategy<Value = u64> {
     prop_oneof![(0..64_u32).prop_map(|kept| (1 << kept) - 1), any::<u64>()]
 }
@@ -101,7 +101,7 @@ impl Model {
                 }
                 lane.rewind();
                 for id in chosen.iter().map(id_of) {
-                    assert!(self.waiting.remove(&id), "{id} came twice");
+                    assert!(self.waiting.remove(&id), "{id} must be claimed only once");
                     if *refused {
                         self.dead.insert(id);
                     }
@@ -138,7 +138,7 @@ impl Queue {
         }
     }
 
-    /// Returns the only lane, as soon as it exists.
+    /// Returns the queue's only lane. Returns `None` as long as no event has arrived.
     async fn lane(&mut self) -> Option<&mut Lane> {
         if self.lane.is_none() && self.intake.depth() > 0 {
             self.lane = Some(self.outlet.leased().await);
@@ -146,8 +146,8 @@ impl Queue {
         self.lane.as_mut()
     }
 
-    /// Returns the contents of the queue. An event whose id is remembered is not accepted again, so the test enqueues
-    /// every possible event.
+    /// Returns what the queue contains. To find the ids that the queue remembers, the test enqueues every possible event:
+    /// the queue does not accept an event whose id it remembers.
     async fn contents(&mut self) -> Model {
         let depth = self.intake.depth();
         let waiting: BTreeSet<_> = match self.lane().await {
@@ -185,19 +185,19 @@ pub(super) fn journals(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Returns how many bytes of the journal are written. The file is allocated in advance, and the rest of it is zeros.
+/// Returns the number of written bytes in a journal. The file is preallocated, and the bytes after the written ones are zeros.
 pub(super) fn written(journal: &Path) -> u64 {
     let mut bytes = Vec::new();
     let file = File::open(journal).unwrap();
-    // The test writes far less than this.
+    // The test writes far less than 1 MiB.
     file.take(1 << 20).read_to_end(&mut bytes).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0);
     end.map_or(0, |end| end as u64 + 1)
 }
 
-/// Copies the folder as a power cut leaves it. From byte `from` of the journal on, only the sectors whose bit in `kept`
-/// is set have reached the disk. The 64 bits repeat. If the first sector has not reached the disk, the copy also lacks
-/// the zeros that were allocated in advance.
+/// Copies the folder as a power failure leaves it. From byte `from` of the journal on, only the sectors whose bit in `kept`
+/// is set have reached the disk. After 64 sectors, the bits of `kept` are used again. If the first sector has not reached
+/// the disk, the copy lacks the preallocated zeros too.
 pub(super) fn crashed(folder: &Path, from: u64, kept: u64) -> tempfile::TempDir {
     const SECTOR: usize = 32;
     let copy = tempfile::tempdir().unwrap();
@@ -234,7 +234,7 @@ pub(super) fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// Copies a journal without its zeros at the end. A journal has 64 MiB, of which only a few KiB are written.
+/// Copies a journal without the zeros at its end. A journal has 64 MiB, but only a few KiB of it are written.
 fn copy_sparse(from: &Path, to: &Path) {
     let length = fs::metadata(from).unwrap().len();
     let mut start = Vec::new();
@@ -256,7 +256,7 @@ async fn a_crash_while_the_keyspace_of_dead_letters_is_created_loses_nothing() {
     let mut queue = Queue::open(folder.path()).await;
     let mut model = Model::default();
     model.apply(&Act::Enqueue(vec![0, 1, 2]), &mut queue).await;
-    // The first settlement creates the keyspace of the history.
+    // The first settlement creates the keyspace of the history, so it writes more than later ones.
     let delivered = Act::Settle {
         most: 1,
         bits: 1,
@@ -316,7 +316,7 @@ proptest! {
                 let found = Queue::open(torn.path()).await.contents().await;
                 assert!(
                     found == before || found == model,
-                    "{found:?} is neither {before:?} nor {model:?}"
+                    "the queue must be as before the write {before:?} or as after it {model:?}, got {found:?}"
                 );
             }
         });

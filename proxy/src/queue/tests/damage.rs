@@ -1,4 +1,4 @@
-//! Tests how the store reports a damaged folder.
+//! Tests how the store reports damage in its folder.
 
 use std::{fs, os::unix::fs::FileExt, path::PathBuf};
 
@@ -29,8 +29,8 @@ async fn a_store_of_another_version_is_left_alone() {
     );
 }
 
-/// Unpacks a folder that the last version with format 4 wrote. The folder has 30 pending page events, a pending sale, a
-/// held event, and two dead letters.
+/// Unpacks a folder that was written by the last version with format 4. The folder has 30 pending page events, a pending
+/// sale, a held event, and two dead letters.
 fn format_4() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/format-4.tar.gz");
@@ -55,7 +55,7 @@ async fn the_format_of_a_folder_is_read_without_a_change() {
         assert_eq!(format_of(&folder.path().join("data")).unwrap(), Some(4));
     }
     assert!(reads(4) && reads(FORMAT) && !reads(FORMAT + 1));
-    // Reading the format has changed nothing in the folder.
+    // Reading the format must not have changed the folder.
     assert_eq!(opened(&folder.path().join("data")).1.depth(), 31);
 }
 
@@ -65,7 +65,7 @@ async fn a_folder_of_the_format_before_opens_with_everything_in_it() {
     let data = folder.path().join("data");
     let (intake, mut outlet, letters) = opened(&data);
     assert_eq!(outlet.embedded().format(), Some(7));
-    // The 30 page events, and the sale of the paid order.
+    // The 30 page events and the sale of the paid order are pending.
     assert_eq!(outlet.depth(), 31);
     assert_eq!(letters.newest(10).unwrap().len(), 2);
     assert_eq!(intake.orders().payments().unwrap().len(), 2);
@@ -135,7 +135,7 @@ async fn damage_in_the_midst_of_a_journal_is_an_error_that_loses_nothing() {
     assert_eq!(outlet.depth(), 3);
 }
 
-/// Waits until the folder's lock is free. The lock is released when the last thread that uses the files has ended.
+/// Waits until the folder's lock is free. The lock is released when the last thread that uses the store's files has ended.
 async fn until_closed(folder: &Path) {
     drop(reopened(folder).await);
     let lock = fs::File::open(folder.join("lock")).unwrap();
@@ -146,7 +146,7 @@ async fn until_closed(folder: &Path) {
 
 const EVENTS: [&str; 3] = ["a", "b", "c"];
 
-/// Returns a store with three pending events, each from its own commit.
+/// Opens a store and stores three pending events, each in a separate commit.
 async fn filled(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     let opened = reopened(folder).await;
     for id in EVENTS {
@@ -155,7 +155,8 @@ async fn filled(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     opened
 }
 
-/// Returns two folders with three events: one as the kill of a proxy leaves it, and one as a clean stop leaves it.
+/// Returns two folders with the same three events. A killed proxy has left the first folder, and a proxy that was stopped
+/// has left the second.
 async fn killed_and_stopped() -> [(&'static str, tempfile::TempDir); 2] {
     let killed = tempfile::tempdir().unwrap();
     let stopped = tempfile::tempdir().unwrap();
@@ -180,7 +181,7 @@ fn copied(folder: &Path) -> tempfile::TempDir {
     copy
 }
 
-/// Returns the error with which a start in this folder fails.
+/// Starts in this folder, which must fail. Returns the error.
 fn said(folder: &Path) -> String {
     let error = open(folder, 0, Arc::default()).err();
     error.expect("it starts").to_string()
@@ -195,7 +196,7 @@ fn flip(path: &Path, bit: usize) {
     file.write_all_at(&byte, at).unwrap();
 }
 
-/// Returns at which byte the batch with this event begins.
+/// Returns the position of the first byte of the batch that contains this event.
 fn start_of(journal: &[u8], id: &str) -> usize {
     let event = format!(r#""event_id":"{id}""#);
     let at = journal
@@ -215,7 +216,7 @@ async fn a_changed_number_of_a_batch_is_an_error_that_names_the_byte() {
         let bytes = fs::read(&journal).unwrap();
         let start = start_of(&bytes, "b");
         let next = start_of(&bytes, "c");
-        // The number of entries (4 bytes) and the sequence number (8 bytes).
+        // Flip bits in the number of entries (4 bytes) and in the sequence number (8 bytes).
         for bit in 8..13 * 8 {
             flip(&journal, start * 8 + bit);
             let said = said(copy.path());
@@ -245,7 +246,7 @@ async fn the_number_of_the_first_batch_is_listed() {
     }
 }
 
-/// Returns every file in a folder.
+/// Returns the path of every file and folder below a folder.
 fn all(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -306,12 +307,11 @@ async fn whatever_is_missing_is_named_or_is_not_missed() {
                 let copy = copied(folder.path());
                 spoil(&copy.path().join(name));
                 match open(copy.path(), 0, Arc::default()) {
-                    // Without the list of files, the folder looks like a folder of an older version.
+                    // Without the file `contents`, the folder looks like one of an older version, which had no such file.
                     Ok((_intake, outlet, _letters)) => assert_eq!(outlet.depth(), 3, "{about}"),
                     Err(error) => {
                         let said = error.to_string();
-                        // If the files `current` of several keyspaces are missing, the error names the first one that is
-                        // read.
+                        // Several keyspaces may miss their file `current`. The error names the keyspace that is read first.
                         let place = name.display().to_string();
                         let place = place.strip_suffix("current").unwrap_or(&place);
                         assert!(said.contains(place), "{about}: {said}");
@@ -321,7 +321,10 @@ async fn whatever_is_missing_is_named_or_is_not_missed() {
             }
         }
     }
-    assert!(named > 60, "{named} are named");
+    assert!(
+        named > 60,
+        "more than 60 errors must name the damaged file, but {named} do"
+    );
 }
 
 #[tokio::test]
@@ -353,7 +356,7 @@ async fn a_damaged_end_is_an_unfinished_write_only_after_a_crash() {
             let said = said(folder.path());
             let named = format!(" 0.jnl does not read back from byte {start} on");
             assert!(said.contains(&named), "{said}");
-            // Does what the message advises.
+            // Follow the advice in the error message.
             let journal = fs::File::options().write(true).open(&journal).unwrap();
             journal.set_len(start as u64).unwrap();
             fs::remove_file(folder.path().join("contents")).unwrap();
@@ -377,7 +380,7 @@ async fn a_journal_that_another_one_follows_ends_in_no_unfinished_write() {
     assert!(said.contains(&named), "{said}");
     bytes.truncate(start);
     fs::write(&journal, bytes).unwrap();
-    // First a journal in the middle is missing, and then the newest one.
+    // First the journal before the newest is missing. Then the newest journal is missing.
     let copy = copied(folder.path());
     let newest = copy.path().join("1.jnl");
     fs::rename(&newest, copy.path().join("2.jnl")).unwrap();
@@ -395,7 +398,7 @@ async fn a_folder_of_a_version_without_a_list_gets_one() {
     for (how, folder) in killed_and_stopped().await {
         let list = folder.path().join("contents");
         fs::remove_file(&list).unwrap();
-        // A crash while the list is written can leave an unfinished file.
+        // A crash during the writing of the list can leave this unfinished file.
         fs::write(folder.path().join("contents.new"), "00").unwrap();
         assert_eq!(reopened(folder.path()).await.1.depth(), 3, "{how}");
         until_free(folder.path()).await;
@@ -407,7 +410,8 @@ async fn a_folder_of_a_version_without_a_list_gets_one() {
 
 #[tokio::test]
 async fn a_crash_at_any_step_of_a_stores_creation_leaves_one_that_starts() {
-    // The steps in which fjall creates a store. Each has the file that it creates, and how many bytes of it are written.
+    // The steps in which fjall creates a store: the file or folder that a step creates, and how many bytes of the file are
+    // written.
     let made = tempfile::tempdir().unwrap();
     drop(fjall::Database::builder(made.path()).open().unwrap());
     let keyspace = Path::new("keyspaces/0");

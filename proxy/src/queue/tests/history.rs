@@ -1,4 +1,4 @@
-//! Tests what the history stores about events, for every way in which an event can end.
+//! Tests what the history stores about events, for each outcome of an event.
 
 use super::*;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 
 const HISTORY_ORDER: &str = "PHO7K3M9Q2X";
 
-/// Returns a money event of a page, with an order.
+/// Returns an event in which a page reports the payment of an order.
 fn claimed(id: &str) -> Entry<'static, serde_json::Value> {
     let event = serde_json::json!({
         "event": "Purchase", "event_time": 1, "event_id": id, "user": { "ttp": "x" },
@@ -29,7 +29,7 @@ fn claimed(id: &str) -> Entry<'static, serde_json::Value> {
     }
 }
 
-/// Returns the outcomes of the order's events, the newest first.
+/// Returns the outcomes of the order's events, newest first.
 fn outcomes(intake: &Intake) -> Vec<String> {
     let history = intake.history();
     let wanted = Wanted {

@@ -1,4 +1,4 @@
-//! Tests orders and payments over a real store.
+//! Tests orders and payments with a real store.
 
 use duet_events::{Country, order::Order as Registration};
 use serde_json::{Value, json, value::RawValue};
@@ -84,7 +84,7 @@ async fn became(intake: &Intake, id: &str, amount: i64, content: &str) -> Became
     taken.unwrap().payment.became
 }
 
-/// Returns the names and values of pending events, in the sequence of their delivery.
+/// Returns the names and values of the pending events, in the order in which they are delivered.
 fn waiting(lane: &mut Lane) -> Vec<(String, i64)> {
     let mut events = Vec::new();
     while let Some(batch) = lane.claim_next(ANY).unwrap() {
@@ -172,8 +172,8 @@ async fn an_order_is_found_in_other_capitals_if_one_alone_fits() {
     assert_eq!(found("pho7k3m9q2x"), None);
     register(ORDER).await;
     assert_eq!(found("pho7k3m9q2x").as_deref(), Some(ORDER));
-    // An id in exactly the same spelling is not found. A part of the id, or the id with a hyphen, is a different id and
-    // is not found either.
+    // Only an id that differs in capital or small letters is found. The same spelling, a part of the id, and the id with a
+    // hyphen are not found.
     for other in [ORDER, "pho7k3m9q2", "pho-7k3m9q2x"] {
         assert_eq!(found(other), None, "{other}");
     }

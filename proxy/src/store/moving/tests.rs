@@ -25,7 +25,7 @@ struct All {
     covered: Vec<(Vec<u8>, i64)>,
 }
 
-/// Returns everything in a place, always in the same order.
+/// Returns all data in a store, always in the same order.
 fn all_of(side: &impl Side) -> All {
     let mut all = All::default();
     let read = side.read(&mut |piece| {
@@ -73,7 +73,7 @@ fn end(at_ms: i64, salt: &Salt) -> Vec<u8> {
     packed(&end).unwrap()
 }
 
-/// Fills a folder with something of every kind.
+/// Fills a folder with data of every kind.
 fn filled(path: &Path) {
     let salt = Salt::from([7; 16]);
     let lanes = [
@@ -111,7 +111,7 @@ fn filled(path: &Path) {
     ];
     let keys = (0..200_000_u32).map(|number| {
         let key = DedupKey::numbered(u64::from(number));
-        // Every second key belongs to an order.
+        // Every second key belongs to an order, so it is remembered longer.
         let days = if number % 2 == 0 { 1 } else { 89 };
         (key, NOW_MS / 1000 + days * 86_400)
     });
@@ -128,7 +128,7 @@ fn filled(path: &Path) {
     for piece in [
         Piece::Rows(rows),
         Piece::Records(pairs(&["oA", "pp\0a", "h0000000000000001", "cCODE", "xid"])),
-        // The change log.
+        // An entry of the change log.
         Piece::Records(pairs(&["l", "l0123456789abcdef"])),
         Piece::Letters(vec![(id(NOW_MS - 1), b"{}".to_vec())]),
         Piece::Ends(ends.to_vec()),
@@ -152,7 +152,7 @@ const START: Entry = Entry {
     change: Change::PixelsRead { pixels: 1 },
 };
 
-/// Writes entries to the change log of a store.
+/// Writes entries to a store's change log.
 fn started(store: &impl Source, log: Logged) {
     let mut writer = store.open().unwrap();
     let records = Records {
@@ -199,7 +199,8 @@ fn everything_is_the_same_after_the_way_there_and_back() {
     assert_eq!(position.written_ms, Some(NOW_MS));
     drop(folder);
 
-    // The queue can use the folder: it knows the keys, reads the marks, and removes expired entries.
+    // The queue must be able to use the folder: it recognises the keys, reads which events are settled, and removes expired
+    // entries.
     let store = Embedded::at(other.path()).unwrap();
     let mut writer = store.open().unwrap();
     for number in [0, 1, 199_999] {
@@ -238,7 +239,7 @@ fn a_move_is_refused_unless_the_target_is_empty_and_the_source_is_not() {
         to_database(one.path(), &database),
         "there is nothing to move",
     );
-    // A proxy was started on the folder and on the database, and has accepted nothing.
+    // Imitate a proxy that was started on the folder and on the database, and has not accepted any event.
     let start = Logged {
         entries: BTreeMap::from([(LetterId::new(NOW_MS, 1), START)]),
         fingerprints: Some(Fingerprints::default()),
@@ -258,7 +259,7 @@ fn a_move_is_refused_unless_the_target_is_empty_and_the_source_is_not() {
         Embedded::at(one.path()).unwrap().open().map(|_| None),
         "were moved to the database postgres://duet@127.0.0.1",
     );
-    // The unfinished copy of another folder is not overwritten.
+    // The database now has the unfinished copy of another folder. A move must not overwrite this copy.
     server
         .sql(
             "shop",
@@ -273,7 +274,7 @@ fn a_move_is_refused_unless_the_target_is_empty_and_the_source_is_not() {
     server
         .sql("shop", "update duet.about set moved = null")
         .unwrap();
-    // A proxy whose slot has not expired yet counts as running.
+    // The slot of a proxy has not expired yet, so the proxy counts as running.
     server
         .sql(
             "shop",

@@ -1,4 +1,4 @@
-//! Tests the promises that hold for any order of events, replies, settlements and failures of the store.
+//! Tests the promises that hold whatever the order of arrivals, replies, settlements and failures of the store is.
 
 use proptest::prelude::*;
 
@@ -7,17 +7,17 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Act {
     Arrive(Class, usize),
-    /// The courier is called once. If a request needs an allowance, one is available after this many milliseconds.
+    /// The courier is asked once for its next step. If a request needs an allowance, it can start after this many milliseconds.
     Next(Option<u64>),
-    /// The settlement that is being written is on disk.
+    /// The store confirms that the current settlement is on disk.
     Confirm,
-    /// The request at this position gets a reply.
+    /// The running request at this position gets a reply.
     Answer(usize, Reply),
-    /// A request from before a rewind gets a reply.
+    /// A request that started before a rewind gets a reply.
     AnswerLate(usize, Reply),
-    /// The store fails. The value states whether the settlement was written before.
+    /// The store fails. The value states whether the current settlement was written before the failure.
     Fail(bool),
-    /// The store fails while events are claimed.
+    /// The store fails while the courier claims events.
     FailToClaim,
     Pass(Duration),
 }

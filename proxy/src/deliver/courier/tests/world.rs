@@ -1,4 +1,4 @@
-//! The surroundings of a courier: a lane, a clock and TikTok. Checks every result of the courier.
+//! The surroundings of a courier: a lane, a clock and TikTok. They check every step that the courier returns.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,10 @@ pub(super) struct Event {
     pub(super) accepted_at_ms: i64,
 }
 
-/// A lane whose store can fail.
+/// A lane whose store fails if `fails` is set.
 #[derive(Default)]
 pub(super) struct Lane {
-    /// Events that have arrived and are not settled on disk, in order.
+    /// The events that have arrived and whose settlement is not on disk, in order.
     pub(super) kept: BTreeMap<u64, Event>,
     claimed: BTreeSet<u64>,
     pub(super) fails: bool,
@@ -70,18 +70,18 @@ pub(super) struct World {
     most: usize,
     arrived: u64,
     pub(super) under_way: BTreeMap<RequestId, Vec<Event>>,
-    /// Requests from before a rewind.
+    /// The requests that started before a rewind.
     pub(super) given_up: Vec<RequestId>,
     settling: Option<(Vec<Event>, Outcome)>,
     pub(super) ended: BTreeMap<u64, Outcome>,
-    /// When the last request started, failed and was throttled.
+    /// The times at which the last request started, failed and was throttled.
     started: Option<Instant>,
     failed: Option<Instant>,
     throttled: Option<Instant>,
 }
 
 impl World {
-    /// Creates a world whose requests have at most this many events.
+    /// Creates a world whose requests may have at most `most` events.
     pub(super) fn new(most: usize) -> Self {
         let limits = Limits {
             events: most,
@@ -141,7 +141,10 @@ impl World {
         match &next {
             Do::Send { request, events } => {
                 assert_eq!(allowance, Ok(()));
-                assert_eq!(self.settling, None, "sent while a settlement is written");
+                assert_eq!(
+                    self.settling, None,
+                    "the courier must not send while a settlement is written"
+                );
                 let minute = Duration::from_mins(1);
                 assert!(self.throttled.is_none_or(|at| now >= at + minute));
                 let oldest_ms = now_ms - limits::DELIVERY_MS;
@@ -164,10 +167,16 @@ impl World {
                 self.settling = Some(given);
             }
             Do::Wait(wait) => {
-                assert_eq!(self.settling, None, "a settlement is forgotten");
+                assert_eq!(
+                    self.settling, None,
+                    "the courier must not wait while a settlement is not confirmed"
+                );
                 let until = match *wait {
                     Wait::Reply => {
-                        assert!(!self.under_way.is_empty(), "waits for no reply");
+                        assert!(
+                            !self.under_way.is_empty(),
+                            "the courier may wait for a reply only if a request runs"
+                        );
                         None
                     }
                     Wait::Arrival(None) => {
@@ -192,7 +201,7 @@ impl World {
         Ok(next)
     }
 
-    /// Confirms a settlement. Returns whether one was being written.
+    /// Writes and confirms the current settlement. Returns whether there was one.
     pub(super) fn confirm(&mut self) -> bool {
         let is_settling = self.write();
         if is_settling {
@@ -201,7 +210,7 @@ impl World {
         is_settling
     }
 
-    /// Writes a settlement without confirming it.
+    /// Writes the current settlement without confirming it. Returns whether there was one.
     pub(super) fn write(&mut self) -> bool {
         let Some((events, outcome)) = self.settling.take() else {
             return false;
@@ -209,7 +218,7 @@ impl World {
         for event in events {
             assert!(self.lane.kept.remove(&event.id).is_some());
             let earlier = self.ended.insert(event.id, outcome.clone());
-            assert_eq!(earlier, None, "an event ends twice");
+            assert_eq!(earlier, None, "an event must end only once");
         }
         true
     }
@@ -297,26 +306,30 @@ impl World {
                 Some(Wait::Arrival(None) | Wait::Reply) => {}
             }
         }
-        panic!("{} events never end", self.lane.kept.len());
+        panic!("all events must end, but {} are left", self.lane.kept.len());
     }
 
-    /// Checks that each event has ended.
+    /// Checks that every event that arrived has ended.
     pub(super) fn all_have_ended(&self) {
         assert!(self.ended.keys().copied().eq(0..self.arrived));
     }
 }
 
-/// Checks that each event is claimed, occurs once in `events`, and is not in another request.
+/// Checks that each of the `events` is claimed, is there only once, and is not in a running request.
 fn are_free(events: &[Event], lane: &Lane, under_way: &BTreeMap<RequestId, Vec<Event>>) {
     let first = events.first().expect("at least one event");
     assert!(events.iter().all(|event| event.class == first.class));
     let ids: BTreeSet<_> = events.iter().map(|event| event.id).collect();
-    assert_eq!(ids.len(), events.len(), "an event twice");
+    assert_eq!(
+        ids.len(),
+        events.len(),
+        "each event must be there only once"
+    );
     let kept = |id| lane.claimed.contains(id) && lane.kept.contains_key(id);
     assert!(ids.iter().all(kept), "not claimed");
     let mut under_way = under_way.values().flatten();
     assert!(
         !under_way.any(|event| ids.contains(&event.id)),
-        "under way already"
+        "no event may be in a running request"
     );
 }

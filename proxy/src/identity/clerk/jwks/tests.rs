@@ -1,4 +1,4 @@
-//! Tests the key set against the sandbox's issuer over real HTTP, with a clock that the test moves.
+//! Tests the key set over real HTTP. The sandbox is the issuer, and the test moves the clock.
 
 use axum::http::{HeaderValue, header};
 use duet_sandbox::{
@@ -78,7 +78,7 @@ impl Instance {
         .await
     }
 
-    /// Returns the result for a new token, this many seconds after the start.
+    /// Checks a new token `at_s` seconds after the start, and returns the result.
     async fn fresh(&self, at_s: i64) -> Seen {
         self.seen(&self.token(&Mint::default(), at_s), at_s).await
     }
@@ -114,7 +114,7 @@ async fn two_hundred_requests_at_once_ask_for_the_keys_once() {
         let token = instance.token(&Mint::default(), 0);
         requests.spawn(async move {
             let bearer = format!("Bearer {token}");
-            // The requests do not all have the same clock reading.
+            // The requests have slightly different readings of the clock.
             let at_s = number % 3;
             seen(&clerk, header::AUTHORIZATION, &bearer, at_s).await
         });
@@ -158,7 +158,7 @@ async fn a_new_key_is_found_with_one_question_and_the_old_one_is_gone() {
     assert_eq!(instance.fresh(0).await, Seen::User);
     let old = instance.token(&Mint::default(), 11);
     instance.sandbox.clerk().rotate(OldKey::Removed);
-    // The key counts as valid until the next request to the issuer, which shows that it was withdrawn.
+    // The proxy learns that the key was withdrawn only from its next request to the issuer. Until then the key is valid.
     assert_eq!(instance.seen(&old, 11).await, Seen::User);
     assert_eq!(instance.fresh(11).await, Seen::User);
     assert_eq!(instance.seen(&old, 11).await, Seen::Invalid);
@@ -184,7 +184,7 @@ async fn a_set_is_refreshed_after_five_minutes_without_being_asked_for() {
     instance.sandbox.clerk().rotate(OldKey::Removed);
     let jwks = match &instance.clerk.keys {
         super::super::Keys::Loaded(jwks) => Arc::clone(jwks),
-        super::super::Keys::Fixed(_) => panic!("it loads its keys"),
+        super::super::Keys::Fixed(_) => panic!("this instance must load its keys from the issuer"),
     };
     assert_eq!(jwks.cache().due_ms(), (NOW_S + 300) * 1000);
     assert_eq!(jwks.refresh((NOW_S + 9) * 1000).await.unwrap(), None);
@@ -222,7 +222,10 @@ async fn without_keys_a_token_waits_a_cookie_is_nobodys_and_it_recovers() {
         "duet_clerk_sessions_total{result=\"verified\"} 1",
         "duet_clerk_sessions_total{result=\"keys_unavailable\"} 10",
     ] {
-        assert!(counted.contains(line), "{line} is not in\n{counted}");
+        assert!(
+            counted.contains(line),
+            "the metrics must contain {line}, got\n{counted}"
+        );
     }
 }
 
@@ -335,7 +338,7 @@ fn a_set_is_read_without_what_signs_no_sessions() {
     }
 }
 
-/// Starts a server that gives every request the same answer. Returns its address.
+/// Starts a server that answers every request with `answer`. Returns the server's address.
 async fn answering(answer: Vec<u8>) -> Url {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -365,7 +368,7 @@ async fn redirects_are_not_followed_and_answers_are_bounded() {
     long.resize(300 * 1024, b' ');
     let too_large = loaded_from(answering(long).await).await;
     assert!(matches!(too_large, Err(NotLoaded::TooLarge)));
-    // The port is bound, so that no other program gets it, but nothing listens on it.
+    // Bind the port without listening, so that no other program can get the port and connections fail.
     let nobody = TcpSocket::new_v4().unwrap();
     nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let closed = format!("http://{}/secret-path", nobody.local_addr().unwrap());

@@ -57,7 +57,7 @@ fn user() -> Visitor {
     Visitor::User(hash::external_id("user_2abcDEF").unwrap())
 }
 
-/// Returns a token whose parts are joined and signed by `sign`.
+/// Joins the parts of a token, lets `sign` make the signature, and returns the token.
 fn signed_by(header: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let claims = json!({ "iss": ISSUER, "sub": "user_2abcDEF", "sid": "sess_1", "azp": SHOP,
                          "iat": NOW_S, "nbf": NOW_S, "exp": NOW_S + 60 });
@@ -102,7 +102,7 @@ fn headers_are_taken_or_refused_by_every_rule() {
         (json!({ "alg": "ES256" }), Err(Refused::Algorithm)),
         (json!({ "alg": "PS256" }), Err(Refused::Algorithm)),
         (json!({ "crit": ["b64"] }), Err(Refused::Malformed)),
-        // Other places in the token that could name a key are ignored.
+        // The header can name a key in these fields too. The proxy ignores these fields.
         (
             json!({ "jku": "https://evil.example/jwks.json", "x5u": "https://evil.example" }),
             Ok(user()),
@@ -291,7 +291,7 @@ fn only_the_right_key_signs() {
         judged(&minted(&other), &rules(), Carrier::Header),
         Err(Refused::Signature)
     );
-    // Every claim is wrong too, but the error does not show this.
+    // Every claim is wrong too, but the error must name only the signature.
     let wrong = Mint {
         signed_with: SignedWith::Another,
         ..with(
@@ -342,7 +342,7 @@ fn a_public_key_is_no_shared_secret_and_no_signature_no_signature() {
         judged(&token, &rules(), Carrier::Header),
         Err(Refused::Algorithm)
     );
-    // The right algorithm name, but the wrong digest.
+    // The header names the right algorithm, but the signature uses another digest.
     let rs256 = json!({ "alg": "RS256", "typ": "JWT", "kid": "ins_test1" });
     let token = signed_by(&rs256, sha512);
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Tests a power cut during any write. After the power cut, orders, payments and events are either as before the write,
-//! or as after the whole write. There is never a payment without its event, or an event without its payment.
+//! Tests a power failure during any write. Afterwards, the orders, payments and events are all as before the write or all
+//! as after the write. A payment without its event, or an event without its payment, must not occur.
 
 use proptest::prelude::*;
 
@@ -43,7 +43,7 @@ async fn apply(act: &Act, intake: &Intake) {
     match *act {
         Act::Register(order, amount) => {
             let order = registration_of(ORDERS[order], amount);
-            // The payment may be rejected. This test does not check that.
+            // The registration may be rejected. This test accepts both results.
             let _ = orders
                 .register(order, destination(None).into())
                 .await
@@ -114,7 +114,7 @@ proptest! {
                 let found = sight(crashed(folder.path(), start, kept).path()).await;
                 assert!(
                     found == before || found == after,
-                    "{found:#?} is neither {before:#?} nor {after:#?}"
+                    "the store must be as before the write {before:#?} or as after it {after:#?}, got {found:#?}"
                 );
             }
         });

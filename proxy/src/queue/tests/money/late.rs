@@ -1,4 +1,4 @@
-//! Tests that the order, and not the deduplication memory, decides whether a sale was already reported.
+//! Tests whether a sale counts as already reported. The order must decide this, and not the memory for deduplication.
 
 use super::*;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// A store whose time the test sets. The store is changed in the same way as the writer changes it.
+/// A store, and a time that the test sets. The store is changed with the same functions that the writer uses.
 struct Later {
     state: State<<Embedded as Source>::Store>,
     now_ms: i64,
@@ -33,14 +33,14 @@ impl Later {
         reply
     }
 
-    /// Ends the events that have been held for 72 hours, and returns how many.
+    /// Moves the time by `ms`, and ends the events that have been held for 72 hours. Returns how many events ended.
     fn gives_up_after(&mut self, ms: i64) -> usize {
         self.now_ms += ms;
         let times = Times::undoubted(self.now_ms);
         self.state.sweep(times).unwrap().given_up
     }
 
-    /// Ends the events that have been held for 72 hours, and only then pays the order.
+    /// Ends the one event that has been held for 72 hours. Only then pays the order.
     fn is_paid_too_late(&mut self) {
         assert_eq!(self.gives_up_after(73 * HOUR_MS), 1);
         assert_eq!(self.is_paid_after(HOUR_MS, "1"), Became::Paid);
@@ -96,7 +96,7 @@ async fn a_payment_after_72_hours_is_reported_with_the_click_of_what_waited() {
     let id = EventId::derive("Subscribe", ORDER);
     assert_eq!(order.reported()["Subscribe"], id.as_str());
 
-    // The held event became a dead letter, and then its payment was reported. The event is therefore not sent again.
+    // The held event became a dead letter, and then the payment reported the sale. Therefore the dead letter is not sent again.
     let dead = letters.newest(10).unwrap();
     assert_eq!(later.after(HOUR_MS, &Replay(&dead)), 0);
     assert!(letters.newest(10).unwrap().is_empty());
@@ -134,7 +134,7 @@ async fn a_page_that_says_so_again_after_72_hours_is_no_repeat() {
     let mut lane = outlet.leased().await;
     let expected = named([("Subscribe", 99_000), ("CompletePayment", 99_000)]);
     assert_eq!(waiting(&mut lane), expected);
-    // The dead letter of the first attempt is the same event, so it is not sent again.
+    // The dead letter of the first attempt has the same event, so it is not sent again.
     let [(letter, _)] = letters.newest(10).unwrap().try_into().unwrap();
     assert_eq!(letters.replay(&[letter]).await.unwrap(), 0);
     assert_eq!(waiting(&mut lane), []);
@@ -166,7 +166,7 @@ async fn what_a_server_reported_is_known_as_long_as_its_id_and_not_reported_agai
     }
     let folder = tempfile::tempdir().unwrap();
     let (intake, outlet, letters) = opened(folder.path());
-    // The order does not exist yet.
+    // At this time, the order is not registered yet.
     let reported = intake.enqueue([page("Subscribe", Part::Reports)]);
     assert_eq!(reported.await.unwrap(), [Enqueued::Accepted]);
     let order = intake.orders().find(ORDER).unwrap().unwrap();
@@ -204,14 +204,14 @@ async fn a_paid_order_whose_event_tiktok_refused_is_counted_until_it_is_sent_aga
     let [(letter, _)] = letters.newest(10).unwrap().try_into().unwrap();
     assert_eq!(letters.replay(&[letter]).await.unwrap(), 1);
     assert_eq!(waiting(&mut lane), named([("Subscribe", 99_000)]));
-    // The writer logs this shortly after it has answered.
+    // The metric changes shortly after the command was answered.
     let counted = async {
         while metrics.paid_unreported.get() != 0 {
             tokio::task::yield_now().await;
         }
     };
     let counted = time::timeout(Duration::from_mins(2), counted).await;
-    counted.expect("the order is still counted");
+    counted.expect("the order must no longer be counted as unreported");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Tests several proxies that share one PostgreSQL database.
+//! Tests several proxies that share one database in PostgreSQL.
 
 use duet_tests::Server;
 
@@ -6,7 +6,7 @@ use super::*;
 
 type Parts = (Intake, Outlet, DeadLetters);
 
-/// Opens the queue like a further proxy.
+/// Opens the queue as another proxy on the same database does.
 fn joined(server: &Server) -> Parts {
     let database = server.setting("shop").parse().unwrap();
     open_shared(&database, false, Arc::default()).unwrap()
@@ -69,11 +69,11 @@ async fn a_transfer_and_an_order_are_paid_once_at_two_proxies() {
         assert_eq!(became, ["paid", "paid_before"], "{taken:?}");
     }
     assert_eq!(here.payments().unwrap().len(), 40);
-    // Each of the 20 orders was reported once.
+    // Each of the 20 orders was reported only once.
     assert_eq!(one.1.store.place().unwrap().waiting(), 20);
 }
 
-/// Sets the standbys for which a commit waits.
+/// Sets the names of the standbys for which a commit waits.
 fn waits_for(server: &Server, standbys: &str) {
     let set = format!("alter system set synchronous_standby_names = '{standbys}'");
     server.sql("postgres", &set).unwrap();
@@ -93,8 +93,8 @@ async fn nothing_is_answered_that_no_standby_has_not_even_a_repeat() {
     waits_for(&server, "");
     let again = async {
         loop {
-            // After its connection was dropped, a transaction keeps its locks until the server has ended its wait for the
-            // standby.
+            // A transaction whose connection was dropped still waits for the standby on the server. Until this wait ends,
+            // the transaction keeps its locks, so the first tries fail.
             if let Ok(results) = intake.enqueue(entries(["known", "later"])).await {
                 return results;
             }

@@ -1,9 +1,10 @@
-//! Tests events of sales whose money went back before the events were sent.
+//! Tests sales that were refunded or voided before their events were sent.
 
 use super::*;
 use crate::payments::{Kind, Name};
 
-/// Returns a report of SePay's gateway about a payment, or about the payment that it cancels.
+/// Returns a report of SePay's gateway about a payment of the order. If `payment` is given, the report is about cancelling
+/// this payment.
 fn gateway(kind: Kind, id: &str, payment: Option<&str>) -> Receipt {
     let name = match payment {
         Some(id) => Name::Transfer {
@@ -60,7 +61,7 @@ async fn an_event_is_withdrawn_before_and_after_a_restart_and_ends_as_a_dead_let
     assert_eq!(order.status(), Status::Paid);
     assert!(!order.is_unreported() && order.reported().is_empty());
     assert_eq!(order.net(), Some(Money::zero(Currency::VND)));
-    // Neither a replay nor a page can report the sale now.
+    // After this, neither an operator's replay nor a page can report the sale.
     letters.replay(&[ended[0].0]).await.unwrap();
     assert_eq!(outlet.depth(), 0);
     let pages = intake

@@ -29,7 +29,7 @@ fn event(id: &str, order: &str) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-/// Writes events that ended together. Each is given with its order. The events were accepted an hour before they ended.
+/// Writes events that ended together, each with its order. All of them were accepted an hour before they ended.
 fn write(writer: &mut Writer, at_ms: i64, events: &[(&str, &str)]) {
     let salt = writer.salt();
     let accepted_ms = at_ms - HOUR_MS;
@@ -85,7 +85,7 @@ fn an_ended_event_is_found_by_each_of_its_ids_also_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let (store, mut writer) = opened(folder.path());
     write(&mut writer, 2 * HOUR_MS, &[("a", "A"), ("b", "B")]);
-    // This row is large enough to be packed.
+    // The row of these events is so large that the store compresses it.
     let many: Vec<_> = (0..40).map(|number| format!("many-{number}")).collect();
     let many: Vec<_> = many.iter().map(|id| (id.as_str(), "MANY")).collect();
     write(&mut writer, 3 * HOUR_MS, &many);

@@ -12,7 +12,7 @@ fn tables(folder: &tempfile::TempDir) -> Tables {
     store.tables().unwrap()
 }
 
-/// Remembers keys until `until`, in a commit of their own.
+/// Stores keys in a separate commit. The index must remember them until the time `until`.
 fn learn(index: &mut Index, tables: &Tables, keys: Range<u64>, until: u32) {
     for number in keys {
         index.learn(DedupKey::numbered(number), until);
@@ -71,7 +71,7 @@ fn a_key_is_forgotten_when_its_time_is_over_and_leaves_nothing_behind() {
     index.write(&tables, &mut left);
     left.commit().unwrap();
     assert_eq!(tables.seen.len().unwrap(), 0);
-    // Later keys are remembered as before.
+    // After all keys have expired, new keys are remembered as usual.
     learn(&mut index, &tables, 0..50, NOW + 60);
     drop(index);
     let index = Index::load(&tables, b'a', SEGMENT).unwrap();
@@ -89,7 +89,7 @@ fn rows_of_sealed_keys_are_cleared_bit_by_bit() {
     let rows = || tables.seen.prefix([b'a']).count();
     assert!(
         rows() < 2 * SEGMENT,
-        "{} rows for {} recent keys",
+        "there must be fewer rows than two segments have keys, got {} rows for {} recent keys",
         rows(),
         index.recent.len()
     );
