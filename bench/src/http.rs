@@ -39,7 +39,7 @@ pub(crate) fn request(address: SocketAddr, method: &str, path: &str, body: &str)
         .context("the server closed the connection before the end of the answer's head")?;
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
     Ok(Answer {
-        status: status.context("no status")?,
+        status: status.context("the answer must begin with a status")?,
         body: body.to_owned(),
     })
 }

@@ -161,7 +161,7 @@ impl Sink {
                 ));
             }
             // hyper closes a connection if the connection's service fails.
-            Mode::Cut => bail!("cut"),
+            Mode::Cut => bail!("closed without an answer, as the mode demands"),
         }
         Ok(response(StatusCode::OK, "application/json", OK))
     }

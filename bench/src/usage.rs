@@ -24,7 +24,7 @@ pub(crate) fn ended_children_cpu_us() -> Result<f64> {
 
 /// Returns the CPU time of the whole machine since its start, in microseconds.
 pub(crate) fn machine_cpu_us() -> Result<f64> {
-    let text = fs::read_to_string("/proc/stat").context("no /proc/stat")?;
+    let text = fs::read_to_string("/proc/stat").context("/proc/stat must be readable")?;
     let line = text.lines().next().unwrap_or_default();
     let columns: Vec<f64> = line
         .split_whitespace()
@@ -64,8 +64,10 @@ const CUTIME: usize = 13;
 const CSTIME: usize = 14;
 
 fn ticks(file: &str, places: &[usize]) -> Result<f64> {
-    let text = fs::read_to_string(file).with_context(|| format!("no {file}"))?;
-    let (_, fields) = text.rsplit_once(')').context("no name in /proc's stat")?;
+    let text = fs::read_to_string(file).with_context(|| format!("{file} must be readable"))?;
+    let (_, fields) = text
+        .rsplit_once(')')
+        .context("stat in /proc must have the program's name in brackets")?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let mut sum = 0.0;
     for place in places {

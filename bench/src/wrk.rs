@@ -55,7 +55,7 @@ impl Load {
             .filter_map(|word| word.parse().ok())
             .collect();
         let [requests, took_us, p50_us, p99_us, refused, broken] = *figures.as_slice() else {
-            anyhow::bail!("wrk said\n{said}");
+            anyhow::bail!("wrk must print a line with its results, got\n{said}");
         };
         let events = requests * f64::from(self.events);
         Ok(Turn {

@@ -46,7 +46,9 @@ async fn letters(folder: &Path) -> Result<()> {
             .collect();
         let mut entries = Vec::new();
         for event in &events {
-            let id = event["event_id"].as_str().context("an id")?;
+            let id = event["event_id"]
+                .as_str()
+                .context("the event must have an id")?;
             let id = EventId::parse(id).map_err(|rule| broken(&rule))?;
             entries.push(Entry {
                 key: DedupKey::of(&destination, &name, &id),
@@ -65,7 +67,7 @@ async fn letters(folder: &Path) -> Result<()> {
         };
         let batch = lane
             .claim(Class::Second, limits)?
-            .context("nothing waits")?;
+            .context("events must be pending")?;
         // Use current times, as the proxy does. With times in 1970, the sweep that runs every minute would remove the dead
         // letters.
         let at_ms = duet_proxy::clock::now_ms();
@@ -187,7 +189,8 @@ async fn a_backlog_of_any_size_is_listed_replayed_and_dropped() -> Result<()> {
     let mut listing = command(&data, &["dead-letters", "list"])
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut lines = BufReader::new(listing.stdout.take().context("no output")?).lines();
+    let mut lines =
+        BufReader::new(listing.stdout.take().context("the output must be piped")?).lines();
     lines
         .next()
         .context("the command must list a dead letter")??;

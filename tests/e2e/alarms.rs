@@ -75,7 +75,9 @@ impl Receiver {
             .iter()
             .map(|(headers, body)| {
                 let header = |name: &str| {
-                    let value = headers.get(name).context("a header is missing")?;
+                    let value = headers
+                        .get(name)
+                        .context("the message must have every header of its signature")?;
                     Ok::<_, anyhow::Error>(value.to_str()?.to_owned())
                 };
                 let (id, time) = (header("webhook-id")?, header("webhook-timestamp")?);

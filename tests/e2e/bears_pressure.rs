@@ -280,7 +280,7 @@ async fn memory_does_not_grow_with_what_waits() -> Result<()> {
         let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kilobytes: u64 = line
-            .context("no VmHWM")?
+            .context("the status of the process must have VmHWM")?
             .trim()
             .trim_end_matches(" kB")
             .parse()?;

@@ -56,7 +56,7 @@ async fn nginx(folder: &Path, proxy: SocketAddr) -> Result<(Child, u16)> {
     );
     let file = folder.join("nginx.conf");
     fs::write(&file, config)?;
-    let file = file.to_str().context("UTF-8")?;
+    let file = file.to_str().context("the path must be UTF-8")?;
     let checked = Command::new("nginx")
         .args(["-t", "-q", "-c", file])
         .output()
@@ -78,7 +78,7 @@ async fn caddy(folder: &Path, proxy: SocketAddr) -> Result<(Child, u16)> {
         ("XDG_DATA_HOME", folder.display().to_string()),
         ("XDG_CONFIG_HOME", folder.display().to_string()),
     ];
-    let file = file.to_str().context("UTF-8")?;
+    let file = file.to_str().context("the path must be UTF-8")?;
     let args = ["run", "--adapter", "caddyfile", "--config", file];
     Ok((started("caddy", &args, &environment)?, port))
 }

@@ -304,7 +304,10 @@ async fn a_new_key_is_found_with_one_question_and_a_flood_of_others_asks_no_more
     for number in 0..50 {
         let header = json!({ "kid": format!("ins_junk{number}") });
         let junk = Mint {
-            header: header.as_object().cloned().context("an object")?,
+            header: header
+                .as_object()
+                .cloned()
+                .context("the header must be an object")?,
             ..Mint::of(USER)
         };
         let junk = minted(&stack, &junk)?;
@@ -488,7 +491,9 @@ async fn the_demo_proxy_trusts_the_sandboxs_clerk() -> Result<()> {
             .post(format!("{sandbox}/clerk/sign-in"))
             .header("origin", &shop);
         let token = Answer::to(sign_in.body(json!({ "user_id": USER }).to_string())).await?;
-        let token = token.body["token"].as_str().context("no token")?;
+        let token = token.body["token"]
+            .as_str()
+            .context("the sandbox must answer with a token")?;
         let track = http.post(format!("{shop}/api/analytics/tiktok/track"));
         let track = track.header("origin", &shop).bearer_auth(token);
         Answer::to(track.body(lead("demo").to_string())).await?;

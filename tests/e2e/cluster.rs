@@ -83,7 +83,9 @@ async fn the_console_lists_the_proxies_of_the_database() -> Result<()> {
     let http = reqwest::Client::new();
     let machine = http.get(format!("http://{address}/console/api/machine"));
     let proxies = Answer::to(machine.bearer_auth(TOKEN)).await?.body["proxies"].clone();
-    let proxies = proxies.as_array().context("no proxies")?;
+    let proxies = proxies
+        .as_array()
+        .context("the answer must list the proxies")?;
     let is_this: Vec<_> = proxies.iter().map(|proxy| &proxy["is_this"]).collect();
     assert_eq!(is_this, [true, false], "{proxies:?}");
     // One proxy at a time delivers the events of a pixel.
@@ -93,7 +95,9 @@ async fn the_console_lists_the_proxies_of_the_database() -> Result<()> {
     assert_eq!(delivers.count(), 1, "{proxies:?}");
     let changes = http.get(format!("http://{address}/console/api/changes"));
     let changes = Answer::to(changes.bearer_auth(TOKEN)).await?.body["changes"].clone();
-    let changes = changes.as_array().context("no changes")?;
+    let changes = changes
+        .as_array()
+        .context("the answer must list the changes")?;
     let starts: Vec<_> = changes
         .iter()
         .map(|change| (&change["change"], &change["proxy"]))

@@ -74,7 +74,11 @@ impl Console {
         let request = self.get(&format!("/?{query}")).bearer_auth(TOKEN);
         let answer = Answer::to(request).await?;
         assert_eq!(answer.status, 200, "{answer:?}");
-        Ok(answer.body.as_str().context("no page")?.to_owned())
+        Ok(answer
+            .body
+            .as_str()
+            .context("the answer must be a page")?
+            .to_owned())
     }
 
     /// Returns the JSON of one of the console's routes.
@@ -92,7 +96,10 @@ impl Console {
 
 fn session_of(answer: &Answer) -> Result<String> {
     let cookie = answer.headers["set-cookie"].to_str()?;
-    let session = cookie.split(';').next().context("no cookie")?;
+    let session = cookie
+        .split(';')
+        .next()
+        .context("the answer must set a cookie")?;
     Ok(session.to_owned())
 }
 
@@ -304,7 +311,9 @@ async fn a_change_needs_the_header_and_the_own_origin() -> Result<()> {
 async fn a_session_survives_a_restart_and_a_new_token_ends_it() -> Result<()> {
     let mut console = Console::start(&[]).await?;
     let session = console.session().await?;
-    let (end, signature) = session.split_once('.').context("no signature")?;
+    let (end, signature) = session
+        .split_once('.')
+        .context("the session must have a signature")?;
     let forged = [
         format!("{end}0.{signature}"),
         format!("{end}.{}", signature.to_uppercase()),

@@ -37,9 +37,13 @@ async fn every_line_is_json_with_its_time_its_level_and_its_words() -> Result<()
     let mut said = Vec::new();
     for text in log.lines() {
         let line: Value = serde_json::from_str(text).with_context(|| text.to_owned())?;
-        let time = line["timestamp"].as_str().context("no time")?;
+        let time = line["timestamp"]
+            .as_str()
+            .context("the line must have a time")?;
         assert!(time.ends_with('Z') && time.contains('T'), "{line}");
-        let level = line["level"].as_str().context("no level")?;
+        let level = line["level"]
+            .as_str()
+            .context("the line must have a level")?;
         assert!(
             ["ERROR", "WARN", "INFO", "DEBUG"].contains(&level),
             "{line}"
@@ -51,7 +55,9 @@ async fn every_line_is_json_with_its_time_its_level_and_its_words() -> Result<()
             times.iter().all(|times| *times <= 1),
             "a name must be only once in a line, got {text}"
         );
-        let words = line["fields"]["message"].as_str().context("no words")?;
+        let words = line["fields"]["message"]
+            .as_str()
+            .context("the line must have a message")?;
         said.push((level.to_owned(), words.to_owned(), line["fields"].clone()));
     }
     for (level, words, fields) in [

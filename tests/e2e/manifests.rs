@@ -88,7 +88,9 @@ fn every_setting_that_is_named_anywhere_exists() -> Result<()> {
 #[test]
 fn a_container_has_one_file_no_root_and_a_check_of_its_own() -> Result<()> {
     let file = text("deploy/Dockerfile")?;
-    let (_, image) = file.split_once("FROM scratch\n").context("FROM scratch")?;
+    let (_, image) = file
+        .split_once("FROM scratch\n")
+        .context("the Dockerfile must have a line FROM scratch")?;
     for line in [
         "USER 65532:65532",
         "CMD [\"/duet-proxy\", \"healthcheck\"]",
@@ -99,15 +101,18 @@ fn a_container_has_one_file_no_root_and_a_check_of_its_own() -> Result<()> {
     }
     let workspace: toml::Table = toml::from_str(&text("Cargo.toml")?)?;
     let version = workspace["workspace"]["package"]["rust-version"].as_str();
-    let version = version.context("a version")?;
+    let version = version.context("the workspace must state its rust-version")?;
     assert!(file.contains(&format!("FROM rust:{version}-")), "{version}");
     let ignored = text(".dockerignore")?;
     for member in workspace["workspace"]["members"]
         .as_array()
-        .context("members")?
+        .context("the workspace must list its members")?
     {
-        let member = member.as_str().context("a folder")?;
-        let folder = member.split('/').next().context("a folder")?;
+        let member = member.as_str().context("a member must be a path")?;
+        let folder = member
+            .split('/')
+            .next()
+            .context("a member must begin with a folder")?;
         assert!(
             ignored.lines().any(|line| line == format!("!{folder}")),
             "{folder}"
@@ -119,7 +124,7 @@ fn a_container_has_one_file_no_root_and_a_check_of_its_own() -> Result<()> {
 #[test]
 fn compose_gives_the_proxy_nothing_it_does_not_need() -> Result<()> {
     let documents = yaml("deploy/compose.yaml")?;
-    let compose = documents.first().context("a document")?;
+    let compose = documents.first().context("the file must have a document")?;
     let proxy = &compose["services"]["proxy"];
     assert_eq!(proxy["read_only"], true);
     assert_eq!(proxy["cap_drop"], json!(["ALL"]));
@@ -131,7 +136,10 @@ fn compose_gives_the_proxy_nothing_it_does_not_need() -> Result<()> {
     );
     let secret = proxy["environment"]["TIKTOK_ACCESS_TOKEN_FILE"].as_str();
     let secret = secret.and_then(|path| path.strip_prefix("/run/secrets/"));
-    assert!(!compose["secrets"][secret.context("a secret")?].is_null());
+    assert!(
+        !compose["secrets"][secret.context("the setting must name a file in /run/secrets/")?]
+            .is_null()
+    );
     let caddy = &compose["services"]["caddy"]["networks"]["inner"]["ipv4_address"];
     assert_eq!(&proxy["environment"]["DUET_TRUSTED_PROXIES"], caddy);
     Ok(())
@@ -155,14 +163,19 @@ fn kubernetes_runs_one_proxy_without_rights_on_a_volume() -> Result<()> {
         assert_eq!(container[probe]["httpGet"]["path"], "/healthz", "{probe}");
     }
     let claim = &set["volumeClaimTemplates"][0]["metadata"]["name"];
-    let mounts = container["volumeMounts"].as_array().context("mounts")?;
+    let mounts = container["volumeMounts"]
+        .as_array()
+        .context("the container must have volumeMounts")?;
     assert!(
         mounts
             .iter()
             .any(|mount| mount["name"] == *claim && mount["mountPath"] == "/data")
     );
     let paths = documents[2]["spec"]["rules"][0]["http"]["paths"].as_array();
-    let paths = paths.context("paths")?.iter().map(|path| &path["path"]);
+    let paths = paths
+        .context("the ingress must have paths")?
+        .iter()
+        .map(|path| &path["path"]);
     assert_eq!(paths.collect::<Vec<_>>(), PUBLIC);
     Ok(())
 }
@@ -171,7 +184,7 @@ fn kubernetes_runs_one_proxy_without_rights_on_a_volume() -> Result<()> {
 fn compose_with_postgresql_gives_each_proxy_both_servers_and_the_network_to_nobody_else()
 -> Result<()> {
     let documents = yaml("deploy/compose-postgres.yaml")?;
-    let compose = documents.first().context("a document")?;
+    let compose = documents.first().context("the file must have a document")?;
     let services = &compose["services"];
     for name in ["proxy-1", "proxy-2"] {
         let proxy = &services[name];
@@ -184,16 +197,22 @@ fn compose_with_postgresql_gives_each_proxy_both_servers_and_the_network_to_nobo
         );
         let queue = proxy["environment"]["DUET_QUEUE"]
             .as_str()
-            .context("a queue")?;
-        let hosts = queue.split(['@', '/']).nth(3).context("hosts")?;
+            .context("the service must set DUET_QUEUE")?;
+        let hosts = queue
+            .split(['@', '/'])
+            .nth(3)
+            .context("DUET_QUEUE must name hosts")?;
         for host in hosts.split(',') {
             assert_eq!(services[host]["image"], "postgres:17", "{host}");
             assert_eq!(services[host]["networks"], json!(["database"]));
         }
         let caddy = &services["caddy"]["networks"]["inner"]["ipv4_address"];
         assert_eq!(&proxy["environment"]["DUET_TRUSTED_PROXIES"], caddy);
-        for secret in proxy["secrets"].as_array().context("secrets")? {
-            let secret = secret.as_str().context("a name")?;
+        for secret in proxy["secrets"]
+            .as_array()
+            .context("the service must list its secrets")?
+        {
+            let secret = secret.as_str().context("a secret must be a name")?;
             assert!(!compose["secrets"][secret].is_null(), "{secret}");
         }
     }
@@ -239,22 +258,26 @@ fn kubernetes_with_postgresql_keeps_two_of_three_proxies_and_two_copies_of_a_com
     let pod = &proxies["template"]["spec"];
     let container = &pod["containers"][0];
     assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
-    let variables = container["env"].as_array().context("variables")?;
+    let variables = container["env"]
+        .as_array()
+        .context("the container must have env")?;
     let value = |name: &str| {
         let variable = variables.iter().find(|variable| variable["name"] == name);
         variable.and_then(|variable| variable["value"].as_str())
     };
-    let queue = value("DUET_QUEUE").context("a queue")?;
+    let queue = value("DUET_QUEUE").context("the container must set DUET_QUEUE")?;
     let name = documents[0]["metadata"]["name"]
         .as_str()
-        .context("a name")?;
+        .context("the object must have a name")?;
     let database = database["bootstrap"]["initdb"]["database"].as_str();
-    let database = database.context("a database")?;
+    let database = database.context("initdb must name the database")?;
     assert!(
         queue.contains(&format!("@{name}-rw/{database}?sslrootcert=")),
         "{queue}"
     );
-    let volumes = pod["volumes"].as_array().context("volumes")?;
+    let volumes = pod["volumes"]
+        .as_array()
+        .context("the pod must have volumes")?;
     for secret in ["app", "ca"] {
         let secret = format!("{name}-{secret}");
         assert!(
@@ -263,7 +286,9 @@ fn kubernetes_with_postgresql_keeps_two_of_three_proxies_and_two_copies_of_a_com
                 .any(|volume| volume["secret"]["secretName"] == secret)
         );
     }
-    let mounts = container["volumeMounts"].as_array().context("mounts")?;
+    let mounts = container["volumeMounts"]
+        .as_array()
+        .context("the container must have volumeMounts")?;
     for volume in volumes {
         assert!(
             mounts.iter().any(|mount| mount["name"] == volume["name"]),
@@ -271,7 +296,10 @@ fn kubernetes_with_postgresql_keeps_two_of_three_proxies_and_two_copies_of_a_com
         );
     }
     let paths = documents[4]["spec"]["rules"][0]["http"]["paths"].as_array();
-    let paths = paths.context("paths")?.iter().map(|path| &path["path"]);
+    let paths = paths
+        .context("the ingress must have paths")?
+        .iter()
+        .map(|path| &path["path"]);
     assert_eq!(paths.collect::<Vec<_>>(), PUBLIC);
     Ok(())
 }
@@ -320,18 +348,24 @@ fn everything_waits_longer_for_the_end_than_the_proxy_takes() -> Result<()> {
     let grace = |compose: &Value, name: &str| -> Result<i64> {
         let grace = compose["services"][name]["stop_grace_period"].as_str();
         let seconds = grace.and_then(|text| text.strip_suffix('s'));
-        Ok(seconds.context("seconds")?.parse()?)
+        Ok(seconds
+            .context("the time must end with s, for seconds")?
+            .parse()?)
     };
     let end_of = |object: &Value| {
         object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_i64()
     };
     let patience = [
-        stop.context("a time")?.parse()?,
+        stop.context("the unit must state the time for a stop")?
+            .parse()?,
         grace(&compose[0], "proxy")?,
         grace(&yaml("deploy/compose-postgres.yaml")?[0], "proxy-1")?,
-        fly["kill_timeout"].as_i64().context("a number")?,
-        end_of(&kubernetes[0]).context("a number")?,
-        end_of(&yaml("deploy/kubernetes-postgres.yaml")?[1]).context("a number")?,
+        fly["kill_timeout"]
+            .as_i64()
+            .context("kill_timeout must be a number")?,
+        end_of(&kubernetes[0]).context("the time for a stop must be a number")?,
+        end_of(&yaml("deploy/kubernetes-postgres.yaml")?[1])
+            .context("the time for a stop must be a number")?,
     ];
     assert!(
         patience.iter().all(|seconds: &i64| *seconds > takes_s),

@@ -16,7 +16,10 @@ async fn a_new_token_in_the_file_and_a_restart_lose_nothing() -> Result<()> {
     fs::write(&file, "the-old-token\n")?;
     let settings = [
         ("TIKTOK_ACCESS_TOKEN", ""),
-        ("TIKTOK_ACCESS_TOKEN_FILE", file.to_str().context("UTF-8")?),
+        (
+            "TIKTOK_ACCESS_TOKEN_FILE",
+            file.to_str().context("the path must be UTF-8")?,
+        ),
     ];
     let mut stack = Stack::start(&settings).await?;
     stack.accepted(&event("a")).await?;

@@ -117,7 +117,9 @@ async fn are_repeats(stack: &Stack, names: &[(&str, &[String])]) -> Result<()> {
                 |id| json!({ "event": name, "event_id": id, "user": { "external_id": "u" } });
             let events: Vec<_> = ids.iter().map(event).collect();
             let answer = stack.accepted(&json!({ "events": events })).await?;
-            let statuses = answer.body["results"].as_array().context("no results")?;
+            let statuses = answer.body["results"]
+                .as_array()
+                .context("the answer must have results")?;
             let is_repeat = |status: &Value| status["status"] == "duplicate";
             ensure!(statuses.iter().all(is_repeat), "{answer:?}");
         }

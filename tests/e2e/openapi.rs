@@ -65,7 +65,10 @@ impl Document {
         let status = answer.status.as_str();
         let mut known = &self.0["paths"][path][method]["responses"][status];
         if let Some(shared) = known["$ref"].as_str() {
-            let name = shared.rsplit('/').next().context("a reference")?;
+            let name = shared
+                .rsplit('/')
+                .next()
+                .context("$ref must end with a name")?;
             known = &self.0["components"]["responses"][name];
         }
         ensure!(

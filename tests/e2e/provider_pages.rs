@@ -46,7 +46,7 @@ const PAGES: [(&str, &str, i64, &str); 5] = [
 fn blocks(page: &str) -> Result<[String; 2]> {
     let (_, walk) = page
         .split_once("## Try it with the sandbox\n")
-        .context("no walk")?;
+        .context("the page must have the section Try it with the sandbox")?;
     let mut blocks = walk.split("```sh\n").skip(1).map(|rest| {
         let block = rest.split("```").next().unwrap_or_default();
         block.replace("\n   ", "\n")
@@ -106,11 +106,16 @@ async fn each_providers_page_leads_to_a_reported_payment() -> Result<()> {
         let sale = async || -> Result<Value> {
             let url = format!("http://{sandbox}/sandbox/conversions");
             let conversions = get(url).await?.body;
-            let conversions = conversions.as_array().context("no list")?;
+            let conversions = conversions
+                .as_array()
+                .context("the sandbox must answer with a list")?;
             let mut sales = conversions
                 .iter()
                 .filter(|event| event["event"] == "Subscribe");
-            sales.next().cloned().context("no sale")
+            sales
+                .next()
+                .cloned()
+                .context("the sandbox must have a sale")
         };
         let patience = async {
             loop {
@@ -155,7 +160,7 @@ fn every_kind_of_payment_of_every_provider_has_a_test_or_a_reason() -> Result<()
     let sources = sources(&root.join("proxy/src"))? + &sources(&root.join("tests/e2e"))?;
     let (_, table) = page
         .split_once("Each cell has a test")
-        .context("no table")?;
+        .context("the page must have the table of the tests")?;
     let rows = table.lines().skip_while(|line| !line.starts_with('|'));
     let rows: Vec<_> = rows.take_while(|line| line.starts_with('|')).collect();
     let kinds = ["first", "renewal", "refund", "chargeback", "void"];

@@ -93,13 +93,13 @@ impl Connection {
                 let length = line.strip_prefix("content-length: ")?;
                 length.parse::<usize>().ok()
             });
-            let mut body = vec![0; length.context("a length")?];
+            let mut body = vec![0; length.context("the answer must state its length")?];
             self.reads.read_exact(&mut body).await?;
             Ok((head, String::from_utf8(body)?))
         };
         time::timeout(PATIENCE, reading)
             .await
-            .context("no answer")?
+            .context("the proxy must answer in time")?
     }
 
     /// Checks that the proxy closes the connection.

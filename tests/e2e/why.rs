@@ -43,7 +43,9 @@ impl<'a> Rows<'a> {
         missing: Option<&str>,
     ) -> Result<()> {
         let chain = why(self.stack, id).await?;
-        let found = chain["causes"].as_array().context("no causes")?;
+        let found = chain["causes"]
+            .as_array()
+            .context("the answer must list causes")?;
         let is_named = found.iter().any(|found| found["cause"] == cause);
         let is_first =
             missing.is_none() || found.first().is_some_and(|first| first["cause"] == cause);
@@ -61,7 +63,9 @@ impl<'a> Rows<'a> {
     /// position.
     async fn also(&mut self, name: &str, id: &str, cause: &str) -> Result<()> {
         let chain = why(self.stack, id).await?;
-        let found = chain["causes"].as_array().context("no causes")?;
+        let found = chain["causes"]
+            .as_array()
+            .context("the answer must list causes")?;
         if found.iter().any(|found| found["cause"] == cause) {
             self.right += 1;
         } else {

@@ -177,7 +177,9 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()?;
         let input = restore.stdin.take();
-        input.context("its input")?.write_all(&dump.stdout)?;
+        input
+            .context("the input of psql must be piped")?
+            .write_all(&dump.stdout)?;
         ensure!(
             restore.wait()?.success(),
             "psql must restore the dump without an error"
@@ -211,15 +213,21 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut input = psql.stdin.take().context("no input")?;
+        let mut input = psql
+            .stdin
+            .take()
+            .context("the input of psql must be piped")?;
         writeln!(input, "{statement};\n\\echo done")?;
-        let output = psql.stdout.take().context("no output")?;
+        let output = psql
+            .stdout
+            .take()
+            .context("the output of psql must be piped")?;
         for line in BufReader::new(output).lines() {
             if line? == "done" {
                 return Ok(Held(psql, Some(input)));
             }
         }
-        bail!("{statement} failed")
+        bail!("psql must run {statement}, but it ended first")
     }
 
     /// Returns the server's port on loopback.
@@ -229,7 +237,7 @@ impl Server {
 
     /// Returns the id of the server's main process.
     pub fn process(&self) -> Result<u32> {
-        let process = self.process.as_ref().context("the server does not run")?;
+        let process = self.process.as_ref().context("the server must run")?;
         Ok(process.id())
     }
 

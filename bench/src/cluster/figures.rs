@@ -94,7 +94,7 @@ impl Several {
 /// Measures one proxy beside the embedded store, and then one, two and three proxies with equal quotas of CPU time.
 pub(super) fn measure(binary: &Path, turns: u32, report: &mut Report) -> Result<()> {
     let several = Several::start(binary, 3)?;
-    let one = several.proxies.first().context("a proxy")?;
+    let one = several.proxies.first().context("three proxies must run")?;
     let embedded = Proxy::new(binary)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let mut log_bytes = Vec::new();

@@ -100,7 +100,10 @@ impl Nodes {
 
     /// Replaces the killed server with a new copy of the primary, at the killed server's port.
     pub(super) fn replace(&mut self) -> Result<()> {
-        let killed = self.standbys.pop().context("a killed server")?;
+        let killed = self
+            .standbys
+            .pop()
+            .context("a server must have been killed before")?;
         let port = killed.port();
         drop(killed);
         self.standbys.push(self.primary.standby_at(port)?);

@@ -131,13 +131,19 @@ impl Patroni {
 
     fn kill_leader(&mut self) -> Result<usize> {
         let leader = self.leader().context("a node must lead")?;
-        self.nodes.get_mut(leader).context("a node")?.kill()?;
+        self.nodes
+            .get_mut(leader)
+            .context("the leader must be one of the nodes")?
+            .kill()?;
         Ok(leader)
     }
 
     /// Starts a killed node, and waits until it is a standby.
     fn return_node(&mut self, at: usize) -> Result<()> {
-        self.nodes.get_mut(at).context("a node")?.run()?;
+        self.nodes
+            .get_mut(at)
+            .context("the killed server must be one of the nodes")?
+            .run()?;
         self.until("the killed node is a standby", Self::is_whole)
     }
 

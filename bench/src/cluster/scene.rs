@@ -93,10 +93,16 @@ impl Scene {
     }
 
     pub(super) fn start_proxy(&mut self, at: usize) -> Result<()> {
-        let address = self.addresses.get(at).context("a proxy")?;
+        let address = self
+            .addresses
+            .get(at)
+            .context("the scene must have this proxy")?;
         let folder = self.folder.path().join(format!("proxy-{at}"));
         let server = self.proxy.start_at(*address, &folder)?;
-        *self.proxies.get_mut(at).context("a proxy")? = Some(server);
+        *self
+            .proxies
+            .get_mut(at)
+            .context("the scene must have this proxy")? = Some(server);
         Ok(())
     }
 

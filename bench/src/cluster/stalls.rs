@@ -71,7 +71,9 @@ pub(super) fn partitions(binary: &Path, rounds: u32, report: &mut Report) -> Res
     let relayed = |port: &u16| Relay::start(&runtime, *port);
     let to_proxies: Vec<_> = nodes.ports().iter().map(relayed).collect::<Result<_>>()?;
     let ports: Vec<_> = to_proxies.iter().map(|relay| relay.port).collect();
-    let to_primary = to_proxies.first().context("the primary's")?;
+    let to_primary = to_proxies
+        .first()
+        .context("there must be a relay to the primary")?;
     let mut scene = Scene::open(binary, &ports)?;
     scene.load();
     for _ in 0..rounds {

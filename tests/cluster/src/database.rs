@@ -28,7 +28,7 @@ impl Database {
 
     /// Returns the proxies' setting for the database. The setting names both servers, because either server can be the primary.
     pub(crate) fn setting(&self) -> Result<String> {
-        let standby = self.standby.as_ref().context("no standby")?;
+        let standby = self.standby.as_ref().context("the standby must run")?;
         Ok(self.primary.setting_with(standby, "shop"))
     }
 

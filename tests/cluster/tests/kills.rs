@@ -42,7 +42,10 @@ impl Demo {
             .arg(binary("duet-proxy")?)
             .stdout(Stdio::piped())
             .spawn()?;
-        let output = process.stdout.take().context("its output")?;
+        let output = process
+            .stdout
+            .take()
+            .context("the output of the demo must be piped")?;
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -108,7 +111,7 @@ impl Demo {
         for conversion in conversions {
             let text = |pointer| conversion.pointer(pointer).and_then(Value::as_str);
             if text("/event") == Some("Subscribe") {
-                let order = text("/properties/order_id").context("an order")?;
+                let order = text("/properties/order_id").context("a sale must name its order")?;
                 *counted.entry(order.to_owned()).or_default() += 1;
             }
         }

@@ -20,7 +20,9 @@ const ORDER: &str = "CANARYORDER1";
 /// Returns the changes in the log without their times, the newest first.
 async fn changes(console: &Console) -> Result<Vec<Value>> {
     let answer = console.api("changes").await?;
-    let changes = answer["changes"].as_array().context("no changes")?;
+    let changes = answer["changes"]
+        .as_array()
+        .context("the answer must list the changes")?;
     let times: Vec<_> = changes
         .iter()
         .map(|change| change["at_ms"].as_i64())

@@ -52,14 +52,20 @@ async fn equal_causes_are_together_and_are_sent_again_with_their_number_known_be
     }
     refused(&console, 3).await?;
     let trouble = console.api("trouble").await?;
-    let causes = trouble["causes"].as_array().context("no causes")?;
+    let causes = trouble["causes"]
+        .as_array()
+        .context("the answer must list causes")?;
     assert_eq!(causes.len(), 1, "{trouble}");
     assert_eq!(
         (&causes[0]["letters"], &causes[0]["code"]),
         (&json!(3), &json!(40002))
     );
-    let id = causes[0]["id"].as_str().context("no id")?;
-    let first = causes[0]["newest"][2]["id"].as_str().context("no letter")?;
+    let id = causes[0]["id"]
+        .as_str()
+        .context("the cause must have an id")?;
+    let first = causes[0]["newest"][2]["id"]
+        .as_str()
+        .context("the cause must list three dead letters")?;
 
     let plan = console
         .api(&format!("trouble/plan?which=cause:{id}"))
@@ -154,7 +160,9 @@ async fn html_in_names_ids_memos_and_messages_stays_text() -> Result<()> {
     stack.sandbox.remove_fault(fault);
 
     let trouble = console.api("trouble").await?;
-    let id = trouble["causes"][0]["id"].as_str().context("no cause")?;
+    let id = trouble["causes"][0]["id"]
+        .as_str()
+        .context("the answer must list a cause")?;
     let query = format!("cause={id}&events=%3Cimg+src%3Dx%3E&%3Cimg%3E=1&lang=en");
     for query in [query.as_str(), "transfers=review"] {
         let page = console.page(query).await?;
@@ -285,7 +293,7 @@ async fn an_open_page_hears_of_an_event_and_the_proxy_stops_in_spite_of_it() -> 
                 return Ok(text);
             }
         }
-        anyhow::bail!("the updates ended: {text}")
+        anyhow::bail!("the connection with the updates must not end, got {text}")
     };
     let text: String = time::timeout(PATIENCE, heard).await??;
     assert!(text.starts_with("data:<header id=\"head\""), "{text}");
@@ -336,8 +344,14 @@ async fn the_machine_shows_a_pause_after_a_failure() -> Result<()> {
     console.stack.accepted(&event("slow")).await?;
     let pixel = async || {
         let machine = console.api("machine").await?;
-        let pixels = machine["pixels"].as_object().context("no pixels")?;
-        pixels.values().next().cloned().context("no pixel")
+        let pixels = machine["pixels"]
+            .as_object()
+            .context("the answer must list the pixels")?;
+        pixels
+            .values()
+            .next()
+            .cloned()
+            .context("the answer must have a pixel")
     };
     console
         .stack

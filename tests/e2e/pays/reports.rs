@@ -134,7 +134,7 @@ async fn a_page_cannot_make_a_payment_by_itself() -> Result<()> {
         assert_eq!(answer.status.as_u16(), 202, "{name}");
         word["properties"]
             .as_object_mut()
-            .context("an object")?
+            .context("the value must be an object")?
             .remove("order_id");
         let answer = Answer::to(shop.stack.track(&word)?).await?;
         assert_eq!(answer.status.as_u16(), 422, "{name}");

@@ -184,7 +184,7 @@ fn copied(folder: &Path) -> tempfile::TempDir {
 /// Starts in this folder, which must fail. Returns the error.
 fn said(folder: &Path) -> String {
     let error = open(folder, 0, Arc::default()).err();
-    error.expect("it starts").to_string()
+    error.expect("the start must fail").to_string()
 }
 
 fn flip(path: &Path, bit: usize) {

@@ -65,7 +65,7 @@ async fn a_delivered_event_leaves_a_record_in_the_commit_that_settles_it() {
             .await
             .unwrap();
         let Note::Ended(end) = notes.try_recv().unwrap() else {
-            panic!("another note");
+            panic!("the note must be about an ended event");
         };
         assert_eq!((end.events.len(), end.sent.attempts), (2, 3));
     }
