@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: prints the sizes of the npm package and runs the benchmarks of `bench/` with the release binary.
-//! `cargo xtask bench NAME` runs one benchmark, and `cargo xtask bench fuzz` runs the fuzz targets. `cargo xtask bench
-//! leave` simulates visitors who leave pages, `cargo xtask bench page` measures the SDK on a page's main thread, and `cargo
-//! xtask bench live` measures the console in a browser while many events arrive. `cargo xtask bench cluster` kills, stops and
+//! `cargo xtask bench`: prints the sizes of the npm package, and runs the benchmarks in `bench/` with the release binary.
+//! `cargo xtask bench NAME` runs one benchmark, and `cargo xtask bench fuzz` runs the fuzz targets. `cargo xtask bench leave`
+//! simulates visitors who leave pages, `cargo xtask bench page` measures the SDK on a page's main thread, and `cargo xtask
+//! bench live` measures the console in a browser while many events arrive. `cargo xtask bench cluster` kills, stops and
 //! measures several proxies on PostgreSQL. `cargo xtask bench plots` draws the plots of the page of figures.
 
 mod fuzz;
@@ -20,7 +20,7 @@ use crate::{
     sdk,
 };
 
-/// Returns the command, its flags and the benchmarks that are not in `duet-bench`.
+/// Returns the command with its flags. Benchmarks that are not in `duet-bench` are subcommands.
 pub(crate) fn cli() -> Command {
     let words = |name: &'static str| Arg::new(name).num_args(0..).trailing_var_arg(true);
     Command::new("bench")
@@ -31,7 +31,7 @@ pub(crate) fn cli() -> Command {
             Arg::new("long")
                 .long("long")
                 .action(ArgAction::SetTrue)
-                .help("Measures more"),
+                .help("Measures more, which takes longer"),
             Arg::new("rounds")
                 .long("rounds")
                 .value_name("N")
@@ -39,7 +39,7 @@ pub(crate) fn cli() -> Command {
         ])
         .subcommands([
             Command::new("cluster")
-                .about("Kills, stops and measures several proxies on PostgreSQL: all parts, or these, such as primary=3")
+                .about("Kills, stops and measures several proxies on PostgreSQL: runs all parts, or only the named parts, such as primary=3")
                 .arg(words("part")),
             Command::new("fuzz")
                 .about("Runs the fuzz targets, with these options of libFuzzer")
@@ -55,7 +55,7 @@ pub(crate) fn cli() -> Command {
         ])
 }
 
-/// Builds the binaries and runs the benchmarks. `arguments` are passed on.
+/// Builds the binaries and runs the benchmarks. Passes `words` on to the benchmarks.
 pub(crate) fn measure(words: impl Iterator<Item = String>) -> Result<()> {
     let arguments: Vec<String> = words.collect();
     let named = arguments

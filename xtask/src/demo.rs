@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: builds and runs the shop, the proxy and a fake TikTok. With `--postgres`, the shop runs on several
 //! proxies and two servers of PostgreSQL.
 //!
-//! The shop is served from a copy that contains the npm package, so it uses Duet as a customer does.
+//! The shop's files are copied together with the npm package, so the shop uses Duet as a customer does.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ pub(crate) fn cli() -> Command {
             .help(help)
     };
     Command::new("demo")
-        .about("Builds and runs the shop, the proxy and stand-ins for TikTok and a bank")
+        .about("Builds and runs the shop, the proxy, and fakes of TikTok and of a bank")
         .args([
             address("listen", "127.0.0.1:8787", "The address of shop and proxy"),
             address(
@@ -41,7 +41,7 @@ pub(crate) fn cli() -> Command {
                 .long("postgres")
                 .action(ArgAction::SetTrue)
                 .help(
-                    "Runs three proxies on PostgreSQL, with a standby, to kill them while you pay",
+                    "Runs three proxies on PostgreSQL with a standby server, so that you can kill proxies and servers while you pay",
                 ),
         ])
 }
@@ -51,10 +51,10 @@ pub(crate) fn show(matches: &ArgMatches) -> Result<()> {
     let address = |name| {
         matches
             .get_one::<SocketAddr>(name)
-            .context("the flag has a default")
+            .context("the flag must have a default, got none")
     };
     let (shop, sandbox) = (address("listen")?, address("sandbox-listen")?);
-    // Check this before the build, which takes minutes.
+    // Check the addresses before the build, because the build takes minutes.
     must_be_free("--listen", shop)?;
     must_be_free("--sandbox-listen", sandbox)?;
 
@@ -99,7 +99,7 @@ pub(crate) fn show(matches: &ArgMatches) -> Result<()> {
     hand_over(demo)
 }
 
-/// Checks for a server of PostgreSQL. Debian keeps its programs out of the way.
+/// Checks that a server of PostgreSQL is installed. Debian installs its programs into a folder that is not in `PATH`.
 fn must_have_postgres() -> Result<()> {
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let debian = debian.flatten().map(|version| version.path().join("bin"));
@@ -142,7 +142,7 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Replaces this process by the program. Then Ctrl-C reaches only the program, which can shut down cleanly.
+/// Replaces this process by the program, so that Ctrl-C reaches only the program, and the program can shut down cleanly.
 #[cfg(unix)]
 fn hand_over(mut program: process::Command) -> Result<()> {
     use std::os::unix::process::CommandExt as _;

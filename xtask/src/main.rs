@@ -14,7 +14,7 @@ use clap::Command;
 use rustix::{fs::Mode, process::umask};
 
 fn main() -> Result<()> {
-    // New files and folders have the same rights on every machine, so packages have the same bytes.
+    // Give new files and folders the same rights on every machine, so that packages have the same bytes.
     umask(Mode::from_raw_mode(0o022));
     let matches = cli().get_matches();
     let Some((name, matches)) = matches.subcommand() else {
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Returns the command line. It answers `--help` and rejects unknown words at every level.
+/// Returns the command line. Every command and subcommand answers `--help` and rejects unknown words.
 fn cli() -> Command {
     Command::new("cargo xtask")
         .bin_name("cargo xtask")
@@ -41,7 +41,7 @@ fn cli() -> Command {
         .subcommands([
             demo::cli(),
             Command::new("check").about(
-                "Runs format, links, lints and unit tests: a minute once everything is built",
+                "Checks format, links and lints, and runs the unit tests: takes a minute once everything is built",
             ),
             test::cli(),
             Command::new("sdk").about("Builds the npm package into target/npm/"),
@@ -51,7 +51,7 @@ fn cli() -> Command {
         ])
 }
 
-/// Returns the words after the command's name. Another program reads them again.
+/// Returns the words after the command's name, to pass them on to another program.
 fn passed_on() -> impl Iterator<Item = String> {
     std::env::args().skip(2)
 }

@@ -1,13 +1,13 @@
 //! `cargo xtask release`: builds the files that users download, into `target/downloads/`.
 //!
-//! 1. For each platform, cargo builds one static binary. All of the platform's files contain this same binary.
+//! 1. For each platform, cargo builds one static binary. All files for the platform contain this binary.
 //! 2. A development build writes the man pages and the completions of shells.
-//! 3. The binary is packed: an archive, a Debian package, an image, an npm package.
-//! 4. Beside these files go the npm packages of the SDK and of the launcher, the lists of components, the notes and the
+//! 3. The binary is packed into an archive, a Debian package, an image and an npm package.
+//! 4. The other files are written: the npm packages of the SDK and of the launcher, the lists of components, the notes and the
 //!    checksums.
 //!
-//! The same commit gives the same bytes. Every time is the commit's time, every list is sorted, and the binary contains no path
-//! of the machine.
+//! The same commit gives the same bytes. For this, every file gets the commit's time, every list is sorted, and the binary
+//! contains no path of the machine.
 
 mod archive;
 mod binary;
@@ -47,7 +47,7 @@ pub(crate) fn cli() -> Command {
     let platforms = Arg::new("platform")
         .num_args(0..)
         .value_parser(PossibleValuesParser::new(names))
-        .help("The platforms. Without one: every platform of Linux");
+        .help("The platforms. If none is named: all platforms of Linux");
     let draft = Arg::new("draft")
         .long("draft")
         .action(ArgAction::SetTrue)
@@ -90,7 +90,7 @@ pub(crate) fn run_command(matches: &ArgMatches) -> Result<()> {
     let obstacles = facts.obstacles()?;
     if !draft && !obstacles.is_empty() {
         bail!(
-            "this commit cannot be released:\n- {}\n`--draft` builds it all the same",
+            "this commit cannot be released:\n- {}\n`--draft` builds this commit all the same",
             obstacles.join("\n- ")
         );
     }
@@ -113,7 +113,7 @@ fn downloads() -> PathBuf {
     root().join("target/downloads")
 }
 
-/// The place of a platform's binary in a folder of downloads.
+/// Returns the path of a platform's binary in a folder of downloads.
 fn binary(folder: &Path, platform: &Platform) -> PathBuf {
     folder
         .join("binaries")
@@ -165,7 +165,7 @@ fn pack(facts: &Facts, platforms: &[&Platform], sdk: &Path, folder: &Path) -> Re
     sum(folder)
 }
 
-/// Returns what this machine lacks to pack the downloads of its platform.
+/// Returns a sentence about what this machine lacks to pack the downloads of its platform. Returns `None` if it lacks nothing.
 pub(crate) fn obstacle() -> Option<String> {
     let platforms = match platform::of_this_machine() {
         Ok(platforms) => platforms,
@@ -188,7 +188,8 @@ pub(crate) fn obstacle() -> Option<String> {
     })
 }
 
-/// Packs the development build twice, in the place of a release's binary, and returns the folder. Fails if the bytes differ.
+/// Packs twice as for a release, with the development build as the binary, and returns the folder of the packages. Fails if the
+/// two results differ.
 pub(crate) fn rehearse() -> Result<PathBuf> {
     let folder = root().join("target/rehearsal");
     let platforms = platform::of_this_machine()?;
@@ -215,13 +216,13 @@ pub(crate) fn rehearse() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// One platform's contents, and where its packages go.
+/// The files that go into one platform's packages, and the folder of the packages.
 struct Contents<'a> {
     facts: &'a Facts,
     platform: &'a Platform,
     /// The folder of the man pages, the completions and the licences.
     texts: &'a Path,
-    /// A folder for files on their way into a package.
+    /// A folder for intermediate files.
     stage: &'a Path,
     into: &'a Path,
 }
@@ -269,7 +270,7 @@ fn fresh(folder: &Path) -> Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
-/// Copies a file into a folder tree with this mode, and creates the folders.
+/// Copies a file, gives the copy this mode, and creates the folders above it.
 #[cfg(unix)]
 fn install(from: &Path, to: &Path, mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Runs other programs. Knows the repository's folder, and prints one sentence if something goes wrong.
+//! Runs other programs. If a program fails, the error is one sentence.
 
 use std::{
     ffi::OsStr,
@@ -31,7 +31,8 @@ pub(crate) fn command<S: AsRef<OsStr>>(
     command
 }
 
-/// Prepares git, also in a folder of another user: in a container, a build service's checkout can have another owner.
+/// Prepares git. It also works in a folder of another user, because in a container the checkout of a build service can have
+/// another owner.
 pub(crate) fn git<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let trusted = format!("safe.directory={}", root().display());
     let mut git = command("git", ["-c", &trusted], &root());

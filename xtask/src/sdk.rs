@@ -1,6 +1,7 @@
 //! `cargo xtask sdk`: Rust -> WebAssembly -> one JavaScript file -> an npm package.
 //!
-//! 1. cargo builds the module, wasm-bindgen writes the glue, wasm-opt makes the module small.
+//! 1. cargo builds the module, wasm-bindgen writes the JavaScript that calls the module (the glue), and wasm-opt makes the
+//!    module smaller.
 //! 2. wasm2js translates the same module to JavaScript, for pages that forbid WebAssembly.
 //! 3. esbuild joins glue, module and `sdk/page/` into the package's files.
 //! 4. `npm pack` packs these files and `sdk/npm/` into `target/npm/duet-sdk-<version>.tgz`.

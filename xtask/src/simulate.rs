@@ -19,7 +19,7 @@ pub(crate) fn cli() -> Command {
     Command::new("simulate")
         .about("Runs a simulated week of a shop for each seed, and searches for lost or doubled events")
         .args([
-            number("seeds", "How many seeds"),
+            number("seeds", "How many seeds to run"),
             number("from", "The first seed"),
             number("seed", "Prints what happens in the week of this seed"),
             Arg::new("plant")

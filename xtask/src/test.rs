@@ -1,4 +1,4 @@
-//! `cargo xtask test`: runs every check; CI runs exactly this. `cargo xtask check`: runs the quick checks.
+//! `cargo xtask test`: runs every check. CI runs the same command. `cargo xtask check`: runs the quick checks.
 
 mod dependencies;
 mod downloads;
@@ -48,7 +48,7 @@ const CHECKS: &[Check] = &[
     ("tests", || cargo(&["test", "--workspace"])),
     ("upgrades", release::check_upgrades),
     ("queue on PostgreSQL", || {
-        // The tests left out damage the files of a folder.
+        // The tests of damaged files are left out, because a database has no such files.
         let tests = ["test", "-p", "duet-proxy", "--lib", "queue::tests"];
         let but = ["--", "--skip", "crashes", "--skip", "damage"];
         let mut cargo = command("cargo", [&tests[..], &but].concat(), &root());
@@ -57,7 +57,7 @@ const CHECKS: &[Check] = &[
     }),
     ("documentation", || {
         let mut cargo = command("cargo", DOC, &root());
-        // Allow links to private items, because readers of the code use this documentation.
+        // Allow links to private items, because developers of Duet read this documentation.
         cargo.env(
             "RUSTDOCFLAGS",
             "-D warnings -A rustdoc::private_intra_doc_links",
@@ -120,7 +120,7 @@ pub(crate) fn run_checks(matches: &ArgMatches) -> Result<()> {
     run_all(CHECKS.iter().filter(|(name, _)| meant(name)))
 }
 
-/// Runs `checks` in order, and prints the time of each as a table for CONTRIBUTING.md.
+/// Runs `checks` in order, and prints the time of each check as a table for CONTRIBUTING.md.
 fn run_all<'a>(checks: impl Iterator<Item = &'a Check>) -> Result<()> {
     let started = Instant::now();
     let mut times = Vec::new();
@@ -151,7 +151,8 @@ fn cargo(arguments: &[&str]) -> Result<()> {
     run(command("cargo", arguments, &root()))
 }
 
-/// Lints the crates one by one. In one run the crates would share features, and one crate has no standard library.
+/// Lints the crates of the browser one by one. In one run, cargo would unite the crates' features, but one of the crates must
+/// compile without the standard library.
 fn browser_lints() -> Result<()> {
     for package in ["duet-sdk", "duet-debug"] {
         let target = ["--target", "wasm32-unknown-unknown"];
@@ -170,7 +171,8 @@ fn types() -> Result<()> {
     run(command(&tsc, ["--project", "tests"], &root().join("sdk")))
 }
 
-/// Runs a folder's tests in Node. The tests of browsers and bundlers use the binaries and the package that were just built.
+/// Runs a folder's tests in Node. Earlier checks have built the binaries and the package that the tests of browsers and
+/// bundlers use.
 fn node_suite(folder: &str) -> Result<()> {
     let folder = root().join(folder);
     let ci = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];

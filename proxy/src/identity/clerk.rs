@@ -1,7 +1,8 @@
 //! Verifies a visitor's session with Clerk. Clerk's signature proves who is signed in.
 //!
-//! Three promises hold. Only a token that passes every check gives an identity. The proxy asks Clerk only for public keys, and
-//! only seldom while a visitor waits for an answer. Neither a token nor a user's id is printed, logged or stored.
+//! Three promises hold. First, only a token that passes every check gives an identity. Second, the proxy asks Clerk only for
+//! public keys, and a visitor's request seldom has to wait for Clerk's answer. Third, neither a token nor a user's id is
+//! printed, logged or stored.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use crate::{
 use carrier::Presented;
 use jwks::{Jwks, NoKey};
 
-/// How the request carried its token.
+/// How a request contains its session token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carrier {
     /// `Authorization: Bearer`.
@@ -36,10 +37,10 @@ pub(super) enum Carrier {
     Cookie,
 }
 
-/// Why a token gives no identity. The sender does not get this reason.
+/// Why a token gives no identity. The answer to the sender does not contain this reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// The token is not three parts of base64url with JSON in them, or a claim has the wrong type.
+    /// The token does not have three parts of base64url that contain JSON, or a claim has the wrong type.
     Malformed,
     /// The token is longer than 8 KB.
     TooLong,
@@ -106,7 +107,7 @@ impl Refused {
     }
 }
 
-/// Why a request with a session token in its header is rejected.
+/// Why the proxy rejects a request with a session token in its `Authorization` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unverified {
     /// The token is not valid.
@@ -154,9 +155,10 @@ impl Clerk {
         })
     }
 
-    /// Returns the visitor of a request. Tokens are checked by the time of day, and keys by the boot clock. An invalid token in
-    /// the header is rejected, so that the page gets a new token. An invalid cookie leaves the visitor unknown, and the event
-    /// is still accepted. The browser sends the cookie by itself, and the cookie can be old if the tab was asleep.
+    /// Returns the visitor of a request. The times in tokens are compared with the time of day, and the age of keys is measured
+    /// with the boot clock. A request with an invalid token in the header is rejected, so that the page gets a new token. If
+    /// only the token in the cookie is invalid, the visitor is unknown, and the request is still accepted, because the browser
+    /// sends the cookie by itself, and the cookie can be old if the tab was asleep.
     ///
     /// # Errors
     /// [`Unverified`] for an invalid token in the header.
@@ -197,7 +199,7 @@ impl Clerk {
         }
     }
 
-    /// Loads the keys now, as a test, and returns how many there are.
+    /// Loads the keys now, as a test, and returns the number of keys.
     ///
     /// # Errors
     /// [`NotLoaded`] if the keys could not be loaded.
@@ -208,7 +210,7 @@ impl Clerk {
         }
     }
 
-    /// Loads the keys, and then keeps them fresh for ever.
+    /// Loads the keys, and then loads them again from time to time until the task is aborted.
     pub async fn keep(self: Arc<Self>) {
         if let Keys::Loaded(jwks) = &self.keys {
             jwks.keep().await;
@@ -238,7 +240,7 @@ impl Clerk {
         }
     }
 
-    /// Logs why a token was refused. Logs neither the token nor any data about a person.
+    /// Logs and counts why a token was refused. Logs neither the token nor any data about a person.
     fn note(&self, refused: Refused, token: Option<&str>) {
         let reason = refused.reason();
         let key_id = token.and_then(|token| token::key_id(token).ok().flatten());

@@ -19,7 +19,7 @@ pub fn caller(headers: &HeaderMap, key: Option<&ServerKey>) -> Result<Caller, Wr
     if key.is_some_and(|key| key.matches(bearer)) {
         return Ok(Caller::Server);
     }
-    // The header of every JSON Web Token is an object. Its first bytes `{"` are `eyJ` in base64.
+    // The header of every JSON Web Token is a JSON object. An object begins with `{"`, which is `eyJ` in base64.
     let session = bearer.starts_with("eyJ") && bearer.split('.').count() == 3;
     if session {
         Ok(Caller::Page)

@@ -1,4 +1,4 @@
-//! The balance of events. In every reading of `/metrics`: accepted + found + replayed = ended + pending + held.
+//! The balance of events. Every answer of `/metrics` fulfils: accepted + found + replayed = ended + pending + held.
 
 use std::sync::{MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use super::{Metrics, OutcomeLabel, PixelLabel};
 use crate::decide::Counts;
 
 impl Metrics {
-    /// Counts one commit. `pending` and `held` are the numbers of events after it.
+    /// Counts one commit. `pending` and `held` are the numbers of such events after the commit.
     pub fn committed(&self, counts: &Counts, pending: i64, held: i64) {
         let _whole = self.whole();
         for (pixel, events) in &counts.accepted {
@@ -26,7 +26,7 @@ impl Metrics {
         self.events_held.set(held);
     }
 
-    /// Counts the difference between the events in an opened store and the events that were counted before.
+    /// Counts, when a store is opened, the difference between the events in the store and the events that were already counted.
     pub fn opened(&self, pending: i64, held: i64) {
         let _whole = self.whole();
         let counted = self.queue_events.get() + self.events_held.get();
@@ -35,7 +35,7 @@ impl Metrics {
         self.events_held.set(held);
     }
 
-    /// Prevents a reading during a commit, so that no reading shows half of a commit.
+    /// Locks the counters, so that no answer of `/metrics` contains only a part of a commit's counts.
     pub(super) fn whole(&self) -> MutexGuard<'_, ()> {
         self.balance.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_store_that_is_opened_again_is_counted_from_its_content() {
         let metrics = Metrics::default();
-        // Four events of an earlier process, one of them held.
+        // The store contains four events of an earlier process. One of them is held.
         metrics.opened(3, 1);
         let mut counts = Counts::default();
         counts.accepted("fired", 1);

@@ -83,7 +83,7 @@ impl Metrics {
         }
     }
 
-    /// Sets whether each pixel's events are delivered. Removes the metric of a pixel that is not in the list.
+    /// Sets whether each pixel's events are delivered. Removes the metric of every pixel that is not in `ready`.
     pub fn pixels_ready<'a>(&self, ready: impl Iterator<Item = (&'a String, bool)>) {
         self.pixels.ready.clear();
         for (pixel_id, is_ready) in ready {

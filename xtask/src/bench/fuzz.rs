@@ -1,7 +1,7 @@
 //! `cargo xtask bench fuzz`: searches for inputs that break Duet, one minute for each target.
 //!
-//! Code coverage guides the search. libFuzzer's instrumentation comes from passes of the stable compiler. A sanitizer would
-//! need a nightly compiler, and Duet has no unsafe code to check.
+//! Code coverage guides the search. libFuzzer's instrumentation comes from passes of the stable compiler. No sanitizer is used:
+//! it would need a nightly compiler, and Duet has no unsafe code to check.
 
 use std::{
     collections::BTreeMap,
@@ -27,10 +27,12 @@ const SEARCH: [&str; 4] = [
     "-max_len=20000",
     "-timeout=20",
 ];
-/// Folders of crates that check their own files with assertions. Such a panic ends the proxy before it accepts an event.
+/// Folders of crates that check the store's files with assertions. A panic of such an assertion ends the proxy at its start,
+/// before it accepts an event, so it is not a finding.
 const FJALLS: [&str; 2] = ["/fjall-", "/lsm-tree-"];
 
-/// Builds the targets and runs each for a minute, or with the libFuzzer options in `arguments`.
+/// Builds the targets, and runs each target for a minute. If `arguments` contain options of libFuzzer, these replace the
+/// minute.
 pub(super) fn search(arguments: &[String]) -> Result<()> {
     let build = Build::make()?;
     let mut broken = 0;
@@ -61,7 +63,7 @@ impl Build {
         let said = output(command("rustc", ["-vV"], &source))?;
         let platform = said.lines().find_map(|line| line.strip_prefix("host: "));
         let platform = platform.context("rustc must print its platform")?;
-        // With an explicit platform, build scripts and macros are not instrumented.
+        // If the platform is named, cargo does not instrument build scripts and macros.
         let arguments = ["build", "--release", "--quiet", "--target", platform];
         let mut build = command("cargo", arguments, &source);
         build
@@ -88,7 +90,7 @@ impl Build {
             .args(arguments)
             .arg(&found)
             .arg(self.source.join("seeds").join(name));
-        // The exit code tells only whether the target found something.
+        // The exit code is ignored, because it shows only whether the target found something.
         let said = program.output()?.stderr;
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rfind(|line| line.starts_with('#'));
@@ -125,7 +127,8 @@ impl Build {
     }
 }
 
-/// Returns the place and the message of a panic. For an input with another effect, returns libFuzzer's message.
+/// Returns the source position and the message of a panic. If the input has another effect than a panic, returns libFuzzer's
+/// message.
 fn last_words(said: &str) -> (String, String) {
     let mut lines = said.lines();
     let panic = lines.find_map(|line| Some(line.split_once("panicked at ")?.1));

@@ -1,5 +1,5 @@
 //! `cargo xtask bench leave [ROUNDS [WORD…]]`: visitors make a call and leave the page at once, in Chromium and Firefox. The
-//! benchmark runs the stack of the browser tests.
+//! benchmark uses the same proxy, sandbox and pages as the tests in browsers.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench page`: compares the SDK's cost on the main thread of a page with plain JavaScript.
+//! `cargo xtask bench page`: compares how long the SDK and plain JavaScript use the main thread of a page.
 
 use anyhow::Result;
 

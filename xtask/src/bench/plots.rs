@@ -1,5 +1,5 @@
-//! `cargo xtask bench plots`: draws the plots of `docs/benchmarks.md` from the tables of that page, so that a plot cannot have other
-//! figures than its table. A test compares the plots with the tables.
+//! `cargo xtask bench plots`: draws the plots of `docs/benchmarks.md` from the tables of that page, so that a plot and its
+//! table have the same figures. A test checks that the plots fit the tables.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use svg::{Panel, draw};
 const PAGE: &str = "docs/benchmarks.md";
 const FOLDER: &str = "docs/pictures";
 
-/// Which columns of which table are drawn.
+/// A plot: a table of the page, and the columns of this table that are drawn.
 struct Plot {
     /// The name of the file, without `.svg`.
     file: &'static str,
@@ -27,7 +27,7 @@ struct Plot {
     across: &'static str,
     /// Whether the horizontal axis is logarithmic.
     is_log: bool,
-    /// The names of the series. Each has a panel of its own, because each has another unit.
+    /// The names of the series. Each series has a panel of its own, because the series have different units.
     series: &'static [&'static str],
 }
 
@@ -116,7 +116,7 @@ mod tests {
         fs::read_to_string(root().join(PAGE)).unwrap()
     }
 
-    /// Checks that every element is closed in its order, and returns the texts.
+    /// Checks that the elements are nested correctly, and returns their texts.
     fn texts(svg: &str) -> Vec<String> {
         let (mut open, mut texts) = (Vec::new(), Vec::new());
         for part in svg.split('<').skip(1) {

@@ -30,7 +30,7 @@ pub(super) fn build(platform: &Platform, facts: &Facts) -> Result<PathBuf> {
     );
     add_target(platform.target)?;
     let c_flags = set_linker(platform, &mut cargo)?;
-    // Messages of panics contain paths of sources.
+    // Replace these folders in the paths of sources, which the messages of panics contain.
     let folders = [(root(), "/duet"), (cargo_home()?, "/cargo")];
     let remapped = |option: &str| {
         let options = folders
@@ -40,7 +40,7 @@ pub(super) fn build(platform: &Platform, facts: &Facts) -> Result<PathBuf> {
     };
     let mut flags = remapped("--remap-path-prefix=");
     if platform.is_linux() {
-        // Half a megabyte less. musl has relocated such a binary since 1.2.4.
+        // This makes the binary half a megabyte smaller. musl supports such relocations since version 1.2.4.
         flags.push("-Clink-arg=-Wl,-z,pack-relative-relocs".to_owned());
     }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
@@ -68,8 +68,8 @@ pub(super) fn build(platform: &Platform, facts: &Facts) -> Result<PathBuf> {
     Ok(built)
 }
 
-/// Removes the tables with which a debugger walks the stack: 0.75 MB. The proxy needs none, because a panic ends the process without
-/// unwinding.
+/// Removes the tables that are needed to unwind the stack, 0.75 MB. The proxy does not need these tables, because a panic ends
+/// the process without unwinding.
 fn remove_unwinding(platform: &Platform, binary: &Path) -> Result<()> {
     let objcopy = if is_native(platform) {
         "objcopy".to_owned()
@@ -104,7 +104,7 @@ fn add_target(target: &str) -> Result<()> {
         .with_context(|| format!("the compiler's target {target} could not be added"))
 }
 
-/// Names the C compiler, and returns the flags that it needs for the platform.
+/// Sets the C compiler of the platform for cargo, and returns the flags that this compiler needs.
 fn set_linker(platform: &Platform, cargo: &mut std::process::Command) -> Result<Vec<String>> {
     if !platform.is_linux() {
         ensure!(
@@ -134,7 +134,7 @@ fn set_linker(platform: &Platform, cargo: &mut std::process::Command) -> Result<
     cargo.env(format!("CC_{variable}"), &compiler);
     let linker = format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase());
     cargo.env(linker, &compiler);
-    // The compiler's own C library is another one.
+    // Use the headers of musl, because the compiler's own headers belong to another C library.
     Ok(vec![format!("-nostdinc -isystem {headers} -isystem {own}")])
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Reads the tree of a package for a target. Crates that are only tools of the build do not count.
+    /// Reads the tree of a package for a target, without the crates that are used only during the build.
     pub(super) fn of(package: &str, target: &str) -> Result<Self> {
         let words = [
             "tree",
@@ -77,8 +77,12 @@ impl Tree {
                     anyhow::anyhow!("`cargo tree` must print depth, crate and licence, got {line}")
                 })?;
             let (depth, mut words) = (depth.parse::<usize>()?, named.split(' '));
-            let name = words.next().context("a crate has a name")?;
-            let version = words.next().context("a crate has a version")?;
+            let name = words
+                .next()
+                .context("`cargo tree` must print the name of each crate")?;
+            let version = words
+                .next()
+                .context("`cargo tree` must print the version of each crate")?;
             let found = (name.to_owned(), version.trim_start_matches('v').to_owned());
             above.truncate(depth);
             if let Some(user) = above.last() {
@@ -110,7 +114,7 @@ impl Tree {
             .uses
             .keys()
             .find(|(name, _)| name == product)
-            .context("the product is in its tree")?;
+            .context("`cargo tree` must print the product itself, too")?;
         let others = self.uses.keys().filter(|found| *found != own);
         let components: Vec<_> = others
             .map(|found| self.component(found, sums.get(found)))
@@ -150,7 +154,7 @@ impl Tree {
             ("purl".to_owned(), json!(reference(found))),
         ]);
         let licence = self.licences.get(found).filter(|text| !text.is_empty());
-        // A slash is the old form of an alternative.
+        // In old manifests, a slash between two licences means OR.
         let licence = licence.map(|text| json!([{ "expression": text.replace('/', " OR ") }]));
         component.extend(licence.map(|licence| ("licenses".to_owned(), licence)));
         let hash = checksum.map(|sum| json!([{ "alg": "SHA-256", "content": sum }]));
@@ -175,7 +179,7 @@ fn checksums() -> Result<BTreeMap<Crate, String>> {
         ))
     };
     Ok(packages
-        .context("Cargo.lock has packages")?
+        .context("Cargo.lock must list packages")?
         .iter()
         .filter_map(of)
         .collect())

@@ -12,8 +12,9 @@ use super::{
 };
 use crate::run::{command, output, root, run};
 
-/// What the package's unit has instead of the lines of `deploy/duet-proxy.service`. An operator's commands need a user that
-/// exists, and a package must not use `/usr/local`. Without a token, systemd does not start the service and reports no failure.
+/// Pairs of a line in `deploy/duet-proxy.service` and the line that the package's unit has instead. Reasons: an operator's
+/// commands need a user that exists, and a package must not use `/usr/local`. If there is no token, systemd must not start the
+/// service, but must report no failure.
 const UNIT: [(&str, &str); 4] = [
     (
         "ExecStart=/usr/local/bin/duet-proxy serve",
@@ -29,7 +30,7 @@ const UNIT: [(&str, &str); 4] = [
         "# Settings: /etc/duet/env. The token: /etc/duet/token (mode 0600, root).\n",
     ),
 ];
-/// The unit passes on the token, so the settings of the package must not have a second one.
+/// The unit gives the token to the service, so the settings of the package must not set the token a second time.
 const SETTINGS: [(&str, &str); 1] = [(
     "\nTIKTOK_ACCESS_TOKEN=\n",
     "\n# The service reads the token from the file /etc/duet/token, so this line stays a comment.\n#TIKTOK_ACCESS_TOKEN=\n",
@@ -45,7 +46,7 @@ pub(super) fn pack(contents: &Contents<'_>) -> Result<()> {
     let documents = tree.join("usr/share/doc/duet-proxy");
     install(&contents.binary(), &tree.join("usr/bin/duet-proxy"), 0o755)?;
     let settings = tree.join("etc/duet/env");
-    // An operator may write secrets into it.
+    // Other users must not read this file, because an operator may write secrets into it.
     install(&root().join(".env.example"), &settings, 0o640)?;
     fs::write(
         &settings,
@@ -117,7 +118,7 @@ fn put_changelog(contents: &Contents<'_>, documents: &Path) -> Result<()> {
     zipped(&file)
 }
 
-/// Writes the man pages and the completions to their places. Debian compresses man pages.
+/// Writes the man pages, compressed as Debian requires, and the completions.
 fn put_manual(contents: &Contents<'_>, tree: &Path) -> Result<()> {
     let pages = tree.join("usr/share/man/man1");
     copy_tree(&contents.texts.join("man"), &pages)?;
@@ -142,7 +143,7 @@ fn put_manual(contents: &Contents<'_>, tree: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns a file of the repository as the package has it.
+/// Returns a file of the repository with the changes that it has in the package.
 fn changed(file: &str, changes: &[(&str, &str)]) -> Result<String> {
     let mut text = file.to_owned();
     for (from, to) in changes {
@@ -155,8 +156,8 @@ fn changed(file: &str, changes: &[(&str, &str)]) -> Result<String> {
     Ok(text)
 }
 
-/// Builds the package. `dpkg-deb` sorts the files, and gives newer files the time of the commit. `xz` would save 0.8 MB, but
-/// writes other bytes with another number of threads.
+/// Builds the package. `dpkg-deb` sorts the files, and gives files that are newer than the commit the commit's time.
+/// Compression with `xz` would save 0.8 MB, but the bytes that `xz` writes depend on the number of threads.
 fn build(tree: &Path, deb: &Path, time: u64) -> Result<()> {
     let words = ["--root-owner-group", "-Zgzip", "--build"];
     let mut command = command("dpkg-deb", words, &root());

@@ -8,7 +8,7 @@ use toml::Table;
 use super::notes;
 use crate::run::{git, output, root};
 
-/// The end of an address that leads nowhere (RFC 2606). An address with it is a placeholder.
+/// The end of a placeholder for an address. RFC 2606 reserves this domain, so no such address exists.
 const NOWHERE: &str = ".invalid/";
 
 /// The facts about a release.
@@ -47,7 +47,7 @@ impl Facts {
         let last = git(&["log", "-1", "--format=%H %ct"])?;
         let (commit, time) = last
             .split_once(' ')
-            .context("git names a commit and its time")?;
+            .context("git must print a commit and its time")?;
         let tags = git(&["tag", "--points-at", "HEAD"])?;
         Ok(Self {
             version,
@@ -65,7 +65,7 @@ impl Facts {
         format!("{}{mark}", self.commit)
     }
 
-    /// Whether the commit has the tag of the version.
+    /// Returns whether the commit has the tag of the version.
     pub(super) fn is_tagged(&self) -> bool {
         self.tags.contains(&format!("v{}", self.version))
     }
@@ -81,7 +81,7 @@ impl Facts {
         }
         if self.changed {
             obstacles.push(
-                "the files must be those of the commit, but `git status` shows changes".to_owned(),
+                "no file may differ from the commit, but `git status` shows changes".to_owned(),
             );
         }
         if !self.is_tagged() {

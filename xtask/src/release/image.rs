@@ -1,5 +1,6 @@
-//! The image for containers, as one file: `docker load` and `podman load` read it, and so do all tools that read the OCI layout.
-//! It has what `deploy/Dockerfile` has: the binary, the list of certificate authorities, and an empty `/data`.
+//! The image for containers, as one file. `docker load`, `podman load` and all tools for the OCI layout can read this file. The
+//! image has the same contents as the image of `deploy/Dockerfile`: the binary, the list of certificate authorities, and an
+//! empty `/data`.
 
 use std::{
     fs,
@@ -76,12 +77,12 @@ pub(super) fn pack(contents: &Contents<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Returns this machine's list of certificate authorities, which the image gets.
+/// Returns the path of this machine's list of certificate authorities, which is copied into the image.
 pub(super) fn authorities() -> PathBuf {
     Path::new("/").join(AUTHORITIES)
 }
 
-/// Describes how the image runs, like the end of `deploy/Dockerfile`.
+/// Returns the image's configuration, which says how a container runs, as the end of `deploy/Dockerfile` does.
 fn config(contents: &Contents<'_>, layers: &[Layer]) -> Result<Value> {
     let facts = contents.facts;
     let words = [
@@ -137,7 +138,7 @@ struct Blob {
 /// A compressed layer.
 struct Layer {
     blob: Blob,
-    /// The id of the layer before it was compressed.
+    /// The digest of the layer before its compression.
     unpacked: String,
 }
 
@@ -171,7 +172,7 @@ impl Blobs<'_> {
 fn digest(file: &Path) -> Result<String> {
     let printed = output(command("sha256sum", [file], &root()))?;
     let digest = printed.split(' ').next();
-    Ok(digest.context("sha256sum prints a digest")?.to_owned())
+    Ok(digest.context("sha256sum must print a digest")?.to_owned())
 }
 
 impl Blob {

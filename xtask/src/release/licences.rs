@@ -1,4 +1,4 @@
-//! The licence texts of every crate in the binary, which their licences require in a copy of the binary.
+//! The licence texts of all crates in the binary. The licences require that a copy of the binary comes with these texts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! The man pages and the completions of shells, which the proxy writes itself in a build with the feature `manual`.
+//! The man pages and the completions of shells. The proxy itself writes these files, if it is built with the feature `manual`.
 
 use std::{fs, path::Path};
 

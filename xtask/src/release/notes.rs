@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result};
 use super::facts::Facts;
 use crate::run::root;
 
-/// The title of the changes that no release has.
+/// The title of the section with the changes that are in no release yet.
 const UNRELEASED: &str = "Unreleased";
 
-/// Writes `NOTES.md`. A draft has the changes that no release has.
+/// Writes `NOTES.md`. The notes of a draft contain the changes that are in no release yet.
 pub(super) fn write(facts: &Facts, folder: &Path) -> Result<()> {
     let title = if facts.is_tagged() {
         facts.version
@@ -22,7 +22,7 @@ pub(super) fn write(facts: &Facts, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns why the changelog is not that of a release.
+/// Returns why the changelog does not fit a release. Returns `None` if it fits.
 pub(super) fn obstacle(version: &str) -> Result<Option<String>> {
     let waits = of(UNRELEASED)?.is_some_and(|text| !text.trim().is_empty());
     Ok((waits || of(version)?.is_none()).then(|| {

@@ -1,5 +1,5 @@
-//! The npm packages of the proxy: one with the binary for each platform, and `duet-proxy`, which starts the binary of the platform
-//! that it is installed on. npm installs only the package that fits the platform.
+//! The npm packages of the proxy. Each platform has a package with its binary. The package `duet-proxy` starts the binary of
+//! the platform on which it is installed. npm installs only the package that fits the platform.
 
 use std::{fs, path::Path};
 
@@ -39,7 +39,7 @@ pub(super) fn pack_platform(contents: &Contents<'_>) -> Result<()> {
         ),
         ("os".to_owned(), json!([platform.os])),
         ("cpu".to_owned(), json!([platform.cpu])),
-        // A binary inside an archive cannot be run.
+        // Yarn must unpack this package, because a binary inside an archive cannot be run.
         ("preferUnplugged".to_owned(), json!(true)),
     ]);
     save(&folder, manifest)?;
@@ -89,7 +89,7 @@ fn save(folder: &Path, manifest: Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// npm sorts the files and gives all files the same time.
+/// Packs a folder with npm, which sorts the files and gives all files the same time.
 fn pack(folder: &Path, into: &Path) -> Result<()> {
     let mut npm = command("npm", ["pack", "--silent", "--pack-destination"], folder);
     npm.arg(into);

@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result, ensure};
 use super::{Platform, downloads, facts::Facts, fresh};
 use crate::run::{command, root, run};
 
-/// Fails if a file differs from the one in `target/downloads/`.
+/// Builds the downloads again. Fails if a file differs from the same file in `target/downloads/`.
 pub(super) fn compare(facts: &Facts, draft: bool, platforms: &[&Platform]) -> Result<()> {
     ensure!(
         !facts.changed,
-        "the second build is of the commit, so the files must be those of the commit, but `git status` shows changes"
+        "the second build uses the files of the commit, so no file may differ from the commit, but `git status` shows changes"
     );
     let first = downloads().join("SHA256SUMS");
     let first = fs::read_to_string(first)

@@ -1,4 +1,5 @@
-//! Tests an upgrade and the way back with two binaries and one folder: the development builds of an older commit and of this one.
+//! Tests an upgrade and the way back on one folder, with two binaries: the development build of an older commit, and the
+//! development build of this commit.
 
 use std::{fs, path::PathBuf};
 
@@ -17,7 +18,7 @@ pub(super) fn cli() -> Command {
     Command::new("upgrade")
         .about("Tests the way from older versions to this one and back")
         .arg(Arg::new("commit").num_args(0..).help(
-            "Commits or tags. Without one: the last tag, the first commit with this format of the store, and the commit before it",
+            "Commits or tags. If none is named: the last tag, the first commit with this format of the store, and the commit before it",
         ))
 }
 
@@ -31,8 +32,8 @@ pub(super) fn check(matches: &ArgMatches) -> Result<()> {
     check_each(&named)
 }
 
-/// Tests the upgrade from the last release, and from versions with this format of the store and with the former. Skips the test if
-/// the history is not there.
+/// Tests the upgrade from the last release, from the first commit with this format of the store, and from the commit before.
+/// Skips the test if this folder does not have the repository's history.
 pub(crate) fn check_known() -> Result<()> {
     let is_whole = output(git(["rev-parse", "--is-shallow-repository"]));
     if !is_whole.is_ok_and(|shallow| shallow == "false") {
@@ -54,7 +55,7 @@ pub(crate) fn check_known() -> Result<()> {
         STORE,
     ]))?;
     let first = commits.lines().next().map(str::to_owned);
-    // The change of the format is not committed yet.
+    // If no commit has this format yet, the change of the format is not committed.
     let first = first.unwrap_or_else(|| "HEAD".to_owned());
     let before = format!("{first}^");
     let last_tag = output(git(["describe", "--tags", "--abbrev=0", "HEAD^"]));
@@ -94,7 +95,8 @@ fn check_each(versions: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Builds an older version, and returns its binary, or `None` on a machine that cannot load its libraries. The libraries that did not change since then are not compiled again.
+/// Builds an older version, and returns the path of its binary. Returns `None` on a machine that cannot download the version's
+/// libraries. Libraries that have not changed since that version are not compiled again.
 fn build(version: &str) -> Result<Option<PathBuf>> {
     let folder = fresh(&cargo_target().join("older-sources"))?;
     let archive = folder.with_extension("tar");
@@ -106,7 +108,9 @@ fn build(version: &str) -> Result<Option<PathBuf>> {
     run(unpacked)?;
     let libraries = output(command("cargo", ["fetch", "--quiet", "--locked"], &folder));
     if let Err(error) = libraries {
-        println!("{version} was not tested, because its libraries are not there: {error:#}");
+        println!(
+            "{version} was not tested, because its libraries could not be downloaded: {error:#}"
+        );
         return Ok(None);
     }
     let words = ["build", "--quiet", "--locked", "--package", "duet-proxy"];

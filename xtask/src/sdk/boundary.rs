@@ -1,6 +1,6 @@
-//! Checks the boundary between the module and `sdk/page/`. `sdk/src/bindings.rs` describes it: the page calls each function
-//! by its name in capitals. This module finds these names in the built module and replaces them by the short final names.
-//! The module also compares these names with the names that the page uses.
+//! Checks the boundary between the WebAssembly module and `sdk/page/`, which `sdk/src/bindings.rs` describes. The page calls
+//! each function of the module by the function's name in capitals. This code finds the names in the built module, so that the
+//! build can replace them by the short final names. This code also compares the names with the names that the page uses.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -11,8 +11,8 @@ use crate::run::{command, output, root};
 /// Pairs of names: the page's name for a part of the module, and the built module's name.
 pub(crate) type Names = Vec<(String, String)>;
 
-/// Lists the exports that the page needs, in the format of wasm-metadce. wasm-bindgen also exports parts that Duet does not
-/// use.
+/// Lists the exports that the page needs, in the format of wasm-metadce. wasm-metadce removes the other exports of
+/// wasm-bindgen, which Duet does not use.
 pub(crate) fn roots(module: &Path) -> Result<String> {
     let script = "\
         const bytes = require('node:fs').readFileSync(process.argv[1]);\
@@ -40,7 +40,7 @@ fn part(bound: &str) -> Option<String> {
     let name = match bound {
         "__wbindgen_export" => "allocate",
         import if import.starts_with("__wbg_") => {
-            // A hash follows the name.
+            // wasm-bindgen appends a hash to the name of an import.
             import.trim_start_matches("__wbg_").rsplit_once('_')?.0
         }
         own if own.starts_with("__") => return None,
@@ -61,7 +61,7 @@ pub(crate) fn names(list: &str) -> Result<Names> {
             part(old).with_context(|| format!("the module's name {old} must have a known form"))?;
         ensure!(
             names.iter().all(|(known, _)| *known != part),
-            "{part} must have one meaning, got two; rename one in bindings.rs"
+            "the name {part} must belong to one part of the module, but two parts have it; rename one of them in bindings.rs"
         );
         names.push((part, new.to_owned()));
     }
@@ -76,9 +76,15 @@ pub(crate) fn check(names: &Names, page: &Path) -> Result<()> {
     }
     let defined: BTreeSet<_> = names.iter().map(|(name, _)| name.clone()).collect();
     let missing: Vec<_> = defined.difference(&used).collect();
-    ensure!(missing.is_empty(), "sdk/page does not use {missing:?}");
+    ensure!(
+        missing.is_empty(),
+        "sdk/page must use every part of the module, but does not use {missing:?}"
+    );
     let unknown: Vec<_> = used.difference(&defined).collect();
-    ensure!(unknown.is_empty(), "bindings.rs does not have {unknown:?}");
+    ensure!(
+        unknown.is_empty(),
+        "sdk/page uses {unknown:?}, but bindings.rs does not have these parts"
+    );
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use super::{boundary::Names, text};
 use crate::run::{command, root, run};
 
-/// The name of the module's text in the minified code. No other name can be equal, because the minifier treats this name as a
-/// global.
+/// The name of the module's text in the minified code. The minifier uses this name for nothing else, because it treats the name
+/// as a global variable.
 const TEXT: &str = "_";
 
 /// Writes the package's JavaScript and the module into `package`.
@@ -38,19 +38,20 @@ pub(crate) fn build(build: &Path, package: &Path, names: &Names) -> Result<()> {
     )?;
     let server = ["--alias:surroundings=./server.js"];
     bundle(build, package, ("api.js", "server.js"), &server, names)?;
-    // For Jest and other users of `require`.
+    // This file is for Jest and for other programs that use `require`.
     let common_js = ["--alias:surroundings=./server.js", "--format=cjs"];
     bundle(build, package, ("api.js", "server.cjs"), &common_js, names)
 }
 
-/// Appends the module's text to the code that reads it. A text in the middle of the code would give worse brotli blocks and
-/// worse short names from the minifier.
+/// Appends the module's text to the code that reads this text. If the text were in the middle of the code, brotli would
+/// compress worse, and the minifier would choose worse short names.
 fn add_text(file: &Path, module: &[u8]) -> Result<()> {
     let code = fs::read_to_string(file)?;
-    // A bundler may include this text in a script of a page with another encoding.
+    // A bundler may put this code into a script of a page that is not in UTF-8.
     ensure!(code.is_ascii(), "the page's code must contain only ASCII");
     let text = text::encode(module);
-    // The code is one line, and the source map counts its columns. The last line has the address of the source map.
+    // The code is one line, and the source map counts the columns of this line, so the text must come after the code. The last
+    // line has the address of the source map.
     let (code, map) = code
         .trim_end()
         .rsplit_once('\n')
@@ -59,7 +60,7 @@ fn add_text(file: &Path, module: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Writes the names for `sdk/tests/module.js`, which runs `sdk/page/` with the module and without a bundler.
+/// Returns the names as JSON for `sdk/tests/module.js`, which runs `sdk/page/` together with the module, without a bundler.
 fn json(names: &Names) -> String {
     let members: Vec<_> = names
         .iter()

@@ -22,7 +22,7 @@ const FEATURES: [&str; 7] = [
 
 /// Writes `duet.js` (glue) and `duet_bg.wasm` to `build`. Returns the module's final names.
 pub(crate) fn build(build: &Path) -> Result<Names> {
-    // This threshold was found by experiment. With this threshold, inlining makes the module smaller.
+    // This threshold was found by experiments. With this threshold, inlining makes the module smaller.
     bind(
         build,
         "duet-sdk",
@@ -45,7 +45,7 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
 
     let mut optimise = tool("wasm-opt");
     optimise.arg(&needed).arg("-o").arg(&bound);
-    // This order of passes was found by experiment. It gives the smallest `index.js`.
+    // This order of passes was found by experiments. It gives the smallest `index.js`.
     optimise.args(["--low-memory-unused", "-O3", "-Oz", "--converge"]);
     optimise.args(["--flatten", "--rereloop", "-Oz"]);
     optimise.args(FEATURES);
@@ -93,11 +93,11 @@ fn bind(build: &Path, package: &str, name: &str, codegen: &[&str]) -> Result<()>
     let target = "wasm32-unknown-unknown";
     let arguments = ["rustc", "--quiet", "--package", package, "--lib"];
     let mut cargo = command("cargo", arguments, &root());
-    // The crate type is here and not in the manifest, because cargo skips link-time optimisation for a crate that is also an
-    // rlib.
+    // The crate type is set here and not in the manifest, because cargo skips link-time optimisation for a crate that is also
+    // an rlib.
     cargo.args(["--crate-type", "cdylib"]);
     cargo.args(["--profile", profile, "--target", target]);
-    // With a small stack, the addresses of data are shorter.
+    // If the stack is small, the addresses of data are small numbers, which take fewer bytes.
     cargo.args(["--", "-C", "link-arg=-zstack-size=65536"]);
     for option in codegen {
         cargo.args(["-C", option]);
@@ -124,7 +124,7 @@ fn bind(build: &Path, package: &str, name: &str, codegen: &[&str]) -> Result<()>
     Ok(())
 }
 
-/// Writes `duet_bg.js` to `build`: the module as JavaScript, as one function `instantiate`.
+/// Writes `duet_bg.js` to `build`. This file has the module as JavaScript, in one function `instantiate`.
 pub(crate) fn translate(build: &Path) -> Result<()> {
     let mut translate = tool("wasm2js");
     translate.arg(build.join("duet_bg.wasm"));
@@ -135,8 +135,8 @@ pub(crate) fn translate(build: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Turns the result of wasm2js into a function. wasm2js writes a module that imports by name and instantiates itself, but
-/// the page passes the imports in.
+/// Turns the result of wasm2js into a function. wasm2js writes a JavaScript module that imports by name and instantiates
+/// itself, but the page must pass the imports as an argument.
 fn as_function(text: &str) -> Result<String> {
     let start = text.find("function asmFunc(imports)");
     let end = text.find("var retasmFunc");

@@ -25,7 +25,7 @@ pub(crate) fn stage() -> Result<Package> {
     fs::create_dir_all(&folder)?;
     copy_files(&root().join("sdk/npm"), &folder, |_| true)?;
     copy_files(&root(), &folder, |name| name.starts_with("LICENSE"))?;
-    // The same types a second time, for users of `require`.
+    // Programs that use `require` need the same types under another name.
     fs::copy(folder.join("index.d.ts"), folder.join("index.d.cts"))?;
 
     let manifest = folder.join("package.json");
@@ -37,7 +37,7 @@ pub(crate) fn stage() -> Result<Package> {
     })
 }
 
-/// Returns the path of the packed package, whether it is built or not.
+/// Returns the path of the packed package, also if the package is not built yet.
 pub(crate) fn archive() -> PathBuf {
     root().join(format!("target/npm/duet-sdk-{VERSION}.tgz"))
 }

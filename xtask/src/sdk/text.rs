@@ -9,7 +9,7 @@ fn alphabet() -> impl Iterator<Item = char> {
     (' '..='~').filter(|character| !matches!(character, '"' | '\\'))
 }
 
-/// The number of characters that announce a second character. Such a character does not encode a byte alone.
+/// The number of prefix characters. A prefix character and the character after it together encode one byte.
 const PREFIXES: usize = 2;
 
 /// Encodes bytes as text.

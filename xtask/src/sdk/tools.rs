@@ -9,8 +9,8 @@ use crate::run::{command, output, root, run};
 const OLDEST_NODE: u32 = 20;
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Fails with one clear sentence if Node, npm or the compiler's target is missing. If rustup is there, it installs the
-/// target.
+/// Fails with one clear sentence if Node, npm or the compiler's target is missing. If only the target is missing and rustup is
+/// installed, installs the target.
 pub(crate) fn check() -> Result<()> {
     let advice = || format!("building the SDK needs Node {OLDEST_NODE} or newer with npm");
     let node = output(command("node", ["--version"], &root())).with_context(advice)?;

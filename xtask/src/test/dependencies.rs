@@ -1,6 +1,6 @@
-//! Checks licences, bans and sources of every crate in the dependency tree against `deny.toml`. cargo-deny reads the same
-//! file, but its build takes three minutes. This check needs only `cargo metadata`, and also covers the dependencies of
-//! tests.
+//! Checks licences, bans and sources of every crate in the dependency tree against `deny.toml`. The tool cargo-deny reads the
+//! same file, but the build of cargo-deny takes three minutes. This check needs only `cargo metadata`, and also checks the
+//! dependencies of tests.
 
 use std::{collections::BTreeSet, fs};
 
@@ -11,7 +11,8 @@ use toml::{Table, Value};
 
 use crate::run::{command, output, root};
 
-/// `deny.toml` without its two lists. The check fails if the file has a rule that this check does not apply.
+/// The expected text of `deny.toml` without its two lists. The check fails if the file has another rule, because this check
+/// would not apply the rule.
 const APPLIED: &str = "\
 [graph]
 all-features = true
@@ -108,7 +109,7 @@ impl Policy {
         violations
     }
 
-    /// Fails unless `package` can be used with only allowed licences. Adds the licences of the package to `used`.
+    /// Checks that `package` can be used under licences that are all allowed. Adds the licences of the package to `used`.
     fn licence(&self, package: &Package, used: &mut BTreeSet<String>) -> Result<()> {
         let text = package.license.as_deref().context("states no licence")?;
         let expression = Expression::parse_mode(text, ParseMode::LAX)
@@ -158,8 +159,8 @@ fn registries(package: &Package) -> impl Iterator<Item = String> {
     })
 }
 
-/// Reports dependencies without a version, because their version can change. Crates of this repository may name each other by
-/// path, without a version.
+/// Returns a problem for each dependency without a version, because its version could change. Crates of this repository may
+/// depend on each other by path, without a version.
 fn wildcards(package: &Package) -> impl Iterator<Item = String> {
     let is_own = |dependency: &Dependency| package.source.is_none() && dependency.path.is_some();
     let wildcards = package.dependencies.iter();

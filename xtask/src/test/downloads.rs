@@ -10,7 +10,7 @@ use crate::{
     run::{cargo_target, command, output, root, run},
 };
 
-/// The status of `deploy/check-package` on a machine that allows no copy of itself.
+/// The exit status of `deploy/check-package` on a machine where no container with a copy of the system can run.
 const SKIPPED: i32 = 77;
 
 pub(super) fn check() -> Result<()> {
@@ -29,7 +29,7 @@ pub(super) fn check() -> Result<()> {
     let mut packages = fs::read_dir(&folder)?.flatten().map(|file| file.path());
     let package = packages.find(|path| path.extension().is_some_and(|ending| ending == "deb"));
     let mut install = command("deploy/check-package", [] as [&str; 0], &root());
-    install.arg(package.context("a platform of Linux has a Debian package")?);
+    install.arg(package.context("the downloads must contain a Debian package")?);
     install.arg(cargo_target().join("debug/duet-sandbox"));
     let status = install
         .status()
@@ -42,7 +42,7 @@ pub(super) fn check() -> Result<()> {
     Ok(())
 }
 
-/// Whether this is root on a system with Debian's tools, and may mount.
+/// Returns whether this process is root, has Debian's tools, and is allowed to mount file systems.
 fn can_install() -> bool {
     let prints = |program: &str, word: &str| output(command(program, [word], &root()));
     let is_root = prints("id", "-u").is_ok_and(|user| user == "0");

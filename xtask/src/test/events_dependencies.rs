@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 
 use crate::run::{command, output, root};
 
-/// The crates that a page is built with: hashing, ids and their dependencies. Unicode's tables are listed too, but not in
-/// the module.
+/// The crates from which the page's module is built: hashing, ids and their dependencies. The crates of Unicode's tables are
+/// listed too, although the module does not contain them.
 const PAGE: &[&str] = &[
     "block-buffer",
     "cfg-if",

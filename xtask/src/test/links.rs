@@ -20,8 +20,9 @@ pub(super) fn check() -> Result<()> {
         let text = fs::read_to_string(&file)?;
         let links = links(&text).filter(|link| !leads_somewhere(&file, link));
         let file = file.strip_prefix(root())?.display();
-        broken
-            .extend(links.map(|link| format!("{file}: {link} must lead to a file and a heading")));
+        broken.extend(links.map(|link| {
+            format!("{file}: the link {link} must lead to an existing file, folder or heading")
+        }));
     }
     ensure!(broken.is_empty(), "{}", broken.join("\n"));
     Ok(())
@@ -42,7 +43,7 @@ fn pages(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// Returns the decisions that their index does not list.
+/// Returns a problem for each decision that `docs/decisions/README.md` does not list.
 fn missing_decisions() -> Result<Vec<String>> {
     let folder = root().join("docs/decisions");
     let index = fs::read_to_string(folder.join("README.md"))?;
@@ -77,7 +78,7 @@ fn leads_somewhere(file: &Path, link: &str) -> bool {
     fs::read_to_string(target).is_ok_and(|text| anchors(&text).any(|anchor| anchor == heading))
 }
 
-/// Returns the anchors that GitHub gives to headings.
+/// Returns the anchors that GitHub gives to the headings in a text.
 fn anchors(text: &str) -> impl Iterator<Item = String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     headings.map(|heading| {

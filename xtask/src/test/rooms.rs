@@ -15,8 +15,8 @@ use syn::{
 
 use crate::run::root;
 
-/// The modules of the crate that a room of the proxy can import. A room that is not listed can import anything without a
-/// cycle.
+/// The modules of the crate that a room of the proxy can import. A room that is not listed here can import any room, if this
+/// makes no cycle.
 const ONLY: &[(&str, &[&str])] = &[
     ("admit", &[]),
     ("change_log", &["limits"]),
@@ -65,10 +65,10 @@ const NEVER: &[(&str, &[&str])] = &[
 pub(super) fn check() -> Result<()> {
     let proxy = Imports::read(&root().join("proxy/src"))?;
     let mut sdk = Imports::read(&root().join("sdk/src"))?;
-    // On a page, an effect is an immediate call of an import and not an entry of a list.
+    // In the page's build, `effect` calls an import of `bindings` at once, instead of adding an entry to a list.
     sdk.forget("effect", "bindings");
     let mut events = Imports::read(&root().join("events/src"))?;
-    // `nobody` hashes its words with `hash`, and `hash` rejects their digests: an allowed cycle.
+    // This cycle is allowed: `nobody` hashes its words with `hash`, and `hash` rejects the digests of these words.
     events.forget("nobody", "hash");
     let page = Imports::of_scripts(&root().join("sdk/page"))?;
     let mut wrong = [
@@ -89,7 +89,7 @@ pub(super) fn check() -> Result<()> {
     Ok(())
 }
 
-/// The rooms that each room imports, each with the importing file. Tests do not count.
+/// The rooms that each room imports, and for each imported room the file that imports it. Imports in tests are left out.
 #[derive(Default)]
 struct Imports(BTreeMap<String, BTreeMap<String, String>>);
 
@@ -103,7 +103,7 @@ impl Imports {
     fn add_folder(&mut self, folder: &Path, module: &[String]) -> Result<()> {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            let name = path.file_stem().context("a file has a name")?;
+            let name = path.file_stem().context("a source file must have a name")?;
             let module = [module, &[name.to_string_lossy().into_owned()]].concat();
             if path.is_dir() {
                 self.add_folder(&path, &module)?;
@@ -140,7 +140,7 @@ impl Imports {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|ending| ending == "js") {
-                let room = path.file_stem().context("a file has a name")?;
+                let room = path.file_stem().context("a source file must have a name")?;
                 let file = path.strip_prefix(root())?.display().to_string();
                 let code = fs::read_to_string(&path)?;
                 imports.add_script(&room.to_string_lossy(), &file, &code);
@@ -190,7 +190,7 @@ impl Imports {
         reached
     }
 
-    /// Returns every import of a room that only the root of the crate may import: nothing depends on it.
+    /// Returns a problem for every import of `room`, which only the root of the crate may import.
     fn importers(&self, room: &str) -> Vec<String> {
         let others = self.0.iter();
         others
@@ -208,7 +208,7 @@ impl Imports {
     }
 }
 
-/// Returns the room of a path in `module`, or `None` for a path into another crate.
+/// Returns the room to which a path in `module` leads. Returns `None` for a path into another crate.
 fn resolve(module: &[String], path: &[String]) -> Option<String> {
     let up = path.iter().take_while(|name| *name == "super").count();
     let base = match path.first()?.as_str() {

@@ -1,20 +1,20 @@
 //! Caches an issuer's keys, and decides when the proxy can ask the issuer again. The cache is pure: the time is an argument.
-//! The time comes from a clock that nobody can set. With a clock that was set back by hours, a withdrawn key would stay valid
-//! for hours.
+//! The time must come from a clock that nobody can set. If the clock could be set back by hours, a withdrawn key would stay
+//! valid for hours.
 
 use std::{collections::HashMap, sync::Arc};
 
 use super::PublicKey;
 
-/// How long a key set counts as fresh.
+/// After this time, a key set is loaded again.
 const FRESH_MS: i64 = 5 * 60 * 1000;
-/// How long the last valid key set is used while the issuer cannot be reached.
+/// If no newer key set can be loaded, the last valid key set is used for this long.
 const STALE_MS: i64 = 24 * 60 * 60 * 1000;
-/// The least time between two requests to the issuer. For the same period, an unknown key id is remembered as unknown. Invented tokens can
-/// therefore not make the proxy send many requests to the issuer.
+/// The shortest time between two requests to the issuer. For the same time, an unknown key id counts as unknown without a new
+/// request. So a sender of invented tokens cannot make the proxy send many requests to the issuer.
 const PAUSE_MS: i64 = 10_000;
 
-/// The keys of one issuer, by their ids. A new key set replaces all of them.
+/// The keys of one issuer, by their ids. A new key set replaces the whole old key set.
 pub(super) type KeySet = HashMap<String, Arc<PublicKey>>;
 
 /// The last valid key set, and the last request to the issuer.
@@ -32,7 +32,7 @@ pub(super) struct Cache {
 pub(super) enum Found {
     /// The key was found.
     Key(Arc<PublicKey>),
-    /// The key is not known. The issuer can be asked now, or its answer is expected.
+    /// The key is not known, but the issuer can be asked now, or its answer to an open request is expected.
     Ask,
     /// The issuer has no key with this id.
     Unknown,
@@ -62,7 +62,8 @@ impl Cache {
             .is_none_or(|asked_ms| now_ms - asked_ms >= PAUSE_MS)
     }
 
-    /// Returns when to ask the issuer again without a need. The time grows with each failure.
+    /// Returns when the keys are to be loaded again, even if no token needs a new key. After each failure, the time until then
+    /// is longer.
     pub(super) fn due_ms(&self) -> i64 {
         match self.asked_ms {
             None => 0,
@@ -78,7 +79,7 @@ impl Cache {
         self.open = true;
     }
 
-    /// Stores the issuer's answer to the request of `now_ms`.
+    /// Stores the issuer's answer to the request that was started at `now_ms`. `None` means that the keys could not be loaded.
     pub(super) fn answered(&mut self, set: Option<KeySet>, now_ms: i64) {
         self.open = false;
         if let Some(set) = set {
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     fn set(ids: &[&str]) -> KeySet {
-        // A key with a modulus of 2048 bits. This test verifies nothing with it.
+        // A key with a modulus of 2048 bits. This test does not verify a signature with the key.
         let pem = include_str!("../../../../tests/sandbox/src/clerk/test-key-1.pub.pem");
         let key = Arc::new(PublicKey::from_pem(pem).unwrap());
         ids.iter()

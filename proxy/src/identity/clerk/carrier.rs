@@ -8,23 +8,23 @@ use crate::{
     identity,
 };
 
-/// The most session cookies of the issuer that are checked.
+/// The largest number of session cookies of the issuer that are checked.
 const MOST_COOKIES: usize = 8;
 
-/// The session token that a request carries.
+/// The session token in a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Presented<'a> {
-    /// The request carries no token.
+    /// The request contains no token.
     Nothing,
-    /// The request carries a token that cannot be valid with any key.
+    /// The request contains a token that cannot be valid with any key.
     Refused(Refused, Carrier),
-    /// The token to be verified. Nothing in it has been verified yet.
+    /// The token that must be verified. Nothing in this token has been verified yet.
     Token(&'a str, Carrier),
 }
 
-/// Returns the request's session token. The header is preferred to the cookies, even if its token is invalid. Of the cookies of
-/// `issuer` that are not signed out, the newest is used. Clerk's script sets one cookie without a suffix, and one with the
-/// suffix of its instance. If `suffix` is not known, every such cookie is checked.
+/// Returns the request's session token. A token in the header takes precedence over the cookies, even if the token is invalid.
+/// Of the session cookies of `issuer` that are not signed out, the newest is used. Clerk's script sets one cookie without a
+/// suffix, and one cookie with the suffix of its instance. If `suffix` is not known, the cookies of all suffixes are checked.
 pub(super) fn presented<'a>(
     headers: &'a HeaderMap,
     issuer: &str,
@@ -52,7 +52,7 @@ pub(super) fn presented<'a>(
             stale.get_or_insert(Refused::Malformed);
             continue;
         };
-        // Cookies of other instances can come first, and there can be many.
+        // Cookies of other instances do not count for the limit, because there can be many, and they can come first.
         if stated.iss != issuer {
             stale.get_or_insert(Refused::Issuer);
             continue;
@@ -74,7 +74,7 @@ pub(super) fn presented<'a>(
     }
 }
 
-/// Returns whether `Authorization` is a token without its scheme.
+/// Returns whether `Authorization` contains a token without the scheme `Bearer`.
 fn is_bare_token(headers: &HeaderMap) -> bool {
     text(headers, header::AUTHORIZATION).is_some_and(|token| token.starts_with("eyJ"))
 }
@@ -82,9 +82,10 @@ fn is_bare_token(headers: &HeaderMap) -> bool {
 /// Returns whether the browser signed out, or signed in again, after the token of a session cookie was issued. The cookies
 /// `__client_uat` show this.
 ///
-/// The `__client_uat` cookie with the suffix of this instance belongs to this instance only. If it has a time, it decides. The
-/// instances on a parent domain, such as staging beside production, share the name without a suffix. A request can have one
-/// such cookie of each instance. The browser counts as signed out only if all of these cookies show a sign-out.
+/// The `__client_uat` cookie with the suffix of this instance belongs only to this instance. If this cookie has a time, it
+/// alone decides. The instances on one parent domain, such as staging and production, share the cookie's name without a suffix,
+/// and a request can have one such cookie of each instance. Then the browser counts as signed out only if all of these cookies
+/// show a sign-out.
 fn is_signed_out(headers: &HeaderMap, end: &str, suffix: Option<&str>, issued_at: i64) -> bool {
     let own = match suffix {
         Some(suffix) if end.is_empty() => updates(headers, &format!("_{suffix}")),
@@ -101,7 +102,7 @@ fn is_signed_out(headers: &HeaderMap, end: &str, suffix: Option<&str>, issued_at
     !said.is_empty() && said.iter().all(is_out)
 }
 
-/// Returns the times in the cookies `__client_uat` with this suffix. A time of 0 means signed out.
+/// Returns the times in the `__client_uat` cookies with this suffix. A time of 0 means that the browser has signed out.
 fn updates(headers: &HeaderMap, end: &str) -> Vec<i64> {
     cookies(headers)
         .filter(|(name, _)| name.strip_prefix("__client_uat") == Some(end))
@@ -186,7 +187,7 @@ mod tests {
         ] {
             assert_eq!(seen(&[session, ("__client_uat", updated)], None), expected);
         }
-        // If only the suffixed cookie is signed out, the cookie without a suffix is still used.
+        // If only the session of the cookie with a suffix is signed out, the session cookie without a suffix is still used.
         let suffixed = [("__session_S", new.as_str()), ("__client_uat_S", "0")];
         let both = [&suffixed[..], &[session, ("__client_uat", "90")]].concat();
         assert_eq!(seen(&both, Some("S")), Ok(old));
@@ -198,7 +199,7 @@ mod tests {
         let out = || Err(Some(Refused::SignedOut));
         let (plain, suffixed) = (("__session", old.as_str()), ("__session_S", new.as_str()));
         for (cookies, expected) in [
-            // One of the two instances is signed out. It cannot be seen which one is the shop's.
+            // The browser has signed out of one of the two instances. The cookies do not show which of the two is the shop's.
             (
                 &[plain, ("__client_uat", "0"), ("__client_uat", "90")][..],
                 Ok(&old),

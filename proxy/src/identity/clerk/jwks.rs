@@ -39,7 +39,7 @@ pub enum NotLoaded {
     /// No answer arrived in time.
     #[error("no answer within {} s", ANSWER_WITHIN.as_secs())]
     TimedOut,
-    /// There was no connection, or it closed early.
+    /// The connection failed, or was closed before the answer had arrived.
     #[error("no connection: {0}")]
     Connection(String),
     /// The status is not 200. Redirects are not followed.
@@ -54,12 +54,12 @@ pub enum NotLoaded {
     /// The answer has more keys than an issuer needs.
     #[error("the answer has more than 20 keys")]
     TooMany,
-    /// The answer has no key that can sign a session.
+    /// The answer has no key of a kind that can sign sessions.
     #[error("the answer has no RSA key of at least 2048 bits for RS256")]
     NoKey,
 }
 
-/// The issuer's key set. There is only one request at a time, and at least ten seconds between two.
+/// The issuer's key set. Only one request to the issuer is open at a time, and at least ten seconds pass between two requests.
 pub(super) struct Jwks {
     url: Url,
     http: Client,
@@ -84,7 +84,8 @@ impl Jwks {
         })
     }
 
-    /// Returns the key with this id. If it is not known, asks the issuer, unless it is too early to ask again.
+    /// Returns the key with this id. If the key is not known, asks the issuer, unless the last request to the issuer was less
+    /// than ten seconds ago.
     pub(super) async fn key(
         self: &Arc<Self>,
         key_id: &str,
@@ -93,8 +94,8 @@ impl Jwks {
         let mut found = self.cache().find(key_id, now_ms);
         if let Found::Ask = found {
             let jwks = Arc::clone(self);
-            // The request runs in its own task. If one client closes its connection, the other clients that wait still get the
-            // answer. Errors are logged in the task.
+            // The request to the issuer runs in its own task, so that it continues if the client closes its connection. Other
+            // clients that wait for the same keys then still get them. The task logs errors.
             let _ = tokio::spawn(async move { jwks.refresh(now_ms).await }).await;
             found = self.cache().find(key_id, now_ms);
         }
@@ -109,12 +110,13 @@ impl Jwks {
         self.cache().is_loaded(now_ms)
     }
 
-    /// Keeps the key set fresh for ever. Requests then find it loaded, and a withdrawn key is removed.
+    /// Loads the key set again from time to time, until the task is aborted. So requests find the keys loaded, and keys that
+    /// the issuer has withdrawn are removed.
     pub(super) async fn keep(&self) {
         loop {
             let now_ms = clock::boot_ms();
             if self.cache().due_ms() <= now_ms {
-                // Errors are logged in `refresh`.
+                // `refresh` logs errors.
                 let _ = self.refresh(now_ms).await;
             }
             let wait_ms = self.cache().due_ms() - clock::boot_ms();
@@ -122,7 +124,8 @@ impl Jwks {
         }
     }
 
-    /// Asks the issuer, unless it was asked a moment ago. Returns the number of keys if it was asked.
+    /// Asks the issuer for its keys, and returns the number of keys. Returns `None` if the last request was less than ten
+    /// seconds ago, so that the issuer was not asked.
     pub(super) async fn refresh(&self, now_ms: i64) -> Result<Option<usize>, NotLoaded> {
         let _one_at_a_time = self.asking.lock().await;
         if self.cache().may_ask(now_ms) {
@@ -203,7 +206,7 @@ fn read(body: &[u8]) -> Result<KeySet, NotLoaded> {
     Ok(keys)
 }
 
-/// Describes the error without the address.
+/// Describes the error without the address, because an operator may have put a secret into the address.
 fn trouble(error: &reqwest::Error) -> NotLoaded {
     if error.is_timeout() {
         return NotLoaded::TimedOut;

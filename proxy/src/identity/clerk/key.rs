@@ -1,4 +1,4 @@
-//! Clerk's public keys. They verify RS256 signatures only.
+//! Clerk's public keys, which verify only RS256 signatures.
 
 use base64::{Engine, engine::general_purpose};
 use pkcs1::RsaPublicKeyRef;
@@ -14,7 +14,8 @@ const LONGEST_BITS: usize = 8192;
 pub struct PublicKey(RsaPublicKeyComponents<Vec<u8>>);
 
 impl PublicKey {
-    /// Reads a key in PEM, or only the base64 between its first and last line. A written `\n` also counts as a line end.
+    /// Reads a key in PEM, or only the base64 between the first and the last line of the PEM. The two characters `\n` also
+    /// count as a line break.
     ///
     /// # Errors
     /// A message that describes the expected form.
@@ -35,7 +36,8 @@ impl PublicKey {
             .ok_or("must be a key of 2048 to 8192 bits")
     }
 
-    /// Returns a key of a key set with its id, if the key can sign sessions.
+    /// Returns the key in an entry of a key set, together with its id. Returns `None` if the key is not of a kind that can sign
+    /// sessions.
     pub(super) fn from_jwk(jwk: &Jwk) -> Option<Self> {
         let signs = jwk.usage.as_deref().is_none_or(|usage| usage == "sig");
         let algorithm = jwk.alg.as_deref().is_none_or(|alg| alg == "RS256");

@@ -9,9 +9,9 @@ use super::{PublicKey, Rules};
 pub struct Settings {
     /// The rules that the instance's tokens must meet.
     pub rules: Rules,
-    /// The source of its public keys.
+    /// The source of the instance's public keys.
     pub keys: KeySource,
-    /// The suffix of its `__session_` cookies. It is known if the publishable key is set.
+    /// The suffix of the instance's `__session_` cookies. `None` if the publishable key, which contains the suffix, is not set.
     pub cookie_suffix: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Carrier, MissingAzp, PublicKey, Refused};
 use crate::{admit::Visitor, origin::Origin};
 
-/// The longest accepted token. A cookie cannot be nearly as long.
+/// The longest accepted token, in bytes. Browsers store only shorter cookies.
 const LONGEST_BYTES: usize = 8 * 1024;
 /// The allowed values of the header parameter `cat`: a session, or "not relevant". Tokens from templates and for machines are
 /// signed with the same key, but prove no session.
@@ -23,13 +23,13 @@ const CATEGORIES: [&str; 2] = ["cl_B7d4PD111AAA", "cl_I7d4PD111III"];
 pub struct Rules {
     /// The issuer, exactly as in `iss`.
     pub issuer: String,
-    /// Origins of pages that can request a token, as in `azp`.
+    /// The origins of the pages whose tokens are accepted. A token states its page's origin in `azp`.
     pub authorized_parties: Vec<Origin>,
     /// Whether a token in the header without `azp` is accepted.
     pub missing_azp: MissingAzp,
     /// The audience that `aud` must name, if the token has an `aud`.
     pub audience: Option<String>,
-    /// How far the clocks can differ, in seconds.
+    /// How far Clerk's clock and this machine's clock can differ, in seconds.
     pub skew_s: i64,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn key_id(token: &str) -> Result<Option<String>, Refused> {
     if head.alg != "RS256" {
         return Err(Refused::Algorithm);
     }
-    // The header requires extensions, but the proxy supports none.
+    // With `crit`, the header requires that the reader supports extensions, but the proxy supports none.
     if head.crit.is_some() {
         return Err(Refused::Malformed);
     }
@@ -62,8 +62,8 @@ pub(super) fn key_id(token: &str) -> Result<Option<String>, Refused> {
 /// Verifies a token whose header was accepted, and returns its visitor. `now_s` is in Unix seconds.
 ///
 /// # Errors
-/// [`Refused`] with the first broken rule. The signature is checked before all claims. Nobody can therefore find out the
-/// settings by guessing.
+/// [`Refused`] with the first broken rule. The signature is checked before the claims, so nobody can find out the settings with
+/// forged tokens.
 pub(super) fn visitor(
     token: &str,
     key: &PublicKey,
@@ -102,7 +102,7 @@ pub(super) fn visitor(
     })
 }
 
-/// Reads the issuer and the time of issue of a token, to choose between cookies. Nothing in them is verified.
+/// Reads the issuer and the time of issue of a token, to choose between cookies. Both values are not verified.
 pub(super) fn stated(token: &str) -> Option<Stated> {
     if token.len() > LONGEST_BYTES {
         return None;
@@ -171,7 +171,8 @@ struct Head {
     crit: Option<IgnoredAny>,
 }
 
-/// Checks that the token was issued for one of the shop's pages. A token for a sibling domain may have leaked to a page there.
+/// Checks that the token was issued for one of the shop's pages. A token that was issued for a page on another subdomain is
+/// refused, because such a page may have leaked it.
 fn party(azp: Option<&str>, rules: &Rules, carrier: Carrier) -> Result<(), Refused> {
     match (azp, carrier, rules.missing_azp) {
         (Some(azp), ..) => {
@@ -185,7 +186,7 @@ fn party(azp: Option<&str>, rules: &Rules, carrier: Carrier) -> Result<(), Refus
     }
 }
 
-/// The claims that are checked. They contain the user's id, so this type cannot be printed and is dropped soon.
+/// The claims that are checked. This type contains the user's id, so it cannot be printed and is dropped soon.
 #[derive(Deserialize)]
 struct Claims {
     iss: Option<String>,

@@ -19,7 +19,7 @@ path{fill:none;stroke:var(--line)}.curve{stroke:var(--curve);stroke-width:2}circ
 /// One curve with its axes.
 pub(super) struct Panel {
     pub(super) name: String,
-    /// The places on both axes, and the value as the table has it.
+    /// For each point: the positions on both axes, and the value as the table has it.
     pub(super) points: Vec<(f64, f64, String)>,
 }
 
@@ -94,7 +94,8 @@ impl Panel {
     }
 }
 
-/// Returns the distance of the lines on the vertical axis, and the last line. There are three to six.
+/// Returns the distance between the horizontal lines, and the value of the highest line. The distance is chosen so that there
+/// are three to six lines.
 fn steps(most: f64) -> (f64, f64) {
     let power = 10_f64.powf((most / 5.0).log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
