@@ -10,7 +10,7 @@ use crate::{
     run::{cargo_target, command, output, root, run},
 };
 
-/// The exit status of `deploy/check-package` on a machine where no container with a copy of the system can run.
+/// The exit status of `deploy/check-package` if this machine cannot install the package in a copy of itself.
 const SKIPPED: i32 = 77;
 
 pub(super) fn check() -> Result<()> {
