@@ -14,8 +14,8 @@
 //! | [`GiveUp`], [`Forget`] | which held events, orders and payments have expired |
 //! | [`Log`] | nothing, because it only adds an entry to the change log |
 //!
-//! [`Decision::reads`] names every record that a call can read. It needs only the call itself, so a database can lock and
-//! load the records before the decision.
+//! [`Decision::reads`] names every record that a call can read. This function needs only the call itself, so a database
+//! can lock and load the records before the decision.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! The history: a short record of each ended event, and counts per hour. Both are kept after the delivery, so that the
-//! proxy can answer later whether TikTok has counted an event, and why not.
+//! proxy can answer later whether TikTok has counted an event, and if not, why.
 //!
 //! The history has no personal data. The ids of events and orders are stored as [`Digest`]s. Match keys are stored only
 //! as [`Keys`], which state whether a key was present.

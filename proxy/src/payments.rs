@@ -1,8 +1,8 @@
 //! Notifications of payment providers about money that moved.
 //!
 //! Each provider is one module beside [`sepay`] and implements [`Provider`](provider::Provider). The module checks who
-//! sent a request, reads the provider's own formats and returns a [`Notification`]. The module [`decide`](crate::decide)
-//! then decides what the notification changes, in the same way for all providers.
+//! sent a request, reads the provider's own formats and returns a [`Notification`]. The module `decide` then decides what
+//! the notification changes, in the same way for all providers.
 
 mod fields;
 mod javascript;
@@ -51,7 +51,7 @@ pub struct Transfer {
     pub reference: Option<String>,
     /// How the transfer names its order.
     pub hint: OrderHint,
-    /// How the amount relates to other amounts of the same payment that the provider reports as gone back.
+    /// For money that goes back: how the amount relates to the other refunds of the same payment.
     pub share: Share,
     /// Whether the provider itself decides that the order is paid, whatever the amount is. Otherwise the proxy compares
     /// the amount with the order's amount.
@@ -76,7 +76,8 @@ pub enum Share {
 /// How a transfer names its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderHint {
-    /// By exact names. The first name counts that belongs to a known order.
+    /// By exact names. The first name that belongs to a registered order is used, or else the first name that belongs to
+    /// an order that a page began.
     Exact(Vec<Name>),
     /// By a memo with text from the payer and the banks. The proxy searches the memo for an order's id.
     Memo(Memo),
@@ -108,7 +109,7 @@ pub enum Name {
 /// What an authentic notification asks the proxy to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notification {
-    /// Money moved. An order may be paid by it.
+    /// Money moved, perhaps for an order.
     Paid(Transfer),
     /// There is nothing to do. The reason is a fixed word for logs and metrics.
     Ignored(&'static str),

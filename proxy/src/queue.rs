@@ -19,7 +19,7 @@
 //! 6. **Money once.** A transfer is counted once, even if its provider sends it again. One commit stores that an order is paid
 //!    and that its events are pending. A held event is held until the order is paid or 72 hours have passed. Whether a paid
 //!    order was reported is stored with the order (see [`orders`](crate::orders)), not in the deduplication memory.
-//! **By a clock that nobody can set.** The [`Clock`] of the store measures all periods. While the clock's time is in
+//! 7. **By a clock that nobody can set.** The [`Clock`] of the store measures all periods. While the clock's time is in
 //!    doubt, nothing expires and nothing is forgotten.
 //!
 //! # Not promised

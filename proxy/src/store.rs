@@ -1,14 +1,15 @@
 //! The store keeps the changes that decisions have made. The store knows nothing about money or time.
 //!
-//! Only one writer exists. It uses [`Store`] to read single records, to write whole commits, and to list the entries that a
-//! sweep checks. Lanes, operators and pages use [`Reader`]. [`Source`] opens a [`Store`], and is itself a [`Reader`]. After
-//! a failed write the writer opens its [`Store`] again, because only the data on disk is reliable then.
+//! A process has only one writer. The writer uses [`Store`] to read single records, to write whole commits, and to list
+//! the entries that a sweep checks. Lanes, operators and pages use [`Reader`]. [`Source`] opens a [`Store`], and is
+//! itself a [`Reader`]. After a failed write the writer opens its [`Store`] again, because only the data on disk is
+//! reliable then.
 //!
 //! # Invariants
 //!
 //! 1. [`Store::write`] writes all of a [`Commit`] or nothing, even if the process ends during the write.
-//! 2. Commits survive in their order. If a commit survives a power cut, all commits before it survive too. A commit that was
-//!    written with `sync` survives.
+//! 2. Commits survive in the sequence in which they were written. If a commit survives a power cut, all commits before it
+//!    survive too. A commit that was written with `sync` survives.
 //! 3. After an error of `write`, it is unknown whether the commit was written. [`Source::open`] finds this out. Everything
 //!    that the opened store reads survives the next power cut.
 //! 4. A read returns the data of the last successful write, or an error. A read never returns older data or only a part of
@@ -91,8 +92,8 @@ pub trait Store: Books<Error = Error> {
         Ok(())
     }
 
-    /// Returns the lease by which this process delivers the events of a destination, or `None` if this process has no lease
-    /// for it. Only one process at a time has the lease of a destination.
+    /// Returns the lease by which this process delivers the events of a destination, or `None` if this process has no
+    /// lease for this destination. Only one process at a time has the lease of a destination.
     fn lease(&self, _destination: &Destination) -> Option<Lease> {
         Some(Lease::default())
     }
@@ -105,7 +106,8 @@ pub trait Store: Books<Error = Error> {
         Ok(true)
     }
 
-    /// Returns whether this process is the one that removes expired entries. Only one process at a time removes them.
+    /// Returns whether this process is the one that removes expired entries. Only one process at a time removes expired
+    /// entries.
     ///
     /// # Errors
     /// The same as those of [`Store::write`].
@@ -159,7 +161,7 @@ pub trait Store: Books<Error = Error> {
     /// An error if the disk fails.
     fn withdrawn(&self) -> Result<Vec<String>, Error>;
 
-    /// Returns at most `most` events that were held until a time before `ms`, and their orders.
+    /// Returns at most `most` held events whose time to be held ended before `ms`, each with the id of its order.
     ///
     /// # Errors
     /// An error if the disk fails.
@@ -177,7 +179,7 @@ pub trait Store: Books<Error = Error> {
 pub struct Ahead {
     /// The records that the calls can read.
     pub reads: Reads,
-    /// The destinations whose events are settled.
+    /// The destinations whose events the calls settle.
     pub settled: BTreeSet<Arc<Destination>>,
 }
 
@@ -213,7 +215,7 @@ pub struct Expired {
     pub keys_ms: i64,
     /// Dead letters that ended before this time.
     pub letters_ms: i64,
-    /// Records of ended events in the history that ended before this time.
+    /// Records in the history whose events ended before this time.
     pub history_ms: i64,
     /// Hours in the history that started before this time.
     pub hours_ms: i64,

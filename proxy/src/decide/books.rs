@@ -3,7 +3,7 @@
 use super::{DeadLetter, DedupKey, Fault, HeldEvent, HeldId, LetterId, Lookup, Payment, Records};
 use crate::{history::Salt, orders::Order};
 
-/// The stored data that a decision can read. The store implements this trait.
+/// The stored data that a decision can read. Stores implement this trait.
 pub trait Books {
     /// The error of a read.
     type Error: From<Fault>;

@@ -110,7 +110,7 @@ pub struct Logged {
     pub fingerprints: Option<Fingerprints>,
 }
 
-/// Up to this number of keys, a key is searched one by one.
+/// Up to this number of keys, the list is searched key by key.
 const FEW_KEYS: usize = 8;
 
 /// Keys of accepted events, in the sequence in which the events were accepted.

@@ -1,4 +1,5 @@
-//! The stored form of an event that ended without being delivered. It is JSON, so that an operator can read it.
+//! The stored form of an event that ended without being delivered. The stored form is JSON, so that an operator can read
+//! it.
 
 use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
@@ -92,7 +93,8 @@ pub struct LetterId {
 }
 
 impl LetterId {
-    /// Returns the id of the letter with this event number, which ended at this time in Unix milliseconds.
+    /// Returns the id of the dead letter of the event with this number. The event ended at this time, in Unix
+    /// milliseconds.
     pub fn new(ended_at_ms: i64, sequence: u64) -> Self {
         Self {
             ended_at_ms,

@@ -19,7 +19,7 @@ use crate::{
 pub struct Register<'a> {
     /// The order.
     pub order: &'a Registration,
-    /// How the payments are reported that wait for the order.
+    /// How payments that wait for the order are reported.
     pub reports: &'a Reports,
 }
 

@@ -138,8 +138,8 @@ impl Transfer {
 }
 
 impl<B: Books + ?Sized> Transaction<'_, '_, B> {
-    /// Returns the stored payment of this transfer, if the transfer was reported before. If the two reports share only
-    /// one of their other ids, they must also be of the same kind.
+    /// Returns the stored payment of this transfer, if the transfer was reported before. If the main ids of the two
+    /// reports differ, the reports must be of the same kind.
     fn told_before(&self, transfer: &Transfer) -> Result<Option<Payment>, B::Error> {
         for id in transfer.ids() {
             let payment = self.payment_told(transfer.provider, id)?;

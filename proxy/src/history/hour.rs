@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{End, Ended};
 use crate::money::Money;
 
-/// The most lines of an hour. Pages can send events with any name. Events with further names are counted together.
+/// The most lines of an hour. Pages can send events with any name. After this many lines, events with further names are
+/// counted together.
 const LINES: usize = 256;
 /// The name of the line that counts the events with further names.
 const OTHERS: &str = "(others)";

@@ -104,8 +104,8 @@ impl Order {
         self.reported.values().chain(of_pixels)
     }
 
-    /// Whether a pixel did not get the event of the sale, and no event will be sent to it. This holds only for a paid
-    /// order of whose money some is left.
+    /// Whether a pixel did not get the event of the sale, and no event will be sent to it. Always false if the order is
+    /// not paid, or if all its money went back.
     pub fn is_unreported(&self) -> bool {
         let is_missing = !self.pixels.unreported.is_empty();
         self.is_sold() && !self.is_returned() && (is_missing || !self.has_sale())

@@ -24,9 +24,9 @@ struct Named {
 }
 
 /// Returns the order that a memo names. Calls `orders_that_read` for each candidate of the memo, the most certain
-/// candidates first. Stops after the certainty of the first candidate that names an order which the shop's server
-/// registered. If no candidate names such an order, the orders with the highest certainty count. A candidate that is only
-/// a piece of a longer known id does not count.
+/// candidates first. If a candidate names an order that the shop's server registered, less certain candidates are not
+/// tried. If no candidate names such an order, the orders with the highest certainty count. A candidate that is only a
+/// piece of a longer known id does not count.
 ///
 /// # Errors
 /// Returns the errors of `orders_that_read`.

@@ -173,7 +173,7 @@ impl<S: Source> Writer<S> {
     fn commit(&mut self, calls: &mut Vec<Call>) {
         let since = Instant::now();
         let short = self.shared.space.is_short();
-        // The state changes before any call is rejected. A caller that then asks whether the store is writable gets the
+        // `healthy` changes before any call is rejected. A caller that then asks whether the store is writable gets the
         // right answer.
         if short && self.healthy.swap(false, Ordering::Relaxed) {
             tracing::error!("the disk is nearly full; no event is accepted until space is free");

@@ -572,8 +572,8 @@ fn check(folder: &Path, at_once: u64) -> Result<Vec<manifest::Unread>, Error> {
     manifest::check(folder, contents.as_ref(), at_once)
 }
 
-/// Does `work` while this process has the lock of the folder. Without this function, fjall itself would take the lock only
-/// when it opens the files.
+/// Does `work` while this process has the lock of the folder. fjall takes the same lock, but only when it opens the
+/// files.
 fn alone<T>(folder: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let lock = match File::options()
         .read(true)

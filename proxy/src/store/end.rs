@@ -18,8 +18,8 @@ pub(super) fn is_covered(covered: &Covered, ended: &Ended, at_ms: i64) -> bool {
     since.is_some_and(|since| at_ms <= *since)
 }
 
-/// Returns an end in its stored form: the number of its events, the length of its JSON if the JSON is packed with LZ4 or
-/// else 0, and the JSON.
+/// Returns an end in its stored form: the number of its events, a length, and the JSON. If the JSON is packed with LZ4,
+/// the length is the length of the unpacked JSON. Otherwise the length is 0.
 pub(super) fn packed(end: &End) -> Result<Vec<u8>, Error> {
     let text = serde_json::to_vec(end).map_err(|_| Error::Unwritable)?;
     let events = u32::try_from(end.events.len()).unwrap_or(u32::MAX);

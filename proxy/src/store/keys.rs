@@ -39,8 +39,8 @@ pub(super) fn changed(records: &Records) -> Result<Vec<Changed>, Error> {
     Ok(changed)
 }
 
-/// Returns the orders and payments among the first `most` entries, and the key after them. Skips entries that cannot be
-/// read.
+/// Returns the orders and payments among the first `most` entries, and the key at which the next page starts. Skips
+/// entries that cannot be read.
 pub(super) fn page<'a>(entries: impl Iterator<Item = (&'a [u8], &'a [u8])>, most: usize) -> Page {
     let mut page = Page::default();
     let (mut count, mut unreadable) = (0, 0);

@@ -54,7 +54,7 @@ mod tests {
         Fingerprints::of(key, &BTreeMap::from([("A", "1".to_owned())]))
     }
 
-    /// Writes five entries too many, and removes what is too much.
+    /// Writes five entries more than the limit, and removes the surplus.
     fn fill(store: &impl Source) {
         let mut writer = store.open().unwrap();
         for (number, at_ms) in (0..CHANGES + 5).zip(0..) {
@@ -120,7 +120,7 @@ mod tests {
         // One more row has the fingerprints.
         let rows = "do $$ begin assert (select count(*) from duet.records) = 201; end $$";
         server.sql("shop", rows).unwrap();
-        // An entry of a newer version is left out.
+        // An entry that a newer version wrote is left out.
         let newer = "insert into duet.records values ('l' || decode(repeat('11', 16), 'hex'), '{\"change\":\"newer\"}')";
         server.sql("shop", newer).unwrap();
         assert_eq!(store.change_log().unwrap().entries.len(), CHANGES - 1);

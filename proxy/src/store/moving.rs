@@ -2,9 +2,9 @@
 //!
 //! Proxies must never use the same contents in both places. The source decides which place they use:
 //!
-//! 1. The target is marked as unfinished, so that no proxy starts on the target. Then the target gets a copy of everything.
-//!    A database gets the mark and the copy in one transaction. Until step 2, proxies can still use the source. If the
-//!    operator starts the move again, it removes the copy and begins again.
+//! 1. The target is marked as unfinished, so that no proxy starts on the target. Then the target gets a copy of
+//!    everything. A database gets the mark and the copy in one transaction. Until step 2, the source stays the place that
+//!    proxies use. If the operator starts the move again, it removes the copy and begins again.
 //! 2. The source is marked as moved, with the name of the target. From then on no proxy starts on the source.
 //! 3. The target is marked as finished. If a move was interrupted between steps 2 and 3, the next move does only step 3.
 //!
@@ -95,8 +95,8 @@ pub struct Moved {
 /// copied everything, and only the last step was missing.
 ///
 /// # Errors
-/// [`Error::Move`] if the state of the folder or of the database does not allow a move. The errors of opening and using the
-/// folder and the database.
+/// [`Error::Move`] if the state of the folder or of the database does not allow a move. Also the errors of opening and
+/// using the folder and the database.
 pub fn to_database(folder: &Path, database: &Database) -> Result<Option<Moved>, Error> {
     let mut from = embedded::Folder::open(folder)?;
     carry(&mut from, &mut postgres::Contents::open(database)?)

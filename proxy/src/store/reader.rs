@@ -1,4 +1,4 @@
-//! The store as callers see it that only read.
+//! The part of the store for callers that only read.
 
 use std::ops::Range;
 
@@ -159,8 +159,8 @@ pub struct Most {
 }
 
 impl Most {
-    /// Returns items of `items` until a limit is reached, and at least one if there is one. `length` returns the size of an
-    /// item.
+    /// Returns the first items until a limit is reached. Returns at least one item, unless there are none. `length`
+    /// returns the size of an item.
     pub(super) fn of<T>(
         self,
         items: impl Iterator<Item = Result<T, Error>>,

@@ -199,7 +199,7 @@ async fn a_signed_notification_that_cannot_be_read_is_counted_and_named() -> Res
     for words in [
         "cannot be read; its money is not recorded",
         "currency",
-        "switch it on again",
+        "switch the endpoint on again",
     ] {
         assert!(
             log.contains(words),

@@ -15,9 +15,9 @@
 //!
 //! - A journal was started in the last minute before a crash, and was emptied, or the number of its first batch was
 //!   changed.
-//! - The end of a journal is lost that was written between the last opening and a crash. This looks like an interrupted
-//!   write.
-//! - An older journal is lost, while newer journals exist. This looks as if all data of the older journal had gone into
+//! - A part at the end of a journal is lost, and this part was written between the last opening and a crash. The loss looks
+//!   like an interrupted write.
+//! - An older journal is lost, while newer journals exist. The loss looks as if all data of the older journal had gone into
 //!   tables.
 
 use std::{
@@ -121,8 +121,8 @@ pub(super) fn opened(
     let whole = |number| whole.get(&number).copied().unwrap_or_default();
     let found = Contents::found(folder, whole)?;
     database.persist(PersistMode::SyncAll)?;
-    // The list may be old: on a full disk the queue must still be able to get smaller, and the files in the old list
-    // still exist.
+    // If no new list can be written, the old list stays, which names only files that still exist. The start must not fail
+    // here, because on a full disk the queue must still be able to get smaller.
     if let Err(error) = found.write(folder) {
         tracing::warn!(error = ?error, "the list of the store's files could not be written; the older list is still used");
     }

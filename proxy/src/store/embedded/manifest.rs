@@ -51,7 +51,7 @@ pub(crate) fn check(
     let list = keyspaces.join(LIST);
     let version = read(&folder.join("version"))?;
     if version.is_none() && contents.is_none() && !list.exists() && !keyspaces.is_file() {
-        // A folder without journals is new, or even its version file is lost.
+        // A folder without journals is new. If there are journals, the version file is lost.
         let is_new = journal::numbers(folder)?.is_empty();
         return if is_new {
             Ok(Vec::new())

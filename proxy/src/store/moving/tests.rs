@@ -268,7 +268,7 @@ fn a_move_is_refused_unless_the_target_is_empty_and_the_source_is_not() {
         .unwrap();
     refused(
         to_database(other.path(), &database),
-        "a move of another store",
+        "the unfinished copy of another store",
     );
     refused(to_folder(&database, one.path()), "has not finished");
     server

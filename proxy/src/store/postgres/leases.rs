@@ -51,7 +51,7 @@ impl Leases {
         (!is_over).then_some(own.lease)
     }
 
-    /// Takes the leases of these destinations that are free, and renews the leases that this process has.
+    /// For each of these destinations, takes the lease if it is free, and renews the lease if this process has it.
     pub(super) fn take<'a>(
         &mut self,
         link: &Link,

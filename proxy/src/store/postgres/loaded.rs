@@ -138,8 +138,8 @@ impl Loaded {
             )
     }
 
-    /// Reads the records to which the records that were read lead, until there are no more. Returns false if one of them
-    /// is not locked.
+    /// Reads more records: the records to which the records read so far lead, until there are no more. Returns false if
+    /// one of them is not locked.
     fn follow(&mut self, link: &Link, session: &Session, reads: &mut Reads) -> Result<bool, Error> {
         loop {
             let held = self.lead(reads);
@@ -160,8 +160,7 @@ impl Loaded {
         }
     }
 
-    /// Adds the names of the records to which the records that were read lead. Returns the keys of the orders' held
-    /// events.
+    /// Adds the names of the records to which the records read so far lead. Returns the keys of the orders' held events.
     fn lead(&self, reads: &mut Reads) -> Vec<Vec<u8>> {
         let mut held = Vec::new();
         let known = reads.clone();

@@ -9,7 +9,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// How long sent data may stay unanswered by the other machine.
 const UNANSWERED: Duration = Duration::from_secs(5);
 
-/// The address of a database, how to connect to it, and where it keeps a second copy.
+/// The address of a database, how to connect to it, and where the database keeps a second copy of its data.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The address as it was stated, without the part after the question mark.
@@ -105,7 +105,9 @@ impl FromStr for Options {
         let is_encrypted = mode.unwrap_or(roots.is_some() || !is_local(&config));
         let tls = match (is_encrypted, roots) {
             (false, None) => Tls::Off,
-            (false, Some(_)) => return Err("sslrootcert= has no effect with sslmode=disable"),
+            (false, Some(_)) => {
+                return Err("sslrootcert= must not be set together with sslmode=disable");
+            }
             (true, None) => Tls::System,
             (true, Some(roots)) => Tls::File(roots),
         };

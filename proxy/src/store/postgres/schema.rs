@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `about` | the format, the oldest format that can use the tables, the salt of the history's digests, and where the contents were moved to (empty while a move into the tables has not finished) |
 //! | `waiting` | rows of pending events (see [`row`](crate::store::row)), with the ranges that are settled |
-//! | `seen` | deduplication keys, and until when they are remembered (s) |
+//! | `seen` | deduplication keys, each with the time until which it is remembered (s) |
 //! | `records` | orders, payments, names and held events (see [`keys`](crate::store::keys)) |
 //! | `dead` | dead letters as JSON |
 //! | `ends`, `hours`, `covered` | the history (see [`end`](crate::store::end)); each proxy has its own hours |

@@ -29,7 +29,7 @@ use crate::{
 const FILTER_BYTES: usize = 64 * 1024 * 1024;
 /// The most rows that one sweep removes.
 const SWEEP: usize = 10_000;
-/// How many rows one commit removes whose keys are already in a segment.
+/// How many rows a commit removes from the store at most. The keys of these rows are already in a segment.
 const CLEAR_AT_ONCE: u64 = 64;
 
 pub(super) struct Index {
@@ -42,7 +42,7 @@ pub(super) struct Index {
     pub(super) unwritten: Vec<u8>,
     /// The numbers of the rows whose keys are in the map.
     pub(super) rows: Range<u64>,
-    /// The store has no rows of keys with a smaller number than this.
+    /// Every row of keys with a smaller number was removed from the store.
     pub(super) cleared: u64,
     pub(super) segments: VecDeque<Segment>,
 }
