@@ -9,8 +9,8 @@
  * trackDualEvent('ViewContent', { contents: [{ content_id: 'starter' }], value: 99000 })
  * ```
  *
- * No call throws, no call blocks, and no call needs `await`. Calls before `init()` are kept and replayed. On a server
- * a call does nothing and still returns an event id.
+ * No call throws an exception or blocks the page, and you need not `await` a call. If you make calls before `init()`, Duet
+ * keeps them and carries them out after `init()`. On a server a call does nothing and still returns an event id.
  */
 
 // --- Starting ------------------------------------------------------------------------------------
@@ -30,23 +30,23 @@ export interface Config {
    */
   currency?: string | undefined
   /**
-   * The country of phone numbers without a country code: two letters, such as `VN`. Default: none. Then a number
-   * without a country code is reported as an error and left out.
+   * The country of phone numbers without a country code: two letters, such as `VN`. Default: none. Without a country, Duet
+   * emits an `error` event for a number without a country code, and leaves the number out.
    */
   country?: string | undefined
-  /** The visitor's current choice, see {@link setConsent}. Default: `granted`. */
+  /** The visitor's present choice, see {@link setConsent}. Default: `granted`. */
   consent?: Consent | undefined
   /**
-   * Which Pixel runs. `load` (default): Duet inserts TikTok's base code, unless the page already has it. `existing`:
-   * Duet uses only the page's own Pixel and inserts nothing. `off`: no Pixel runs, and events go only through the
-   * proxy.
+   * Which Pixel Duet uses. `load` (default): if the page does not have TikTok's base code yet, Duet inserts it. `existing`:
+   * Duet uses only the Pixel that the page already has, and inserts no base code. `off`: Duet uses no Pixel, and sends
+   * events only through the proxy.
    */
   pixel?: 'load' | 'existing' | 'off' | undefined
   /** The address of the Pixel's script. Default: `https://analytics.tiktok.com/i18n/pixel/events.js`. */
   pixelScriptUrl?: string | undefined
   /**
-   * Whether the Pixel itself reports a page view when the address changes without a page load. Default: `false`; then
-   * you call {@link page} for each new page. With `true`, {@link page} does nothing.
+   * Whether the Pixel itself reports a page view when the address changes without a page load. Default: `false`. With
+   * `false`, call {@link page} for each new page. With `true`, {@link page} does nothing.
    */
   autoPage?: boolean | undefined
   /**
@@ -55,24 +55,25 @@ export interface Config {
    */
   credentials?: RequestCredentials | undefined
   /**
-   * Returns a bearer token for a proxy on another origin. Duet calls it before each request. With a token, the
-   * browser first sends a preflight request to that origin.
+   * Returns a bearer token for a proxy on another origin. Duet calls this function before each request. If the function
+   * returns a token, the browser first sends a preflight request to the proxy's origin.
    */
   getToken?: (() => string | null | undefined | Promise<string | null | undefined>) | undefined
   /** The nonce of your Content-Security-Policy, for the Pixel's script. */
   nonce?: string | undefined
   /**
-   * Whether Duet checks every call with the proxy's own rules and logs everything to the console. Loads a second
-   * module of 160 KB, which needs Firefox 113 or Safari 16.4. Default: `false`.
+   * Whether Duet checks every call by the proxy's own rules, and logs the results on the console. With `true`, Duet loads a
+   * second module of 160 KB, which needs Firefox 113 or Safari 16.4. Default: `false`.
    */
   debug?: boolean | undefined
 }
 
 /**
- * Starts Duet, once per page. A second call with the same pixel does nothing. A call with another pixel adds that pixel:
- * events then go to each of them with one `eventId`, and a delivery is that of the copy that is answered first. You can make
- * other calls immediately. Duet reads storage and starts the Pixel after the current task of the page, or when a
- * call needs them. Then the promise is fulfilled. The promise is never rejected.
+ * Starts Duet, once per page. A second call with the same pixel does nothing. A call with another pixel adds this pixel.
+ * Duet then sends each event to every added pixel, with the same `eventId`, and `delivery` is the proxy's first answer for
+ * the event. You can make other calls immediately after `init()`. Duet reads its stored data and starts the Pixel after the
+ * current task of the page, or earlier if a call needs one of the two. After this work, the promise is fulfilled. The
+ * promise is never rejected.
  */
 export function init(config: Config): Promise<void>
 
@@ -83,52 +84,53 @@ export function init(config: Config): Promise<void>
  * (64 hex digits). Duet sends and stores only SHA-256 digests.
  */
 export interface User {
-  /** E-mail address. Duet trims and lower-cases it before hashing. */
+  /** E-mail address. Before hashing, Duet removes blanks around the address and changes it to lower case. */
   email?: string | null | undefined
   /**
-   * Phone number, with or without country code, spaces and leading zeros; see {@link Config.country}. Duet brings it
-   * to E.164 before hashing.
+   * Phone number, with or without country code, spaces and leading zeros; see {@link Config.country}. Before hashing, Duet
+   * changes the number to the form E.164 (`+84901234567`).
    */
   phone?: string | number | null | undefined
-  /** Your own id of this person. Duet trims it and keeps its case. */
+  /** Your own id of this person. Before hashing, Duet removes blanks around the id, and keeps upper and lower case. */
   externalId?: string | number | null | undefined
   /** The former name of `externalId`. */
   userId?: string | number | null | undefined
 }
 
 /**
- * Remembers the visitor for this event and later events, and for 30 days on this browser. A missing value keeps its
- * earlier value, unless `externalId` names another person.
+ * Stores the visitor's data for all later events, for 30 days on this browser. If a value is missing, Duet keeps the
+ * value of an earlier call. But if `externalId` differs from the `externalId` of the earlier call, Duet forgets all
+ * earlier values.
  */
 export function identify(user: User | null | undefined): void
 
-/** Forgets the visitor. Call it at logout. */
+/** Forgets the visitor's data. Call this function when the visitor signs out. */
 export function reset(): void
 
 /** `granted`, `denied` or `pending` (no choice yet). */
 export type Consent = 'granted' | 'denied' | 'pending'
 
 /**
- * Sets the visitor's choice for both legs.
+ * Sets the visitor's choice for the Pixel's copies and the proxy's copies of all events.
  *
- * - `pending`: events wait in this page's memory. Duet stores nothing, sends nothing, and does not request the
+ * - `pending`: events wait in this page's memory. Duet stores nothing, sends nothing, and does not load the
  *   Pixel's script.
- * - `granted`: waiting events are sent, in order.
- * - `denied`: waiting events are dropped, and Duet removes everything that it stored on this browser.
+ * - `granted`: Duet sends the waiting events, in the sequence in which they were called.
+ * - `denied`: Duet drops the waiting events, and removes everything that it stored on this browser.
  */
 export function setConsent(consent: Consent): void
 
 // --- Reporting -----------------------------------------------------------------------------------
 
 /**
- * Reports a page view to the Pixel. Call it when the address of a single-page app has changed. A second call for the
- * same address does nothing. `init()` reports the first page.
+ * Reports a page view to the Pixel. Call this function when the address of a single-page app has changed. A second call for
+ * the same address does nothing. `init()` reports the first page.
  */
 export function page(): void
 
 /**
- * Reports an event on both legs. `eventId` is available immediately; `delivery` is fulfilled later with the proxy's
- * answer.
+ * Reports an event through the Pixel and through the proxy. `eventId` is available immediately. `delivery` is fulfilled
+ * later, with the proxy's answer.
  */
 export function trackDualEvent<E extends EventName>(event: E, properties?: PropertiesOf<E>, options?: Options): Tracked
 
@@ -141,26 +143,29 @@ export function trackServerEvent<E extends EventName>(event: E, properties?: Pro
 /** Settings of one event. */
 export interface Options {
   /**
-   * The order of this event. The event's id is then derived from the order, so your server and your payment
-   * provider's webhook use the same id. This browser reports the event only once per name and order in 90 days, even
-   * if the page is loaded again. The order is sent as `properties.order_id`, which is also the default of this
-   * option.
+   * The order's id. Duet then derives the event's id from it, so that the copies from your server and from your payment
+   * provider's webhook have the same event id. This browser reports the event only once for each name and order within 90
+   * days, even if the page is loaded again. Duet sends the order's id as `properties.order_id`. Default: the value of
+   * `properties.order_id`.
    */
   orderId?: string | number | undefined
   /**
-   * Your own event id: 1 to 64 of `A-Z a-z 0-9 _ . : -`. A lower-case UUID of version 8 is reserved: it must come
+   * Your own event id: 1 to 64 of `A-Z a-z 0-9 _ . : -`. If the id is a lower-case UUID of version 8, it must come
    * from {@link eventIdFor} for this event and this order. Otherwise Duet replaces the id and emits an `error` event.
-   * Default: the id of the order, or a random id.
+   * Default: the id that is derived from the order, or without an order a random id.
    */
   eventId?: string | undefined
   /**
-   * The person of this event, if it is not the person of {@link identify}. Missing values are taken from {@link
-   * identify}.
+   * The person of this event, if this is not the person of {@link identify}. Duet takes missing values from the call of
+   * {@link identify}.
    */
   user?: User | undefined
-  /** `false` does not send the event to the Pixel. */
+  /** With `false`, Duet sends the event only through the proxy. */
   pixel?: false | undefined
-  /** Asks TikTok to limit its use of this event. Global Privacy Control does so for all events. */
+  /**
+   * Asks TikTok to limit its use of this event. If the browser has Global Privacy Control on, Duet asks so for all
+   * events.
+   */
   limitedDataUse?: boolean | undefined
   /** The time of the event, if it is not now: a `Date`, or seconds since 1970. At most 7 days ago. */
   eventTime?: Date | number | undefined
@@ -170,9 +175,9 @@ export interface Options {
 
 /** The immediate result of a call. */
 export interface Tracked {
-  /** The id that both legs send. */
+  /** The id of the event. The Pixel's copy and the proxy's copy have the same id. */
   readonly eventId: string
-  /** The result of the proxy's copy. The promise is never rejected and is settled within 12 seconds. */
+  /** The result of the proxy's copy. The promise is fulfilled within 12 seconds, and is never rejected. */
   readonly delivery: Promise<Delivery>
 }
 
@@ -182,12 +187,13 @@ export interface Delivery {
    * - `accepted`: the proxy has stored the event on disk and will deliver it.
    * - `duplicate`: the event was reported before, by this browser or by another sender.
    * - `held`: the proxy stores the event until its order is paid.
-   * - `invalid`: the event breaks a rule (`errors`) and will not be sent again.
-   * - `queued`: the event waits on this browser and will be sent. Reasons are an offline browser, a proxy that is down, or
-   *   pending consent.
-   * - `dropped`: Duet gave up; the `error` event has the reason.
-   * - `consent`: consent is denied.
-   * - `off`: there is no copy for the proxy. The event is for the Pixel alone, or there is no browser.
+   * - `invalid`: the event breaks a rule (see `errors`), so Duet does not send it again.
+   * - `queued`: the event waits on this browser, and Duet will send it later. For example, the browser is offline, the
+   *   proxy is down, or consent is pending.
+   * - `dropped`: Duet will not send the event. The `error` event has the reason.
+   * - `consent`: consent is denied, so Duet does not send the event.
+   * - `off`: Duet sends no copy through the proxy, because the event is only for the Pixel, or because the code does not
+   *   run in a browser.
    */
   status: 'accepted' | 'duplicate' | 'held' | 'invalid' | 'queued' | 'dropped' | 'consent' | 'off'
   eventId: string
@@ -195,7 +201,7 @@ export interface Delivery {
   event: string
   /** The rules that the event breaks. */
   errors?: Problem[]
-  /** Fields that the proxy repaired, left out or found odd. */
+  /** The fields that the proxy repaired or left out, or whose value is probably a mistake. */
   warnings?: Problem[]
 }
 
@@ -205,7 +211,7 @@ export interface Problem {
   field?: string
   /** The name of the rule, for programs. */
   rule?: string
-  /** The rule as text, for people. The text is set if the proxy found the problem or {@link Config.debug} is on. */
+  /** The rule as text, for people. Present if the proxy found the problem, or if {@link Config.debug} is on. */
   message?: string | undefined
 }
 
@@ -236,8 +242,8 @@ export type StandardEventName =
 export type FormerEventName = 'ClickButton' | 'CompletePayment' | 'PlaceAnOrder' | 'SubmitForm'
 
 /**
- * A standard event name or your own name: at most 50 letters, digits, `_` and `-`, starting with a letter. Both legs
- * send the name as you write it.
+ * A standard event name or your own name: at most 50 letters, digits, `_` and `-`, starting with a letter. The Pixel and
+ * the proxy send the name as you write it.
  */
 export type EventName = StandardEventName | FormerEventName | (string & {})
 
@@ -304,7 +310,7 @@ export interface Fields {
   /** A plan's id and name: the same as `contentId` and `contentName`. The id is also sent as `plan_id`. */
   planId?: string | undefined
   planName?: string | undefined
-  /** Appended to the plan's name, as in `Pro (monthly)`. The interval is also sent as `billing_cycle`. */
+  /** The billing interval. Duet adds it to the plan's name, as in `Pro (monthly)`, and also sends it as `billing_cycle`. */
   billingCycle?: string | undefined
   category?: string | undefined
   brand?: string | undefined
@@ -340,8 +346,8 @@ export interface ContentFields extends Fields {
   contentName?: string | undefined
 }
 
-// Each of these functions reports on both legs; `{ pixel: false }` does not send the event to the Pixel. The second call
-// forms have plain values. They are the forms of the functions that Duet replaces.
+// Each of these functions reports an event through the Pixel and through the proxy. With the option `{ pixel: false }`, it
+// reports only through the proxy. Some functions also accept a list of plain values, as in the former Next.js code.
 
 /** The visitor views an item. */
 export function trackServerViewContent(fields: ContentFields, options?: Options): Tracked
@@ -386,7 +392,7 @@ export function trackServerCompletePayment(orderId: string, value: number, planN
 /** The visitor has paid. Uses TikTok's current name of the event. */
 export function trackServerPurchase(fields: PaymentFields, options?: Options): Tracked
 
-/** Does what {@link trackDualEvent} does. The function also accepts a user and a test event code in place of the options. */
+/** The former name of {@link trackDualEvent}. Instead of the options, it also accepts a user and a test event code. */
 export function trackTikTokDualEvent<E extends EventName>(
   event: E,
   properties?: Properties,
@@ -394,7 +400,7 @@ export function trackTikTokDualEvent<E extends EventName>(
   testEventCode?: string,
 ): Tracked
 
-/** Does what {@link trackServerEvent} does. The function also accepts all arguments as one object. */
+/** The former name of {@link trackServerEvent}. It also accepts all arguments as one object. */
 export function trackTikTokServerEvent(event: EventName, properties?: Properties, options?: Options): Tracked
 export function trackTikTokServerEvent(event: {
   event: EventName
@@ -406,16 +412,18 @@ export function trackTikTokServerEvent(event: {
 // --- Orders --------------------------------------------------------------------------------------
 
 /**
- * Returns the id that an event of an order has everywhere: on this page, in a webhook and on your server. The id is
- * the first 16 bytes of the SHA-256 of `duet/1|<event>|<order_id>`, as a version-8 UUID.
+ * Returns the event id that Duet derives from an event's name and an order's id. On this page, in a payment webhook and on
+ * your server, the event has this same id. The id is the first 16 bytes of the SHA-256 of `duet/1|<event>|<order_id>`, as a
+ * version-8 UUID.
  */
 export function eventIdFor(event: EventName, orderId: string | number): string
 
 /**
- * Asks the proxy for the order's status until the order is paid. Then reports `CompletePayment`, once per order on this
- * browser, and calls `onPaid`. If the proxy has already reported the payment, the event has the id of that report, so both
- * count as one. Otherwise the event has the order's own id. The waits between requests grow, and no request is sent while
- * the page is hidden. Returns a function that stops the requests.
+ * Asks the proxy for the order's status until the order is paid. Once the order is paid, reports `CompletePayment`, once
+ * per order on this browser, and calls `onPaid`. If the proxy has already reported the payment, `CompletePayment` has the
+ * event id of the proxy's report, so that TikTok counts the two as one. Otherwise its event id is derived from the order.
+ * The waits between requests grow. While the page is hidden, no request is sent. Returns a function that stops the
+ * requests.
  */
 export function watchOrder(
   orderId: string | number,
@@ -436,14 +444,14 @@ export function watchOrder(
 // --- Monitoring ----------------------------------------------------------------------------------
 
 /**
- * Sends the waiting events now, unless the proxy asked for a pause. The promise is fulfilled when the answers have
- * arrived.
+ * Sends the waiting events now. If the proxy has asked for a pause, no event is sent before the pause is over. The
+ * promise is fulfilled when the answers have arrived.
  */
 export function flush(): Promise<void>
 
 /**
- * Returns the number of events on this browser that wait for the proxy, including events of other tabs and earlier
- * pages.
+ * Returns how many events on this browser the proxy has not accepted yet, including events of other tabs and of pages that
+ * were left.
  */
 export function pending(): number
 
@@ -456,10 +464,11 @@ export interface DuetError {
    * - `too_large`: the event has more than 60 KB.
    * - `number`: a value such as `NaN` was left out.
    * - `property`: a property was left out, because it could not be read or JSON cannot represent it.
-   * - `order_id`: the order id names no order, so the event's id is random.
+   * - `order_id`: the order id cannot be the id of an order (for example `undefined`), so the event's id is random.
    * - `object`: `properties` was left out, because it is not an object.
-   * - `refused`: no event arrives until a person corrects the address or the origin.
-   * - `core`: the module has stopped.
+   * - `refused`: the proxy accepts no event from this page. Correct the proxy's address, or add the page's origin to the
+   *   proxy.
+   * - `core`: Duet's WebAssembly module has stopped because of an error.
    */
   code: string
   /** A text for people. The text never contains a personal value. */
@@ -471,8 +480,8 @@ export interface DuetError {
 /** The state of the Pixel on this page. */
 export interface PixelState {
   /**
-   * `fired`: its script runs. `blocked`: its script did not load, or did nothing. `absent`: the page should have its own
-   * Pixel, but has no Pixel. `off`: the Pixel is switched off.
+   * `fired`: the Pixel's script runs. `blocked`: the Pixel's script did not load, or did nothing. `absent`: with
+   * `pixel: 'existing'`, the page has no Pixel. `off`: with `pixel: 'off'`, Duet uses no Pixel.
    */
   state: 'fired' | 'blocked' | 'absent' | 'off'
 }
