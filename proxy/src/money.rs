@@ -71,7 +71,7 @@ impl Currency {
         self.0
     }
 
-    /// Returns how many decimals amounts in this currency have in ISO 4217.
+    /// Returns how many decimals an amount in this currency has, according to ISO 4217.
     pub fn decimals(self) -> usize {
         let other = DECIMALS
             .iter()

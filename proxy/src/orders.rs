@@ -61,7 +61,7 @@ pub struct Order {
     plan: Plan,
     #[serde(default)]
     visitor: Visitor,
-    /// The money that has come for the sale so far, without second payments.
+    /// The money that has come for the sale so far. Second payments for a sale that is already paid are not included.
     #[serde(default, deserialize_with = "ledger::received")]
     received: Option<Money>,
     /// All other money: later payments of a subscription, and money that went back.
@@ -290,8 +290,8 @@ impl Order {
     }
 
     /// Decides how to handle a page's event that reports the payment, by the event's name, id and pixel. For each name
-    /// and pixel, one event is held. A second event is held only if the first does not have the id that is derived from
-    /// the order, and the second does: the first may come from a stranger.
+    /// and pixel, one event is held. If its id is not the id that is derived from the order, that event may come from a
+    /// stranger. In this case an event with the derived id is held as well.
     pub fn gate(&self, name: &EventName, event_id: &str, pixel_id: &str) -> Gate {
         let mut held = self
             .held

@@ -64,10 +64,10 @@ pub struct Transfer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Share {
-    /// The provider's sums of refunds do not contain the amount.
+    /// The amount is not contained in the sums of refunds that the provider states.
     #[default]
     Alone,
-    /// The provider's sums of refunds contain the amount.
+    /// The amount is contained in the sums of refunds that the provider states.
     Part,
     /// The provider states this sum of all refunds of the payment so far.
     Sum(Money),

@@ -110,7 +110,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
     }
 
     /// Withdraws the event of a sale whose whole amount went back. An event that was already sent stays sent: the event's
-    /// lane checks for a withdrawal only before the first attempt. Events that are held until the payment end too.
+    /// lane checks for a withdrawal only before the first attempt. The order's held events end too.
     fn withdraw_sale(&mut self, order: &mut Order) -> Result<(), B::Error> {
         if !order.is_returned() {
             return Ok(());
@@ -130,7 +130,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(())
     }
 
-    /// Ends the events that are held until the order's payment.
+    /// Ends the held events of an order as dead letters.
     pub(super) fn bury_held(&mut self, order: &mut Order) -> Result<(), B::Error> {
         for one in order.release() {
             if let Some(held) = self.release(one.id())? {

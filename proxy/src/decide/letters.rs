@@ -13,7 +13,8 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct TakeBack<'a>(pub &'a DeadLetter);
 
-/// Sends dead letters again, or holds them until their payment. The reply is how many letters are sent or held.
+/// Sends dead letters again, or holds their events until the order is paid. The reply is how many events are sent or
+/// held.
 #[derive(Clone, Copy, Debug)]
 pub struct Replay<'a>(pub &'a [(LetterId, DeadLetter)]);
 
@@ -117,8 +118,8 @@ impl<'a> Decision<'a> for Remove<'_> {
 
 impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
     /// Sends a dead letter again. If the letter's event reports an order as paid, the order decides: the event is sent
-    /// only if the order has no such report yet. If only a page had reported the payment, the event is held again until
-    /// the payment arrives. Returns whether the event is sent or held.
+    /// only if the order has no such report yet. If only a page had reported the payment, the event is held again until a
+    /// payment arrives. Returns whether the event is sent or held.
     fn send_again(&mut self, letter: &'a DeadLetter) -> Result<bool, B::Error> {
         let event = letter.event.get().as_bytes();
         let Some((text, order_id)) = sale(letter) else {

@@ -111,7 +111,7 @@ fn refunded(order: &Fields<'_>, problems: &mut Vec<Invalid>) -> Option<Transfer>
     Some(Transfer { share, ..transfer })
 }
 
-/// Reads one refund, which names its order at Polar.
+/// Reads one refund. The refund names its order by the order's id at Polar.
 fn refund(refund: &Fields<'_>, problems: &mut Vec<Invalid>) -> Option<Transfer> {
     let id = refund.transaction_id(&["id"], problems);
     let order = refund.transaction_id(&["order_id"], problems);

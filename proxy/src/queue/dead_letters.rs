@@ -17,8 +17,8 @@ const PAGE: Most = Most {
     count: 500,
     bytes: 1_000_000,
 };
-/// The most letters that one commit handles if the operator names them by their ids. Their sizes are not known in
-/// advance.
+/// The most letters that one commit handles if the operator names them by their ids. The limit is a number of letters,
+/// because the sizes of these letters are not known in advance.
 const NAMED_AT_ONCE: usize = 100;
 
 /// The dead letters, for an operator.

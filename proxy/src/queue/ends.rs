@@ -21,7 +21,7 @@ pub(super) struct Ends {
     waiting: Mutex<HashMap<DedupKey, Vec<oneshot::Sender<Outcome>>>>,
 }
 
-/// Waits for the outcome of one event. When this value is dropped, the proxy stops waiting for the outcome.
+/// A value that waits for the outcome of one event. When the value is dropped, the wait ends.
 pub struct Waiter {
     ends: Arc<Ends>,
     key: DedupKey,

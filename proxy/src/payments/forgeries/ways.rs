@@ -270,8 +270,8 @@ fn signed_otherwise(
     altered(format, sent)
 }
 
-/// Changes the body of a request. If a key is the proof, this is not a forgery: anybody who has the key can send any
-/// body.
+/// Returns a request whose body was changed. Returns `None` if a key in a header is the proof: anybody who has the key can
+/// send any body, so the request is not a forgery.
 fn altered(format: &Format, sent: Sent) -> Option<(Sent, i64)> {
     (format.proof != Proof::Key).then_some((sent, 0))
 }

@@ -56,7 +56,7 @@ fn the_sample_is_answered_and_no_payment() {
         ("/description", json!("Ma giao dich thu nghiem")),
     ];
     assert_eq!(ignored(sent(&other).read(&payos())), "sample");
-    // An order of the shop whose code is 123 is not a sample.
+    // A shop's own order with the code 123 is not a sample.
     assert_eq!(
         told(sent(&[("/orderCode", json!(123))]).read(&payos())).id,
         "duetlink1:FT26084000001"

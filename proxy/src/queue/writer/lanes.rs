@@ -31,7 +31,7 @@ pub(in crate::queue) struct Start {
     pub(in crate::queue) opened: u64,
     /// The lease by which this process delivers the events. `None` means that this process does not deliver them.
     pub(in crate::queue) lease: Option<Lease>,
-    /// The first row that can have pending events, of both classes.
+    /// The first row of either class that can have pending events.
     pub(in crate::queue) head: u64,
 }
 

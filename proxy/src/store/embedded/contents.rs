@@ -4,12 +4,12 @@
 //! the keyspaces and the journals. For each journal it lists the sequence number of the first batch, because no checksum
 //! covers this number, and how many bytes were complete and synced. Everything in the list is on disk before the list
 //! itself is. The list changes atomically. A folder therefore always has at least the listed files, even if the process
-//! was killed. The list is written
+//! was killed. The list is written at these moments:
 //!
-//! - when the store has been opened, before the first commit,
-//! - when a keyspace has been created, before its first row,
-//! - within a minute after fjall has started another journal,
-//! - and when the store is closed. After that, a damaged end of a journal is not mistaken for an interrupted write.
+//! - After the store has been opened, before the first commit.
+//! - After a keyspace has been created, before its first row.
+//! - Within a minute after fjall has started another journal.
+//! - When the store is closed. After that, a damaged end of a journal is not mistaken for an interrupted write.
 //!
 //! If a folder of an older version has no list, the start writes one. Three kinds of damage are not detected:
 //!
