@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prepares the primary of compose-postgres.yaml: the database and the user of Duet, the user of the standby, and the rule that a
-# standby must have each commit. The rule takes effect at the next start, which follows this script.
+# Prepares the primary of compose-postgres.yaml: creates Duet's database and user, and the standby's user, and sets the rule that each
+# commit waits until the standby has it. The rule applies from the next start of the server, which follows directly after this script.
 set -eu
 
 psql --set=ON_ERROR_STOP=1 --username=postgres \
