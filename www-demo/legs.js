@@ -1,5 +1,5 @@
-// The live box shows each event with its two legs, and how the demo's replacement for TikTok counted them. The box belongs
-// to the demo, not to the shop. The box only listens to Duet and reads from the replacement.
+// The live box shows each event with its two copies (from the Pixel and from the proxy), and how the fake TikTok of the demo
+// counted them. The box belongs to the demo, not to the shop. It only listens to Duet, and reads from the fake TikTok.
 
 import { on, pending } from 'duet-sdk';
 import { settings } from './settings.js';
@@ -9,17 +9,17 @@ const everyMs = 1000;
 
 const verdicts = {
   fired: ['good', 'fired'],
-  blocked: ['bad', 'blocked here'],
-  absent: ['bad', 'not on this page'],
+  blocked: ['bad', 'blocked in this browser'],
+  absent: ['bad', 'no Pixel on this page'],
   off: ['off', 'off'],
 };
 const answers = {
-  accepted: ['wait', 'accepted, on its way'],
-  duplicate: ['good', 'known already'],
-  held: ['wait', 'held until it is paid'],
-  queued: ['wait', 'kept, will be sent again'],
-  invalid: ['bad', 'refused'],
-  dropped: ['bad', 'dropped'],
+  accepted: ['wait', 'accepted by the proxy'],
+  duplicate: ['good', 'a repeat: sent before'],
+  held: ['wait', 'waits for the payment'],
+  queued: ['wait', 'stored in the browser, sent later'],
+  invalid: ['bad', 'rejected by the proxy'],
+  dropped: ['bad', 'dropped by the SDK'],
 };
 
 /** The data that this page has received about its own events, by event_id. */
@@ -62,7 +62,7 @@ function row({ event, eventId, pixel, server, keys, gap, arrived }) {
   id.title = eventId;
   const leg = (name, state) => part('p', 'leg', part('span', 'leg-name', name), status(state));
   const one = part('span', 'legs-one', arrived ? '1' : '·');
-  one.title = arrived ? 'one conversion' : 'nothing has arrived yet';
+  one.title = arrived ? 'TikTok counted one conversion' : 'no copy has arrived at TikTok yet';
   item.append(
     part('p', 'legs-event', part('strong', '', event), id),
     part('div', 'legs-pair', part('div', 'legs-legs', leg('Pixel', pixel), leg('Server', server)), one),
@@ -84,7 +84,7 @@ function rowOf(conversion) {
     server: server.length
       ? ['good', 'delivered to TikTok']
       : pageView
-        ? ['off', 'the Pixel’s alone']
+        ? ['off', 'only the Pixel reports page views']
         : (answers[own?.status] ?? ['wait', 'waiting']),
     gap: conversion.gap_ms === null ? '' : `${Math.abs(conversion.gap_ms)} ms apart`,
     keys: [...keys].join(', '),
@@ -113,8 +113,8 @@ function show(conversions, totals) {
   before = now;
   count.textContent = totals.conversions;
   counted.textContent = totals.conversions === 1 ? 'conversion' : 'conversions';
-  signals.textContent = `from ${totals.pixel_signals} Pixel and ${totals.server_signals} server signals`;
-  waiting.textContent = kept === 0 ? '' : `${kept} waiting on this page`;
+  signals.textContent = `Copies that arrived: ${totals.pixel_signals} from the Pixel, ${totals.server_signals} from the proxy`;
+  waiting.textContent = kept === 0 ? '' : `Events that wait in this browser: ${kept}`;
   rows.replaceChildren(...wanted.map(row));
 }
 
@@ -129,7 +129,7 @@ async function look(sandbox) {
     const [conversions, totals] = await Promise.all([read(`conversions?limit=${shown}`), read('totals')]);
     show(conversions, totals);
   } catch {
-    trouble('TikTok’s stand-in does not answer.');
+    trouble('The fake TikTok (the sandbox) does not answer. Is “cargo xtask demo” still running?');
   }
 }
 
@@ -140,11 +140,11 @@ on('pixel', (state) => {
 
 const demo = await settings;
 if (demo) {
-  links.append(Object.assign(document.createElement('a'), { href: demo.sandbox_url, textContent: 'More at TikTok’s stand-in' }));
+  links.append(Object.assign(document.createElement('a'), { href: demo.sandbox_url, textContent: 'See everything that the fake TikTok received' }));
   for (;;) {
     if (!document.hidden) await look(demo.sandbox_url);
     await new Promise((next) => setTimeout(next, everyMs));
   }
 } else {
-  trouble('Off: this page is not served by “cargo xtask demo”.');
+  trouble('This box works only if “cargo xtask demo” serves the page.');
 }

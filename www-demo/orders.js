@@ -38,7 +38,10 @@ export function orderOf(id) {
   }
 }
 
-/** Returns `pending`, `partial` or `paid`, as the proxy knows it from webhooks. Returns nothing if the proxy does not answer. */
+/**
+ * Returns the order's status, which the proxy knows from webhooks: `pending`, `partial` or `paid`. Returns nothing if the
+ * proxy does not answer.
+ */
 export async function statusOf(id) {
   try {
     return (await (await fetch(`/api/orders/${id}`)).json()).status;
@@ -47,8 +50,8 @@ export async function statusOf(id) {
   }
 }
 
-// Registers the order. Without a registration the proxy knows the order only by its InitiateCheckout, and any first payment
-// pays it.
+// Registers the order. Without a registration, the proxy knows the order only from the event InitiateCheckout, and the first
+// payment pays the order with any amount.
 async function register(order, plan) {
   const body = JSON.stringify({
     order_id: order.id,

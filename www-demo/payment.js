@@ -57,7 +57,7 @@ function isDark(x, y) {
   return ring !== 2 && ring !== 4;
 }
 
-/** Returns a link to the bank's page with the payment's data. The demo's bank also acts as Polar and then counts in cents. */
+/** Returns a link to the bank's page with the payment's data. The demo's bank also acts as Polar, whose amounts are in cents. */
 function bankLink(order, bankUrl, text) {
   const url = new URL(bankUrl);
   const card = { provider: 'polar', currency: order.currency, amount: Math.round(order.amount * 100) };
@@ -84,20 +84,20 @@ function cardBox(amount, code, way) {
   return element('section', {},
     element('h2', {}, 'Your card'),
     element('dl', {}, line('Amount', amount), line('Order', code)),
-    element('p', { className: 'note' }, 'Polar takes the card. Its webhook names your order, so there is nothing to type.'),
+    element('p', { className: 'note' }, 'You pay by card at Polar. Polar’s notification contains your order, so you need not type it.'),
     way);
 }
 
 function transferBox(order, amount, code, way) {
   return element('section', { className: 'transfer' },
     element('h2', {}, 'Your transfer'),
-    element('figure', { className: 'qr' }, picture(order), element('figcaption', {}, 'A drawing, not a VietQR')),
+    element('figure', { className: 'qr' }, picture(order), element('figcaption', {}, 'Only a drawing: you cannot scan it')),
     element('div', {},
       element('dl', {},
         line('Bank', account.bank),
         line('Account', account.number, account.number),
         line('Amount', amount, String(order.amount)),
         line('Message', code, order.id)),
-      element('p', { className: 'note' }, 'Put the message in as it stands: it is how we find your order.'),
+      element('p', { className: 'note' }, 'Write exactly this message into the transfer. We find your order by it.'),
       way));
 }

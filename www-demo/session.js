@@ -1,6 +1,6 @@
 // The signed-in customer. In a real shop, Clerk's own script stores a session token in the cookie __session. The token is
-// valid for a minute. In the demo a replacement for Clerk returns the token. The page does not pass the token to Duet. The
-// browser sends the cookie to the proxy with every event, and the proxy verifies it.
+// valid for a minute. In the demo a fake Clerk returns the token. The page does not pass the token to Duet. The browser sends
+// the cookie to the proxy with every event, and the proxy verifies the token in it.
 
 const renewalMs = 45_000;
 const key = 'net:user';

@@ -1,5 +1,5 @@
-// The shop. The first half has all calls to Duet: the start, the signed-in customer, the consent and three events.
-// A customer views the plans, chooses a plan and has paid.
+// The shop. The first half has all calls to Duet: the start, the signed-in customer, the consent and three events
+// (a customer views the plans, chooses a plan, has paid).
 
 import {
   identify,
@@ -32,8 +32,8 @@ settings.then(async (demo) => {
 const reportPlansViewed = () =>
   trackServerViewContent({ contentId: 'plans', contentName: 'Plans', category: 'plan' });
 
-// Duet derives the event's id from the order's id. So each step of an order is one event, even if several senders report it
-// several times.
+// Duet derives the event's id from the event's name and the order's id. So each step of an order counts as one event, even if
+// several senders report the step several times.
 const reportOrderViewed = (order, plan) =>
   trackServerViewContent(
     { contentId: plan.id, contentName: plan.name, category: 'plan', value: order.amount, currency: order.currency },
@@ -50,8 +50,8 @@ const reportCheckout = (order, plan) =>
     orderId: order.id,
   });
 
-// Asks the proxy whether a webhook of the bank or of Polar has reported the payment. Then CompletePayment is sent once.
-// Loading the page again, or opening it after the payment, sends no further event.
+// Asks the proxy whether a webhook of the bank or of Polar has reported the payment. Once it has, Duet sends CompletePayment
+// once. If the page is loaded again after that, Duet sends no further event.
 const reportPaymentOnceThere = (order, plan, onPaid) =>
   watchOrder(order.id, {
     onPaid,
@@ -149,7 +149,7 @@ const summaryOf = (order, plan) =>
 function wireAccount(form) {
   const status = find('account-status', form);
   const say = (signedIn) => {
-    status.textContent = signedIn ? 'Signed in. TikTok gets only hashes of this.' : 'Not signed in.';
+    status.textContent = signedIn ? 'Signed in. TikTok gets only hashes of this data.' : 'Not signed in.';
   };
   say(remembered('signed-in', 'no') === 'yes');
   form.addEventListener('submit', async (submit) => {
@@ -197,12 +197,12 @@ async function showOrder(id) {
   find('payment-box').replaceChildren(paymentBox(order, (await settings)?.bank_url));
   find('waiting').hidden = false;
   await followUntilPaid(order);
-  // A running watch asks less and less often. A new watch asks at once.
+  // The running watch asks the proxy less and less often. A new watch asks immediately.
   stopWatching();
   watch();
 }
 
-// Updates the page until the payment has come. The display belongs to the shop. Duet receives no data about the display.
+// Updates the page until the payment has come. This is code of the shop, and does not use Duet.
 async function followUntilPaid(order) {
   for (;;) {
     const status = document.hidden ? undefined : await statusOf(order.id);
@@ -221,7 +221,7 @@ function showPaid(order, plan) {
   find('status').textContent = `Payment received for order ${order.id}.`;
   find('status').dataset.status = 'paid';
   find('payment-box').hidden = true;
-  find('after').textContent = 'Reload this page as often as you like: the payment is reported once.';
+  find('after').textContent = 'If you reload this page, the payment is not reported again.';
 }
 
 if (find('plans')) {

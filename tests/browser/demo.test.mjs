@@ -85,7 +85,7 @@ test('with no settings a plan is chosen, paid at the fake bank and counted once,
   assert.equal(await filled('amount'), '199000');
   await bank.waitForFunction(() => document.querySelector('[name=webhook_url]').value !== '');
   assert.equal(await filled('webhook_url'), `${shop}/api/payment/sepay/webhook`);
-  assert.equal(await bank.$eval('[name=auth] option', ({ textContent }) => textContent), 'as agreed: API key');
+  assert.equal(await bank.$eval('[name=auth] option', ({ textContent }) => textContent), 'as the shop expects: API key');
 
   await bank.select('[name=auth]', 'hmac');
   assert.deepEqual(await payAtBank(bank), ['401'], 'a notification with the wrong kind of proof must be rejected');
