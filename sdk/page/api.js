@@ -1,4 +1,4 @@
-// The public calls by name. The build chooses their implementation: a page or a server.
+// The public calls by name. The build chooses their implementation: for a page, or for a server.
 
 import { duet } from 'surroundings'
 
@@ -9,8 +9,8 @@ export const trackDualEvent = (...call) => fire({ pixel: true, server: true }, .
 export const trackPixelEvent = (...call) => fire({ pixel: true }, ...call)
 export const trackServerEvent = (...call) => fire({ server: true }, ...call)
 
-// The former call forms: a user in place of the options, one object in place of all arguments, plain values in place of the
-// fields.
+// Older forms of the calls are accepted too: a user instead of the options, one object instead of all arguments, plain values
+// instead of the fields.
 
 export const trackTikTokDualEvent = (event, properties, options, testEventCode) =>
   trackDualEvent(event, properties, isUser(options) ? { user: options, testEventCode } : options)

@@ -1,5 +1,5 @@
-// Duet on a page. This script starts the Rust module and keeps every exception away from the page. Without a page (in a
-// worker or a worklet) it starts no module, and a call only returns an id.
+// Duet on a page. This script starts the Rust module and keeps every exception away from the page. In a worker or a worklet
+// there is no page, so this script does not start the module, and a call only returns an id.
 
 import { open, openLater } from 'source'
 import { attach } from './core.js'
@@ -20,11 +20,11 @@ import { catchUp, gate, happened, putOff, step, stopped } from './steps.js'
 import { addCode, addPixel, identify, view } from './ttq.js'
 import { forget, learn, remember, reset } from './visitor.js'
 
-/** Fulfilled when a module that must be fetched is ready. */
+/** A promise that is fulfilled when the module is ready, if the module must be fetched. */
 let ready
 /** The settings of the first `init()`, with defaults. */
 let early
-/** The visitor's choice. The last choice counts; the first comes from `init()`. */
+/** The visitor's last choice about consent. The first choice comes from `init()`. */
 let choice
 
 const fail = (error) => {
@@ -68,7 +68,7 @@ const bringUp = () => {
   } catch {
     phase.isComing = true
     ready = openLater(imports()).then(up).catch((error) => {
-      // When the page is left, Firefox cancels running loads before it fires the event.
+      // When the page is left, Firefox cancels running loads before it fires the event about leaving, so send the events here.
       leaveEarly()
       fail(error)
     })
@@ -108,7 +108,7 @@ const begin = (config) => {
 }
 
 const init = (config) => {
-  // A prerendered page starts when it is shown. Some prerendered pages are never shown.
+  // On a prerendered page, Duet starts when the page is shown, because some prerendered pages are never shown.
   if (ofDocument('prerendering')) {
     addEventListener('prerenderingchange', () => quiet(() => begin(config)), { once: true, capture: true })
   } else {
@@ -117,7 +117,7 @@ const init = (config) => {
   return Promise.resolve(ready).then(() => new Promise((done) => (phase.isUp ? putOff(done) : done())))
 }
 
-/** Returns Rust's number for a choice. */
+/** Returns the number that Rust uses for a choice. */
 const known = (consent) => {
   const choice = CONSENTS.split(' ').indexOf(consent)
   if (choice < 0) emit('error', { code: 'config', field: 'consent' })
@@ -134,14 +134,15 @@ const listen = () => {
     forget()
     happened(FORGET)
   })
-  // Listen in the capture phase on the window: a form with the name `addEventListener` can hide the document's own method.
+  // Listen on the window, in the capture phase, because a form with the name `addEventListener` can hide the document's own
+  // method.
   addEventListener('visibilitychange', () => (ofDocument('hidden') ? happened(LEAVE) : happened(WAKE)), true)
 }
 
 const watchOrder = (orderId, options) => {
   const { onPaid, intervalMs = 3000, timeoutMs = 1_800_000, properties, ...rest } = options ?? {}
   return watch(beginning, orderId, intervalMs, timeoutMs, ({ CompletePayment, Purchase }) => {
-    // One sale has one id, even if the proxy reported it as `Purchase`.
+    // A sale keeps its id, even if the proxy reported the sale as `Purchase`.
     track(BOTH, 'CompletePayment', properties, { ...rest, orderId, eventId: CompletePayment ?? Purchase })
     onPaid?.()
   })
@@ -162,7 +163,7 @@ export const browser = {
   identify(user) {
     const fields = quiet(() => userFields(user))
     const task = () => {
-      // A phone number can be read only when the country is known.
+      // Set the country first, because phone numbers cannot be read without it.
       if (!settings) return hold(task)
       const keys = learn(fields)
       if (gate != 'open') return
@@ -173,7 +174,7 @@ export const browser = {
   },
   reset() {
     run(() => {
-      // Drop held identities that no event has used yet.
+      // Drop held calls of `identify` that no event has used yet.
       held.splice(0, held.length, ...held.filter((task) => task.number))
       reset()
     })
@@ -196,7 +197,7 @@ export const browser = {
     await ready
     if (phase.isUp) await Promise.all(happened(HURRY))
   },
-  // Stored events can come from an earlier page or another tab. The module does not know such events yet.
+  // Also count stored events of earlier pages and other tabs, which the module may not know yet.
   pending: () => (phase.isUp ? Math.max(events.filter(Boolean).length, storedEvents().length) : 0) + held.length,
   on,
   fire: track,

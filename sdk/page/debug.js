@@ -8,7 +8,7 @@ const say = (text, ...more) => console.log('%c[duet]%c ' + text, title, '', ...m
 
 const table = (rows) => console.table(rows, ['field', 'rule', 'message'])
 
-// The page's code has room only for error codes, so this script has the sentences.
+// The page's own scripts contain only error codes, to be small. This script contains the sentences for these codes.
 const SENTENCES = {
   core: (_field, error) => `Duet stopped working on this page: ${error}`,
   call: (_field, error) => `the event was not reported: ${error}`,
@@ -24,14 +24,13 @@ const SENTENCES = {
 }
 
 /**
- * `on` is the SDK's own function. In this script the function also accepts the kind `call`. `settings` are the settings of
- * `init()`.
+ * `on` is the SDK's own function `on`, which here also accepts the kind `call`. `settings` are the settings of `init()`.
  */
 export const start = async (on, settings) => {
   const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'))
   initSync({ module: await new Response(unpacked).arrayBuffer() })
   on('call', (event) => {
-    // The module does not contain Unicode's tables, but the browser does.
+    // The module does not contain Unicode's tables, so the browser's tables are used.
     const { errors, warnings } = check(JSON.stringify(event).normalize(), settings.country ?? '', Date.now())
     if (errors.length) {
       say(`${event.event}: the proxy will reject this event`)

@@ -1,6 +1,6 @@
-// Events without the module, because it is still loading or has stopped. Nothing can be hashed without the module. So such
-// an event is stored with the data that this browser remembers of the visitor, without the call's own user data. The event
-// is sent when the page is left.
+// Handles events while the module is still loading, or after the module has stopped. Without the module, nothing can be hashed.
+// So an event is stored with the data that this browser remembers about the visitor, but without the user data of the call
+// itself. The stored event is sent when the page is left.
 
 import { held } from './held.js'
 import { remove, write } from './host.js'
@@ -10,15 +10,15 @@ import { close, events, newKey } from './outbox.js'
 import { beacon, bodyOf, canOutlive, send } from './requests.js'
 import { remembered } from './visitor.js'
 
-/** Removes the stored copy of a call. The call is now sent normally, or must not be sent. */
+/** Removes the stored copy of a call, because the call is now sent normally, or must not be sent. */
 export const drop = (task) => {
   task.keys?.forEach(remove)
   task.keys = undefined
 }
 
 /**
- * Stores the held calls, if the visitor has consented. `config` are the settings of `init()` with defaults, if `init()` was
- * called.
+ * Stores the held calls, if the visitor has consented. `config` are the settings of `init()` with defaults. If `init()` was not
+ * called, `config` is undefined.
  */
 export const keep = (config, consent) => {
   if (consent == 'denied') {
@@ -39,7 +39,7 @@ export const keep = (config, consent) => {
   }
 }
 
-/** Called when the page is left. Sends all stored and waiting events. An event stays stored until an answer names it. */
+/** Sends all stored and waiting events. Called when the page is left. An event stays stored until an answer names the event. */
 export const letGo = (config) => {
   const kept = held.flatMap(({ keys, copies }) => (keys ? copies.map((copy) => copy[2]) : []))
   const waiting = events.flatMap((event, number) => (event?.body ? [close(number)] : []))

@@ -1,4 +1,4 @@
-// Carries out the effects that the Rust module requests (effect.rs). This script makes no decisions.
+// Carries out the effects that the Rust module requests (see effect.rs). This script makes no decisions.
 
 import { PREFIX, keys, remove, setCookie, write } from './host.js'
 import { emit } from './listeners.js'
@@ -10,7 +10,7 @@ import { forget, recall } from './visitor.js'
 
 const batch = []
 
-/** The storage key by which other pages of this site notice that this page denied consent. */
+/** The storage key that tells other pages of this site that consent was denied on this page. */
 export const DENIED_KEY = PREFIX + 'denied'
 
 /** Removes everything that Duet stored on this browser. */
@@ -21,7 +21,7 @@ export const clear = () => {
   forget()
 }
 
-// The effects of bindings.rs, by name.
+// The effects that bindings.rs lists, by name.
 const effects = () => ({
   [STORE]: (event) => write(events[event].key, events[event].stored),
   [UNSTORE]: (event) => remove(events[event].key),
@@ -48,7 +48,10 @@ const effects = () => ({
   [PAUSE]: (ms) => (ms ? write(PAUSE_KEY, Date.now() + ms) : remove(PAUSE_KEY)),
 })
 
-/** Returns the imports of the module. Facts are answered at once, and effects run after the module's call. */
+/**
+ * Returns the imports of the module. A fact is returned at once. An effect is carried out after the call of the module has
+ * returned.
+ */
 export const imports = () => {
   const later = Object.entries(effects()).map(([name, act]) => [name, (...values) => ask(() => act(...values))])
   return {

@@ -1,6 +1,6 @@
-// Loads the second module, only with `debug: true`. The address is a file, not a package name. Otherwise bundlers that produce
-// a single file would put its 160 KB on every page. Vite, webpack and Next.js know this form and keep the file separate. For
-// other bundlers, copy the file beside the bundle.
+// Loads the second module, only with `debug: true`. The import names a file, not a package: if it named a package, bundlers
+// that produce a single file would put the module's 160 KB on every page. Vite, webpack and Next.js know this form of an import
+// and keep the file separate. With other bundlers, the shop must copy the file beside the bundle.
 
 export const explain = async () =>
   import(/* webpackIgnore: true */ /* @vite-ignore */ new URL('./debug.js', import.meta.url).href)

@@ -1,5 +1,5 @@
-// Loads the module for `duet-sdk/external` from a separate file, and compiles the module while it arrives. Calls wait until
-// it is ready.
+// Loads the module for `duet-sdk/external` from a separate file, and compiles the module while the file arrives. Calls wait
+// until the module is ready.
 
 import { connect } from './core.js'
 
@@ -15,7 +15,8 @@ export const openLater = async (imports) => {
     const module = await WebAssembly.compileStreaming(fetch(file())).catch(async () =>
       WebAssembly.compile(await (await fetch(file())).arrayBuffer()),
     )
-    // If a policy forbids WebAssembly, most browsers fail to compile it. WebKit compiles the module, but fails at this line.
+    // If a policy forbids WebAssembly, most browsers have already failed to compile the module. WebKit compiles the module, and
+    // fails at this line.
     return connect((all) => new WebAssembly.Instance(module, all).exports, imports)
   } catch {
     // WebAssembly is not allowed, so use the same code translated to JavaScript.

@@ -16,7 +16,8 @@ import { gate } from './steps.js'
 import { forProxy, pixels, report } from './ttq.js'
 import { digestsOf, members, ttclid } from './visitor.js'
 
-// The proxy accepts no larger event, and no browser lets a larger request outlive its page.
+// The largest size of an event, in bytes. The proxy accepts no larger event, and browsers cancel larger requests when their
+// page is left.
 const MOST_BYTES = 60_000
 
 export const userFields = (user) => [user?.email, user?.phone, user?.externalId ?? user?.userId]
@@ -24,13 +25,14 @@ export const userFields = (user) => [user?.email, user?.phone, user?.externalId 
 /** Converts a `Date`, seconds or nothing to seconds. */
 export const seconds = (time) => {
   const number = +(time ?? NaN)
-  // Milliseconds, as in a Date, are a thousand times too large for seconds.
+  // A number this large is a time in milliseconds, such as that of a `Date`.
   return Math.floor(number > 1e11 ? number / 1000 : isFinite(number) ? number : Date.now() / 1000)
 }
 
 /**
- * Completes the properties for both legs: adds the default currency if none is given, and the order of the event's id. The
- * proxy rejects an id that belongs to another order. The proxy also checks an id that cannot name an order.
+ * Completes the properties for both legs: adds the default currency if the event has none, and the order id, because the proxy
+ * rejects an event id that is derived from another order. A text that cannot name an order is added unchanged, so that the
+ * proxy checks it.
  */
 export const complete = (properties, currency, orderId) => {
   if (currency && properties.value != null) properties.currency ??= currency
@@ -38,7 +40,7 @@ export const complete = (properties, currency, orderId) => {
   return properties
 }
 
-/** Returns the wanted legs that did not fire before, and marks them as fired. */
+/** Returns the wanted legs on which this event of an order has not been fired before, and marks them as fired. */
 const unfired = (mark, wanted) => {
   if (!mark) return wanted
   const now = Date.now()
@@ -48,7 +50,7 @@ const unfired = (mark, wanted) => {
   return wanted & ~before
 }
 
-/** Reports one event. `wanted` are its legs, `pixel` and `server`. */
+/** Reports one event. `wanted` are the legs on which the event is sent: `pixel`, `server`, or both. */
 export const fire = (wanted, called, properties, options) => {
   const event = quiet(() => ((called ?? '') + '').trim()) ?? ''
   const { number, delivery } = ticket(event)
@@ -73,10 +75,10 @@ export const fire = (wanted, called, properties, options) => {
     const copy =
       copyOf(properties ?? {}, (name, rule = 'property') => mistake(rule, 'properties.' + name)) || (mistake('object', 'properties'), {})
     const asked = wanted.pixel && rest.pixel !== false
-    // An event that a page reports before it is shown gets the time at which the page is shown.
+    // If a page reports an event before the page is shown, the event gets the time at which the page is shown.
     const time = eventTime == null && ofDocument('prerendering') ? undefined : seconds(eventTime)
     const page = { url: here().slice(0, 2048), referrer: ofDocument('referrer').slice(0, 2048) || undefined }
-    /** The event with the settings of `init()`. `about` are members of its `user`. */
+    /** Returns the event as the settings of `init()` require. `about` are members of the event's `user`. */
     const whole = (config, about) => ({
       event,
       event_id: id,
@@ -104,7 +106,7 @@ export const fire = (wanted, called, properties, options) => {
       const keys = digestsOf(who)
       const mark = order && PREFIX + 'o:' + ofOrder(canonical(event), order)
       const legs = unfired(mark, (asked && pixels[0] != null && PIXEL_LEG) | (wanted.server && SERVER_LEG))
-      // The module has stopped because of this event. Treat the event as one without the module.
+      // The module has stopped because of this event, so handle the event as an event without the module.
       if (!phase.isUp) return hold(attempt)
       const body = whole(settings, { ...members(keys), ttclid: ttclid || undefined })
       if (legs & SERVER_LEG) {
@@ -116,7 +118,7 @@ export const fire = (wanted, called, properties, options) => {
     }
     attempt.number = number
     attempt.id = id
-    // Without the module, nothing can be hashed. So `about` is the remembered visitor.
+    // Without the module, nothing can be hashed. So `about` is only the remembered data about the visitor.
     attempt.early = wanted.server && ((config, about) => forProxy(whole(config, about)).map((copy) => [!asked, '', copy]))
     if (isTooLarge) invalid('too_large', 'properties')
     else if (isUp) attempt()

@@ -1,5 +1,5 @@
-// Calls that cannot run yet: the module is still loading, `init()` has not been called, or consent is pending. Held calls
-// are only in this page's memory.
+// Holds the calls that cannot run yet, because the module is still loading, `init()` has not been called, or consent is
+// pending. Held calls are only in this page's memory.
 
 import { quiet, remove } from './host.js'
 import { emit, settle } from './listeners.js'
@@ -8,7 +8,10 @@ import { catchUp } from './steps.js'
 
 const MOST = 1000
 
-/** The held functions. A function that reports an event has the `number` of its ticket and its `id`. */
+/**
+ * The held functions. A function that reports an event has two members: `number`, the number of the event's ticket, and `id`,
+ * the event's id.
+ */
 export const held = []
 
 export const hold = (task) => {
@@ -20,7 +23,7 @@ export const hold = (task) => {
   if (number) settle(number, id, 'dropped')
 }
 
-/** Repeats the held calls in order. A call that still cannot run is held again. */
+/** Runs the held calls in order. A call that still cannot run is held again. */
 export const replay = () =>
   held.splice(0).forEach((task) => {
     catchUp()

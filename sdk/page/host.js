@@ -5,20 +5,20 @@ import { nothing } from './plain.js'
 /** The prefix of all of Duet's storage keys. */
 export const PREFIX = 'duet:'
 
-/** Runs `task` and ignores its exceptions, so no error reaches the page. */
+/** Runs `task` and ignores its exceptions, so that no error of Duet reaches the page. */
 export const quiet = (task) => {
   try {
     return task()
   } catch {}
 }
 
-// Values that localStorage did not accept (denied, full or switched off), and values that must survive a page script that
-// clears it.
+// Values that localStorage did not accept (denied, full or switched off), and values that must be kept even if a script of the
+// page clears localStorage.
 const memory = new Map()
 
 export const read = (key) => quiet(() => localStorage.getItem(key)) ?? memory.get(key) ?? ''
 
-/** Stores a value. With `forPage`, this page remembers the value even if storage is cleared. */
+/** Stores a value. With `forPage`, this page remembers the value even if localStorage is cleared. */
 export const write = (key, value, forPage) => {
   memory.set(key, value)
   quiet(() => {
@@ -35,10 +35,10 @@ export const remove = (key) => {
 export const keys = () =>
   [...new Set([...memory.keys(), ...(quiet(() => Object.keys(localStorage)) ?? [])])].filter((key) => key.startsWith(PREFIX))
 
-// TikTok does not document the characters of its ids. This set fits a cookie, a header and JSON unchanged. The set contains
-// no `@` of an e-mail address and no bracket of a macro.
+// TikTok does not document which characters its ids can have. The characters in this set can be written unchanged into a
+// cookie, a header and JSON. The set does not contain `@`, which e-mail addresses have, nor the brackets of macros.
 const fits = /^[!#-+\--:=?A-Z^-z|~]{1,1024}$/
-// Macros that were not replaced.
+// The macros that TikTok's ads should have replaced by a value, such as `__CLICKID__`.
 const macro = /^\+*(__.*__|%%.*%%)\+*$/
 
 const isId = (text) => {
@@ -47,13 +47,14 @@ const isId = (text) => {
 }
 
 /**
- * Returns the first id that can be a TikTok click id or browser id, also if it was encoded once more. Returns an empty text if
- * there is none.
+ * Returns the first text that can be a click id or browser id of TikTok, also if the text was encoded once more. Returns an
+ * empty text if none of the texts can be an id.
  */
 export const tiktokId = (ids) => quiet(() => ids().find(isId)) ?? ''
 
 /**
- * Reads a member of the document. A form or an image with the same `name` hides the member, so it is read from the prototype.
+ * Reads a member of the document. The member is read from the prototype, because a form or an image with the same `name` hides
+ * the document's own member.
  */
 export const ofDocument = (name) => {
   const member = globalThis.document?.[name]
@@ -63,7 +64,7 @@ export const ofDocument = (name) => {
 /** Returns the page's address. A `blob:` page has the address of the page that created it. */
 export const here = () => location.href.replace(/^blob:/, '')
 
-/** Makes an address absolute. The page's `<base>` is ignored, because it is only for the page's links. */
+/** Makes an address absolute. The page's `<base>` is ignored, because `<base>` is meant only for the page's own links. */
 export const absolute = (address) => (quiet(() => new URL(address, here())) ?? address) + ''
 
 export const cookie = (name) =>
@@ -77,6 +78,7 @@ export const setCookie = (name, value, seconds) => {
 /** Returns the click id in an address, or an empty text. */
 export const clickIn = (address) => tiktokId(() => new URL(address).searchParams.getAll('ttclid'))
 
-// A router can remove the click id from the address. The browser's navigation entry still has it.
+// A router can remove the click id from the page's address. The browser's navigation entry still has the first address with the
+// click id.
 export const clicked = () =>
   clickIn(here()) || clickIn(quiet(() => performance.getEntriesByType('navigation')[0].name))

@@ -1,18 +1,19 @@
-// The source of the module: this file. There is nothing to fetch, and bundlers do not have to find a second file. The module is
-// ready before the call that needs it returns. The build appends the module's text to the code, and replaces TEXT by its name.
+// Contains the module. So there is no file to fetch, bundlers do not have to find a second file, and the module is ready before
+// the first call that needs it returns. The build appends the module as a text to the code, and replaces TEXT by the name of
+// this text.
 
 import { connect } from './core.js'
 
-/** Starts the module and returns its one function. Throws if a page forbids WebAssembly. */
+/** Instantiates the module. Throws if the page forbids WebAssembly. */
 export const open = (imports) =>
   connect((all) => new WebAssembly.Instance(new WebAssembly.Module(decode(TEXT)), all).exports, imports)
 
-/** The same code translated to JavaScript. */
+/** Loads the same code, translated to JavaScript. */
 export const openLater = (imports) => import('./fallback.js').then(({ instantiate }) => connect(instantiate, imports))
 
-// Decodes the text that `text.rs` in `cargo xtask sdk` encodes. There are 93 characters, and each of the first two announces
-// a second character. The function runs once, before the engine has compiled it. So the function is written for an
-// interpreter.
+// Decodes the text that `text.rs` in `cargo xtask sdk` encodes. The text uses 93 characters. Each of the first two characters
+// is a prefix: the prefix and the character after it together encode one byte. This function runs only once, in the interpreter
+// of the JavaScript engine, so it is written to be fast there.
 const decode = (text) => {
   const bytes = new TextEncoder().encode(text)
   let size = 0

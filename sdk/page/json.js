@@ -4,14 +4,14 @@ import { quiet } from './host.js'
 
 /**
  * Returns `value` as JSON. A member that JSON cannot represent, such as a function or a Map, is left out, and `leftOut` is
- * called with its name. A number such as NaN is left out with `number`. If such values stayed, they would look like null or
- * an empty object.
+ * called with the member's name. If the member is a number such as NaN, `leftOut` also gets the word `number`. If such members
+ * were not left out, they would look like null or like an empty object.
  */
 export const toJson = (value, leftOut) =>
   JSON.stringify(value, function (name, made) {
-    // Read the value before any `toJSON` was called.
+    // Read the original value, on which no `toJSON` was called.
     const own = this[name]
-    // Above 2^53 a number would be rounded.
+    // Write a larger value as a text, because a number above 2^53 would be rounded.
     if (typeof own == 'bigint') return Number.isSafeInteger(Number(own)) ? Number(own) : own + ''
     const kept = Array.isArray(own) || own?.toJSON == Object.prototype.toJSON ? own : made
     const isNone = own != null && kept == null
@@ -23,8 +23,8 @@ export const toJson = (value, leftOut) =>
 export const isObject = (value) => Object.prototype.toString.call(value) == '[object Object]'
 
 /**
- * Copies an object as JSON, because the page may change its own. Only a member that cannot be read (a getter that throws, a
- * circle) is left out. Returns false if `object` is not a plain object.
+ * Copies an object as JSON, because the page may change its own object later. If a member cannot be read (a getter that throws,
+ * a circle), only this member is left out. Returns false if `object` is not a plain object.
  */
 export const copyOf = (object, leftOut) =>
   isObject(object) &&

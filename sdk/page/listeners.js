@@ -1,8 +1,8 @@
-// The open deliveries and the listeners.
+// Settles the deliveries, and calls the listeners.
 
 import { quiet } from './host.js'
 
-// A delivery is always settled: after this time it is `queued`.
+// A delivery that is still open after this time is settled as `queued`.
 const PATIENCE_MS = 12_000
 
 const tickets = []
@@ -10,7 +10,7 @@ const tickets = []
 const listeners = { delivery: new Set(), error: new Set(), pixel: new Set(), call: new Set() }
 let pixel
 
-/** Creates a number for settling a delivery, and the delivery's promise. */
+/** Creates a delivery. Returns its promise, and the number with which the delivery is settled later. */
 export const ticket = (event) => {
   const one = { event }
   one.delivery = new Promise((resolve) => {
@@ -20,8 +20,8 @@ export const ticket = (event) => {
 }
 
 /**
- * Reports the status of an event: by its ticket if this page made it, by its name if an earlier page did. `said` has the
- * proxy's errors and warnings.
+ * Reports the status of an event. If this page made the event, the event is identified by the number of its ticket. If an
+ * earlier page made the event, it is identified by its name. `said` has the proxy's errors and warnings.
  */
 export const settle = (number, eventId, status, said) => {
   const one = tickets[number - 1]
@@ -31,7 +31,7 @@ export const settle = (number, eventId, status, said) => {
   emit('delivery', delivery)
 }
 
-// The deliveries of the current task. One timer serves all of them.
+// The deliveries that the current task has created. One timer settles all of them.
 let patient
 
 /** Settles a delivery as `queued` if `init()`, consent or the network is slow. */
@@ -48,7 +48,7 @@ export const on = (kind, listener) => {
   const set = listeners[kind]
   if (!set || typeof listener != 'function') return () => {}
   set.add(listener)
-  // A late listener still gets the state of the Pixel.
+  // Tell the listener the state of the Pixel, if the state was already known before the listener was added.
   if (kind == 'pixel' && pixel) queueMicrotask(() => quiet(() => listener(pixel)))
   return () => {
     set.delete(listener)
@@ -59,10 +59,10 @@ export const emit = (kind, detail) => {
   if (kind == 'pixel') pixel = detail
   if (kind == 'error') {
     const { code, field } = detail
-    // The sentences are in debug.js.
+    // The sentences for these codes are in debug.js.
     detail.message ??= `${field ?? 'trouble'}: ${code}; init({ debug: true }) explains`
     if (!listeners.error.size) console.warn('[duet] ' + detail.message, detail)
   }
-  // Never call a listener inside a call, because the listener can call Duet.
+  // Call listeners only after the present call has ended, because a listener can call Duet.
   for (const listener of listeners[kind]) queueMicrotask(() => quiet(() => listener(detail)))
 }

@@ -1,7 +1,7 @@
-// Event names. `cargo xtask sdk` inserts the lists of name.rs of `duet-events`, and `events/tests/names.json` tests both
-// implementations.
+// Checks event names. `cargo xtask sdk` inserts the lists from name.rs in `duet-events`, and `events/tests/names.json` tests
+// both implementations.
 
-/** Returns the rule that a name breaks, if any. */
+/** Returns the rule that a name breaks, or undefined if the name is valid. */
 export const brokenBy = (name) => {
   const known = KNOWN.split(' ')
   const isOtherCase = !known.includes(name) && known.some((one) => one.toLowerCase() == name.toLowerCase())
@@ -15,7 +15,7 @@ export const alias = (name) => {
   return names[names.indexOf(name) ^ 1]
 }
 
-/** Returns the name under which repeats are found. `CompletePayment` and `Purchase` have the same one. */
+/** Returns the name by which repeats of an event are recognised. It is the same for `CompletePayment` and `Purchase`. */
 export const canonical = (name) => {
   const names = SUCCESSORS.split(' ')
   const at = names.indexOf(name)

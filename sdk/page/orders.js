@@ -6,11 +6,12 @@ import { settings } from './requests.js'
 const LONGEST_MS = 30_000
 
 /**
- * Asks for the order's status until the order is paid, starting at `beginning`. Then calls `paid` with the ids of the order's
- * events. The waits grow, and no request is sent while the page is hidden. Returns a function that stops the requests.
+ * Asks for the order's status again and again, from `beginning` on, until the order is paid. Then calls `paid` with the ids of
+ * the order's events. The waits between two requests grow, and no request is sent while the page is hidden. Returns a function
+ * that stops the requests.
  */
 export const watch = (beginning, orderId, intervalMs, timeoutMs, paid) => {
-  // 0 when finished.
+  // The wait until the next request, or 0 if no more requests are to be sent.
   let end
   let timer
   const look = async () => {

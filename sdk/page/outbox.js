@@ -1,4 +1,4 @@
-// The waiting events, as texts. Rust refers to them by number and decides about them.
+// Keeps the waiting events, as texts. The Rust module decides what happens to the events, and knows them only by their numbers.
 
 import { PREFIX, cookie, keys, ofDocument, quiet, read, remove, write } from './host.js'
 import { toJson } from './json.js'
@@ -7,18 +7,21 @@ import { happened, numberOf, step } from './steps.js'
 import { verdict } from './ttq.js'
 
 const EVENT = PREFIX + 'e:'
-// The key of an event's final status, which other pages may wait for.
+// The prefix of the keys under which final statuses of events are stored, for other pages.
 const END = PREFIX + 'd:'
 const MAX_AGE_MS = 604_800_000
-// The largest number of bytes that `close` adds to an event.
+// The largest number of bytes that `close` adds to the text of an event.
 const LATE_BYTES = 128
 
-/** The events by number, from 1 on. `stored` has three parts: whether the Pixel is off, the mark of the order, and the body. */
+/**
+ * The events by number, from 1 on. `stored` is the stored text of an event. It has three parts: whether the Pixel is off for
+ * the event, the mark of the event's order, and the body.
+ */
 export const events = [0]
 
 /**
- * Returns the key of a new event. The key starts with the time, so keys sort by time. A random number makes it unique among
- * pages.
+ * Returns the key of a new event. The key starts with the time, so that keys sort by time. A random number makes the key unique
+ * among pages.
  */
 export const newKey = () => EVENT + Date.now() + '-' + Math.random()
 
@@ -27,8 +30,8 @@ const madeAt = (key) => parseInt(key.slice(EVENT.length))
 const endOf = (key) => END + key.slice(EVENT.length)
 
 /**
- * Stores how an event ended, for the other pages of this site. The note is kept until the event would be too old for all
- * pages.
+ * Stores how an event ended, for the other pages of this site. This note is kept until the event would be too old for every
+ * page.
  */
 export const note = (number, status) => write(endOf(events[number].key), status)
 
@@ -39,21 +42,21 @@ const tell = (call, key, stored, ticket) => {
   const [off, mark, body] = quiet(() => [...JSON.parse(stored)]) ?? []
   const number = events.push({ key, stored, ticket, off, mark, body, id: body?.event_id }) - 1
   const bytes = new TextEncoder().encode(stored).length + LATE_BYTES
-  // A record that cannot be read counts as the oldest.
+  // An event whose text cannot be read counts as the oldest.
   step(call, number, body ? madeAt(key) : 0, bytes, !!off, !!mark)
 }
 
 /** Adds a new event. */
 export const add = (ticket, off, mark, body) => {
   tell(ADD, newKey(), toJson([off, mark, body]), ticket)
-  // A hidden page gets no event when it is left, and its timers are late.
+  // Send at once on a hidden page, because its timers run late, and it gets no event when it is left.
   if (ofDocument('hidden')) happened(WAKE)
 }
 
 /**
- * Passes to Rust all stored events, and the events that other pages have ended. If an event disappeared without a note, a
- * script or a person cleared the storage. The proxy has not answered for such an event, so this page continues with its own
- * copy.
+ * Passes to Rust all stored events, and the events that other pages have ended. If an event is no longer stored and there is no
+ * note about its end, a script or a person has cleared the storage. The proxy has not answered for such an event, so this page
+ * continues with its own copy of the event.
  */
 export const look = () => {
   const known = events.map((event) => event.key)
@@ -66,8 +69,9 @@ export const look = () => {
 }
 
 /**
- * Returns the whole body with the browser id from TikTok's cookie and the Pixel's result. The Pixel can set the cookie a second
- * after the call. For events of other pages, the Pixel's result is unknown.
+ * Returns the body of an event as it is sent, with the browser id from TikTok's cookie and with the Pixel's result. Both are
+ * added only now, because the Pixel can set the cookie a second after the call. For events of other pages, the Pixel's result
+ * is not known.
  */
 export const close = (number) => {
   const { off, ticket, body } = events[number]
@@ -78,7 +82,9 @@ export const close = (number) => {
   }
 }
 
-/** Reports the status of one event: to its caller, or to the listeners if an earlier page made it. */
+/**
+ * Reports the status of one event to its caller. If an earlier page made the event, reports its status only to the listeners.
+ */
 export const fares = (number, status) => {
   const { ticket, id, body, said } = events[number]
   if (status != 'queued') delete events[number]

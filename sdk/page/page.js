@@ -1,5 +1,5 @@
-// Two copies of this package on a page (two bundles, two versions) share the state of the first copy. Otherwise every event
-// would be sent twice.
+// If a page contains two copies of this package (two bundles, two versions), the second copy uses the state of the first copy,
+// so that no event is sent twice.
 
 import { browser } from './browser.js'
 

@@ -1,5 +1,5 @@
-// Finds personal data in the wrong fields, as personal.rs of `duet-events` does. `cargo xtask sdk` inserts the names of that
-// file, and `events/tests/personal.json` tests both implementations.
+// Finds personal data in fields that must not contain any, as personal.rs in `duet-events` does. `cargo xtask sdk` inserts the
+// names from that file, and `events/tests/personal.json` tests both implementations.
 
 import { visible } from './plain.js'
 
@@ -8,10 +8,10 @@ const EMAIL = /("[^"]*"|[\p{L}\p{N}._+'!#$%*-]+)[@\uff20][\p{L}\p{N}.-]+\.\p{L}[
 const NAME = RegExp(`^(?!voicemail)((${WHOLE_NAMES}|_?(${PERSONAL_NAMES})s?)|.*(${GLUED_NAMES})(address|s)?)$`)
 const BEHIND = RegExp(`^(${BEHIND_NAMES}|\\d+)$`)
 
-// A page uses the same names again and again, and each check costs microseconds.
+// Remember the result for each name, because a page uses the same names again and again, and each check takes microseconds.
 const judged = {}
 
-/** Returns whether a name in any spelling names personal data. */
+/** Returns whether a name, in any spelling, is a name of personal data. */
 export const isPersonal = (name) => (judged['$' + name] ??= namesPerson(name))
 
 const namesPerson = (name) => {
@@ -22,11 +22,11 @@ const namesPerson = (name) => {
   return true
 }
 
-/** Returns whether `holds` is true for a text, in clear text or after up to three decodings. */
+/** Returns whether `holds` is true for a text, or for the text after one, two or three decodings. */
 const decoded = (text, holds, times = 3) =>
   holds(text) || (times && text.includes('%') && decoded(unescape(text), holds, times - 1))
 
-// The regular expression alone would be too slow for every text, so search for the `@` first.
+// Search for an `@` first, because the regular expression is too slow to be run on every text.
 const showsEmail = (text) => /[@\uff20]/.test(text) && visible(text).search(EMAIL) >= 0
 
 /** Returns whether a text contains something like an e-mail address. */

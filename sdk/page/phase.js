@@ -3,6 +3,6 @@
 export const phase = {
   /** The module is running. */
   isUp: false,
-  /** The module is loading or has stopped. Meanwhile calls are held. */
+  /** The module is loading or has stopped, so calls are held. */
   isComing: false,
 }

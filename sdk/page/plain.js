@@ -1,5 +1,5 @@
-// Normalises typed texts that look different but mean the same. For this plain.rs of `duet-events` uses its own Unicode
-// tables, and this script uses the browser's tables. All further rules are in Rust.
+// Gives typed texts that look different but mean the same the same form. plain.rs in `duet-events` uses its own Unicode tables
+// for this, and this script uses the browser's tables. All further rules are in Rust.
 
 // Removes soft hyphens, zero-width characters, direction marks and byte order marks, and composes the letters.
 export const visible = (text) => text.replace(/[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '').normalize()
@@ -7,7 +7,7 @@ export const visible = (text) => text.replace(/[\xad\u061c\u180e\u200b-\u200f\u2
 /** The words that programs write for a missing value. */
 export const nothing = /^(undefined|null|nan|none|\[object object\])?$/i
 
-/** Makes an e-mail address, a phone number and an external id plain, in the form that Rust expects. */
+/** Three functions that bring an e-mail address, a phone number and an external id into the plain form that Rust expects. */
 export const plain = [
   (text) => {
     const address = visible(text).trim().replace(/^mailto:|\.$|"/gi, '')

@@ -1,5 +1,5 @@
-// Converts the plain fields of the convenience calls to TikTok's properties. Every field goes into the property that TikTok
-// reads.
+// Converts the plain fields of the convenience calls to TikTok's properties. The value of every field is put into the property
+// that TikTok reads.
 
 export const propertiesOf = (fields) => {
   const { price, quantity, planName, billingCycle, orderId } = fields
@@ -27,13 +27,13 @@ export const propertiesOf = (fields) => {
     order_id: orderId,
     search_string: fields.query,
     description: fields.description,
-    // TikTok does not read these, but the proxy's orders do.
+    // TikTok does not read these properties, but the proxy stores them with the order.
     plan_id: fields.planId,
     billing_cycle: billingCycle,
   }
 }
 
-// Binary numbers cannot represent tenths exactly. 3 * 0.1 must give 0.3. A text such as "99.000" is not 99 in every currency, so
-// a price in text is not multiplied.
+// Binary numbers cannot represent tenths exactly, so the product is rounded: 3 * 0.1 must give 0.3. A price that is a text is
+// not multiplied, because a text such as "99.000" does not mean 99 in every currency.
 const total = (price, quantity) =>
   typeof price == 'number' ? +(price * quantity).toFixed(6) : (quantity == 1 && price) || undefined

@@ -1,18 +1,19 @@
-// Makes the Pixel's copy of an event's properties. Personal data is removed from the copy, and the fields of TikTok's contract are
-// repaired or left out, as properties.rs of `duet-events` does for the proxy's copy. `cargo xtask sdk` inserts the names of that
-// file, and `events/tests/types.json` tests both implementations.
+// Makes the Pixel's copy of an event's properties. Personal data is removed from the copy. Fields of a wrong type are repaired
+// or left out, as properties.rs in `duet-events` does for the proxy's copy. `cargo xtask sdk` inserts the names from that file,
+// and `events/tests/types.json` tests both implementations.
 
 import { isObject, toJson } from './json.js'
 import { cleaned, hasEmail, isPersonal } from './personal.js'
 
 const TEXT = RegExp(`^(content_(id|name|category)|brand|${TEXTS})$`)
 
-// JSON writes half a surrogate pair as an escape, and a backslash as two.
+// In JSON, half a surrogate pair is written as an escape, and a backslash as two backslashes.
 const wellFormed = (json) => json.replace(/\\\\|\\ud.../g, (escape) => (escape[2] ? '\ufffd' : escape))
 
 /**
- * Returns properties as the Pixel gets them. A boolean with a personal name is kept, because it does not identify a person. The
- * page does not have TikTok's list of currencies, so every code of three letters counts as a currency.
+ * Returns properties as the Pixel gets them. A boolean whose name is a name of personal data is kept, because a boolean does
+ * not identify a person. The page does not have TikTok's list of currencies, so every code of three letters counts as a
+ * currency.
  */
 export const forPixel = (properties) => {
   const code = (properties.currency ?? '').trim?.().toUpperCase().replace(/^(₫|(VN)?Đ)$/, 'VND')
@@ -30,10 +31,11 @@ export const forPixel = (properties) => {
     if (name == 'contents') return [].concat(value).filter(isObject)
     if (name == 'content_type') return /^product(_group)?$/.exec(text)?.[0]
     if (name == 'currency') return (isCurrency && code) || undefined
-    // A fraction in a text has at most its point and two digits. In dong and the like, a point may separate thousands.
+    // A fraction in a text is read only if it has at most two digits. In currencies such as the dong, no fraction is read,
+    // because a point may separate thousands.
     if (/^(value|price|predicted_ltv)$/.test(name)) return number(isCurrency, WHOLE_CURRENCIES.includes(code) ? 0 : 3)
     if (/^(quantity|num_items)$/.test(name)) return number(!(value % 1), 0)
-    // Without its e-mail address, an id would be another id.
+    // Leave out an id that contains an e-mail address, because the id without the address would be another id.
     if (name == 'content_id' && hasEmail(value + '')) return undefined
     return TEXT.test(name) ? text || undefined : left
   })

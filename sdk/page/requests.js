@@ -7,17 +7,17 @@ import { emit } from './listeners.js'
 import { close, events, look } from './outbox.js'
 import { gate, numberOf, step, wake } from './steps.js'
 
-/** The storage key of the proxy's pause. All tabs of this site pause until the stored time. */
+/** The storage key of the pause that the proxy asked for. All tabs of this site send nothing until the stored time. */
 export const PAUSE_KEY = PREFIX + 'wait'
 
 const REQUEST_MS = 10_000
 const LEASE_MS = 15_000
-// A browser allows 64 KiB in total for requests that outlive their page, including requests of other scripts.
+// A browser allows 64 KiB in total for all requests that outlive their page, including the requests of other scripts.
 const KEEPALIVE_BYTES = 60_000
-// Rust's status for a redirect that lost the body.
+// The status that Rust expects if a redirect has lost the body.
 const MOVED = 300
 
-/** The settings of `init()` with defaults. The settings are undefined until the module has them too. */
+/** The settings of `init()` with defaults. They are undefined until the module has the settings too. */
 export let settings
 let token
 let inFlight = 0
@@ -30,12 +30,12 @@ export const withDefaults = (config) => ({
   endpoint: absolute(config.endpoint || '/api/analytics/tiktok/track'),
 })
 
-/** Builds a body for the proxy. */
+/** Returns the body of a request to the proxy. */
 export const bodyOf = (events) => toJson({ sent_at: Date.now(), events })
 
 /**
- * Posts to the proxy. With another content type the browser would first send a preflight request, which is impossible when the
- * page is left.
+ * Posts a body to the proxy. The request has a content type that needs no preflight request, because a preflight request is
+ * impossible when the page is left.
  */
 export const send = ({ endpoint, credentials }, request, authorization) =>
   fetch(endpoint, {
@@ -45,10 +45,13 @@ export const send = ({ endpoint, credentials }, request, authorization) =>
     headers: { 'content-type': 'text/plain;charset=UTF-8', ...authorization },
   })
 
-/** Returns whether requests can outlive their page in this browser. */
+/** Returns whether `fetch` requests can outlive their page in this browser. */
 export const canOutlive = () => 'keepalive' in Request.prototype
 
-/** Sends a beacon. A beacon has no result, so its events stay stored until an answer names them. */
+/**
+ * Sends a body as a beacon. A page cannot read the answer to a beacon, so the events stay stored until the answer to another
+ * request names them.
+ */
 export const beacon = ({ endpoint }, body) => quiet(() => navigator.sendBeacon(endpoint, body))
 
 export const configure = (config) => {
@@ -60,7 +63,7 @@ export async function post(number, leaving, batch) {
   const body = bodyOf(batch.map(close))
   const { length } = new TextEncoder().encode(body)
   const keepalive = inFlight + length <= KEEPALIVE_BYTES
-  // The result of the request: an HTTP status, the wait that the proxy asks for, and a digit for each event.
+  // The result of the request: the HTTP status, the wait that the proxy asks for, and a digit for each event.
   const answer = { status: 0, retryAfterMs: 0, results: '' }
   if (keepalive) inFlight += length
   if (leaving && !(keepalive && canOutlive())) {
@@ -68,8 +71,8 @@ export async function post(number, leaving, batch) {
   } else {
     const abort = new AbortController()
     const { signal } = abort
-    // A patched fetch may never answer. Firefox also never answers a request that was running when the page went into its
-    // cache.
+    // A patched `fetch` may never answer. Also, if a request is running when Firefox puts the page into its cache, the request
+    // is never answered.
     const givenUp = new Promise((done) => {
       setTimeout(done, REQUEST_MS)
       addEventListener('pageshow', ({ persisted }) => persisted && done(), { signal })
@@ -81,30 +84,33 @@ export async function post(number, leaving, batch) {
   await Promise.all(step(ANSWERED, number, answer.status, answer.retryAfterMs, answer.results))
 }
 
-// The request can fail: offline, blocked, patched, interrupted or not JSON. Then `answer` keeps what it has so far.
+// The request can fail: the browser is offline, or the request is blocked, patched or interrupted, or the answer is not JSON.
+// Then `answer` keeps the values that it has so far.
 async function ask(request, leaving, batch, answer) {
   const { getToken } = settings
   if (getToken && !leaving) token = await getToken()
   const response = await send(settings, request, token && { authorization: 'Bearer ' + token })
   answer.retryAfterMs = milliseconds(response.headers.get('retry-after'))
   const moved = response.redirected && response.ok
-  // A 307 or 308 repeats the body. Other redirects become a GET, whose answer settles nothing.
+  // After a 307 or 308, the browser sends the body again. After other redirects, it sends a GET without the body, whose answer
+  // settles no event.
   answer.status = moved ? MOVED : response.status
   const { status, results = [], warnings } = await response.json()
   answer.results = batch.map((event, at) => resultOf(events[event], results[at], warnings)).join('')
   if (+answer.results) answer.status = response.status
   else if (moved && status == 'ok') {
-    // The GET reached the proxy, so use its address.
+    // The GET has reached the proxy, so use the address to which the redirect leads.
     settings.endpoint = response.url
     answer.status = 0
   }
 }
 
-// Results have the order of the events. A result counts only with the right id, and a rejection only with its rules.
+// The results have the order of the events. A result counts only if it has the id of its event. A rejection counts only if it
+// names the broken rules.
 const resultOf = (event, { event_id, status, ...said } = {}, warnings) => {
   if (!event || event_id != event.id || (status == 'invalid' && !said.errors?.length)) return 0
   event.said = { warnings, ...said }
-  // The result in the form for answer.rs: 0, or the number of the proxy's status.
+  // The result as answer.rs expects it: 0, or the number of the proxy's status.
   return numberOf(status) + 1
 }
 
@@ -116,7 +122,7 @@ const milliseconds = (header) => {
 let adopting
 let again
 
-/** Lets Rust read everything that is stored, while no other tab does the same. */
+/** Passes all stored events to Rust, while no other tab of this site does the same. */
 export async function adopt() {
   again = true
   if (adopting) return
@@ -135,7 +141,7 @@ const work = async () => {
   await Promise.all(step(LOOKED))
 }
 
-// Without Web Locks (an insecure origin, an old browser), a storage key with a time is the lock.
+// If the browser has no Web Locks (an insecure origin, an old browser), a storage key with a time is used as the lock.
 async function leased() {
   const key = PREFIX + 'lock'
   const busy = read(key) - Date.now()

@@ -1,12 +1,13 @@
-// Without a page (Node, an edge runtime, a worker, a test, server rendering) every call does nothing and still returns an id.
+// The calls where there is no page: in Node, an edge runtime, a worker, a test or server rendering. Every call only returns an
+// id.
 
 import { eventId } from './ids.js'
 import { sha256 } from './sha256.js'
 
 let calls = 0
 
-// Next.js stops a build that uses random numbers or the time while it prerenders a page. These ids are never sent; they only
-// have to be different.
+// These ids are never sent, and only have to differ from each other. They contain no random number and no time, because Next.js
+// stops a build that uses these while it prerenders a page.
 const unlike = () => {
   const { performance } = globalThis
   return sha256([performance?.timeOrigin, performance?.now(), ++calls].join())

@@ -15,7 +15,7 @@ let known
 
 const rotate = (x, by) => (x >>> by) | (x << (32 - by))
 
-/** Hashes a text. Only the first 32 of the returned bytes are the digest. */
+/** Hashes a text. The first 32 of the returned bytes are the digest, and the other bytes must be ignored. */
 export const sha256 = (text) => {
   const message = utf8(text)
   const { length } = message

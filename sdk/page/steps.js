@@ -1,16 +1,16 @@
-// Calls of the Rust module. After a call, effects.js carries out the requested effects (effect.rs) in order.
+// Calls the Rust module. After each call, the effects that the module has requested (see effect.rs) are carried out in order.
 
 import { attach, core } from './core.js'
 import { quiet } from './host.js'
 
-// Rust uses the numbers of these words, in this order.
+// The words, in the order of the numbers by which Rust knows them.
 export const word = (number) => WORDS.split(' ')[number]
 
-/** Returns Rust's number for a word, or -1 for any other word. */
+/** Returns the number that Rust uses for a word, or -1 for an unknown word. */
 export const numberOf = (status) => WORDS.split(' ').indexOf(status)
 
-// Tasks that can wait until the page's current task is over. The first read of storage and cookies and the start of the Pixel
-// take longer than the rest of `init()`.
+// Tasks that can wait until the page's current task is over. They are delayed because the first read of storage and cookies,
+// and the start of the Pixel, take longer than the rest of `init()`.
 const late = []
 
 /** Runs the delayed tasks now, because the page's next call needs them. */
@@ -22,14 +22,17 @@ export const putOff = (task) => {
   setTimeout(catchUp)
 }
 
-/** The handling of a call: `open` sends it, `held` keeps it in memory, `denied` drops it. */
+/**
+ * How calls are handled: `open` means that they are sent, `held` that they are kept in memory, and `denied` that they are
+ * dropped.
+ */
 export let gate = 'held'
 
 export const setGate = (state) => {
   gate = state
 }
 
-/** The module has stopped and is not called again. */
+/** Records that the module has stopped and must not be called again. */
 export const stopped = () => {
   attach(() => {})
   setGate('held')
@@ -38,17 +41,20 @@ export const stopped = () => {
 /** Effects that the module requested and that are not carried out yet. */
 const asked = []
 
-/** Carries out a task after the current call. */
+/** Adds an effect, which is carried out after the current call of the module. */
 export const ask = (task) => void asked.push(task)
 
-/** Calls the module and carries out the requested effects. Returns their results, which include started requests. */
+/**
+ * Calls the module, and carries out the effects that it requests. Returns the results of the effects. The results include the
+ * promises of started requests.
+ */
 export const step = (call, ...values) => {
   catchUp()
   core(call, ...values)
   return asked.splice(0).map(quiet)
 }
 
-/** Tells Rust about an event of the page. Returns the requests that follow. */
+/** Tells the module that something happened on the page. Returns the requests that the module has started because of it. */
 export const happened = (call) => quiet(() => step(call)) ?? []
 
 let wakeAt = Infinity

@@ -1,9 +1,9 @@
 // TikTok's Pixel on this page: its base code, the calls to it, and whether it is running.
 //
-// The base code is a queue, and a script from TikTok empties the queue. If the script is blocked, the queue stays and there is
-// no error. So Duet asks the Pixel to call back. Every call goes to the instance of one pixel id, so other pixels of the page
-// do not receive it. The page can also have TikTok's base code, earlier or later, and for the same pixel. Then one of the two
-// loads the script, and one page view is reported.
+// The base code is a queue, and a script from TikTok empties the queue. If the script is blocked, the queue is never emptied,
+// but there is no error. So Duet asks the Pixel to call back. Duet makes every call on the instance of one pixel id, so that
+// other pixels of the page do not receive the call. The page can also have TikTok's base code itself, before or after Duet's,
+// and for the same pixel. Then only one of them loads the script, and only one page view is reported.
 
 import { absolute, here, ofDocument, quiet } from './host.js'
 import { toJson } from './json.js'
@@ -13,38 +13,38 @@ import { happened } from './steps.js'
 const SCRIPT = 'https://analytics.tiktok.com/i18n/pixel/events.js'
 const METHODS =
   'page track identify instances debug on off once ready alias group enableCookie disableCookie holdConsent revokeConsent grantConsent'
-// A Pixel that has not answered after this time is not running. A later answer still counts.
+// If the Pixel has not answered after this time, it counts as blocked. A later answer still changes this.
 const PATIENCE_MS = 10_000
-// A script that loaded and did nothing is a blocker's replacement.
+// If the script has loaded but done nothing for this time, an ad blocker has replaced it.
 const IDLE_MS = 3000
 
-/** The state of the Pixel: `fired`, `blocked`, `absent` or `off`; undefined while unknown. */
+/** The state of the Pixel: `fired`, `blocked`, `absent` or `off`. It is undefined while the state is unknown. */
 export let verdict
 /** The ids of this page's pixels. An empty id means the page's own pixel. */
 export const pixels = []
 
-/** The codes of the pixels that the proxy reports to. `undefined` means the proxy's choice. */
+/** The codes of the pixels to which the proxy reports events. `undefined` means that the proxy chooses the pixel. */
 export const codes = []
 
 const starts = []
 let policy
-/** The guarded queue. */
+/** The queue that `guarded` has protected. */
 let safe
 let isOpen
 let wasOpen
 let said
 let viewed
 
-// A code becomes a part of a script's address.
+// A code is checked strictly, because it becomes a part of a script's address.
 const isCode = (id) => /^[A-Z\d]{10,40}$/.test(id)
 
-/** Lets the proxy report to a pixel, whether or not this page runs it. */
+/** Adds a pixel to which the proxy reports events, whether or not this page runs the pixel. */
 export const addCode = ({ pixelId, pixel }) => {
   const code = isCode(pixelId) ? pixelId : undefined
   if ((code || pixel == 'existing') && !codes.includes(code)) codes.push(code)
 }
 
-/** Returns the bodies of an event for the proxy: one for each pixel. If there are several, each body names its pixel. */
+/** Returns the bodies of an event for the proxy, one body for each pixel. If there are several bodies, each names its pixel. */
 export const forProxy = (body) => (codes.length > 1 ? codes : [undefined]).map((pixel_id) => ({ ...body, pixel_id }))
 
 /** Adds a pixel, once. If other pixels are already running, the new one starts at once. */
@@ -62,7 +62,7 @@ export const addPixel = ({ pixelId: id = '', pixel, pixelScriptUrl, autoPage, no
     }
     const ttq = base(script, nonce)
     const isPages = ttq._i?.[id]
-    // A page view that is still in the queue of all pixels also counts for this pixel.
+    // If a page view is still in the queue for all pixels, TikTok's script will report it for this pixel too.
     const isViewed = isPages || quiet(() => [...ttq].some(([method]) => method == 'page'))
     const options = {}
     // Duet's `page()` reports new pages. Without this setting, the Pixel and Duet would count a page twice.
@@ -78,7 +78,7 @@ export const addPixel = ({ pixelId: id = '', pixel, pixelScriptUrl, autoPage, no
   if (isOpen) quiet(start)
 }
 
-/** Starts or restarts the Pixel, for the person of three digests. */
+/** Starts or restarts the Pixel, for the person whom the three digests identify. */
 export const openPixel = (keys) => {
   isOpen = true
   if (!pixels[0] && !starts[0]) return found('off')
@@ -105,8 +105,8 @@ export const stopPixel = (denied) => {
 }
 
 /**
- * Tells the Pixel who the visitor is, once. The Pixel attaches the digests to all later events. The field names are the names
- * for digests. Under the plain names the Pixel would hash the digests again.
+ * Tells the Pixel who the visitor is, but the same visitor only once. The Pixel attaches the digests to all later events. The
+ * field names say that the values are digests, because under the plain names the Pixel would hash the digests again.
  */
 export const identify = ([email, phone, id]) => {
   const text = toJson({
@@ -119,17 +119,17 @@ export const identify = ([email, phone, id]) => {
   tellAll('identify', JSON.parse(text))
 }
 
-/** Reports an event of the person of three digests. */
+/** Reports an event of the person whom the three digests identify. */
 export const report = (event, properties, eventId, keys) => {
   identify(keys)
   tellAll('track', event, properties, { event_id: eventId })
 }
 
-/** Reports a page view, once per address. */
+/** Reports a page view, but the same address only once. */
 export const view = () => {
   if (!isOpen || viewed == here()) return
   viewed = here()
-  // A pixel that watches the address itself has already reported the view.
+  // Skip a pixel that watches the address itself, because it has already reported the view.
   pixels.forEach((id) => watchesAddress(id) || quiet(() => tell(id, 'page')))
 }
 
@@ -145,7 +145,7 @@ const tellAll = (...call) => pixels.forEach((id) => quiet(() => tell(id, ...call
 const tell = (id, method, ...args) => {
   const { ttq } = window
   if (!ttq) return found('absent')
-  // If the page's own queue does not know this pixel, the page's pixels get the call.
+  // If the page's own base code does not know this pixel, make the call for all pixels of the page.
   const target = !id || (ttq._i && !ttq._i[id]) ? ttq : ttq.instance(id)
   target[method](...args)
 }
@@ -162,7 +162,8 @@ const watch = (id) => {
   element.addEventListener('load', () => setTimeout(found, IDLE_MS, 'blocked'))
 }
 
-// A result found during a call is reported after the call. Once a script has emptied the queue, the result is final.
+// Stores and reports the state of the Pixel, after the present call. Once a script has emptied the queue, the state `fired` is
+// final.
 const found = (state) =>
   queueMicrotask(() => {
     if (state == verdict || verdict == 'fired') return
@@ -171,8 +172,8 @@ const found = (state) =>
     happened(WAKE)
   })
 
-// The queue protocol of TikTok's base code: an array whose methods record the calls. Later the script from TikTok processes
-// the records and replaces the methods.
+// Creates the queue as TikTok's base code does: an array whose methods record their calls. Later, the script from TikTok
+// processes the recorded calls and replaces the methods.
 const base = (script, nonce) => {
   window.TiktokAnalyticsObject = 'ttq'
   const ttq = (window.ttq ??= [])
@@ -184,7 +185,7 @@ const base = (script, nonce) => {
     }
   }
   const defer = (target) => {
-    // Keep the methods that TikTok's script has replaced.
+    // Do not replace the methods of a target that TikTok's script has already set.
     if (!target.track) for (const method of methods) ttq.setAndDefer(target, method)
     return target
   }
@@ -210,9 +211,9 @@ const base = (script, nonce) => {
 }
 
 /**
- * Protects a running Pixel from the page's own base code if that comes later. That code would empty the queue of a pixel
- * that it loads again. That code would replace methods of TikTok's script by queues. That code would also report the page
- * view again for every pixel.
+ * Protects a running Pixel from the page's own base code, if that code runs later. Without protection, the page's base code
+ * would do three kinds of harm: if it loads a pixel again, it empties the pixel's queue. It replaces methods of TikTok's script
+ * by queues. It reports the page view again for every pixel.
  */
 const guarded = (ttq) => {
   if (safe == ttq) return ttq

@@ -10,11 +10,11 @@ import { sha256 } from './sha256.js'
 const NAMES = ['email', 'phone', 'external_id']
 const MAX_AGE_SECONDS = 2_592_000
 
-/** The digests of e-mail address, phone number and the shop's own id. */
+/** The digests of the visitor's e-mail address, phone number and external id, which the shop itself has chosen. */
 let known = []
 /**
- * The digests that this page has stored. If the stored digests have disappeared since, somebody removed them, and they are
- * not written again.
+ * The digests that this page has stored. If they are no longer in the storage, somebody has removed them, so this page does not
+ * store them again.
  */
 let kept = ''
 /** The newest click id of the visitor. */
@@ -29,7 +29,7 @@ const stored = (name) => {
 
 const digestOf = (text) => hex(sha256(text).slice(0, 32))
 
-// The digests of the words for a missing value. The digests are computed when there is a digest to compare.
+// The digests of the words for a missing value. They are computed only when there is a digest to compare with them.
 let ofNobody
 
 const ofSomebody = (digest) => {
@@ -37,14 +37,15 @@ const ofSomebody = (digest) => {
   return ofNobody.includes(digest) ? '' : digest
 }
 
-// Hashes a plain e-mail address, phone number and external id. An invalid value gives no digest.
+// The texts to hash, from a plain e-mail address, phone number and external id. An invalid value gives no text.
 const hashed = [
   (text) => /^[^@]+@[^@]+$/.test(text) && text,
   (text) => text && String.fromCharCode(...(core(DIALLED, text) ?? [])),
   (text) => text,
 ]
 
-// An invalid value is reported and left out, because a wrong key matches nobody or the wrong person.
+// Returns the digests of raw values. An invalid value is reported and left out, because its digest would match nobody or the
+// wrong person.
 const digests = (raw) =>
   raw.map((value, which) => {
     if (value == null || value === '') return
@@ -58,13 +59,16 @@ const digests = (raw) =>
 
 const joined = (fresh, before) => NAMES.map((_, which) => fresh[which] ?? before[which] ?? '')
 
-/** Returns the digests of an event's own person. Missing digests are taken from the visitor. */
+/** Returns the digests of the person whom an event names. Digests that the event lacks are taken from the visitor. */
 export const digestsOf = (raw) => joined(digests(raw), known)
 
 /** Converts three digests to members of `user`. */
 export const members = (keys) => Object.fromEntries(NAMES.map((name, which) => [name, keys[which] || undefined]))
 
-/** Remembers who the visitor is. Another external id means another person, so all earlier digests are dropped. */
+/**
+ * Remembers who the visitor is. If the external id differs from the remembered one, the visitor is another person, so all
+ * earlier digests are dropped.
+ */
 export const learn = (raw) => {
   const fresh = digests(raw)
   const [, , id] = known
@@ -77,15 +81,18 @@ export const remember = () => {
   if (kept != known + '') store('user', (kept = known + ''))
 }
 
-/** Reads what this browser remembers, now that it is allowed. Returns the digests. */
+/**
+ * Reads the data that this browser remembers about the visitor. The caller must ensure that consent is granted. Returns the
+ * digests.
+ */
 export const recall = () => {
   if (known.join('')) remember()
   else known = stored('user')
   if (ttclid) return known
-  // A click id in the address is newer than a stored one.
+  // A click id in the page's address is newer than a stored click id.
   ttclid = clicked()
   if (ttclid) {
-    // Safari limits a script's cookie to 7 days. If the proxy's cookie is already there, it stays.
+    // Do not replace a cookie of the proxy with the same click id, because Safari limits a script's cookie to 7 days.
     if (cookie('ttclid') != ttclid) setCookie('ttclid', ttclid, MAX_AGE_SECONDS)
     store('ttclid', ttclid)
   } else {
@@ -94,7 +101,7 @@ export const recall = () => {
   return known
 }
 
-/** Forgets the visitor's identity. The click id stays, because it belongs to the browser. */
+/** Forgets the visitor's identity. The click id is kept, because it belongs to the browser and not to the person. */
 export const reset = () => {
   known = []
   kept = ''
@@ -104,7 +111,7 @@ export const reset = () => {
 /** Returns the members of `user` that this browser remembers: the identity and the click id. */
 export const remembered = () => ({ ...members(recall()), ttclid: ttclid || undefined })
 
-/** Forgets everything. */
+/** Forgets the visitor's identity and the click id. */
 export const forget = () => {
   known = []
   kept = ''

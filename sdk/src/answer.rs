@@ -1,19 +1,20 @@
-//! The meaning of the proxy's answer for the events of the request.
+//! Decides what the proxy's answer to a request means for the events of the request.
 
 use crate::effect::Word;
 
-/// What to do after an answer.
+/// What the SDK does after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// The answer has a result for each event.
     PerEvent,
-    /// One event may have made the whole request fail, so each event is sent alone.
+    /// One of the events may have made the whole request fail, so each event is sent again alone.
     Apart,
-    /// The only event of the request may be the cause of the failure. From now on it is sent last and rarely.
+    /// The only event of the request may be the cause of the failure, so from now on the event is sent after all others, and
+    /// rarely.
     Seldom,
-    /// The request was rejected for a reason that only a person can remove: the key, the origin, the address.
+    /// The request was rejected for a reason that only a person can remove: a wrong key, origin or address.
     Slowly,
-    /// Retry later.
+    /// The request is sent again later.
     Later,
 }
 
@@ -22,25 +23,27 @@ pub enum Reading {
 pub struct Answer<'a> {
     /// The request.
     pub request: u32,
-    /// The HTTP status. The status is 0 without an answer, and 300 if a redirect lost the body.
+    /// The HTTP status. It is 0 if no answer arrived, and 300 if a redirect lost the request's body.
     pub http_status: u32,
-    /// The wait in `Retry-After`; 0 if there is none.
+    /// The wait in `Retry-After`. It is 0 if the answer has no `Retry-After`.
     pub retry_after_ms: f64,
-    /// The results of the events, in order. Each is a digit: 1 for the first [`Word`], 0 for no result.
+    /// The results of the events, in the order of the events. Each result is a digit: 1 for the first [`Word`] and so on, 0 for
+    /// no result.
     pub results: &'a str,
 }
 
 impl Answer<'_> {
     /// Returns what to do after the answer. `several` is true if the request had more than one event.
     ///
-    /// Only an answer that names an event settles it: a 200 can come from a login page, a 404 from a deployment.
+    /// An event is settled only by an answer that names the event. A status alone settles nothing: a 200 can come from a login
+    /// page, and a 404 from a deployment.
     pub fn reading(&self, several: bool) -> Reading {
         let names_events = self.results.bytes().any(|digit| digit != b'0');
         match self.http_status {
             200 | 202 | 422 if names_events => Reading::PerEvent,
             400 | 413 | 422 if several => Reading::Apart,
             400 | 413 | 422 => Reading::Seldom,
-            // A 401 usually means that the session has expired. The next try has a new session.
+            // A 401 usually means that the session has expired. The next attempt usually has a new session.
             401 | 408 | 425 | 429 => Reading::Later,
             300..500 => Reading::Slowly,
             _ => Reading::Later,

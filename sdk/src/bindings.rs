@@ -1,4 +1,4 @@
-//! The only exports to JavaScript: numbers and texts come in, effects go out.
+//! The only exports to JavaScript. The page passes numbers and texts in, and the module returns effects.
 //!
 //! The module uses only `core`, without an allocator and a panic handler. A panic is a trap. The page catches the trap and
 //! never calls the module again.
@@ -20,7 +20,7 @@ use crate::{
     outbox::Stored,
 };
 
-/// Only the page allocates, once, for the texts that it passes in.
+/// Allocates memory only once, when the page asks for space for the texts that it passes in.
 #[global_allocator]
 static ALLOCATOR: LeakingPageAllocator = LeakingPageAllocator;
 
@@ -35,7 +35,8 @@ static DUET: Mutex<Duet> = Mutex::new(Duet::NEW);
 /// The country of phone numbers without a country code.
 static COUNTRY: Mutex<Option<Country>> = Mutex::new(None);
 
-/// The functions that the page provides to the module: `imports` in `effects.js`. `cargo xtask sdk` compares the two lists.
+/// The functions that the page provides to the module. `imports` in `effects.js` implements them, and `cargo xtask sdk`
+/// compares this list with `effects.js`.
 mod page {
     use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -43,20 +44,21 @@ mod page {
     extern "C" {
         /// Milliseconds since 1970, by the visitor's clock.
         pub(super) fn now_ms() -> f64;
-        /// A random number from 0 up to 1.
+        /// A random number from 0 (included) to 1 (excluded).
         pub(super) fn random() -> f64;
         /// Whether the Pixel's result is known.
         pub(super) fn is_pixel_known() -> bool;
-        /// Returns bytes to the caller.
+        /// Passes bytes to the page, as the result of the present call.
         pub(super) fn give(bytes: &[u8]);
 
-        // The effects. The page carries out each effect after the call. Words and gates are passed as numbers.
+        // The effects. The page carries out the effects after the present call has returned. Words and gates are passed as
+        // numbers.
         pub(super) fn store(event: u32);
         pub(super) fn unstore(event: u32);
         pub(super) fn note(event: u32, word: u32);
         pub(super) fn unmark(event: u32);
         pub(super) fn settle(event: u32, word: u32);
-        /// `event` is 0 if the report is not about an event.
+        /// If the report is not about an event, `event` is 0.
         pub(super) fn report(event: u32, word: u32);
         pub(super) fn leave_alone(event: u32);
         pub(super) fn take(event: u32);
@@ -69,7 +71,7 @@ mod page {
     }
 }
 
-/// Passes an effect to the page, which records it.
+/// Passes an effect to the page. The page carries the effect out after the present call.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "of a known effect one call is left")]
 pub(crate) fn hand_over(effect: Effect) {
@@ -94,7 +96,7 @@ pub(crate) fn hand_over(effect: Effect) {
     }
 }
 
-/// Runs a call. The call never calls the module again, so the lock is free.
+/// Runs a call of the page. The lock is always free, because the page never calls the module during a call.
 #[inline(never)]
 fn run(call: &Call<'_>) {
     let facts = Facts {
@@ -107,13 +109,13 @@ fn run(call: &Call<'_>) {
     }
 }
 
-/// Runs [`Call::Init`], with a choice as its number in [`Consent::ALL`].
+/// Runs [`Call::Init`]. `consent` is the number of a choice in [`Consent::ALL`].
 #[wasm_bindgen]
 pub fn init(consent: u32) {
     run(&Call::Init(Consent::read(consent)));
 }
 
-/// Runs [`Call::Consent`], with a choice as its number.
+/// Runs [`Call::Consent`]. `consent` is the number of a choice in [`Consent::ALL`].
 #[wasm_bindgen]
 pub fn consent(consent: u32) {
     run(&Call::Consent(Consent::read(consent)));
@@ -125,8 +127,8 @@ pub fn forget() {
     run(&Call::Forget);
 }
 
-/// Runs [`Call::Add`]. The arguments are the event's number, its creation time, its size, whether the Pixel is off for it,
-/// and whether it belongs to an order.
+/// Runs [`Call::Add`]. The arguments are the event's number, creation time and size, whether the Pixel is off for the event,
+/// and whether the event belongs to an order.
 #[wasm_bindgen]
 pub fn add(event: u32, created_ms: f64, bytes: u32, is_pixel_off: bool, has_order: bool) {
     run(&Call::Add(Stored {
@@ -168,7 +170,7 @@ pub fn leave() {
     run(&Call::Leave);
 }
 
-/// Runs [`Call::Answered`], see [`Answer`].
+/// Runs [`Call::Answered`]. [`Answer`] describes the arguments.
 #[wasm_bindgen]
 pub fn answered(request: u32, http_status: u32, retry_after_ms: f64, results: &str) {
     run(&Call::Answered(Answer {
@@ -185,7 +187,7 @@ pub fn look(pause_until_ms: f64) {
     run(&Call::Look { pause_until_ms });
 }
 
-/// Runs [`Call::Ended`], with a word as its number in [`Word::ALL`].
+/// Runs [`Call::Ended`]. `word` is the number of a word in [`Word::ALL`].
 #[wasm_bindgen]
 pub fn ended(event: u32, word: u32) {
     let word = Word::read(word);
@@ -198,8 +200,8 @@ pub fn looked() {
     run(&Call::Looked);
 }
 
-/// Returns the E.164 text of a phone number that is [plain](duet_events::plain::phone). Returns nothing if it cannot be
-/// dialled.
+/// Passes the E.164 form of a phone number to [`page::give`]. The caller must pass a [plain](duet_events::plain::phone) text.
+/// If the number cannot be dialled, passes nothing.
 #[wasm_bindgen]
 pub fn dialled(plain: &str) {
     let country = COUNTRY.try_lock().and_then(|it| *it);

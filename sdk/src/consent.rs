@@ -1,11 +1,11 @@
-//! The effect of the visitor's choice. Both legs follow the same choice.
+//! The visitor's choice about tracking, and what it means for calls. Both legs follow the same choice.
 
 /// The visitor's choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consent {
-    /// Both legs run.
+    /// Events are sent on both legs.
     Granted,
-    /// No choice yet. Everything stays in this page's memory, and the Pixel's script is not requested.
+    /// The visitor has not chosen yet. All data stays in this page's memory, and the Pixel's script is not requested.
     Pending,
     /// Nothing is stored and nothing is sent.
     Denied,
@@ -19,7 +19,7 @@ impl Consent {
         (Self::Denied, "denied"),
     ];
 
-    /// Reads the page's number of a choice. An unknown number must not allow sending.
+    /// Returns the choice with this number. An unknown number counts as a denial, so that it cannot allow sending.
     pub fn read(number: u32) -> Self {
         match number {
             0 => Self::Granted,
@@ -29,7 +29,7 @@ impl Consent {
     }
 }
 
-/// The handling of a call.
+/// How a call is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// The event is sent.

@@ -1,7 +1,8 @@
 //! Duet's state on one page, and the effect of every call.
 //!
-//! Before `init` and while consent is pending, calls are held in the page's memory. Held calls are repeated later, with the
-//! ids that they returned and the page's state at the time of the call. While consent is denied, no call is held.
+//! Before `init` and while consent is pending, calls are held in the page's memory. Held calls are repeated later. A repeated
+//! call has the id that the first call returned, and the state of the page at the time of the first call. While consent is
+//! denied, calls are not held.
 
 use crate::{
     answer::Answer,
@@ -23,7 +24,7 @@ pub enum Call<'a> {
     Forget,
     /// A new event.
     Add(Stored),
-    /// A timer has fired, or the page now knows the Pixel's result.
+    /// A timer has run out, or the page now knows the Pixel's result.
     Wake,
     /// The proxy may be reachable again.
     Hurry,
@@ -31,9 +32,9 @@ pub enum Call<'a> {
     Leave,
     /// A request was answered, or failed.
     Answered(Answer<'a>),
-    /// This page has the lock. Next the page passes the stored events, and the time until which the proxy asked for a pause.
+    /// This page has got the lock. The page now passes the stored events with [`Call::Find`].
     Look {
-        /// Milliseconds since 1970; 0 if there is no pause.
+        /// The end of the pause that the proxy asked for, in milliseconds since 1970. 0 if there is no pause.
         pause_until_ms: f64,
     },
     /// Another page has ended an event.
@@ -43,7 +44,7 @@ pub enum Call<'a> {
         /// How it ended.
         word: Word,
     },
-    /// The storage has an event that this page does not know.
+    /// The browser's storage has an event that this page does not know.
     Find(Stored),
     /// The page has passed all stored events.
     Looked,
@@ -58,7 +59,7 @@ pub struct Duet {
 }
 
 impl Duet {
-    /// A page without any call.
+    /// The state of a page before the first call.
     pub const NEW: Self = Self {
         started: false,
         consent: None,

@@ -1,11 +1,11 @@
 //! The effects that this module requests from the page.
 //!
-//! This module does not act itself. Every call creates a list of effects, and `effects.js` carries them out in order after
-//! the call. So a listener, a patched `fetch` or a `ttq` that calls Duet never finds an unfinished change. Every decision can
-//! be tested without a page.
+//! The WebAssembly module does nothing on the page itself. Every call makes a list of effects, and `effects.js` carries them
+//! out in order after the call has returned. So a listener, a patched `fetch` or a patched `ttq` that calls Duet never finds a
+//! half-changed state. Also, every decision can be tested without a page.
 //!
-//! The page has the words and the texts; an effect has only numbers. On a page, each effect goes to [`bindings`](crate) at
-//! once, and the page records it. Outside of a page, this list collects the effects.
+//! Only the page has the words and the texts. An effect has only numbers. On a page, [`Effects`] passes each effect to
+//! [`bindings`](crate) at once, and the page records it. In tests, [`Effects`] collects the effects in a list.
 
 use crate::consent::Gate;
 
@@ -16,7 +16,8 @@ pub struct Effects {
     list: alloc::vec::Vec<Effect>,
 }
 
-/// An action of the page. An `event` and a `request` are their numbers on this page.
+/// An action that the page must carry out. `event` and `request` are the numbers that the event and the request have on this
+/// page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are named as they are meant")]
 pub enum Effect {
@@ -24,35 +25,35 @@ pub enum Effect {
     Store { event: u32 },
     /// Removes a stored event.
     Remove { event: u32 },
-    /// Stores how an event ended, for other pages of this site that may wait for it.
+    /// Stores how an event ended, for other pages of this site that may still have the event in their outboxes.
     Note { event: u32, word: Word },
-    /// Removes the mark that the order's event was fired.
+    /// Removes the mark that says that this event of an order was already fired.
     Unmark { event: u32 },
     /// Reports the status of an event.
     Settle { event: u32, word: Word },
-    /// Reports the loss of an event, or a loss without an event.
+    /// Reports a loss: of this event, or of no particular event.
     Report { event: Option<u32>, word: Word },
-    /// Leaves a stored event to its owner.
+    /// Leaves a stored event to another page, which owns it.
     Leave { event: u32 },
     /// Puts an event into the next request.
     Take { event: u32 },
     /// Sends the next request.
     Post { request: u32, is_leaving: bool },
-    /// Asks for a wake-up after this time, unless something wakes it earlier.
+    /// Asks for [`Call::Wake`](crate::duet::Call::Wake) after this time. An earlier wake-up that was requested before stays.
     Wake { ms: u32 },
     /// Asks for all stored events, under the lock that all tabs of this site share.
     Adopt,
-    /// Sets the handling of calls. Once the gate is open, this browser's storage may be read and written, and
-    /// [`Effect::Adopt`] follows. Once it closes, the Pixel is stopped as far as possible.
+    /// Sets how calls are handled. When the gate opens, this browser's storage may be read and written, and [`Effect::Adopt`]
+    /// follows. When the gate closes, the Pixel is stopped as far as possible.
     Gate(Gate),
-    /// Removes everything that Duet knows and stored on this browser.
+    /// Removes all data that Duet has in this page's memory and in this browser's storage.
     Clear,
-    /// Stores the proxy's request for a pause of this length, for all tabs; 0 ends the pause.
+    /// Stores that the proxy asked for a pause of this length, for all tabs of this site. A length of 0 ends the pause.
     Pause { ms: u32 },
 }
 
-/// The final status of an event, the reason why it is still open, or the subject of a report. The first four come from the
-/// proxy.
+/// The final status of an event, the reason why the event is still open, or the subject of a report. The first four words are
+/// the proxy's results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
     /// The proxy has stored the event.
@@ -65,7 +66,7 @@ pub enum Word {
     Invalid,
     /// The event waits in the outbox.
     Queued,
-    /// Duet gave up the event: it is too old, or there is no room.
+    /// Duet gave up the event, because the event is too old or there is no room for it.
     Dropped,
     /// Consent is denied.
     Consent,
@@ -73,7 +74,7 @@ pub enum Word {
     Full,
     /// The event is too old.
     Expired,
-    /// Only a person can remove the reason.
+    /// The proxy rejected the request for a reason that only a person can remove.
     Refused,
 }
 
@@ -92,8 +93,8 @@ impl Word {
         (Self::Refused, "refused"),
     ];
 
-    /// Reads the number of a final status. The proxy uses four final statuses. Any other number means that the event was
-    /// given up.
+    /// Returns the final status with this number. The numbers of the proxy's four results give these results. Any other number
+    /// gives [`Word::Dropped`].
     pub fn read(number: u32) -> Self {
         match number {
             0 => Self::Accepted,
@@ -119,7 +120,7 @@ impl Effects {
         self.list.push(effect);
     }
 
-    /// Returns the requested effects.
+    /// Returns the collected effects.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn into_list(self) -> alloc::vec::Vec<Effect> {
         self.list

@@ -2,8 +2,8 @@
 //!
 //! A page calls `duet-sdk`, and the same event goes to TikTok's Pixel and to Duet's proxy under one `event_id`. JavaScript
 //! (`page/`) does everything that touches the page: it has the events' texts, writes JSON, calls the Pixel and uses the
-//! network. This crate decides what is sent, stored, retried or dropped. Its plain functions turn numbers into a list of
-//! [effects](effect). So the whole crate runs under `cargo test`.
+//! network. This crate decides what is sent, stored, retried or dropped. The crate's plain functions turn numbers into a list
+//! of [effects](effect), so the whole crate runs under `cargo test`.
 //!
 //! | Module | Decides |
 //! |---|---|
@@ -13,9 +13,10 @@
 //! | [`outbox`], [`pace`], [`answer`] | what to send, when to retry, what an answer settles |
 //! | [`effect`], [`facts`] | the requests of this module to the page, and the page's state |
 //!
-//! Digests and phone numbers come from [`duet_events`]. The page makes event names and ids, because a call returns an id
-//! before this module is loaded; the same test tables check both. Every page downloads this module, so it is written to be
-//! small. The module has numbers instead of words, allocates nothing, and contains no sentences.
+//! [`duet_events`] makes digests and reads phone numbers. The page's scripts check event names and make event ids, because a
+//! call returns its id before this module is loaded. The same test tables check the scripts and the crate. Every page downloads
+//! this module, so the module is written to be small: it has numbers instead of words, allocates nothing, and contains no
+//! sentences.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 #![cfg_attr(

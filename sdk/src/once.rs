@@ -1,5 +1,5 @@
-//! An event of an order is fired only once on this browser. A reload, a restored tab or a visit next month must not count a
-//! sale again.
+//! Ensures that this browser fires an event of an order only once. A reload, a restored tab or a visit in the next month must
+//! not count a sale again.
 
 /// How long a mark is valid.
 const MAX_AGE_MS: f64 = 90.0 * 86_400_000.0;
@@ -9,7 +9,8 @@ pub const PIXEL: u32 = 1;
 /// The proxy's leg.
 pub const SERVER: u32 = 2;
 
-/// Reads a mark, and returns the legs that it lists as fired. A mark that is too old has no effect.
+/// Reads the mark of an order's event, and returns the legs on which the event was already fired. A mark that is too old has no
+/// effect.
 pub fn believed(fired: u32, fired_ms: f64, now_ms: f64) -> u32 {
     if fired_ms + MAX_AGE_MS <= now_ms {
         0

@@ -1,12 +1,12 @@
-//! Decides what to send next, what to drop, and what an answer settles.
+//! Decides which events are sent next, which are dropped, and which an answer settles.
 //!
-//! An event is stored under its own key before anything is sent, so tabs never overwrite the events of other tabs. An event
-//! is removed only when the proxy has settled it, when it is too old, or when there is no room. The page has the event's
-//! text; this module has only a number and a few facts.
+//! An event is stored under its own key before anything is sent, so tabs never overwrite the events of other tabs. An event is
+//! removed only when the proxy has settled the event, when the event is too old, or when there is no room for it. The page has
+//! the event's text. This module has only the event's number and a few facts.
 //!
-//! Two tabs must not send the same event. A new event belongs to the page that made it for [`LEASE_MS`], and that page sends
-//! it without a lock. An event that failed once, or that another page left behind, is sent only under the lock of
-//! [`Effect::Adopt`]. Before that, the page checks what is still stored.
+//! Two tabs must not send the same event. For [`LEASE_MS`], a new event belongs to the page that made it, and this page sends
+//! the event without a lock. An event that failed once, or that another page left behind, is sent only under the lock of
+//! [`Effect::Adopt`]. Under this lock, the page first checks which events are still stored.
 
 use crate::{
     answer::{self, Answer, Reading},
@@ -19,7 +19,7 @@ use crate::{
 pub const LEASE_MS: f64 = 15_000.0;
 /// How long an event waits for the Pixel's result.
 pub const VERDICT_MS: f64 = 1500.0;
-/// How long an event is kept. TikTok accepts no older event.
+/// How long an event is kept. TikTok accepts no event that is older than this.
 pub const MAX_AGE_MS: f64 = 7.0 * 86_400_000.0;
 
 const MAX_EVENTS: usize = 1000;
@@ -31,14 +31,14 @@ const BATCH_BYTES: u32 = (32 << 10) - 64;
 /// The state of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
-    /// Settled, and soon removed.
+    /// The event is settled, and its record is removed soon.
     #[default]
     Gone,
-    /// Made by this page and never sent.
+    /// This page has made the event and not sent it yet.
     New,
-    /// Waiting to be sent under the lock.
+    /// The event waits to be sent under the lock.
     Waiting,
-    /// Part of a running request.
+    /// The event is part of a running request.
     Sent,
 }
 
@@ -52,22 +52,22 @@ pub struct Record {
     pub created_ms: f64,
     /// The largest number of bytes that the event adds to a request.
     pub bytes: u32,
-    /// Whether this page made it.
+    /// Whether this page made the event.
     pub own: bool,
     /// Whether the Pixel is off for this event.
     pub pixel_off: bool,
-    /// Whether it belongs to an order.
+    /// Whether the event belongs to an order.
     pub ordered: bool,
-    /// The last request that contained it.
+    /// The last request that contained the event.
     pub request: u32,
     /// The state of the event.
     pub state: State,
     /// Whether the event must be sent alone, because it may have made a request fail.
     pub alone: bool,
-    /// Whether another page may wait for it too.
+    /// Whether another page may have this event in its outbox too.
     pub shared: bool,
-    /// The time until which the event is not sent, because it was rejected alone and without a rule. The time is 0 for all
-    /// other events.
+    /// If a request that contained only this event was rejected without a rule: the time until which the event is not sent
+    /// again. For all other events, 0.
     pub suspect_until_ms: f64,
 }
 
@@ -82,12 +82,12 @@ pub struct Stored {
     pub bytes: u32,
     /// Whether the Pixel is off for this event.
     pub is_pixel_off: bool,
-    /// Whether it belongs to an order.
+    /// Whether the event belongs to an order.
     pub has_order: bool,
 }
 
 impl Stored {
-    /// Returns the event in its first state.
+    /// Returns a record of the event, in the state in which records begin.
     #[inline(never)]
     pub fn record(&self) -> Record {
         Record {
@@ -124,12 +124,12 @@ impl Record {
         }
     }
 
-    /// Returns whether the event is sent after all others.
+    /// Returns whether the event is sent only after all other events.
     fn is_last(&self) -> bool {
         self.suspect_until_ms > 0.0
     }
 
-    /// Ends the event. If other pages may wait for the event too, a note tells them how the event ended.
+    /// Ends the event. If other pages may have the event in their outboxes too, stores a note about how the event ended.
     fn end(&mut self, word: Word, fx: &mut Effects) {
         let event = self.event;
         self.state = State::Gone;
@@ -154,21 +154,21 @@ impl Record {
 pub enum Which {
     /// New events that no longer wait for the Pixel.
     Ready,
-    /// Events that waited for the lock.
+    /// Events that must be sent under the lock.
     Waiting,
     /// All events of this page, because the page is being left.
     Leaving,
 }
 
-/// The waiting events that this page knows, oldest first.
+/// The waiting events that this page knows, the oldest first.
 #[derive(Debug)]
 pub struct Outbox {
     records: [Record; MAX_EVENTS],
     count: usize,
     requests: u32,
-    /// When to retry.
+    /// When requests can be sent again after a failure.
     pub pace: Pace,
-    /// When the lease of another page's event ends; 0 if there is none.
+    /// The time at which another page's event ceases to belong to that page. 0 if there is no such event.
     leased_until_ms: f64,
 }
 
@@ -199,7 +199,7 @@ impl Outbox {
         self.records.get_mut(..self.count).unwrap_or_default()
     }
 
-    /// Removes every event and reports to its caller that consent is denied.
+    /// Removes every event, and reports to the caller of each event that consent is denied.
     pub fn clear(&mut self, fx: &mut Effects) {
         for record in self.records() {
             fx.push(Effect::Settle {
@@ -211,7 +211,7 @@ impl Outbox {
         self.leased_until_ms = 0.0;
     }
 
-    /// Stores a new event, and makes room for it.
+    /// Stores a new event. If there is no room, drops an older event first.
     pub fn add(&mut self, mut record: Record, fx: &mut Effects) {
         while self.is_full(record.bytes) {
             let mut oldest = None;
@@ -256,7 +256,7 @@ impl Outbox {
         }
     }
 
-    /// Removes the settled events.
+    /// Removes the records of settled events.
     #[inline(never)]
     fn sweep(&mut self) {
         let before = self.count;
@@ -270,14 +270,14 @@ impl Outbox {
         }
     }
 
-    /// Starts the work under the lock. Applies the pause that the proxy asked for. After that the page passes the stored
-    /// events.
+    /// Starts the work under the lock: applies the pause that the proxy asked for. The page then passes the stored events to
+    /// [`Outbox::find`].
     pub fn look(&mut self, pause_until_ms: f64, now_ms: f64) {
         self.pace.recall(pause_until_ms, now_ms);
         self.leased_until_ms = 0.0;
     }
 
-    /// Ends an event that another page has ended while it waited here.
+    /// Ends an event that waits in this outbox, after another page has ended it.
     pub fn miss(&mut self, event: u32, word: Word, fx: &mut Effects) {
         for record in self.records() {
             if record.event == event && record.state == State::Waiting {
@@ -288,7 +288,7 @@ impl Outbox {
         self.sweep();
     }
 
-    /// Takes over a stored event of another page, if this page is allowed to send it.
+    /// Takes over a stored event of another page, if this page is allowed to send the event.
     pub fn find(&mut self, mut record: Record, now_ms: f64, fx: &mut Effects) {
         let event = record.event;
         let leased_until_ms = record.created_ms + LEASE_MS;
@@ -307,7 +307,7 @@ impl Outbox {
         }
     }
 
-    /// Asks for the next request if an event can be sent now. Returns whether it did.
+    /// Asks the page to send the next request, if an event can be sent now. Returns whether it asked.
     pub fn next(&mut self, which: Which, facts: &Facts, fx: &mut Effects) -> bool {
         let now_ms = facts.now_ms;
         if now_ms < self.pace.not_before_ms()
@@ -345,13 +345,14 @@ impl Outbox {
         count > 0
     }
 
-    /// Handles the answer to a request: removes the settled events and keeps the others.
+    /// Handles the answer to a request: removes the events that the answer settles, and keeps the others.
     pub fn answered(&mut self, answer: &Answer<'_>, facts: &Facts, fx: &mut Effects) {
         let sent = |r: &Record| r.state == State::Sent && r.request == answer.request;
         let several = self.records().iter().filter(|r| sent(r)).count() > 1;
         let reading = answer.reading(several);
         let slowly = reading == Reading::Slowly;
-        // After the rejection of a single event the next request waits too, because the server may reject all events.
+        // After the rejection of a request with a single event, the next request waits too, because the server may reject every
+        // event.
         let mut unsettled = !matches!(reading, Reading::PerEvent | Reading::Apart);
         let mut results = answer.results.bytes();
         for record in self.records() {
@@ -380,7 +381,7 @@ impl Outbox {
                 continue;
             };
             if word == Word::Invalid {
-                // The event was not counted, so it can be reported again after a correction.
+                // The event was not counted, so the page can report the order's event again after a correction.
                 fx.push(Effect::Unmark { event });
                 fx.push(Effect::Report {
                     event: Some(event),
@@ -414,7 +415,7 @@ impl Outbox {
                     .any(|r| r.state == State::Waiting && r.suspect_until_ms <= now_ms))
     }
 
-    /// Ends the SDK's own waits, because the proxy may be reachable again.
+    /// Ends the waits that the proxy did not ask for. The page calls this when the proxy may be reachable again.
     pub fn hurry(&mut self, now_ms: f64) {
         self.pace.hurry();
         for record in self.records() {
@@ -428,7 +429,7 @@ impl Outbox {
     pub fn next_due_ms(&mut self, facts: &Facts) -> Option<f64> {
         let now_ms = facts.now_ms;
         let not_before_ms = self.pace.not_before_ms();
-        // While the proxy asks for a pause, nothing is sent.
+        // During a pause that the proxy asked for, nothing is sent.
         let earliest_ms = if self.pace.is_asked(now_ms) {
             not_before_ms
         } else {
@@ -444,7 +445,7 @@ impl Outbox {
                 State::Waiting => later(not_before_ms, record.suspect_until_ms),
                 State::Sent | State::Gone => f64::INFINITY,
             };
-            // Events that can be sent now will be sent soon, because the lock was requested.
+            // Events that can be sent now need no timer, because the lock for sending them has been requested.
             if record.state == State::Waiting && due_ms <= now_ms {
                 continue;
             }

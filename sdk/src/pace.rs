@@ -1,4 +1,5 @@
-//! Decides when to retry: backs off with jitter after a failure, and obeys the proxy's pause.
+//! Decides when to retry: after a failure, waits for a random time that grows with each failure, and at least for the pause
+//! that the proxy asked for.
 
 use crate::{
     effect::{Effect, Effects},
@@ -7,11 +8,11 @@ use crate::{
 
 const FIRST_MS: u32 = 1000;
 const MOST_MS: u32 = 300_000;
-/// The wait if only a person can remove the cause.
+/// The wait after a failure whose cause only a person can remove.
 pub(crate) const SLOW_MS: f64 = 600_000.0;
 const MOST_ASKED_MS: f64 = 86_400_000.0;
 
-/// The pace of one page.
+/// The waits of one page.
 #[derive(Debug)]
 pub struct Pace {
     failures: u32,
@@ -20,14 +21,14 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// No wait.
+    /// The state without a wait.
     pub const NONE: Self = Self {
         failures: 0,
         not_before_ms: 0.0,
         asked: false,
     };
 
-    /// Applies a pause that the proxy requested from another tab or an earlier page.
+    /// Applies a pause that the proxy asked another tab or an earlier page for.
     pub fn recall(&mut self, until_ms: f64, now_ms: f64) {
         if now_ms <= until_ms && until_ms < now_ms + MOST_ASKED_MS {
             self.not_before_ms = until_ms;
@@ -40,7 +41,7 @@ impl Pace {
         self.not_before_ms
     }
 
-    /// Returns whether the proxy asked for the current wait.
+    /// Returns whether there is a wait at present that the proxy asked for.
     pub fn is_asked(&self, now_ms: f64) -> bool {
         self.asked && now_ms < self.not_before_ms
     }
@@ -53,8 +54,8 @@ impl Pace {
         *self = Self::NONE;
     }
 
-    /// Records a failure. `asked_ms` is the wait in `Retry-After`, 0 if there is none. `slowly` is true if only a person can
-    /// remove the reason.
+    /// Records a failure. `asked_ms` is the wait in `Retry-After`, or 0 if the answer has none. `slowly` is true if only a
+    /// person can remove the cause of the failure.
     pub fn failed(&mut self, slowly: bool, asked_ms: f64, facts: &Facts, fx: &mut Effects) {
         let most = (FIRST_MS << self.failures.min(12)).min(MOST_MS);
         self.failures += 1;
@@ -78,7 +79,7 @@ impl Pace {
         }
     }
 
-    /// Ends a wait that the proxy did not ask for.
+    /// Ends the present wait, unless the proxy asked for it.
     pub fn hurry(&mut self) {
         if !self.asked {
             self.not_before_ms = 0.0;
@@ -96,7 +97,7 @@ pub(crate) fn whole(wait_ms: f64) -> u32 {
     wait_ms as u32
 }
 
-/// Returns the later of two times. `f64::max` also handles NaN, which makes the module larger.
+/// Returns the later of two times. `f64::max` is not used, because it also handles NaN, which makes the module larger.
 pub(crate) fn later(one: f64, other: f64) -> f64 {
     if one > other { one } else { other }
 }

@@ -1,4 +1,4 @@
-//! Tests with pages, tabs and a proxy. The tests see only the interface of this module: calls in, effects out.
+//! Tests with pages, tabs and a proxy. The tests use only the interface of this module: they make calls and read the effects.
 
 mod page;
 
