@@ -1,5 +1,5 @@
 //! Measures the rate of accepted events while four pages of the console are open, and compares it with the rate without an
-//! open page. The two kinds of turns alternate.
+//! open page. Turns with open pages and turns without open pages alternate.
 
 use std::{
     io::{Read, Write},

@@ -81,7 +81,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both calls fail only if the process has already ended.
+        // `kill` and `wait` fail only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,5 +1,5 @@
-// The SDK reads the click id from the landing address before a router can remove the click id. It keeps the click id for 30
-// days.
+// The SDK reads the click id from the landing address before a router can remove the click id. The SDK keeps the click id
+// for 30 days.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

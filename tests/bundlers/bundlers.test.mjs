@@ -26,7 +26,7 @@ after(async () => {
   await stack?.stop()
 })
 
-/** Starts a site. It passes requests below `/api/` on to the proxy, and `others` answers all other requests. */
+/** Starts a site. The site passes requests below `/api/` on to the proxy, and `others` answers all other requests. */
 const site = (others) =>
   listen((incoming, outgoing) =>
     incoming.url.startsWith('/api/')
@@ -86,8 +86,8 @@ async function opened(url, { look = () => {}, explained = EXPLAINED } = {}) {
   }
 }
 
-// These bundlers do not resolve the address of a file beside a module. With them, the console says which file the customer
-// must copy.
+// These bundlers do not resolve the address of a file beside a module. With these bundlers, the console says which file the
+// customer must copy.
 const MISSING = 'debug.js must lie beside'
 const explained = { Rollup: MISSING, 'Rollup into one file': MISSING, esbuild: MISSING, 'esbuild into one file': MISSING, Bun: MISSING }
 

@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use crate::pays::{PRICE, Shop};
 
 const KEY: &str = "e2e-canary-key-of-alarms";
-/// The path of the receiver's address. It must not appear in the log.
+/// The path of the receiver's address. The path must not appear in the log.
 const PATH: &str = "/hooks/canary-of-the-address";
 
 /// The messages that the receiver got, and the status with which it answers.

@@ -30,7 +30,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Returns whether the proxy reads this file at its start. It does not read an older manifest.
+/// Returns whether the proxy reads this file at its start. The proxy does not read an older manifest.
 fn is_read(file: &Path) -> Result<bool> {
     let name = file.file_name().and_then(|name| name.to_str());
     let Some(number) = name.and_then(|name| name.strip_prefix('v')?.parse::<u64>().ok()) else {

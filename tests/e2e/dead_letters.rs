@@ -1,5 +1,5 @@
-//! The command `dead-letters` shows the events that TikTok refused, and sends them again. It works with a running proxy and
-//! without one.
+//! The command `dead-letters` shows the events that TikTok refused, and sends them again. The command works with a running
+//! proxy and without one.
 
 use anyhow::Result;
 use duet_sandbox::Fault;

@@ -218,8 +218,8 @@ fn compose_with_postgresql_gives_each_proxy_both_servers_and_the_network_to_nobo
     }
     assert_eq!(compose["networks"]["database"]["internal"], true);
     assert!(services["caddy"]["networks"]["database"].is_null());
-    // Without this setting the proxies do not start. It must not be an option of the server's command: the first start has
-    // no standby yet, so the option would stop it.
+    // Without this setting the proxies do not start. The setting must not be an option of the server's command: the first
+    // start has no standby yet, so the option would stop it.
     let script = text("deploy/postgres-primary.sh")?;
     assert!(script.contains("alter system set synchronous_standby_names = '*'"));
     assert_eq!(services["primary"]["command"], Value::Null);

@@ -15,8 +15,8 @@ use crate::events::{arrived, event, ids, post_all, post_views};
 #[tokio::test]
 async fn after_an_outage_one_request_tries_and_more_follow_as_answers_come() -> Result<()> {
     const ANSWER_MS: u64 = 150;
-    // Requests within this time count as sent at the same time. It is shorter than the time for an answer, even if both are
-    // rounded.
+    // Requests within this time count as sent at the same time. This time is shorter than the time for an answer, even if
+    // both times are rounded.
     const AT_ONCE_MS: u64 = ANSWER_MS - 10;
     let stack = Stack::start(&[
         ("DUET_SEND_LIMIT", "off"),

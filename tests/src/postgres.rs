@@ -1,4 +1,4 @@
-//! Servers of PostgreSQL on free ports. They run as an ordinary user, because PostgreSQL refuses to run as root.
+//! Servers of PostgreSQL on free ports. The servers run as an ordinary user, because PostgreSQL refuses to run as root.
 
 use std::{
     env, fs,

@@ -146,7 +146,7 @@ async fn an_event_that_dies_again_while_all_are_replayed_is_not_replayed_again()
     let (lane, router) = (&mut operated.lane, &operated.router);
     let replay = answered::<Done>(router, asked("POST", "/dead-letters/replay", &json!("all")));
     let mut replay = pin!(replay);
-    // Let every replayed event expire at once. Its new dead letter is then newer than all others.
+    // Let every replayed event expire at once, so that its new dead letter is newer than all others.
     let done = loop {
         tokio::select! {
             done = &mut replay => break done,

@@ -1,5 +1,5 @@
-// A forward proxy between WebKit and the network. It does what the debuggers of other browsers do for the tests: it runs
-// scripts before a page's own scripts, reports every request, and allows or blocks each request.
+// A forward proxy between WebKit and the network. The wire does what the debuggers of other browsers do for the tests: it
+// runs scripts before a page's own scripts, reports every request, and allows or blocks each request.
 
 import { request } from 'node:http';
 import { finished } from 'node:stream';

@@ -159,7 +159,7 @@ impl Proxies {
                 let term = Command::new("kill")
                     .args(["-s", "TERM", &id.to_string()])
                     .status();
-                // The signal fails only if the proxy has just ended. Then it is not needed.
+                // The signal fails only if the proxy has just ended, and then no signal is needed.
                 let _ = term.await;
             }
         }

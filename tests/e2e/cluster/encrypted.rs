@@ -1,4 +1,4 @@
-//! Tests TLS to the database with certificates that the test makes. The name of the server is one that only the test knows.
+//! Tests TLS to the database with certificates that the test makes. The name of the server is one that no DNS server knows.
 
 use anyhow::{Result, ensure};
 use duet_tests::{Server, Stack};
@@ -7,7 +7,7 @@ use crate::events::event;
 
 const NAME: &str = "db.example";
 
-/// Returns the setting for a server that is known by a name.
+/// Returns the setting for a database server that is addressed by a name.
 fn setting(server: &Server, name: &str, more: &str) -> String {
     let port = server.port();
     format!("postgres://duet@{name}:{port}/shop?hostaddr=127.0.0.1&replication=none{more}")
@@ -23,7 +23,7 @@ async fn a_connection_to_another_machine_is_encrypted_and_its_certificate_is_che
         ensure!(!started && said.contains(why), "{setting}: {said}");
         Ok(())
     };
-    // The server cannot encrypt yet.
+    // At this time the server does not support encryption yet.
     refused(&setting(&server, NAME, ""), "TLS").await?;
 
     let roots = server.encrypt(NAME)?.display().to_string();

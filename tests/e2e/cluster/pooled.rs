@@ -1,4 +1,4 @@
-//! Tests several proxies behind PgBouncer in transaction mode, which gives each transaction another connection.
+//! Tests several proxies behind PgBouncer in transaction mode. In this mode each transaction can get another connection.
 
 use anyhow::{Result, ensure};
 use duet_sandbox::Fault;

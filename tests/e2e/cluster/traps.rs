@@ -1,5 +1,5 @@
-//! Tests for the traps of PostgreSQL: deadlocks, plans that were made for empty tables, numbers that are drawn before a commit,
-//! settings of the role, and tables of another version.
+//! Tests the known traps of PostgreSQL: deadlocks, plans that were made for empty tables, numbers that are drawn before a
+//! commit, settings of the role, and tables of another version.
 
 use anyhow::{Result, ensure};
 use duet_tests::{Answer, Server, Stack};
@@ -11,7 +11,7 @@ use crate::{
     pays::{PRICE, Shop},
 };
 
-/// Lets the first insertion into a table run a statement.
+/// Makes the first insertion into a table run a statement.
 fn on_first_insert(server: &Server, table: &str, statement: &str) -> Result<()> {
     server.sql(
         "shop",
@@ -32,13 +32,13 @@ async fn a_deadlock_before_the_decision_is_repeated_and_one_after_it_stores_noth
     let stack = Stack::start(&[("DUET_QUEUE", &server.setting("shop"))]).await?;
     for (number, code) in ["40P01", "40001"].into_iter().enumerate() {
         let fails = format!("raise exception 'trap' using errcode = '{code}'");
-        // The keys of a bundle are written before it is decided.
+        // The keys of a bundle are written before the bundle is decided, so a failure here is tried again.
         on_first_insert(&server, "duet.seen", &fails)?;
         let accepted = posted(&stack, &event(&format!("before{number}"))).await?;
         assert_eq!(accepted["status"], "accepted", "{accepted}");
         let tries = server.sql("shop", "select last_value > 1 from trap")?;
         assert_eq!(tries.trim(), "t", "{code}");
-        // Its events are written after the decision.
+        // The events of a bundle are written after the decision, so a failure here rejects the call.
         on_first_insert(&server, "duet.waiting", &fails)?;
         server.sql("shop", "drop trigger trap on duet.seen")?;
         let after = event(&format!("after{number}"));
@@ -80,7 +80,8 @@ async fn tables_that_were_empty_when_they_were_first_read_are_read_by_their_indi
     )?;
     work(&shop, 1).await?;
     ensure!(shop.stack.stop().await?);
-    // The server counts what a connection has read at the latest when the connection ends.
+    // The server adds the reads of a connection to its counts when the connection ends, or earlier. So wait until all
+    // connections have ended.
     shop.stack
         .until("no connection is left", async |_| {
             let left =
@@ -176,7 +177,8 @@ async fn a_newer_format_is_used_if_it_names_this_one_and_is_refused_otherwise() 
     let setting = server.setting("shop");
     let [mut one, other] = two(&setting, &[]).await?;
     posted(&one, &event("before")).await?;
-    // Imitate a newer version that has added a column. It states that versions of format 1 can still use the tables.
+    // Imitate a newer version that has added a column. The newer version states that versions of format 1 can still use the
+    // tables.
     server.sql(
         "shop",
         "alter table duet.records add column later text; update duet.about set format = 2",

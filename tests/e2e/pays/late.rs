@@ -62,7 +62,7 @@ async fn a_payment_73_hours_after_the_pages_word_is_reported_once_with_the_click
     assert_eq!(sale.properties["value"], PRICE);
     assert_eq!(sale.user["ttclid"], "E.C.P.the-click");
 
-    // An operator sends the page's event again. It reports the same sale as the payment's event.
+    // An operator sends the page's event again. The page's event reports the same sale as the payment's event.
     dead_letters(&shop.stack, &["replay", "--all"]).await?;
     assert_eq!(shop.reported().await?.len(), 1);
     assert_eq!(sent(&shop), 1);

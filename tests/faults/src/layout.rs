@@ -9,7 +9,7 @@ pub(crate) const CLOCK_OFFSET_MS: usize = 0;
 pub(crate) const POWER_CUT: usize = 8;
 /// How many of the next calls fail. [`ALL`] makes every call fail.
 pub(crate) const LEFT: usize = 0;
-/// The largest value of [`LEFT`]. It does not count down.
+/// The largest value of [`LEFT`]. This value does not count down.
 pub(crate) const ALL: u64 = u64::MAX;
 /// How many calls have failed on a command.
 pub(crate) const FAILED: usize = 8;

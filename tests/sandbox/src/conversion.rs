@@ -19,7 +19,7 @@ pub enum Channel {
 pub enum Outcome {
     /// The signal was the first with its pixel, event and event_id, so it became a conversion.
     Counted,
-    /// The signal came from the other channel in time. Its user and its properties were added to the conversion.
+    /// The signal came from the other channel in time. The signal's user and properties were added to the conversion.
     Merged,
     /// The signal repeated an earlier signal and was dropped.
     Deduplicated,

@@ -1,7 +1,7 @@
 /*
- * A Pixel for the sandbox. This script imitates the visible behaviour of TikTok's Pixel. It processes the calls in the base
- * code's array queue, replaces the queue's methods by methods that work, and posts each event to the collector of the
- * server that served the script. It never throws an error on the page.
+ * A Pixel for the sandbox. This script imitates the visible behaviour of TikTok's Pixel. The script processes the calls in
+ * the base code's array queue, replaces the queue's methods by methods that work, and posts each event to the collector of
+ * the server that served the script. The script never throws an error on the page.
  */
 (function () {
   'use strict';

@@ -62,8 +62,8 @@ impl Reply {
     }
 }
 
-/// Returns TikTok's message for an invalid field. The message names a nested field by its path with dots. It names a
-/// top-level field of an event only by the field's name, without the event's index.
+/// Returns TikTok's message for an invalid field. The message names a nested field by its path with dots. The message names
+/// a top-level field of an event only by the field's name, without the event's index.
 pub(crate) fn invalid_field(field: &str, problem: &str) -> String {
     let parts: Vec<&str> = field.split('.').collect();
     match parts.as_slice() {

@@ -1,4 +1,4 @@
-//! The notifications that the bank sent, and the answers.
+//! The notifications that the bank has sent, and the shop's answers to them.
 
 use std::collections::VecDeque;
 
@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::instruction::{Auth, Flaw, Format, Provider};
 
-/// The number of transfers that are kept.
+/// How many payments are kept.
 const KEPT: usize = 1_000;
 
 /// A payment and the state of its notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Told {
-    /// A number that counts up from 1.
+    /// The number of this entry. Numbers begin at 1.
     pub number: u64,
     /// The number of the transaction.
     pub transaction_id: u64,
@@ -22,9 +22,9 @@ pub struct Told {
     pub webhook_url: String,
     /// The provider of the notification.
     pub provider: Provider,
-    /// The format of the notification, if it was SePay's.
+    /// The format of the notification. The field has a meaning only for SePay.
     pub format: Format,
-    /// The proof of the notification.
+    /// How the notification proves that it comes from SePay.
     pub auth: Auth,
     /// The error in the notification, if any.
     pub flaw: Option<Flaw>,
@@ -48,33 +48,33 @@ pub struct Told {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Telling {
-    /// Some copies have no answer yet.
+    /// Some copies have not been answered yet.
     Underway,
     /// The shop accepted every copy.
     Delivered,
-    /// The shop never accepted one of the copies.
+    /// At least one copy was never accepted by the shop.
     Failed,
 }
 
 /// One request to the webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attempt {
-    /// The number of the copy, from 1.
+    /// The number of the copy. Numbers begin at 1.
     pub copy: u32,
-    /// The time of the answer or of giving up, in milliseconds since 1970.
+    /// The time at which the answer came or the bank gave up waiting, in milliseconds since 1970.
     pub at_ms: u64,
-    /// Whether SePay counts it as delivered.
+    /// Whether SePay would count the copy as delivered after this answer.
     pub taken: bool,
     /// The status of the answer.
     pub status: Option<u16>,
     /// The body of the answer.
     pub answer: Option<String>,
-    /// The reason for a missing answer.
+    /// The reason why there is no answer.
     pub trouble: Option<String>,
 }
 
 impl Told {
-    /// Sets the final state after the last attempt.
+    /// Sets the final state. The caller must call this after the last attempt.
     pub(super) fn conclude(&mut self) {
         let taken = |copy| {
             let mut attempts = self.attempts.iter();
@@ -88,7 +88,7 @@ impl Told {
     }
 }
 
-/// The first transaction's number.
+/// The number of the first transaction.
 const FIRST: u64 = 92_704;
 
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ impl Ledger {
         FIRST + self.transactions - 1
     }
 
-    /// Adds a transfer and returns its number.
+    /// Adds an entry and returns its number.
     pub(super) fn enter(&mut self, mut told: Told) -> u64 {
         self.numbered += 1;
         told.number = self.numbered;
@@ -115,7 +115,7 @@ impl Ledger {
         self.numbered
     }
 
-    /// Changes a transfer, if it is still kept.
+    /// Changes an entry if it is still kept.
     pub(super) fn change(&mut self, number: u64, change: impl FnOnce(&mut Told)) {
         let found = self.kept.iter_mut().find(|told| told.number == number);
         if let Some(told) = found {
@@ -131,7 +131,7 @@ impl Ledger {
         self.kept.iter()
     }
 
-    /// Removes all transfers and continues the numbers.
+    /// Removes all entries. Later entries continue the numbers.
     pub(super) fn clear(&mut self) {
         self.kept.clear();
     }

@@ -12,8 +12,8 @@ use super::{payos, polar, stripe, vnpay};
 /// A secret that the shop does not use.
 const WRONG: &str = "whsec_not-the-agreed-secret";
 
-/// Returns the body that is signed and the body that is sent. They differ if the notification has an error. They also
-/// differ at payOS, whose sent body contains the signature.
+/// Returns the body that is signed and the body that is sent. The two bodies differ if the notification has an error. The
+/// two bodies of payOS always differ, because the sent body contains the signature.
 pub(super) fn bodies(facts: &Facts<'_>) -> Bodies {
     let instruction = facts.instruction;
     let object = match instruction.provider {

@@ -1,4 +1,4 @@
-//! The surroundings of a courier: a lane, a clock and TikTok. They check every step that the courier returns.
+//! The surroundings of a courier: a lane, a clock and TikTok. [`World`] checks every step that the courier returns.
 
 use std::collections::{BTreeMap, BTreeSet};
 
