@@ -215,6 +215,6 @@ mod tests {
         assert_eq!(place("pixels now: 1."), None);
         assert!(html.contains("/console/api/changes?format=csv"), "{html}");
         let empty = shown("lang=en", Vec::new());
-        assert!(empty.contains("No change is known yet."), "{empty}");
+        assert!(empty.contains("No change has been recorded yet."), "{empty}");
     }
 }
