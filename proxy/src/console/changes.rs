@@ -215,6 +215,9 @@ mod tests {
         assert_eq!(place("pixels now: 1."), None);
         assert!(html.contains("/console/api/changes?format=csv"), "{html}");
         let empty = shown("lang=en", Vec::new());
-        assert!(empty.contains("No change has been recorded yet."), "{empty}");
+        assert!(
+            empty.contains("No change has been recorded yet."),
+            "{empty}"
+        );
     }
 }
