@@ -42,7 +42,7 @@ async fn hour(proxy: &Proxy, sink: &Server) -> Result<()> {
     sink::behave(sink, Mode::Down)?;
     let folder = proxy.folder()?;
     let server = proxy.start(folder.path())?;
-    println!("    before             {}", memory(&server)?);
+    println!("    before the outage  {}", memory(&server)?);
     let started = Instant::now();
     for part in 0..PARTS {
         let (from, to) = (EVENTS * part / PARTS, EVENTS * (part + 1) / PARTS);
@@ -62,7 +62,7 @@ async fn hour(proxy: &Proxy, sink: &Server) -> Result<()> {
     );
     let drained = drain(&server, sink, EVENTS).await?;
     let up = sink::count(sink)?;
-    println!("    emptied            {}", memory(&server)?);
+    println!("    all delivered      {}", memory(&server)?);
     println!(
         "    first event after {:.2} s, all {} events {:.2} s later: {} events/s, {:.2} us of CPU each",
         drained.until_first_s,

@@ -85,7 +85,7 @@ inBrowsers(engines, (scene) => {
       const found = await views(next);
       return found.length > 0 && found;
     });
-    assert.equal(viewed.length, 1, 'and once');
+    assert.equal(viewed.length, 1, 'the new address must count as one page view');
     assert.equal((await views(stack.fixture)).length, back.views, 'coming back must not count as a new page view');
   });
 });

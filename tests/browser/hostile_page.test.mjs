@@ -76,7 +76,7 @@ inBrowsers(engines, (scene) => {
         'referrer', 'URL', 'visibilityState'];
       const forms = names.map((name, at) => `<form name="${name}"></form>` + (at % 2 ? `<img name="${name}">` : ''));
       document.body.insertAdjacentHTML('beforeend', forms.join(''));
-      if (typeof document.referrer === 'string' || typeof document.cookie === 'string') throw new Error('nothing is hidden');
+      if (typeof document.referrer === 'string' || typeof document.cookie === 'string') throw new Error('document.referrer and document.cookie must be hidden by elements');
     });
     await init(page, scene.stack.config);
     await call(page, 'identify', { email: 'lan@example.com' });

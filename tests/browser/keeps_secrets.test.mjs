@@ -56,7 +56,7 @@ inBrowsers(engines, (scene) => {
     const [{ user }] = await stack.bothLegs(given.eventId);
     assert.ok(user.email && user.phone && user.external_id, 'all three keys must arrive as digests');
 
-    assertNone(urls.join('\n'), raw, 'an address the page asked for');
+    assertNone(urls.join('\n'), raw, 'the address of a request of the page');
     for (const { path, headers, body } of [...stack.site.log, ...stack.tiktok.log]) {
       assertNone(body + JSON.stringify(headers), raw, `a request to ${path}`);
     }
@@ -81,7 +81,7 @@ inBrowsers(engines, (scene) => {
     const left = { customer: { has_phone: true, tier: 'gold' }, description: 'for', landing: 'https://shop.example/?plan=pro' };
     assert.deepEqual(properties, left);
     for (const [name, value] of Object.entries(left)) assert.deepEqual(pixel.properties[name], value);
-    assertNone(JSON.stringify(pixel), raw, 'what the Pixel sent');
+    assertNone(JSON.stringify(pixel), raw, 'the event that the Pixel sent');
   });
 
   test('a raw personal value is nowhere on window, in no error and no line of the console', async () => {

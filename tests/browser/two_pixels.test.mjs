@@ -47,7 +47,7 @@ inBrowsers(engines, (scene) => {
     const { eventId, delivery } = await report(page, 'trackDualEvent', 'ViewContent');
     assert.equal(delivery.status, 'accepted');
     const expected = [pixelId, otherPixelId].map((code) => `${code}: pixel server`).sort();
-    await until('both pixels have both legs', async () => {
+    await until('both pixels have counted both legs', async () => {
       const found = await counted(eventId);
       return found.join() === expected.join();
     });
@@ -59,6 +59,6 @@ inBrowsers(engines, (scene) => {
     const page = await opened({ pixel: 'off' });
     const { eventId } = await report(page, 'trackDualEvent', 'Search', { query: 'two' });
     const expected = [`${pixelId}: pixel server`, `${otherPixelId}: server`].sort();
-    await until('each pixel has its legs', async () => (await counted(eventId)).join() === expected.join());
+    await until('each pixel has counted the expected legs', async () => (await counted(eventId)).join() === expected.join());
   });
 }, twoPixels);

@@ -79,7 +79,7 @@ async fn every_answer_belongs_to_a_request() -> Result<()> {
     stack.sandbox.clear_faults();
     stack.leaves_waiting(0);
     stack
-        .until("nothing waits", async |stack| {
+        .until("no event is pending", async |stack| {
             Ok(stack.metrics().await?.count("duet_queue_events") == 0)
         })
         .await?;
@@ -139,7 +139,7 @@ async fn every_reading_balances_through_kills_replays_payments_and_a_failed_sync
     });
     post_views(&shop.stack, &ids("bad-", 2)).await?;
     shop.stack
-        .until("both are refused", async |stack| {
+        .until("both events are refused", async |stack| {
             Ok(stack.metrics().await?.sum(ENDED) == 2)
         })
         .await?;
@@ -191,7 +191,7 @@ async fn every_reading_balances_through_kills_replays_payments_and_a_failed_sync
     balance(&shop.stack, &[(ACCEPTED, 2), (FOUND, 8), (PENDING, 11)]).await?;
     shop.stack.sandbox.remove_fault(outage);
     shop.stack
-        .until("nothing is pending", async |stack| {
+        .until("no event is pending", async |stack| {
             Ok(stack.metrics().await?.count(PENDING) == 0)
         })
         .await?;

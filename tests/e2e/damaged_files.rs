@@ -214,7 +214,7 @@ async fn a_row_that_does_not_read_back_fails_its_own_calls_alone() -> Result<()>
     let bad = stack.sandbox.conversions();
     assert!(!arrived(&bad).iter().any(|id| id.starts_with("bad-")));
     stack
-        .until("nothing waits", async |stack| {
+        .until("no event is pending", async |stack| {
             Ok(stack.metrics().await?.count("duet_queue_events") == 0)
         })
         .await

@@ -59,7 +59,7 @@ impl Told {
     /// Checks that every accepted event arrives at TikTok and that no event stays pending.
     async fn all_arrive(&self, stack: &Stack) -> Result<()> {
         stack
-            .until("nothing waits", async |stack| {
+            .until("no event is pending", async |stack| {
                 Ok(stack.metrics().await?.count("duet_queue_events") == 0)
             })
             .await?;

@@ -83,7 +83,7 @@ async fn what_tiktok_took_while_the_disk_failed_counts_once() -> Result<()> {
     assert_eq!(answer.status.as_u16(), 503, "{answer:?}");
     limit_files(&stack, "unlimited").await?;
     stack
-        .until("nothing waits", async |stack| {
+        .until("no event is pending", async |stack| {
             let ready = stack.get("/readyz").await?.status.as_u16() == 200;
             Ok(ready && stack.metrics().await?.count("duet_queue_events") == 0)
         })

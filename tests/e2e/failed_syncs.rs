@@ -57,7 +57,7 @@ async fn an_event_whose_sync_failed_is_not_passed_by_the_next() -> Result<()> {
     let conversions = stack.conversions(2).await?;
     assert_eq!(arrived(&conversions), ["a", "b"].into());
     stack
-        .until("nothing waits", async |stack| {
+        .until("no event is pending", async |stack| {
             Ok(stack.metrics().await?.count("duet_queue_events") == 0)
         })
         .await
@@ -74,7 +74,7 @@ async fn a_202_after_a_failed_sync_outlives_the_power() -> Result<()> {
         stack.run_proxy().await?;
         stack.sandbox.remove_fault(outage);
         stack
-            .until("it arrives", async |stack| {
+            .until("the event arrives", async |stack| {
                 Ok(arrived(&stack.sandbox.conversions()).contains(id))
             })
             .await?;

@@ -127,7 +127,7 @@ impl Shop {
             json!({ "event": "ViewContent", "event_id": last, "user": { "external_id": "u" } });
         self.stack.accepted(&marker).await?;
         self.stack
-            .until("nothing waits", async |stack| {
+            .until("no event is pending", async |stack| {
                 let arrived = !stack.sandbox.conversions_of(&last).is_empty();
                 Ok(arrived && stack.metrics().await?.count("duet_queue_events") == 0)
             })

@@ -120,7 +120,7 @@ impl Shop {
     /// Waits until all events have arrived. Returns the sales that TikTok has, sorted: order, value and currency.
     pub(crate) async fn reported(&self) -> Result<Vec<(String, Value, String)>> {
         self.stack
-            .until("nothing waits", async |stack| {
+            .until("no event is pending", async |stack| {
                 Ok(stack.metrics().await?.count("duet_queue_events") == 0)
             })
             .await?;

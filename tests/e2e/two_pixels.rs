@@ -199,13 +199,13 @@ async fn one_refused_token_stops_its_pixel_only_until_a_new_one_is_read() -> Res
         stack.accepted(&event("first", Some(pixel))).await?;
     }
     stack
-        .until("B is refused", async |stack| {
+        .until("the token of pixel B is refused", async |stack| {
             Ok(word(stack, B).await? == (200, json!("refused")))
         })
         .await?;
     stack.accepted(&event("second", Some(A))).await?;
     stack
-        .until("A goes on", async |stack| {
+        .until("pixel A delivers again", async |stack| {
             let is_settled = waiting(stack, A).await? == 0;
             Ok(counted(stack, "second") == [A] && is_settled)
         })
@@ -238,7 +238,7 @@ async fn one_refused_token_stops_its_pixel_only_until_a_new_one_is_read() -> Res
     files.token("b", duet_tests::OTHER_TOKEN)?;
     reload(&stack, "the pixels were read again").await?;
     stack
-        .until("B goes on", async |stack| {
+        .until("pixel B delivers again", async |stack| {
             // TikTok counts an event a moment before the proxy has read the answer.
             let is_ok = word(stack, B).await? == (200, json!("ok"));
             Ok(is_ok && counted(stack, "first") == [A, B])
@@ -422,7 +422,9 @@ async fn dead_letters_are_listed_and_replayed_by_pixel() -> Result<()> {
         "replay: 1\n"
     );
     stack
-        .until("B has it", async |stack| Ok(counted(stack, "bad") == [B]))
+        .until("pixel B has counted the event", async |stack| {
+            Ok(counted(stack, "bad") == [B])
+        })
         .await?;
     assert_eq!((lines(&[]).await?, lines(&["--pixel", B]).await?), (1, 0));
     assert_eq!(
@@ -526,7 +528,7 @@ async fn the_send_limit_of_one_pixel_does_not_stop_the_other() -> Result<()> {
     stack.accepted(&event("second", Some(A))).await?;
     stack.accepted(&event("second", Some(B))).await?;
     stack
-        .until("B goes on", async |stack| {
+        .until("pixel B delivers again", async |stack| {
             let is_settled = waiting(stack, B).await? == 0;
             Ok(counted(stack, "second") == [B] && is_settled)
         })

@@ -117,7 +117,7 @@ async fn server(stack: &Stack, body: &Value) -> Result<Answer> {
 
 async fn idle(stack: &Stack) -> Result<()> {
     stack
-        .until("nothing waits", async |stack| {
+        .until("no event is pending", async |stack| {
             Ok(stack.metrics().await?.count("duet_queue_events") == 0)
         })
         .await
