@@ -12,8 +12,8 @@ use crate::{
 /// The longest page address that is sent, in bytes. TikTok states no limit, but no page needs a longer address.
 const MAX_LENGTH: usize = 4096;
 
-/// Returns a page's address without personal data, and whether something was removed. Returns `None` if the text is not a
-/// full `http` or `https` URL of at most 4096 bytes.
+/// Returns a page's address without personal data, and whether any data was removed. Returns `None` if the text is not a full
+/// `http` or `https` URL of at most 4096 bytes.
 pub fn clean(text: &str) -> Option<(String, bool)> {
     let scheme = ["http://", "https://"].into_iter().find(|scheme| {
         let start = text.get(..scheme.len());
@@ -53,7 +53,7 @@ pub fn clean(text: &str) -> Option<(String, bool)> {
         }
     }
     let is_changed = clean.len() != text.len();
-    // The whole address can show personal data that no single part shows.
+    // Check the whole address too, because the parts together can contain personal data that no single part contains.
     let path_start = scheme.len() + host.len();
     if personal::has_email(clean.get(path_start..).unwrap_or_default()) {
         clean.truncate(path_start);
@@ -86,7 +86,8 @@ pub(crate) fn clean_text(text: &str) -> Option<String> {
     personal::without_email(&left).or((left != text).then_some(left))
 }
 
-/// Splits a text before the first `sign`. The second part starts with the sign.
+/// Splits a text before the first `sign`. The second returned part starts with the sign, or is empty if the text has no such
+/// sign.
 fn cut(text: &str, sign: char) -> (&str, &str) {
     text.split_at(text.find(sign).unwrap_or(text.len()))
 }
@@ -106,7 +107,7 @@ fn push_query(query: &str, clean: &mut String) {
     }
 }
 
-/// Appends the parameters that are not personal to `clean`, with `before` in front of them.
+/// Appends the parameters that contain no personal data to `clean`, and puts `before` in front of the first of them.
 fn push_pairs<'a>(pairs: &'a str, mut before: &'a str, clean: &mut String) {
     if pairs.is_empty() {
         clean.push_str(before);

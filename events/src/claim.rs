@@ -21,7 +21,7 @@ pub(crate) use time::sent_at;
 #[derive(Clone, Debug)]
 pub struct Stated<'a> {
     fields: Option<Fields<'a>>,
-    /// The body of this event contained malformed Unicode.
+    /// Whether the body with this event contained malformed Unicode.
     pub(crate) is_mended: bool,
     /// The warnings about the body of this event.
     pub(crate) warnings: Vec<Invalid>,
@@ -63,13 +63,13 @@ pub struct Claim {
     pub time: Option<i64>,
     /// The time of sending by the same clock, in Unix milliseconds.
     pub sent_at_ms: Option<i64>,
-    /// The person. The sender states `ip` and `user_agent`, so they are not verified.
+    /// The person. `ip` and `user_agent` are the sender's statements and are not verified.
     pub user: User,
     /// The page of the event.
     pub page: Page,
     /// The event's properties.
     pub properties: Properties,
-    /// The sender asked for Limited Data Use.
+    /// Whether the sender asked for Limited Data Use.
     pub limited_data_use: bool,
     /// The result of the Pixel's copy of the event.
     pub pixel: Option<PixelLeg>,
@@ -95,8 +95,8 @@ pub enum PixelLeg {
     Off,
 }
 
-/// A test event code as its sender states it. Only a server can send a test event code, so a page cannot break the rule for
-/// the code.
+/// A test event code as its sender states it. A wrong code is an error only if a server sends the event, because a page's code
+/// is ignored.
 #[derive(Clone, Debug)]
 pub enum TestCode {
     /// Text without blanks around it.
@@ -105,12 +105,12 @@ pub enum TestCode {
     Unusable(Invalid),
 }
 
-/// A rejected event and the reasons.
+/// A rejected event, with the reasons for the rejection.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     /// The sender's own event id, if it is readable.
     pub event_id: Option<String>,
-    /// Every rule that the event breaks; at least one.
+    /// Every rule that the event breaks. There is at least one.
     pub errors: Vec<Invalid>,
 }
 
@@ -118,8 +118,8 @@ impl Claim {
     /// Reads one event of a request. `country` is for phone numbers without a country code.
     ///
     /// # Errors
-    /// Returns every reason for a rejection at once. An event is rejected if it cannot be reported, or if reporting it might
-    /// be against a person's will or cost money. Any other wrong field is repaired or left out with a warning.
+    /// Returns every reason for a rejection at once. An event is rejected if it cannot be reported, or if a report of the event
+    /// might be against a person's will or cost money. Any other wrong field is repaired or left out, with a warning.
     pub fn read(stated: Stated<'_>, country: Option<Country>) -> Result<Self, Refusal> {
         let mut problems = Problems {
             is_mended: stated.is_mended,
@@ -188,7 +188,7 @@ impl Claim {
         }
     }
 
-    /// Checks that a page is allowed to use its event id, see [`EventId::check_reserved`].
+    /// Checks that a page is allowed to use this event id, by the rule of [`EventId::check_reserved`].
     ///
     /// # Errors
     /// Returns `reserved_id` on `event_id`.

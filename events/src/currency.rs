@@ -17,15 +17,15 @@ pub const WHOLE: [&str; 7] = ["BIF", "CLP", "ISK", "JPY", "KRW", "PYG", "VND"];
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Currency(&'static str);
 
-/// The supported currencies with three decimals. All others have two.
+/// The supported currencies with three decimals. The currencies that are in neither list have two decimals.
 const THREE: [&str; 3] = ["BHD", "KWD", "OMR"];
 
 /// Common ways to write the Vietnamese dong.
 const DONG: [&str; 4] = ["₫", "đ", "vnđ", "vnd"];
 
 impl Currency {
-    /// Reads an ISO 4217 code in upper or lower case, with blanks around it, or a common way to write the dong. Returns
-    /// `None` if TikTok does not list the currency.
+    /// Reads an ISO 4217 code in upper or lower case, or a common way to write the dong. Ignores blanks around the text.
+    /// Returns `None` if TikTok does not list the currency.
     pub fn parse(code: &str) -> Option<Self> {
         let code = code.trim();
         if DONG.contains(&code.to_lowercase().as_str()) {
@@ -42,7 +42,7 @@ impl Currency {
         self.0
     }
 
-    /// Whether amounts have no decimals: 99000 VND is 99,000 dong.
+    /// Returns whether amounts in this currency have no decimals: 99000 VND is 99,000 dong.
     pub fn whole(self) -> bool {
         WHOLE.contains(&self.0)
     }
@@ -65,14 +65,14 @@ pub const MAX_MINOR: i64 = 999_999_999_999_999;
 pub enum Unreadable {
     /// The text is not a number such as `29` or `29.00`.
     Number,
-    /// The text has more decimals than its currency.
+    /// The text has more decimals than the currency has.
     Decimals,
     /// The amount is below zero or above [`MAX_MINOR`].
     Range,
 }
 
-/// Reads an amount in major units, such as the token `29.00`, as minor units: 2900 with two decimals. A whole number can end
-/// in `.0` in every currency. Programs with only floating-point numbers write whole numbers like that.
+/// Reads an amount in major units, such as the token `29.00`, as minor units: 2900 with two decimals. In every currency, a
+/// whole number can end in `.0`, because programs with only floating-point numbers write whole numbers like that.
 ///
 /// # Errors
 /// Returns [`Unreadable`].

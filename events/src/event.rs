@@ -19,7 +19,7 @@ pub struct Event {
     pub page: Page,
     /// The event's properties.
     pub properties: Properties,
-    /// The sender asked for Limited Data Use.
+    /// Whether the sender asked for Limited Data Use.
     pub limited_data_use: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Reads the members of a JSON object one by one and checks each against its rule. The reader collects every problem instead
-//! of stopping at the first.
+//! Reads the members of a JSON object one by one, and checks each member against its rule. The reader does not stop at the
+//! first problem, but collects all problems.
 
 use alloc::{
     borrow::{Cow, ToOwned},
@@ -27,12 +27,13 @@ pub(crate) use read::digits;
 use value::Member;
 pub(crate) use value::{Kind, Number, Scalar, Value};
 
-/// The problems of an event. Errors reject the event. Warnings report fields that were repaired, left out or look odd.
+/// The problems of an event. An event with an error is rejected. Warnings report fields that were repaired, left out or look
+/// odd.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     pub(crate) errors: Vec<Invalid>,
     pub(crate) warnings: Vec<Invalid>,
-    /// The body contained malformed Unicode, which was replaced by U+FFFD.
+    /// Whether the body contained malformed Unicode, which was replaced by U+FFFD.
     pub(crate) is_mended: bool,
 }
 
@@ -82,7 +83,7 @@ impl Problems {
     }
 }
 
-/// The place of an object in the body. The path is written as text only if something is wrong.
+/// The position of an object in the body. The path is made as a text only if there is a problem to report.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place {
     /// The object is the event or the batch.
@@ -151,7 +152,7 @@ impl<'a> Fields<'a> {
         self.take_even_null(name).filter(|value| !value.is_null())
     }
 
-    /// Takes a member, `null` too. If the member is given twice, the last one counts, as in a browser.
+    /// Takes a member, also if it is `null`. If the object has the member twice, takes the last one, as a browser does.
     pub(crate) fn take_even_null(&mut self, name: &str) -> Option<Value<'a>> {
         if self.left == 0 {
             return None;
@@ -235,7 +236,7 @@ impl Extra {
 
 /// Returns whether a text contains a control character.
 pub(crate) fn has_controls(text: &str) -> bool {
-    // Checking all bytes is faster than stopping at the first byte that is not plain.
+    // It is faster to check all bytes than to stop at the first byte that is not plain.
     let is_plain = text
         .bytes()
         .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));

@@ -1,8 +1,9 @@
 //! Normalises personal values and hashes them with SHA-256. A [`Hashed`] is made only here.
 //!
-//! The rules are TikTok's own rules if TikTok states them. If senders disagree, Duet changes less. An e-mail address is only
-//! trimmed and lower-cased; its dots and `+tags` stay. A phone number is hashed as E.164 with its `+`. An external id keeps
-//! its case. A value that is already a digest is kept, in lower case.
+//! If TikTok states a rule, Duet follows it. If TikTok states none and other senders follow different rules, Duet changes the
+//! value as little as possible. An e-mail address is only trimmed and lower-cased: its dots and `+tags` are kept. A phone
+//! number is hashed as E.164 with its `+`. An external id keeps its case. A value that is already a digest is kept, in lower
+//! case.
 
 use alloc::{borrow::ToOwned, string::String};
 use core::fmt;
@@ -38,8 +39,8 @@ impl Hashed {
         then(str::from_utf8(&digits).unwrap_or_default())
     }
 
-    /// Hashes an e-mail address that is [plain](plain::email), or keeps its digest. Returns `None` unless the address is one
-    /// local part, one `@` and one domain. Also returns `None` if the address stands for [nobody].
+    /// Hashes an e-mail address that is [plain](plain::email). If the text is already a digest, keeps the digest. Returns
+    /// `None` if the address is not one local part, one `@` and one domain, or if it stands for [nobody].
     pub fn of_email(plain: &str) -> Option<Self> {
         match Self::already(plain.chars()) {
             Some(digest) => digest.of_somebody(),
@@ -47,11 +48,11 @@ impl Hashed {
         }
     }
 
-    /// Hashes a phone number that is [plain](plain::phone), after bringing it to E.164, or keeps its digest. `country` is
-    /// for numbers without a country code.
+    /// Brings a phone number that is [plain](plain::phone) to E.164, and hashes it. If the text is already a digest, keeps the
+    /// digest. `country` is the country of numbers without a country code.
     ///
     /// # Errors
-    /// Returns the error of [`phone::e164`]. A number that cannot be dialled is rejected and never hashed as typed.
+    /// Returns the error of [`phone::e164`]. A number that cannot be dialled is rejected, and never hashed as it was typed.
     pub fn of_phone(
         plain: impl Iterator<Item = char> + Clone,
         country: Option<Country>,
@@ -62,8 +63,8 @@ impl Hashed {
         }
     }
 
-    /// Hashes the advertiser's own id of a person, or keeps its digest. The id must be [trimmed](plain::trim), and its case
-    /// is kept. Returns `None` if the id stands for [nobody].
+    /// Hashes the advertiser's own id of a person, in its own case. If the text is already a digest, keeps the digest. The
+    /// caller must have [trimmed](plain::trim) the id. Returns `None` if the id stands for [nobody].
     pub fn of_external_id(trimmed: &str) -> Option<Self> {
         match Self::already(trimmed.chars()) {
             Some(digest) => digest.of_somebody(),
@@ -81,7 +82,7 @@ impl Hashed {
         (ats == 1 && !one_sided).then(|| Self::of(text))
     }
 
-    /// Hashes a phone number that is not a digest, see [`of_phone`](Self::of_phone).
+    /// Hashes a phone number that is not a digest, as [`of_phone`](Self::of_phone) does.
     ///
     /// # Errors
     /// Returns the error of [`phone::e164`].
@@ -92,7 +93,8 @@ impl Hashed {
         phone::e164(plain, country).map(|number| Self::of(number.write(&mut [0; 16])))
     }
 
-    /// Hashes the advertiser's own id of a person. The id is neither a digest nor a word for [nobody].
+    /// Hashes the advertiser's own id of a person. The caller must ensure that the id is neither a digest nor a word for
+    /// [nobody].
     fn of_plain_id(trimmed: &str) -> Self {
         Self::of(trimmed.as_bytes())
     }

@@ -26,14 +26,14 @@ impl EventId {
         Err(Invalid::of(&reject::EVENT_ID, "event_id"))
     }
 
-    /// Derives the id of `event` from an order, see [`of_order`].
+    /// Derives the id of `event` from an order, as [`of_order`] describes.
     pub fn derive(event: &str, order_id: &str) -> Self {
         Self::uuid(of_order(event, order_id))
     }
 
-    /// Checks that `event` of `order_id` is allowed to have this id. An id in the form of a derived id is reserved. A
-    /// reserved id must be derived from this order, and from this event's name or an alias of the name. Otherwise a sender
-    /// could use up the id of another order's conversion.
+    /// Checks that `event` of `order_id` is allowed to have this id. An id that has the form of a derived id is reserved. A
+    /// reserved id must be derived from this order, and from this event's name or an alias of the name. Without this check, a
+    /// sender could use the id of another order's conversion, so that the conversion itself would count as a repeat.
     ///
     /// # Errors
     /// Returns `reserved_id` if the id is reserved for another event or another order.
@@ -45,7 +45,7 @@ impl EventId {
         Err(Invalid::of(&reject::RESERVED_ID, "event_id"))
     }
 
-    /// Makes a new id from 16 random bytes, see [`of_chance`].
+    /// Makes a new id from 16 random bytes, as [`of_chance`] describes.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self::uuid(of_chance(bytes))
     }
@@ -68,7 +68,7 @@ impl From<EventId> for String {
     }
 }
 
-/// Returns whether a text is an id.
+/// Returns whether a text is a valid event id.
 pub fn is_id(id: &str) -> bool {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');

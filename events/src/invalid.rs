@@ -1,4 +1,4 @@
-//! Describes a wrong value in words that a page author understands.
+//! Describes a wrong value in words that the author of a page understands.
 
 use alloc::{borrow::Cow, format, string::String};
 
@@ -9,8 +9,8 @@ pub const MAX_WARNINGS: usize = 20;
 /// The longest path of a field, in characters.
 const MAX_PATH: usize = 64;
 
-/// One broken rule. The texts can be owned, because some field names come from the body. The page has no room for sentences
-/// and uses the rules' own types instead.
+/// One broken rule. The texts can be owned, because some field names come from the body. The page's module does not use this
+/// type, because it has no room for sentences. On a page, types such as [`phone::Flaw`](crate::phone::Flaw) are used instead.
 ///
 /// `message` never repeats the wrong value, because the value may be personal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Invalid {
         Self::with(rule, field, "")
     }
 
-    /// Does what [`Invalid::of`] does, and adds a detail such as `, got a number` before the text of what was done.
+    /// Does what [`Invalid::of`] does, and inserts a detail such as `, got a number` before the text that says what Duet did.
     pub fn with(rule: &Rule, field: impl Into<Cow<'static, str>>, detail: &str) -> Self {
         let field = printable(field.into());
         let Rule { name, must, done } = *rule;
@@ -67,7 +67,8 @@ impl Invalid {
     }
 }
 
-/// Makes a path safe to repeat: printable, short and not an e-mail address. A path can contain names from the sender.
+/// Makes a path safe to show: printable, short and without an e-mail address. This is needed because a path can contain names
+/// that the sender has chosen.
 fn printable(path: Cow<'static, str>) -> Cow<'static, str> {
     let plain = |c: char| c.is_ascii_graphic() && c != '@';
     if path.len() <= MAX_PATH && path.chars().all(plain) {

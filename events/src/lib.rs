@@ -1,7 +1,8 @@
 //! The vocabulary of Duet: the definition of an event for the page and for the proxy.
 //!
-//! Both legs of Duet use this crate. So a name, an id, a phone number or a digest cannot differ between the legs. The crate
-//! does no I/O and uses no clock, no randomness and no JavaScript. A rule that needs outside data gets it as an argument.
+//! Both legs of Duet use this crate, so a name, an id, a phone number or a digest cannot differ between the legs. The crate
+//! does no I/O and uses no clock, no randomness and no JavaScript. If a rule needs such data, the caller passes the data as an
+//! argument.
 //!
 //! | Module | Holds |
 //! |---|---|

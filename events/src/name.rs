@@ -1,8 +1,8 @@
 //! Event names of TikTok's web events (the list of May 2025).
 //!
 //! Both legs send a name exactly as the caller wrote it. TikTok does not document whether `CompletePayment` on one leg
-//! matches `Purchase` on the other leg. Only Duet's own memory compares names by their [canonical](EventName::canonical)
-//! form.
+//! matches `Purchase` on the other leg. The [canonical](EventName::canonical) form of a name is used only to recognise repeats
+//! in Duet's own memory.
 
 use alloc::{borrow::ToOwned, string::String};
 
@@ -30,8 +30,8 @@ pub const STANDARD: [&str; 18] = [
     "ViewContent",
 ];
 
-/// Former standard names that TikTok still accepts, each with its current name. A name without a successor has itself as its
-/// current name. The Pixel's `page()` reports `Pageview`; servers also write `PageView`.
+/// Former standard names that TikTok still accepts, each with its current name. If a name has no successor, it is listed as its
+/// own current name. The Pixel's `page()` reports `Pageview`, and servers also write `PageView`.
 pub const FORMER: [(&str, &str); 6] = [
     ("ClickButton", "ClickButton"),
     ("CompletePayment", "Purchase"),
@@ -41,8 +41,8 @@ pub const FORMER: [(&str, &str); 6] = [
     ("SubmitForm", "Lead"),
 ];
 
-/// Names that TikTok rewrites when it receives them. Such names are rejected. A reserved name cannot be a custom event, and
-/// TikTok could rewrite the two legs differently.
+/// Names that TikTok rewrites when it receives them. The proxy rejects such names: TikTok would not count them as custom
+/// events, and could rewrite them differently on the two legs.
 pub const RESERVED: [&str; 13] = [
     "AddBilling",
     "Browse",
@@ -67,14 +67,14 @@ const MAX_CUSTOM: usize = 50;
 pub struct EventName(String);
 
 impl EventName {
-    /// Checks a name. The case of its letters matters.
+    /// Checks a name. The case of the letters matters.
     ///
     /// # Errors
     /// Returns `reserved_name` for a name that TikTok rewrites. Returns `event_name` for a name that differs from a standard
     /// name only in case, is longer than 50 characters, or does not start with a letter. Also returns `event_name` for a
     /// name with other characters than letters, digits, `_` and `-`.
     pub fn parse(name: &str) -> Result<Self, Invalid> {
-        // Most names are standard. Comparing with the standard names is faster than `check`.
+        // Most names are standard names, and a comparison with these names is faster than `check`.
         if STANDARD.contains(&name) {
             return Ok(Self(name.to_owned()));
         }
@@ -100,13 +100,13 @@ impl EventName {
         matches!(self.canonical(), "Purchase" | "Subscribe" | "PlaceAnOrder")
     }
 
-    /// Returns the name under which repeats are found, see [`canonical`].
+    /// Returns the name by which repeats of the event are recognised, as [`canonical`] does.
     pub fn canonical(&self) -> &str {
         canonical(&self.0)
     }
 }
 
-/// Returns the name under which repeats are found. `CompletePayment` and `Purchase` have the same one.
+/// Returns the name by which repeats of an event are recognised. It is the same for `CompletePayment` and `Purchase`.
 pub fn canonical(name: &str) -> &str {
     match name {
         "CompletePayment" => "Purchase",
@@ -116,7 +116,7 @@ pub fn canonical(name: &str) -> &str {
     }
 }
 
-/// Returns the names that share one entry in Duet's memory with `name`, `name` first.
+/// Returns `name`, and then the other names that have the same canonical name.
 pub fn aliases(name: &str) -> impl Iterator<Item = &str> {
     let former = FORMER.into_iter().map(|(former, _)| former);
     let known = STANDARD.into_iter().chain(former);

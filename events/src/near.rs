@@ -1,9 +1,9 @@
-//! Finds the known name that an unknown name probably means.
+//! Finds the known name that the sender of an unknown name probably meant.
 
 /// The largest number of wrong letters in a misspelt name.
 const MISSPELT: usize = 2;
 
-/// Returns the nearest of `known`, at any distance.
+/// Returns the name in `known` that is nearest to `name`, however far it is.
 pub(crate) fn nearest<'k>(name: &str, known: &[&'k str]) -> &'k str {
     let name = Letters::of(name);
     let nearest = known
@@ -47,8 +47,8 @@ impl Letters {
         self.letters.into_iter().take(self.count)
     }
 
-    /// Returns the number of letters to change, add or remove to turn one name into the other. The number is at least the
-    /// difference in length.
+    /// Returns how many letters must be changed, added or removed to turn one name into the other. If the lengths of the names
+    /// differ too much, returns only the difference of the lengths.
     fn distance(&self, other: &Self) -> usize {
         let difference = self.count.abs_diff(other.count);
         if difference > MISSPELT * 4 {

@@ -1,4 +1,4 @@
-//! Values that stand for nobody: the words that programs write for a missing value, and the digest of each.
+//! Values that stand for nobody: the words that programs write for a missing value, and the digests of these words.
 //!
 //! If Duet sent such values, TikTok would see all visitors without an id as one person.
 
@@ -7,10 +7,11 @@ use crate::hash::sha256;
 /// The words that programs write for a missing value.
 const WORDS: [&str; 6] = ["", "undefined", "null", "nan", "none", "[object object]"];
 
-/// More words that programs write if nobody is signed in. An event or an order can have such a name.
+/// More words that programs write if nobody is signed in. These words count only for persons, because an event or an order can
+/// have such a name.
 const NO_PERSON: [&str; 3] = ["true", "false", "0"];
 
-/// The same words in the cases that programs write, with the first four bytes of their SHA-256.
+/// The words of both lists, in the upper and lower case that programs write, each with the first four bytes of its SHA-256.
 pub static DIGESTS: [(u32, &str); 20] = [
     (0x0a48_1a8d, "NAN"),
     (0x140b_edbf, "none"),

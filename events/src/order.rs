@@ -16,9 +16,10 @@ use crate::{
     rule::{reject, repair},
 };
 
-/// The smallest order in dong that is not free. No bank in Vietnam transfers less.
+/// The smallest amount of an order in dong that is not free. Banks in Vietnam transfer no smaller amount.
 const SMALLEST_VND: i64 = 1000;
-/// The largest number of payment providers with their own id for one order, and the longest such id in bytes.
+/// The largest number of payment providers that have their own id for one order. The second constant is the longest such id, in
+/// bytes.
 const MOST_REFERENCES: usize = 8;
 const LONGEST_REFERENCE: usize = 128;
 
@@ -39,7 +40,7 @@ pub struct Order {
     pub plan_name: Option<String>,
     /// The payment interval, such as `monthly`.
     pub billing_cycle: Option<String>,
-    /// The buyer, hashed. The server states `ip` and `user_agent`, so they are not verified.
+    /// The buyer, with hashed values. `ip` and `user_agent` are the server's statements and are not verified.
     pub user: User,
     /// The pixels that receive the payment if no event of a page names a pixel.
     pub pixel_ids: Vec<String>,
@@ -49,11 +50,11 @@ pub struct Order {
 
 impl Order {
     /// Reads a registration: `{order_id, amount, currency, references?, plan_id?, plan_name?, billing_cycle?, pixel_ids?,
-    /// user?}`. `amount` is in major units and is read from its digits. `country` is for phone numbers without a country
-    /// code.
+    /// user?}`. `amount` is in major units, and its digits are read, not a rounded number. `country` is the country of phone
+    /// numbers without a country code.
     ///
     /// # Errors
-    /// Returns everything that is wrong with the registration at once.
+    /// Returns all problems of the registration at once.
     pub fn read(raw: &RawValue, country: Option<Country>) -> Result<Self, Vec<Invalid>> {
         let mut problems = Problems::default();
         let mut fields = Fields::outermost(raw.get(), Kind::Sealed)
@@ -122,8 +123,8 @@ fn amount<'a>(fields: &mut Fields<'a>, problems: &mut Problems) -> Option<&'a st
     }
 }
 
-/// Converts the amount to minor units. Money must be exact. So an amount that only causes a warning in an event is an error
-/// in an order.
+/// Converts the amount to minor units. The amount of an order must be exact, so an amount that only causes a warning in an
+/// event is an error in an order.
 fn minor(token: &str, currency: Currency, problems: &mut Problems) -> Option<i64> {
     let broken = match minor_units(token, currency.decimals()) {
         // A free trial costs nothing at first.
@@ -192,9 +193,10 @@ fn currency(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Currency
     problems.keep(read)
 }
 
-/// Normalises an order id: composes letters and removes invisible characters and blanks around it. The id must have 1 to 128
-/// printable bytes. Returns `None` if the text cannot name one order: a word for a missing value, or a text with an e-mail
-/// address. Events, registrations, webhooks and status requests all read an order id with this function.
+/// Normalises an order id: composes its letters, and removes invisible characters and the blanks around the id. Returns `None`
+/// if the result does not have 1 to 128 printable bytes, or if it cannot name one order, because it is a word for a missing
+/// value or contains an e-mail address. Events, registrations, webhooks and status requests all read an order id with this
+/// function.
 pub fn clean_id(raw: &str) -> Option<Cow<'_, str>> {
     const LONGEST: usize = 128;
     let id = plain::order_id(raw);
@@ -202,7 +204,8 @@ pub fn clean_id(raw: &str) -> Option<Cow<'_, str>> {
     (fits && !nobody::is_word(&id) && !personal::has_email(&id)).then_some(id)
 }
 
-/// Reads a member as an order id. An integer becomes text. Reports repairs; the caller decides about an unusable id.
+/// Reads a member as an order id. An integer becomes text. Adds warnings about repairs. The caller must decide whether an
+/// unusable id is an error.
 pub(crate) fn read_id(stated: Scalar<'_>, path: &str, problems: &mut Problems) -> Option<String> {
     match stated {
         Scalar::Text(text) => {

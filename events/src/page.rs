@@ -57,8 +57,8 @@ fn click_of(parameter: &str) -> Option<Result<String, &'static Rule>> {
     (!click.is_empty()).then(|| usable_key(&percent_decoded(click)))
 }
 
-/// Removes parameters with an unusable click id from an address, because TikTok reads the address too. Also returns the
-/// broken rules.
+/// Removes the parameters with an unusable click id from an address, because TikTok reads click ids from the address too. Also
+/// returns the rules that these click ids break.
 fn with_usable_clicks(url: &str) -> (String, Vec<&'static Rule>) {
     const SIGNS: [char; 4] = ['?', '#', '&', ';'];
     let mut left = String::with_capacity(url.len());
@@ -71,7 +71,7 @@ fn with_usable_clicks(url: &str) -> (String, Vec<&'static Rule>) {
         };
         broken.push(rule);
         let sign = part.get(parameter.len()..).unwrap_or_default();
-        // The next parameter, if there is one, takes over the separator.
+        // If another parameter follows, it is written after the separator of the removed parameter.
         if !matches!(sign, "&" | ";") {
             left.pop();
             left.push_str(sign);

@@ -1,7 +1,7 @@
-//! Finds personal data in the wrong fields: texts that look like e-mail addresses, and names of personal data.
+//! Finds personal data in fields that must not contain any: texts that look like e-mail addresses, and fields with names of
+//! personal data.
 //!
-//! Digits alone do not identify a phone number, because order ids, prices and times are digits too. A phone number is
-//! recognised only by the name of its field.
+//! A phone number is recognised only by the name of its field, because order ids, prices and times consist of digits too.
 
 use alloc::{
     borrow::{Cow, ToOwned},
@@ -13,14 +13,14 @@ use percent_encoding::percent_decode_str;
 
 use crate::plain;
 
-/// The most letters of a word in [`NAMES`], in the plural.
+/// The largest number of letters of a name in [`NAMES`], in the plural.
 const LONGEST: usize = 16;
 
 /// The largest number of times that a text is percent-decoded.
 const ENCODINGS: usize = 3;
 
-/// Names of personal data, each written as one word. A longer name can end with such a name: `customer_email`,
-/// `billing.phone`, `contactFirstName`. Each name can also be plural.
+/// Names of personal data, each written as one word. A longer name that ends with such a name is a name of personal data too:
+/// `customer_email`, `billing.phone`, `contactFirstName`. Each name can also be in the plural.
 pub const NAMES: [&str; 42] = [
     "mail",
     "phone",
@@ -66,7 +66,8 @@ pub const NAMES: [&str; 42] = [
     "hovaten",
 ];
 
-/// Short names of personal data. Such a short name has another meaning at the end of a longer name.
+/// Short names of personal data. They count only if they are the whole name, because at the end of a longer name they have
+/// other meanings.
 pub const WHOLE: [&str; 4] = ["em", "fn", "ln", "ph"];
 
 /// Personal names that can end a longer name even without a separator: `customeremail`, `userfirstname`.
@@ -86,7 +87,8 @@ pub const BEHIND: [&str; 12] = [
     "address", "e", "hash", "hashed", "md", "no", "num", "number", "raw", "sha", "so", "value",
 ];
 
-/// Returns whether a name in any spelling names personal data. `sdk/page/personal.js` does the same for the Pixel's leg.
+/// Returns whether a name, in any spelling, is a name of personal data. `sdk/page/personal.js` does the same for the Pixel's
+/// leg.
 pub(crate) fn is_name(name: &str) -> bool {
     let plain: Cow<'_, str> = if name.is_ascii() {
         name.into()
@@ -125,14 +127,14 @@ fn ends_with_name(letters: &str, starts: &[usize]) -> bool {
 fn is_one_or_many(word: &str) -> bool {
     let first = |name: &str| name.bytes().next();
     let one = word.strip_suffix('s').unwrap_or(word);
-    // Most words do not have the same first letter as a personal name.
+    // Compare the first letters first, because most words differ there from every name of personal data.
     NAMES
         .iter()
         .any(|name| first(name) == first(word) && (*name == word || *name == one))
 }
 
-/// Returns the letters and digits of a name in lower case, and where its words and numbers begin among them:
-/// `billing[phoneNumber2]` is `billingphonenumber2`, with 0, 7, 12 and 18.
+/// Returns the letters and digits of a name in lower case, and the positions at which its words and numbers begin: for
+/// `billing[phoneNumber2]`, returns `billingphonenumber2` with 0, 7, 12 and 18.
 fn words(name: &str) -> (String, Vec<usize>) {
     let (mut letters, mut starts) = (String::with_capacity(name.len()), Vec::new());
     let mut before = b' ';
@@ -151,13 +153,13 @@ fn words(name: &str) -> (String, Vec<usize>) {
     (letters, starts)
 }
 
-/// Returns whether a text contains something like an e-mail address, in clear text or after up to three decodings.
+/// Returns whether a text, or the text after one, two or three decodings, contains something like an e-mail address.
 pub(crate) fn has_email(text: &str) -> bool {
     any_decoding(text, shows_email)
 }
 
-/// Returns whether a part of an address contains personal data: an e-mail address, or a parameter with a personal name. The
-/// part is checked in clear text and after up to three decodings.
+/// Returns whether a part of an address contains personal data: an e-mail address, or a parameter with a name of personal data.
+/// Checks the part itself, and the part after one, two and three decodings.
 pub(crate) fn is_personal_part(part: &str) -> bool {
     let parameter = |piece: &str| {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
@@ -168,7 +170,7 @@ pub(crate) fn is_personal_part(part: &str) -> bool {
     })
 }
 
-/// Returns whether `is` is true for a text, in clear text or after up to three decodings.
+/// Returns whether `is` is true for a text, or for the text after one, two or three decodings.
 pub(crate) fn any_decoding(text: &str, is: impl Fn(&str) -> bool) -> bool {
     if is(text) {
         return true;
@@ -186,8 +188,8 @@ pub(crate) fn any_decoding(text: &str, is: impl Fn(&str) -> bool) -> bool {
     false
 }
 
-/// Removes e-mail addresses from a text. Returns `None` if the text has no e-mail address. Returns an empty text if the
-/// addresses are encoded, because encoded addresses cannot be cut out.
+/// Removes e-mail addresses from a text. Returns `None` if the text contains no e-mail address. If an address in the text is
+/// encoded, it cannot be cut out, so returns an empty text.
 pub(crate) fn without_email(text: &str) -> Option<String> {
     if !has_email(text) {
         return None;

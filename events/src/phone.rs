@@ -1,13 +1,13 @@
 //! Brings a phone number in any notation to E.164: `+`, country code, national number.
 //!
 //! TikTok matches phone numbers by the digest of this form, so one wrong zero prevents the match. A number that cannot be
-//! dialled is rejected. Duet does not guess. `0901 234 567` (with a country), `84901234567`, `+84 (0)90 123 4567`, `0084…`
-//! and full-width digits all become `+84901234567`.
+//! dialled is rejected: Duet does not guess a number. `0901 234 567` (with a country), `84901234567`, `+84 (0)90 123 4567`,
+//! `0084…` and full-width digits all become `+84901234567`.
 //!
 //! `phone/regions.txt` has one row for each calling code. A row starts with the code and its trunk prefix (`-` for none).
 //! After that come the lengths of the shortest and the longest national number of fixed and mobile lines. The row ends with
-//! the countries that share the code. The figures come from libphonenumber, and a test compares every row with a port of that
-//! library. The compiler packs the rows into bytes, because a page downloads them.
+//! the countries that share the code. The rows come from libphonenumber, and a test compares every row with a port of that
+//! library. The rows are packed into bytes at compile time, because every page downloads them.
 
 mod digits;
 mod pack;
@@ -79,7 +79,7 @@ pub fn e164(text: impl Iterator<Item = char>, country: Option<Country>) -> Resul
     }
 }
 
-/// Returns whether the text starts with `+`, and its digits.
+/// Returns whether the text starts with `+`, and the digits of the text.
 fn read(text: impl Iterator<Item = char>) -> Result<(bool, Digits), Flaw> {
     let mut plus = false;
     let mut digits = Digits::NONE;
@@ -96,7 +96,7 @@ fn read(text: impl Iterator<Item = char>) -> Result<(bool, Digits), Flaw> {
 }
 
 fn international(digits: Digits) -> Result<Number, Flaw> {
-    // No calling code is the start of another calling code.
+    // Try codes of one, two and three digits. At most one of them exists, because no calling code is the start of another.
     for count in 1..=3 {
         let (code, national) = digits.first(count);
         if let Some(plan) = Plan::find(code, [0; 2]) {
@@ -118,8 +118,9 @@ fn national(digits: Digits, plan: Plan) -> Result<Number, Flaw> {
     join(plan, coded.filter(|_| !as_typed).unwrap_or(digits))
 }
 
-/// Returns whether a national number can begin with its own country's calling code. In Poland 48 is an area code. In Italy
-/// mobile numbers begin with 39 that no 0 follows. In other countries these digits are the calling code.
+/// Returns whether these digits can be a national number, although they begin with the calling code of their own country. In
+/// Poland, 48 is also an area code. In Italy, mobile numbers begin with 39, and no 0 follows. In all other countries, such
+/// digits are the calling code and a number after it.
 fn begins_with_its_code(plan: Plan, digits: Digits) -> bool {
     const LONGEST: u8 = 10;
     let behind = digits.behind(plan.code_digits());
@@ -127,8 +128,9 @@ fn begins_with_its_code(plan: Plan, digits: Digits) -> bool {
     matches!(plan.code(), 39 | 48) && digits.count() <= LONGEST && is_area
 }
 
-/// Removes the trunk prefix, if the number has one and is valid without it. No number starts with a trunk `0` or `1`. For
-/// other trunk prefixes, such as the 8 of Russia, the length decides.
+/// Removes the trunk prefix, if the number has one and its length is valid without the prefix. If the trunk prefix is `0` or
+/// `1`, numbers never start with this digit themselves. For other trunk prefixes, such as the 8 of Russia, the prefix is
+/// removed only if the length with the prefix is not valid.
 #[inline(never)]
 fn without_trunk(plan: Plan, national: Digits) -> Option<Digits> {
     let trunk = plan.trunk();

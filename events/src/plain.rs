@@ -1,8 +1,9 @@
-//! Normalises typed texts that look different but mean the same. Every rule about a person starts with this step.
+//! Gives typed texts that look different but mean the same the same form. Every rule about a person starts with this step.
 //!
-//! Unicode's tables would be a fifth of the browser module, and a browser has its own tables. So a page does this step in
-//! JavaScript (`sdk/page/plain.js`) and passes the result on. `tests/plain.json` tests both implementations. White space has
-//! therefore JavaScript's definition. In a browser, letters are already composed before a text reaches this module.
+//! Unicode's tables would make up a fifth of the browser module, but a browser has these tables itself. So a page does this
+//! step in JavaScript (`sdk/page/plain.js`) and passes the result to the module. `tests/plain.json` tests both implementations,
+//! so white space is defined here as in JavaScript. In a browser, letters are already composed before a text reaches this
+//! module.
 
 use alloc::{borrow::Cow, string::String};
 
@@ -23,7 +24,8 @@ pub fn email(raw: &str) -> Option<String> {
     (!text.contains(is_space)).then(|| text.replace('"', "").to_lowercase())
 }
 
-/// Makes a phone number plain: its digits, `+` and any characters that are not allowed, without `tel:`.
+/// Makes a phone number plain: removes `tel:` and separators. Keeps digits, `+`, and all characters that a phone number cannot
+/// have, so that the number is rejected later.
 pub fn phone(raw: &str) -> impl Iterator<Item = char> + Clone {
     let number = raw.trim_start_matches(|c| is_space(c) || is_invisible(c));
     let number = match number.split_at_checked("tel:".len()) {
@@ -60,7 +62,7 @@ pub fn trim(raw: &str) -> &str {
     raw.trim_matches(is_space)
 }
 
-/// Returns a text with composed letters and without invisible marks.
+/// Returns a text with composed letters, and without invisible characters.
 pub(crate) fn visible(raw: &str) -> Cow<'_, str> {
     if raw.is_ascii() || !raw.contains(is_invisible) && letters::are_composed(raw) {
         return Cow::Borrowed(raw);
@@ -69,7 +71,8 @@ pub(crate) fn visible(raw: &str) -> Cow<'_, str> {
     Cow::Owned(letters::composed(visible).collect())
 }
 
-/// Returns the letters of a text without their marks. Full-width letters become ASCII, and invisible characters are removed.
+/// Returns the characters of a text, with letters without accents. Full-width letters become ASCII, and invisible characters
+/// are removed.
 #[cfg(feature = "serde")]
 pub(crate) fn unmarked(text: &str) -> impl Iterator<Item = char> {
     let visible = text.chars().filter(|c| !is_invisible(*c));

@@ -23,7 +23,7 @@ use money::Money;
 /// Fields that are texts in TikTok's contract. Duet does not check their content further.
 pub const TEXTS: [&str; 5] = ["query", "search_string", "description", "status", "shop_id"];
 
-/// More such fields. TikTok's template for a tag manager writes them, and pages do not.
+/// More fields that are texts in TikTok's contract. TikTok's template for a tag manager writes these fields, and pages do not.
 const TEMPLATE_TEXTS: [&str; 3] = ["delivery_category", "event_trigger_source", "gtm_version"];
 
 /// An event's properties. A field with a type in TikTok's contract has that type. All other fields pass through unchanged.
@@ -37,7 +37,7 @@ pub struct Properties {
     pub value: Option<f64>,
     /// The currency of `value` and of every price.
     pub currency: Option<Currency>,
-    /// The order this event belongs to.
+    /// The order to which this event belongs.
     pub order_id: Option<String>,
     extra: Extra,
 }
@@ -71,7 +71,8 @@ impl Properties {
         let money = Money::read(&mut fields, problems);
         let content_type = content_type(&mut fields, problems);
         let (mut contents, content_type) = contents(&mut fields, content_type, money, problems);
-        // The Pixel accepts a single item's fields directly in the properties. The Events API expects them in `contents`.
+        // The Pixel accepts the fields of a single item directly in the properties, but the Events API expects the item in
+        // `contents`.
         let single = Content::read(&mut fields, money, problems);
         if contents.is_empty() && !single.is_empty() {
             contents.push(single);
@@ -153,8 +154,8 @@ fn order_id(fields: &mut Fields<'_>, is_money: bool, problems: &mut Problems) ->
     id
 }
 
-/// Reads the ids in `content_ids`: a list of texts. Several ids in one text are not split, because one id can contain
-/// commas.
+/// Reads the ids in `content_ids`, which must be a list of texts. A text with several ids is not split, because one id can
+/// contain commas.
 fn content_ids(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<String> {
     const NAME: &str = "content_ids";
     let Some(stated) = fields.take(NAME) else {
@@ -222,8 +223,8 @@ impl Content {
     }
 }
 
-/// Reads the items and the `content_type` of all of them. Older senders put the type into each item. If `kind` is `None`,
-/// the first item's type counts.
+/// Reads the items, and the `content_type` that all items share. Older senders put the type into each item. If `kind` is
+/// `None`, the type in the first item is used.
 fn contents(
     fields: &mut Fields<'_>,
     mut kind: Option<String>,
@@ -297,7 +298,7 @@ fn words(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option
     (!left.is_empty()).then_some(left)
 }
 
-/// Reads an id and rejects one that contains an e-mail address: without the address it would be another id.
+/// Reads an id. Leaves out an id that contains an e-mail address, because the id without the address would be another id.
 fn id_without_email(
     id: Cow<'_, str>,
     path: impl FnOnce() -> String,

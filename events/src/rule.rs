@@ -1,14 +1,15 @@
-//! Every rule of an event: its name, what must hold, and what Duet does if the rule is broken. `docs/rules.md` prints this
-//! list, and a test compares the two.
+//! Every rule of an event: the rule's name, what must hold, and what Duet does if the rule is broken. `docs/rules.md` contains
+//! the same list, which a test checks.
 //!
-//! A group contains a name only once. The same name can reject an event in one group and only leave out a field in another.
+//! The rules of a group have different names. But rules of two groups can have the same name: for example, one rejects an
+//! event, and the other only leaves out a field.
 
 /// One rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// A stable name, for programs.
     pub name: &'static str,
-    /// The rule as a predicate. The message puts the field's name in front of the predicate.
+    /// The rule as the second part of a sentence. The message puts the field's name in front of it.
     pub must: &'static str,
     /// What Duet did instead. The text is empty if the rule rejects the event.
     pub done: &'static str,
@@ -30,7 +31,8 @@ macro_rules! rules {
 }
 
 rules! {
-    /// The event is rejected: it cannot be reported, or reporting it might be against a person's will or cost money.
+    /// The event is rejected, because it cannot be reported, or because a report of the event might be against a person's will
+    /// or cost money.
     reject {
         ARRAY "array" "must be a JSON array" ""
         CONSENT "consent" "must be \"granted\" or absent; send an event only after consent is granted" ""
@@ -66,7 +68,7 @@ rules! {
 }
 
 rules! {
-    /// The meaning is certain: Duet reads the value as the sender meant it.
+    /// The field is repaired, because the sender's meaning is certain.
     repair {
         BESIDE "beside" "must be a field beside properties, not a field of properties" "it was read from properties"
         BLANKS "blanks" "must not begin or end with blanks" "they were removed"

@@ -40,7 +40,7 @@ const KEYS: [&str; 15] = [
 
 /// The match keys of one event, hashed if TikTok wants a digest.
 ///
-/// This type cannot hold raw e-mail addresses, phone numbers or ids. Printing a user shows no values.
+/// This type cannot contain e-mail addresses, phone numbers or external ids in clear text. A printed user shows no values.
 #[derive(Clone, Default, Serialize)]
 pub struct User {
     /// E-mail addresses.
@@ -73,7 +73,7 @@ pub struct User {
     /// The id of the ad click that brought this browser to the shop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttclid: Option<String>,
-    /// The browser id from the Pixel's `_ttp` cookie. Duet never generates one.
+    /// The browser id from the Pixel's `_ttp` cookie. Duet never generates such an id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttp: Option<String>,
     /// The browser's public IP address.
@@ -154,7 +154,7 @@ fn digests(
     digests
 }
 
-/// Warns if an e-mail address or a phone number needs more repair than trimming blanks and lower-casing.
+/// Adds a warning if an e-mail address or a phone number needs more changes than trimmed blanks and lower case.
 fn warn_of_marks(field: &'static str, raw: &[Cow<'_, str>], problems: &mut Problems) {
     let is_odd = |raw: &Cow<'_, str>| {
         let text = plain::trim(raw);
@@ -234,10 +234,11 @@ fn key(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<S
         .ok()
 }
 
-/// Normalises the id of one click or browser from any source: removes blanks around it and invisible characters.
+/// Normalises the id of a click or of a browser from any source: removes the blanks around the id, and invisible characters.
 ///
 /// # Errors
-/// Returns the reason to leave the id out: `macro` and `nobody`, in clear text or encoded; `personal_data`; `text`.
+/// Returns the rule for which the id must be left out: `macro` or `nobody`, which also find encoded values, or `personal_data`,
+/// or `text`.
 pub fn usable_key(stated: &str) -> Result<String, &'static Rule> {
     const LONGEST: usize = 1024;
     let text = plain::order_id(stated);
@@ -283,7 +284,8 @@ fn address(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<IpAddr> {
     Some(address)
 }
 
-/// Returns the address of `203.0.113.7:443`, `[2001:db8::1]:443` and `[2001:db8::1]`. Server libraries write a peer's address in this form.
+/// Returns the address in a text such as `203.0.113.7:443`, `[2001:db8::1]:443` or `[2001:db8::1]`. Server libraries write the
+/// address of a connection in these forms.
 fn without_port(text: &str) -> Option<IpAddr> {
     let inner = text
         .strip_prefix('[')
@@ -294,7 +296,7 @@ fn without_port(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// Returns whether an address is public, so not private, loopback, link-local or multicast.
+/// Returns whether an address is public: not private, loopback, link-local or multicast.
 pub fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {

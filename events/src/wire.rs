@@ -24,13 +24,13 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// Reads bytes as UTF-8. A byte order mark is removed, and malformed parts become U+FFFD. Half a surrogate pair in an
-    /// escape is malformed too. A page produces half a pair by cutting a text in the middle of an emoji.
+    /// Reads bytes as UTF-8. A byte order mark is removed, and malformed parts become U+FFFD. An escape with half a surrogate
+    /// pair is malformed too. A page makes half a pair if it cuts a text in the middle of an emoji.
     pub fn read(bytes: &'a [u8]) -> Self {
         let unmarked = bytes.strip_prefix(b"\xef\xbb\xbf");
         let has_mark = unmarked.is_some();
         let bytes = unmarked.unwrap_or(bytes);
-        // Checking alone is faster than searching for parts to replace.
+        // Only check the bytes first, because this is faster than to search for malformed parts.
         let text = core::str::from_utf8(bytes)
             .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let mended = with_whole_pairs(&text);
@@ -42,8 +42,8 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Replaces every half of a surrogate pair in a JSON text. Returns `None` if there is none. An escape can only be in a
-/// string.
+/// Replaces every half of a surrogate pair in a JSON text. Returns `None` if the text contains no such half. The text is not
+/// parsed, because escapes can only be in strings.
 fn with_whole_pairs(text: &str) -> Option<String> {
     let mut mended: Option<String> = None;
     let mut copied = 0;
@@ -82,7 +82,7 @@ pub struct Body<'a> {
     pub sent_at_ms: Option<i64>,
 }
 
-/// A body without any events.
+/// Why a body contains no events that can be answered one by one.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// The body is not JSON.
@@ -95,7 +95,7 @@ impl<'a> Body<'a> {
     /// Parses a body: an event, or `{"events": [...], "sent_at": ms}` with up to 100 events.
     ///
     /// # Errors
-    /// Returns [`Unreadable`] if the body contains nothing that can be answered event by event.
+    /// Returns [`Unreadable`] if the body contains no events that can be answered one by one.
     pub fn open(text: &'a Text<'_>) -> Result<Self, Unreadable> {
         let mut problems = Problems::default();
         if text.has_mark {
@@ -124,7 +124,7 @@ impl<'a> Body<'a> {
         for event in &mut events {
             event.is_mended = text.is_mended;
         }
-        // The first event carries the warnings about the whole body.
+        // The warnings about the whole body are added to the first event.
         if let Some(first) = events.first_mut() {
             first.warnings = problems.warnings;
         }
@@ -132,7 +132,8 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Warns about a field beside `events`. A field that decides whether and where events are sent is an error in this place.
+/// Adds a warning about each field beside `events`. A field that decides whether and where events are sent is an error beside
+/// `events`.
 fn beside_events(fields: &Fields<'_>, problems: &mut Problems) {
     for name in fields.unknown() {
         if misspelt(fields, name).is_none() {
@@ -171,7 +172,7 @@ pub enum Status {
 /// The part of an answer about one event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EventResult {
-    /// The event's id. The proxy generates one if the sender gave none.
+    /// The event's id. If the sender gave no id, the proxy has generated this id.
     pub event_id: Option<String>,
     /// The result for the event.
     pub status: Status,
@@ -185,7 +186,7 @@ pub struct EventResult {
 
 /// The answer to a request with at least one accepted event.
 ///
-/// The fields beside `results` repeat the first accepted event, for senders of one event.
+/// The fields beside `results` repeat the result of the first accepted event, for senders that send only one event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answer {
     /// Always true.

@@ -1,4 +1,4 @@
-//! The fields of an event, one by one.
+//! Reads the fields of an event, one by one.
 
 use alloc::{
     borrow::ToOwned,
@@ -31,7 +31,7 @@ const FIELDS: [&str; 12] = [
     "sent_at",
 ];
 
-/// The fields that decide whether and where an event is sent. A misspelt one rejects the event.
+/// The fields that decide whether and where an event is sent. If such a field is misspelt, the event is rejected.
 pub(crate) const GUARDED: [&str; 4] =
     ["consent", "limited_data_use", "pixel_id", "test_event_code"];
 
@@ -66,7 +66,8 @@ pub(super) fn name(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<E
     problems.keep(EventName::parse(trimmed))
 }
 
-/// Reads the event id. An integer becomes text. A word such as `undefined` is rejected: all such events would share one id.
+/// Reads the event id. An integer becomes text. A word such as `undefined` is rejected, because all events with this word would
+/// share one id.
 pub(super) fn event_id(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<EventId> {
     let stated = fields.take("event_id")?.scalar();
     let got = stated.got();
@@ -90,7 +91,8 @@ pub(super) fn event_id(fields: &mut Fields<'_>, problems: &mut Problems) -> Opti
     problems.keep(EventId::parse(&text))
 }
 
-/// Rejects an event without consent. If the field is absent, the page does not ask for consent.
+/// Rejects an event that was sent without consent. If the field is absent, the event is not rejected, because the page does not
+/// ask for consent.
 pub(super) fn consent(fields: &mut Fields<'_>, problems: &mut Problems) {
     let stated = fields.take_even_null("consent").map(Value::text);
     if stated.is_some_and(|word| word.as_deref() != Some("granted")) {
@@ -98,8 +100,8 @@ pub(super) fn consent(fields: &mut Fields<'_>, problems: &mut Problems) {
     }
 }
 
-/// Reads the properties. On a money event the properties must be an object. Without properties, the event would mean
-/// something else.
+/// Reads the properties. The properties of an event about money must be an object, because the event would mean something else
+/// without them.
 pub(super) fn properties<'a>(
     fields: &mut Fields<'a>,
     name: Option<&EventName>,
@@ -117,8 +119,8 @@ pub(super) fn properties<'a>(
     None
 }
 
-/// Reads Limited Data Use. Every value that is not clearly "off" counts as "on". Some senders put the field into the
-/// properties.
+/// Reads the field for Limited Data Use, which some senders put into the properties. Every value that is not clearly "off"
+/// counts as "on".
 pub(super) fn limited_data_use(
     fields: &mut Fields<'_>,
     properties: Option<&mut Fields<'_>>,
@@ -198,8 +200,8 @@ fn trimmed(text: &str, name: &'static str, problems: &mut Problems) -> String {
     trimmed.to_owned()
 }
 
-/// Returns the guarded field that an unknown name probably means. Field names of other requests do not count, unless the
-/// field has a value that only consent has.
+/// Returns the guarded field that the sender of an unknown name probably meant. A field name of other kinds of requests counts
+/// only if the field has a value that only consent can have.
 pub(crate) fn misspelt(fields: &Fields<'_>, name: &str) -> Option<&'static str> {
     let is_foreign = FOREIGN.contains(&name) && !fields.holds(name, is_consent);
     near::misspelt(name, &GUARDED).filter(|_| !is_foreign)

@@ -1,4 +1,4 @@
-//! The time of an event. The sender's clock, in seconds or milliseconds, is compared with the proxy's clock.
+//! Reads the time of an event, in seconds or milliseconds, and corrects the sender's clock by the proxy's clock.
 
 use alloc::borrow::ToOwned;
 
@@ -9,20 +9,21 @@ use crate::{
     rule::{leave_out, reject, repair},
 };
 
-/// The oldest event that is sent to TikTok.
+/// The age of the oldest event that is sent to TikTok, in seconds.
 const OLDEST_S: i64 = 7 * 24 * 60 * 60;
-/// The longest time that an event can be ahead of the proxy's clock.
+/// How far the time of an event can be ahead of the proxy's clock, in seconds.
 const AHEAD_S: i64 = 10 * 60;
-/// A client clock is corrected if it is wrong by more than this time. A smaller difference is network delay.
+/// A sender's clock is corrected if it differs by more than this. A smaller difference counts as delay of the network.
 const CLOCK_SLACK_MS: i64 = 5_000;
-/// From this value on, times are milliseconds. Such a large number of seconds would be after the year 5000.
+/// A time of at least this value is in milliseconds, because such a large number of seconds would be after the year 5000.
 const MILLISECONDS: i64 = 100_000_000_000;
-/// From this value up to `MILLISECONDS`, times are seconds after 2001. A smaller value comes from a clock that was never
-/// set.
+/// A time from this value up to `MILLISECONDS` is in seconds, after the year 2001. A smaller value comes from a clock that was
+/// never set.
 const SECONDS: i64 = 1_000_000_000;
 
 impl Claim {
-    /// Returns the time of the event by the proxy's clock, in Unix seconds. Without a time from the sender it is now.
+    /// Returns the time of the event by the proxy's clock, in Unix seconds. If the sender states no time, returns the present
+    /// time.
     ///
     /// # Errors
     /// Returns `too_old` (7 days) or `too_new` (10 minutes ahead) on `event_time`.
@@ -50,8 +51,8 @@ impl Claim {
     }
 }
 
-/// Reads the event time. Digits as text, fractions and milliseconds are accepted. Anything else is rejected: using the
-/// current time instead would be wrong.
+/// Reads the event time. Digits as text, fractions and milliseconds are accepted. Any other value is rejected, because it would
+/// be wrong to use the present time instead.
 pub(super) fn event_time(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<i64> {
     const NAME: &str = "event_time";
     let stated = fields.take(NAME)?.scalar();

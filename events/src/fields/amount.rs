@@ -1,4 +1,4 @@
-//! Amounts of money and other numbers, in the different ways senders write them.
+//! Reads amounts of money and other numbers, in the different ways in which senders write them.
 
 use super::value::{Scalar, Value};
 use crate::Currency;
@@ -19,8 +19,9 @@ pub(crate) enum Stated {
 }
 
 impl Stated {
-    /// Reads a number, or text such as `99000` and `29.00`. A point in text is read only if it cannot separate thousands. So
-    /// the text must not have more decimals than its currency. Without decimals in the currency, no point is allowed.
+    /// Reads a number, or a text such as `99000` or `29.00`. A point in a text is read as a decimal point only if it cannot
+    /// separate thousands. So the text must not have more decimals than the currency has. If the currency has no decimals, the
+    /// text must have no point.
     pub(crate) fn read(value: Value<'_>, currency: Option<Currency>) -> Self {
         match value.scalar() {
             Scalar::Number(number) => Self::of(number.value, Self::Number),
@@ -86,7 +87,8 @@ pub(crate) fn is_whole(amount: f64) -> bool {
     clippy::cast_precision_loss,
     reason = "10^15 with four decimals is below 2^64"
 )]
-/// Rounds to four decimals. No currency has more decimals, and a sum of prices in a page has binary rounding errors.
+/// Rounds to four decimals, because a sum of prices that a page has computed has binary rounding errors, and no currency has
+/// more decimals.
 fn four_decimals(amount: f64) -> f64 {
     // Above this number, a binary fraction cannot represent four decimals.
     const FINE: f64 = 1e11;

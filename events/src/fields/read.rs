@@ -1,5 +1,5 @@
-//! Reads a member as the type of its field. Values with a certain meaning are repaired, and others are left out. Each repair
-//! and each removal adds a warning.
+//! Reads a member as the type of its field. A value of another type is repaired if its meaning is certain, and left out
+//! otherwise. Each repair and each removal adds a warning.
 
 use alloc::{
     borrow::{Cow, ToOwned},
@@ -17,7 +17,7 @@ use crate::rule::{leave_out, reject, repair};
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 impl<'a> Fields<'a> {
-    /// Reads text. `""` counts as absent. A number becomes text.
+    /// Reads a text. An empty text counts as absent. A number becomes text.
     pub(crate) fn text(&mut self, name: &str, problems: &mut Problems) -> Option<Cow<'a, str>> {
         let value = self.take(name)?;
         self.text_of(value, name, problems)
@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads text and rejects every other type. `""` counts as absent.
+    /// Reads a text, and rejects every other type. An empty text counts as absent.
     pub(crate) fn strict_text(
         &mut self,
         name: &str,
@@ -64,7 +64,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads one text or an array of texts. Other members of the array are left out. `null` and `""` count as absent.
+    /// Reads one text or an array of texts. Members of the array that are not texts are left out. `null` and an empty text
+    /// count as absent.
     pub(crate) fn texts(&mut self, name: &str, problems: &mut Problems) -> Vec<Cow<'a, str>> {
         let Some(value) = self.take(name) else {
             return Vec::new();
@@ -128,7 +129,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Returns a number as text: an integer by its digits. Returns `None` if its digits are not known.
+/// Returns a number as text. Returns `None` if the digits of the number are not known.
 fn written(number: Number) -> Option<String> {
     match number.integer() {
         Some(integer) => Some(integer.to_string()),

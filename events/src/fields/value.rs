@@ -1,5 +1,5 @@
-//! A JSON value. It is parsed only as deep as the rules for its field need. One pass parses a whole body. One pass for each
-//! level of nesting would cost more than all other work on an event.
+//! A JSON value. A value is parsed only as deep as the rules for its field need. A whole body is parsed in one pass, because
+//! one pass for each level of nesting would cost more than all other work on an event.
 
 use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
@@ -28,7 +28,7 @@ pub(crate) struct Number {
 }
 
 impl Number {
-    /// Up to this number, floating-point numbers represent every integer exactly.
+    /// Floating-point numbers represent every integer up to this number exactly.
     const EXACT: f64 = 9_007_199_254_740_992.0;
 
     /// Reads a JSON token as a number.
@@ -51,7 +51,7 @@ impl Number {
         self.integer.is_none()
     }
 
-    /// Returns the number as an integer: 7.0 is 7.
+    /// Returns the number as an integer. 7.0 becomes 7. Returns `None` if the number is not whole or may have been rounded.
     pub(crate) fn integer(self) -> Option<i128> {
         #[allow(clippy::cast_possible_truncation, reason = "it is below 2^53")]
         let whole = || {
@@ -68,7 +68,7 @@ pub(crate) enum Scalar<'a> {
     Text(Cow<'a, str>),
     Number(Number),
     Bool(bool),
-    /// An object, an array or `null`, in words.
+    /// A value of another kind, such as an object, an array or `null`. Contains the kind in words.
     Other(&'static str),
 }
 
@@ -173,7 +173,7 @@ fn scalar(token: &str) -> Scalar<'_> {
 /// read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
-    /// An event, or a batch of them.
+    /// An event, or a batch of events.
     Event,
     /// An object whose members are texts.
     Texts,
@@ -184,7 +184,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Returns how a member is parsed, or `None` if it stays as it was written.
+    /// Returns how the value of a member is parsed. Returns `None` if the value is kept as it was written.
     fn of_member(self, name: &str) -> Option<Self> {
         match (self, name) {
             (Self::Event, "user" | "page") => Some(Self::Texts),
@@ -206,8 +206,8 @@ impl Kind {
     }
 }
 
-/// Parses an object. Some values can be skipped but not parsed, such as a number larger than every floating-point number. An
-/// object with such a value keeps all members as they were written until they are read.
+/// Parses an object. Some values cannot be parsed but can be skipped, such as a number that is too large for a floating-point
+/// number. If an object contains such a value, all its members are kept as they were written until they are read.
 pub(crate) fn open(text: &str, kind: Kind) -> serde_json::Result<Vec<Member<'_>>> {
     members(text, kind).or_else(|_| members(text, Kind::Sealed))
 }
@@ -250,7 +250,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// Reads any value. Objects in the value, and in its arrays, have this kind.
+/// Reads any value. If the value is an object, or an array with objects, these objects have this kind.
 struct Opened(Kind);
 
 impl<'de> DeserializeSeed<'de> for Opened {
@@ -360,7 +360,7 @@ mod tests {
         fields::{Fields, Place},
     };
 
-    /// Prints everything that the parser made of an event, for comparison.
+    /// Prints the whole result of parsing an event, for comparison.
     fn made_of(text: &str, kind: Kind) -> String {
         let members = members(text, kind).unwrap();
         let stated = Stated::single(Fields::of(members, Place::Outermost));

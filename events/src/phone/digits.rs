@@ -1,8 +1,9 @@
-//! A sequence of digits, stored as a number. A 1 is put in front, because leading zeros count.
+//! A sequence of digits, stored as a number with a 1 in front of the digits, so that leading zeros are kept.
 
 use core::{fmt, num::NonZeroU64};
 
-/// From this number on, no further digit is added. 18 digits fit, and no phone number has more.
+/// If the number is at least this large, no further digit fits. So a sequence can have 18 digits, which is more than any phone
+/// number has.
 const FULL: u64 = 1_000_000_000_000_000_000;
 /// One more than the largest number in E.164, which has 15 digits.
 const TOO_LARGE: u64 = 1_000_000_000_000_000;
@@ -34,7 +35,7 @@ impl Digits {
         count
     }
 
-    /// Appends a digit. Returns `None` if there are too many.
+    /// Appends a digit. Returns `None` if the sequence is full.
     pub(super) fn push(self, digit: u32) -> Option<Self> {
         let digits = self.0.get();
         (digits < FULL).then(|| Self::behind_one(digits * 10 + u64::from(digit)))
@@ -65,7 +66,7 @@ impl Digits {
         (first == prefix).then_some(rest)
     }
 
-    /// Makes a number in E.164 from a calling code and these digits. Returns `None` if there are too many digits.
+    /// Makes a number in E.164 from a calling code and these digits. Returns `None` if the number would have too many digits.
     pub(super) fn called(self, code: u64) -> Option<Number> {
         let digits = self.0.get();
         let mut power = 1;

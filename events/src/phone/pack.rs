@@ -7,12 +7,14 @@
 
 const ROWS: &[u8] = include_bytes!("regions.txt");
 
-/// The packed rows. Each row has the difference from the previous calling code. The second byte is the length of the shortest
-/// number times `LENGTHS`, plus the difference to the longest. The third byte is the number of countries times `PREFIXES`,
-/// plus the index of the trunk prefix. Small bytes compress better on a page than bytes with fields of bits.
+/// The packed rows, three bytes for each row. The first byte is the difference from the previous row's calling code. The second
+/// byte is the length of the shortest number times `LENGTHS`, plus the difference between the longest and the shortest length.
+/// The third byte is the number of countries times `PREFIXES`, plus the index of the trunk prefix. Such bytes have small
+/// values, which compress better than bytes that are divided into fields of bits.
 pub(super) static PLANS: [[u8; 3]; PACKED.0.len()] = PACKED.0;
 
-/// The countries of all rows, two letters each. On a page they compress better when stored separately.
+/// The countries of all rows, two letters each. They are stored separately from the rows, because they compress better in this
+/// way.
 pub(super) static COUNTRIES: [u8; PACKED.1.len()] = PACKED.1;
 
 /// The number of possible differences between the lengths of the longest and the shortest number.
@@ -22,7 +24,7 @@ pub(super) const PREFIXES: u8 = 5;
 
 const PACKED: ([[u8; 3]; count(b'\n', b'\n') + 1], [u8; count(b'A', b'Z')]) = pack();
 
-/// Returns the number of characters from the first to the last.
+/// Returns how many characters of `ROWS` are between `first` and `last`, including both.
 const fn count(first: u8, last: u8) -> usize {
     let (mut count, mut at) = (0, 0);
     while at < ROWS.len() {
@@ -61,7 +63,7 @@ const fn pack<const PLANS: usize, const LETTERS: usize>() -> ([[u8; 3]; PLANS], 
     (plans, countries)
 }
 
-/// Packs two numbers into one byte. The second number is below `base`.
+/// Packs two numbers into one byte. The second number must be below `base`.
 const fn pair(first: usize, second: usize, base: u8) -> u8 {
     small(second, base as usize - 1) + small(first * base as usize, 250)
 }

@@ -46,7 +46,7 @@ impl Plan {
         None
     }
 
-    /// The calling code.
+    /// Returns the calling code.
     pub(super) fn code(self) -> u64 {
         self.code
     }
@@ -77,7 +77,7 @@ impl Plan {
         })
     }
 
-    /// Returns whether a number without trunk prefix has a length in use.
+    /// Returns whether the length of a number, without the trunk prefix, is valid in this plan.
     pub(super) fn fits(self, national: Digits) -> bool {
         let shortest = self.lengths / LENGTHS;
         let longest = shortest + self.lengths % LENGTHS;

@@ -1,4 +1,4 @@
-//! Amounts and their currency. An amount and its currency belong together.
+//! Reads amounts and their currency. An amount is never sent without its currency.
 
 use crate::{
     Currency,
@@ -12,7 +12,7 @@ pub(super) enum Money {
     In(Currency),
     /// No currency is given.
     Missing,
-    /// TikTok does not list the given currency. No amount is sent without its currency: 99000 without one might be dollars.
+    /// TikTok does not list the given currency, so amounts are not sent: TikTok could read 99000 without a currency as dollars.
     Unusable,
 }
 

@@ -44,8 +44,8 @@ pub(super) fn add(fields: &Fields<'_>, extra: &mut Extra, problems: &mut Problem
     }
 }
 
-/// Returns whether a value is nested deeper than JSON readers accept. Many JSON readers stop at 128 levels, and the event
-/// itself uses some of these levels.
+/// Returns whether a value is nested deeper than JSON readers accept. Many JSON readers accept at most 128 levels, and the
+/// event around the value uses some of these levels.
 fn is_deep(raw: &str) -> bool {
     const MOST_LEVELS: usize = 100;
     let (mut levels, mut is_text, mut is_escaped) = (0_usize, false, false);
@@ -66,21 +66,24 @@ fn has_replacement(raw: &str) -> bool {
     raw.contains('\u{fffd}') || raw.contains("\\ufffd")
 }
 
-/// Returns whether a value can be personal data. For example, `phone: true` states only that there is a phone number.
+/// Returns whether a value can be personal data. A boolean and an empty text cannot: for example, `phone: true` states only
+/// that there is a phone number.
 fn is_datum(raw: &str) -> bool {
     !matches!(raw, "true" | "false" | "\"\"")
 }
 
-/// Returns whether a value must be searched: an object or array contains names, and a text can contain an e-mail address.
+/// Returns whether a value must be searched for personal data. This is true for objects and arrays, which can contain names,
+/// and for texts, which can contain e-mail addresses.
 fn may_be_personal(raw: &str) -> bool {
     raw.starts_with(['{', '['])
         || raw.starts_with('"') && raw.contains(['@', '%', '\\', '\u{ff20}', '?', '='])
-        // TikTok cannot read a number larger than every floating-point number.
+        // This is also true for a number that may be too large for a floating-point number, because TikTok cannot read such a
+        // number.
         || !raw.starts_with('"') && raw.contains(['e', 'E']) && raw.len() > 5
 }
 
-/// Removes personal data from a value: members with a personal name, e-mail addresses in texts and names, and personal parts
-/// of page addresses. Returns whether something was removed.
+/// Removes personal data from a value: members whose name is a name of personal data, e-mail addresses in texts and names, and
+/// personal parts of page addresses. Returns whether any data was removed.
 fn clean(value: &mut Value) -> bool {
     match value {
         Value::Object(members) => {
