@@ -34,7 +34,7 @@ pub(crate) const PROBES: u64 = 1 << 63;
 /// The behaviour of the sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Accepts everything at once.
+    /// Accepts every event immediately.
     Up,
     /// Accepts everything after a tenth of a second.
     Slow,

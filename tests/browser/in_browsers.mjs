@@ -1,4 +1,4 @@
-// The frame of every test file: all tests share one stack and one browser, and each test gets a new visitor.
+// The common setup of every test file: all tests share one stack and one browser, and each test gets a new visitor.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe } from 'node:test';

@@ -56,7 +56,7 @@ impl Books {
         });
     }
 
-    /// Ends the posting.
+    /// Tells the clients to stop posting.
     pub(super) fn close(&self) {
         self.with(|state| state.closed = true);
     }

@@ -46,7 +46,7 @@ pub struct BankOptions {
     pub secret: String,
     /// The proof in a webhook call. Default: API key.
     pub auth: Auth,
-    /// The key that signs the form of the `signed_form` format. Default: `demo-secret`.
+    /// The key that signs notifications in the formats `signed_form` and `completed_form`. Default: `demo-secret`.
     pub form_key: String,
     /// The shop's account. Default: `0123499999`.
     pub account: String,

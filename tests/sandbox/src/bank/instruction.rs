@@ -10,7 +10,7 @@ pub struct Instruction {
     pub webhook_url: Option<String>,
     /// The webhook's secret. Default: the bank's setting for this provider.
     pub secret: Option<String>,
-    /// The key that signs the form of the formats `signed_form` and `completed_form`. Default: the bank's setting.
+    /// The key that signs notifications in the formats `signed_form` and `completed_form`. Default: the bank's setting.
     pub form_key: Option<String>,
     /// The provider that sends the notification.
     pub provider: Provider,
@@ -239,7 +239,8 @@ pub enum Flaw {
     WrongKey,
     /// The header with the proof is missing.
     MissingHeader,
-    /// The signature has the right form and a wrong value. In a signed form, this is the signature among the form's fields.
+    /// The signature has the right form and a wrong value. In the formats of a form, this is the signature that is one of
+    /// the form's fields.
     WrongSignature,
     /// The signature was made six minutes ago.
     OldTimestamp,
