@@ -70,7 +70,7 @@ pub(crate) fn objection(event: &str) -> Option<String> {
     }
     if let Some(known) = KNOWN.iter().find(|name| name.eq_ignore_ascii_case(event)) {
         return Some(format!(
-            "must be spelled {known}, like the standard event; only upper and lower case differ"
+            "must be spelled exactly like the standard event {known}, also in upper and lower case"
         ));
     }
     let mut characters = event.chars();

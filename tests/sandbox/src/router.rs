@@ -70,7 +70,7 @@ fn note(sandbox: &Sandbox, rule: Rule, method: &Method, uri: &Uri) {
     let path = uri.path();
     let legacy = path.starts_with("/open_api/") && path.contains("/pixel/");
     let message = if legacy {
-        format!("{method} of the legacy Events API")
+        format!("{method} of TikTok's older Events API")
     } else {
         format!("{method} of an unknown address")
     };

@@ -168,7 +168,7 @@ fn root_keys(body: &Map<String, Value>, findings: &mut Vec<Finding>) {
             known if ROOT_KEYS.contains(&known) => continue,
             legacy if LEGACY_ROOT_KEYS.contains(&legacy) => (
                 Rule::MisplacedKey,
-                "belongs to the legacy body or inside data",
+                "belongs inside data, or into the body of TikTok's older API",
             ),
             "access_token" | "Access-Token" => {
                 (Rule::TokenExposed, "the body must not contain a token")

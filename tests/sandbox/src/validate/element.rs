@@ -139,7 +139,7 @@ fn event_time(
         findings.push(Finding::new(
             Rule::EventTimeWindow,
             field,
-            "more than 10 minutes ahead",
+            "more than 10 minutes in the future",
         ));
     }
     Some(seconds)
@@ -191,7 +191,7 @@ fn limited_data_use(
         findings.push(Finding::new(
             Rule::MisplacedKey,
             field,
-            "belongs to the event, not its properties",
+            "belongs beside properties, not into properties",
         ));
     }
     match element.get("limited_data_use") {
@@ -216,14 +216,15 @@ fn keys(at: &str, element: &Map<String, Value>, findings: &mut Vec<Finding>) {
             | "limited_data_use" | "lead" | "device" => continue,
             "test_event_code" => (
                 Rule::MisplacedKey,
-                "belongs to the root; here the event counts as live",
+                "belongs at the root of the request; here it has no effect, so the event counts as a real event",
             ),
             "event_source" | "event_source_id" | "partner_name" => {
-                (Rule::MisplacedKey, "belongs to the root")
+                (Rule::MisplacedKey, "belongs at the root of the request")
             }
-            "context" | "timestamp" | "pixel_code" | "type" => {
-                (Rule::MisplacedKey, "belongs to the legacy body")
-            }
+            "context" | "timestamp" | "pixel_code" | "type" => (
+                Rule::MisplacedKey,
+                "belongs into the body of TikTok's older API",
+            ),
             _ => (Rule::UnknownKey, "not a known key of a web event"),
         };
         findings.push(Finding::new(rule, format!("{at}.{key}"), message));

@@ -133,7 +133,7 @@ fn inspect_content_type(field: &str, value: &Value, findings: &mut Vec<Finding>)
         findings.push(Finding::new(
             Rule::ContentType,
             field,
-            "neither product nor product_group",
+            "must be product or product_group",
         ));
     }
 }

@@ -65,7 +65,8 @@ pub(super) fn read(
     }
     other_keys(at, user, findings);
     if !can_match(&match_keys) {
-        let message = "neither click id, browser id, digest, nor ip with user agent";
+        let message =
+            "the event has no click id, no browser id, no digest, and no ip with user agent";
         findings.push(Finding::new(Rule::NoMatchKey, at, message));
     }
     (kept, match_keys)
