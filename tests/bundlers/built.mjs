@@ -34,7 +34,10 @@ export const fresh = (name) => {
   return folder
 }
 
-/** Returns a function that builds a site: an empty folder with the page `index.html`, to which `bundle` adds the script `main.js`. */
+/**
+ * Returns a function that builds a site: an empty folder with the page `index.html`, to which `bundle` adds the script
+ * `main.js`.
+ */
 const scripted = (name, bundle) => async () => {
   const folder = fresh(name)
   cpSync(join(app, 'index.html'), join(folder, 'index.html'))
