@@ -17,7 +17,7 @@ pub enum Channel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The signal was the first with its pixel, event and event_id, so it became a conversion.
+    /// The signal was the first with its pixel, event and `event_id`, so it became a conversion.
     Counted,
     /// The signal came from the other channel in time. The signal's user and properties were added to the conversion.
     Merged,
@@ -51,7 +51,7 @@ pub struct Conversion {
     pub event: String,
     /// The event name under which the conversion is counted.
     pub canonical: String,
-    /// The event_id by which copies are recognised.
+    /// The `event_id` by which copies are recognised.
     pub event_id: Option<String>,
     /// Always empty: a test event never becomes a conversion.
     pub test_event_code: Option<String>,
@@ -83,7 +83,7 @@ pub struct TestEvent {
     pub event: String,
     /// The event name under which a live event would be counted.
     pub canonical: String,
-    /// The event_id by which copies are recognised.
+    /// The `event_id` by which copies are recognised.
     pub event_id: Option<String>,
     /// The event's test event code.
     pub test_event_code: String,

@@ -24,7 +24,7 @@ pub struct Violation {
     pub channel: Option<Channel>,
     /// The event name, if there is one.
     pub event: Option<String>,
-    /// The event_id, if there is one.
+    /// The `event_id`, if there is one.
     pub event_id: Option<String>,
     /// The time of receipt, in milliseconds since 1970 on the sandbox's clock.
     pub at_ms: u64,

@@ -10,7 +10,7 @@ use crate::violations::Finding;
 
 const EVENT_NAME_CHARACTERS: usize = 50;
 const EVENT_ID_CHARACTERS: usize = 256;
-/// From this value on, an event_time is taken for milliseconds by mistake.
+/// From this value on, an `event_time` is taken for milliseconds by mistake.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 const OLDEST_S: i64 = 28 * 24 * 60 * 60;
 const AHEAD_S: i64 = 10 * 60;
