@@ -354,7 +354,8 @@ async fn a_removed_pixels_events_are_sent_with_its_token_and_after_a_restart_wai
     files.list(&[(A, "a", "[]")])?;
     stack.kill().await?;
     let (healthy, said) = doctor(&stack, &[]).await?;
-    let problem = format!("problem  store: events wait for {B}, which is not configured");
+    let problem =
+        format!("problem  store: events are pending for pixels that are not configured: {B}");
     assert!(!healthy && said.contains(&problem), "{said}");
     stack.sandbox.clear_faults();
     stack.run_proxy().await?;
@@ -366,7 +367,9 @@ async fn a_removed_pixels_events_are_sent_with_its_token_and_after_a_restart_wai
         .await?;
     let (_, said) = doctor(&stack, &[]).await?;
     assert!(
-        said.contains(&format!("events wait for {B}, which is not configured")),
+        said.contains(&format!(
+            "events are pending for pixels that are not configured: {B}"
+        )),
         "{said}"
     );
     assert!(

@@ -74,7 +74,7 @@ async fn stopped(config: &Config) -> Finding {
 fn fit(found: u32) -> Finding {
     let ours = queue::FORMAT;
     if found == ours {
-        return Ok(format!("format {found}, the format of this version"));
+        return Ok(format!("format {found}, which this version writes"));
     }
     if queue::reads(found) {
         return Ok(format!(
