@@ -143,7 +143,7 @@ impl serde::Serialize for Hashed {
 /// Makes an e-mail address [plain](plain::email) and hashes it.
 ///
 /// # Errors
-/// Returns `email` in the cases of [`Hashed::of_email`], or `nobody`.
+/// Returns the rule `email` or `nobody` if [`Hashed::of_email`] returns `None`.
 pub fn email(raw: &str) -> Result<Hashed, Invalid> {
     let hashed = plain::email(raw).and_then(|plain| Hashed::of_email(&plain));
     hashed.ok_or_else(|| Invalid::of(if is_nobody(raw) { &NOBODY } else { &EMAIL }, "user.email"))
@@ -152,7 +152,7 @@ pub fn email(raw: &str) -> Result<Hashed, Invalid> {
 /// Brings a phone number to E.164 and hashes it.
 ///
 /// # Errors
-/// Returns `phone` in the cases of [`Hashed::of_phone`], or `nobody`.
+/// Returns the rule `phone` or `nobody` if [`Hashed::of_phone`] returns an error.
 pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
     Hashed::of_phone(plain::phone(raw), country).map_err(|flaw| {
         if is_nobody(raw) {
@@ -166,7 +166,7 @@ pub fn phone(raw: &str, country: Option<Country>) -> Result<Hashed, Invalid> {
 /// Trims the advertiser's own id of a person, keeps its case, and hashes it.
 ///
 /// # Errors
-/// Returns `nobody` in the cases of [`Hashed::of_external_id`].
+/// Returns the rule `nobody` if [`Hashed::of_external_id`] returns `None`.
 pub fn external_id(raw: &str) -> Result<Hashed, Invalid> {
     let hashed = Hashed::of_external_id(plain::trim(raw)).filter(|_| !is_nobody(raw));
     hashed.ok_or_else(|| Invalid::of(&NOBODY, "user.external_id"))

@@ -18,7 +18,7 @@ impl EventId {
     /// Checks the caller's own id.
     ///
     /// # Errors
-    /// Returns `event_id` if the id is empty, too long or contains another character.
+    /// Returns the rule `event_id` if the id is empty, is too long, or contains other characters than these.
     pub fn parse(id: &str) -> Result<Self, Invalid> {
         if is_id(id) {
             return Ok(Self(id.to_owned()));

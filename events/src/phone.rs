@@ -62,7 +62,7 @@ impl Country {
 /// Brings a number that is [plain](crate::plain::phone) to E.164.
 ///
 /// # Errors
-/// Returns what is wrong with the number.
+/// Returns the reason why the text is not a phone number.
 pub fn e164(text: impl Iterator<Item = char>, country: Option<Country>) -> Result<Number, Flaw> {
     let (plus, digits) = read(text)?;
     let plan = country.map(|Country(plan)| plan);

@@ -1,4 +1,5 @@
-//! Gives typed texts that look different but mean the same the same form. Every rule about a person starts with this step.
+//! Normalises typed texts: if two texts look different but mean the same, both get the same form. Every rule about a person
+//! starts with this step.
 //!
 //! Unicode's tables would make up a fifth of the browser module, but a browser has these tables itself. So a page does this
 //! step in JavaScript (`sdk/page/plain.js`) and passes the result to the module. `tests/plain.json` tests both implementations,

@@ -1,4 +1,5 @@
-//! Alarms: the conditions that an operator must know about. Duet posts one message when an alarm begins, and one when it ends.
+//! Alarms: the conditions that an operator must know about. Duet posts one message when an alarm begins, and another message
+//! when the alarm ends.
 //!
 //! [`facts`] lists what an alarm can depend on, and [`Watch`] decides which alarms are on. Both are pure. [`measure`] collects
 //! the facts from the running proxy. [`mailbox`] keeps the messages on disk until the receiver has accepted them, so no message

@@ -12,7 +12,8 @@ mod reference;
 
 pub use reference::{Reading, Reference, Suspect, Times};
 
-/// The clock that counts the time since the machine started, including its sleep. Nobody can set it.
+/// The clock that counts the time since the machine started, including the time in which the machine sleeps. Nobody can set
+/// this clock.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const BOOT: ClockId = ClockId::Boottime;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

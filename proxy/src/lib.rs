@@ -4,8 +4,8 @@
 //!
 //! 1. A request arrives. [`router`] lists every route. The proxy checks the origin and reads the body, within limits of size
 //!    and time.
-//! 2. [`admit`] decides about each event: it accepts the event, or names every broken rule. It uses only the event, the facts
-//!    of the request, the time and sixteen random bytes.
+//! 2. [`admit`] decides about each event: it accepts the event, or names every broken rule. This decision uses only the event,
+//!    the facts of the request, the time and sixteen random bytes.
 //! 3. [`queue::Intake`] writes the accepted events to disk, except repeats. The proxy answers 202 only after the events' fsync.
 //! 4. [`deliver`] runs one courier for each [`queue::Lane`]. The courier claims events and sends them through
 //!    [`tiktok::Client`]. [`retry`] decides, by TikTok's answer, whether an event ends or is sent again.

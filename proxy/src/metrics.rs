@@ -55,8 +55,8 @@ pub struct Metrics {
     pub requests: Family<StatusLabel, Counter>,
     /// The time from the first byte of a request to its answer.
     pub request_seconds: Histogram,
-    /// The time from the acceptance of an event to TikTok's answer. Set an alert above 300: TikTok merges the two legs for 5
-    /// minutes.
+    /// The time from the acceptance of an event to TikTok's answer. Operators should set an alert above 300 s, because TikTok
+    /// merges the two legs only within 5 minutes.
     pub delivery_seconds: Histogram,
     /// Live events that reached TikTok too late to be merged.
     pub merge_window_missed: Counter,

@@ -25,7 +25,7 @@ pub struct Pixels(watch::Sender<Arc<Configured>>);
 #[derive(Debug)]
 pub struct Configured {
     settings: Settings,
-    /// The destinations of the pixels' live events, in the same order.
+    /// The destinations of the pixels' live events, in the order of the pixels.
     live: Vec<Arc<Destination>>,
     /// `DUET_ALLOWED_ORIGINS`.
     allowed: Vec<Origin>,
@@ -36,7 +36,7 @@ pub struct Configured {
 /// The sender of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From<'a> {
-    /// No page, or a server with the server key. The sender may name any pixel.
+    /// The request does not come from a page, or comes from a server with the server key. Such a sender may name any pixel.
     Anywhere,
     /// A page of this origin.
     Page {

@@ -242,8 +242,8 @@ mod tests {
         let Err(TooMany { retry_after_s }) = rates.check_body(client, 5) else {
             panic!("a body passed for which too little is left");
         };
-        // One unit is left, and a body of five events costs five units. A unit is refilled every 360 s, so the other four take
-        // 1,440 s.
+        // One unit is left, and a body of five events costs five units. One unit is refilled every 360 s, so the other four
+        // units are refilled after 1,440 s.
         assert!((1430..=1440).contains(&retry_after_s), "{retry_after_s}");
     }
 

@@ -30,7 +30,7 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// The key that proves a request comes from the shop's own servers.
+/// The key that proves that a request comes from the shop's own servers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerKey(String);
 

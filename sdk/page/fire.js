@@ -22,7 +22,7 @@ const MOST_BYTES = 60_000
 
 export const userFields = (user) => [user?.email, user?.phone, user?.externalId ?? user?.userId]
 
-/** Converts a `Date`, seconds or nothing to seconds. */
+/** Converts a time, as a `Date` or in seconds, to whole Unix seconds. If there is no time, returns the present time. */
 export const seconds = (time) => {
   const number = +(time ?? NaN)
   // A number this large is a time in milliseconds, such as that of a `Date`.

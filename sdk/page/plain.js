@@ -1,5 +1,5 @@
-// Gives typed texts that look different but mean the same the same form. plain.rs in `duet-events` uses its own Unicode tables
-// for this, and this script uses the browser's tables. All further rules are in Rust.
+// Normalises typed texts: if two texts look different but mean the same, both get the same form. plain.rs in `duet-events` uses
+// its own Unicode tables for this, and this script uses the browser's tables. All further rules are in Rust.
 
 // Removes soft hyphens, zero-width characters, direction marks and byte order marks, and composes the letters.
 export const visible = (text) => text.replace(/[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '').normalize()

@@ -21,8 +21,8 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// Two clocks count as equal if they differ by at most this much. Small differences are normal: TikTok's `Date` header has
 /// whole seconds, and an answer takes some seconds.
 const CLOSE_MS: i64 = MINUTE_MS;
-/// The system's clock is suspect if it differs by more than this. TikTok merges the two legs of an event only within this
-/// period.
+/// The system's clock is suspect if it differs from the reference's time by more than this. The period is the one in which
+/// TikTok merges the two legs of an event.
 const SUSPECT_MS: i64 = 5 * MINUTE_MS;
 /// How much uptime confirms the time of day at the start.
 const UPTIME_CONFIRMS_MS: i64 = HOUR_MS;

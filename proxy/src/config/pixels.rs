@@ -118,8 +118,8 @@ impl Stated {
             listed.any(|pixel| pixel.id == *id)
         };
         let is_needed = match &id {
-            // If the file has problems, the proxy does not know whether the file lists this pixel, so a missing token is not a
-            // problem yet.
+            // If the file has problems, the proxy does not know whether the file lists this pixel, so a missing token is not
+            // reported.
             Some(id) if has_file => listed.is_some() && !is_listed(id),
             _ => !has_file,
         };

@@ -104,7 +104,7 @@ pub(super) struct Hand<E> {
     room: usize,
     /// How many first-class requests were sent since the last second-class request.
     first_in_a_row: u32,
-    /// How many requests were sent since a batch that had failed before was last sent.
+    /// How many requests were sent since the last request with a batch that had failed before.
     untroubled_in_a_row: u32,
 }
 

@@ -17,7 +17,8 @@ pub struct Facts {
     pub order_id: Option<String>,
     /// The time, in Unix milliseconds.
     pub now_ms: i64,
-    /// The order with this id. If the id is the id of a sale's event or of a transfer, the order of the event or transfer.
+    /// The order that is explained: the order with this id, or the order to which the sale's event or the transfer with this id
+    /// belongs.
     pub order: Option<Order>,
     /// When an operator withdrew the order, in Unix milliseconds.
     pub withdrawn_ms: Option<i64>,

@@ -102,7 +102,7 @@ pub(super) fn visitor(
     })
 }
 
-/// Reads the issuer and the time of issue of a token, to choose between cookies. Both values are not verified.
+/// Reads the issuer and the time of issue of a token, to choose between cookies. The two values have not been verified yet.
 pub(super) fn stated(token: &str) -> Option<Stated> {
     if token.len() > LONGEST_BYTES {
         return None;
