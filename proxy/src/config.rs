@@ -380,7 +380,7 @@ pub fn disk_reserve_bytes(text: &str) -> Result<u64, &'static str> {
 fn api_base(text: &str) -> Result<String, &'static str> {
     let url = origin::safe_url(text).filter(|url| url.query().is_none());
     url.map(|_| text.trim_end_matches('/').to_owned())
-        .ok_or("must be an https URL, or http on loopback: the access token is sent there")
+        .ok_or("must be an https URL, or http on loopback, because the access token is sent to this address")
 }
 
 fn network(text: &str) -> Result<IpNet, &'static str> {

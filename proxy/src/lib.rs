@@ -176,7 +176,8 @@ pub async fn run_with(
     });
     let alarms = alarms.transpose()?.map(|alarms| tokio::spawn(alarms.run()));
 
-    // Commands about a database open the database themselves, so only a proxy with a folder has a control socket.
+    // Operators' commands open a database themselves, also while proxies run. Only a folder needs a control socket, because
+    // only one process can open a folder.
     let has_folder = config.database.is_none();
     let data_dir = config.data_dir.clone();
     let of_control = Arc::clone(&app);

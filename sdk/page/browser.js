@@ -28,7 +28,7 @@ let early
 let choice
 
 const fail = (error) => {
-  // After a trap the module's state may be inconsistent, so the module is never called again.
+  // After a trap (a panic of the module), the module's state may be inconsistent, so the module is never called again.
   stopped()
   phase.isUp = false
   phase.isComing = true

@@ -11,7 +11,7 @@ const file = () => new URL('./duet.wasm', import.meta.url)
 
 export const openLater = async (imports) => {
   try {
-    // Some servers do not send the content type of .wasm files.
+    // If the server does not send the content type of .wasm files, the first way fails, so compile the bytes of the file.
     const module = await WebAssembly.compileStreaming(fetch(file())).catch(async () =>
       WebAssembly.compile(await (await fetch(file())).arrayBuffer()),
     )

@@ -24,7 +24,7 @@ use crate::{
 pub(crate) fn cli() -> Command {
     let words = |name: &'static str| Arg::new(name).num_args(0..).trailing_var_arg(true);
     Command::new("bench")
-        .about("Measures sizes, rates, memory, crashes, leaving")
+        .about("Measures sizes, rates and memory, and events that crashes and leaving visitors may lose")
         .args_conflicts_with_subcommands(true)
         .args([
             Arg::new("name").help("The only benchmark to run"),

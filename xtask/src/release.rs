@@ -184,7 +184,12 @@ pub(crate) fn obstacle() -> Option<String> {
     let missing = missing.map(|program| format!("{program} is not installed"));
     let lacks_authorities = is_linux && !image::authorities().exists();
     missing.or_else(|| {
-        lacks_authorities.then(|| format!("there is no {}", image::authorities().display()))
+        lacks_authorities.then(|| {
+            format!(
+                "there is no list of certificate authorities {}",
+                image::authorities().display()
+            )
+        })
     })
 }
 

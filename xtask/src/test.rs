@@ -26,7 +26,7 @@ const QUICK: &[Check] = &[
     ("rooms", rooms::check),
     ("lints", lints),
     ("unit tests", || {
-        // The simulation's tests run thousands of simulated weeks.
+        // The simulation's tests are left out, because they simulate thousands of weeks.
         let selection = ["--workspace", "--exclude", "duet-simulation"];
         cargo(&[&["test", "--quiet"], &selection[..], &["--lib", "--bins"]].concat())
     }),

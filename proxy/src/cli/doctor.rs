@@ -151,7 +151,10 @@ async fn ask_tiktok(
         )),
     };
     let clock = match tiktoks_time {
-        None => Err("TikTok's answer did not state the time".to_owned()),
+        None => Err(
+            "no answer of TikTok stated the time, so this machine's clock was not checked"
+                .to_owned(),
+        ),
         Some(theirs) => {
             let ahead_ms = clock::now_ms() - theirs;
             let said = format!(

@@ -48,7 +48,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Alerts> {
     let secret = reader.secret(
         "DUET_ALERT_SECRET",
         secret,
-        "must have at least 16 characters, and base64 after whsec_",
+        "must have at least 16 characters; if it begins with whsec_, base64 must follow",
     );
     if secret.is_some() && !reader.is_set("DUET_ALERT_URL") {
         reader.problem(

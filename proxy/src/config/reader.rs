@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
         if let Some(end) = quoted_end(&text) {
             self.problem(
                 setting,
-                format!("must be written without quotes, got an unpaired quote at its {end}"),
+                format!("must be written without quotes, got an unpaired quote at the {end} of the value"),
             );
             return None;
         }

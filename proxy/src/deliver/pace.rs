@@ -19,7 +19,7 @@ const LONGEST_BAR: Duration = Duration::from_secs(30);
 /// The shortest and the longest pause after TikTok asked for fewer requests.
 const SHORTEST_THROTTLE: Duration = Duration::from_mins(1);
 const LONGEST_THROTTLE: Duration = Duration::from_secs(75);
-/// The shortest and the longest time between two requests after TikTok asked for fewer.
+/// The shortest and the longest time between two requests after TikTok asked for fewer requests.
 const FIRST_GAP: Duration = Duration::from_millis(500);
 const LONGEST_GAP: Duration = Duration::from_secs(30);
 

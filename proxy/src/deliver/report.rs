@@ -53,12 +53,12 @@ pub(super) fn settled(
             event_id = first_id(events),
             code = verdict.code,
             tiktok_message = verdict.message,
-            "TikTok refused an event; it is kept as a dead letter"
+            "TikTok refused an event; the event is kept as a dead letter"
         ),
         Outcome::Expired => tracing::error!(
             pixel_id,
             events = count,
-            "events could not be delivered within 7 days; they are kept as dead letters"
+            "events could not be delivered within 7 days; these events are kept as dead letters"
         ),
         // These outcomes are not logged here.
         Outcome::Unverified | Outcome::Withdrawn => {}

@@ -102,7 +102,7 @@ impl Webhook {
             tracing::error!(
                 provider = self.provider,
                 advice,
-                "payment notification could not be stored; the provider must send it again"
+                "payment notification could not be stored; the provider must send the notification again"
             );
         }
         // A client that has failed authentication too often receives the proxy's own answer with 429, not an answer in the

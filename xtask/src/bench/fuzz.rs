@@ -135,7 +135,10 @@ fn last_words(said: &str) -> (String, String) {
     let summary = || said.lines().find(|line| line.starts_with("SUMMARY"));
     let (place, words) = match panic {
         Some(place) => (place, lines.next().unwrap_or_default()),
-        None => (summary().unwrap_or("it does not break again"), ""),
+        None => (
+            summary().unwrap_or("the input does not break Duet again"),
+            "",
+        ),
     };
     (place.to_owned(), words.to_owned())
 }

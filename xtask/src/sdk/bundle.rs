@@ -55,7 +55,7 @@ fn add_text(file: &Path, module: &[u8]) -> Result<()> {
     let (code, map) = code
         .trim_end()
         .rsplit_once('\n')
-        .context("terser names no source map")?;
+        .context("terser must name a source map")?;
     fs::write(file, format!("{code}var {TEXT}=\"{text}\";\n{map}\n"))?;
     Ok(())
 }

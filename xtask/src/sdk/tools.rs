@@ -14,7 +14,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 pub(crate) fn check() -> Result<()> {
     let advice = || format!("building the SDK needs Node {OLDEST_NODE} or newer with npm");
     let node = output(command("node", ["--version"], &root())).with_context(advice)?;
-    ensure!(major(&node) >= OLDEST_NODE, "{}; this is {node}", advice());
+    ensure!(major(&node) >= OLDEST_NODE, "{}, got {node}", advice());
     output(command("npm", ["--version"], &root())).with_context(advice)?;
     add_target()
 }

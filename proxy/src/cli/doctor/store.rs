@@ -35,7 +35,9 @@ async fn in_use(config: &Config, proxy: &Access) -> Finding {
     let waiting: Vec<String> = proxy
         .ask("GET", control::WAITING, &())
         .await
-        .map_err(|error| format!("the running proxy must answer commands: {error}"))?;
+        .map_err(|error| {
+            format!("the running proxy must answer requests of the doctor, got an error: {error}")
+        })?;
     none_stray(config, waiting.into_iter().collect())?;
     // A running proxy of an older version does not have this route.
     let format = match proxy.ask("GET", control::FORMAT, &()).await {

@@ -20,8 +20,7 @@ impl PublicKey {
     /// # Errors
     /// A message that describes the expected form.
     pub fn from_pem(text: &str) -> Result<Self, &'static str> {
-        const RULE: &str =
-            "must be the JWKS public key from Clerk's dashboard: PEM, or its base64 alone";
+        const RULE: &str = "must be the JWKS public key from Clerk's dashboard: the PEM text, or only the base64 in it";
         let body = text.split("-----").nth(2).unwrap_or(text);
         let body: String = body.replace("\\n", "").split_ascii_whitespace().collect();
         let der = general_purpose::STANDARD.decode(body).map_err(|_| RULE)?;
