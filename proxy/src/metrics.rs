@@ -343,7 +343,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "commit",
-            "One commit with its fsync",
+            "Duration of one commit with its fsync",
             seconds,
             self.commit_seconds.clone(),
         );
@@ -408,7 +408,7 @@ mod tests {
             "duet_events_accepted_total{pixel=\"fired\"} 1",
             "duet_delivery_seconds_count 1",
             "duet_queue_events 0",
-            "# HELP duet_commit_seconds One commit with its fsync.",
+            "# HELP duet_commit_seconds Duration of one commit with its fsync.",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
