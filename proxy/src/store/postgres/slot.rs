@@ -1,9 +1,12 @@
 //! The slot of a running proxy: its number, and the counts of the events that the proxy has added and removed. No other
 //! proxy writes the slot.
+//!
+//! A commit can reach the database after its proxy has given it up and connected again. The counts of such a commit are out of
+//! date. Every update of the slot therefore names the transaction that wrote the slot before.
 
 use std::time::{Duration, Instant};
 
-use tokio_postgres::types::Type;
+use tokio_postgres::{Row, types::Type};
 
 use super::{
     link::{Link, Session, Trip, value},
@@ -19,6 +22,8 @@ pub(super) struct Slot {
     pub(super) number: i32,
     owner: Uuid,
     pub(super) counts: Counts,
+    /// The transaction that wrote the slot last.
+    written: i64,
     kept: Instant,
 }
 
@@ -35,7 +40,8 @@ impl Slot {
                    (select slot from duet.slots where owner = $1 or until < now() order by owner = $1 desc, slot limit 1),
                    (select coalesce(max(slot), -1) + 1 from duet.slots)),
                  $1, now() + interval '60 s', $2
-                 on conflict (slot) do update set owner = excluded.owner, until = excluded.until returning slot, places",
+                 on conflict (slot) do update set owner = excluded.owner, until = excluded.until
+                 returning slot, places, xmin::text::bigint",
                 vec![
                     value(owner, Type::UUID),
                     value(Counts::default().write()?, Type::BYTEA),
@@ -49,6 +55,7 @@ impl Slot {
             number: row.get(0),
             owner,
             counts: Counts::read(row.get(1))?,
+            written: row.get(2),
             kept: Instant::now(),
         })
     }
@@ -62,31 +69,41 @@ impl Slot {
     ) -> Result<Trip, Error> {
         let probe_ms = commit.and_then(|commit| commit.probe_ms);
         let written_ms = commit.and_then(|commit| commit.position.written_ms);
-        // If another process has taken the slot, the update changes no row. The statement then divides by zero, which
+        // If another process or a later connection has taken the slot, the update changes no row. The statement then divides by zero, which
         // makes the transaction fail.
         let trip = trip.query(
             "with own as (update duet.slots set places = $3, written_ms = coalesce($4, written_ms), probe_ms = coalesce($5, probe_ms),
-               until = now() + interval '60 s' where slot = $1 and owner = $2 returning slot)
-             select 1 / count(*) from own",
+               until = now() + interval '60 s' where slot = $1 and owner = $2 and xmin::text::bigint = $6 returning xmin)
+             select 1 / count(*), max(xmin::text::bigint) from own",
             vec![
                 value(self.number, Type::INT4),
                 value(self.owner, Type::UUID),
                 value(counts.write()?, Type::BYTEA),
                 value(written_ms, Type::INT8),
                 value(probe_ms, Type::INT8),
+                value(self.written, Type::INT8),
             ],
         );
         Ok(trip.run("commit"))
+    }
+
+    /// Notes the results of a trip that ended with [`Slot::commit`].
+    pub(super) fn committed(&mut self, results: &[Vec<Row>]) {
+        let own = results.iter().rev().find_map(|rows| rows.first());
+        self.written = own.map_or(self.written, |row| row.get(1));
     }
 
     /// Renews the slot if the last renewal is old enough.
     pub(super) fn keep(&mut self, link: &Link, session: &Session) -> Result<(), Error> {
         if self.kept.elapsed() >= KEEP_EVERY {
             let keep = Trip::new().query(
-                "update duet.slots set until = now() + interval '60 s' where slot = $1 and owner = $2",
+                "update duet.slots set until = now() + interval '60 s' where slot = $1 and owner = $2 returning xmin::text::bigint",
                 vec![value(self.number, Type::INT4), value(self.owner, Type::UUID)],
             );
-            link.trip(session, keep)?;
+            let kept = link.trip(session, keep)?;
+            if let Some(row) = kept.iter().flatten().next() {
+                self.written = row.get(0);
+            }
             self.kept = Instant::now();
         }
         Ok(())
@@ -119,4 +136,39 @@ pub(super) fn position(link: &Link, session: &Session) -> Result<Position, Error
         written_ms,
         ..counts.position()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use duet_tests::Server;
+
+    use super::*;
+    use crate::{
+        decide::Records,
+        store::{Postgres, Source as _, Store},
+    };
+
+    fn probe(store: &mut impl Store) -> Result<(), Error> {
+        store.write(&mut Commit {
+            rows: Vec::new(),
+            settled: Vec::new(),
+            records: Records::default(),
+            position: &mut Position::default(),
+            probe_ms: Some(1),
+            sync: true,
+        })
+    }
+
+    #[test]
+    fn a_commit_of_an_earlier_connection_changes_nothing() {
+        let server = Server::start().unwrap();
+        let store = Postgres::at(&server.setting("shop").parse().unwrap()).unwrap();
+        let mut earlier = store.open().unwrap();
+        probe(&mut earlier).unwrap();
+        let mut later = store.open().unwrap();
+        // The process has given this commit up, but it still reaches the database.
+        assert!(probe(&mut earlier).is_err());
+        probe(&mut later).unwrap();
+        probe(&mut later).unwrap();
+    }
 }

@@ -116,12 +116,14 @@ impl Store for Writer {
         if self.open.get_mut().take().is_none() {
             return Ok(());
         }
-        let trip = if sync {
-            self.slot.commit(Trip::new(), &self.slot.counts, None)?
-        } else {
-            Trip::new().run("rollback")
-        };
-        self.link.trip(&self.session, trip).map(drop)
+        if !sync {
+            let trip = Trip::new().run("rollback");
+            return self.link.trip(&self.session, trip).map(drop);
+        }
+        let trip = self.slot.commit(Trip::new(), &self.slot.counts, None)?;
+        let results = self.link.trip(&self.session, trip)?;
+        self.slot.committed(&results);
+        Ok(())
     }
 
     fn lease(&self, destination: &Destination) -> Option<Lease> {
@@ -170,7 +172,8 @@ impl Store for Writer {
         let trip = self.write_ends(trip, &commit.records)?;
         let trip = keys::write(trip, loaded.keys, &commit.records);
         let trip = self.slot.commit(trip, &counts, Some(commit))?;
-        self.link.trip(&self.session, trip)?;
+        let results = self.link.trip(&self.session, trip)?;
+        self.slot.committed(&results);
         self.slot.counts = counts;
         Ok(())
     }
