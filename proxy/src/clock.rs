@@ -82,11 +82,16 @@ impl Clock {
 
     /// Returns the time of day and the boot clock.
     pub fn reading(&self) -> Reading {
-        let (day_ms, boot_ms) = (self.day_ms(), (self.0.read)().boot_ms);
+        let (day_ms, boot_ms) = (self.day_ms(), self.boot_ms());
         Reading {
             wall_ms: day_ms,
             boot_ms,
         }
+    }
+
+    /// Returns the milliseconds since the machine started.
+    pub fn boot_ms(&self) -> i64 {
+        (self.0.read)().boot_ms
     }
 
     /// Returns the time of day, for comparison with times that browsers, servers and TikTok state.

@@ -38,7 +38,7 @@ use std::{
     },
 };
 
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     clock::{self, Clock, Reading},
@@ -288,14 +288,17 @@ impl<S: Source> Core<S> {
 }
 
 /// Runs `work`, which reads from the disk, on a separate thread, so that the runtime's thread stays free for other
-/// requests.
+/// requests. Without a runtime, runs `work` at once.
 ///
 /// # Errors
 /// The errors of `work`, and [`Error::Stopped`] if `work` panics.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let Ok(runtime) = Handle::try_current() else {
+        return work();
+    };
+    let done = runtime.spawn_blocking(work).await;
     done.unwrap_or(Err(Error::Stopped))
 }
 

@@ -30,7 +30,7 @@ use rows::{Rows, Settled};
 const ASK_EVERY: Duration = Duration::from_millis(150);
 /// How often a lane of a shared store looks for events whose numbers are smaller than those of events that it has already
 /// read.
-const LOOK_BACK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_BACK_EVERY_MS: i64 = 5_000;
 
 /// Hands out the events of one destination. There is at most one lane for each destination.
 pub struct Lane {
@@ -42,7 +42,8 @@ pub struct Lane {
     arrivals: Arc<Arrivals>,
     /// The state of the store and of the lease when the lane began to read.
     start: Start,
-    looked_back: Instant,
+    /// When the lane last looked back, by the clock that counts from the machine's start.
+    looked_back_ms: i64,
     first: Rows,
     second: Rows,
 }
@@ -143,10 +144,10 @@ impl Lane {
             store,
             writer,
             ending,
+            looked_back_ms: clock.boot_ms(),
             clock,
             arrivals: new.arrivals,
             start,
-            looked_back: Instant::now(),
         }
     }
 
@@ -200,12 +201,13 @@ impl Lane {
         if start.lease.is_none() {
             return Ok(());
         }
-        let looks_back = self.looked_back.elapsed() >= LOOK_BACK_EVERY;
+        let now_ms = self.clock.boot_ms();
+        let looks_back = now_ms - self.looked_back_ms >= LOOK_BACK_EVERY_MS;
         for rows in [&mut self.first, &mut self.second] {
             rows.fill(&self.store, limits, looks_back).await?;
         }
         if looks_back {
-            self.looked_back = Instant::now();
+            self.looked_back_ms = now_ms;
         }
         Ok(())
     }

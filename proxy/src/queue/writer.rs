@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::mpsc;
@@ -40,7 +40,7 @@ pub(super) use state::State;
 /// The most calls in one commit.
 const GROUP: usize = 512;
 /// How long after a failure of a shared store the writer opens the store again without a call.
-const REOPEN_EVERY: Duration = Duration::from_secs(1);
+const REOPEN_EVERY_MS: i64 = 1_000;
 
 /// What the writer shares with the rest of the process.
 pub(super) struct Shared {
@@ -101,7 +101,8 @@ pub(super) struct Writer<S: Source> {
     state: Option<State<S::Store>>,
     /// How often this process has opened the store.
     opened: u64,
-    failed_at: Option<Instant>,
+    /// When the store failed last, by the clock that counts from the machine's start.
+    failed_ms: Option<i64>,
     /// Whether the store has just failed because it did not answer in time.
     timed_out: bool,
     shared: Shared,
@@ -125,7 +126,7 @@ impl<S: Source> Writer<S> {
             state: Some(State::load(store, 1)?),
             source,
             opened: 1,
-            failed_at: None,
+            failed_ms: None,
             timed_out: false,
             shared,
             healthy: Arc::clone(&handle.healthy),
@@ -252,14 +253,15 @@ impl<S: Source> Writer<S> {
         tracing::error!(error = ?error, "the store failed; requests get a 503 until it is open again");
         self.healthy.store(false, Ordering::Relaxed);
         self.state = None;
-        self.failed_at = Some(Instant::now());
+        self.failed_ms = Some(self.shared.clock.boot_ms());
         self.timed_out = matches!(error, Error::Timeout);
     }
 
     /// Returns whether the store failed so recently that the writer opens it again only for a caller.
     fn is_too_early(&self) -> bool {
-        let failed_at = self.failed_at;
-        failed_at.is_some_and(|failed_at| failed_at.elapsed() < REOPEN_EVERY)
+        let now_ms = self.shared.clock.boot_ms();
+        self.failed_ms
+            .is_some_and(|failed_ms| now_ms - failed_ms < REOPEN_EVERY_MS)
     }
 
     /// Returns how many events are pending, and how many are held.
