@@ -22,6 +22,7 @@ use duet_proxy::{
 use crate::{
     clock,
     plan::{HOUR_MS, MINUTE_MS, WEEK_MS},
+    store::Disk,
     world::World,
 };
 
@@ -62,6 +63,8 @@ pub struct Watched {
     /// whose commit failed can be on the disk, and no process has counted it.
     letter_ms: Option<i64>,
     is_counted: bool,
+    /// Whether the process knows what is stored. After a failure of the store it does not, until the store is open again.
+    is_known: bool,
     /// How often the store was opened, and when that was noticed.
     opened: (u64, i64),
 }
@@ -82,6 +85,8 @@ impl World {
         if is_calm {
             self.plan = self.plan.calm();
         }
+        self.plan.proxies = None;
+        self.disk = Disk::with(self.plant);
         self.watched = Some(Watched {
             is_calm,
             ..Watched::default()
@@ -145,7 +150,7 @@ impl Watched {
             self.epoch = world.epoch;
             self.restarts();
         }
-        let Some(process) = &mut world.process else {
+        let Some(process) = world.processes.first_mut() else {
             while self.next_ms < end_ms {
                 self.next_ms += MINUTE_MS;
             }
@@ -161,6 +166,7 @@ impl Watched {
         }
         let pixels = world.pixels().into_iter();
         let pixels: Vec<_> = pixels.map(|id| (world.disk.waits(&id), id)).collect();
+        self.is_known = !world.disk.has_failed();
         let is_unreported = world.disk.has_unreported();
         let newest = world.disk.newest_letter();
         if newest > self.letter {
@@ -214,6 +220,9 @@ impl Watched {
             let quiet = quiet.or_insert((now_ms, now_ms));
             if !waits || is_refused {
                 *quiet = (now_ms, now_ms);
+            }
+            if !self.is_known {
+                quiet.0 = now_ms;
             }
             let certain = now_ms - quiet.0 >= WITHOUT_DELIVERY_MS;
             let perhaps = now_ms - quiet.1 >= WITHOUT_DELIVERY_MS - LATE_MS;

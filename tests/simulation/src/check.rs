@@ -25,6 +25,7 @@ impl World {
         let checks = [
             Self::check_contract,
             Self::check_waiting,
+            Self::check_counts,
             Self::check_promised,
             Self::check_ids,
             Self::check_pages,
@@ -57,6 +58,11 @@ impl World {
             0 => Ok(()),
             left => Err(format!("{left} events still wait at the end")),
         }
+    }
+
+    /// Checks that the store counts its pending and held events. A lane without counted events is not read after a start.
+    fn check_counts(&self) -> Result<(), String> {
+        self.disk.miscounts().map_or(Ok(()), Err)
     }
 
     /// Checks that no event was sent under the id of another order. Otherwise the event of that order is called a repeat and is lost.

@@ -38,12 +38,14 @@ pub struct Plan {
     pub reports_renewals: bool,
     /// How many pixels the shop reports to.
     pub pixels: usize,
+    /// How many proxies share a database. `None` means that one proxy has a folder.
+    pub proxies: Option<usize>,
 }
 
 impl Plan {
     /// Draws a plan for the week of this seed.
     pub fn draw(seed: u64, rng: &mut Rng) -> Self {
-        Self {
+        let plan = Self {
             visits: rng.u32(4..24),
             crashes: rng.u32(0..14),
             spells: rng.u32(0..5),
@@ -54,6 +56,13 @@ impl Plan {
             flood: rng.u8(..16) == 0,
             reports_renewals: rng.bool(),
             pixels: if seed % 3 == 1 { 2 } else { 1 },
+            proxies: rng.bool().then(|| rng.usize(1..3)),
+        };
+        // TikTok states the time only to the proxy that delivers.
+        let has_one_clock = plan.proxies.is_none_or(|proxies| proxies == 1);
+        Self {
+            clock_steps: if has_one_clock { plan.clock_steps } else { 0 },
+            ..plan
         }
     }
 
@@ -68,6 +77,7 @@ impl Plan {
             loss: 0,
             clock_steps: 0,
             starts_wrong: false,
+            proxies: None,
             ..self
         }
     }

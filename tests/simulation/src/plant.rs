@@ -23,11 +23,17 @@ pub enum Plant {
     ForgetsRefunds,
     /// A payment that comes before the registration of its order is never found.
     ForgetsPayments,
+    /// A database keeps the deduplication keys of a transaction that it has aborted.
+    KeysFirst,
+    /// A commit that arrives after its process has connected again still writes the counts of that process.
+    LateCommits,
+    /// A process settles events although another process delivers them now.
+    UnfencedSettles,
 }
 
 impl Plant {
     /// All faults with their names.
-    pub const ALL: [(Self, &str); 9] = [
+    pub const ALL: [(Self, &str); 12] = [
         (Self::StaleCache, "stale-cache"),
         (Self::KeyDecides, "key-decides"),
         (Self::OpenIds, "open-ids"),
@@ -37,6 +43,9 @@ impl Plant {
         (Self::SharedPauses, "shared-pauses"),
         (Self::ForgetsRefunds, "forgets-refunds"),
         (Self::ForgetsPayments, "forgets-payments"),
+        (Self::KeysFirst, "keys-first"),
+        (Self::LateCommits, "late-commits"),
+        (Self::UnfencedSettles, "unfenced-settles"),
     ];
 }
 

@@ -1,42 +1,35 @@
 //! The proxy's process: the real queue over the simulated disk, run step by step, and one real courier for each lane.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
-use duet_events::{
-    Country, Event, EventName,
-    order::Order as Registration,
-    wire::{Body, Text},
-};
 use duet_proxy::{
-    admit::{Admitted, Caller, Facts, MoneyEvents, Pixel, Visitor, admit},
-    decide::{
-        Class, DeadLetter, DedupKey, Destination, Destinations, Enqueued, Receipt, Reports, Taken,
-    },
-    deliver::{Courier, Do, RequestId, Wait, report},
+    decide::{DeadLetter, Destination, Destinations},
+    deliver::{RequestId, report},
     health::Health,
-    http::track,
     metrics::Metrics,
-    orders::{By, Order, Status},
-    queue::{self, Claimed, Core, DeadLetters, Entry, Intake, Lane, Limits, Outlet, When},
+    orders::Order,
+    queue::{self, Core, DeadLetters, Intake, Limits, Outlet},
     store::Error,
-    tiktok::{self, Reply},
+    tiktok::Reply,
 };
 use fastrand::Rng;
-use serde_json::Value;
 
 use crate::{clock, plant::Plant, store::Disk, task::Task};
 
+mod calls;
 mod facts;
+mod run;
 
-/// How long a courier waits after a failure of the store.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
-const PARALLEL: usize = 4;
+pub use calls::{Answer, Named, Who};
+use run::Run;
+pub use run::Sent;
 
 /// One process, from its start to its end.
 pub struct Process {
+    /// The number of the process. No other process has it.
+    pub number: u64,
+    /// Whether TikTok has stated the time to the process.
+    pub is_dated: bool,
     core: Core<Disk>,
     intake: Intake,
     outlet: Outlet,
@@ -61,100 +54,18 @@ pub struct Options {
     pub plant: Option<Plant>,
 }
 
-/// A courier on its lane.
-struct Run {
-    courier: Courier<Claimed>,
-    destination: Arc<Destination>,
-    metrics: Arc<Metrics>,
-    lane: Option<Lane>,
-    settling: Option<Task<(Lane, Result<(), Error>)>>,
-    /// The time of the next step, even if something arrives.
-    until: Option<Instant>,
-    /// The time of the next step, if nothing arrives.
-    due: Option<Instant>,
-}
-
-/// The sender that waits for an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// A page, with this request.
-    Page {
-        /// The browser.
-        browser: usize,
-        /// The page of the browser.
-        page: usize,
-        /// The request.
-        request: u32,
-    },
-    /// The bank, with this transfer.
-    Bank(usize),
-    /// The shop's server, with this order.
-    Shop(usize),
-    /// A sender that ignores the answer.
-    Nobody,
-}
-
-/// The name and id of an event.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Named {
-    /// The pixel it is for.
-    pub pixel: String,
-    /// The name that TikTok counts.
-    pub name: String,
-    /// Its id.
-    pub id: String,
-}
-
-/// The answer to a call.
-#[derive(Debug)]
-pub enum Answer {
-    /// The result of each event; `None` if it was rejected.
-    Events(Vec<Option<(Named, Enqueued)>>),
-    /// The transfer is recorded.
-    Paid(Box<Taken>),
-    /// Whether the order is registered.
-    Registered(Option<Status>),
-    /// The call is done.
-    Done,
-    /// 503.
-    Unavailable,
-}
-
-/// A courier's request to TikTok.
-pub struct Sent {
-    /// The lane.
-    pub lane: usize,
-    /// The request.
-    pub request: RequestId,
-    /// The pixel of its events.
-    pub pixel: String,
-    /// Its body.
-    pub body: Vec<u8>,
-    /// The class of its events.
-    pub class: Class,
-}
-
-impl Sent {
-    /// Returns its events.
-    pub fn events(&self) -> Vec<Value> {
-        let mut request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        match request["data"].take() {
-            Value::Array(events) => events,
-            _ => Vec::new(),
-        }
-    }
-}
-
 impl Process {
     /// Starts with the data on the disk.
     ///
     /// # Errors
     /// Returns an error if the store cannot be opened.
-    pub fn start(disk: &Disk, options: Options) -> Result<Self, Error> {
+    pub fn start(disk: &Disk, number: u64, options: Options) -> Result<Self, Error> {
         let metrics = Arc::new(Metrics::default());
-        let parts = queue::over(disk.clone(), clock::read, Arc::clone(&metrics))?;
+        let parts = queue::over(disk.of_process(number), clock::read, Arc::clone(&metrics))?;
         let (core, intake, outlet, letters) = parts;
         Ok(Self {
+            number,
+            is_dated: false,
             core,
             intake,
             outlet,
@@ -166,126 +77,6 @@ impl Process {
             lanes: Vec::new(),
             options,
         })
-    }
-
-    /// Accepts a request for the track route, as `http/track.rs` does.
-    pub fn hear(&mut self, who: Who, body: &[u8], caller: Caller, rng: &mut Rng) -> Option<Answer> {
-        let text = Text::read(body);
-        let Ok(events) = Body::open(&text) else {
-            return Some(Answer::Events(Vec::new()));
-        };
-        let pixels: Vec<_> = all(&self.options.destinations)
-            .map(|destination| Pixel {
-                id: &destination.pixel_id,
-                test_event_code: None,
-                is_open: true,
-            })
-            .collect();
-        let facts = Facts {
-            now_ms: self.intake.clock().day_ms(),
-            sent_at_ms: events.sent_at_ms,
-            caller: match self.options.plant {
-                Some(Plant::OpenIds) if who == Who::Nobody => Caller::Server,
-                _ => caller,
-            },
-            visitor: &Visitor::Unknown,
-            ip: None,
-            user_agent: None,
-            referer: None,
-            ttclid: Vec::new(),
-            ttp: Vec::new(),
-            country: Country::parse("VN"),
-            pixels: &pixels,
-            money: MoneyEvents::Verified,
-        };
-        let mut admitted = Vec::new();
-        let mut names = Vec::new();
-        for stated in events.events {
-            let random = rng.u128(..).to_be_bytes();
-            let judged = admit(stated, &facts, || Some(random)).ok();
-            names.push(judged.as_ref().map(named));
-            admitted.extend(judged);
-        }
-        if admitted.is_empty() {
-            return Some(Answer::Events(names.iter().map(|_| None).collect()));
-        }
-        let (intake, options) = (self.intake.clone(), self.options.clone());
-        let enqueueing = async move {
-            let entries = admitted
-                .iter()
-                .map(|admitted| entry(admitted, caller, &options));
-            let Ok(enqueued) = intake.enqueue(entries).await else {
-                return Answer::Unavailable;
-            };
-            let mut enqueued = enqueued.into_iter();
-            let results = names.into_iter();
-            Answer::Events(
-                results
-                    .map(|named| Some((named?, enqueued.next()?)))
-                    .collect(),
-            )
-        };
-        self.begin(who, enqueueing)
-    }
-
-    /// Accepts a transfer.
-    pub fn pay(&mut self, who: Who, receipt: Receipt) -> Option<Answer> {
-        let orders = self.intake.orders().clone();
-        self.begin(who, async move {
-            let taken = orders.pay(receipt).await;
-            taken.map_or(Answer::Unavailable, |taken| Answer::Paid(Box::new(taken)))
-        })
-    }
-
-    /// Accepts a registration.
-    pub fn register(
-        &mut self,
-        who: Who,
-        order: Registration,
-        renewals: Option<EventName>,
-    ) -> Option<Answer> {
-        let orders = self.intake.orders().clone();
-        let reports = Reports {
-            destinations: self.options.destinations.clone(),
-            renewals,
-        };
-        self.begin(who, async move {
-            let registered = orders.register(order, reports).await;
-            registered.map_or(Answer::Unavailable, |registered| {
-                Answer::Registered(registered.ok().map(|order| order.status()))
-            })
-        })
-    }
-
-    /// Removes an order.
-    pub fn withdraw(&mut self, order_id: String) -> Option<Answer> {
-        let orders = self.intake.orders().clone();
-        self.begin(Who::Nobody, async move {
-            let withdrawn = orders.withdraw(order_id).await;
-            withdrawn.map_or(Answer::Unavailable, |_| Answer::Done)
-        })
-    }
-
-    /// Sends some dead letters again.
-    pub fn replay(&mut self, which: impl Fn(&DeadLetter) -> bool) -> Option<Answer> {
-        let letters = self.dead_letters();
-        let letters = letters.iter().filter(|(_, letter)| which(letter));
-        let ids: Vec<_> = letters.map(|(id, _)| *id).take(100).collect();
-        let letters = self.letters.clone();
-        self.begin(Who::Nobody, async move {
-            let replayed = letters.replay(&ids).await;
-            replayed.map_or(Answer::Unavailable, |_| Answer::Done)
-        })
-    }
-
-    fn begin(&mut self, who: Who, call: impl Future<Output = Answer> + 'static) -> Option<Answer> {
-        match Task::start(call) {
-            Ok(task) => {
-                self.flights.push((who, task));
-                None
-            }
-            Err(answer) => Some(answer),
-        }
     }
 
     /// Returns whether calls wait for the writer.
@@ -305,18 +96,21 @@ impl Process {
             }
             None => true,
         });
-        while let Some(lane) = self.outlet.lane_now() {
-            self.lanes.push(Run {
-                courier: Courier::new(self.options.limits, PARALLEL),
-                destination: Arc::clone(lane.destination()),
-                metrics: Arc::clone(&self.metrics),
-                lane: Some(lane),
-                settling: None,
-                until: None,
-                due: None,
-            });
-        }
+        self.take_lanes();
         answered
+    }
+
+    /// Learns what other processes have written to the database.
+    pub fn look(&mut self) {
+        self.core.look();
+        self.take_lanes();
+    }
+
+    fn take_lanes(&mut self) {
+        while let Some(lane) = self.outlet.lane_now() {
+            let run = Run::on(lane, self.options.limits, &self.metrics);
+            self.lanes.push(run);
+        }
     }
 
     /// Lets every courier work at `now`. Returns their requests.
@@ -361,7 +155,8 @@ impl Process {
     }
 
     /// Records the time that TikTok states.
-    pub fn dated(&self, date_ms: i64) {
+    pub fn dated(&mut self, date_ms: i64) {
+        self.is_dated = true;
         self.intake.clock().dated(date_ms);
     }
 
@@ -404,133 +199,6 @@ impl Process {
     }
 }
 
-impl Run {
-    fn step(&mut self, index: usize, now: Instant, stretches: bool, sent: &mut Vec<Sent>) {
-        loop {
-            if let Some(settling) = &mut self.settling {
-                let Some((lane, settled)) = settling.reply() else {
-                    return;
-                };
-                self.settling = None;
-                self.lane = Some(lane);
-                match settled {
-                    Ok(()) => self.courier.settled(),
-                    Err(_) => return self.rewind(now),
-                }
-            }
-            let Some(mut lane) = self.lane.take() else {
-                return;
-            };
-            let expiry_ms = lane.clock().times().expiry_ms;
-            let done = self.courier.next(now, expiry_ms, &mut lane, || Ok(()));
-            match done {
-                Ok(Do::Send { request, events }) => {
-                    let destination = lane.destination();
-                    let events_text = events.iter().map(Claimed::event);
-                    sent.push(Sent {
-                        lane: index,
-                        request,
-                        pixel: destination.pixel_id.clone(),
-                        body: tiktok::body(&destination.pixel_id, None, events_text),
-                        class: events.first().map_or(Class::Second, Claimed::class),
-                    });
-                }
-                Ok(Do::Settle {
-                    events,
-                    outcome,
-                    sent,
-                }) => {
-                    let (events, outcome) = (events.to_vec(), outcome.clone());
-                    let at_ms = lane.clock().stamp_ms();
-                    let when = When { at_ms, sent };
-                    let metrics = Arc::clone(&self.metrics);
-                    let settling = async move {
-                        let settled = lane.settle(&events, &outcome, when).await;
-                        if settled.is_ok() {
-                            let pixel_id = &lane.destination().pixel_id;
-                            metrics.settled(pixel_id, outcome.label(), events.len() as u64);
-                        }
-                        (lane, settled)
-                    };
-                    match Task::start(settling) {
-                        Ok(task) => self.settling = Some(task),
-                        Err((lane, _)) => {
-                            self.lane = Some(lane);
-                            return self.rewind(now);
-                        }
-                    }
-                    continue;
-                }
-                Ok(Do::Wait(wait)) => {
-                    self.lane = Some(lane);
-                    (self.until, self.due) = match wait {
-                        Wait::Until(until) => {
-                            let until = if stretches {
-                                now + (until - now) * 8
-                            } else {
-                                until
-                            };
-                            (Some(until), Some(until))
-                        }
-                        Wait::Arrival(due) => (None, due),
-                        Wait::Reply => (None, None),
-                    };
-                    return;
-                }
-                Err(_) => {
-                    self.lane = Some(lane);
-                    return self.rewind(now);
-                }
-            }
-            self.lane = Some(lane);
-        }
-    }
-
-    fn rewind(&mut self, now: Instant) {
-        self.courier.rewind();
-        if let Some(lane) = &mut self.lane {
-            lane.rewind();
-        }
-        self.until = Some(now + STORE_PAUSE);
-        self.due = self.until;
-    }
-}
-
-fn entry<'a>(admitted: &'a Admitted, caller: Caller, options: &Options) -> Entry<'a, Event> {
-    let event = &admitted.event;
-    let is_first = event.name.is_money() && caller == Caller::Server;
-    let note = track::note(admitted, caller, MoneyEvents::Verified);
-    let destination = options.destinations.of(&admitted.pixel_id);
-    let destination = Arc::clone(destination.unwrap_or(&options.destinations.first));
-    Entry {
-        key: DedupKey::of(&destination, &event.name, &event.id),
-        remember: track::remembered(event),
-        destination,
-        class: if is_first {
-            Class::First
-        } else {
-            Class::Second
-        },
-        trace: track::trace(admitted, caller),
-        note: note.map(|mut note| {
-            if options.plant == Some(Plant::Lookalikes) {
-                note.by = By::Server;
-            }
-            note
-        }),
-        event,
-    }
-}
-
 fn all(destinations: &Destinations) -> impl Iterator<Item = &Arc<Destination>> {
     std::iter::once(&destinations.first).chain(&destinations.others)
-}
-
-fn named(admitted: &Admitted) -> Named {
-    let event = &admitted.event;
-    Named {
-        pixel: admitted.pixel_id.clone(),
-        name: event.name.canonical().to_owned(),
-        id: event.id.as_str().to_owned(),
-    }
 }

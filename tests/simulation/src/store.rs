@@ -1,7 +1,8 @@
-//! A store whose disk fails on command.
+//! A store that fails on command: a folder on a disk, or a database.
 //!
-//! A commit is one effect. Effects without a sync form a tail. After a power cut, any number of effects from the start of
-//! the tail is left. Reads return all writes, also those without a sync, as the page cache does.
+//! A commit is one effect. Effects that are not safe yet form a tail: in a folder they lack a sync, in a database they lack the
+//! standby. After a power cut or a fail-over, any number of effects from the start of the tail is left. Reads return all writes,
+//! also those in the tail, as the page cache does. See [`database`] for what else a database can do.
 
 use std::{
     collections::BTreeMap,
@@ -20,10 +21,17 @@ use duet_proxy::{
 use crate::plant::Plant;
 
 mod content;
+mod database;
 mod planted;
 mod reader;
+mod session;
+mod slot;
 mod writer;
 
+use database::Database;
+pub use database::LEASE_MS;
+use session::Session;
+use slot::Slot;
 pub use writer::Writer;
 
 /// Returns the salt of each disk.
@@ -31,9 +39,14 @@ fn salt() -> Salt {
     Salt::from([7; 16])
 }
 
-/// A disk with a store on it. Clones are handles to the same disk.
+/// A store: a folder on a disk, or a database. Clones are handles to the same store.
 #[derive(Clone, Default)]
-pub struct Disk(Arc<Mutex<State>>);
+pub struct Disk {
+    state: Arc<Mutex<State>>,
+    /// The process that has this handle. Only a database has several.
+    process: u64,
+    is_database: bool,
+}
 
 #[derive(Default)]
 struct State {
@@ -44,11 +57,15 @@ struct State {
     /// The data that reads return: the synced data and the tail.
     present: Content,
     is_open: bool,
+    /// Whether a write has failed since the store was opened. Its process then does not know what is stored.
+    has_failed: bool,
     /// Counts openings. A writer of an earlier opening writes nothing any more.
     opened: u64,
     /// The faults of the next writes.
     faults: Vec<Fault>,
     plant: Option<Plant>,
+    /// What only a database has.
+    database: Option<Database>,
 }
 
 /// The fault of one write or of one opening.
@@ -64,6 +81,17 @@ pub enum Fault {
     Closed,
     /// The store does not answer in time. It has the written data.
     Late,
+    /// The database ends the transaction. It keeps nothing of it.
+    Aborted,
+    /// The connection is lost before the database has the commit.
+    Unsent,
+    /// The connection is lost after the commit.
+    Unanswered,
+    /// The commit reaches the database only after this time, when the process has given it up.
+    Delayed {
+        /// Milliseconds.
+        ms: i64,
+    },
 }
 
 /// The changes of one commit.
@@ -74,6 +102,8 @@ struct Effect {
     marked: Vec<(LaneId, u64, Range<u32>)>,
     records: Records,
     position: Position,
+    /// In a database, the process's slot, and its content instead of a position.
+    slot: Option<(usize, Slot)>,
     /// The times by which expired entries are removed.
     expired: Option<Expired>,
 }
@@ -92,7 +122,9 @@ struct Content {
     hours: BTreeMap<i64, Hour>,
     covered: BTreeMap<Digest, i64>,
     log: Logged,
+    /// The position of a folder. A database has slots instead.
     position: Position,
+    slots: Vec<Slot>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,6 +141,21 @@ impl Disk {
         disk
     }
 
+    /// Returns the handle of a process.
+    #[must_use]
+    pub fn of_process(&self, process: u64) -> Self {
+        Self {
+            state: Arc::clone(&self.state),
+            process,
+            is_database: self.is_database,
+        }
+    }
+
+    /// Returns what is wrong with the counts of pending and held events.
+    pub fn miscounts(&self) -> Option<String> {
+        self.state().present.miscounts()
+    }
+
     /// Adds faults for the next writes and openings, in this order. Earlier faults come first.
     pub fn fails_with(&self, faults: &[Fault]) {
         self.state().faults.extend(faults.iter().rev());
@@ -122,8 +169,14 @@ impl Disk {
     /// Returns whether events of a pixel are pending.
     pub fn waits(&self, pixel: &str) -> bool {
         let state = self.state();
-        let mut places = state.present.position.places.iter();
+        let position = state.present.position();
+        let mut places = position.places.iter();
         places.any(|place| place.waiting > 0 && place.destination.pixel_id == pixel)
+    }
+
+    /// Returns whether a write has failed since the store was opened.
+    pub fn has_failed(&self) -> bool {
+        self.state().has_failed
     }
 
     /// Returns how often the store was opened.
@@ -167,19 +220,28 @@ impl Disk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read<T>(&self, read: impl FnOnce(&Content) -> T) -> Result<T, Error> {
         let state = self.state();
         state
-            .is_open
+            .is_readable()
             .then(|| read(&state.present))
             .ok_or(Error::Stopped)
     }
 }
 
 impl State {
+    fn database(&mut self) -> Result<&mut Database, Error> {
+        self.database.as_mut().ok_or(Error::Stopped)
+    }
+
+    fn is_readable(&self) -> bool {
+        let database = self.database.as_ref();
+        database.map_or(self.is_open, Database::is_up)
+    }
+
     fn settle(&mut self) {
         self.present = self.synced.clone();
         for effect in &self.tail {
@@ -194,7 +256,9 @@ impl State {
     }
 
     fn struck(&mut self) -> Option<Fault> {
-        self.faults.pop()
+        let fault = self.faults.pop();
+        self.has_failed |= fault.is_some();
+        fault
     }
 }
 
@@ -203,6 +267,10 @@ impl Source for Disk {
 
     fn open(&self) -> Result<Writer, Error> {
         let mut state = self.state();
+        if state.database.is_some() {
+            let session = Session::open(&mut state, self.process)?;
+            return Ok(Writer::over(self.clone(), state.opened, Some(session)));
+        }
         state.is_open = false;
         if state.faults.last() == Some(&Fault::Closed) {
             state.faults.pop();
@@ -214,11 +282,9 @@ impl Source for Disk {
         }
         state.sync();
         state.is_open = true;
+        state.has_failed = false;
         state.opened += 1;
-        Ok(Writer {
-            disk: self.clone(),
-            opened: state.opened,
-        })
+        Ok(Writer::over(self.clone(), state.opened, None))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs futures of the real queue step by step, so nothing happens outside of the simulation's control.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
 
@@ -30,5 +30,14 @@ impl<T> Task<T> {
             Poll::Ready(reply) => Some(reply),
             Poll::Pending => None,
         }
+    }
+}
+
+/// Runs a future that never waits. Returns `None` if it waits.
+pub fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(reply) => Some(reply),
+        Poll::Pending => None,
     }
 }

@@ -28,11 +28,19 @@ use crate::{
     tiktok::TikTok,
 };
 
+mod crashes;
 mod delivery;
+mod ends;
 mod harm;
+mod lived;
 mod money;
 mod pages;
 mod proxy;
+mod what;
+
+pub(crate) use lived::Promised;
+pub use lived::{Failure, Lived};
+use what::What;
 
 /// The largest number of steps in a week. Without this limit, a week could run forever if something were sent again and
 /// again.
@@ -44,77 +52,30 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(75);
 /// How long a page waits for an answer.
 const REQUEST_MS: i64 = 10_000;
 
-/// Something that happens at a time.
-enum What {
-    Turn,
-    Sweep,
-    Visit,
-    Order(usize),
-    Thanks {
-        order: usize,
-        page: usize,
-    },
-    Leave {
-        browser: usize,
-        page: usize,
-    },
-    Wake {
-        browser: usize,
-        page: usize,
-    },
-    Hears {
-        who: Who,
-        body: Vec<u8>,
-        caller: Caller,
-    },
-    Answers {
-        who: Who,
-        answered: Answered,
-    },
-    Registers(usize),
-    BankTells(usize),
-    TikTokHears {
-        epoch: u64,
-        sent: Sent,
-    },
-    TikTokAnswers {
-        epoch: u64,
-        lane: usize,
-        request: RequestId,
-        reply: Reply,
-        is_dated: bool,
-    },
-    Delivers,
-    Crash,
-    Restart,
-    ClockIsSet,
-    ClockStays {
-        set_ms: i64,
-    },
-    Spell,
-    Stranger,
-    Flood,
-    Operator,
-    ClearsStorage,
-    Returns(usize),
-    Heals,
-}
-
 /// A week and its results.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct World {
     rng: Rng,
     pub(crate) plan: Plan,
-    plant: Option<Plant>,
+    pub(crate) plant: Option<Plant>,
     schedule: BTreeMap<(i64, u64), What>,
     scheduled: u64,
     turn_is_due: bool,
+    look_is_due: bool,
+    /// When the next late commit arrives.
+    arrives_ms: Option<i64>,
     delivers_at: Option<i64>,
     pub(crate) disk: Disk,
-    pub(crate) process: Option<Process>,
-    /// Counts processes. The second number belongs to the last process that got the time from TikTok.
+    /// The processes that run.
+    pub(crate) processes: Vec<Process>,
+    /// The processes that are stopped for a time, and when they go on.
+    asleep: Vec<(i64, Process)>,
+    /// Whether a process stops for a time when it has sent its next request to TikTok.
+    falls_asleep: bool,
+    /// Counts processes.
     pub(crate) epoch: u64,
-    dated: u64,
-    dated_ms: i64,
+    /// When a process last got the time from TikTok, if one ever did.
+    dated_ms: Option<i64>,
     started: Instant,
     pub(crate) tiktok: TikTok,
     pub(crate) browsers: Vec<Browser>,
@@ -171,17 +132,23 @@ impl World {
         };
         Self {
             rng,
-            plan,
             plant,
             schedule: BTreeMap::new(),
             scheduled: 0,
             turn_is_due: false,
             delivers_at: None,
-            disk: Disk::with(plant),
-            process: None,
+            disk: match plan.proxies {
+                Some(_) => Disk::database(plant),
+                None => Disk::with(plant),
+            },
+            plan,
+            processes: Vec::new(),
+            asleep: Vec::new(),
+            falls_asleep: false,
             epoch: 0,
-            dated: 0,
-            dated_ms: -1,
+            dated_ms: None,
+            look_is_due: false,
+            arrives_ms: None,
             started: Instant::now(),
             tiktok,
             browsers: Vec::new(),
@@ -252,7 +219,7 @@ impl World {
     }
 
     pub(crate) fn process(&self) -> Option<&Process> {
-        self.process.as_ref()
+        self.processes.first()
     }
 
     pub(crate) fn fails(&mut self, wrong: String) {
@@ -289,7 +256,9 @@ impl World {
     fn plan_the_week(&mut self) {
         let plan = self.plan.clone();
         self.tell(|| format!("{plan:?}"));
-        self.restart();
+        for _ in 0..plan.proxies.unwrap_or(1) {
+            self.restart();
+        }
         let some = |count: u32, what: fn() -> What, world: &mut Self| {
             for _ in 0..count {
                 let at_ms = world.rng.i64(0..WEEK_MS - DAY_MS);
@@ -314,56 +283,6 @@ impl World {
         self.at(WEEK_MS, What::Heals);
     }
 
-    fn step(&mut self, what: What) {
-        match what {
-            What::Turn => {
-                self.turn_is_due = false;
-                let most = self.rng.usize(1..8);
-                self.turn(most, false);
-            }
-            What::Sweep => {
-                self.turn(usize::MAX, true);
-                self.check_ends();
-            }
-            What::Visit => self.visit(),
-            What::Order(browser) => self.order(browser),
-            What::Thanks { order, page } => self.thanks(order, page),
-            What::Leave { browser, page } => self.leave(browser, page),
-            What::Wake { browser, page } => {
-                let asks = self.browsers[browser].wake(page, &mut self.rng);
-                self.ask(browser, asks);
-            }
-            What::Hears { who, body, caller } => self.hears(who, &body, caller),
-            What::Answers { who, answered } => self.answers(&who, &answered),
-            What::Registers(order) => self.registers(order),
-            What::BankTells(paying) => self.bank_tells(paying),
-            What::TikTokHears { epoch, sent } => self.tiktok_hears(epoch, &sent),
-            What::TikTokAnswers {
-                epoch,
-                lane,
-                request,
-                reply,
-                is_dated,
-            } => self.tiktok_answers(epoch, lane, request, reply, is_dated),
-            What::Delivers => {
-                self.delivers_at = None;
-                self.deliver();
-            }
-            What::Crash => self.crash(),
-            What::Restart => self.restart(),
-            What::ClockIsSet => self.set_clock(),
-            // After a day without an answer from TikTok, the new time counts as right.
-            What::ClockStays { set_ms } => self.started_wrong |= self.dated_ms < set_ms,
-            What::Spell => self.spell(),
-            What::Stranger => self.stranger(),
-            What::Flood => self.flood(),
-            What::Operator => self.operator(),
-            What::ClearsStorage => self.clear_storage(),
-            What::Returns(browser) => self.returns(browser),
-            What::Heals => self.heal(),
-        }
-    }
-
     fn is_lost(&mut self) -> bool {
         self.rng.u8(..100) < self.plan.loss
     }
@@ -371,79 +290,6 @@ impl World {
     fn is_in_trouble(&mut self) {
         self.calm_since_ms = clock::since_start_ms();
     }
-
-    /// Checks that nothing was given up too early, even with a wrong clock.
-    fn check_ends(&mut self) {
-        let Some(process) = &self.process else {
-            return;
-        };
-        let now_ms = clock::since_start_ms();
-        let mut early = None;
-        for (id, letter) in process.dead_letters() {
-            let least_ms = match letter.outcome.as_str() {
-                "expired" => 7 * DAY_MS,
-                "unverified" => 3 * DAY_MS,
-                _ => continue,
-            };
-            if !self.ended.insert(id) {
-                continue;
-            }
-            let event_id = NamedText::of(letter.event.get()).event_id.into_owned();
-            let mut promised = self.promised.iter();
-            let at_ms = promised
-                .find(|(named, _)| named.id == event_id)
-                .map(|(_, promised)| promised.first_ms);
-            let is_sold = self.paid.keys().any(|id| letter.event.get().contains(id));
-            if at_ms.is_some_and(|at_ms| now_ms - at_ms < least_ms - HOUR_MS) && !is_sold {
-                early = Some(format!("{event_id} is {} too early", letter.outcome));
-            }
-        }
-        // After an hour of uptime, the proxy treats its clock as right, even if the clock was wrong at the start.
-        if let Some(early) = early.filter(|_| !self.started_wrong) {
-            self.fails(early);
-        }
-    }
-
-    fn check_balance(&mut self) {
-        let Some(process) = &self.process else {
-            return;
-        };
-        let (came, went) = process.balance();
-        if came != went {
-            self.fails(format!(
-                "{came} events were accepted, found or replayed, and {went} ended, wait or are held"
-            ));
-        }
-    }
-}
-
-/// When the proxy called an event accepted, held or a repeat for the first and the last time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Promised {
-    first_ms: i64,
-    last_ms: i64,
-}
-
-/// A week without a failure.
-#[derive(Debug)]
-pub struct Lived {
-    /// The number of steps.
-    pub steps: usize,
-    /// The number of accepted events.
-    pub events: usize,
-    /// The number of paid orders.
-    pub paid: usize,
-    /// The story, if it was recorded.
-    pub story: Vec<String>,
-}
-
-/// A failure in a week.
-#[derive(Debug)]
-pub struct Failure {
-    /// The failure.
-    pub wrong: String,
-    /// The story before the failure.
-    pub story: Vec<String>,
 }
 
 /// Describes a reply in a few words.

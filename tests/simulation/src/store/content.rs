@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use duet_proxy::{
-    decide::LetterId,
+    decide::{LetterId, Lookup},
     history::{End, Hour},
     store::Expired,
 };
@@ -58,7 +58,10 @@ impl Content {
         for (key, known) in records.keys.iter() {
             self.keys.insert(*key, known.until_ms);
         }
-        self.position = effect.position.clone();
+        match &effect.slot {
+            Some((number, slot)) => self.slots[*number] = slot.clone(),
+            None => self.position = effect.position.clone(),
+        }
     }
 
     fn expire(&mut self, expired: Expired) {
@@ -75,6 +78,14 @@ impl Content {
         remove_before(&mut self.ends, &kept(history_ms));
         remove_before(&mut self.hours, &hours_ms);
         self.covered.retain(|_, at_ms| *at_ms >= history_ms);
+    }
+
+    /// Returns the ids of withdrawn events.
+    pub(super) fn withdrawn(&self) -> impl Iterator<Item = String> {
+        self.lookups.keys().filter_map(|name| match name {
+            Lookup::Withdrawn(event_id) => Some(event_id.clone()),
+            _ => None,
+        })
     }
 
     /// Returns the ends, the newest first, without the records that were removed.

@@ -9,9 +9,26 @@ use duet_proxy::{
     store::{Ends, Error, Found, LaneId, Letters, Most, Position, Reader, Row},
 };
 
-use super::{Disk, salt};
+use super::{Content, Disk, salt};
 
 impl Reader for Disk {
+    fn is_shared(&self) -> bool {
+        self.is_database
+    }
+
+    fn late(&self, lane: &LaneId, before: u64, known: &[u64]) -> Result<Vec<Found>, Error> {
+        self.read(|content| {
+            let rows = content.lanes.get(lane).into_iter();
+            rows.flat_map(|rows| rows.range(..before))
+                .filter(|(sequence, _)| !known.contains(sequence))
+                .map(|(sequence, stored)| {
+                    let row = Row::read(*sequence, &stored.row)?;
+                    Ok((row, stored.marks.clone()))
+                })
+                .collect()
+        })?
+    }
+
     fn rows(&self, lane: &LaneId, from: u64, bytes: usize) -> Result<Vec<Found>, Error> {
         self.read(|content| {
             let mut found = Vec::new();
@@ -62,7 +79,7 @@ impl Reader for Disk {
     }
 
     fn place(&self) -> Result<Position, Error> {
-        self.read(|content| content.position.clone())
+        self.read(Content::position)
     }
 
     fn payments_of(&self, id: &str) -> Result<Vec<Payment>, Error> {

@@ -1,18 +1,33 @@
 //! The half that decisions read from and that writes commits.
 
 use duet_proxy::{
-    decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Lookup, Payment, Records},
+    decide::{
+        Books, DeadLetter, DedupKey, Destination, HeldEvent, HeldId, LetterId, Lookup, Payment,
+        Records,
+    },
     history::Salt,
     orders::Order,
-    store::{Commit, Error, Expired, Page, Position, Reader, Store},
+    store::{Ahead, Commit, Error, Expired, Lease, Page, Position, Reader, Sight, Store},
 };
 
-use super::{Disk, Effect, Fault, refused, salt};
+use super::{Content, Disk, Effect, Fault, Session, refused, salt};
 
 /// The writer's half.
 pub struct Writer {
     pub(super) disk: Disk,
-    pub(super) opened: u64,
+    opened: u64,
+    /// The connection to a database. A folder has none.
+    session: Option<Session>,
+}
+
+impl Writer {
+    pub(super) fn over(disk: Disk, opened: u64, session: Option<Session>) -> Self {
+        Self {
+            disk,
+            opened,
+            session,
+        }
+    }
 }
 
 impl Books for Writer {
@@ -60,13 +75,64 @@ impl Books for Writer {
     }
 
     fn next_number(&self) -> u64 {
-        self.disk.state().present.position.next
+        match &self.session {
+            Some(session) => session.first_number(),
+            None => self.disk.state().present.position.next,
+        }
     }
 }
 
 impl Store for Writer {
     fn position(&self) -> Result<Position, Error> {
-        self.disk.read(|content| content.position.clone())
+        self.disk.read(Content::position)
+    }
+
+    fn begin(
+        &mut self,
+        ahead: impl FnOnce() -> Ahead,
+        position: &mut Position,
+        _now: (i64, i64),
+    ) -> Result<(), Error> {
+        match &mut self.session {
+            Some(session) => session.begin(&mut self.disk.state(), ahead, position),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, sync: bool) -> Result<(), Error> {
+        match &mut self.session {
+            Some(session) => session.finish(&mut self.disk.state(), sync),
+            None => Ok(()),
+        }
+    }
+
+    fn lease(&self, destination: &Destination) -> Option<Lease> {
+        let Some(session) = &self.session else {
+            return Some(Lease::default());
+        };
+        let epoch = session.lease(destination)?;
+        Some(Lease { epoch, until: None })
+    }
+
+    fn may_settle(&self, destination: &Destination, epoch: u64) -> Result<bool, Error> {
+        let Some(session) = &self.session else {
+            return Ok(true);
+        };
+        Ok(session.may_settle(&self.disk.state(), destination, epoch))
+    }
+
+    fn may_sweep(&mut self) -> Result<bool, Error> {
+        match &self.session {
+            Some(session) => session.may_sweep(&mut self.disk.state()),
+            None => Ok(true),
+        }
+    }
+
+    fn look(&mut self) -> Result<Option<Sight>, Error> {
+        let session = self.session.as_mut();
+        session
+            .map(|session| session.look(&mut self.disk.state()))
+            .transpose()
     }
 
     fn write(&mut self, commit: &mut Commit<'_>) -> Result<(), Error> {
@@ -79,6 +145,11 @@ impl Store for Writer {
             marked.extend(marks.map(|(row, range)| (lane(), *row, range.clone())));
         }
         self.plant_into(commit);
+        let mut state = self.disk.state();
+        let slot = self
+            .session
+            .as_ref()
+            .map(|session| session.counted(commit, &state));
         let rows = commit.rows.drain(..);
         let effect = Effect {
             rows: rows
@@ -88,9 +159,12 @@ impl Store for Writer {
             marked,
             records: commit.records.clone(),
             position: commit.position.clone(),
+            slot: None,
             expired: None,
         };
-        let mut state = self.disk.state();
+        if let (Some(session), Some(slot)) = (&mut self.session, slot) {
+            return session.commit(&mut state, effect, slot);
+        }
         if !state.is_open || state.opened != self.opened {
             return Err(Error::Stopped);
         }
@@ -118,7 +192,10 @@ impl Store for Writer {
 
     fn check(&self) -> Result<(), Error> {
         let state = self.disk.state();
-        let is_ours = state.is_open && state.opened == self.opened;
+        let is_ours = match (&self.session, &state.database) {
+            (Some(session), Some(database)) => session.is_connected(database),
+            _ => state.is_open && state.opened == self.opened,
+        };
         is_ours.then_some(()).ok_or(Error::Stopped)
     }
 
@@ -134,8 +211,12 @@ impl Store for Writer {
             marked: Vec::new(),
             records: Records::default(),
             position: state.present.position.clone(),
+            slot: None,
             expired: Some(expired),
         };
+        if let Some(session) = &self.session {
+            return session.write_alone(&mut state, effect);
+        }
         state.present.take(&effect);
         state.tail.push(effect);
         Ok(())
@@ -146,14 +227,7 @@ impl Store for Writer {
     }
 
     fn withdrawn(&self) -> Result<Vec<String>, Error> {
-        self.disk.read(|content| {
-            let names = content.lookups.keys();
-            let ids = names.filter_map(|name| match name {
-                Lookup::Withdrawn(event_id) => Some(event_id.clone()),
-                _ => None,
-            });
-            ids.collect()
-        })
+        self.disk.read(|content| content.withdrawn().collect())
     }
 
     fn held_until(&self, ms: i64, most: usize) -> Result<Vec<(HeldId, String)>, Error> {

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use duet_tests::faults::{Call, Data, Fault as Order, Faults};
 use proptest::test_runner::{TestCaseError, TestRunner};
 
-use super::{Act, Embedded, Harm, Queue, Strike, act, replies_on};
+use super::{Act, Embedded, Harm, Queue, Strike, act, queue::replies_on};
 use crate::store::{Disk, Fault};
 use proptest::prelude::*;
 

@@ -31,6 +31,9 @@ impl World {
             reply = Reply::Unreachable(tiktok::Trouble::TimedOut);
             ms = 15_000;
         }
+        if self.falls_asleep {
+            self.fall_asleep(epoch);
+        }
         let (lane, request) = (sent.lane, sent.request);
         self.after(
             ms,
@@ -84,16 +87,25 @@ impl World {
         is_dated: bool,
     ) {
         let now = self.now();
-        if epoch != self.epoch {
-            return;
+        let mut asleep = self.asleep.iter();
+        let sleeper = asleep.find(|(_, process)| process.number == epoch);
+        if let Some(wakes_ms) = sleeper.map(|(wakes_ms, _)| *wakes_ms) {
+            let answers = What::TikTokAnswers {
+                epoch,
+                lane,
+                request,
+                reply,
+                is_dated,
+            };
+            return self.at(wakes_ms + 1, answers);
         }
-        let Some(process) = &mut self.process else {
+        let mut processes = self.processes.iter_mut();
+        let Some(process) = processes.find(|process| process.number == epoch) else {
             return;
         };
         if is_dated && reply.code().is_some() {
             process.dated(clock::true_ms());
-            self.dated = self.epoch;
-            self.dated_ms = clock::since_start_ms();
+            self.dated_ms = Some(clock::since_start_ms());
         }
         if let (Some(watched), Some(pixel)) = (&mut self.watched, process.pixel(lane)) {
             watched.answered(pixel, &reply);

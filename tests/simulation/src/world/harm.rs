@@ -67,8 +67,9 @@ impl World {
         };
         self.tell(|| format!("the clock is set {} h ahead", ahead_ms / HOUR_MS));
         // Before TikTok has stated the time, NTP may correct a few hours, and a new store knows no time at all.
-        let may_be_right = ahead_ms.abs() <= DAY_MS || self.dated == 0;
-        self.started_wrong |= self.dated != self.epoch && may_be_right && ahead_ms != 0;
+        let may_be_right = ahead_ms.abs() <= DAY_MS || self.dated_ms.is_none();
+        let is_dated = self.process().is_some_and(|process| process.is_dated);
+        self.started_wrong |= !is_dated && may_be_right && ahead_ms != 0;
         clock::set_ahead(ahead_ms);
         if ahead_ms != 0 {
             let set_ms = clock::since_start_ms();
@@ -77,7 +78,7 @@ impl World {
     }
 
     pub(super) fn operator(&mut self) {
-        let Some(process) = &mut self.process else {
+        let Some(process) = self.any_process() else {
             return;
         };
         let refused = |outcome: &str| outcome == "refused" || outcome == "expired";
@@ -89,7 +90,7 @@ impl World {
         let withdrawn: Vec<String> = withdrawn.map(|order| order.id.clone()).collect();
         for id in withdrawn {
             self.tell(|| format!("an operator withdraws {id}"));
-            if let Some(process) = &mut self.process {
+            if let Some(process) = self.any_process() {
                 process.withdraw(id);
             }
         }
@@ -110,11 +111,23 @@ impl World {
     pub(super) fn heal(&mut self) {
         self.tell(|| "all faults end here".to_owned());
         self.is_healed = true;
+        self.falls_asleep = false;
         self.plan.loss = 0;
         self.tiktok.heals();
         self.disk.heals();
+        self.disk.has_a_server();
         clock::set_ahead(0);
-        self.restart();
+        for number in self
+            .asleep
+            .iter()
+            .map(|(_, process)| process.number)
+            .collect::<Vec<_>>()
+        {
+            self.wake(number);
+        }
+        for _ in 0..self.plan.proxies.unwrap_or(1) {
+            self.restart();
+        }
         for browser in 0..self.browsers.len() {
             let ms = self.rng.i64(0..HOUR_MS);
             self.after(ms, What::Returns(browser));

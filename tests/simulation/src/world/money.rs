@@ -134,7 +134,7 @@ impl World {
             return;
         };
         let renewals = self.renewals();
-        let Some(process) = &mut self.process else {
+        let Some(process) = self.any_process() else {
             return self.gives_up(Who::Shop(order));
         };
         if let Some(answer) = process.register(Who::Shop(order), registration, renewals) {
@@ -171,7 +171,7 @@ impl World {
         if self.is_lost() {
             return self.gives_up(Who::Bank(paying));
         }
-        let Some(process) = &mut self.process else {
+        let Some(process) = self.any_process() else {
             return self.gives_up(Who::Bank(paying));
         };
         if let Some(answer) = process.pay(Who::Bank(paying), receipt) {

@@ -1,48 +1,94 @@
-//! The proxy's process: its turns, ends and starts, and its answers.
+//! The processes of the proxy: their turns, requests to TikTok and answers.
 
 use duet_proxy::orders::Status;
 
 use super::{
-    Answer, Answered, Became, Caller, Fault, HOUR_MS, LONGEST_PAUSE, Limits, MINUTE_MS, Options,
-    Process, Promised, Reply, What, Who, World, clock, tiktok,
+    Answer, Answered, Became, Caller, LONGEST_PAUSE, MINUTE_MS, Process, Promised, Reply, What,
+    Who, World, clock, tiktok,
 };
 
+/// How soon a process looks what others have written.
+pub(super) const LOOK_MS: i64 = 200;
+/// How soon a lane looks back.
+const LOOK_BACK_MS: i64 = 5_200;
+
 impl World {
+    /// Lets every process carry out some of its waiting calls in one commit.
     pub(super) fn turn(&mut self, most: usize, sweep: bool) {
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let answered = process.turn(most, sweep);
-        for (who, answer) in answered {
-            self.answer(who, answer);
+        for index in 0..self.processes.len() {
+            let answered = self.processes[index].turn(most, sweep);
+            for (who, answer) in answered {
+                self.answer(who, answer);
+            }
         }
+        self.expect_late_commits();
         self.deliver();
         self.turn_soon();
     }
 
-    /// Lets the writer carry out the waiting calls a moment later.
+    /// Lets the writers carry out the waiting calls a moment later.
     pub(super) fn turn_soon(&mut self) {
-        let waits = self.process.as_ref().is_some_and(Process::has_calls);
+        let waits = self.processes.iter().any(Process::has_calls);
         if waits && !self.turn_is_due {
             self.turn_is_due = true;
             let ms = self.rng.i64(0..20);
             self.after(ms, What::Turn);
         }
+        self.look_soon();
+    }
+
+    /// Lets processes look a moment later what others have written to the database.
+    pub(super) fn look_soon(&mut self) {
+        let has_news = |process: &Process| self.disk.has_news(process.number);
+        if !self.look_is_due && self.processes.iter().any(has_news) {
+            self.look_is_due = true;
+            self.after(LOOK_MS, What::Looks);
+        }
+    }
+
+    pub(super) fn look(&mut self) {
+        self.look_is_due = false;
+        for process in &mut self.processes {
+            if self.disk.has_news(process.number) {
+                process.look();
+            }
+        }
+        self.deliver();
+    }
+
+    fn expect_late_commits(&mut self) {
+        let arrives_ms = self.disk.arrives_ms();
+        if arrives_ms != self.arrives_ms {
+            self.arrives_ms = arrives_ms;
+            if let Some(at_ms) = arrives_ms {
+                self.at(at_ms, What::Arrives);
+            }
+        }
+    }
+
+    /// Lets late commits arrive. A lane finds the events of such a commit when it looks back.
+    pub(super) fn arrive(&mut self) {
+        self.tell(|| "a late commit arrives".to_owned());
+        self.disk.arrive();
+        self.expect_late_commits();
+        self.after(LOOK_BACK_MS, What::Delivers);
+        self.look_soon();
     }
 
     pub(super) fn deliver(&mut self) {
         let now = self.now();
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let sent = process.deliver(now);
-        let due = process.next_due();
+        let mut sent = Vec::new();
+        for process in &mut self.processes {
+            let number = process.number;
+            sent.extend(process.deliver(now).into_iter().map(|sent| (number, sent)));
+        }
+        let due = self.processes.iter().filter_map(Process::next_due).min();
         let waits = due.filter(|due| due.saturating_duration_since(now) > LONGEST_PAUSE);
         if waits.is_some() {
             self.fails("a courier waits longer than the longest pause".to_owned());
         }
-        for sent in sent {
-            let (epoch, ms) = (self.epoch, self.rng.i64(5..300));
+        for (epoch, sent) in sent {
+            let ms = self.rng.i64(5..300);
             if self.is_lost() {
                 self.tell(|| "a request to TikTok is lost".to_owned());
                 self.is_in_trouble();
@@ -75,100 +121,21 @@ impl World {
         self.turn_soon();
     }
 
-    pub(super) fn crash(&mut self) {
-        if self.is_healed {
-            return;
-        }
-        self.is_in_trouble();
-        match self.rng.u8(..6) {
-            0..=1 => {
-                self.tell(|| "the proxy is killed".to_owned());
-                self.stop();
-                self.disk.loses_its_process();
-            }
-            2..=3 => {
-                let tail = self.disk.tail();
-                let kept = self.rng.usize(..=tail);
-                self.tell(|| format!("the power goes; {kept} of {tail} unsynced commits are left"));
-                self.stop();
-                self.disk.loses_power(kept);
-                clock::boot();
-            }
-            _ => {
-                let some = [
-                    Fault::SyncKeeps,
-                    Fault::SyncLoses,
-                    Fault::Torn,
-                    Fault::Closed,
-                ];
-                let count = self.rng.usize(1..4);
-                let faults: Vec<_> = (0..count).map(|_| some[self.rng.usize(..4)]).collect();
-                self.tell(|| format!("the disk is about to fail: {faults:?}"));
-                self.disk.fails_with(&faults);
-                return;
-            }
-        }
-        let ms = if self.rng.u8(..4) == 0 {
-            self.rng.i64(HOUR_MS..10 * HOUR_MS)
-        } else {
-            self.rng.i64(1_000..10 * MINUTE_MS)
-        };
-        self.after(ms, What::Restart);
+    /// Returns a running process. Any process takes any call.
+    pub(super) fn any_process(&mut self) -> Option<&mut Process> {
+        let index = self.any_index()?;
+        self.processes.get_mut(index)
     }
 
-    /// Closes the connection of every sender that waits for an answer.
-    pub(super) fn stop(&mut self) {
-        self.process = None;
-        self.epoch += 1;
-        let unanswered = std::mem::take(&mut self.requests);
-        for ((browser, page, request), ids) in unanswered {
-            let who = Who::Page {
-                browser,
-                page,
-                request,
-            };
-            self.requests.insert((browser, page, request), ids);
-            self.gives_up(who);
-        }
-    }
-
-    pub(super) fn restart(&mut self) {
-        if self.process.is_some() {
-            return;
-        }
-        self.epoch += 1;
-        let limits = Limits {
-            events: if self.plan.flood { 20 } else { 1000 },
-            bytes: 1_000_000,
-        };
-        let options = Options {
-            destinations: self.destinations.clone(),
-            limits,
-            plant: self.plant,
-        };
-        self.is_in_trouble();
-        if !self.plan.starts_wrong {
-            clock::set_ahead(0);
-        }
-        let ahead_ms = clock::read().wall_ms - clock::true_ms();
-        self.started_wrong |= ahead_ms.abs() > MINUTE_MS;
-        match Process::start(&self.disk, options) {
-            Ok(process) => {
-                self.tell(|| "the proxy starts".to_owned());
-                self.process = Some(process);
-                self.turn(0, false);
-            }
-            Err(error) => {
-                self.tell(|| format!("the proxy cannot start: {error}"));
-                self.after(5_000, What::Restart);
-            }
-        }
+    fn any_index(&mut self) -> Option<usize> {
+        self.rng.choice(0..self.processes.len())
     }
 
     pub(super) fn hears(&mut self, who: Who, body: &[u8], caller: Caller) {
-        let Some(process) = &mut self.process else {
+        let Some(index) = self.any_index() else {
             return self.gives_up(who);
         };
+        let process = &mut self.processes[index];
         if let Some(answer) = process.hear(who.clone(), body, caller, &mut self.rng) {
             self.answer(who, answer);
         }
