@@ -1,8 +1,9 @@
-//! Watches the alarms of a week, and compares them with the simulated world. The real [`Watch`] gets the facts of the process
-//! once a minute. What must be true comes from TikTok's replies and from the disk, not from these facts.
+//! Watches the alarms of a week, and compares them with the conditions in the simulated world. Once a minute, the real
+//! [`Watch`] gets the facts of the process. The comparison does not use these facts: it takes the conditions from TikTok's
+//! replies and from the disk.
 //!
 //! In a week without faults, no alarm at all begins. In a week with faults, these kinds are compared: `token_refused`,
-//! `not_delivering`, `dead_letters` and `paid_unreported`. The others are left out:
+//! `not_delivering`, `dead_letters` and `paid_unreported`. The other kinds are left out:
 //! - `paid_not_delivered`: a week with faults has too few orders for a share. Calm weeks have enough.
 //! - `webhook_silent`: the payments come at random times, so a long silence does not show a fault.
 //! - `pixel_gone`: an hour has too few events.
@@ -26,18 +27,18 @@ use crate::{
     world::World,
 };
 
-/// How late an alarm can begin or end.
+/// How late an alarm may begin or end.
 const LATE_MS: i64 = 2 * MINUTE_MS;
-/// How long its condition is over when an alarm ends.
+/// How long the condition of an alarm must be over before the alarm ends.
 const CALM_MS: i64 = 5 * MINUTE_MS;
-/// How long nothing is delivered before the alarm begins.
+/// How long nothing must be delivered to a pixel before its alarm begins.
 const WITHOUT_DELIVERY_MS: i64 = 5 * MINUTE_MS;
-/// How long a dead letter is new.
+/// How long a dead letter counts as new.
 const RECENT_MS: i64 = HOUR_MS;
-/// How long a simulated process may count paid orders wrongly after the store was opened: until its next sweep. The real process
-/// sweeps every minute.
+/// How long a simulated process may have a wrong count of paid orders after the store was opened. The count is right after
+/// the next sweep. The real process sweeps every minute.
 const SWEEP_MS: i64 = 21 * MINUTE_MS;
-/// The alarms that the last faults have begun end before this time.
+/// Until this time, all alarms that the last faults caused have ended.
 const END_MS: i64 = WEEK_MS + 3 * HOUR_MS;
 
 /// The alarms of a week.
@@ -48,38 +49,40 @@ pub struct Watched {
     watch: Watch,
     on: BTreeSet<Alarm>,
     facts: Facts,
-    /// The paid orders, and when they were counted.
+    /// The result of the last count of paid orders, and the time of this count.
     paid: Option<(i64, Option<Paid>)>,
     next_ms: i64,
     epoch: u64,
     truths: BTreeMap<Alarm, Truth>,
-    /// The pixels whose token TikTok refused in its last verdict.
+    /// The pixels whose token TikTok refused in its last verdict about them.
     refused: BTreeSet<String>,
-    /// Since when nothing has been delivered to a pixel: for certain, and perhaps.
+    /// For each pixel, two times since which nothing has been delivered: one that is certain, and one that assumes that
+    /// TikTok refused all events of its partial replies.
     quiet_ms: BTreeMap<String, (i64, i64)>,
     /// The newest dead letter.
     letter: Option<LetterId>,
-    /// When it was found, if the process has not ended since. The alarm is certain only if the store did not fail: a letter
-    /// whose commit failed can be on the disk, and no process has counted it.
+    /// The time at which the newest dead letter was found, if the process has not ended since then. The alarm is certain
+    /// only if the store has not failed since (`is_counted`): after a failed commit, a dead letter can be on the disk
+    /// although no process has counted it.
     letter_ms: Option<i64>,
     is_counted: bool,
     /// Whether the process knows what is stored. After a failure of the store it does not, until the store is open again.
     is_known: bool,
-    /// How often the store was opened, and when that was noticed.
+    /// How often the store was opened, and when the watch noticed the last opening.
     opened: (u64, i64),
 }
 
-/// The condition of an alarm in the simulated world.
+/// What is known in the simulated world about the condition of an alarm.
 #[derive(Clone, Copy, Default)]
 struct Truth {
-    /// Since when the condition has held for certain.
+    /// The time since which the condition has certainly held.
     since_ms: Option<i64>,
-    /// When the condition may have held last.
+    /// The last time at which the condition may have held.
     held_ms: Option<i64>,
 }
 
 impl World {
-    /// Watches the alarms. With `is_calm`, nothing fails in the week.
+    /// Watches the alarms of this week. If `is_calm`, nothing fails in the week.
     #[must_use]
     pub fn watched(mut self, is_calm: bool) -> Self {
         if is_calm {
@@ -94,7 +97,7 @@ impl World {
         self
     }
 
-    /// Checks the alarms at every minute before `at_ms`. Until then, nothing happens.
+    /// Checks the alarms at every minute until `at_ms`. The caller must ensure that nothing else happens until then.
     pub(crate) fn watch_until(&mut self, at_ms: i64) {
         let end_ms = at_ms.min(END_MS);
         let is_due = |watched: &Watched| watched.next_ms < end_ms;
@@ -108,7 +111,7 @@ impl World {
         }
     }
 
-    /// Returns whether TikTok misses the sale of a paid order at a pixel.
+    /// Returns whether TikTok does not have the sale of a paid order at one of the pixels.
     fn misses_a_sale(&self) -> bool {
         let stored = |pixel: &String, order: &String| {
             self.tiktok.stored.iter().any(|(named, (_, event))| {
@@ -124,7 +127,7 @@ impl World {
 }
 
 impl Watched {
-    /// Notes a reply that has reached the process.
+    /// Records a reply that has reached the process.
     pub(crate) fn answered(&mut self, pixel: &str, reply: &Reply) {
         let now_ms = clock::since_start_ms();
         let (certain, perhaps) = self.quiet_ms.entry(pixel.to_owned()).or_default();
@@ -139,7 +142,7 @@ impl Watched {
         }
         match reply {
             Reply::Taken(_) => (*certain, *perhaps) = (now_ms, now_ms),
-            // Perhaps TikTok has refused every event of the request.
+            // TikTok may have refused every event of the request.
             Reply::TakenInPart { .. } => *certain = now_ms,
             _ => {}
         }
@@ -194,7 +197,7 @@ impl Watched {
         Ok(())
     }
 
-    /// The mailbox stores the watch across restarts. A new process knows nothing of earlier replies and dead letters.
+    /// Imitates a restart. The mailbox keeps the watch, but a new process does not know earlier replies and dead letters.
     fn restarts(&mut self) {
         let stored = serde_json::to_string(&self.watch).unwrap_or_default();
         self.watch = serde_json::from_str(&stored).unwrap_or_default();
@@ -211,7 +214,7 @@ impl Watched {
         self.letter_ms = None;
     }
 
-    /// Notes the conditions in the world now. `pixels` are the pixels, and whether they have pending events.
+    /// Records which conditions hold in the world now. `pixels` lists each pixel, and whether it has pending events.
     fn compare(&mut self, pixels: &[(bool, String)], is_unreported: bool) {
         let now_ms = clock::since_start_ms();
         for (waits, id) in pixels {
@@ -248,7 +251,7 @@ impl Watched {
         }
     }
 
-    /// Checks an alarm that begins or ends.
+    /// Checks whether an alarm may begin or end now.
     fn changes(&mut self, world: &World, change: Change) -> Result<(), String> {
         let Change { alarm, begins, .. } = change;
         let named = format!("{} {}", alarm.kind.name(), alarm.subject);
@@ -258,10 +261,14 @@ impl Watched {
         if let Some(truth) = self.truths.get(&alarm) {
             let is_sold = alarm.kind == Kind::PaidUnreported && !world.misses_a_sale();
             if begins && (truth.is_over(LATE_MS) || is_sold) {
-                return Err(format!("the alarm {named} begins without a cause"));
+                return Err(format!(
+                    "the alarm {named} begins, but its condition does not hold"
+                ));
             }
             if !begins && truth.is_certain() {
-                return Err(format!("the alarm {named} ends before its cause"));
+                return Err(format!(
+                    "the alarm {named} ends, but its condition still holds"
+                ));
             }
         }
         if begins {
@@ -272,16 +279,22 @@ impl Watched {
         Ok(())
     }
 
-    /// Checks that no alarm is missing, and that none goes on without a cause.
+    /// Checks that every alarm that must be on is on, and that no alarm stays on long after its condition is over.
     fn check(&self) -> Result<(), String> {
         for (alarm, truth) in &self.truths {
             let named = || format!("{} {}", alarm.kind.name(), alarm.subject);
             let is_on = self.on.contains(alarm);
             if truth.is_certain() && !is_on {
-                return Err(format!("the alarm {} has not begun", named()));
+                return Err(format!(
+                    "the condition of the alarm {} holds, but the alarm has not begun",
+                    named()
+                ));
             }
             if truth.is_over(CALM_MS + LATE_MS) && is_on {
-                return Err(format!("the alarm {} has not ended", named()));
+                return Err(format!(
+                    "the condition of the alarm {} is over, but the alarm has not ended",
+                    named()
+                ));
             }
         }
         Ok(())
@@ -289,14 +302,14 @@ impl Watched {
 }
 
 impl Truth {
-    /// Returns whether the condition has held for so long that its alarm must be on.
+    /// Returns whether the condition has held for so long that the alarm must be on.
     fn is_certain(self) -> bool {
         let now_ms = clock::since_start_ms();
         self.since_ms
             .is_some_and(|since_ms| now_ms - since_ms > LATE_MS)
     }
 
-    /// Returns whether the condition has been over for this time.
+    /// Returns whether the condition has been over for `ms` milliseconds.
     fn is_over(self, ms: i64) -> bool {
         let now_ms = clock::since_start_ms();
         self.held_ms.is_none_or(|held_ms| now_ms - held_ms > ms)

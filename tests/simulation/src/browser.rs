@@ -1,5 +1,5 @@
-//! A visitor's browser. Each page runs the SDK's real core. The page's own code (`sdk/page/`) is a model: storage that all
-//! tabs share, a lock, requests, timers, and the ways in which a page ends.
+//! A visitor's browser. Each page runs the real core of the SDK. The code around the core (`sdk/page/`) is replaced by a
+//! model: storage that all tabs share, a lock, requests, timers, and the ways in which a page ends.
 
 use std::collections::BTreeMap;
 
@@ -19,17 +19,17 @@ use crate::clock;
 
 /// A browser and its tabs.
 pub struct Browser {
-    /// The click id of the visitor's ad click.
+    /// The click id of the ad on which the visitor clicked.
     pub click: String,
     /// Whether the Pixel's script is blocked.
     pub is_pixel_blocked: bool,
-    /// The pixels that its pages report to.
+    /// The pixels to which the browser's pages report.
     pixels: Vec<String>,
     /// The storage that all pages of the site share.
     storage: BTreeMap<String, String>,
-    /// The tabs. A number is never used twice.
+    /// The tabs. The number of a closed tab is not used again.
     pages: Vec<Option<Page>>,
-    /// The owner of the lock: a page, until its request is answered.
+    /// The page that owns the lock, and the request until whose answer it owns the lock.
     lock: Option<(usize, u32)>,
     made: u64,
 }
@@ -38,7 +38,7 @@ struct Page {
     duet: Box<Duet>,
     events: Vec<Known>,
     taken: Vec<u32>,
-    /// Whether requests that start now are sent under the lock.
+    /// Whether the page owns the lock now, so that its next requests are sent under the lock.
     locks: bool,
     wants_the_lock: bool,
 }
@@ -48,21 +48,21 @@ struct Known {
     body: Value,
 }
 
-/// A page's request to the world.
+/// What a page asks the world to do.
 #[derive(Debug)]
 pub enum Ask {
-    /// Send this body.
+    /// Send a body to the proxy.
     Post {
         /// The page.
         page: usize,
-        /// The page's number of the request.
+        /// The number by which the page knows the request.
         request: u32,
         /// The body.
         body: String,
-        /// The ids of its events, in order.
+        /// The ids of the body's events, in order.
         ids: Vec<String>,
     },
-    /// Wake the page after some time.
+    /// Wake the page after `ms` milliseconds.
     Wake {
         /// The page.
         page: usize,
@@ -71,17 +71,17 @@ pub enum Ask {
     },
 }
 
-/// The result of a request, as the page sees it.
+/// The answer to a request, or its failure, as the page sees it.
 #[derive(Clone, Debug)]
 pub struct Answered {
-    /// The HTTP status; 0 without an answer.
+    /// The HTTP status, or 0 if there is no answer.
     pub status: u32,
-    /// A digit for each event.
+    /// One digit for the result of each event.
     pub results: String,
 }
 
 impl Browser {
-    /// Makes a browser that has just followed an advertisement.
+    /// Makes a browser whose visitor has just clicked on an ad.
     pub fn new(click: String, is_pixel_blocked: bool, pixels: Vec<String>) -> Self {
         Self {
             click,
@@ -114,8 +114,8 @@ impl Browser {
         (page, asks)
     }
 
-    /// Reports an event of a page to each pixel. Returns its id and the requests that follow. The page's own copy goes to the
-    /// Pixel.
+    /// Lets a page report an event to each pixel. Returns the event's id, and what the page asks for. The Pixel's copy of
+    /// the event is not sent here.
     pub fn track(
         &mut self,
         page: usize,
@@ -156,14 +156,14 @@ impl Browser {
         (id, asks)
     }
 
-    /// Runs a timer of a page.
+    /// Calls the core because a timer of the page has ended.
     pub fn wake(&mut self, page: usize, rng: &mut Rng) -> Vec<Ask> {
         let mut asks = self.call(page, &Call::Wake, rng);
         asks.extend(self.lock(rng));
         asks
     }
 
-    /// Passes on the answer to a request, or its failure.
+    /// Passes the answer to a request, or the failure of the request, to the page.
     pub fn answered(
         &mut self,
         page: usize,
@@ -185,14 +185,15 @@ impl Browser {
         asks
     }
 
-    /// Leaves the page. The page gets the event for leaving, and its requests outlive the page.
+    /// Lets the visitor leave the page. The page is told that it is left, and the requests that it then makes continue
+    /// after it.
     pub fn leave(&mut self, page: usize, rng: &mut Rng) -> Vec<Ask> {
         let asks = self.call(page, &Call::Leave, rng);
         self.end(page);
         asks
     }
 
-    /// Ends the tab without any event.
+    /// Ends the tab without telling the page.
     pub fn end(&mut self, page: usize) {
         if let Some(page) = self.pages.get_mut(page) {
             *page = None;
@@ -202,8 +203,8 @@ impl Browser {
         }
     }
 
-    /// Clears the site's storage, as a script of the shop can do. Returns the pixels and ids of the stored events. An open page
-    /// keeps the copies in its memory while it is open.
+    /// Clears the site's storage, as a script of the shop can do. Returns the pixel and the id of each event that was
+    /// stored. As long as a page is open, it keeps its events in memory.
     pub fn clear(&mut self) -> Vec<(String, String)> {
         let stored = std::mem::take(&mut self.storage).into_values();
         let bodies = stored.filter_map(|text| serde_json::from_str::<Value>(&text).ok());
@@ -215,7 +216,7 @@ impl Browser {
         events.collect()
     }
 
-    /// Gives the free lock to a page that wants it, and passes it the stored events.
+    /// Gives the lock to a page that wants it, if no page owns the lock. Then shows this page the events in the storage.
     fn lock(&mut self, rng: &mut Rng) -> Vec<Ask> {
         let mut asks = Vec::new();
         while self.lock.is_none() {
@@ -283,7 +284,7 @@ impl Browser {
         page.map_or(&[], |page| &page.events)
     }
 
-    /// Gives an event its number on a page, from 1 on.
+    /// Adds an event to those that a page knows. Returns the event's number on the page. The first number is 1.
     fn know(&mut self, page: usize, key: String, body: Value) -> u32 {
         let Some(Some(page)) = self.pages.get_mut(page) else {
             return 0;
@@ -305,9 +306,12 @@ impl Browser {
         }
     }
 
-    /// Runs a call, and carries out the effects of the core.
+    /// Calls the core, and carries out the effects that the core returns.
     fn call(&mut self, page: usize, call: &Call<'_>, rng: &mut Rng) -> Vec<Ask> {
-        #[allow(clippy::cast_precision_loss, reason = "milliseconds of this century")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "the milliseconds of this century are exact in a floating-point number"
+        )]
         let now_ms = clock::true_ms() as f64;
         let facts = Facts {
             now_ms,

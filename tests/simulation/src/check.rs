@@ -1,4 +1,4 @@
-//! Checks the promises after everything has ended.
+//! Checks the promises after the end of a week and of the time that follows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,11 @@ use crate::{process::Named, shop::ShopOrder, world::World};
 
 mod payments;
 
-/// Names that TikTok counts as a payment.
+/// The names of the events that TikTok counts as a payment.
 const SALES: [&str; 2] = ["Subscribe", "Purchase"];
 
 impl World {
-    /// Checks every promise in order.
+    /// Checks one promise after another, until one is broken.
     pub(crate) fn check_the_end(&mut self) {
         let checks = [
             Self::check_contract,
@@ -40,26 +40,30 @@ impl World {
             Some(violation)
                 if !self.started_wrong && self.tiktok.sandbox().totals().violations > 0 =>
             {
-                Err(format!("TikTok objects: {violation:?}"))
+                Err(format!("TikTok's contract is violated: {violation:?}"))
             }
             _ => Ok(()),
         }
     }
 
     fn check_waiting(&self) -> Result<(), String> {
-        let process = self.process().ok_or("the proxy does not run at the end")?;
+        let process = self.process().ok_or("the proxy must run at the end")?;
         match process.depth() {
             0 => Ok(()),
-            left => Err(format!("{left} events still wait at the end")),
+            left => Err(format!(
+                "no event may be pending at the end, but {left} are pending"
+            )),
         }
     }
 
-    /// Checks that the store counts its pending and held events. A lane without counted events is not read after a start.
+    /// Checks that the store has counted its pending and held events correctly. If a lane's count were zero, the lane would
+    /// not be read after a start.
     fn check_counts(&self) -> Result<(), String> {
         self.disk.miscounts().map_or(Ok(()), Err)
     }
 
-    /// Checks that no event was sent under the id of another order. Otherwise the event of that order is called a repeat and is lost.
+    /// Checks that no event was sent under the id of another order's event. Otherwise the proxy would call that other event
+    /// a repeat, and the event would be lost.
     fn check_ids(&self) -> Result<(), String> {
         let names = [
             "InitiateCheckout",
@@ -79,14 +83,15 @@ impl World {
             {
                 let name = &named.name;
                 return Err(format!(
-                    "{name} of {owner} was sent under its id for {sent_for:?}"
+                    "the id of {name} of the order {owner} was used for an event of {sent_for:?}"
                 ));
             }
         }
         Ok(())
     }
 
-    /// Checks every event that the proxy called accepted, held or a repeat. Such an event must be at TikTok or a dead letter.
+    /// Checks every event that the proxy called accepted, held or a repeat. TikTok must have the event, or the event must
+    /// be a dead letter.
     fn check_promised(&self) -> Result<(), String> {
         let letters = self.process().map(super::process::Process::dead_letters);
         let letters = letters.unwrap_or_default();
@@ -97,7 +102,7 @@ impl World {
                 (letter.destination.pixel_id.as_str(), id)
             })
             .collect();
-        // Another event with the same name may have reported the sale, for example the event of the bank's payment.
+        // The sale may have been reported by another event with the same name, for example by the event of the bank's payment.
         let sold: BTreeSet<(&str, &str, &str)> = self
             .tiktok
             .stored
@@ -120,7 +125,7 @@ impl World {
                 of_order(&order.id) && sold.contains(&sale)
             })
         };
-        // If an order was refunded, its page's event is called a repeat and is not sent.
+        // If the payment of an order was refunded completely, the proxy calls the page's event a repeat and does not send it.
         let is_taken_back = |named: &Named| {
             let mut orders = self.orders.iter().filter(|order| self.is_taken_back(order));
             orders.any(|order| {
@@ -141,7 +146,7 @@ impl World {
             .filter(|_| !self.started_wrong)
         {
             Some(named) => Err(format!(
-                "{} {} was promised for {}, but is neither at TikTok nor a dead letter",
+                "the proxy accepted {} {} for {}, but TikTok does not have it, and it is no dead letter",
                 named.name, named.id, named.pixel
             )),
             None => Ok(()),
@@ -158,14 +163,14 @@ impl World {
         let mut reported = self.reported.iter();
         match reported.find(|(pixel, id)| !came.contains(&(pixel.as_str(), id.as_str()))) {
             Some((pixel, id)) => Err(format!(
-                "{id} was reported by a page for {pixel}, but never reached the proxy"
+                "a page reported {id} for {pixel}, but the proxy never got it"
             )),
             None => Ok(()),
         }
     }
 
-    /// Checks that a paid order has exactly one conversion at each of its pixels with the right value and click, and that an
-    /// unpaid order has none.
+    /// Checks the conversions of each order. A paid order must have exactly one conversion at each of its pixels, with the
+    /// right value and click. An unpaid order must have none.
     fn check_orders(&self) -> Result<(), String> {
         for order in &self.orders {
             let id = &order.id;
@@ -187,7 +192,7 @@ impl World {
             if order.is_withdrawn || self.started_wrong {
                 continue;
             }
-            // The bank's own event reports a subscription if the plan is known or the page reported one.
+            // The event of the bank's payment is a `Subscribe` if the plan is known or if the page reported one.
             let sales: BTreeMap<_, _> = of_order
                 .iter()
                 .filter(|(named, _)| {
@@ -196,7 +201,7 @@ impl World {
                 })
                 .map(|(named, (_, sale))| (named.pixel.clone(), sale))
                 .collect();
-            // An order that was refunded before sending is withdrawn.
+            // If the payment was refunded completely before its event was sent, the event is withdrawn.
             let is_taken_back = self.is_taken_back(order);
             let mut pixels = self.pixels().into_iter();
             let is_missing = |pixel: &String| {
@@ -219,7 +224,9 @@ impl World {
                 let due = order.money(order.amount).number();
                 let value = stated.0.to_string();
                 if value != due || stated.1 != "USD" {
-                    return Err(format!("{id} is reported with {stated:?}, and {due} came"));
+                    return Err(format!(
+                        "{id} is reported with {stated:?}, but {due} was paid"
+                    ));
                 }
             }
             let known = self.process().and_then(|process| process.order(id));
@@ -229,12 +236,14 @@ impl World {
             let value = value.filter(|_| order.card.is_none());
             if received.is_some() && value > received || value == Some(0) {
                 return Err(format!(
-                    "{id} is reported with {value:?}, and {received:?} came"
+                    "{id} is reported with {value:?}, but {received:?} was paid"
                 ));
             }
             let click = sale["user"]["ttclid"].as_str();
             if click.is_some_and(|click| click != order.click) {
-                return Err(format!("{id} is reported with the click {click:?}"));
+                return Err(format!(
+                    "{id} is reported with the click {click:?} of another visitor"
+                ));
             }
             if click.is_none() && order.is_begun_before_payment(self) {
                 return Err(format!("{id} is reported without its click"));
@@ -242,8 +251,8 @@ impl World {
             for name in ["Subscribe", "Purchase", "CompletePayment"] {
                 let event_id = EventId::derive(name, id);
                 let conversions = self.tiktok.sandbox().conversions_of(event_id.as_str());
-                // If a copy comes more than 48 hours after the Pixel's copy, it counts again, because TikTok has forgotten
-                // the first copy.
+                // More than 48 hours after the Pixel's copy, the proxy's copy counts again, because TikTok has forgotten
+                // the first copy. Therefore only conversions that the proxy's copy began are counted here.
                 for pixel in self.pixels() {
                     let by_server = conversions.iter().filter(|conversion| {
                         let first = conversion.signals.first();
@@ -253,7 +262,7 @@ impl World {
                     let by_server = by_server.count();
                     if by_server > 1 {
                         return Err(format!(
-                            "{name} of {id} counts {by_server} times at {pixel}"
+                            "{name} of {id} must count once at {pixel}, but counts {by_server} times"
                         ));
                     }
                 }

@@ -14,7 +14,7 @@ thread_local! {
     static HAS_ONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Lets periods be counted by the wall clock: a planted fault.
+/// If `has_one` is true, periods are measured by the wall clock. This is a planted fault.
 pub fn plant_one_clock(has_one: bool) {
     HAS_ONE.set(has_one);
 }
@@ -26,7 +26,7 @@ pub fn start() {
     BOOTED_MS.set(0);
 }
 
-/// Returns the state of the machine's clocks.
+/// Returns a reading of the machine's clocks.
 pub fn read() -> Reading {
     let wall_ms = true_ms() + WALL_IS_AHEAD_MS.get();
     Reading {
@@ -39,7 +39,7 @@ pub fn read() -> Reading {
     }
 }
 
-/// Returns the true time in Unix milliseconds. The machine's clock can be different.
+/// Returns the true time in Unix milliseconds. The machine's clock can show another time.
 pub fn true_ms() -> i64 {
     START_MS + NOW_MS.get()
 }
@@ -49,12 +49,12 @@ pub fn since_start_ms() -> i64 {
     NOW_MS.get()
 }
 
-/// Advances the time.
+/// Lets `ms` milliseconds pass.
 pub fn pass(ms: i64) {
     NOW_MS.set(NOW_MS.get() + ms);
 }
 
-/// Sets how wrong the machine's time of day is from now on.
+/// Sets the machine's time of day `ms` milliseconds ahead of the true time, from now on.
 pub fn set_ahead(ms: i64) {
     WALL_IS_AHEAD_MS.set(ms);
 }

@@ -1,13 +1,13 @@
-//! Searches simulated weeks of a shop for lost, doubled and misattributed events.
+//! Searches simulated weeks of a shop for events that are lost, counted twice, or reported for the wrong order.
 //!
-//! A seed is one week in virtual time, in one thread. There are visitors with the SDK's own core in their pages, a bank,
-//! attackers, and the sandbox's rules for TikTok. The proxy's own admission, queue, decisions and couriers run over a disk
-//! that fails. After the week nothing fails any more, and every event must reach its end. A failing seed prints its story,
-//! and fails again in the same way.
+//! A seed determines one week in virtual time, which runs in one thread. The week has visitors with the SDK's own core in
+//! their pages, a bank, attackers, and a TikTok that follows the sandbox's rules. The proxy's own admission, queue,
+//! decisions and couriers run on a disk that fails. After the week nothing fails any more, and every event must end. If a
+//! seed fails, the program prints the seed's story. The same seed always fails in the same way.
 
 #![allow(
     clippy::indexing_slicing,
-    reason = "every number is one of a list that only grows, and a simulation may panic"
+    reason = "every index is that of an element of a list from which nothing is removed, and a simulation may panic"
 )]
 
 pub mod alarms;

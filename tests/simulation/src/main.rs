@@ -5,7 +5,7 @@ use std::{env, process::ExitCode, str::FromStr, sync::Mutex, thread, time::Insta
 use anyhow::{Context, Result, bail};
 use duet_simulation::{plant::Plant, world::World};
 
-/// The default number of seeds.
+/// The number of seeds, if the command line does not state it.
 const SEEDS: u64 = 2_000;
 
 struct Options {
@@ -38,7 +38,7 @@ fn main() -> Result<ExitCode> {
     }
     let last = options.first + options.seeds - 1;
     report(&format!(
-        "seeds {} to {last}: {steps} steps, {events} events promised, {paid} orders paid, nothing lost or doubled, {seconds:.1} s",
+        "seeds {} to {last}: {steps} steps, {events} accepted events, {paid} paid orders, no event lost or counted twice, {seconds:.1} s",
         options.first
     ));
     Ok(ExitCode::SUCCESS)
@@ -77,13 +77,13 @@ fn search(
     }
 }
 
-/// Runs one week and prints what happens.
+/// Runs one week and prints its story.
 fn tell(seed: u64, plant: Option<Plant>) -> ExitCode {
     match World::new(seed, plant, true).live() {
         Ok(lived) => {
             lived.story.iter().for_each(|line| report(line));
             report(&format!(
-                "seed {seed}: {} steps, {} events promised, {} orders paid",
+                "seed {seed}: {} steps, {} accepted events, {} paid orders",
                 lived.steps, lived.events, lived.paid
             ));
             ExitCode::SUCCESS
@@ -91,13 +91,18 @@ fn tell(seed: u64, plant: Option<Plant>) -> ExitCode {
         Err(failure) => {
             failure.story.iter().for_each(|line| report(line));
             report(&format!("seed {seed}: {}", failure.wrong));
-            report(&format!("again: cargo xtask simulate --seed {seed}"));
+            report(&format!(
+                "to run this week again: cargo xtask simulate --seed {seed}"
+            ));
             ExitCode::FAILURE
         }
     }
 }
 
-#[allow(clippy::print_stdout, reason = "this is what the command is for")]
+#[allow(
+    clippy::print_stdout,
+    reason = "the command's purpose is to print results"
+)]
 fn report(line: &str) {
     println!("{line}");
 }
@@ -113,7 +118,7 @@ impl Options {
         while let Some(flag) = arguments.next() {
             let value = arguments
                 .next()
-                .with_context(|| format!("{flag} needs a value"))?;
+                .with_context(|| format!("{flag} must be followed by a value"))?;
             match flag.as_str() {
                 "--seeds" => options.seeds = value.parse()?,
                 "--from" => options.first = value.parse()?,
@@ -121,7 +126,7 @@ impl Options {
                 "--plant" => {
                     options.plant = Some(Plant::from_str(&value).map_err(anyhow::Error::msg)?);
                 }
-                _ => bail!("{flag} is unknown; there are --seeds, --from, --seed and --plant"),
+                _ => bail!("the flag must be --seeds, --from, --seed or --plant, got {flag}"),
             }
         }
         Ok(options)

@@ -1,4 +1,4 @@
-//! The decisions of a seed before its week begins.
+//! What a seed decides before its week begins.
 
 use fastrand::Rng;
 
@@ -10,40 +10,40 @@ pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 /// The time in which faults happen.
 pub const WEEK_MS: i64 = 7 * DAY_MS;
-/// The time until everything has ended after the last fault. Held events wait for three days, and the last transfer comes
-/// four days after its order.
+/// The time after the week, in which no faults happen and everything must end. Held events wait for three days, and the
+/// last transfer comes four days after its order.
 pub const AFTERMATH_MS: i64 = 10 * DAY_MS;
 
-/// The number of actions in a week and of their faults.
+/// How many actions and faults a week has.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Visits in the week.
     pub visits: u32,
-    /// Kills, power cuts and failing disks in the week.
+    /// Kills, power failures and failing disks in the week.
     pub crashes: u32,
     /// Periods in which TikTok has trouble.
     pub spells: u32,
-    /// The number of lost messages out of 100 on each connection.
+    /// How many of 100 messages are lost on each connection.
     pub loss: u8,
-    /// The number of times that the clock is set.
+    /// How often the clock is set.
     pub clock_steps: u32,
-    /// Whether a process may start while the clock is wrong. Then the time is unknown until TikTok's answer or an hour of
-    /// uptime confirms it.
+    /// Whether a process may start while the clock is wrong. Such a process does not know the time until TikTok's answer
+    /// states the time, or until an hour of uptime confirms the clock.
     pub starts_wrong: bool,
-    /// The number of attacks.
+    /// How many attacks happen.
     pub strangers: u32,
     /// Whether one of the attackers sends a flood of requests.
     pub flood: bool,
     /// Whether the shop wants renewals to be reported.
     pub reports_renewals: bool,
-    /// How many pixels the shop reports to.
+    /// The number of pixels to which the shop reports.
     pub pixels: usize,
-    /// How many proxies share a database. `None` means that one proxy has a folder.
+    /// How many proxies share a database. `None` means that there is one proxy, whose store is a folder.
     pub proxies: Option<usize>,
 }
 
 impl Plan {
-    /// Draws a plan for the week of this seed.
+    /// Draws the plan for this seed's week.
     pub fn draw(seed: u64, rng: &mut Rng) -> Self {
         let plan = Self {
             visits: rng.u32(4..24),
@@ -58,7 +58,7 @@ impl Plan {
             pixels: if seed % 3 == 1 { 2 } else { 1 },
             proxies: rng.bool().then(|| rng.usize(1..3)),
         };
-        // TikTok states the time only to the proxy that delivers.
+        // Only the proxy that delivers gets the time from TikTok, so the clock is set only if there is one proxy.
         let has_one_clock = plan.proxies.is_none_or(|proxies| proxies == 1);
         Self {
             clock_steps: if has_one_clock { plan.clock_steps } else { 0 },
@@ -66,8 +66,8 @@ impl Plan {
         }
     }
 
-    /// Returns a plan with the same visitors and attackers, in which nothing fails. There are more visitors, so that shares of
-    /// orders have a meaning.
+    /// Returns a plan in which nothing fails, with the same attackers and three times as many visits. More visits are
+    /// needed so that shares of orders have a meaning.
     #[must_use]
     pub fn calm(self) -> Self {
         Self {

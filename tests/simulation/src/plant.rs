@@ -1,33 +1,34 @@
-//! Faults that are planted on purpose. A search that finds these faults shows that a search without findings has a meaning.
+//! Faults that are planted on purpose. If the search finds the planted faults, its result "no fault" for the real code has
+//! a meaning.
 
 use std::str::FromStr;
 
-/// A fault of an earlier version, or a similar one.
+/// A fault that an earlier version had, or a similar fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plant {
-    /// After a failed sync, reads return data that is only in the page cache. A restart does not write this data again.
+    /// After a failed sync, reads return data that is only in the page cache. A restart does not write this data to the disk.
     StaleCache,
-    /// The deduplication memory decides whether a paid order is reported.
+    /// The memory for deduplication decides whether a paid order is reported.
     KeyDecides,
-    /// An attacker's event can have an id that is derived from another order.
+    /// An attacker's event can have the id that belongs to an event of another order.
     OpenIds,
-    /// A page can start an order whose id, in a memo, looks like the id of a live order.
+    /// A page can begin an order whose id looks in a memo like the id of an existing order.
     Lookalikes,
     /// All events are in one class of delivery.
     OneClass,
-    /// Periods are counted by the clock that anybody can set.
+    /// Periods are measured by the wall clock, which can be set.
     WallClock,
-    /// All causes of a pause together decide its length.
+    /// Each pause of a courier is eight times as long, as if all causes of a pause made it longer together.
     SharedPauses,
-    /// A refund that comes before its payment is never found.
+    /// A refund that comes before its payment is not found when the payment comes.
     ForgetsRefunds,
-    /// A payment that comes before the registration of its order is never found.
+    /// A payment that comes before its order is registered is not found when the order is registered.
     ForgetsPayments,
-    /// A database keeps the deduplication keys of a transaction that it has aborted.
+    /// The database keeps the deduplication keys of an aborted transaction.
     KeysFirst,
-    /// A commit that arrives after its process has connected again still writes the counts of that process.
+    /// If a commit arrives after its process has connected again, the commit still overwrites the counts of this process.
     LateCommits,
-    /// A process settles events although another process delivers them now.
+    /// A process can settle events although another process has the lease to deliver them.
     UnfencedSettles,
 }
 

@@ -1,4 +1,4 @@
-//! The proxy's process: the real queue over the simulated disk, run step by step, and one real courier for each lane.
+//! The proxy's process: the real queue on the simulated disk, run step by step, and a real courier for each lane.
 
 use std::{sync::Arc, time::Instant};
 
@@ -26,9 +26,9 @@ pub use run::Sent;
 
 /// One process, from its start to its end.
 pub struct Process {
-    /// The number of the process. No other process has it.
+    /// The number of the process. No other process has had this number.
     pub number: u64,
-    /// Whether TikTok has stated the time to the process.
+    /// Whether the process has got the time from TikTok.
     pub is_dated: bool,
     core: Core<Disk>,
     intake: Intake,
@@ -36,7 +36,8 @@ pub struct Process {
     letters: DeadLetters,
     metrics: Arc<Metrics>,
     health: Health,
-    /// Whether the paid orders without a report were counted. The real process counts them within a minute.
+    /// Whether this process has counted the paid orders without a report. The real process counts these orders within a
+    /// minute after its start.
     has_swept: bool,
     flights: Vec<(Who, Task<Answer>)>,
     lanes: Vec<Run>,
@@ -55,7 +56,7 @@ pub struct Options {
 }
 
 impl Process {
-    /// Starts with the data on the disk.
+    /// Starts a process with the data on the disk.
     ///
     /// # Errors
     /// Returns an error if the store cannot be opened.
@@ -79,12 +80,13 @@ impl Process {
         })
     }
 
-    /// Returns whether calls wait for the writer.
+    /// Returns whether the writer has calls to carry out.
     pub fn has_calls(&self) -> bool {
         !self.flights.is_empty() || self.lanes.iter().any(|run| run.settling.is_some())
     }
 
-    /// Carries out some of the waiting calls in one commit. Returns the senders with their answers.
+    /// Carries out at most `most` of the waiting calls in one commit. Returns the answers of all completed calls, each with
+    /// its sender.
     pub fn turn(&mut self, most: usize, sweep: bool) -> Vec<(Who, Answer)> {
         self.core.turn(most, sweep);
         self.has_swept |= sweep;
@@ -100,7 +102,7 @@ impl Process {
         answered
     }
 
-    /// Learns what other processes have written to the database.
+    /// Reads what other processes have written to the database.
     pub fn look(&mut self) {
         self.core.look();
         self.take_lanes();
@@ -113,7 +115,7 @@ impl Process {
         }
     }
 
-    /// Lets every courier work at `now`. Returns their requests.
+    /// Lets every courier do its work at the time `now`. Returns the requests that the couriers send.
     pub fn deliver(&mut self, now: Instant) -> Vec<Sent> {
         let mut sent = Vec::new();
         let stretches = self.options.plant == Some(Plant::SharedPauses);
@@ -125,12 +127,12 @@ impl Process {
         sent
     }
 
-    /// Returns the time of the next courier's step, if nothing arrives before.
+    /// Returns the time of the next step of a courier, if no event arrives before.
     pub fn next_due(&self) -> Option<Instant> {
         self.lanes.iter().filter_map(|run| run.due).min()
     }
 
-    /// Gives TikTok's reply to a courier.
+    /// Passes TikTok's reply to the courier that sent the request.
     pub fn replied(
         &mut self,
         lane: usize,
@@ -170,12 +172,13 @@ impl Process {
         self.letters.newest(usize::MAX).unwrap_or_default()
     }
 
-    /// Returns the number of events that wait for delivery.
+    /// Returns the number of pending events.
     pub fn depth(&self) -> i64 {
         self.intake.depth()
     }
 
-    /// Returns both sides of the balance of events: the received events, and those that ended or are still stored.
+    /// Returns the two sums of the balance of events: first the accepted, found and replayed events, then the ended,
+    /// pending and held events.
     pub fn balance(&self) -> (i64, i64) {
         let text = self.metrics.text();
         let sum = |name: &str| -> i64 {

@@ -1,4 +1,4 @@
-//! The content of a shop's week: orders, payments and attacks.
+//! What happens in a shop's week: orders, payments and attacks.
 
 use duet_events::{EventName, order::Order as Registration};
 use duet_proxy::{
@@ -15,38 +15,41 @@ use crate::plan::{HOUR_MS, MINUTE_MS};
 const LETTERS: &[u8] = b"ABCDEFGHJKMNPQRSTVWXYZ";
 const SIGNS: &[u8] = b"ABCDEFGHJKMNPQRSTVWXYZ23456789";
 
-/// One order, and the known facts about it.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+/// One order, and what has happened to it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each field is a separate fact"
+)]
 pub struct ShopOrder {
     /// The order's id, which nobody can guess.
     pub id: String,
-    /// The amount to pay, in dong; for card payments in cents.
+    /// The amount to pay: in cents for card payments, otherwise in dong.
     pub amount: i64,
-    /// How the card provider names the order; `None` for bank transfers.
+    /// How the card provider names the order. `None` if the order is paid by bank transfer.
     pub card: Option<Card>,
-    /// The browser of the customer.
+    /// The number of the customer's browser.
     pub browser: usize,
-    /// The visitor's click.
+    /// The click id of the customer.
     pub click: String,
-    /// Whether the shop's server registers it.
+    /// Whether the shop's server registers the order.
     pub registers: bool,
     /// Whether the server got the answer that the order is registered.
     pub is_registered: bool,
-    /// Whether an event that starts the order was answered.
+    /// Whether the proxy has answered an event that begins the order.
     pub is_begun: bool,
-    /// The pixels for which such an event was answered.
+    /// The pixels for which the proxy has answered such an event.
     pub begun_at: BTreeSet<String>,
-    /// The pixels that its registration names.
+    /// The pixels that the registration names.
     pub pixel_ids: Vec<String>,
-    /// Whether an operator has withdrawn it.
+    /// Whether an operator withdraws the order.
     pub is_withdrawn: bool,
-    /// Its transfers.
+    /// The order's payments, as positions in the world's list of payments. Renewals and refunds are left out.
     pub transfers: Vec<usize>,
-    /// Later card payments and refunds.
+    /// The order's renewals and refunds, as positions in the same list.
     pub others: Vec<usize>,
 }
 
-/// How the provider of a card payment names the order. The provider knows the paid amount.
+/// How the provider of a card payment names the order. Such a provider itself knows that the paid amount is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Card {
     /// By the order's id.
@@ -55,40 +58,40 @@ pub enum Card {
     Reference(String),
 }
 
-/// One transfer.
+/// One payment or refund, by bank transfer or by card.
 pub struct Paying {
-    /// The order in the payment.
+    /// The number of the order.
     pub order: usize,
-    /// The amount in dong, or in cents.
+    /// The amount, in cents for card payments, otherwise in dong.
     pub amount: i64,
-    /// The purpose of the payment.
+    /// Whether the money is a sale, a renewal or a refund.
     pub kind: Kind,
-    /// How its provider names the order; `None` for a bank transfer.
+    /// How the card provider names the order. `None` for a bank transfer.
     pub card: Option<Card>,
-    /// The payment's number at the bank.
+    /// The id of the payment at the bank or the provider.
     pub id: String,
-    /// Other ids of the same payment in notifications.
+    /// Other ids that notifications of the same payment have.
     pub also: Vec<String>,
-    /// The refunded payment, if the refund names it.
+    /// The id of the refunded payment, if the refund names a payment.
     pub of: Option<String>,
-    /// The payer's text after the bank's changes.
+    /// The payer's text, as the bank has changed it.
     pub memo: String,
-    /// The number of notifications from the bank.
+    /// How often the bank has sent a notification of the payment.
     pub told: u32,
-    /// Whether its order was registered or started before the bank's first notification.
+    /// Whether the order was registered or begun before the first notification of this payment.
     pub was_known: bool,
-    /// Whether an event of its page was answered before the first notification.
+    /// Whether the proxy had answered an event that begins the order before the first notification.
     pub was_begun: bool,
-    /// The pixels for which an event of its page was answered before the first notification.
+    /// The pixels for which the proxy had answered such an event before the first notification.
     pub was_begun_at: BTreeSet<String>,
-    /// Whether the proxy has answered.
+    /// Whether the bank has got an answer.
     pub is_answered: bool,
-    /// The proxy's first result for the payment, and its time.
+    /// The first result that the proxy stated for the payment, and the time.
     pub became: Option<(Became, i64)>,
 }
 
 impl ShopOrder {
-    /// Makes an order of a visitor.
+    /// Makes an order of a visitor. The seed decides how the order is paid.
     pub fn new(browser: usize, click: String, rng: &mut Rng) -> Self {
         let sign = |signs: &[u8], rng: &mut Rng| char::from(signs[rng.usize(..signs.len())]);
         let mut id = String::from("PHO");
@@ -126,7 +129,7 @@ impl ShopOrder {
         }
     }
 
-    /// Returns whether an event with its click was answered before the first transfer came.
+    /// Returns whether the proxy had answered an event with the order's click before the first transfer came.
     pub fn is_begun_before_payment(&self, world: &crate::world::World) -> bool {
         let first = self
             .transfers
@@ -135,8 +138,8 @@ impl ShopOrder {
         self.is_begun && first.is_some_and(|paying| paying.was_begun)
     }
 
-    /// Returns whether this pixel must have its sale: an event that starts the order there was answered before the first
-    /// transfer came.
+    /// Returns whether this pixel must get the order's sale. This is so if the proxy had answered an event that begins the
+    /// order at this pixel before the first transfer came.
     pub fn is_due_at(&self, pixel: &str, world: &crate::world::World) -> bool {
         let first = self
             .transfers
@@ -145,7 +148,7 @@ impl ShopOrder {
         first.is_some_and(|paying| paying.was_begun_at.contains(pixel))
     }
 
-    /// Returns the registration from the shop's server.
+    /// Returns the registration that the shop's server sends.
     pub fn registration(&self) -> Option<Registration> {
         let money = self.money(self.amount);
         let amount: Box<RawValue> = money.json()?;
@@ -166,7 +169,7 @@ impl ShopOrder {
         Registration::read(&raw, None).ok()
     }
 
-    /// Returns the times of payments after the order, and their amounts.
+    /// Returns the order's payments: how long after the order each payment comes, and its amount.
     pub fn payments(&self, rng: &mut Rng) -> Vec<(i64, i64)> {
         let soon = |rng: &mut Rng| rng.i64(MINUTE_MS..40 * MINUTE_MS);
         match rng.u8(..20) {
@@ -187,7 +190,7 @@ impl ShopOrder {
         }
     }
 
-    /// Returns the payer's text with the bank's changes.
+    /// Returns the payer's text as the bank changes it.
     pub fn memo(&self, rng: &mut Rng) -> String {
         let id = match rng.u8(..4) {
             0 => self.id.to_lowercase(),
@@ -214,7 +217,7 @@ pub fn dong(amount: i64) -> Money {
 }
 
 impl Paying {
-    /// Returns the card payment as the proxy reads it from the provider's message.
+    /// Returns the card payment as the proxy would read it from the provider's notification.
     fn by_card(&self, card: &Card, order_id: &str) -> Transfer {
         let provider = || "card".to_owned();
         let name = match (&self.of, card) {
@@ -237,7 +240,7 @@ impl Paying {
         }
     }
 
-    /// Returns the transfer as the proxy reads it from the bank's message.
+    /// Returns the payment as the proxy would read it from a notification.
     pub fn receipt(
         &self,
         order_id: &str,

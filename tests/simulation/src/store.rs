@@ -1,8 +1,9 @@
-//! A store that fails on command: a folder on a disk, or a database.
+//! A simulated store that fails on command. It is a folder on a disk, or a database.
 //!
-//! A commit is one effect. Effects that are not safe yet form a tail: in a folder they lack a sync, in a database they lack the
-//! standby. After a power cut or a fail-over, any number of effects from the start of the tail is left. Reads return all writes,
-//! also those in the tail, as the page cache does. See [`database`] for what else a database can do.
+//! Each commit is one effect. The effects that can still be lost form the tail: in a folder they are not synced yet, and in
+//! a database the standby does not have them yet. After a power failure or a failover, only the first effects of the tail
+//! are left: all of them, some or none. As with a page cache, reads return all writes, including the writes in the tail.
+//! [`database`] has what only a database can do.
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +35,7 @@ use session::Session;
 use slot::Slot;
 pub use writer::Writer;
 
-/// Returns the salt of each disk.
+/// Returns the salt, which is the same for each disk.
 fn salt() -> Salt {
     Salt::from([7; 16])
 }
@@ -43,53 +44,53 @@ fn salt() -> Salt {
 #[derive(Clone, Default)]
 pub struct Disk {
     state: Arc<Mutex<State>>,
-    /// The process that has this handle. Only a database has several.
+    /// The number of the process that has this handle. Only a database has several processes.
     process: u64,
     is_database: bool,
 }
 
 #[derive(Default)]
 struct State {
-    /// The data that survives a power cut.
+    /// The data that survives a power failure or a failover.
     synced: Content,
-    /// The writes after that data.
+    /// The commits that a power failure or a failover can still lose.
     tail: Vec<Effect>,
-    /// The data that reads return: the synced data and the tail.
+    /// The data that reads return: the synced data, changed by the tail.
     present: Content,
     is_open: bool,
     /// Whether a write has failed since the store was opened. Its process then does not know what is stored.
     has_failed: bool,
-    /// Counts openings. A writer of an earlier opening writes nothing any more.
+    /// Counts how often the store was opened. A writer from an earlier opening can no longer write.
     opened: u64,
-    /// The faults of the next writes.
+    /// The faults of the next writes and openings. The last one comes first.
     faults: Vec<Fault>,
     plant: Option<Plant>,
-    /// What only a database has.
+    /// The state that only a database has.
     database: Option<Database>,
 }
 
 /// The fault of one write or of one opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The sync fails. The written data stays in the page cache, and is written again when the store is opened.
+    /// The sync fails. The written data stays in the page cache, and the next opening of the store writes it again.
     SyncKeeps,
     /// The sync fails, and all data since the last sync is lost.
     SyncLoses,
-    /// The write fails, or only a part is written. The checksum shows this.
+    /// The write fails, and a part of it may be written. A checksum shows that the part is not complete.
     Torn,
     /// The store cannot be opened.
     Closed,
-    /// The store does not answer in time. It has the written data.
+    /// The store does not answer in time, although it has written the data.
     Late,
-    /// The database ends the transaction. It keeps nothing of it.
+    /// The database aborts the transaction, and keeps none of its changes.
     Aborted,
-    /// The connection is lost before the database has the commit.
+    /// The connection is lost before the commit reaches the database.
     Unsent,
-    /// The connection is lost after the commit.
+    /// The connection is lost after the commit and before its answer.
     Unanswered,
-    /// The commit reaches the database only after this time, when the process has given it up.
+    /// The commit reaches the database only after this time. By then the process no longer waits for it.
     Delayed {
-        /// Milliseconds.
+        /// The time in milliseconds.
         ms: i64,
     },
 }
@@ -102,9 +103,9 @@ struct Effect {
     marked: Vec<(LaneId, u64, Range<u32>)>,
     records: Records,
     position: Position,
-    /// In a database, the process's slot, and its content instead of a position.
+    /// The number and the new content of the process's slot. Only a database has slots. They replace the position.
     slot: Option<(usize, Slot)>,
-    /// The times by which expired entries are removed.
+    /// The times that decide which entries are removed as expired.
     expired: Option<Expired>,
 }
 
@@ -141,7 +142,7 @@ impl Disk {
         disk
     }
 
-    /// Returns the handle of a process.
+    /// Returns a handle to the same store for a process.
     #[must_use]
     pub fn of_process(&self, process: u64) -> Self {
         Self {
@@ -151,12 +152,12 @@ impl Disk {
         }
     }
 
-    /// Returns what is wrong with the counts of pending and held events.
+    /// Compares the counts of pending and held events with the stored events. Returns a description of the first difference.
     pub fn miscounts(&self) -> Option<String> {
         self.state().present.miscounts()
     }
 
-    /// Adds faults for the next writes and openings, in this order. Earlier faults come first.
+    /// Adds faults for the next writes and openings, in this order. Faults that were added earlier come first.
     pub fn fails_with(&self, faults: &[Fault]) {
         self.state().faults.extend(faults.iter().rev());
     }
@@ -184,13 +185,13 @@ impl Disk {
         self.state().opened
     }
 
-    /// Returns whether a paid order was not reported.
+    /// Returns whether the store has a paid order that is not reported.
     pub fn has_unreported(&self) -> bool {
         let state = self.state();
         state.present.orders.values().any(Order::is_unreported)
     }
 
-    /// Returns the newest dead letter that TikTok did not accept.
+    /// Returns the newest dead letter whose event was refused or has expired.
     pub fn newest_letter(&self) -> Option<LetterId> {
         let state = self.state();
         let mut letters = state.present.letters.iter().rev();
@@ -201,12 +202,12 @@ impl Disk {
         newest.map(|(id, _)| *id)
     }
 
-    /// Ends the process. The writes of the process stay in the page cache.
+    /// Ends the process. What the process has written stays in the page cache.
     pub fn loses_its_process(&self) {
         self.state().is_open = false;
     }
 
-    /// Cuts the power. Of the commits without a sync, the first `kept` are left.
+    /// Cuts the power. Of the commits since the last sync, only the first `kept` are left.
     pub fn loses_power(&self, kept: usize) {
         let mut state = self.state();
         state.is_open = false;
@@ -214,7 +215,7 @@ impl Disk {
         state.settle();
     }
 
-    /// Returns the number of commits without a sync.
+    /// Returns the number of commits that can still be lost.
     pub fn tail(&self) -> usize {
         self.state().tail.len()
     }
@@ -276,7 +277,7 @@ impl Source for Disk {
             state.faults.pop();
             return Err(refused());
         }
-        // From now on, all data that is read is on the disk: it is written again and synced first.
+        // The real store first writes and syncs all data that it finds, so that all data that it reads is on the disk.
         if state.plant == Some(Plant::StaleCache) {
             state.tail.clear();
         }

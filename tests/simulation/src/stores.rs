@@ -1,5 +1,5 @@
-//! Checks that the same calls give the same state and the same replies in both stores. The grouping of calls into commits
-//! and the number of process starts must not matter.
+//! Checks that the same calls lead to the same data and the same replies in two stores. The result must not depend on how
+//! the calls are grouped into commits, or on how often the process starts.
 
 use std::{
     path::PathBuf,
@@ -27,26 +27,26 @@ mod queue;
 use acts::{Act, act};
 use queue::{Queue, replies};
 
-/// The disk's fault while a commit is written.
+/// What fails while a commit is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only there"))]
 enum Harm {
-    /// A sync fails, and its data can still be read.
+    /// A sync fails, and the process can still read the data.
     SyncKeeps,
-    /// A sync fails, and all data after the last sync is lost.
+    /// A sync fails, and all data since the last sync is lost.
     SyncLoses,
 }
 
-/// Makes a disk fail.
+/// A disk that can be made to fail.
 trait Strike {
-    /// Makes calls fail from now on.
+    /// Makes the disk fail from now on. `None` makes nothing fail.
     fn strike(&self, harm: Option<Harm>);
 
-    /// Ends the failures.
+    /// Lets the disk work again.
     fn heal(&self);
 }
 
-/// A disk that works.
+/// A disk that never fails.
 impl Strike for () {
     fn strike(&self, _: Option<Harm>) {}
 
@@ -74,7 +74,7 @@ proptest! {
     }
 }
 
-/// Returns an empty database.
+/// Returns a new, empty database.
 fn database() -> Postgres {
     static SERVER: OnceLock<Server> = OnceLock::new();
     static DATABASES: AtomicU32 = AtomicU32::new(0);
@@ -114,7 +114,7 @@ proptest! {
     }
 }
 
-/// Sends three calls and carries out the first, which fails. Returns the replies that there are then.
+/// Sends three calls. Carries out only the first call, whose commit fails. Returns the replies that have come.
 fn replies_after(disk: &Disk, fault: Fault) -> [Option<String>; 3] {
     clock::start();
     let mut queue = Queue::over(disk.clone());
@@ -137,7 +137,7 @@ fn queued_calls_are_rejected_together_with_a_commit_that_took_too_long() {
     for replies in late {
         assert_eq!(replies, [stopped(), stopped(), stopped()]);
     }
-    // After any other failure, the store is opened again for the queued calls.
+    // After any other failure, the store is opened again, and the other two calls stay queued.
     let others = [
         replies_after(&folder, Fault::SyncLoses),
         replies_after(&database(), Fault::Aborted),

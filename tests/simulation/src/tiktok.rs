@@ -1,4 +1,4 @@
-//! A simulated TikTok: the sandbox's rules, and every failure that the contract allows.
+//! A simulated TikTok with the sandbox's rules. It fails in every way that the contract allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,17 +13,17 @@ use crate::{
     process::{Named, Sent},
 };
 
-/// TikTok, and the events that it has stored.
+/// TikTok, with the events that it has stored.
 pub struct TikTok {
     sandbox: Sandbox,
     pixels: Vec<Pixel>,
     clock_ms: u64,
     spell: Option<(Spell, i64)>,
-    /// The server events: for each event the number of copies, and the last body.
+    /// The events from the server, each with the number of copies and the last copy's content.
     pub(crate) stored: BTreeMap<Named, (u32, Value)>,
-    /// Whether the shop reports to the first pixel only.
+    /// Whether the shop reports only to the first pixel.
     pub(crate) has_one_pixel: bool,
-    /// The pixels and ids of all received events, accepted or not.
+    /// The pixel and the id of each event that TikTok has got, accepted or not.
     heard: BTreeSet<(String, String)>,
 }
 
@@ -39,7 +39,7 @@ enum Spell {
 }
 
 impl TikTok {
-    /// Makes a TikTok that has received nothing.
+    /// Makes a TikTok that has no events.
     pub fn new() -> Self {
         let clock_ms = clock::true_ms().unsigned_abs();
         let pixels = vec![
@@ -65,7 +65,7 @@ impl TikTok {
         }
     }
 
-    /// Returns the codes of its pixels.
+    /// Returns the codes of TikTok's pixels.
     pub fn pixels(&self) -> impl Iterator<Item = &str> {
         self.pixels.iter().map(|pixel| pixel.code.as_str())
     }
@@ -75,7 +75,7 @@ impl TikTok {
         &self.sandbox
     }
 
-    /// Sets the sandbox's clock to the right time.
+    /// Sets the sandbox's clock to the true time.
     pub fn is_now(&mut self, true_ms: i64) {
         let now_ms = true_ms.unsigned_abs();
         let passed = now_ms.saturating_sub(self.clock_ms);
@@ -87,7 +87,7 @@ impl TikTok {
         }
     }
 
-    /// Receives an event from the Pixel's script.
+    /// Gets an event from the Pixel's script.
     pub fn hears_the_pixel(&self, pixel: &str, name: &str, id: &str) {
         let event = json!({
             "event": name, "event_id": id, "properties": {},
@@ -98,7 +98,7 @@ impl TikTok {
         }
     }
 
-    /// Starts a period of trouble.
+    /// Starts a period of trouble. Returns its description.
     pub fn falls_ill(&mut self, rng: &mut Rng) -> String {
         let spells = [
             Spell::Down,
@@ -114,12 +114,12 @@ impl TikTok {
         format!("TikTok {spell:?} for {} min", ms / MINUTE_MS)
     }
 
-    /// Ends all trouble.
+    /// Ends the period of trouble.
     pub fn heals(&mut self) {
         self.spell = None;
     }
 
-    /// Receives a request with these events. Returns the reply, and whether there was no fault.
+    /// Gets a request with these events. Returns the reply, and whether TikTok had no trouble.
     pub fn hears(&mut self, sent: &Sent, events: &[Value], rng: &mut Rng) -> (Reply, bool) {
         let spell = self
             .spell
@@ -135,7 +135,7 @@ impl TikTok {
                 _ => code(50_000, "internal error"),
             },
             Spell::Throttles => code(40_100, "too frequent"),
-            // The token of one pixel is refused, and the others' events go on.
+            // TikTok refuses the token of only one pixel. The events of other pixels are accepted.
             Spell::Bars if is_last => code(40_105, "wrong token"),
             Spell::Bars => return (self.judge(&sent.pixel, &sent.body, events), true),
             Spell::Refuses => {
@@ -164,7 +164,7 @@ impl TikTok {
                     json!({ "code": 20_001, "message": "partial", "data": { "errors": errors } });
                 tiktok::read(200, answer.to_string().as_bytes())
             }
-            // TikTok stores the events, and its answer is lost.
+            // TikTok stores the events, but its answer is lost.
             Spell::Forgets => {
                 self.judge(&sent.pixel, &sent.body, events);
                 Reply::Unreachable(Trouble::TimedOut)
@@ -173,14 +173,15 @@ impl TikTok {
         (reply, false)
     }
 
-    /// Refuses one event in five. The refused events are always the same, and an accepted event is never refused later.
+    /// Returns whether TikTok refuses an event. TikTok refuses one event in five, always the same events. TikTok does not
+    /// refuse an event that it has stored.
     fn is_refused(&self, event: &Value) -> bool {
         let id = event["event_id"].as_str().unwrap_or_default();
         let is_unlucky = id.bytes().map(u32::from).sum::<u32>() % 5 == 0;
         is_unlucky && !self.stored.keys().any(|named| named.id == id)
     }
 
-    /// Stores the events of a request, if the sandbox accepts its body.
+    /// Stores the events of a request if the sandbox accepts the body.
     fn judge(&mut self, pixel: &str, body: &[u8], events: &[Value]) -> Reply {
         let token = self.pixels.iter().find(|known| known.code == pixel);
         let token = token.map_or("", |known| known.access_token.as_str());
@@ -201,7 +202,7 @@ impl TikTok {
         reply
     }
 
-    /// Removes the events that this pixel has received before.
+    /// Removes the events that this pixel has got before. Returns the new events.
     pub fn news(&mut self, pixel: &str, mut events: Vec<Value>) -> Vec<Value> {
         events.retain(|event| {
             let id = event["event_id"].as_str().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Runs many weeks in which no event may be lost, and some weeks in which a planted fault must be found.
+//! Runs many weeks in which no event may be lost, and weeks with a planted fault that must be found.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -10,15 +10,16 @@ use crate::{
     world::{Failure, World},
 };
 
-/// The number of seeds in every run of the tests.
+/// The number of seeds that each run of the tests tries.
 const SEEDS: u64 = 2_000;
-/// The number of seeds in which a planted fault must be found.
+/// The number of seeds within which a planted fault must be found.
 const FOUND_WITHIN: u64 = 20_000;
 
-/// The number of calm weeks in which no alarm may begin, and of other weeks whose alarms are compared with their faults.
+/// The number of calm weeks, in which no alarm may begin. As many other weeks have faults, which are compared with their
+/// alarms.
 const WATCHED: u64 = 40;
 
-/// Returns the first failing seed and its failure.
+/// Returns the lowest seed that failed, and its failure.
 fn first_failure(seeds: u64, world: impl Fn(u64) -> World + Sync) -> Option<(u64, Failure)> {
     let (next, end) = (AtomicU64::new(0), AtomicU64::new(seeds));
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -58,17 +59,19 @@ fn no_week_loses_doubles_or_changes_anything() {
 #[test]
 #[allow(
     clippy::print_stdout,
-    reason = "how many seeds it took is worth knowing"
+    reason = "the number of seeds until a fault was found is useful to know"
 )]
 fn every_planted_fault_is_found() {
     for (plant, name) in Plant::ALL {
         let found = first_failure(FOUND_WITHIN, |seed| World::new(seed, Some(plant), false));
-        let (seed, failure) = found.unwrap_or_else(|| panic!("{name} is not found"));
+        let (seed, failure) = found.unwrap_or_else(|| {
+            panic!("the planted fault {name} must be found within {FOUND_WITHIN} seeds")
+        });
         println!("{name}: seed {seed}: {}", failure.wrong);
     }
 }
 
-/// Watches the alarms of some weeks. Panics with the end of the first failing week's story.
+/// Watches the alarms of some weeks. If a week fails, panics with the end of the week's story.
 fn watch(is_calm: bool) {
     let world = |seed, tells| World::new(seed, None, tells).watched(is_calm);
     if let Some((seed, failure)) = first_failure(WATCHED, |seed| world(seed, false)) {

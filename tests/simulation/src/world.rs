@@ -42,12 +42,11 @@ pub(crate) use lived::Promised;
 pub use lived::{Failure, Lived};
 use what::What;
 
-/// The largest number of steps in a week. Without this limit, a week could run forever if something were sent again and
-/// again.
+/// The largest number of steps in a week. Without this limit, a week could run forever if a message were sent again and again.
 const STEPS: usize = 400_000;
-/// The longest time for the event of a paid order on a calm day.
+/// How long the event of a paid order may take to TikTok at most, if nothing fails.
 const FIRST_CLASS_MS: i64 = 20_000;
-/// The longest pause of a courier, after TikTok has asked for fewer requests.
+/// The longest pause that a courier may make after TikTok has asked for fewer requests.
 const LONGEST_PAUSE: Duration = Duration::from_secs(75);
 /// How long a page waits for an answer.
 const REQUEST_MS: i64 = 10_000;
@@ -68,13 +67,13 @@ pub struct World {
     pub(crate) disk: Disk,
     /// The processes that run.
     pub(crate) processes: Vec<Process>,
-    /// The processes that are stopped for a time, and when they go on.
+    /// The processes that are stopped for some time, each with the time at which it continues.
     asleep: Vec<(i64, Process)>,
-    /// Whether a process stops for a time when it has sent its next request to TikTok.
+    /// Whether the next process that sends a request to TikTok then stops for some time.
     falls_asleep: bool,
-    /// Counts processes.
+    /// Counts the starts and stops of processes.
     pub(crate) epoch: u64,
-    /// When a process last got the time from TikTok, if one ever did.
+    /// The last time at which a process got the time from TikTok. `None` if no process has got it.
     dated_ms: Option<i64>,
     started: Instant,
     pub(crate) tiktok: TikTok,
@@ -82,32 +81,32 @@ pub struct World {
     pub(crate) orders: Vec<ShopOrder>,
     pub(crate) payings: Vec<Paying>,
     requests: BTreeMap<(usize, usize, u32), Vec<String>>,
-    /// Events that the proxy called accepted, held or a repeat, and the times.
+    /// The events that the proxy called accepted, held or a repeat, and when.
     pub(crate) promised: BTreeMap<Named, Promised>,
-    /// The pixels and ids of events that pages reported and that were not cleared.
+    /// The pixel and the id of each event that pages reported. Events whose copies were cleared from the storage are left out.
     pub(crate) reported: BTreeSet<(String, String)>,
-    /// Orders whose payment was answered as paid.
+    /// The orders for which the proxy answered that they are paid, and when.
     pub(crate) paid: BTreeMap<String, i64>,
     destinations: Destinations,
     is_healed: bool,
     story: Option<Vec<String>>,
-    /// The first failure.
+    /// The first promise that was broken.
     pub(crate) wrong: Option<String>,
-    /// The dead letters that were checked.
+    /// The dead letters that were already checked.
     ended: BTreeSet<LetterId>,
-    /// Whether a process has started while the clock was wrong. In that case TikTok may refuse the times of the process's
-    /// first events.
+    /// Whether a process has started while the clock was wrong. In this case TikTok may refuse the first events of this
+    /// process because of their times.
     pub(crate) started_wrong: bool,
-    /// The start of the period without trouble.
+    /// The last time at which a fault happened that concerns all pixels.
     pub(crate) calm_since_ms: i64,
-    /// The last time that TikTok did not accept a request of each pixel.
+    /// For each pixel, the last time at which TikTok had trouble with a request.
     barred_ms: BTreeMap<String, i64>,
-    /// The alarms, if they are watched.
+    /// What the watch of the alarms knows, if the alarms are watched.
     pub(crate) watched: Option<Watched>,
 }
 
 impl World {
-    /// Prepares the week of this seed. With `tells`, it records its story.
+    /// Prepares the week of this seed. If `tells` is true, the week records its story.
     pub fn new(seed: u64, plant: Option<Plant>, tells: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         let plan = Plan::draw(seed, &mut rng);
@@ -170,10 +169,9 @@ impl World {
         }
     }
 
-    /// Runs the week and its aftermath.
+    /// Runs the week and the time after it.
     ///
-    /// # Errors
-    /// Returns what was lost, doubled or changed, and the story until then.
+    /// Returns the broken promise, and the story up to this moment.
     pub fn live(mut self) -> Result<Lived, Failure> {
         self.plan_the_week();
         let mut steps = 0;
@@ -211,7 +209,7 @@ impl World {
         })
     }
 
-    /// Returns the pixels that the shop reports to.
+    /// Returns the pixels to which the shop reports.
     pub(crate) fn pixels(&self) -> Vec<String> {
         let all = std::iter::once(&self.destinations.first).chain(&self.destinations.others);
         all.map(|destination| destination.pixel_id.clone())
@@ -275,7 +273,7 @@ impl World {
         some(1, || What::ClearsStorage, self);
         let mut at_ms = 0;
         while at_ms < WEEK_MS + AFTERMATH_MS {
-            // In the aftermath, nothing changes for hours.
+            // In the time after the week, little changes within an hour.
             let calm = at_ms >= WEEK_MS;
             at_ms += if calm { HOUR_MS } else { 20 * MINUTE_MS };
             self.at(at_ms, What::Sweep);

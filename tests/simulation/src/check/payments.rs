@@ -16,14 +16,15 @@ impl World {
         others.filter(|paying| paying.became.is_some())
     }
 
-    /// Returns whether the whole payment was refunded.
+    /// Returns whether the refunds of the order have reached the order's whole amount.
     pub(crate) fn is_taken_back(&self, order: &ShopOrder) -> bool {
         let back = self.taken(order).filter(|paying| paying.kind.is_back());
         back.map(|paying| paying.amount).sum::<i64>() >= order.amount
     }
 
-    /// Checks card payments. A card payment can arrive before or after the registration of its order, and under any number of
-    /// ids. Renewals are reported if the shop wants them. The order knows the remaining amount.
+    /// Checks card payments. A card payment can arrive before or after the registration of its order, and its notifications
+    /// can have several ids. Renewals must be reported only if the shop wants them. The order must have the right remaining
+    /// amount.
     pub(super) fn check_cards(&self) -> Result<(), String> {
         if self.started_wrong {
             return Ok(());
@@ -36,7 +37,7 @@ impl World {
             let is_paid = self.paid.contains_key(id);
             if order.is_registered && is_taken && !is_paid {
                 return Err(format!(
-                    "{id} is registered and its payment came, but it is not paid"
+                    "{id} is registered and its payment came, but the order is not paid"
                 ));
             }
             let Some(known) = self.process().and_then(|process| process.order(id)) else {
@@ -45,7 +46,7 @@ impl World {
             if !is_paid {
                 continue;
             }
-            // A renewal after a refund of the whole sale can be the sale.
+            // If the whole sale was refunded, a later renewal can become the sale.
             let is_counted = |paying: &&Paying| {
                 paying.kind.is_back()
                     || paying.became.is_some_and(|(became, _)| {
@@ -68,7 +69,7 @@ impl World {
         Ok(())
     }
 
-    /// Returns whether each renewal came when its order was paid. An earlier renewal is only recorded.
+    /// Returns whether each renewal came after its order was paid. A renewal that comes earlier is only recorded.
     fn knows_renewals(&self, order: &ShopOrder) -> bool {
         let paid_ms = self.paid.get(&order.id).copied().unwrap_or(i64::MAX);
         let mut renewals = self
@@ -94,18 +95,20 @@ impl World {
             let became = paying.became.map(|(became, _)| became);
             let is_renewed = became == Some(Became::Renewed) && self.knows_renewals(order);
             let is_due = self.plan.reports_renewals && is_renewed;
-            // Each pixel of its order has it once.
+            // Each pixel of the order must have the renewal once.
             let is_once = (1..=self.plan.pixels).contains(&times);
             if is_due && !is_once && !is_dead || !self.plan.reports_renewals && times > 0 {
-                return Err(format!("the renewal {own} was reported {times} times"));
+                return Err(format!(
+                    "the renewal {own} must be reported once to each pixel or not at all, but was reported {times} times"
+                ));
             }
         }
         Ok(())
     }
 
-    /// Checks that every transfer of an order that was known at its arrival is counted for the order.
+    /// Checks that each order gets all its transfers. Orders that the proxy did not know when a transfer came are left out.
     pub(super) fn check_payments(&self) -> Result<(), String> {
-        // An hour after a start with a wrong clock, the age of an order may be wrong.
+        // If a process started with a wrong clock, the proxy may know a wrong age of an order, so nothing is checked.
         if self.started_wrong {
             return Ok(());
         }
@@ -119,7 +122,7 @@ impl World {
             let is_paid = self.paid.contains_key(&order.id);
             if order.registers && is_paid != (sum >= order.amount) || !order.registers && !is_paid {
                 return Err(format!(
-                    "{} is to be paid with {}, {sum} came, and it is {}",
+                    "{} costs {} and {sum} was paid, but the order is {}",
                     order.id,
                     order.amount,
                     if is_paid { "paid" } else { "not paid" }

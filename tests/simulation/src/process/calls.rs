@@ -1,4 +1,4 @@
-//! The calls to a process, as its HTTP handlers make them.
+//! The calls that a process gets, in the way in which the HTTP handlers make them.
 
 use std::sync::Arc;
 
@@ -19,54 +19,54 @@ use fastrand::Rng;
 use super::{Options, Process, all};
 use crate::{plant::Plant, task::Task};
 
-/// The sender that waits for an answer.
+/// Who sent a call and waits for the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// A page, with this request.
+    /// A page, with one of its requests.
     Page {
         /// The browser.
         browser: usize,
         /// The page of the browser.
         page: usize,
-        /// The request.
+        /// The number by which the page knows the request.
         request: u32,
     },
     /// The bank, with this transfer.
     Bank(usize),
     /// The shop's server, with this order.
     Shop(usize),
-    /// A sender that ignores the answer.
+    /// A sender that does not wait for an answer.
     Nobody,
 }
 
-/// The name and id of an event.
+/// What identifies an event: its pixel, name and id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Named {
-    /// The pixel it is for.
+    /// The pixel of the event.
     pub pixel: String,
-    /// The name that TikTok counts.
+    /// The name under which TikTok counts the event.
     pub name: String,
-    /// Its id.
+    /// The id of the event.
     pub id: String,
 }
 
 /// The answer to a call.
 #[derive(Debug)]
 pub enum Answer {
-    /// The result of each event; `None` if it was rejected.
+    /// The result of each event. `None` if the event was rejected.
     Events(Vec<Option<(Named, Enqueued)>>),
     /// The transfer is recorded.
     Paid(Box<Taken>),
-    /// Whether the order is registered.
+    /// The status of the registered order. `None` if the order was not registered.
     Registered(Option<Status>),
     /// The call is done.
     Done,
-    /// 503.
+    /// The proxy answers 503.
     Unavailable,
 }
 
 impl Process {
-    /// Accepts a request for the track route, as `http/track.rs` does.
+    /// Handles a request to the track route, as `http/track.rs` does. Returns the answer, or `None` if the answer comes later.
     pub fn hear(&mut self, who: Who, body: &[u8], caller: Caller, rng: &mut Rng) -> Option<Answer> {
         let text = Text::read(body);
         let Ok(events) = Body::open(&text) else {
@@ -126,7 +126,7 @@ impl Process {
         self.begin(who, enqueueing)
     }
 
-    /// Accepts a transfer.
+    /// Handles a notification about a transfer. Returns the answer, or `None` if the answer comes later.
     pub fn pay(&mut self, who: Who, receipt: Receipt) -> Option<Answer> {
         let orders = self.intake.orders().clone();
         self.begin(who, async move {
@@ -135,7 +135,7 @@ impl Process {
         })
     }
 
-    /// Accepts a registration.
+    /// Handles the registration of an order. Returns the answer, or `None` if the answer comes later.
     pub fn register(
         &mut self,
         who: Who,
@@ -155,7 +155,7 @@ impl Process {
         })
     }
 
-    /// Removes an order.
+    /// Withdraws an order. Returns the answer, or `None` if the answer comes later.
     pub fn withdraw(&mut self, order_id: String) -> Option<Answer> {
         let orders = self.intake.orders().clone();
         self.begin(Who::Nobody, async move {
@@ -164,7 +164,7 @@ impl Process {
         })
     }
 
-    /// Sends some dead letters again.
+    /// Sends the dead letters again that `which` accepts. Returns the answer, or `None` if it comes later.
     pub fn replay(&mut self, which: impl Fn(&DeadLetter) -> bool) -> Option<Answer> {
         let letters = self.dead_letters();
         let letters = letters.iter().filter(|(_, letter)| which(letter));

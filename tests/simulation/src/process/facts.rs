@@ -1,4 +1,4 @@
-//! The facts that alarms depend on, from the sources that `alarms/measure.rs` reads.
+//! The facts on which alarms depend, from the same sources that `alarms/measure.rs` reads.
 
 use duet_proxy::{
     alarms::{
@@ -12,14 +12,15 @@ use super::{Process, all};
 use crate::clock;
 
 impl Process {
-    /// Returns the facts now. The disk has no size, and the webhooks are left out. `before` are the facts of the last check.
+    /// Returns the facts at this moment. The facts about the disk and the webhooks are left out. `before` are the facts of
+    /// the last check.
     pub fn facts(&mut self, before: &Facts) -> Facts {
         for run in &mut self.lanes {
             let Some(lane) = &mut run.lane else { continue };
             if let Ok(oldest_ms) = lane.oldest_ms(self.options.limits) {
                 self.health.waiting_since(&run.destination, oldest_ms);
             } else {
-                // The store was opened again. The real driver notices this here, too.
+                // The store was opened again. The real driver of a courier notices this at the same place.
                 run.courier.rewind();
                 lane.rewind();
             }
@@ -61,7 +62,7 @@ impl Process {
         }
     }
 
-    /// Returns how many of the paid orders are delivered. The real process reads this every 5 minutes.
+    /// Returns how many of the paid orders are delivered. The real process reads this number every 5 minutes.
     pub fn paid(&self) -> Option<Paid> {
         let now_ms = self.intake.clock().times().confirmed_ms?;
         paid::paid(self.intake.orders(), self.intake.history(), now_ms).ok()?

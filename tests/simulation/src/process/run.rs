@@ -1,4 +1,4 @@
-//! A courier on its lane, run step by step.
+//! A courier and its lane, run step by step.
 
 use std::{
     sync::Arc,
@@ -21,7 +21,7 @@ use crate::task::{self, Task};
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 const PARALLEL: usize = 4;
 
-/// A courier on its lane.
+/// A courier and its lane.
 pub(super) struct Run {
     pub(super) courier: Courier<Claimed>,
     pub(super) destination: Arc<Destination>,
@@ -29,9 +29,9 @@ pub(super) struct Run {
     limits: Limits,
     pub(super) lane: Option<Lane>,
     pub(super) settling: Option<Task<(Lane, Result<(), Error>)>>,
-    /// The time of the next step, even if something arrives.
+    /// The time of the next step. An arrival does not make the step earlier.
     pub(super) until: Option<Instant>,
-    /// The time of the next step, if nothing arrives.
+    /// The time of the next step, if no event arrives before.
     pub(super) due: Option<Instant>,
 }
 
@@ -41,16 +41,16 @@ pub struct Sent {
     pub lane: usize,
     /// The request.
     pub request: RequestId,
-    /// The pixel of its events.
+    /// The pixel of the request's events.
     pub pixel: String,
-    /// Its body.
+    /// The body of the request.
     pub body: Vec<u8>,
-    /// The class of its events.
+    /// The class of the request's events.
     pub class: Class,
 }
 
 impl Sent {
-    /// Returns its events.
+    /// Returns the request's events.
     pub fn events(&self) -> Vec<Value> {
         let mut request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         match request["data"].take() {

@@ -88,7 +88,7 @@ impl Content {
         })
     }
 
-    /// Returns the ends, the newest first, without the records that were removed.
+    /// Returns the records of ended events, newest first. Records that were removed are left out.
     pub(super) fn shown(&self) -> impl Iterator<Item = (LetterId, End)> {
         self.ends.iter().rev().filter_map(|(id, end)| {
             let mut end = end.clone();
@@ -102,7 +102,7 @@ impl Content {
     }
 }
 
-/// Removes the entries before `first`. Most calls find none.
+/// Removes the entries before `first`. Most calls have nothing to remove.
 fn remove_before<K: Ord, V>(map: &mut BTreeMap<K, V>, first: &K) {
     if map.keys().next().is_some_and(|oldest| oldest < first) {
         *map = map.split_off(first);

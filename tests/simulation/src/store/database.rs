@@ -1,8 +1,9 @@
-//! What only a database has: several processes, leases, a server that fails over, and commits that arrive late.
+//! The part of the simulated store that only a database has: several processes, leases, a server that fails over, and
+//! commits that arrive late.
 //!
-//! It does what `store/postgres` of the proxy expects of PostgreSQL. The answer to a commit means that the standby has the commit
-//! and all commits before it. A commit without an answer can be kept or lost. If the server is lost, the standby has all answered
-//! commits, and perhaps some of the others.
+//! The simulated database does what the proxy's `store/postgres` expects of PostgreSQL. The answer to a commit means that
+//! the standby has the commit and all commits before it. A commit without an answer can be kept or lost. After the loss of
+//! a server, the standby has all answered commits, and it may have some of the commits without an answer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,25 +18,25 @@ use duet_proxy::{
 use super::{Disk, Effect, Slot, State};
 use crate::{clock, plant::Plant};
 
-/// How long a lease lasts that is not renewed. A running process renews its leases.
+/// How long a lease lasts if it is not renewed. A running process renews its leases.
 pub const LEASE_MS: i64 = 15_000;
-/// How long a slot is kept for a process that does not write.
+/// How long a slot stays reserved for a process that does not write.
 const SLOT_MS: i64 = 60_000;
-/// How many numbers a commit gets.
+/// How many numbers are reserved for each commit.
 const NUMBERS: u64 = 1 << 20;
 
 /// The part of a database that no commit changes.
 #[derive(Default)]
 pub(super) struct Database {
     is_up: bool,
-    /// Counts the servers. A connection to an earlier one is lost.
+    /// Counts the servers that have been the primary. A connection to an earlier server is lost.
     pub(super) server: u64,
     numbers: u64,
     leases: BTreeMap<Right, Lease>,
-    /// Commits that have not arrived yet.
+    /// The commits that have not reached the database yet.
     late: Vec<Late>,
     running: BTreeSet<u64>,
-    /// The processes that have something to learn.
+    /// The processes that have not read the latest changes of other processes yet.
     behind: BTreeSet<u64>,
 }
 
@@ -48,7 +49,8 @@ struct Lease {
     until_ms: i64,
 }
 
-/// A commit that has not arrived yet. Its transaction is open and has locked what it has read.
+/// A commit that has not reached the database yet. The commit's transaction is open and has locked the records that it has
+/// read.
 pub(super) struct Late {
     pub(super) effect: Effect,
     pub(super) fence: Fence,
@@ -56,7 +58,7 @@ pub(super) struct Late {
     pub(super) at_ms: i64,
 }
 
-/// The slot as a process knows it. A commit changes nothing if the slot is different.
+/// What a process knows of its slot. If the slot is different when a commit arrives, the commit changes nothing.
 #[derive(Clone, Copy)]
 pub(super) struct Fence {
     pub(super) number: usize,
@@ -79,35 +81,35 @@ impl Database {
         self.is_up
     }
 
-    /// Returns the first number of a block that no other commit gets.
+    /// Reserves a block of numbers for one commit, and returns the block's first number.
     pub(super) fn draw(&mut self) -> u64 {
         self.numbers += NUMBERS;
         self.numbers
     }
 
-    /// Notes that a process runs, and has something to learn.
+    /// Records that a process runs, and that it must read the latest changes.
     pub(super) fn runs(&mut self, process: u64) {
         self.running.insert(process);
         self.behind.insert(process);
     }
 
-    /// Notes that all processes but this one have something to learn.
+    /// Records that all other processes must read the latest changes.
     pub(super) fn changed_by(&mut self, process: u64) {
         let others = self.running.iter().filter(|other| **other != process);
         self.behind.extend(others);
     }
 
-    /// Notes that a process has something to learn.
+    /// Records that a process must read the latest changes.
     pub(super) fn is_behind(&mut self, process: u64) {
         self.behind.insert(process);
     }
 
-    /// Notes that a process has learned everything.
+    /// Records that a process has read the latest changes.
     pub(super) fn has_looked(&mut self, process: u64) {
         self.behind.remove(&process);
     }
 
-    /// Takes or renews a lease. Returns its epoch, or `None` if another process has it.
+    /// Takes or renews a lease. Returns the epoch of the lease, or `None` if another process has the lease.
     pub(super) fn lease(&mut self, right: &Right, process: u64) -> Result<Option<u64>, Error> {
         let now_ms = clock::since_start_ms();
         let is_locked = |late: &Late| {
@@ -120,7 +122,7 @@ impl Database {
                 Ok(Some(lease.epoch))
             }
             Some(lease) if lease.until_ms >= now_ms => Ok(None),
-            // A transaction that settles events has locked the lease.
+            // A late transaction that settles events of this destination has locked the lease.
             Some(_) if self.late.iter().any(is_locked) => Err(Error::Timeout),
             lease => {
                 let epoch = lease.map_or(0, |lease| lease.epoch) + 1;
@@ -142,19 +144,19 @@ impl Database {
         lease.is_none_or(|lease| lease.owner == process || lease.until_ms < now_ms)
     }
 
-    /// Returns whether a process has the lease of this epoch.
+    /// Returns whether a process still has the lease with this epoch.
     pub(super) fn has_lease(&self, right: &Right, process: u64, epoch: u64) -> bool {
         let lease = self.leases.get(right);
         lease.is_some_and(|lease| lease.owner == process && lease.epoch == epoch)
     }
 
-    /// Returns whether a transaction that is still open has locked a record that these calls read.
+    /// Returns whether the transaction of a late commit has locked a record that these calls read.
     pub(super) fn locks(&self, ahead: &Ahead) -> bool {
         let mut late = self.late.iter();
         late.any(|late| overlap(&late.ahead.reads, &ahead.reads))
     }
 
-    /// Returns whether commits have not arrived yet.
+    /// Returns whether there are commits that have not reached the database yet.
     pub(super) fn has_late(&self) -> bool {
         !self.late.is_empty()
     }
@@ -173,7 +175,7 @@ fn overlap(one: &Reads, other: &Reads) -> bool {
 }
 
 impl State {
-    /// Ends the lease and the slot of a process that does not renew them.
+    /// Lets the leases and the slot of a process expire after their usual time. The process no longer renews them.
     fn ends(&mut self, process: u64) {
         let now_ms = clock::since_start_ms();
         if let Some(database) = &mut self.database {
@@ -207,14 +209,14 @@ impl Disk {
         disk
     }
 
-    /// Returns whether this process should look what others have written.
+    /// Returns whether this process must read what other processes have written.
     pub fn has_news(&self, process: u64) -> bool {
         let state = self.state();
         let database = state.database.as_ref();
         database.is_some_and(|database| database.behind.contains(&process))
     }
 
-    /// Stops a process, for ever or for a time. Its leases end if it does not renew them.
+    /// Records that a process has stopped, for ever or for some time. The process's leases then expire.
     pub fn stops(&self, process: u64) {
         let mut state = self.state();
         state.ends(process);
@@ -224,7 +226,7 @@ impl Disk {
         }
     }
 
-    /// Lets a process that was stopped go on.
+    /// Records that a stopped process runs again.
     pub fn wakes(&self, process: u64) {
         let mut state = self.state();
         state.keep_slots(process, i64::MAX);
@@ -233,7 +235,8 @@ impl Disk {
         }
     }
 
-    /// Ends the server of the database. Of the commits without an answer, the standby has the first `kept`.
+    /// Ends the primary server of the database. Of the commits that are not at the standby for certain, the standby has the
+    /// first `kept`.
     pub fn loses_its_server(&self, kept: usize) {
         let mut state = self.state();
         state.tail.truncate(kept);
@@ -258,14 +261,14 @@ impl Disk {
         }
     }
 
-    /// Notes that all processes have something to learn.
+    /// Records that all processes must read the latest changes.
     pub fn has_changed(&self) {
         if let Some(database) = &mut self.state().database {
             database.behind.clone_from(&database.running);
         }
     }
 
-    /// Returns when the next late commit arrives.
+    /// Returns the time at which the next late commit reaches the database.
     pub fn arrives_ms(&self) -> Option<i64> {
         let state = self.state();
         let late = state.database.iter().flat_map(|database| &database.late);

@@ -1,4 +1,4 @@
-//! Planted faults of the store.
+//! Planted faults that are in the store.
 
 use duet_events::{EventId, EventName};
 use duet_proxy::{
@@ -11,7 +11,7 @@ use super::Writer;
 use crate::plant::Plant;
 
 impl Writer {
-    /// Changes a commit as the planted fault does.
+    /// Changes a commit as the planted fault would.
     pub(super) fn plant_into(&self, commit: &mut Commit<'_>) {
         let plant = self.disk.state().plant;
         match plant {
@@ -21,7 +21,7 @@ impl Writer {
         }
     }
 
-    /// Returns the records with a name, without the waiting payments that the planted fault forgets.
+    /// Returns the records that a lookup has found, without the waiting payments that the planted fault forgets.
     pub(super) fn without_forgotten(&self, name: &Lookup, mut found: Vec<String>) -> Vec<String> {
         let state = self.disk.state();
         let forgets = match state.plant {
@@ -40,7 +40,7 @@ impl Writer {
         found
     }
 
-    /// Removes events that the deduplication memory already knows, as if that memory decided.
+    /// Removes the events that the memory for deduplication already knows, as if this memory decided about them.
     fn drop_known(&self, commit: &mut Commit<'_>) {
         let state = self.disk.state();
         for new in &mut commit.rows {
@@ -72,7 +72,7 @@ impl Writer {
     }
 }
 
-/// Puts all events of a commit into the second class.
+/// Moves all events of a commit to the second class.
 fn have_one_class(commit: &mut Commit<'_>) {
     for new in &mut commit.rows {
         let events = new.draft.events();

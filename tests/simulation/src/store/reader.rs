@@ -1,4 +1,4 @@
-//! Reads of lanes and of the console.
+//! The reads that lanes and the console make.
 
 use std::ops::Range;
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{clock, plant::Plant};
 
-/// A connection, and what its process knows of the database.
+/// The connection of a process, and what the process knows of the database.
 pub(super) struct Session {
     process: u64,
     server: u64,
@@ -30,8 +30,8 @@ struct Begun {
 }
 
 impl Session {
-    /// Connects a process, and takes a slot: that of the process, one that no process uses any more, or a new one. This is a
-    /// commit, so the standby then has all commits before it.
+    /// Connects a process, and takes a slot: the process's own slot, a slot that no process uses any more, or a new slot.
+    /// Taking a slot is a commit, so after it the standby has all earlier commits.
     pub(super) fn open(state: &mut State, process: u64) -> Result<Self, Error> {
         if state.faults.last() == Some(&Fault::Closed) {
             state.faults.pop();
@@ -82,7 +82,7 @@ impl Session {
     ) -> Result<(), Error> {
         let has_faults = !state.faults.is_empty();
         let database = self.connected(state)?;
-        // Nothing else depends on what the calls read.
+        // The records that the calls read matter only for these two cases, so otherwise they are not determined.
         let ahead = if has_faults || database.has_late() {
             ahead()
         } else {
@@ -103,7 +103,8 @@ impl Session {
         self.begun.as_ref().map_or(0, |begun| begun.first)
     }
 
-    /// Ends a transaction that has changed nothing. With `sync`, its answer waits for the standby, so it writes the slot.
+    /// Ends a transaction that has changed nothing. If `sync` is true, the answer must wait for the standby, so the
+    /// transaction writes the slot.
     pub(super) fn finish(&mut self, state: &mut State, sync: bool) -> Result<(), Error> {
         if !sync {
             self.begun = None;
@@ -115,7 +116,7 @@ impl Session {
         self.commit(state, nothing(), slot)
     }
 
-    /// Returns the slot with the changes of a commit.
+    /// Returns a copy of the slot to which the changes of a commit are added.
     pub(super) fn counted(&self, commit: &Commit<'_>, state: &State) -> Slot {
         let mut slot = self.slot.clone();
         slot.count(commit, &state.present);
@@ -141,7 +142,7 @@ impl Session {
         let done = if fence.holds(&state.present.slots, state.plant) {
             strike(state, effect, fence, ahead.unwrap_or_default())
         } else {
-            // The transaction divides by zero.
+            // In PostgreSQL, the statement that checks the slot divides by zero in this case.
             Err(Error::Database("SQLSTATE 22012".to_owned()))
         };
         let database = state.database()?;
@@ -163,7 +164,7 @@ impl Session {
         done
     }
 
-    /// Renews and takes leases. Returns what all processes have written.
+    /// Renews the process's leases and takes free ones. Returns what all processes have written.
     pub(super) fn look(&mut self, state: &mut State) -> Result<Sight, Error> {
         let position = state.present.position();
         let withdrawn = state.present.withdrawn().collect();
@@ -184,12 +185,12 @@ impl Session {
         })
     }
 
-    /// Returns the epoch of the lease by which this process delivers.
+    /// Returns the epoch of the lease that allows this process to deliver, if it has one.
     pub(super) fn lease(&self, destination: &Destination) -> Option<u64> {
         self.leases.get(destination).copied()
     }
 
-    /// Returns whether this process may settle what it claimed under the lease of this epoch.
+    /// Returns whether this process may settle events that it claimed while its lease had this epoch.
     pub(super) fn may_settle(&self, state: &State, destination: &Destination, epoch: u64) -> bool {
         let right = Some(Arc::new(destination.clone()));
         let database = state.database.as_ref();
@@ -203,7 +204,7 @@ impl Session {
         Ok(database.lease(&None, self.process)?.is_some())
     }
 
-    /// Writes something that is no part of a transaction.
+    /// Writes a change outside of a transaction.
     pub(super) fn write_alone(&self, state: &mut State, effect: Effect) -> Result<(), Error> {
         self.connected(state)?;
         keep(state, effect);
@@ -219,7 +220,7 @@ impl Session {
     }
 }
 
-/// Commits a transaction, with the next fault. Returns what its process gets as an answer.
+/// Commits a transaction, and applies the next fault to the commit. Returns the answer that the process gets.
 fn strike(state: &mut State, effect: Effect, fence: Fence, ahead: Ahead) -> Result<(), Error> {
     let has_keys_alone = state.plant == Some(Plant::KeysFirst);
     match state.struck() {

@@ -1,4 +1,5 @@
-//! The counts of a database. Each process counts what it adds and removes in a slot of its own.
+//! The counts of events in a database. Each process has a separate slot, in which it counts the events that it adds and
+//! removes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,18 +11,19 @@ use super::{Content, Stored};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slot {
     pub(super) owner: u64,
-    /// When another process can take the slot, unless its owner still writes.
+    /// The time after which another process can take the slot. While the owner runs, this is `i64::MAX`.
     pub(super) until_ms: i64,
-    /// Counts the writings of the slot.
+    /// Counts how often the slot was written.
     pub(super) written: u64,
-    /// The events that wait for delivery. A process can remove what another has added.
+    /// The number of pending events in each lane. It can be negative, because a process can remove events that another
+    /// process has added.
     pub(super) lanes: BTreeMap<LaneId, i64>,
     pub(super) held: i64,
     written_ms: Option<i64>,
 }
 
 impl Slot {
-    /// Counts the changes of a commit.
+    /// Adds the changes of a commit to the slot's counts.
     pub(super) fn count(&mut self, commit: &Commit<'_>, present: &Content) {
         for new in &commit.rows {
             *self.lane(&new.lane) += number(new.draft.events());
@@ -42,7 +44,7 @@ impl Slot {
 }
 
 impl Content {
-    /// Returns the position of the queue. In a database, it is the sum of all slots.
+    /// Returns the position of the queue. In a database, the position is the sum of all slots.
     pub(super) fn position(&self) -> Position {
         if self.slots.is_empty() {
             return self.position.clone();
@@ -65,7 +67,7 @@ impl Content {
         }
     }
 
-    /// Returns what is wrong with the counts of pending and held events.
+    /// Compares the counts of pending and held events with the stored events. Returns a description of the first difference.
     pub(super) fn miscounts(&self) -> Option<String> {
         let (mut lanes, mut held) = self.counts();
         for place in &self.position.places {
@@ -84,16 +86,16 @@ impl Content {
             let counted = lanes.get(lane).copied().unwrap_or_default();
             if counted != stored {
                 return Some(format!(
-                    "{stored} events are pending, {counted} are counted"
+                    "{stored} events are pending, but the store counts {counted}"
                 ));
             }
         }
         let stored = self.held.len();
         (i64::try_from(stored) != Ok(held))
-            .then(|| format!("{stored} events are held, {held} are counted"))
+            .then(|| format!("{stored} events are held, but the store counts {held}"))
     }
 
-    /// Returns how many events the slots count as pending in each lane, and as held.
+    /// Returns the sums of all slots: the pending events of each lane, and the held events.
     fn counts(&self) -> (BTreeMap<&LaneId, i64>, i64) {
         let mut lanes = BTreeMap::new();
         for (lane, events) in self.slots.iter().flat_map(|slot| &slot.lanes) {

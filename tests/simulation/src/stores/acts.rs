@@ -1,4 +1,4 @@
-//! The calls that are made on both stores, drawn at random.
+//! The calls that the tests make on both stores. They are drawn at random.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::shop::dong;
 
-/// The last order only provides something to sync.
+/// The order ids. The last order is used only by a commit that has something to sync.
 pub(super) const ORDERS: [&str; 6] = [
     "PHO7K3M9Q2X",
     "pho-7k3m9q2x",
@@ -24,20 +24,20 @@ pub(super) const ORDERS: [&str; 6] = [
     "ORDER00003",
     "SYNCED0004",
 ];
-/// The number of orders that calls use.
+/// How many of the orders the calls use.
 const CALLED: usize = 5;
 
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Send(Vec<Sent>),
-    /// An amount, and an id by which a provider knows the order.
+    /// Registers an order with an amount, and an id by which the provider knows the order.
     Register(usize, i64, Option<u8>),
     Pay(usize, u8, i64),
     Card(Card),
     Withdraw(usize),
     Replay,
     Remove,
-    /// Claim some events, and end the events whose bit is set.
+    /// Claims some events, and ends those events whose bit is set.
     Deliver {
         most: usize,
         bits: u8,
@@ -46,7 +46,7 @@ pub(super) enum Act {
     Hours(i64),
 }
 
-/// What a provider tells that knows what is paid.
+/// A notification from a card provider, which itself knows that the amount is right.
 #[derive(Clone, Debug)]
 pub(super) struct Card {
     id: u8,

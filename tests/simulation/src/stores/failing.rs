@@ -1,11 +1,11 @@
-//! Compares both stores on a disk whose syncs fail. After the store is reopened, answered data must be there, and both stores
-//! must have the same part of a failed commit.
+//! Compares both stores on a disk whose syncs fail. After the store is opened again, all data whose call was answered must
+//! be there. Both stores must have kept the same part of a failed commit.
 //!
-//! Failing writes are not compared. When fjall's journal is closed after one, it writes the rest or loses it, depending on how
-//! much the write took. Both are right.
+//! Failing writes are not compared. After such a failure, fjall closes its journal and either writes the rest or loses it,
+//! depending on how much was written before. Both results are correct.
 //!
-//! The embedded store writes to real files. The library that makes their calls fail is loaded at a process start, so the
-//! test runs itself as a second process.
+//! The embedded store writes to real files. A library makes the calls on these files fail. The library is loaded when a
+//! process starts, so the test runs itself as a second process.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,13 +21,13 @@ use super::{Act, Embedded, Harm, Queue, Strike, act, queue::replies_on};
 use crate::store::{Disk, Fault};
 use proptest::prelude::*;
 
-/// The name of this test.
+/// The name of this test, with which the test runs itself.
 const NAME: &str = "stores::failing::both_stores_agree_on_a_disk_that_fails";
-/// Each case opens the embedded store dozens of times.
+/// The number of cases. Each case opens the embedded store dozens of times, so it is small.
 const CASES: u32 = 48;
 
 impl Harm {
-    /// Returns the failing call and the effect on its data.
+    /// Returns which call fails, and what happens to its data.
     fn of_files(self) -> (Call, Data) {
         match self {
             Self::SyncKeeps => (Call::Fdatasync, Data::Kept),
@@ -88,7 +88,11 @@ fn agree(faults: &Faults) -> Result<()> {
             .map_err(|error| TestCaseError::fail(format!("{error:#}")))
     });
     checked.map_err(|error| anyhow!("{error}"))?;
-    ensure!(failed.get() > u64::from(CASES), "few calls have failed");
+    ensure!(
+        failed.get() > u64::from(CASES),
+        "more than {CASES} calls must have failed, got {}",
+        failed.get()
+    );
     Ok(())
 }
 
@@ -109,7 +113,7 @@ fn compare(
     let mut embedded = Queue::over(Embedded::at(&folder.path().join("data"))?);
     let wanted = harms.iter().copied().cycle();
     let of_embedded = replies_on(&mut embedded, acts, sizes, wanted, &files);
-    // Not every commit writes. In that case nothing has failed.
+    // A commit that writes nothing cannot fail. For these commits, the simulated disk must not fail either.
     let harms = files.struck.into_inner();
     let struck = harms.iter().flatten().count();
     failed.set(failed.get() + u64::try_from(struck)?);
@@ -128,9 +132,9 @@ fn compare(
 /// The files of one embedded store.
 struct Files<'a> {
     faults: &'a Faults,
-    /// A part of its journals' paths that no other store has.
+    /// A part of the paths of this store's journals. No other store has this part in its paths.
     journal: String,
-    /// The fault of each commit.
+    /// What failed during each commit.
     struck: RefCell<Vec<Option<Harm>>>,
 }
 

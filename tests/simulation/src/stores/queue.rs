@@ -1,4 +1,4 @@
-//! A queue over one of the stores, run step by step.
+//! A queue on one of the stores, run step by step.
 
 use std::{iter, sync::Arc};
 
@@ -21,7 +21,7 @@ use crate::{
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
-/// A queue over one of the stores, run step by step.
+/// A queue on one of the stores. The tests run it step by step.
 pub(super) struct Queue<S: Source> {
     source: S,
     parts: Option<(Core<S>, Intake, Outlet, DeadLetters)>,
@@ -84,7 +84,7 @@ impl<S: Source> Queue<S> {
                 format!("{withdrawn:?}")
             }),
             Act::Replay | Act::Remove => {
-                // The numbers depend on the grouping into commits.
+                // The dead letters' numbers depend on how calls are grouped into commits, so sort the letters by their content.
                 let mut newest = letters.newest(100).unwrap();
                 newest.sort_by_cached_key(|(_, letter)| format!("{letter:?}"));
                 let ids: Vec<LetterId> = newest.iter().map(|(id, _)| *id).collect();
@@ -103,7 +103,7 @@ impl<S: Source> Queue<S> {
         task.ok()
     }
 
-    /// Carries out some acts in one commit and returns the replies.
+    /// Carries out some calls in one commit and returns the replies.
     pub(super) fn together(&mut self, acts: &[Act]) -> Vec<String> {
         let mut tasks: Vec<_> = acts.iter().map(|act| self.start(act)).collect();
         self.parts().0.turn(usize::MAX, false);
@@ -113,7 +113,7 @@ impl<S: Source> Queue<S> {
             .collect()
     }
 
-    /// Claims and ends some events and returns their texts.
+    /// Claims some events and ends a part of them. Returns the texts of the ended events.
     pub(super) fn deliver(&mut self, most: usize, bits: u8, dead: bool) -> Vec<String> {
         if self.source.is_shared() {
             self.parts().0.look();
@@ -125,7 +125,7 @@ impl<S: Source> Queue<S> {
         let Some(mut lane) = self.lane.take() else {
             return Vec::new();
         };
-        // The store may have been reopened since then.
+        // The store may have been opened again since the lane was used.
         lane.rewind();
         let limits = Limits {
             events: most,
@@ -169,14 +169,14 @@ impl<S: Source> Queue<S> {
         ended
     }
 
-    /// Commits something with a sync, which also syncs all earlier commits.
+    /// Commits a change that needs a sync. The sync also covers all earlier commits.
     pub(super) fn sync(&mut self, amount: usize) {
         let amount = 1_000 + i64::try_from(amount).unwrap();
         let synced = Act::Register(ORDERS.len() - 1, amount, None);
         self.together(&[synced]);
     }
 
-    /// Reopens the store if its disk has failed, until that works.
+    /// If the disk has failed, opens the store again and again until this succeeds.
     pub(super) fn recover(&mut self) {
         loop {
             let intake = self.parts().1.clone();
@@ -202,7 +202,7 @@ impl<S: Source> Queue<S> {
     }
 }
 
-/// Reads events of a shared store ahead.
+/// Reads the next events of a lane. Only a store that several proxies share needs this.
 fn read_ahead(lane: &mut Lane, limits: Limits) {
     task::at_once(lane.read_ahead(limits)).unwrap().unwrap();
 }
@@ -215,7 +215,8 @@ fn delivered() -> Outcome {
     })
 }
 
-/// Carries out the acts one by one, or in groups of these sizes. After a group with an even size, the process restarts.
+/// Carries out the calls in groups of these sizes, and returns the replies. After a group with an even size, the process
+/// restarts.
 pub(super) fn replies<S: Source>(
     queue: &mut Queue<S>,
     acts: &[Act],
@@ -224,8 +225,9 @@ pub(super) fn replies<S: Source>(
     replies_on(queue, acts, groups, iter::empty(), &())
 }
 
-/// Does what [`replies`] does, on a disk that fails before each commit as `harms` say, and works again after the commit. When
-/// the disk fails, no data waits for a sync, because the embedded store's own threads might sync such data.
+/// Does the same as [`replies`] on a disk that fails. For each commit, `harms` states how the disk fails while the commit
+/// is written. After the commit, the disk works again. Before the disk fails, all earlier data is synced, because the
+/// embedded store's own threads could otherwise sync it at any time.
 pub(super) fn replies_on<S: Source>(
     queue: &mut Queue<S>,
     acts: &[Act],
@@ -239,7 +241,7 @@ pub(super) fn replies_on<S: Source>(
     let mut rest = acts;
     while !rest.is_empty() {
         let size = groups.next().copied().unwrap_or(1);
-        // Between commits time passes, a sweep runs and events are delivered.
+        // These actions are carried out alone, between two commits.
         let alone = |act: &Act| {
             matches!(
                 act,

@@ -1,4 +1,4 @@
-//! Ends, pauses and starts of processes, failures of their store, and fail-overs of its server.
+//! How processes end, pause and start, how their store fails, and how the database's server fails over.
 
 use super::{
     Fault, HOUR_MS, Limits, MINUTE_MS, Options, Process, What, Who, World, clock, proxy::LOOK_MS,
@@ -20,7 +20,11 @@ impl World {
             2..=3 => {
                 let tail = self.disk.tail();
                 let kept = self.rng.usize(..=tail);
-                self.tell(|| format!("the power goes; {kept} of {tail} unsynced commits are left"));
+                self.tell(|| {
+                    format!(
+                        "the power fails; {kept} of {tail} commits since the last sync are left"
+                    )
+                });
                 self.kill();
                 self.disk.loses_power(kept);
                 clock::boot();
@@ -87,7 +91,7 @@ impl World {
         }
     }
 
-    /// Stops a process for a time. Its machine sleeps, so the process notices nothing.
+    /// Stops a process for some time. The process does not notice this, because its whole machine sleeps.
     pub(super) fn fall_asleep(&mut self, number: u64) {
         let mut processes = self.processes.iter();
         let Some(index) = processes.position(|process| process.number == number) else {
@@ -106,11 +110,11 @@ impl World {
         self.stop();
     }
 
-    /// Lets a process go on.
+    /// Lets a stopped process continue.
     pub(super) fn wake(&mut self, number: u64) {
         let mut asleep = self.asleep.iter();
         if let Some(index) = asleep.position(|(_, process)| process.number == number) {
-            self.tell(|| format!("proxy {number} goes on"));
+            self.tell(|| format!("proxy {number} continues"));
             self.is_in_trouble();
             let (_, process) = self.asleep.remove(index);
             self.processes.push(process);
@@ -119,7 +123,7 @@ impl World {
         }
     }
 
-    /// Ends the server of the database. Some seconds later, the standby takes over.
+    /// Ends the primary server of the database. After some time, the standby takes over.
     fn lose_the_server(&mut self) {
         let tail = self.disk.tail();
         let kept = self.rng.usize(..=tail);

@@ -1,4 +1,4 @@
-//! Deliveries to TikTok.
+//! What happens between the couriers and TikTok.
 
 use super::{
     FIRST_CLASS_MS, MINUTE_MS, Named, Reply, RequestId, Sent, ShopOrder, Value, What, World, clock,
@@ -16,7 +16,7 @@ impl World {
         self.tell(|| {
             let ids = events.iter().filter_map(|event| event["event_id"].as_str());
             let ids = ids.collect::<Vec<_>>().join(" ");
-            format!("TikTok hears {:?} {ids}: {}", sent.class, told(&reply))
+            format!("TikTok gets {:?} {ids}: {}", sent.class, told(&reply))
         });
         for event in self.tiktok.news(&sent.pixel, events) {
             if let Some(wrong) = self.is_late(&sent.pixel, &event) {
@@ -26,7 +26,7 @@ impl World {
         let is_dated = reply.code().is_some();
         let (mut ms, mut reply) = (self.rng.i64(5..2_000), reply);
         if self.is_lost() {
-            self.tell(|| "the answer is lost".to_owned());
+            self.tell(|| "TikTok's answer is lost".to_owned());
             self.is_in_trouble();
             reply = Reply::Unreachable(tiktok::Trouble::TimedOut);
             ms = 15_000;
@@ -47,11 +47,11 @@ impl World {
         );
     }
 
-    /// Checks whether the event of a paid order took too long on a calm day. Returns the failure in that case.
+    /// Returns a failure if the event of a paid order took too long although nothing failed.
     pub(super) fn is_late(&self, pixel: &str, event: &Value) -> Option<String> {
         let order_id = event["properties"]["order_id"].as_str()?;
         let mut orders = self.orders.iter();
-        // A sale whose money went back can be sold again later.
+        // If the money of a sale went back, the order can be sold again later, so its time is not checked.
         let has_no_time = |order: &ShopOrder| order.is_withdrawn || self.is_taken_back(order);
         if orders.any(|order| order.id == order_id && has_no_time(order)) {
             return None;
@@ -71,11 +71,11 @@ impl World {
             .map_or(0, |promised| promised.last_ms);
         let since_ms = paid_ms.max(promised_ms);
         let took_ms = clock::since_start_ms() - since_ms;
-        // What happens to another pixel is nothing to this one.
+        // Only trouble with this pixel counts, not trouble with another pixel.
         let barred_ms = self.barred_ms.get(pixel).copied().unwrap_or_default();
         let is_calm = self.calm_since_ms.max(barred_ms) + 5 * MINUTE_MS < since_ms;
         (is_calm && took_ms > FIRST_CLASS_MS)
-            .then(|| format!("the sale of {order_id} took {took_ms} ms to TikTok on a calm day"))
+            .then(|| format!("the sale of {order_id} must reach TikTok within {FIRST_CLASS_MS} ms if nothing fails, but took {took_ms} ms"))
     }
 
     pub(super) fn tiktok_answers(

@@ -1,9 +1,9 @@
-//! Checks during the week: nothing ends too early, and no event is lost between two counts.
+//! Checks during the week: no event ends too early, and the counts of events balance.
 
 use super::{DAY_MS, HOUR_MS, NamedText, World, clock};
 
 impl World {
-    /// Checks that nothing was given up too early, even with a wrong clock.
+    /// Checks that no event was given up too early, even if the clock was wrong.
     pub(super) fn check_ends(&mut self) {
         let Some(process) = self.processes.first() else {
             return;
@@ -29,14 +29,15 @@ impl World {
                 early = Some(format!("{event_id} is {} too early", letter.outcome));
             }
         }
-        // After an hour of uptime, the proxy treats its clock as right, even if the clock was wrong at the start.
+        // If the clock was wrong at a start, the proxy takes the clock for right after an hour of uptime. Then events may
+        // really expire too early.
         if let Some(early) = early.filter(|_| !self.started_wrong) {
             self.fails(early);
         }
     }
 
     pub(super) fn check_balance(&mut self) {
-        // What one process counts leaves out what others do.
+        // The counts of one process do not include what other processes do, so they do not balance.
         if self.plan.proxies.is_some() {
             return;
         }
@@ -46,7 +47,7 @@ impl World {
         let (came, went) = process.balance();
         if came != went {
             self.fails(format!(
-                "{came} events were accepted, found or replayed, and {went} ended, wait or are held"
+                "both sums must be equal: {came} events were accepted, found or replayed, and {went} have ended, are pending or are held"
             ));
         }
     }

@@ -4,8 +4,8 @@ use super::{AFTERMATH_MS, Caller, DAY_MS, HOUR_MS, Value, What, Who, World, cloc
 
 impl World {
     pub(super) fn stranger(&mut self) {
-        // An attacker who knows an order's id can start the order before its page does. Registered orders are safe from
-        // this.
+        // An attacker who knows an order's id could begin the order before the order's page does. So only orders that are
+        // already begun or registered are attacked.
         let known = self.orders.iter().enumerate();
         let known = known.filter(|(_, order)| order.is_begun || order.is_registered);
         let known: Vec<usize> = known.map(|(order, _)| order).collect();
@@ -20,17 +20,17 @@ impl World {
                 .to_owned()
         };
         let (name, order_id, event_id) = match self.rng.u8(..5) {
-            // The victim's id on another event.
+            // An event of another order, with the id of the victim's event.
             0 => ("Subscribe", own, derived("Subscribe")),
             1 => ("InitiateCheckout", own, derived("InitiateCheckout")),
-            // An order id that looks like the victim's.
+            // An order whose id looks like the victim's id.
             2 => (
                 "InitiateCheckout",
                 format!("{}-{}", &victim[..4], &victim[4..]),
                 own,
             ),
             3 => ("InitiateCheckout", victim.to_lowercase(), own),
-            // An order id that contains the victim's.
+            // An order whose id contains the victim's id.
             _ => ("InitiateCheckout", format!("{victim}CHUYENTIEN"), own),
         };
         self.tell(|| format!("a stranger sends {name} of {order_id} as {event_id}"));
@@ -51,7 +51,7 @@ impl World {
             let body = json!({ "events": events }).to_string().into_bytes();
             self.hears(Who::Nobody, &body, Caller::Page);
         }
-        // A payment is just being made.
+        // At the same time, a payment is made.
         let unpaid = self.payings.iter().position(|paying| paying.told == 0);
         if let Some(paying) = unpaid {
             self.after(1_000, What::BankTells(paying));
@@ -66,7 +66,8 @@ impl World {
             _ => 0,
         };
         self.tell(|| format!("the clock is set {} h ahead", ahead_ms / HOUR_MS));
-        // Before TikTok has stated the time, NTP may correct a few hours, and a new store knows no time at all.
+        // Until TikTok has stated the time, the proxy takes a change of a few hours for a correction by NTP. And without
+        // TikTok's time, a new store does not know the time at all.
         let may_be_right = ahead_ms.abs() <= DAY_MS || self.dated_ms.is_none();
         let is_dated = self.process().is_some_and(|process| process.is_dated);
         self.started_wrong |= !is_dated && may_be_right && ahead_ms != 0;
@@ -107,9 +108,9 @@ impl World {
         }
     }
 
-    /// Ends all faults, and all visitors come back.
+    /// Ends all faults, and lets all visitors come back.
     pub(super) fn heal(&mut self) {
-        self.tell(|| "all faults end here".to_owned());
+        self.tell(|| "all faults end now".to_owned());
         self.is_healed = true;
         self.falls_asleep = false;
         self.plan.loss = 0;

@@ -1,18 +1,18 @@
 //! The results of a week.
 
-/// When the proxy called an event accepted, held or a repeat for the first and the last time.
+/// The first and the last time at which the proxy called an event accepted, held or a repeat.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Promised {
     pub(super) first_ms: i64,
     pub(super) last_ms: i64,
 }
 
-/// A week without a failure.
+/// The result of a week in which no promise was broken.
 #[derive(Debug)]
 pub struct Lived {
     /// The number of steps.
     pub steps: usize,
-    /// The number of accepted events.
+    /// The number of events that the proxy called accepted, held or a repeat.
     pub events: usize,
     /// The number of paid orders.
     pub paid: usize,
@@ -20,11 +20,11 @@ pub struct Lived {
     pub story: Vec<String>,
 }
 
-/// A failure in a week.
+/// The result of a week in which a promise was broken.
 #[derive(Debug)]
 pub struct Failure {
-    /// The failure.
+    /// The broken promise.
     pub wrong: String,
-    /// The story before the failure.
+    /// The story up to the broken promise.
     pub story: Vec<String>,
 }

@@ -23,7 +23,7 @@ impl World {
         let page = self.open(browser);
         self.track(browser, page, "InitiateCheckout", Some(&id));
         if self.orders[number].registers {
-            // For card payments, the shop's server may register the order long after the payment.
+            // If the payment is by card, the shop's server may register the order long after the payment.
             let is_late = self.orders[number].card.is_some() && self.rng.bool();
             let most_ms = if is_late { 3 * DAY_MS } else { 5_000 };
             let ms = self.rng.i64(0..most_ms);
@@ -58,7 +58,8 @@ impl World {
         }
     }
 
-    /// Lets the bank notify a payment of an order after some time.
+    /// Makes a payment of an order. After `after_ms` milliseconds, the bank sends the first notification. Returns the
+    /// payment's number.
     fn pays(&mut self, order: usize, kind: Kind, amount: i64, after_ms: i64) -> usize {
         let paying = self.payings.len();
         self.payings.push(Paying {
@@ -86,8 +87,8 @@ impl World {
         paying
     }
 
-    /// Pays by card, with notifications under one id or two, in any order. There may be a renewal, and a refund that may be
-    /// notified first.
+    /// Pays an order by card. The notifications come in any order, and have one id or two. There may be a renewal and a
+    /// refund, and the refund's notification may come first.
     fn pays_by_card(&mut self, order: usize) {
         let amount = self.orders[order].amount;
         let paid_ms = self.rng.i64(MINUTE_MS..2 * HOUR_MS);
@@ -143,7 +144,7 @@ impl World {
         self.turn_soon();
     }
 
-    /// Returns the name of the event that reports renewals, if the shop wants that.
+    /// Returns the name of the event that reports a renewal, if the shop wants renewals to be reported.
     fn renewals(&self) -> Option<EventName> {
         let name = self.plan.reports_renewals.then_some("Subscribe")?;
         EventName::parse(name).ok()
@@ -177,7 +178,7 @@ impl World {
         if let Some(answer) = process.pay(Who::Bank(paying), receipt) {
             self.answer(Who::Bank(paying), answer);
         }
-        // Banks notify twice, even if the first notification was answered.
+        // The bank may send another notification, even if it got an answer to the first.
         if self.rng.u8(..5) == 0 && self.payings[paying].told < 3 {
             let ms = self.rng.i64(0..HOUR_MS);
             self.after(ms, What::BankTells(paying));

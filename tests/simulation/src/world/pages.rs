@@ -46,7 +46,8 @@ impl World {
                 order_id.unwrap_or_default()
             )
         });
-        // All visitors come back within an hour after the week, because the SDK removes events older than seven days.
+        // Events of the first hour are not checked. All visitors come back within the hour after the week, and the SDK
+        // drops events that are then older than seven days.
         if clock::since_start_ms() > HOUR_MS {
             let reported = self.pixels().into_iter();
             self.reported
@@ -155,7 +156,7 @@ impl World {
             return;
         }
         if self.rng.u8(..4) == 0 {
-            self.tell(|| format!("browser {browser}'s page {page} is killed"));
+            self.tell(|| format!("page {page} of browser {browser} is killed"));
             self.browsers[browser].end(page);
         } else {
             let asks = self.browsers[browser].leave(page, &mut self.rng);

@@ -1,4 +1,4 @@
-//! The processes of the proxy: their turns, requests to TikTok and answers.
+//! The processes of the proxy: their work, their requests to TikTok, and their answers.
 
 use duet_proxy::orders::Status;
 
@@ -7,9 +7,9 @@ use super::{
     Who, World, clock, tiktok,
 };
 
-/// How soon a process looks what others have written.
+/// How soon a process reads what other processes have written.
 pub(super) const LOOK_MS: i64 = 200;
-/// How soon a lane looks back.
+/// How soon a lane searches again for events with lower numbers, which a late commit may have added.
 const LOOK_BACK_MS: i64 = 5_200;
 
 impl World {
@@ -26,7 +26,7 @@ impl World {
         self.turn_soon();
     }
 
-    /// Lets the writers carry out the waiting calls a moment later.
+    /// Lets the writers carry out the waiting calls soon.
     pub(super) fn turn_soon(&mut self) {
         let waits = self.processes.iter().any(Process::has_calls);
         if waits && !self.turn_is_due {
@@ -37,7 +37,7 @@ impl World {
         self.look_soon();
     }
 
-    /// Lets processes look a moment later what others have written to the database.
+    /// Lets processes read soon what other processes have written to the database.
     pub(super) fn look_soon(&mut self) {
         let has_news = |process: &Process| self.disk.has_news(process.number);
         if !self.look_is_due && self.processes.iter().any(has_news) {
@@ -66,7 +66,7 @@ impl World {
         }
     }
 
-    /// Lets late commits arrive. A lane finds the events of such a commit when it looks back.
+    /// Lets late commits arrive. A lane finds the events of such a commit when it searches again for events with lower numbers.
     pub(super) fn arrive(&mut self) {
         self.tell(|| "a late commit arrives".to_owned());
         self.disk.arrive();
@@ -85,7 +85,7 @@ impl World {
         let due = self.processes.iter().filter_map(Process::next_due).min();
         let waits = due.filter(|due| due.saturating_duration_since(now) > LONGEST_PAUSE);
         if waits.is_some() {
-            self.fails("a courier waits longer than the longest pause".to_owned());
+            self.fails("a courier must not wait longer than its longest pause".to_owned());
         }
         for (epoch, sent) in sent {
             let ms = self.rng.i64(5..300);
@@ -121,7 +121,7 @@ impl World {
         self.turn_soon();
     }
 
-    /// Returns a running process. Any process takes any call.
+    /// Returns one of the running processes. Each process can handle each call.
     pub(super) fn any_process(&mut self) -> Option<&mut Process> {
         let index = self.any_index()?;
         self.processes.get_mut(index)
@@ -188,7 +188,7 @@ impl World {
             (Who::Bank(paying), _) => self.after(MINUTE_MS, What::BankTells(paying)),
             (Who::Shop(order), Answer::Registered(Some(status))) => {
                 self.orders[order].is_registered = true;
-                // The payment came first and was waiting.
+                // The payment came before the registration and has waited for it.
                 if status == Status::Paid {
                     let id = self.orders[order].id.clone();
                     self.paid.entry(id).or_insert_with(clock::true_ms);

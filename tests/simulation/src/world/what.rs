@@ -1,8 +1,8 @@
-//! What happens at the times of a week.
+//! The steps of a week.
 
 use super::{Answered, Caller, Reply, RequestId, Sent, Who, World};
 
-/// Something that happens at a time.
+/// What happens at a step.
 pub(super) enum What {
     Turn,
     Sweep,
@@ -45,14 +45,14 @@ pub(super) enum What {
     Delivers,
     Crash,
     Restart,
-    /// Processes look what others have written to the database.
+    /// Processes read what other processes have written to the database.
     Looks,
-    /// Leases of a process that has stopped end.
+    /// The leases of a stopped process have expired.
     LeasesEnd,
-    /// A commit arrives that its process has given up.
+    /// A commit arrives whose process has stopped waiting for it.
     Arrives,
     StandbyTakesOver,
-    /// A process goes on that was stopped for a time.
+    /// A stopped process continues.
     Wakes(u64),
     ClockIsSet,
     ClockStays {
@@ -114,7 +114,7 @@ impl World {
             What::StandbyTakesOver => self.take_over(),
             What::Wakes(number) => self.wake(number),
             What::ClockIsSet => self.set_clock(),
-            // After a day without an answer from TikTok, the new time counts as right.
+            // If TikTok has not stated the time for a day, the proxy takes the new time for the right one.
             What::ClockStays { set_ms } => {
                 self.started_wrong |= self.dated_ms.is_none_or(|ms| ms < set_ms);
             }
