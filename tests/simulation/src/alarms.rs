@@ -66,7 +66,8 @@ pub struct Watched {
     /// although no process has counted it.
     letter_ms: Option<i64>,
     is_counted: bool,
-    /// Whether the process knows what is stored. After a failure of the store it does not, until the store is open again.
+    /// Whether the process knows what is stored. After a failure of the store, the process does not know this until the
+    /// store is open again.
     is_known: bool,
     /// How often the store was opened, and when the watch noticed the last opening.
     opened: (u64, i64),
