@@ -41,6 +41,7 @@ use crate::{
     orders::Order,
 };
 
+mod ahead;
 mod contents;
 mod filter;
 mod folder;

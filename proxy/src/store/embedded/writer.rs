@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use fjall::PersistMode;
 
-use super::{SWEEP, Tables, contents, history::History, records, seen::Seen};
+use super::{SWEEP, Tables, ahead::Ahead, contents, history::History, records, seen::Seen};
 use crate::{
     decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Lookup, Payment},
     history::Salt,
@@ -16,6 +16,9 @@ use crate::{
 /// settlements than this.
 const SURPLUS_ROWS: usize = 1_024;
 
+/// About how many bytes an entry has in the journal besides the events of a row.
+const ENTRY_BYTES: usize = 128;
+
 /// An open store, and the part of its data that is in memory.
 pub struct Writer {
     folder: Arc<PathBuf>,
@@ -24,11 +27,13 @@ pub struct Writer {
     pub(super) history: History,
     next: u64,
     salt: Salt,
+    ahead: Ahead,
 }
 
 impl Writer {
     pub(super) fn load(tables: Tables, folder: Arc<PathBuf>) -> Result<Self, Error> {
         Ok(Self {
+            ahead: Ahead::new(Arc::clone(&folder)),
             folder,
             seen: Seen::load(&tables)?,
             history: History::load(&tables.history)?,
@@ -87,10 +92,13 @@ impl Store for Writer {
     fn write(&mut self, commit: &mut Commit<'_>) -> Result<(), Error> {
         let tables = &self.tables;
         let mut batch = tables.database.batch();
+        let mut bytes = 0;
         for new in commit.rows.drain(..) {
             let prefix = row::prefix(&new.lane.destination, new.lane.class);
             let key = row::key(&prefix, new.sequence);
-            batch.insert(&tables.waiting, key, new.draft.into_value());
+            let value = new.draft.into_value();
+            bytes += value.len();
+            batch.insert(&tables.waiting, key, value);
         }
         for settled in &commit.settled {
             let prefix = row::prefix(&settled.lane.destination, settled.lane.class);
@@ -135,7 +143,10 @@ impl Store for Writer {
         if commit.sync {
             batch = batch.durability(Some(PersistMode::SyncData));
         }
-        Ok(batch.commit()?)
+        bytes += batch.len() * ENTRY_BYTES;
+        batch.commit()?;
+        self.ahead.committed(bytes);
+        Ok(())
     }
 
     /// Checks that fjall's own threads work. If one of them has failed, fjall accepts no more writes.
