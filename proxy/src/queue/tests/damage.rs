@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::FileExt, path::PathBuf};
 
 use super::{crashes::copy_all, *};
+use crate::clock::Reading;
 
 #[tokio::test]
 async fn a_second_process_is_told_so() {
@@ -27,6 +28,15 @@ async fn a_store_of_another_version_is_left_alone() {
         error.to_string(),
         "the data directory has format 8, this version reads format 7; use the version that wrote it"
     );
+}
+
+/// The readings of the clocks some minutes after the folder of [`format_4`] was written: 2026-11-29, 12:00 UTC. The keys in
+/// the folder are remembered for 48 hours.
+fn when_written() -> Reading {
+    Reading {
+        wall_ms: 1_795_953_600_000,
+        boot_ms: 0,
+    }
 }
 
 /// Unpacks a folder that was written by the last version with format 4. The folder has 30 pending page events, a pending
@@ -63,7 +73,8 @@ async fn the_format_of_a_folder_is_read_without_a_change() {
 async fn a_folder_of_the_format_before_opens_with_everything_in_it() {
     let folder = format_4();
     let data = folder.path().join("data");
-    let (intake, mut outlet, letters) = opened(&data);
+    let opened = open_by(when_written, &data, 0, Arc::default());
+    let (intake, mut outlet, letters) = opened.unwrap();
     assert_eq!(outlet.embedded().format(), Some(7));
     // The 30 page events and the sale of the paid order are pending.
     assert_eq!(outlet.depth(), 31);
