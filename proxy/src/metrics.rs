@@ -1,6 +1,9 @@
 //! The metrics, in Prometheus' format. `GET /metrics` returns them.
 
-use std::{fmt::Write, sync::Mutex};
+use std::{
+    fmt::Write,
+    sync::{Mutex, atomic::AtomicBool},
+};
 
 use duet_events::Invalid;
 use prometheus_client::{
@@ -18,6 +21,7 @@ use crate::money::{Currency, Kind};
 
 mod balance;
 mod pixels;
+mod unreported;
 
 /// All metrics of the process. The handlers, the writer and the couriers share them.
 pub struct Metrics {
@@ -45,6 +49,8 @@ pub struct Metrics {
     pub unattributed: Counter,
     /// Paid orders that were not reported. TikTok does not have their events.
     pub paid_unreported: Gauge,
+    /// Whether all orders were counted for that number.
+    knows_unreported: AtomicBool,
     /// Events that are held until a payment arrives.
     pub events_held: Gauge,
     /// Requests to TikTok by the code of the answer. The code is `none` if no answer of TikTok arrived.
@@ -158,6 +164,7 @@ impl Default for Metrics {
             money: Family::default(),
             unattributed: Counter::default(),
             paid_unreported: Gauge::default(),
+            knows_unreported: AtomicBool::default(),
             events_held: Gauge::default(),
             answers: Family::default(),
             pixels: pixels::OfPixels::default(),

@@ -9,6 +9,23 @@ impl Metrics {
     /// Counts one commit. `pending` and `held` are the numbers of such events after the commit.
     pub fn committed(&self, counts: &Counts, pending: i64, held: i64) {
         let _whole = self.whole();
+        self.add(counts);
+        self.queue_events.set(pending);
+        self.events_held.set(held);
+    }
+
+    /// Counts a commit that was found in the store when it was opened again. [`Metrics::opened`] follows, and sets the numbers
+    /// of pending and held events.
+    pub fn found_committed(&self, counts: &Counts) {
+        let _whole = self.whole();
+        self.add(counts);
+        let number = |events: u64| i64::try_from(events).unwrap_or(i64::MAX);
+        let sum = |counts: &[(&str, u64)]| counts.iter().map(|(_, events)| events).sum();
+        let came = number(sum(&counts.accepted)) + number(counts.replayed);
+        self.found.inc_by(number(sum(&counts.ended)) - came);
+    }
+
+    fn add(&self, counts: &Counts) {
         for (pixel, events) in &counts.accepted {
             let label = PixelLabel { pixel };
             self.accepted.get_or_create(&label).inc_by(*events);
@@ -22,8 +39,6 @@ impl Metrics {
             let minor = money.minor_units().unsigned_abs();
             self.money_in(*kind, money.currency(), minor);
         }
-        self.queue_events.set(pending);
-        self.events_held.set(held);
     }
 
     /// Counts, when a store is opened, the difference between the events in the store and the events that were already counted.
@@ -44,6 +59,22 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_commit_that_is_found_is_counted_like_one_that_was_answered() {
+        let [answered, found] = [Metrics::default(), Metrics::default()];
+        let mut counts = Counts::default();
+        counts.accepted("fired", 2);
+        counts.ended("refused", 1);
+        counts.replayed = 3;
+        for metrics in [&answered, &found] {
+            metrics.opened(5, 1);
+        }
+        answered.committed(&counts, 9, 1);
+        found.found_committed(&counts);
+        found.opened(9, 1);
+        assert_eq!(found.text(), answered.text());
+    }
 
     #[test]
     fn a_store_that_is_opened_again_is_counted_from_its_content() {

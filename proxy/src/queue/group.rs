@@ -44,6 +44,8 @@ pub(super) struct Group<'a, S> {
     /// New rows, one for each lane.
     drafts: Vec<(LaneId, Draft)>,
     settled: Vec<Settled>,
+    /// The outcome of each of them.
+    outcomes: Vec<&'static str>,
     records: Records,
     numbers: u64,
     counts: Counts,
@@ -80,6 +82,35 @@ pub(super) struct Committed {
     pub(super) counts: Counts,
 }
 
+/// A commit that failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: Error,
+    /// The commit's changes, which may be in the store all the same.
+    pub(super) uncertain: Option<Box<Uncertain>>,
+}
+
+/// The changes of a commit of which it is unknown whether it was written.
+#[derive(Debug)]
+pub(super) struct Uncertain {
+    /// A dead letter of the commit. If the store has it, it has the whole commit.
+    pub(super) letter: LetterId,
+    pub(super) ends: BTreeMap<LetterId, End>,
+    pub(super) counts: Counts,
+    /// How many events of which destination were settled, with their outcome.
+    pub(super) settled: Vec<(Arc<Destination>, &'static str, u64)>,
+    notices: Vec<Notice>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            uncertain: None,
+        }
+    }
+}
+
 impl<'a, S: Store> Group<'a, S> {
     pub(super) fn new(store: &'a mut S, position: &'a mut Position, times: Times) -> Self {
         Self {
@@ -88,6 +119,7 @@ impl<'a, S: Store> Group<'a, S> {
             times,
             drafts: Vec::new(),
             settled: Vec::new(),
+            outcomes: Vec::new(),
             records: Records::default(),
             numbers: 0,
             counts: Counts::default(),
@@ -233,6 +265,7 @@ impl<'a, S: Store> Group<'a, S> {
         }
         self.counts.ended(outcome, events);
         self.records.ends.insert(id, end);
+        self.outcomes.push(outcome);
         self.settled.push(Settled {
             lane,
             events,
@@ -256,7 +289,11 @@ impl<'a, S: Store> Group<'a, S> {
         }
     }
 
-    pub(super) fn commit(self) -> Result<Committed, Error> {
+    /// Writes the commit.
+    ///
+    /// # Errors
+    /// [`Failed`] if the disk fails.
+    pub(super) fn commit(self) -> Result<Committed, Failed> {
         let position = self.position;
         position.next += self.numbers;
         position.held = position.held.saturating_add_signed(self.counts.held);
@@ -289,7 +326,23 @@ impl<'a, S: Store> Group<'a, S> {
             commit.position.places.retain(|place| place.waiting > 0);
             let confirmed_ms = self.times.confirmed_ms;
             commit.position.written_ms = confirmed_ms.or(commit.position.written_ms);
-            self.store.write(&mut commit)?;
+            if let Err(error) = self.store.write(&mut commit) {
+                let uncertain = commit.a_letter().map(|letter| {
+                    let settled = commit.settled.iter().zip(self.outcomes);
+                    let settled = settled.map(|(settled, outcome)| {
+                        let destination = Arc::clone(&settled.lane.destination);
+                        (destination, outcome, settled.events)
+                    });
+                    Box::new(Uncertain {
+                        letter,
+                        settled: settled.collect(),
+                        ends: commit.records.ends,
+                        counts: self.counts,
+                        notices: self.notices,
+                    })
+                });
+                return Err(Failed { error, uncertain });
+            }
         }
         self.notices.iter().for_each(log);
         Ok(Committed {
@@ -315,6 +368,13 @@ impl<'a, S: Store> Group<'a, S> {
         });
         #[allow(clippy::indexing_slicing, reason = "found or pushed just above")]
         &mut self.drafts[at].1
+    }
+}
+
+impl Uncertain {
+    /// Logs what the commit has changed, after it was found in the store.
+    pub(super) fn log(&self) {
+        self.notices.iter().for_each(log);
     }
 }
 

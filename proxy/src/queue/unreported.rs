@@ -10,12 +10,27 @@ pub(super) struct Unreported {
     /// Whether a commit has changed the count since the sweep began again. The change may concern an order that the sweep
     /// has already counted, so the result of this sweep is not exact.
     is_moving: bool,
+    /// Whether the sweep has seen all orders since the store was opened.
+    is_known: bool,
 }
 
 impl Unreported {
     /// Returns the count, as far as the orders have been counted.
     pub(super) fn orders(&self) -> i64 {
         self.orders
+    }
+
+    /// Returns whether the number is known. Before, it may be too small.
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// Makes the sweep count all orders again, because the store was opened again. It may have a commit that was not counted.
+    pub(super) fn opened(&mut self) {
+        *self = Self {
+            orders: self.orders,
+            ..Self::default()
+        };
     }
 
     /// Applies the change that a commit made to the count.
@@ -37,6 +52,7 @@ impl Unreported {
         if is_done {
             self.counted = 0;
             self.is_moving = false;
+            self.is_known = true;
         }
         self.orders > before
     }
@@ -55,6 +71,22 @@ mod tests {
         assert_eq!(unreported.orders(), 3);
         assert!(!unreported.found(1, true));
         assert_eq!(unreported.orders(), 1);
+    }
+
+    #[test]
+    fn the_number_is_known_after_the_sweep_has_seen_all_orders() {
+        let mut unreported = Unreported::default();
+        unreported.found(1, false);
+        assert!(!unreported.is_known());
+        // The store is opened again, and the sweep starts with the first order.
+        unreported.opened();
+        unreported.found(1, false);
+        assert!(!unreported.is_known());
+        unreported.found(0, true);
+        assert!(unreported.is_known());
+        assert_eq!(unreported.orders(), 1);
+        unreported.opened();
+        assert!(!unreported.is_known());
     }
 
     #[test]

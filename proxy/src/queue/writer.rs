@@ -14,7 +14,11 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    group::LetGo, history::Found, intake::Bundle, space::Space, unreported::Unreported,
+    group::{Failed, LetGo, Uncertain},
+    history::Found,
+    intake::Bundle,
+    space::Space,
+    unreported::Unreported,
     withdrawn::Withdrawn,
 };
 use crate::{
@@ -111,6 +115,8 @@ pub(super) struct Writer<S: Source> {
     /// pending events.
     lanes: HashMap<Arc<Destination>, Arc<Arrivals>>,
     unreported: Unreported,
+    /// The last commit, if it failed.
+    uncertain: Option<Box<Uncertain>>,
 }
 
 impl<S: Source> Writer<S> {
@@ -132,6 +138,7 @@ impl<S: Source> Writer<S> {
             healthy: Arc::clone(&handle.healthy),
             lanes: HashMap::new(),
             unreported: Unreported::default(),
+            uncertain: None,
         };
         writer.announce_everything();
         Ok(writer)
@@ -183,6 +190,7 @@ impl<S: Source> Writer<S> {
         let mut replies = Replies::default();
         let committed = self
             .open_state()
+            .map_err(Failed::from)
             .and_then(|state| state.commit(calls, short, times, &mut replies));
         match committed {
             Ok(committed) => {
@@ -203,7 +211,7 @@ impl<S: Source> Writer<S> {
                 self.announce(committed.arrivals);
                 replies.give(&self.shared);
             }
-            Err(error) => self.failed(&error),
+            Err(failed) => self.commit_failed(failed),
         }
     }
 
@@ -232,11 +240,34 @@ impl<S: Source> Writer<S> {
             let store = self.source.open()?;
             self.shared.withdrawn.add(store.withdrawn()?);
             self.opened += 1;
-            self.state = Some(State::load(store, self.opened)?);
+            let state = State::load(store, self.opened)?;
+            self.find_uncertain()?;
+            self.state = Some(state);
             tracing::info!("the store is open again");
             self.announce_everything();
         }
         self.state.as_mut().ok_or(Error::Stopped)
+    }
+
+    /// Counts the failed commit if the store that was opened again contains it. Its events have ended, so nothing else will
+    /// count them. A commit without a dead letter is not searched for: `events_found` has the difference.
+    fn find_uncertain(&mut self) -> Result<(), Error> {
+        self.unreported.opened();
+        let Some(uncertain) = &self.uncertain else {
+            return Ok(());
+        };
+        let is_written = self.source.letter(uncertain.letter)?.is_some();
+        if let Some(uncertain) = self.uncertain.take().filter(|_| is_written) {
+            let metrics = &self.shared.metrics;
+            metrics.found_committed(&uncertain.counts);
+            for (destination, outcome, events) in &uncertain.settled {
+                metrics.settled(&destination.pixel_id, outcome, *events);
+            }
+            self.unreported.changed(uncertain.counts.unreported);
+            uncertain.log();
+            self.publish(uncertain.ends.into_values());
+        }
+        Ok(())
     }
 
     /// Checks the store's own threads, so that their failure is detected before a call fails.
@@ -245,6 +276,11 @@ impl<S: Source> Writer<S> {
         if let Some(Err(error)) = checked {
             self.failed(&error);
         }
+    }
+
+    fn commit_failed(&mut self, failed: Failed) {
+        self.uncertain = failed.uncertain.or(self.uncertain.take());
+        self.failed(&failed.error);
     }
 
     /// Closes the store after a failure. The data in memory is not reliable after a failure, so it is read again from
@@ -278,8 +314,8 @@ impl<S: Source> Writer<S> {
         self.shared.metrics.committed(counts, pending, held);
         self.count_pixels();
         self.shared.waiting.store(pending, Ordering::Relaxed);
-        let unreported = self.unreported.orders();
-        self.shared.metrics.paid_unreported.set(unreported);
+        let (orders, is_known) = (self.unreported.orders(), self.unreported.is_known());
+        self.shared.metrics.unreported(orders, is_known);
     }
 
     fn count_pixels(&self) {
@@ -301,7 +337,7 @@ impl<S: Source> Writer<S> {
         let swept = match state.store.tidy() {
             Ok(()) if sweep => state.sweep(self.shared.clock.times()),
             Ok(()) => return,
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         match swept {
             Ok(swept) => {
@@ -318,7 +354,7 @@ impl<S: Source> Writer<S> {
                 self.count(&swept.counts);
                 self.publish(swept.ends.into_values());
             }
-            Err(error) => self.failed(&error),
+            Err(failed) => self.commit_failed(failed),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::Draft;
-use crate::decide::{Class, Destination, Records};
+use crate::decide::{Class, Destination, LetterId, Records};
 
 /// One class of one destination.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +34,13 @@ pub struct Commit<'a> {
 }
 
 impl Commit<'_> {
+    /// Returns the id of a dead letter that the commit adds.
+    pub fn a_letter(&self) -> Option<LetterId> {
+        let mut letters = self.records.letters.iter();
+        let (id, _) = letters.find(|(_, letter)| letter.is_some())?;
+        Some(*id)
+    }
+
     /// Returns whether the commit changes nothing.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

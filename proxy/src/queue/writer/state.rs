@@ -15,7 +15,7 @@ use crate::{
     history::End,
     limits,
     orders::Order,
-    queue::group::{Committed, Group},
+    queue::group::{Committed, Failed, Group},
     store::{Ahead, Error, Expired, Position, Store},
 };
 
@@ -61,7 +61,7 @@ impl<S: Store> State<S> {
         short: bool,
         times: Times,
         replies: &mut Replies,
-    ) -> Result<Committed, Error> {
+    ) -> Result<Committed, Failed> {
         let (store, position) = (&mut self.store, &mut self.position);
         store.begin(
             || ahead_of(calls),
@@ -80,7 +80,7 @@ impl<S: Store> State<S> {
                     let results = bundle
                         .calls()
                         .map(|events| group.carry_out_durably(&Admit(events)))
-                        .collect::<Result<_, _>>()?;
+                        .collect::<Result<_, Error>>()?;
                     replies.enqueued.push((bundle, results));
                 }
                 // The store has been opened again since these events were claimed.
@@ -139,7 +139,7 @@ impl<S: Store> State<S> {
     }
 
     /// Removes expired entries. Does nothing if another process removes them.
-    pub(in crate::queue) fn sweep(&mut self, times: Times) -> Result<Swept, Error> {
+    pub(in crate::queue) fn sweep(&mut self, times: Times) -> Result<Swept, Failed> {
         if !self.store.may_sweep()? {
             return Ok(Swept::default());
         }
