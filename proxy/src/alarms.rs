@@ -20,6 +20,7 @@ mod measure;
 mod message;
 pub mod paid;
 mod post;
+pub mod silence;
 mod watch;
 
 pub use kind::Kind;

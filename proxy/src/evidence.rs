@@ -212,7 +212,7 @@ async fn of_process(facts: &mut Facts, app: &Shared) {
     for (pixel_id, state) in app.health.pixels() {
         let state = PixelState {
             is_configured: false,
-            is_barred: state.barred,
+            is_barred: state.is_barred(),
             is_down: state.is_down,
             last_code: state.last_code,
         };

@@ -21,8 +21,9 @@ pub struct Health {
 /// The state of one pixel's delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfPixel {
-    /// Whether TikTok refuses the token, or says that the token has no right to the pixel.
-    pub barred: bool,
+    /// Whether TikTok refuses the token, or the token has no right to the pixel. `None` until TikTok's first verdict since the
+    /// start.
+    pub barred: Option<bool>,
     /// Since when the pixel's oldest event has been pending, in Unix milliseconds.
     pub oldest_ms: Option<i64>,
     /// Whether the last request got no answer from TikTok.
@@ -55,6 +56,11 @@ impl Speed {
 }
 
 impl OfPixel {
+    /// Returns whether TikTok is known to refuse the token.
+    pub fn is_barred(&self) -> bool {
+        self.barred == Some(true)
+    }
+
     /// Returns how long the pixel's oldest event has been pending, in milliseconds.
     pub fn waits_ms(&self, now_ms: i64) -> i64 {
         self.oldest_ms.map_or(0, |oldest| (now_ms - oldest).max(0))
@@ -68,7 +74,7 @@ impl OfPixel {
 
 #[derive(Debug, Default)]
 struct State {
-    barred: bool,
+    barred: Option<bool>,
     oldest_ms: Option<i64>,
     is_down: bool,
     last_code: Option<i64>,
@@ -78,7 +84,7 @@ struct State {
 impl Health {
     /// Stores whether TikTok refuses the token, or says that the token has no right to the pixel.
     pub fn barred(&self, destination: &Arc<Destination>, barred: bool) {
-        self.state(destination, |state| state.barred = barred);
+        self.state(destination, |state| state.barred = Some(barred));
     }
 
     /// Stores the code of TikTok's answer to a request. `None` means that the request got no answer from TikTok.
@@ -104,7 +110,8 @@ impl Health {
         let mut pixels: BTreeMap<String, OfPixel> = BTreeMap::new();
         for (destination, state) in &*self.lock() {
             let pixel = pixels.entry(destination.pixel_id.clone()).or_default();
-            pixel.barred |= state.barred;
+            // One refusal counts, whatever TikTok answers about the pixel's other destinations.
+            pixel.barred = pixel.barred.max(state.barred);
             pixel.is_down |= state.is_down;
             pixel.last_code = state.last_code.or(pixel.last_code);
             let oldest = pixel.oldest_ms.into_iter().chain(state.oldest_ms);
@@ -194,9 +201,8 @@ mod tests {
             pixel_id: "P".to_owned(),
             test_event_code: Some("TEST1".to_owned()),
         });
-        health.barred(&destination("P"), false);
+        health.waiting_since(&destination("P"), Some(1));
         health.barred(&destination("Q"), false);
-        health.barred(&test, true);
         let barred = || {
             health
                 .pixels()
@@ -204,8 +210,11 @@ mod tests {
                 .map(|pixel| pixel.barred)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(barred(), [true, false]);
+        assert_eq!(barred(), [None, Some(false)]);
+        health.barred(&test, true);
+        health.barred(&destination("P"), false);
+        assert_eq!(barred(), [Some(true), Some(false)]);
         health.barred(&test, false);
-        assert_eq!(barred(), [false, false]);
+        assert_eq!(barred(), [Some(false), Some(false)]);
     }
 }

@@ -1,4 +1,7 @@
 //! The facts that alarms depend on.
+//!
+//! Right after a start, much is not known yet. Such a fact is `None`: it is not the same as none or zero. No alarm begins or ends
+//! by a fact that is not known.
 
 /// The state of the proxy at one time.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +18,8 @@ pub struct Facts {
     pub disk: Option<Disk>,
     /// How many events became dead letters since the start because TikTok refused them or they expired.
     pub dead_letters: u64,
-    /// How many paid orders were not reported to TikTok.
-    pub paid_unreported: u64,
+    /// How many paid orders were not reported to TikTok. `None` until all orders were counted after the start.
+    pub paid_unreported: Option<u64>,
     /// The orders that were paid in the day that ended 2 hours ago. `None` if these orders are unknown.
     pub paid: Option<Paid>,
 }
@@ -26,10 +29,10 @@ pub struct Facts {
 pub struct Pixel {
     /// The pixel code.
     pub id: String,
-    /// Whether TikTok refuses the pixel's token.
-    pub is_refused: bool,
-    /// Whether events are pending.
-    pub is_waiting: bool,
+    /// Whether TikTok refuses the pixel's token. `None` until TikTok's first verdict since the start.
+    pub is_refused: Option<bool>,
+    /// Whether events are pending. `None` until the start has read them.
+    pub is_waiting: Option<bool>,
     /// How many of the pixel's events TikTok accepted since the start.
     pub delivered: u64,
 }
@@ -39,7 +42,8 @@ pub struct Pixel {
 pub struct Webhook {
     /// The provider's name.
     pub provider: &'static str,
-    /// The time since the last payment, in milliseconds. `None` while the time of day is in doubt.
+    /// The time since the last payment, in milliseconds. `None` while the time of day is in doubt, before the payments are
+    /// read, and if there is no payment.
     pub silent_ms: Option<i64>,
     /// The longest time between two payments in the 14 days before the last payment, in milliseconds.
     pub longest_gap_ms: i64,

@@ -56,8 +56,9 @@ impl Mailbox {
 
     /// Adds a message for each alarm that begins or ends with these facts. `day_ms` is the time that the messages state.
     pub fn observe(&mut self, facts: &Facts, day_ms: i64) {
+        let had_pixel = self.kept.watch.has_pixel();
         let changes = self.kept.watch.observe(facts);
-        if changes.is_empty() {
+        if changes.is_empty() && had_pixel == self.kept.watch.has_pixel() {
             return;
         }
         for change in changes {
@@ -130,11 +131,12 @@ impl Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alarms::facts::Legs;
 
     fn unreported(now_ms: i64, orders: u64) -> Facts {
         Facts {
             now_ms,
-            paid_unreported: orders,
+            paid_unreported: Some(orders),
             ..Facts::default()
         }
     }
@@ -176,6 +178,21 @@ mod tests {
         assert_eq!(pauses, [10, 20, 40, 80, 160, 300, 300, 300]);
         mailbox.sent(Ok(()), now_ms);
         assert_eq!(mailbox.due(now_ms), None);
+    }
+
+    #[test]
+    fn a_pixel_that_is_gone_after_a_restart_is_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |now_ms, fired, missing| Facts {
+            now_ms,
+            legs: Legs { fired, missing },
+            ..Facts::default()
+        };
+        Mailbox::open(folder.path()).observe(&of(0, 1, 0), 1_767_323_045_000);
+        let mut mailbox = Mailbox::open(folder.path());
+        mailbox.observe(&of(1_000, 0, 20), 1_767_323_046_000);
+        let message = mailbox.due(1_000).unwrap();
+        assert!(message.body.contains("pixel_gone"), "{}", message.body);
     }
 
     #[test]

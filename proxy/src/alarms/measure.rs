@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use crate::{
     alarms::{
         facts::{Disk, Facts, Legs, Paid, Pixel, Webhook},
-        paid,
+        paid, silence,
     },
     app::Shared,
     config::payments::Payments,
@@ -15,8 +15,6 @@ use crate::{
 
 /// How often all payments are read from the disk.
 const READ_PAYMENTS_EVERY_MS: i64 = 5 * 60_000;
-/// The period before the last payment in which gaps between payments count.
-const GAPS_WITHIN_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 
 /// The facts that the stored payments and the history show.
 struct Shown {
@@ -52,7 +50,6 @@ impl Measure {
         let clock = self.app.intake.clock();
         let (times, now_ms) = (clock.times(), clock.reading().boot_ms);
         self.read_payments(now_ms, times.confirmed_ms).await;
-        let unreported = self.app.metrics.paid_unreported.get();
         Facts {
             now_ms,
             pixels: self.pixels(),
@@ -60,7 +57,7 @@ impl Measure {
             legs: self.legs(),
             disk: self.disk(),
             dead_letters: self.ended("refused") + self.ended("expired"),
-            paid_unreported: u64::try_from(unreported).unwrap_or_default(),
+            paid_unreported: self.app.metrics.known_unreported(),
             paid: self.payments.as_ref().and_then(|(_, known)| known.paid),
         }
     }
@@ -70,11 +67,15 @@ impl Measure {
         let configured = self.app.pixels.now();
         let pixels = configured.iter().map(|pixel| {
             let id = pixel.id.as_str();
-            let state = delivery.get(id).copied().unwrap_or_default();
+            let state = delivery.get(id);
+            // Before its courier has looked, a pixel with an empty queue has nothing pending.
+            let is_empty = self.app.metrics.queued_for(id) == 0;
             Pixel {
                 id: id.to_owned(),
-                is_refused: state.barred,
-                is_waiting: state.oldest_ms.is_some(),
+                is_refused: state.and_then(|state| state.barred),
+                is_waiting: state
+                    .map(|state| state.oldest_ms.is_some())
+                    .or(is_empty.then_some(false)),
                 delivered: self.app.metrics.delivered_to(id),
             }
         });
@@ -105,18 +106,14 @@ impl Measure {
         })
     }
 
-    /// Returns the state of the webhooks that are set up. Leaves out a webhook that has never reported a payment.
-    /// `confirmed_ms` is the time of day, or `None` while the time of day is in doubt.
+    /// Returns the state of the webhooks that are set up. `confirmed_ms` is the time of day, or `None` while the time of day is
+    /// in doubt.
     fn webhooks(&self, confirmed_ms: Option<i64>) -> Vec<Webhook> {
         let configured = self.app.payments.iter().flat_map(Payments::providers);
-        let webhooks = configured.filter_map(|(provider, _)| {
-            let (_, known) = self.payments.as_ref()?;
-            let (last_ms, longest_gap_ms) = *known.gaps.get(provider)?;
-            Some(Webhook {
-                provider,
-                silent_ms: confirmed_ms.map(|now_ms| now_ms - last_ms),
-                longest_gap_ms,
-            })
+        let gaps = self.payments.as_ref().map(|(_, shown)| &shown.gaps);
+        let webhooks = configured.map(|(provider, _)| {
+            let gap = gaps.and_then(|gaps| gaps.get(provider));
+            silence::webhook(provider, gap, confirmed_ms)
         });
         webhooks.collect()
     }
@@ -134,7 +131,7 @@ impl Measure {
             let reported = payments.iter().map(|it| (it.provider.as_str(), it.at_ms));
             let paid = confirmed_ms.map(|now_ms| paid::paid(&orders, &history, now_ms));
             Ok::<_, Error>(Shown {
-                gaps: gaps(reported),
+                gaps: silence::gaps(reported),
                 paid: paid.transpose()?.flatten(),
             })
         });
@@ -142,46 +139,5 @@ impl Measure {
         if let Ok(Ok(payments)) = read.await {
             self.payments = Some((now_ms, payments));
         }
-    }
-}
-
-/// Returns for each provider the time of its last payment, and the longest time between two payments in the 14 days before the
-/// last payment. If there was only one payment, the longest time is 0. `payments` has the provider and the time of each
-/// payment.
-fn gaps<'a>(payments: impl Iterator<Item = (&'a str, i64)>) -> BTreeMap<String, (i64, i64)> {
-    let mut times: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
-    for (provider, at_ms) in payments {
-        times.entry(provider).or_default().push(at_ms);
-    }
-    let gaps = times.into_iter().filter_map(|(provider, mut times)| {
-        times.sort_unstable();
-        let last_ms = *times.last()?;
-        times.retain(|at_ms| last_ms - at_ms <= GAPS_WITHIN_MS);
-        let between = times.windows(2).map(|pair| match pair {
-            [before, after] => after - before,
-            _ => 0,
-        });
-        Some((provider.to_owned(), (last_ms, between.max().unwrap_or(0))))
-    });
-    gaps.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gaps_are_those_of_14_days_before_the_last_payment() {
-        const DAY: i64 = 24 * 60 * 60 * 1000;
-        let payments = [
-            ("sepay", 40 * DAY),
-            ("sepay", 2 * DAY),
-            ("sepay", 30 * DAY),
-            ("sepay", 37 * DAY),
-            ("stripe", 5 * DAY),
-        ];
-        let gaps = gaps(payments.into_iter());
-        assert_eq!(gaps["sepay"], (40 * DAY, 7 * DAY));
-        assert_eq!(gaps["stripe"], (5 * DAY, 0));
     }
 }

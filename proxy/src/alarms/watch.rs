@@ -1,4 +1,7 @@
 //! Decides which alarms are on. The decision reads no clock and does no I/O: the facts contain the time.
+//!
+//! One rule holds for all alarms: what is not known neither begins nor ends one. [`Watch::conditions`] returns `None` for each
+//! alarm whose facts are not known, for instance because the process has just started.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -81,9 +84,16 @@ struct On {
 struct Progress {
     delivered: u64,
     since_ms: i64,
+    /// Whether the events have moved since the start, or none was pending.
+    is_known: bool,
 }
 
 impl Watch {
+    /// Returns whether the Pixel has sent events.
+    pub(super) fn has_pixel(&self) -> bool {
+        self.has_pixel
+    }
+
     /// Returns the alarms that begin and end with these facts.
     pub fn observe(&mut self, facts: &Facts) -> Vec<Change> {
         let conditions = self.conditions(facts);
@@ -115,25 +125,26 @@ impl Watch {
         changes
     }
 
-    /// Returns for each possible alarm whether its condition holds. `None` means that the facts do not show whether it holds.
+    /// Returns for each possible alarm whether its condition holds. `None` means that this is not known, so that the alarm neither
+    /// begins nor ends.
     fn conditions(&mut self, facts: &Facts) -> BTreeMap<Alarm, Option<bool>> {
         let one = |kind, holds| (Alarm::of(kind, ""), holds);
         let mut conditions = BTreeMap::from([
             one(Kind::PaidNotDelivered, facts.paid.and_then(is_behind)),
             one(Kind::PixelGone, self.pixel_is_gone(facts)),
             one(Kind::DiskNearlyFull, facts.disk.map(is_nearly_full)),
-            one(Kind::DeadLetters, Some(self.has_new_letters(facts))),
-            one(Kind::PaidUnreported, Some(facts.paid_unreported > 0)),
+            one(Kind::DeadLetters, self.has_new_letters(facts)),
+            one(
+                Kind::PaidUnreported,
+                facts.paid_unreported.map(|orders| orders > 0),
+            ),
         ]);
         self.progress
             .retain(|id, _| facts.pixels.iter().any(|pixel| pixel.id == *id));
         for pixel in &facts.pixels {
             let is_stopped = self.is_stopped(pixel, facts.now_ms);
-            conditions.insert(
-                Alarm::of(Kind::TokenRefused, &pixel.id),
-                Some(pixel.is_refused),
-            );
-            conditions.insert(Alarm::of(Kind::NotDelivering, &pixel.id), Some(is_stopped));
+            conditions.insert(Alarm::of(Kind::TokenRefused, &pixel.id), pixel.is_refused);
+            conditions.insert(Alarm::of(Kind::NotDelivering, &pixel.id), is_stopped);
         }
         for webhook in &facts.webhooks {
             conditions.insert(
@@ -144,18 +155,25 @@ impl Watch {
         conditions
     }
 
-    /// Returns whether events of the pixel have been pending for 5 minutes, but none was delivered. Returns false if TikTok
-    /// refuses the token, because another alarm reports this.
-    fn is_stopped(&mut self, pixel: &Pixel, now_ms: i64) -> bool {
-        let now = Progress {
+    /// Returns whether the pixel's events have been pending without a delivery. A refused token is an alarm of its own. Events
+    /// that were pending at the start tell nothing before one of them is delivered, or 5 minutes have passed.
+    fn is_stopped(&mut self, pixel: &Pixel, now_ms: i64) -> Option<bool> {
+        let progress = self.progress.entry(pixel.id.clone()).or_insert(Progress {
             delivered: pixel.delivered,
             since_ms: now_ms,
-        };
-        let progress = self.progress.entry(pixel.id.clone()).or_insert(now);
-        if !pixel.is_waiting || pixel.is_refused || pixel.delivered != progress.delivered {
-            *progress = now;
+            is_known: false,
+        });
+        let is_refused = pixel.is_refused == Some(true);
+        let moves = is_refused || pixel.delivered != progress.delivered;
+        if moves || pixel.is_waiting != Some(true) {
+            *progress = Progress {
+                delivered: pixel.delivered,
+                since_ms: now_ms,
+                is_known: progress.is_known || moves || pixel.is_waiting.is_some(),
+            };
         }
-        now_ms - progress.since_ms >= WITHOUT_DELIVERY_MS
+        let is_stopped = now_ms - progress.since_ms >= WITHOUT_DELIVERY_MS;
+        (is_stopped || progress.is_known).then_some(is_stopped)
     }
 
     fn pixel_is_gone(&mut self, facts: &Facts) -> Option<bool> {
@@ -174,9 +192,15 @@ impl Watch {
         }
     }
 
-    fn has_new_letters(&mut self, facts: &Facts) -> bool {
-        let before = sample(&mut self.dead_letters, facts.now_ms, facts.dead_letters);
-        facts.dead_letters > before
+    /// Returns whether events became dead letters in the last hour. What happened before the start is not known, so in the first
+    /// hour only a new dead letter says anything.
+    fn has_new_letters(&mut self, facts: &Facts) -> Option<bool> {
+        let letters = &mut self.dead_letters;
+        let before = sample(letters, facts.now_ms, facts.dead_letters);
+        let has_new = facts.dead_letters > before;
+        let oldest = letters.front();
+        let is_known = oldest.is_some_and(|(at_ms, _)| facts.now_ms - at_ms >= RECENT_MS);
+        (has_new || is_known).then_some(has_new)
     }
 }
 
@@ -204,14 +228,13 @@ impl On {
         self.lasted_ms += now_ms - self.seen_ms.unwrap_or(now_ms);
         self.seen_ms = Some(now_ms);
         match holds {
-            Some(true) => self.calm_since_ms = None,
-            Some(false) => {
-                self.calm_since_ms.get_or_insert(now_ms);
+            Some(false) => now_ms - *self.calm_since_ms.get_or_insert(now_ms) >= CALM_MS,
+            Some(true) => {
+                self.calm_since_ms = None;
+                false
             }
-            None => {}
+            None => false,
         }
-        self.calm_since_ms
-            .is_some_and(|since_ms| now_ms - since_ms >= CALM_MS)
     }
 }
 
@@ -241,12 +264,13 @@ fn is_nearly_full(disk: Disk) -> bool {
     disk.free_bytes < disk.reserve_bytes.saturating_mul(2)
 }
 
-/// Returns whether the webhook has been silent for too long. A webhook with a single payment is never silent for too long,
-/// because there is no time between payments to compare with.
 fn is_silent(webhook: Webhook) -> Option<bool> {
-    let longest_ms = webhook.longest_gap_ms.saturating_mul(3).max(DAY_MS);
     let silent_ms = webhook.silent_ms?;
-    Some(webhook.longest_gap_ms > 0 && silent_ms > longest_ms)
+    if silent_ms <= DAY_MS {
+        return Some(false);
+    }
+    // A webhook with a single payment has no gap to compare with.
+    (webhook.longest_gap_ms > 0).then_some(silent_ms > webhook.longest_gap_ms.saturating_mul(3))
 }
 
 #[cfg(test)]

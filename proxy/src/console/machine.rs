@@ -240,7 +240,7 @@ pub(super) fn pixels(shared: &Shared, now_ms: i64) -> BTreeMap<String, Pixel> {
     let mut pixels: BTreeMap<_, _> = ids.map(|id| (id, fine())).collect();
     for (id, delivery) in shared.app.health.pixels() {
         let state = match configured.has(&id) {
-            true if delivery.barred => Delivery::Refused,
+            true if delivery.is_barred() => Delivery::Refused,
             true if delivery.is_stuck(now_ms) => Delivery::Stuck,
             true if delivery.is_down => Delivery::Down,
             true => Delivery::Ok,

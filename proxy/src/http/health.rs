@@ -128,7 +128,7 @@ fn pixels(app: &App) -> BTreeMap<String, Pixel> {
     let mut pixels: BTreeMap<_, _> = ids.map(|id| (id, Pixel::Ok)).collect();
     for (id, pixel) in delivery {
         let word = match configured.token(&id) {
-            _ if configured.has(&id) && pixel.barred => Pixel::Refused,
+            _ if configured.has(&id) && pixel.is_barred() => Pixel::Refused,
             _ if configured.has(&id) && pixel.is_stuck(now_ms) => Pixel::Stuck,
             _ if configured.has(&id) || pixel.oldest_ms.is_none() => continue,
             Some(_) => Pixel::Removed,

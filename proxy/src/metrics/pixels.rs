@@ -68,6 +68,13 @@ impl Metrics {
         settled("delivered") + settled("delivered_with_warning")
     }
 
+    /// Returns how many events of this pixel were pending after the last commit.
+    pub fn queued_for(&self, pixel_id: &str) -> i64 {
+        let pixel = pixel_id.to_owned();
+        let events = self.pixels.queue_events.get(&CodeLabel { pixel });
+        events.map_or(0, |events| events.get())
+    }
+
     /// Sets the number of pending events of each pixel.
     pub fn pixels_queue(&self, waiting: &BTreeMap<&str, u64>) {
         for (pixel_id, events) in waiting {

@@ -2,12 +2,9 @@
 //! [`Watch`] gets the facts of the process. The comparison does not use these facts: it takes the conditions from TikTok's
 //! replies and from the disk.
 //!
-//! In a week without faults, no alarm at all begins. In a week with faults, these kinds are compared: `token_refused`,
-//! `not_delivering`, `dead_letters` and `paid_unreported`. The other kinds are left out:
-//! - `paid_not_delivered`: a week with faults has too few orders for a share. Calm weeks have enough.
-//! - `webhook_silent`: the payments come at random times, so a long silence does not show a fault.
-//! - `pixel_gone`: an hour has too few events.
-//! - `disk_nearly_full`: the simulated disk has no size.
+//! In a calm week, no alarm at all begins. In a planted week, `webhook_silent`, `pixel_gone` and `disk_nearly_full` have a cause
+//! each, see [`regular`]. In a week with faults, these kinds are compared: `token_refused`, `not_delivering`, `dead_letters` and
+//! `paid_unreported`. Such a week has too few orders for `paid_not_delivered`. Calm weeks have enough.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +21,7 @@ use crate::{
     clock,
     plan::{HOUR_MS, MINUTE_MS, WEEK_MS},
     store::Disk,
-    world::World,
+    world::{World, regular},
 };
 
 /// How late an alarm may begin or end.
@@ -41,11 +38,22 @@ const SWEEP_MS: i64 = 21 * MINUTE_MS;
 /// Until this time, all alarms that the last faults caused have ended.
 const END_MS: i64 = WEEK_MS + 3 * HOUR_MS;
 
+/// How a week is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Week {
+    /// Everything can fail.
+    #[default]
+    Faulty,
+    /// Nothing fails.
+    Calm,
+    /// Only the planted causes happen.
+    Planted,
+}
+
 /// The alarms of a week.
 #[derive(Default)]
 pub struct Watched {
-    /// Whether nothing fails in this week.
-    is_calm: bool,
+    week: Week,
     watch: Watch,
     on: BTreeSet<Alarm>,
     facts: Facts,
@@ -61,16 +69,18 @@ pub struct Watched {
     quiet_ms: BTreeMap<String, (i64, i64)>,
     /// The newest dead letter.
     letter: Option<LetterId>,
-    /// The time at which the newest dead letter was found, if the process has not ended since then. The alarm is certain
-    /// only if the store has not failed since (`is_counted`): after a failed commit, a dead letter can be on the disk
-    /// although no process has counted it.
+    /// When it was found.
     letter_ms: Option<i64>,
+    /// Whether the process or an alarm knows of it. The process has not counted what an earlier process wrote.
     is_counted: bool,
     /// Whether the process knows what is stored. After a failure of the store, the process does not know this until the
     /// store is open again.
     is_known: bool,
     /// How often the store was opened, and when the watch noticed the last opening.
     opened: (u64, i64),
+    /// The alarms that were on at the last start, whose facts the process does not know yet.
+    unknown: BTreeSet<Alarm>,
+    started_ms: i64,
 }
 
 /// What is known in the simulated world about the condition of an alarm.
@@ -83,16 +93,16 @@ struct Truth {
 }
 
 impl World {
-    /// Watches the alarms of this week. If `is_calm`, nothing fails in the week.
+    /// Watches the alarms of such a week.
     #[must_use]
-    pub fn watched(mut self, is_calm: bool) -> Self {
-        if is_calm {
+    pub fn watched(mut self, week: Week) -> Self {
+        if week != Week::Faulty {
             self.plan = self.plan.calm();
         }
         self.plan.proxies = None;
         self.disk = Disk::with(self.plant);
         self.watched = Some(Watched {
-            is_calm,
+            week,
             ..Watched::default()
         });
         self
@@ -128,6 +138,12 @@ impl World {
 }
 
 impl Watched {
+    /// Returns whether the causes of alarms are planted in the week of the regular customers. A week with faults has none of
+    /// these customers.
+    pub(crate) fn is_planted(&self) -> Option<bool> {
+        (self.week != Week::Faulty).then_some(self.week == Week::Planted)
+    }
+
     /// Records a reply that has reached the process.
     pub(crate) fn answered(&mut self, pixel: &str, reply: &Reply) {
         let now_ms = clock::since_start_ms();
@@ -135,14 +151,19 @@ impl Watched {
         match reply {
             Reply::Barred(_) => {
                 self.refused.insert(pixel.to_owned());
+                self.unknown.remove(&Alarm::of(Kind::TokenRefused, pixel));
             }
             Reply::Taken(_) | Reply::TakenInPart { .. } | Reply::Refused { .. } => {
                 self.refused.remove(pixel);
+                self.unknown.remove(&Alarm::of(Kind::TokenRefused, pixel));
             }
             _ => {}
         }
         match reply {
-            Reply::Taken(_) => (*certain, *perhaps) = (now_ms, now_ms),
+            Reply::Taken(_) => {
+                (*certain, *perhaps) = (now_ms, now_ms);
+                self.unknown.remove(&Alarm::of(Kind::NotDelivering, pixel));
+            }
             // TikTok may have refused every event of the request.
             Reply::TakenInPart { .. } => *certain = now_ms,
             _ => {}
@@ -150,7 +171,8 @@ impl Watched {
     }
 
     fn pass(&mut self, world: &mut World, end_ms: i64) -> Result<(), String> {
-        if self.epoch != world.epoch {
+        let has_restarted = self.epoch != world.epoch;
+        if has_restarted {
             self.epoch = world.epoch;
             self.restarts();
         }
@@ -160,13 +182,15 @@ impl Watched {
             }
             return Ok(());
         };
-        self.facts = process.facts(&self.facts);
-        if self.is_calm {
+        self.facts = process.facts();
+        let mut gap = None;
+        if self.week != Week::Faulty {
             let is_old = |at_ms: i64| clock::since_start_ms() - at_ms >= HOUR_MS;
             if self.paid.is_none_or(|(at_ms, _)| is_old(at_ms)) {
                 self.paid = Some((clock::since_start_ms(), process.paid()));
             }
             self.facts.paid = self.paid.and_then(|(_, paid)| paid);
+            gap = process.gap(regular::PROVIDER);
         }
         let pixels = world.pixels().into_iter();
         let pixels: Vec<_> = pixels.map(|id| (world.disk.waits(&id), id)).collect();
@@ -176,17 +200,20 @@ impl Watched {
         if newest > self.letter {
             self.letter = newest;
             self.letter_ms = Some(clock::since_start_ms());
-            self.is_counted = true;
+            self.is_counted = !has_restarted;
         }
         let opened = world.disk.opened();
         if opened != self.opened.0 {
             self.opened = (opened, clock::since_start_ms());
-            self.is_counted = false;
         }
         while self.next_ms < end_ms {
             clock::pass((self.next_ms - clock::since_start_ms()).max(0));
             self.next_ms += MINUTE_MS;
             self.facts.now_ms = clock::read().boot_ms;
+            if let (Some(is_planted), Some(process)) = (self.is_planted(), world.process()) {
+                self.facts.disk = Some(regular::disk(is_planted));
+                self.facts.webhooks = vec![process.webhook(regular::PROVIDER, gap)];
+            }
             self.compare(&pixels, is_unreported);
             for change in self.watch.observe(&self.facts) {
                 let line = format!("{change:?}");
@@ -198,7 +225,8 @@ impl Watched {
         Ok(())
     }
 
-    /// Imitates a restart. The mailbox keeps the watch, but a new process does not know earlier replies and dead letters.
+    /// The mailbox stores the watch across restarts. A new process knows nothing of earlier replies and dead letters, so an alarm
+    /// that is on goes on until something is known.
     fn restarts(&mut self) {
         let stored = serde_json::to_string(&self.watch).unwrap_or_default();
         self.watch = serde_json::from_str(&stored).unwrap_or_default();
@@ -212,7 +240,11 @@ impl Watched {
         let on = |pixel: &String| self.on.contains(&Alarm::of(Kind::TokenRefused, pixel));
         self.refused.retain(on);
         self.quiet_ms.clear();
-        self.letter_ms = None;
+        if !self.on.contains(&Alarm::of(Kind::DeadLetters, "")) {
+            self.letter_ms = None;
+        }
+        self.unknown.clone_from(&self.on);
+        self.started_ms = now_ms;
     }
 
     /// Records which conditions hold in the world now. `pixels` lists each pixel, and whether it has pending events.
@@ -224,6 +256,7 @@ impl Watched {
             let quiet = quiet.or_insert((now_ms, now_ms));
             if !waits || is_refused {
                 *quiet = (now_ms, now_ms);
+                self.unknown.remove(&Alarm::of(Kind::NotDelivering, id));
             }
             if !self.is_known {
                 quiet.0 = now_ms;
@@ -237,17 +270,41 @@ impl Watched {
         let is_new = |within_ms: i64| age_ms.is_some_and(|age_ms| age_ms < within_ms);
         let certain = self.is_counted && is_new(RECENT_MS - MINUTE_MS);
         let alarm = Alarm::of(Kind::DeadLetters, "");
+        if now_ms - self.started_ms > RECENT_MS {
+            self.unknown.remove(&alarm);
+        }
         self.holds(alarm, certain, is_new(RECENT_MS));
-        let certain = is_unreported && now_ms - self.opened.1 > SWEEP_MS;
+        let opened_ms = now_ms - self.opened.1;
         let alarm = Alarm::of(Kind::PaidUnreported, "");
+        self.unknown.remove(&alarm);
+        if self.facts.paid_unreported.is_none() && opened_ms < HOUR_MS + SWEEP_MS {
+            self.unknown.insert(alarm.clone());
+        }
+        let certain = is_unreported && opened_ms > SWEEP_MS;
         self.holds(alarm, certain, is_unreported);
+        self.compare_causes();
+    }
+
+    /// Notes the planted causes.
+    fn compare_causes(&mut self) {
+        let now_ms = clock::since_start_ms();
+        if self.week != Week::Planted {
+            return;
+        }
+        for cause in regular::causes() {
+            let certain = cause.certain_ms.contains(&now_ms);
+            let perhaps = cause.perhaps_ms.contains(&now_ms);
+            self.unknown.remove(&cause.alarm);
+            self.holds(cause.alarm, certain, perhaps);
+        }
     }
 
     fn holds(&mut self, alarm: Alarm, certain: bool, perhaps: bool) {
         let now_ms = clock::since_start_ms();
+        let is_unknown = self.on.contains(&alarm) && self.unknown.contains(&alarm);
         let truth = self.truths.entry(alarm).or_default();
         truth.since_ms = certain.then(|| truth.since_ms.unwrap_or(now_ms));
-        if perhaps {
+        if perhaps || is_unknown {
             truth.held_ms = Some(now_ms);
         }
     }
@@ -256,7 +313,9 @@ impl Watched {
     fn changes(&mut self, world: &World, change: Change) -> Result<(), String> {
         let Change { alarm, begins, .. } = change;
         let named = format!("{} {}", alarm.kind.name(), alarm.subject);
-        if begins && self.is_calm {
+        let mut causes = regular::causes().into_iter();
+        let is_planted = self.week == Week::Planted && causes.any(|cause| cause.alarm == alarm);
+        if begins && self.week != Week::Faulty && !is_planted {
             return Err(format!("the alarm {named} begins in a calm week"));
         }
         if let Some(truth) = self.truths.get(&alarm) {

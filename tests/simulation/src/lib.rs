@@ -25,6 +25,8 @@ pub mod tiktok;
 pub mod world;
 
 #[cfg(test)]
+mod counted;
+#[cfg(test)]
 mod stores;
 #[cfg(test)]
 mod weeks;

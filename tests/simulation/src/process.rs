@@ -36,9 +36,6 @@ pub struct Process {
     letters: DeadLetters,
     metrics: Arc<Metrics>,
     health: Health,
-    /// Whether this process has counted the paid orders without a report. The real process counts these orders within a
-    /// minute after its start.
-    has_swept: bool,
     flights: Vec<(Who, Task<Answer>)>,
     lanes: Vec<Run>,
     options: Options,
@@ -73,7 +70,6 @@ impl Process {
             letters,
             metrics,
             health: Health::default(),
-            has_swept: false,
             flights: Vec::new(),
             lanes: Vec::new(),
             options,
@@ -89,7 +85,6 @@ impl Process {
     /// its sender.
     pub fn turn(&mut self, most: usize, sweep: bool) -> Vec<(Who, Answer)> {
         self.core.turn(most, sweep);
-        self.has_swept |= sweep;
         let mut answered = Vec::new();
         self.flights.retain_mut(|(who, task)| match task.reply() {
             Some(answer) => {

@@ -191,10 +191,10 @@ impl Disk {
         state.present.orders.values().any(Order::is_unreported)
     }
 
-    /// Returns the newest dead letter whose event was refused or has expired.
+    /// Returns the newest dead letter that TikTok did not accept, of those that survive a power cut.
     pub fn newest_letter(&self) -> Option<LetterId> {
         let state = self.state();
-        let mut letters = state.present.letters.iter().rev();
+        let mut letters = state.synced.letters.iter().rev();
         let newest = letters.find(|(_, letter)| {
             let outcome = letter.outcome.as_str();
             outcome == "refused" || outcome == "expired"

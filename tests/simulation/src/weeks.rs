@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    alarms::Week,
     plant::Plant,
     world::{Failure, World},
 };
@@ -15,8 +16,7 @@ const SEEDS: u64 = 2_000;
 /// The number of seeds within which a planted fault must be found.
 const FOUND_WITHIN: u64 = 20_000;
 
-/// The number of calm weeks, in which no alarm may begin. As many other weeks have faults, which are compared with their
-/// alarms.
+/// The number of weeks of each kind in which the alarms are watched.
 const WATCHED: u64 = 40;
 
 /// Returns the lowest seed that failed, and its failure.
@@ -72,8 +72,8 @@ fn every_planted_fault_is_found() {
 }
 
 /// Watches the alarms of some weeks. If a week fails, panics with the end of the week's story.
-fn watch(is_calm: bool) {
-    let world = |seed, tells| World::new(seed, None, tells).watched(is_calm);
+fn watch(week: Week) {
+    let world = |seed, tells| World::new(seed, None, tells).watched(week);
     if let Some((seed, failure)) = first_failure(WATCHED, |seed| world(seed, false)) {
         let told = world(seed, true).live().err();
         let story = told.map(|failure| failure.story).unwrap_or_default();
@@ -88,10 +88,15 @@ fn watch(is_calm: bool) {
 
 #[test]
 fn a_calm_week_has_no_alarm() {
-    watch(true);
+    watch(Week::Calm);
+}
+
+#[test]
+fn a_planted_cause_begins_its_alarm_and_its_end_ends_it() {
+    watch(Week::Planted);
 }
 
 #[test]
 fn every_fault_begins_its_alarm_and_its_end_ends_it() {
-    watch(false);
+    watch(Week::Faulty);
 }

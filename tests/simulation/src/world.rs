@@ -36,6 +36,7 @@ mod lived;
 mod money;
 mod pages;
 mod proxy;
+pub(crate) mod regular;
 mod what;
 
 pub(crate) use lived::Promised;
@@ -279,6 +280,9 @@ impl World {
             self.at(at_ms, What::Sweep);
         }
         self.at(WEEK_MS, What::Heals);
+        if let Some(is_planted) = self.watched.as_ref().and_then(Watched::is_planted) {
+            self.plan_regulars(is_planted);
+        }
     }
 
     fn is_lost(&mut self) -> bool {

@@ -66,7 +66,7 @@ impl World {
     }
 
     /// Ends a process.
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         if let Some(index) = self.rng.choice(0..self.processes.len()) {
             let process = self.processes.remove(index);
             self.disk.stops(process.number);

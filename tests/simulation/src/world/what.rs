@@ -1,6 +1,6 @@
 //! The steps of a week.
 
-use super::{Answered, Caller, Reply, RequestId, Sent, Who, World};
+use super::{Answered, Caller, Reply, RequestId, Sent, Who, World, regular::Regular};
 
 /// What happens at a step.
 pub(super) enum What {
@@ -65,6 +65,7 @@ pub(super) enum What {
     ClearsStorage,
     Returns(usize),
     Heals,
+    Regular(Regular),
 }
 
 impl World {
@@ -125,6 +126,7 @@ impl World {
             What::ClearsStorage => self.clear_storage(),
             What::Returns(browser) => self.returns(browser),
             What::Heals => self.heal(),
+            What::Regular(regular) => self.regular(regular),
         }
     }
 }
