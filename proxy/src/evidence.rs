@@ -189,6 +189,8 @@ fn wait(facts: &mut Facts, found: Found, salt: Salt) {
             event,
             pixel_id: found.destination.pixel_id.clone(),
             is_test: found.destination.test_event_code.is_some(),
+            number: found.number,
+            tried: None,
         });
     }
 }
@@ -209,6 +211,10 @@ async fn of_process(facts: &mut Facts, app: &Shared) {
     let mut ids = event_ids(facts.order.as_ref(), order_id);
     ids.push(facts.id.clone());
     (facts.refused, facts.repeats) = app.recent.of(&ids);
+    for pending in &mut facts.pending {
+        let number = pending.number;
+        pending.tried = number.and_then(|number| app.health.tried(&pending.pixel_id, number));
+    }
     for (pixel_id, state) in app.health.pixels() {
         let state = PixelState {
             is_configured: false,

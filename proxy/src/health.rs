@@ -34,6 +34,21 @@ pub struct OfPixel {
     pub speed: Option<Speed>,
 }
 
+/// Events that were sent together without success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// The lowest and the highest of their numbers in the queue.
+    pub numbers: (u64, u64),
+    /// How often they were sent since the start.
+    pub attempts: u32,
+    /// TikTok's last code. `None` if TikTok did not give the last answer.
+    pub code: Option<i64>,
+    /// When the last attempt ended, in Unix milliseconds.
+    pub answered_ms: i64,
+    /// When the next attempt is due, in Unix milliseconds. `None` while they are being sent.
+    pub next_ms: Option<i64>,
+}
+
 /// How fast the events of a pixel are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Speed {
@@ -79,6 +94,7 @@ struct State {
     is_down: bool,
     last_code: Option<i64>,
     speed: Option<Speed>,
+    tried: Vec<Tried>,
 }
 
 impl Health {
@@ -95,9 +111,27 @@ impl Health {
         });
     }
 
-    /// Stores how fast the events of a destination are sent.
-    pub fn sends(&self, destination: &Arc<Destination>, speed: Speed) {
-        self.state(destination, |state| state.speed = Some(speed));
+    /// Stores how fast the events of a destination are sent, and which of them were sent without success.
+    pub fn sends(&self, destination: &Arc<Destination>, speed: Speed, tried: Vec<Tried>) {
+        self.state(destination, |state| {
+            state.speed = Some(speed);
+            state.tried = tried;
+        });
+    }
+
+    /// Returns how often a pending event with this number was sent. `None` if it was not sent since the start.
+    pub fn tried(&self, pixel_id: &str, number: u64) -> Option<Tried> {
+        let destinations = self.lock();
+        let of_pixel = destinations
+            .iter()
+            .filter(|(destination, _)| destination.pixel_id == pixel_id);
+        let tried = of_pixel.flat_map(|(_, state)| &state.tried);
+        let has = |tried: &&Tried| (tried.numbers.0..=tried.numbers.1).contains(&number);
+        // An event that is sent alone has its number between those of the others.
+        let tried = tried.filter(has);
+        tried
+            .min_by_key(|tried| tried.numbers.1 - tried.numbers.0)
+            .copied()
     }
 
     /// Stores since when the destination's oldest event has been pending, in Unix milliseconds.
@@ -185,13 +219,40 @@ mod tests {
             gap_ms,
             paused_until_ms,
         };
-        health.sends(&destination("P"), speed(4, 0, None));
-        health.sends(&test, speed(1, 500, Some(7)));
+        health.sends(&destination("P"), speed(4, 0, None), Vec::new());
+        health.sends(&test, speed(1, 500, Some(7)), Vec::new());
         let pixels = health.pixels();
         assert_eq!(
             pixels.get("P").and_then(|pixel| pixel.speed),
             Some(speed(1, 500, Some(7)))
         );
+    }
+
+    #[test]
+    fn an_event_that_is_sent_alone_has_its_own_attempts() {
+        let health = Health::default();
+        let speed = Speed {
+            requests_at_once: 1,
+            gap_ms: 0,
+            paused_until_ms: None,
+        };
+        let tried = |numbers, attempts| Tried {
+            numbers,
+            attempts,
+            code: None,
+            answered_ms: 1,
+            next_ms: None,
+        };
+        let all = vec![tried((10, 19), 3), tried((14, 14), 5), tried((20, 29), 1)];
+        health.sends(&destination("P"), speed, all);
+        let attempts = |pixel, number| {
+            let tried = health.tried(pixel, number);
+            tried.map(|tried| tried.attempts)
+        };
+        for (number, expected) in [(9, None), (10, Some(3)), (14, Some(5)), (29, Some(1))] {
+            assert_eq!(attempts("P", number), expected, "{number}");
+        }
+        assert_eq!(attempts("Q", 10), None);
     }
 
     #[test]

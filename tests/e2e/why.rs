@@ -330,7 +330,7 @@ async fn an_event_that_tiktok_refuses_or_that_waits() -> Result<()> {
         let named = async |stack: &Stack| {
             let chain = why(stack, id).await?;
             let first = &chain["causes"][0]["cause"];
-            Ok(first == cause && chain["missing"] == "delivery")
+            Ok(first == cause && chain["missing"] == "delivery" && tells_the_tries(&chain))
         };
         shop.stack.until(&format!("{name}: {cause}"), named).await?;
         waiting += 1;
@@ -338,6 +338,19 @@ async fn an_event_that_tiktok_refuses_or_that_waits() -> Result<()> {
     }
     ensure!(waiting == 4, "{waiting}");
     rows.all(2)
+}
+
+/// Returns whether the chain of a waiting event says how often the event was sent, and when it is sent again.
+fn tells_the_tries(chain: &Value) -> bool {
+    let mut steps = chain["steps"].as_array().into_iter().flatten();
+    let tried = steps.find(|step| step["did"] == "tried");
+    let next = steps.find(|step| step["did"] == "tries_next");
+    tried.zip(next).is_some_and(|(tried, next)| {
+        let attempts = tried["attempts"].as_u64();
+        attempts >= Some(1)
+            && next["attempt"].as_u64() == attempts.map(|attempts| attempts + 1)
+            && next["at_ms"].as_i64() >= tried["at_ms"].as_i64()
+    })
 }
 
 #[tokio::test]

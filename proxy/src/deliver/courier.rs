@@ -13,12 +13,12 @@ use std::{
 
 use super::{
     hand::{Hand, Load, backoff},
-    pace::{Pace, Ticket, Turn},
+    pace::{Pace, Ticket, Turn, millis},
     size::Size,
 };
 use crate::{
     decide::Class,
-    health::Speed,
+    health::{Speed, Tried},
     history::Sent,
     limits,
     outcome::Outcome,
@@ -241,6 +241,7 @@ impl<E> Courier<E> {
     ) -> Option<Way> {
         let (mut load, ticket) = self.under_way.remove(&request)?;
         load.attempts = load.attempts.saturating_add(1);
+        load.answer = Some((now, reply.code()));
         if matches!(reply, Reply::Unclear(_)) {
             load.unclear = load.unclear.saturating_add(1);
         }
@@ -288,6 +289,27 @@ impl<E> Courier<E> {
     /// Returns how fast this courier sends at `now`, which is `now_ms` in Unix milliseconds.
     pub fn speed(&self, now: Instant, now_ms: i64) -> Speed {
         self.pace.speed(now, now_ms)
+    }
+
+    /// Returns the batches that were sent without success, at `now`, which is `now_ms` in Unix milliseconds. `number` returns
+    /// the number of an event in the queue.
+    pub fn tried(&self, now: Instant, now_ms: i64, number: impl Fn(&E) -> u64) -> Vec<Tried> {
+        let earliest = self.pace.earliest().unwrap_or(now);
+        let waiting = self.in_hand.loads();
+        let waiting = waiting.map(|load| (load, Some(load.due.max(earliest))));
+        let open = self.under_way.values().map(|(load, _)| (load, None));
+        let tried = waiting.chain(open).filter_map(|(load, due)| {
+            let (answered, code) = load.answer?;
+            let numbers = || load.events.iter().map(&number);
+            Some(Tried {
+                numbers: (numbers().min()?, numbers().max()?),
+                attempts: load.attempts,
+                code,
+                answered_ms: now_ms - millis(now.saturating_duration_since(answered)),
+                next_ms: due.map(|due| now_ms + millis(due.saturating_duration_since(now))),
+            })
+        });
+        tried.collect()
     }
 
     /// Gives up every claim. The caller must call this after a failure of the store, and the lane must then return again all

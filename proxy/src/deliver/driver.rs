@@ -91,8 +91,10 @@ impl Driver {
         let destination = self.lane.destination();
         self.link.health.waiting_since(destination, oldest_ms);
         let now_ms = self.lane.clock().times().age_ms();
-        let speed = self.courier.speed(Instant::now(), now_ms);
-        self.link.health.sends(destination, speed);
+        let now = Instant::now();
+        let speed = self.courier.speed(now, now_ms);
+        let tried = self.courier.tried(now, now_ms, Claimed::sequence);
+        self.link.health.sends(destination, speed, tried);
         let has_token = self.link.token(&destination.pixel_id).is_some();
         if oldest_ms.is_some() && !has_token && !self.has_warned {
             report::without_token(destination);

@@ -29,6 +29,8 @@ pub(super) struct Load<E> {
     pub(super) attempts: u32,
     pub(super) troubles: u32,
     pub(super) unclear: u32,
+    /// The code of TikTok's last answer, and when it arrived. The code is `None` if TikTok did not give the answer.
+    pub(super) answer: Option<(Instant, Option<i64>)>,
     pub(super) due: Instant,
     /// How many requests of the courier had succeeded when this batch was made.
     pub(super) since: u64,
@@ -44,6 +46,7 @@ impl<E> Load<E> {
             attempts: 0,
             troubles: 0,
             unclear: 0,
+            answer: None,
             due,
             since,
             named: false,
@@ -171,6 +174,11 @@ impl<E> Hand<E> {
         let of_class = || self.loads.iter().filter(|load| load.class == class);
         let untroubled = of_class().filter(|load| load.troubles == 0);
         untroubled.count() < self.room && of_class().count() < TROUBLED_ROOM * self.room
+    }
+
+    /// Returns all batches in hand.
+    pub(super) fn loads(&self) -> impl Iterator<Item = &Load<E>> {
+        self.loads.iter()
     }
 
     /// Puts a batch before all other batches of its class.

@@ -81,10 +81,16 @@ impl Pace {
         }
     }
 
-    pub(super) fn turn(&self, under_way: usize, now: Instant) -> Turn {
+    /// Returns the earliest time of the next request. `None` if there was no request.
+    pub(super) fn earliest(&self) -> Option<Instant> {
         let spaced = self.started_at.map(|started| started + self.gap);
-        let earliest = self.resume_at.into_iter().chain(spaced).max();
-        let wait = earliest.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        self.resume_at.into_iter().chain(spaced).max()
+    }
+
+    pub(super) fn turn(&self, under_way: usize, now: Instant) -> Turn {
+        let wait = self
+            .earliest()
+            .map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
         if under_way >= self.window {
             Turn::Full
         } else if wait.is_zero() {
@@ -173,7 +179,7 @@ impl Pace {
     }
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -42,6 +42,8 @@ pub struct Found {
     pub event_id: String,
     /// The order that the event names.
     pub order_id: Option<String>,
+    /// The event's number in the queue. `None` if it waits for its payment.
+    pub number: Option<u64>,
 }
 
 impl History {
@@ -206,7 +208,10 @@ impl History {
                 found.extend(events.map(|index| {
                     let destination = Arc::clone(&lane.destination);
                     let (trace, at_ms) = (row.trace(index), row.accepted_at_ms);
-                    Found::of(row.event(index), trace, at_ms, destination)
+                    Found {
+                        number: Some(row.sequence + u64::from(index)),
+                        ..Found::of(row.event(index), trace, at_ms, destination)
+                    }
                 }));
             }
         }
@@ -230,6 +235,7 @@ impl Found {
             name: named.event,
             event_id: named.event_id,
             order_id: named.properties.order_id,
+            number: None,
         }
     }
 

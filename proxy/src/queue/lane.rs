@@ -119,7 +119,8 @@ impl Claimed {
         self.row.trace(self.index)
     }
 
-    fn sequence(&self) -> u64 {
+    /// Returns the number of the event, which no other event of the store has.
+    pub(crate) fn sequence(&self) -> u64 {
         self.row.sequence + u64::from(self.index)
     }
 }

@@ -4,6 +4,7 @@ use duet_events::claim::PixelLeg;
 
 use super::{Arrived, Cause, Did, Facts, Findings, Missing, Refused, facts::is_money};
 use crate::{
+    health::Tried,
     history::{End, Ended, Trace},
     limits,
     orders::Order,
@@ -30,6 +31,9 @@ pub(super) fn look(facts: &Facts, found: &mut Findings) {
     }
     for pending in &facts.pending {
         arrival(&pending.event, found);
+        if let Some(tried) = pending.tried {
+            tries(&pending.event.name, tried, found);
+        }
     }
     if let Some(at_ms) = facts.withdrawn_ms {
         found.step(at_ms, Did::Withdrawn);
@@ -87,6 +91,21 @@ fn arrival(event: &Arrived, found: &mut Findings) {
     }
     if happened_ms > 0 && event.accepted_ms - happened_ms > LATE_MS {
         found.add(None, Cause::SentLate);
+    }
+}
+
+fn tries(event: &str, tried: Tried, found: &mut Findings) {
+    found.step(
+        tried.answered_ms,
+        Did::Tried {
+            event: event.to_owned(),
+            attempts: tried.attempts,
+            code: tried.code,
+        },
+    );
+    if let Some(next_ms) = tried.next_ms {
+        let (event, attempt) = (event.to_owned(), tried.attempts.saturating_add(1));
+        found.step(next_ms, Did::TriesNext { event, attempt });
     }
 }
 

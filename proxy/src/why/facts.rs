@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     decide::Payment,
+    health::Tried,
     history::{End, Trace},
     orders::Order,
 };
@@ -66,6 +67,10 @@ pub struct Pending {
     pub pixel_id: String,
     /// Whether the event is a test event.
     pub is_test: bool,
+    /// Its number in the queue.
+    pub number: Option<u64>,
+    /// How often it was sent without success. `None` if it was not sent since the start.
+    pub tried: Option<Tried>,
 }
 
 /// An event that the proxy rejected.

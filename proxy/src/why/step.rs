@@ -47,6 +47,14 @@ pub enum Did {
     },
     /// The order was paid.
     Paid,
+    /// The event was sent to TikTok without success.
+    Tried {
+        event: String,
+        attempts: u32,
+        code: Option<i64>,
+    },
+    /// The event is sent again at this time, which is in the future.
+    TriesNext { event: String, attempt: u32 },
     /// The event was sent to TikTok, and ended.
     Ended {
         event: String,
@@ -125,6 +133,26 @@ impl Did {
                     vietnamese::amount(amount),
                     vietnamese::became(became)
                 ),
+            ),
+            Self::Tried {
+                event,
+                attempts,
+                code: Some(code),
+            } => text(
+                format!("{event} was sent to TikTok, try {attempts}: not accepted, code {code}"),
+                format!("{event} được gửi tới TikTok, lần {attempts}: chưa được nhận, mã {code}"),
+            ),
+            Self::Tried {
+                event,
+                attempts,
+                code: None,
+            } => text(
+                format!("{event} was sent to TikTok, try {attempts}: TikTok did not answer"),
+                format!("{event} được gửi tới TikTok, lần {attempts}: TikTok không trả lời"),
+            ),
+            Self::TriesNext { event, attempt } => text(
+                format!("try {attempt} of {event} is due"),
+                format!("đến lúc gửi {event} lần {attempt}"),
             ),
             Self::Paid => text(
                 "the order is paid".to_owned(),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::health::Tried;
 use crate::history::{End, Ended, Salt, Sent, Trace};
 
 fn facts() -> Facts {
@@ -77,6 +78,54 @@ fn a_delivered_event_is_told_step_by_step() {
         ]
     );
     assert_eq!((chain.missing, causes(&facts)), (None, vec!["counted"]));
+}
+
+#[test]
+fn an_event_that_waits_is_told_with_its_tries() {
+    let steps = |code, next_ms| {
+        let mut facts = facts();
+        let event = Arrived {
+            name: "Lead".to_owned(),
+            accepted_ms: 1_000_500,
+            happened_s: 0,
+            trace: Trace::default(),
+        };
+        facts.pending.push(Pending {
+            event,
+            pixel_id: "P".to_owned(),
+            is_test: false,
+            number: Some(7),
+            tried: Some(Tried {
+                numbers: (5, 9),
+                attempts: 3,
+                code,
+                answered_ms: 1_002_000,
+                next_ms,
+            }),
+        });
+        let steps = explain(&facts).steps.into_iter().skip(1);
+        steps
+            .map(|step| (step.at_ms, step.says.en))
+            .collect::<Vec<_>>()
+    };
+    let step = |at_ms, says: &str| (at_ms, says.to_owned());
+    assert_eq!(
+        steps(Some(40_100), Some(1_062_000)),
+        [
+            step(
+                1_002_000,
+                "Lead was sent to TikTok, try 3: not accepted, code 40100"
+            ),
+            step(1_062_000, "try 4 of Lead is due"),
+        ]
+    );
+    assert_eq!(
+        steps(None, None),
+        [step(
+            1_002_000,
+            "Lead was sent to TikTok, try 3: TikTok did not answer"
+        )]
+    );
 }
 
 #[test]

@@ -83,6 +83,31 @@ fn a_batch_without_an_allowance_keeps_its_turn() {
 }
 
 #[test]
+fn batches_that_were_sent_without_success_say_how_often_and_when_they_go_again() {
+    let mut world = World::new(50);
+    world.arrive(Class::Second, 3);
+    assert_eq!(world.tried(), []);
+    let [request] = world.start();
+    assert_eq!(world.tried(), [], "no answer has come");
+    let throttled = Reply::Throttled(verdict(40_100));
+    world.answer(request, throttled);
+    let [tried] = world.tried().try_into().unwrap();
+    assert_eq!(
+        (tried.numbers, tried.attempts, tried.code),
+        ((0, 2), 1, Some(40_100))
+    );
+    let waits_ms = tried.next_ms.unwrap() - tried.answered_ms;
+    assert!((60_000..=75_000).contains(&waits_ms), "{waits_ms}");
+    world.pass(Duration::from_secs(75));
+    let [request] = world.start();
+    let [again] = world.tried().try_into().unwrap();
+    assert_eq!((again.attempts, again.next_ms), (1, None));
+    world.answer(request, Reply::Unreachable(Trouble::TimedOut));
+    let [tried] = world.tried().try_into().unwrap();
+    assert_eq!((tried.attempts, tried.code), (2, None));
+}
+
+#[test]
 fn the_events_that_20001_names_are_settled_apart() {
     let mut world = World::new(50);
     world.arrive(Class::Second, 3);

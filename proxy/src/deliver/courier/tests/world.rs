@@ -201,6 +201,10 @@ impl World {
         Ok(next)
     }
 
+    pub(super) fn tried(&self) -> Vec<Tried> {
+        self.courier.tried(self.now, self.now_ms, |event| event.id)
+    }
+
     /// Writes and confirms the current settlement. Returns whether there was one.
     pub(super) fn confirm(&mut self) -> bool {
         let is_settling = self.write();
