@@ -72,6 +72,8 @@ pub struct World {
     asleep: Vec<(i64, Process)>,
     /// Whether the next process that sends a request to TikTok then stops for some time.
     falls_asleep: bool,
+    /// Whether the server of the database is lost after the next commit that it does not answer.
+    fails_over: bool,
     /// Counts the starts and stops of processes.
     pub(crate) epoch: u64,
     /// The last time at which a process got the time from TikTok. `None` if no process has got it.
@@ -145,6 +147,7 @@ impl World {
             processes: Vec::new(),
             asleep: Vec::new(),
             falls_asleep: false,
+            fails_over: false,
             epoch: 0,
             dated_ms: None,
             look_is_due: false,

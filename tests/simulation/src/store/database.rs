@@ -268,6 +268,13 @@ impl Disk {
         }
     }
 
+    /// Returns whether a commit has no answer, and may be kept or lost.
+    pub fn has_unanswered(&self) -> bool {
+        let state = self.state();
+        let database = state.database.as_ref();
+        !state.tail.is_empty() || database.is_some_and(Database::has_late)
+    }
+
     /// Returns the time at which the next late commit reaches the database.
     pub fn arrives_ms(&self) -> Option<i64> {
         let state = self.state();

@@ -16,7 +16,19 @@ impl World {
                 self.tell(|| "the proxy is killed".to_owned());
                 self.kill();
             }
-            2..=3 if self.plan.proxies.is_some() => return self.lose_the_server(),
+            2 if self.plan.proxies.is_some() => return self.lose_the_server(),
+            3 if self.plan.proxies.is_some() => {
+                let faults = [
+                    Fault::Late,
+                    Fault::Unanswered,
+                    Fault::Delayed { ms: 10_000 },
+                ];
+                let fault = faults[self.rng.usize(..3)];
+                self.tell(|| format!("the server is about to fail after {fault:?}"));
+                self.disk.fails_with(&[fault]);
+                self.fails_over = true;
+                return;
+            }
             2..=3 => {
                 let tail = self.disk.tail();
                 let kept = self.rng.usize(..=tail);
@@ -124,7 +136,8 @@ impl World {
     }
 
     /// Ends the primary server of the database. After some time, the standby takes over.
-    fn lose_the_server(&mut self) {
+    pub(super) fn lose_the_server(&mut self) {
+        self.fails_over = false;
         let tail = self.disk.tail();
         let kept = self.rng.usize(..=tail);
         self.tell(|| format!("the server is lost; the standby has {kept} of {tail} commits"));

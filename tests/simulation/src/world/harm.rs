@@ -113,6 +113,7 @@ impl World {
         self.tell(|| "all faults end now".to_owned());
         self.is_healed = true;
         self.falls_asleep = false;
+        self.fails_over = false;
         self.plan.loss = 0;
         self.tiktok.heals();
         self.disk.heals();

@@ -22,6 +22,9 @@ impl World {
             }
         }
         self.expect_late_commits();
+        if self.fails_over && self.disk.has_unanswered() {
+            self.lose_the_server();
+        }
         self.deliver();
         self.turn_soon();
     }
