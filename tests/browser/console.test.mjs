@@ -73,12 +73,17 @@ inBrowsers(engines, (scene) => {
         assert.ok(wide <= inner, `${query}: the page must fit in ${inner} px, got ${wide} px`);
         assert.deepEqual(await wrong(page), [], `${query} at ${width} px`);
       }
+      // At 320 px, everything is wide open too.
+      await page.evaluate(() => document.querySelectorAll('details').forEach((fold) => { fold.open = true; }));
+      const [wide, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      assert.ok(wide <= inner, `${query} unfolded: ${wide} px in ${inner} px`);
+      assert.deepEqual(await wrong(page), [], `${query} unfolded`);
       assert.equal(await page.evaluate(() => document.documentElement.lang), query.slice(5, 7));
       // Only Chromium can emulate another colour scheme for a test.
       if (scene.name === 'chromium') {
         await page.setViewport({ width: 1280, height: 800 });
         assert.deepEqual(await faint(page), [], query);
-        for (const width of [1280, 768, 320]) {
+        for (const width of [1280, 768, 360]) {
           await page.setViewport({ width, height: 800 });
           await photograph(page, `console-${query.slice(5, 7)}-${width}`, { fullPage: true });
         }
@@ -145,15 +150,62 @@ inBrowsers(engines, (scene) => {
     assert.match(await page.evaluate(() => location.search), /replay=cause%3A/);
   });
 
+  test('a telephone shows first what needs somebody, and folds the rest', async () => {
+    await refuse(scene.stack, `bad-${scene.name}-5`);
+    const person = await scene.visitor();
+    const page = await person.page();
+    await page.setViewport({ width: 360, height: 640 });
+    await page.goto(`${address}/?lang=vi`);
+    await page.type('#token', token);
+    await Promise.all([page.waitForNavigation(), page.click('form button')]);
+    await holds(page, () => !document.querySelector('#pause').hidden);
+    const bottoms = await page.evaluate(() => ['#sentence', '#needs', 'form.search button']
+      .map((name) => document.querySelector(name).getBoundingClientRect().bottom));
+    assert.ok(Math.max(...bottoms) <= 640, `${bottoms}`);
+    assert.match(await page.$eval('#needs', ({ textContent }) => textContent), /bị TikTok từ chối/);
+    const height = await page.evaluate(() => document.documentElement.scrollHeight);
+    assert.ok(height <= 3 * 640, `${height} px`);
+    if (scene.name === 'chromium') await photograph(page, 'console-telephone', { fullPage: true });
+    const open = () => page.$$eval('main details', (folds) => folds.filter(({ open }) => open).map(({ parentElement }) => parentElement.id));
+    assert.deepEqual(await open(), []);
+    // The section that the address names is opened, and stays open while events change it.
+    await page.click('#needs a');
+    await holds(page, () => document.querySelector('#trouble details').open);
+    await page.$eval('#live summary', (summary) => summary.focus());
+    await page.keyboard.press('Enter');
+    await post(scene.stack, { event: 'ViewContent', event_id: `folded-${scene.name}` });
+    await holds(page, () => document.querySelectorAll('#events-table tbody tr').length > 0);
+    assert.deepEqual((await open()).sort(), ['live', 'trouble']);
+    assert.match(await page.$eval('#legend + ul', ({ textContent }) => textContent), /E e-mail/);
+  });
+
+  test('the pause says since when the page stands still', async () => {
+    const page = await signedIn(scene, 'lang=en');
+    const told = () => page.$eval('#paused[role=status]', ({ textContent }) => textContent);
+    assert.equal(await told(), '');
+    await page.click('#pause');
+    assert.match(await told(), /^Paused since \d+:\d\d:\d\d/);
+    assert.equal(await page.$eval('#pause', (button) => button.getAttribute('aria-pressed')), 'true');
+    await page.click('#pause');
+    assert.equal(await told(), '');
+  });
+
+  test('a chart says its scale in text', async () => {
+    const page = await signedIn(scene, 'lang=en');
+    const scales = await page.$$eval('figure .scale', (all) => all.map(({ textContent }) => textContent));
+    assert.equal(scales.length, 3);
+    for (const scale of scales) assert.match(scale, /^1 h ago largest: [\d,]+ a minute now$/);
+  });
+
   test('Tab reaches everything, and shows where it is', async () => {
     const page = await signedIn(scene, 'lang=en');
     // Pause the page, because a section that changes during the test would move the focus.
     await page.keyboard.press('p');
-    const expected = await page.$$eval('a[href], button, input', (all) => all.filter((one) => one.checkVisibility() && one.type !== 'hidden').length);
+    const expected = await page.$$eval('a[href], button, input, summary', (all) => all.filter((one) => one.checkVisibility() && one.type !== 'hidden').length);
     const reached = new Set();
     for (let presses = 0; presses < expected + 5; presses += 1) {
       await page.keyboard.press('Tab');
-      const number = await page.evaluate(() => [...document.querySelectorAll('a[href], button, input')].indexOf(document.activeElement));
+      const number = await page.evaluate(() => [...document.querySelectorAll('a[href], button, input, summary')].indexOf(document.activeElement));
       if (number < 0) continue;
       // Firefox draws the outline of the focus only in the window that is in front.
       const outline = await page.evaluate(() => document.hasFocus() && getComputedStyle(document.activeElement).outlineStyle);

@@ -4,6 +4,7 @@
 
 const policy = window.trustedTypes?.createPolicy('duet', { createHTML: (html) => html });
 const $ = (selector) => document.querySelector(selector);
+const wide = window.matchMedia('(min-width: 48rem)');
 const main = $('main[data-live]');
 
 /** Returns the elements of HTML from the server, with times in the reader's time zone. */
@@ -11,6 +12,7 @@ function parsed(html) {
   const template = document.createElement('template');
   template.innerHTML = policy ? policy.createHTML(html) : html;
   localise(template.content);
+  unfold(template.content);
   return [...template.content.children];
 }
 
@@ -24,15 +26,27 @@ function localise(root) {
   for (const element of root.querySelectorAll(buttons)) element.hidden = false;
 }
 
-/** Makes `old` equal to `next`, and changes only the elements that differ. */
+/** Opens all sections on a wide screen. On a narrow one, the reader opens them. */
+function unfold(root) {
+  if (wide.matches) for (const fold of root.querySelectorAll('details')) fold.open = true;
+}
+
+/** Opens the section that the address names, and scrolls to it. */
+function reveal() {
+  const named = document.getElementById(window.location.hash.slice(1));
+  for (const fold of [named?.closest('details'), named?.querySelector(':scope > details')]) if (fold) fold.open = true;
+  named?.scrollIntoView();
+}
+
+/** Makes `old` equal to `next`, and changes only the elements that differ. A section stays open or folded as the reader left it. */
 function morph(old, next) {
   if (old.isEqualNode(next)) return;
   if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== next.nodeName || old.id !== next.id) {
     old.replaceWith(next);
     return;
   }
-  for (const { name } of [...old.attributes]) if (!next.hasAttribute(name)) old.removeAttribute(name);
-  for (const { name, value } of next.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes]) if (name !== 'open' && !next.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of next.attributes) if (name !== 'open' && old.getAttribute(name) !== value) old.setAttribute(name, value);
   const known = new Map([...old.children].filter(({ id }) => id).map((child) => [child.id, child]));
   let at = old.firstChild;
   for (const child of [...next.childNodes]) {
@@ -76,13 +90,15 @@ function pause() {
   const button = $('#pause');
   const pauses = button.getAttribute('aria-pressed') === 'false';
   button.setAttribute('aria-pressed', String(pauses));
+  const time = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: 'medium' }).format();
+  $('#paused').textContent = pauses ? button.dataset.since.replace('{time}', time) : '';
   if (pauses) source.close();
   else connect();
 }
 
 /** Moves the focus to the next or the previous row. */
 function step(by) {
-  const rows = [...document.querySelectorAll('a.row')];
+  const rows = [...document.querySelectorAll('details[open] a.row')];
   const at = rows.indexOf(document.activeElement);
   const next = at < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + by, 0), rows.length - 1);
   rows[next]?.focus();
@@ -143,6 +159,10 @@ function ask(button) {
 
 if (main) {
   localise(document);
+  unfold(document);
+  reveal();
+  wide.addEventListener('change', () => unfold(document));
+  window.addEventListener('hashchange', reveal);
   for (const id of ['#pause', '#help-button']) $(id).hidden = false;
   $('#pause').addEventListener('click', pause);
   $('#help-button').addEventListener('click', keys['?']);

@@ -93,9 +93,7 @@ impl Counted {
 
     pub(super) fn html(&self, view: &View) -> Markup {
         let texts = view.texts();
-        html! {
-            section #counted aria-labelledby="counted-title" {
-                h2 #counted-title { (texts.counted) }
+        let content = html! {
                 p.filters {
                     @for period in Period::ALL {
                         a href=(view.link(&[("period", Some(period.name()))], "counted"))
@@ -121,8 +119,18 @@ impl Counted {
                     a href=(format!("/console/api/counted?format=csv&period={}", self.period.name())) download { "CSV" } " "
                     a href=(format!("/console/api/counted?format=ndjson&period={}", self.period.name())) download { "NDJSON" }
                 }
-            }
-        }
+        };
+        let count = |orders| show::count(orders, view.language);
+        let (delivered, paid) = (count(self.delivered.orders), count(self.paid.orders));
+        let section = show::Section {
+            id: "counted",
+            title: texts.counted,
+            note: (self.paid.orders > 0).then(|| html! { (delivered) " / " (paid) }),
+            is_open: ["period", "gap"]
+                .iter()
+                .any(|part| view.part(part).is_some()),
+        };
+        section.of(&content)
     }
 
     /// Returns the missing orders. If the view has opened a gap between two steps, returns only the orders in this gap.

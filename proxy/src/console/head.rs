@@ -13,6 +13,7 @@ use super::{
     show::{self, State},
     texts::Texts,
     view::View,
+    why,
 };
 use crate::{admit::MoneyEvents, config::payments::Payments};
 
@@ -32,6 +33,21 @@ pub(super) struct Head {
     banners: Vec<Banner>,
     /// The orders that were paid in the last 24 hours. `None` if no order was paid, or if the orders cannot be read.
     orders: Option<PaidOrders>,
+    /// Whether no order was paid in the last 24 hours, though a payment provider is set up.
+    #[serde(skip)]
+    has_no_orders: bool,
+    /// What a person has to look at. `None` if it cannot be read.
+    #[serde(skip)]
+    needs: Option<Needs>,
+}
+
+/// What a person has to look at.
+#[derive(Clone, Copy)]
+struct Needs {
+    /// Events that TikTok refused, or did not get in time.
+    letters: usize,
+    /// Transfers to check.
+    transfers: usize,
 }
 
 /// The state of the whole proxy, in one word.
@@ -84,8 +100,17 @@ impl Head {
     pub(super) async fn of(shared: &Shared) -> Self {
         let money = shared.money().await.ok();
         let recount = shared.recount(Period::Day).await.ok();
+        let trouble = shared.trouble().await.ok();
+        let needs = money.as_ref().zip(trouble).map(|(money, trouble)| Needs {
+            letters: trouble.to_review(),
+            transfers: money.to_review,
+        });
+        let is_read = recount.is_some();
+        let orders = recount.and_then(|recount| PaidOrders::of(&recount));
         Self {
-            orders: recount.and_then(|recount| PaidOrders::of(&recount)),
+            has_no_orders: is_read && orders.is_none() && shared.app.payments.is_some(),
+            orders,
+            needs,
             ..Self::read(shared, money.as_deref()).await
         }
     }
@@ -115,6 +140,8 @@ impl Head {
             pixels: pixels.collect(),
             banners: banners(shared, money),
             orders: None,
+            has_no_orders: false,
+            needs: None,
         }
     }
 
@@ -133,8 +160,11 @@ impl Head {
                 }
                 p #sentence aria-live="polite" {
                     @if let Some(orders) = self.orders { (orders.sentence(view.language)) " " }
+                    @else if self.has_no_orders { (texts.no_orders) " " }
                     (self.sentence(texts, view.language))
                 }
+                @if let Some(needs) = self.needs { (needs.html(view)) }
+                (why::search(view))
                 @for banner in &self.banners {
                     p.banner { strong { (texts.attention) } " " (banner.html(texts)) }
                 }
@@ -162,6 +192,38 @@ impl Head {
                 text.replace("{oldest}", &oldest)
             }
             None | Some(Cause::Waiting) => waiting(),
+        }
+    }
+}
+
+impl Needs {
+    /// Returns a link to each thing that a person has to look at.
+    fn html(self, view: &View) -> Markup {
+        let texts = view.texts();
+        let things = [
+            (self.letters, texts.needs_letters, view.link(&[], "trouble")),
+            (
+                self.transfers,
+                texts.needs_transfers,
+                view.link(&[("transfers", Some("review"))], "money"),
+            ),
+        ];
+        let things = things.into_iter().filter(|(number, ..)| *number > 0);
+        let things: Vec<_> = things
+            .map(|(number, [one, several], link)| {
+                let text = if number == 1 { one } else { several };
+                let number = show::count(number as u64, view.language);
+                (text.replace("{number}", &number), link)
+            })
+            .collect();
+        html! {
+            @if things.is_empty() {
+                p #needs { (texts.needs_nobody) }
+            } @else {
+                ul #needs role="list" aria-label=(texts.needs) {
+                    @for (text, link) in things { li { a href=(link) { (text) } } }
+                }
+            }
         }
     }
 }

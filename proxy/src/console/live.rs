@@ -282,9 +282,7 @@ impl Latest {
         let texts = view.texts();
         let filter = view.part("events").unwrap_or_default();
         let last = self.events.first().map(|entry| entry.at_ms);
-        html! {
-            section #live aria-labelledby="live-title" {
-                h2 #live-title { (texts.live) }
+        let content = html! {
                 form.filters action="/#live" role="search" aria-label=(texts.filter) {
                     @for (name, value) in view.others("events") {
                         input type="hidden" name=(name) value=(value);
@@ -303,6 +301,7 @@ impl Latest {
                             strong { (show::count(self.more, view.language)) } " " (texts.more_events)
                         } @else if self.recent > 0 { (texts.all_events) } @else { (texts.no_recent_events) }
                     }
+                    (entry::legend(texts))
                     (show::table("events-table", texts.latest_events, &texts.event_columns, self.rows(view)))
                     @if let Some(last) = last { p.said { (texts.last_event) " " (show::time(last)) } }
                 }
@@ -310,8 +309,16 @@ impl Latest {
                     a href="/console/api/live?format=csv" download { "CSV" } " "
                     a href="/console/api/live?format=ndjson" download { "NDJSON" }
                 }
-            }
-        }
+        };
+        let section = show::Section {
+            id: "live",
+            title: texts.live,
+            note: last.map(show::time),
+            is_open: ["events", "event"]
+                .iter()
+                .any(|part| view.part(part).is_some()),
+        };
+        section.of(&content)
     }
 
     fn rows(&self, view: &View) -> Vec<Row> {

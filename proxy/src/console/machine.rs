@@ -122,9 +122,7 @@ impl Machine {
     pub(super) fn html(&self, view: &View) -> Markup {
         let texts = view.texts();
         let number = |number: i64| show::count(number.unsigned_abs(), view.language);
-        html! {
-            section #machine aria-labelledby="machine-title" {
-                h2 #machine-title { (texts.machine) }
+        let content = html! {
                 div.halves {
                     div {
                         dl {
@@ -152,8 +150,14 @@ impl Machine {
                     Some(changes) => { (changes.html(view)) }
                     None => { p.trouble { (texts.not_readable) } }
                 }
-            }
-        }
+        };
+        let section = show::Section {
+            id: "machine",
+            title: texts.machine,
+            note: None,
+            is_open: false,
+        };
+        section.of(&content)
     }
 
     fn disk(&self, free: u64, view: &View) -> Markup {

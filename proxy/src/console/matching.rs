@@ -63,9 +63,7 @@ impl Match {
 
     pub(super) fn html(&self, view: &View) -> Markup {
         let texts = view.texts();
-        html! {
-            section #match aria-labelledby="match-title" {
-                h2 #match-title { (texts.match_keys) }
+        let content = html! {
                 @if self.events.is_empty() {
                     p { (texts.no_delivered) }
                 } @else {
@@ -76,8 +74,14 @@ impl Match {
                         (texts.of_hundred)
                     }
                 }
-            }
-        }
+        };
+        let section = show::Section {
+            id: "match",
+            title: texts.match_keys,
+            note: None,
+            is_open: false,
+        };
+        section.of(&content)
     }
 
     fn rows(&self, view: &View) -> Vec<Row> {

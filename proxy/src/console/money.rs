@@ -27,7 +27,7 @@ pub(super) struct Money {
     /// The number of transfers of each result.
     became: BTreeMap<&'static str, usize>,
     /// The number of transfers that need manual review.
-    to_review: usize,
+    pub(super) to_review: usize,
     /// The newest transfers.
     pub(super) newest: Vec<Transfer>,
     /// The newest transfers that need manual review.
@@ -99,9 +99,7 @@ impl Money {
         };
         let all: usize = self.became.values().sum();
         let number = |number: usize| show::count(number as u64, view.language);
-        html! {
-            section #money aria-labelledby="money-title" {
-                h2 #money-title { (texts.money) }
+        let content = html! {
                 p.filters {
                     a href=(view.link(&[("transfers", None)], "money")) aria-current=[(!is_review).then_some("true")] {
                         (texts.all_transfers) " " (number(all))
@@ -120,8 +118,14 @@ impl Money {
                     a href="/console/api/money?format=csv" download { "CSV" } " "
                     a href="/console/api/money?format=ndjson" download { "NDJSON" }
                 }
-            }
-        }
+        };
+        let section = show::Section {
+            id: "money",
+            title: texts.money,
+            note: Some(html! { (texts.to_review) " " (number(self.to_review)) }),
+            is_open: view.part("transfers").is_some(),
+        };
+        section.of(&content)
     }
 }
 

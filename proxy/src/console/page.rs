@@ -38,27 +38,33 @@ pub(super) async fn show(
     document(
         &view,
         &html! {
-            nav aria-label=(texts.sections) {
+            header.bar {
                 h1 { (texts.title) }
+                nav aria-label=(texts.sections) {
                 a href="#counted" { (texts.counted) } " "
                 a href="#trouble" { (texts.trouble) } " "
                 a href="#money" { (texts.money) } " "
                 a href="#live" { (texts.live) } " "
                 a href="#match" { (texts.match_keys) } " "
-                a href="#machine" { (texts.machine) } " "
-                button #pause type="button" hidden aria-pressed="false" { (texts.pause) } " "
+                a href="#machine" { (texts.machine) }
+                }
+                button #pause type="button" hidden aria-pressed="false" data-since=(texts.paused_since) { (texts.pause) } " "
                 button #help-button type="button" hidden { (texts.help) }
             }
-            (why::search(&view))
+            p #paused role="status" {}
             p #offline role="status" hidden { (texts.offline) }
             dialog #help aria-label=(texts.help) {
                 p { (texts.help_keys) }
                 form method="dialog" { button { (texts.close) } }
             }
             main data-live=(live) {
-                @if let Some(answer) = answer { (answer) }
-                @if let Some(question) = question { (question.html(&view)) }
-                @for section in sections { (section) }
+                @for (number, section) in sections.iter().enumerate() {
+                    (section)
+                    @if number == 0 {
+                        @if let Some(answer) = &answer { (answer) }
+                        @if let Some(question) = &question { (question.html(&view)) }
+                    }
+                }
             }
             @if shared.access.needs_token() {
                 button type="button" hidden data-post="/console/sign-out" data-then="/" { (texts.sign_out) }

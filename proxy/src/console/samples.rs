@@ -195,7 +195,7 @@ impl Rates {
     }
 }
 
-/// Returns a chart of at most 60 points, with the last full minute as text.
+/// Returns a chart of at most 60 points. Its scale and the newest value are text.
 fn chart(title: &str, values: &[u64], view: &View) -> Markup {
     let most = values.iter().copied().max().unwrap_or(0).max(1);
     let points: Vec<_> = values
@@ -207,12 +207,18 @@ fn chart(title: &str, values: &[u64], view: &View) -> Markup {
         })
         .collect();
     let last = values.last().copied().unwrap_or(0);
+    let texts = view.texts();
+    let largest = values.iter().copied().max().unwrap_or(0);
+    let largest = texts
+        .largest
+        .replace("{number}", &show::count(largest, view.language));
     html! {
         figure {
-            figcaption { (title) ": " strong { (show::count(last, view.language)) } " " (view.texts().in_this_minute) }
+            figcaption { (title) ": " strong { (show::count(last, view.language)) } " " (texts.in_this_minute) }
             svg viewBox="0 0 120 32" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
                 polyline points=(points.join(" ")) {}
             }
+            p.scale { span { (texts.hour_ago) } " " span { (largest) } " " span { (texts.now) } }
         }
     }
 }

@@ -44,6 +44,34 @@ pub(super) fn table(id: &str, caption: &str, columns: &[&str], rows: Vec<Row>) -
     }
 }
 
+/// A section of the page that can be folded.
+pub(super) struct Section<'a> {
+    pub(super) id: &'a str,
+    pub(super) title: &'a str,
+    /// What is said beside the title, also while the section is folded.
+    pub(super) note: Option<Markup>,
+    /// Whether the view has opened a part of it.
+    pub(super) is_open: bool,
+}
+
+impl Section<'_> {
+    /// Returns the section with this content. On a wide screen the script unfolds it.
+    pub(super) fn of(self, content: &Markup) -> Markup {
+        let title = format!("{}-title", self.id);
+        html! {
+            section id=(self.id) aria-labelledby=(title) {
+                details open[self.is_open] {
+                    summary {
+                        h2 id=(title) { (self.title) }
+                        @if let Some(note) = self.note { " " span.said { (note) } }
+                    }
+                    (content)
+                }
+            }
+        }
+    }
+}
+
 /// Returns a time. The script replaces the text by the reader's local time.
 pub(super) fn time(at_ms: i64) -> Markup {
     let at = jiff::Timestamp::from_millisecond(at_ms - at_ms.rem_euclid(1000));

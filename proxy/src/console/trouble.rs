@@ -128,9 +128,7 @@ impl Trouble {
     pub(super) fn html(&self, view: &View, since_ms: i64) -> Markup {
         let texts = view.texts();
         let chosen = view.part("cause");
-        html! {
-            section #trouble aria-labelledby="trouble-title" {
-                h2 #trouble-title { (texts.trouble) }
+        let content = html! {
                 @if self.causes.is_empty() {
                     p { (texts.no_trouble) }
                 } @else {
@@ -150,8 +148,22 @@ impl Trouble {
                     a href="/console/api/trouble?format=csv" download { "CSV" } " "
                     a href="/console/api/trouble?format=ndjson" download { "NDJSON" }
                 }
-            }
-        }
+        };
+        let parts = ["cause", "lost", "replay"];
+        let section = show::Section {
+            id: "trouble",
+            title: texts.trouble,
+            note: Some(html! { (show::count(self.letters as u64, view.language)) }),
+            is_open: parts.iter().any(|part| view.part(part).is_some()),
+        };
+        section.of(&content)
+    }
+
+    /// Returns how many events TikTok refused, or did not get in time. A person has to look at these.
+    pub(super) fn to_review(&self) -> usize {
+        let is_meant = |cause: &&Cause| ["refused", "expired"].contains(&cause.outcome.as_str());
+        let causes = self.causes.iter().filter(is_meant);
+        causes.map(|cause| cause.letters).sum()
     }
 
     /// Returns the dead letters of events with this name that ended in the period. The section *Counted* counts the same

@@ -22,7 +22,7 @@ const LONGEST: usize = 256;
 pub(super) fn search(view: &View) -> Markup {
     let texts = view.texts();
     html! {
-        form.search action="/" role="search" aria-label=(texts.search) {
+        form.search action="/#why" role="search" aria-label=(texts.search) {
             @for (name, value) in view.others("why") {
                 input type="hidden" name=(name) value=(value);
             }

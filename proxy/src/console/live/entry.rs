@@ -281,6 +281,18 @@ impl Entry {
     }
 }
 
+/// Returns what the letters of the match keys mean.
+pub(super) fn legend(texts: &Texts) -> Markup {
+    html! {
+        p #legend { (texts.key_legend) }
+        ul.keys role="list" aria-labelledby="legend" {
+            @for ((_, letter), name) in LETTERS.into_iter().zip(texts.key_names) {
+                li { span { (letter) } " " (name) }
+            }
+        }
+    }
+}
+
 fn word(status: Status) -> &'static str {
     match status {
         Status::Accepted => "accepted",
