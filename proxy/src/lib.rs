@@ -54,7 +54,7 @@ pub mod why;
 
 use std::{future::Future, sync::Arc};
 
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use alarms::Alarms;
 use app::Shared;
@@ -66,7 +66,7 @@ use health::Health;
 use identity::clerk::Clerk;
 use metrics::Metrics;
 use pixels::Pixels;
-use queue::ChangeLog;
+use queue::{ChangeLog, DeadLetters, Intake, Outlet};
 use router::Surface;
 
 /// Why the proxy could not run.
@@ -129,14 +129,7 @@ pub async fn run_with(
     extend: impl FnOnce(axum::Router) -> axum::Router,
 ) -> Result<(), Error> {
     let metrics = Arc::new(Metrics::default());
-    let (intake, outlet, letters) = match &config.database {
-        None => queue::open(
-            &config.data_dir,
-            config.disk_reserve_bytes,
-            Arc::clone(&metrics),
-        )?,
-        Some(database) => queue::open_shared(database, true, Arc::clone(&metrics))?,
-    };
+    let (intake, outlet, letters) = open_queue(config, &metrics)?;
     let change_log = intake.change_log().clone();
     let version = env!("CARGO_PKG_VERSION");
     change_log.started(version, &config.fingerprints).await;
@@ -165,29 +158,8 @@ pub async fn run_with(
         tokio::spawn(console.serve(listener))
     });
 
-    let alarms = config.alerts.as_ref().map(|settings| {
-        let folder = config.data_dir.clone();
-        Alarms::new(
-            settings,
-            folder,
-            config.disk_reserve_bytes,
-            Arc::clone(&app),
-        )
-    });
-    let alarms = alarms.transpose()?.map(|alarms| tokio::spawn(alarms.run()));
-
-    // Operators' commands open a database themselves, also while proxies run. Only a folder needs a control socket, because
-    // only one process can open a folder.
-    let has_folder = config.database.is_none();
-    let data_dir = config.data_dir.clone();
-    let of_control = Arc::clone(&app);
-    let control = has_folder.then(|| {
-        tokio::spawn(async move {
-            if let Err(error) = control::serve(&data_dir, letters, of_control).await {
-                tracing::warn!(error = %error, "operators' commands cannot reach this process");
-            }
-        })
-    });
+    let alarms = start_alarms(config, &app)?;
+    let control = start_control(config, letters, &app);
     let (stop, stopped) = watch::channel(false);
     let delivery = tokio::spawn(deliver::run(outlet, link, stopped));
     let surface = Arc::new(Surface {
@@ -212,11 +184,50 @@ pub async fn run_with(
     for task in tasks.chain([reloads]) {
         task.abort();
     }
-    if has_folder {
+    if config.database.is_none() {
         control::close(&config.data_dir);
     }
     app.intake.close().await;
     ended
+}
+
+/// Opens the queue in the database or in the data directory.
+fn open_queue(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+) -> Result<(Intake, Outlet, DeadLetters), Error> {
+    let metrics = Arc::clone(metrics);
+    Ok(match &config.database {
+        None => queue::open(&config.data_dir, config.disk_reserve_bytes, metrics)?,
+        Some(database) => queue::open_shared(database, true, metrics)?,
+    })
+}
+
+/// Starts to send alarms if a receiver is configured.
+fn start_alarms(config: &Config, app: &Arc<Shared>) -> Result<Option<JoinHandle<()>>, Error> {
+    let Some(settings) = &config.alerts else {
+        return Ok(None);
+    };
+    let folder = config.data_dir.clone();
+    let alarms = Alarms::new(settings, folder, config.disk_reserve_bytes, Arc::clone(app))?;
+    Ok(Some(tokio::spawn(alarms.run())))
+}
+
+/// Starts to serve the control socket. Operators' commands open a database themselves, also while proxies run. Only a folder
+/// needs a control socket, because only one process can open a folder.
+fn start_control(
+    config: &Config,
+    letters: DeadLetters,
+    app: &Arc<Shared>,
+) -> Option<JoinHandle<()>> {
+    let (data_dir, app) = (config.data_dir.clone(), Arc::clone(app));
+    config.database.is_none().then(|| {
+        tokio::spawn(async move {
+            if let Err(error) = control::serve(&data_dir, letters, app).await {
+                tracing::warn!(error = %error, "operators' commands cannot reach this process");
+            }
+        })
+    })
 }
 
 /// Adds each replacement of the pixels to the change log.

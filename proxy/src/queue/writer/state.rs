@@ -76,63 +76,11 @@ impl<S: Store> State<S> {
                 Call::Register(_, _, answer) if short => refuse(answer),
                 Call::Pay(_, answer) if short => refuse(answer),
                 Call::Probe(answer) if short => refuse(answer),
-                Call::Enqueue(bundle) => {
-                    let results = bundle
-                        .calls()
-                        .map(|events| group.carry_out_durably(&Admit(events)))
-                        .collect::<Result<_, Error>>()?;
-                    replies.enqueued.push((bundle, results));
-                }
                 // The store has been opened again since these events were claimed.
                 Call::Settle(settlement, answer) if settlement.opened != self.opened => {
                     let _ = answer.send(Err(Error::Stopped));
                 }
-                Call::Settle(settlement, answer) => {
-                    if group.settle(*settlement)? {
-                        replies.done.push(answer);
-                    } else {
-                        let _ = answer.send(Err(Error::Stopped));
-                    }
-                }
-                Call::Replay(ids, answer) => {
-                    let letters = group.letters(&ids)?;
-                    let replayed = group.carry_out_durably(&Replay(&letters))?;
-                    replies.counted.push((answer, replayed));
-                }
-                Call::Remove(ids, answer) => {
-                    let removed = group.carry_out_durably(&Remove(&ids))?;
-                    replies.counted.push((answer, removed));
-                }
-                Call::Register(order, reports, answer) => {
-                    let registered = group.carry_out_noted(&Register {
-                        order: &order,
-                        reports: &reports,
-                    })?;
-                    replies.registered.push((answer, registered));
-                }
-                Call::Pay(receipt, answer) => {
-                    let taken = group.carry_out_noted(&Pay(&receipt))?;
-                    replies.paid.push((answer, taken));
-                }
-                Call::Withdraw(order_id, answer) => {
-                    let withdrawn = group.carry_out_durably(&Withdraw(&order_id))?;
-                    replies.withdrawn.push((answer, withdrawn));
-                }
-                Call::Log(logged, answer) => {
-                    let (entry, number, fingerprints) = &*logged;
-                    // This entry is synced together with the next commit that is synced.
-                    let _ = group.carry_out(&Log {
-                        entry,
-                        number: *number,
-                        fingerprints: fingerprints.as_ref(),
-                    })?;
-                    replies.done.push(answer);
-                }
-                Call::Probe(answer) => {
-                    group.probe();
-                    replies.done.push(answer);
-                }
-                Call::Sweep | Call::Look | Call::Close(_) => {}
+                call => carry_out(&mut group, call, replies)?,
             }
         }
         group.commit()
@@ -236,6 +184,70 @@ fn ahead_of(calls: &[Call]) -> Ahead {
         }
     }
     Ahead { reads, settled }
+}
+
+/// Carries out a call in the open commit, and keeps the answer until the commit is written.
+fn carry_out<S: Store>(
+    group: &mut Group<'_, S>,
+    call: Call,
+    replies: &mut Replies,
+) -> Result<(), Failed> {
+    match call {
+        Call::Enqueue(bundle) => {
+            let results = bundle
+                .calls()
+                .map(|events| group.carry_out_durably(&Admit(events)))
+                .collect::<Result<_, Error>>()?;
+            replies.enqueued.push((bundle, results));
+        }
+        Call::Settle(settlement, answer) => {
+            if group.settle(*settlement)? {
+                replies.done.push(answer);
+            } else {
+                let _ = answer.send(Err(Error::Stopped));
+            }
+        }
+        Call::Replay(ids, answer) => {
+            let letters = group.letters(&ids)?;
+            let replayed = group.carry_out_durably(&Replay(&letters))?;
+            replies.counted.push((answer, replayed));
+        }
+        Call::Remove(ids, answer) => {
+            let removed = group.carry_out_durably(&Remove(&ids))?;
+            replies.counted.push((answer, removed));
+        }
+        Call::Register(order, reports, answer) => {
+            let registered = group.carry_out_noted(&Register {
+                order: &order,
+                reports: &reports,
+            })?;
+            replies.registered.push((answer, registered));
+        }
+        Call::Pay(receipt, answer) => {
+            let taken = group.carry_out_noted(&Pay(&receipt))?;
+            replies.paid.push((answer, taken));
+        }
+        Call::Withdraw(order_id, answer) => {
+            let withdrawn = group.carry_out_durably(&Withdraw(&order_id))?;
+            replies.withdrawn.push((answer, withdrawn));
+        }
+        Call::Log(logged, answer) => {
+            let (entry, number, fingerprints) = &*logged;
+            // This entry is synced together with the next commit that is synced.
+            let _ = group.carry_out(&Log {
+                entry,
+                number: *number,
+                fingerprints: fingerprints.as_ref(),
+            })?;
+            replies.done.push(answer);
+        }
+        Call::Probe(answer) => {
+            group.probe();
+            replies.done.push(answer);
+        }
+        Call::Sweep | Call::Look | Call::Close(_) => {}
+    }
+    Ok(())
 }
 
 fn refuse<T>(answer: Answer<T>) {
