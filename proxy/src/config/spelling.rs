@@ -143,7 +143,10 @@ mod tests {
             let Names { misspelt, unknown } = judge([name]);
             assert_eq!((misspelt.len(), unknown.len()), (1, 0), "{name}");
             let message = &misspelt[0].message;
-            assert!(message.contains(&format!("if {meant} is meant")), "{message}");
+            assert!(
+                message.contains(&format!("if {meant} is meant")),
+                "{message}"
+            );
             assert!(message.starts_with(name));
         }
     }
