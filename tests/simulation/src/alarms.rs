@@ -2,9 +2,10 @@
 //! [`Watch`] gets the facts of the process. The comparison does not use these facts: it takes the conditions from TikTok's
 //! replies and from the disk.
 //!
-//! In a calm week, no alarm at all begins. In a planted week, `webhook_silent`, `pixel_gone` and `disk_nearly_full` have a cause
-//! each, see [`regular`]. In a week with faults, these kinds are compared: `token_refused`, `not_delivering`, `dead_letters` and
-//! `paid_unreported`. Such a week has too few orders for `paid_not_delivered`. Calm weeks have enough.
+//! In a calm week, no alarm at all begins. In a planted week, there is one cause each for `webhook_silent`, `pixel_gone`
+//! and `disk_nearly_full`, see [`regular`]. In a week with faults, these kinds are compared: `token_refused`,
+//! `not_delivering`, `dead_letters` and `paid_unreported`. Such a week has too few orders for `paid_not_delivered`. Calm
+//! weeks have enough.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +39,7 @@ const SWEEP_MS: i64 = 21 * MINUTE_MS;
 /// Until this time, all alarms that the last faults caused have ended.
 const END_MS: i64 = WEEK_MS + 3 * HOUR_MS;
 
-/// How a week is watched.
+/// What can fail in a week whose alarms are watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Week {
     /// Everything can fail.
@@ -46,7 +47,7 @@ pub enum Week {
     Faulty,
     /// Nothing fails.
     Calm,
-    /// Only the planted causes happen.
+    /// Nothing fails, except for the planted causes of alarms.
     Planted,
 }
 
@@ -93,7 +94,7 @@ struct Truth {
 }
 
 impl World {
-    /// Watches the alarms of such a week.
+    /// Watches the alarms of a week in which only this can fail.
     #[must_use]
     pub fn watched(mut self, week: Week) -> Self {
         if week != Week::Faulty {
@@ -225,8 +226,8 @@ impl Watched {
         Ok(())
     }
 
-    /// The mailbox stores the watch across restarts. A new process knows nothing of earlier replies and dead letters, so an alarm
-    /// that is on goes on until something is known.
+    /// The mailbox stores the watch across restarts. A new process knows nothing of earlier replies and dead letters, so an
+    /// alarm that is on stays on until the process knows its facts.
     fn restarts(&mut self) {
         let stored = serde_json::to_string(&self.watch).unwrap_or_default();
         self.watch = serde_json::from_str(&stored).unwrap_or_default();
@@ -285,7 +286,7 @@ impl Watched {
         self.compare_causes();
     }
 
-    /// Notes the planted causes.
+    /// Records the planted causes of alarms.
     fn compare_causes(&mut self) {
         let now_ms = clock::since_start_ms();
         if self.week != Week::Planted {

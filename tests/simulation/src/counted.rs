@@ -35,7 +35,7 @@ fn process(disk: &Disk) -> Process {
     Process::start(disk, 1, options).unwrap()
 }
 
-/// Accepts an event that TikTok refuses. The commit with its dead letter fails in this way.
+/// Accepts an event that TikTok refuses. The commit that stores the event's dead letter fails with this fault.
 fn refuse(process: &mut Process, disk: &Disk, fault: Fault) {
     let (now, mut rng) = (Instant::now(), Rng::with_seed(1));
     let body = br#"{"event":"Lead","user":{"external_id":"u"}}"#;

@@ -1,4 +1,4 @@
-//! The visible content of a store as text. Two stores with the same text are in the same state.
+//! The visible content of a store as text. If two stores have the same text, they are in the same state.
 
 use duet_proxy::{
     decide::{Books as _, HeldId, Lookup},

@@ -191,7 +191,7 @@ impl Disk {
         state.present.orders.values().any(Order::is_unreported)
     }
 
-    /// Returns the newest dead letter that TikTok did not accept, of those that survive a power cut.
+    /// Of the dead letters that survive a power failure, returns the newest one whose event TikTok did not accept.
     pub fn newest_letter(&self) -> Option<LetterId> {
         let state = self.state();
         let mut letters = state.synced.letters.iter().rev();

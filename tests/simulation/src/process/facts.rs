@@ -59,7 +59,8 @@ impl Process {
         }
     }
 
-    /// Returns the time of a provider's last payment, and the longest gap before. The real process reads this every 5 minutes.
+    /// Returns the time of a provider's last payment, and the longest gap before this payment. The real process reads both
+    /// every 5 minutes.
     pub fn gap(&self, provider: &str) -> Option<(i64, i64)> {
         let payments = self.intake.orders().payments().ok()?;
         let reported = payments.iter().map(|it| (it.provider.as_str(), it.at_ms));

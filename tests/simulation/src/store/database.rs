@@ -268,7 +268,7 @@ impl Disk {
         }
     }
 
-    /// Returns whether a commit has no answer, and may be kept or lost.
+    /// Returns whether there is a commit without an answer, which may be kept or lost.
     pub fn has_unanswered(&self) -> bool {
         let state = self.state();
         let database = state.database.as_ref();

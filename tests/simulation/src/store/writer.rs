@@ -1,4 +1,4 @@
-//! The half that decisions read from and that writes commits.
+//! The part of the store from which decisions read, and which writes commits.
 
 use duet_proxy::{
     decide::{

@@ -21,7 +21,7 @@ pub(crate) const PROVIDER: &str = "regular";
 const PAYS_EVERY_MS: i64 = 5 * HOUR_MS;
 /// The payments of this time are missing in a planted week. The last one before comes after 70 hours, the next one after 120.
 const SILENCE_MS: Range<i64> = 3 * DAY_MS..5 * DAY_MS - HOUR_MS;
-/// The silence is unusual from here on.
+/// From this time on, the silence is unusually long.
 const UNUSUAL_MS: Range<i64> = 94 * HOUR_MS..120 * HOUR_MS;
 const VISITS_EVERY_MS: i64 = 2 * MINUTE_MS;
 /// The other visitors do not come on the last day. They would change the share of the Pixel.
@@ -29,7 +29,7 @@ const VISITS_MS: Range<i64> = WEEK_MS - 20 * HOUR_MS..WEEK_MS - 8 * HOUR_MS;
 const BLOCKED_MS: Range<i64> = WEEK_MS - 16 * HOUR_MS..WEEK_MS - 13 * HOUR_MS;
 const FULL_MS: Range<i64> = 2 * DAY_MS..2 * DAY_MS + 3 * HOUR_MS;
 const RESERVE_BYTES: u64 = 1_000;
-/// How long the proxy is stopped.
+/// How long the proxy stays stopped.
 const STOP_MS: i64 = MINUTE_MS;
 
 /// What regular customers do, or what happens to their shop.
@@ -43,9 +43,9 @@ pub(super) enum Regular {
 /// The cause of an alarm.
 pub(crate) struct Cause {
     pub(crate) alarm: Alarm,
-    /// When its condition holds for certain.
+    /// When the condition of the alarm holds for certain.
     pub(crate) certain_ms: Range<i64>,
-    /// When it may hold.
+    /// When the condition of the alarm may hold.
     pub(crate) perhaps_ms: Range<i64>,
 }
 
