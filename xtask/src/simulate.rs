@@ -25,7 +25,7 @@ pub(crate) fn cli() -> Command {
             Arg::new("plant")
                 .long("plant")
                 .value_name("NAME")
-                .help("Searches for this planted fault"),
+                .help("Adds this known fault to the code, and checks that the search finds it; a wrong name lists all names"),
         ])
 }
 

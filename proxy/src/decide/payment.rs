@@ -40,7 +40,8 @@ pub struct Payment {
     /// The order that the transfer is for, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
-    /// The names of the orders or payments that the transfer waits for.
+    /// The names by which the transfer's order or payment can appear later. When the first of these names appears, the
+    /// transfer is matched. Empty if the transfer waits for nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<Name>,
     /// Names of the transfer whose money this transfer takes back. If one of these names is known, the transfer is found.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Order, Plan};
 use crate::money::{Currency, Money};
 
-/// How many earlier registrations of an order are recognised when they arrive again.
+/// How many earlier registrations of an order are recognised and rejected when they arrive again.
 const FORMER: usize = 8;
 
 /// The amount to pay, and the digest of its registration.

@@ -25,7 +25,7 @@ pub struct Plan {
     pub spells: u32,
     /// How many of 100 messages are lost on each connection.
     pub loss: u8,
-    /// How often the clock is set.
+    /// How often a fault sets the machine's clock to a wrong time.
     pub clock_steps: u32,
     /// Whether a process may start while the clock is wrong. Such a process does not know the time until TikTok's answer
     /// states the time, or until an hour of uptime confirms the clock.
@@ -58,7 +58,8 @@ impl Plan {
             pixels: if seed % 3 == 1 { 2 } else { 1 },
             proxies: rng.bool().then(|| rng.usize(1..3)),
         };
-        // Only the proxy that delivers gets the time from TikTok, so the clock is set only if there is one proxy.
+        // A proxy notices a wrong clock by the time in TikTok's answers, and only the proxy that delivers gets these answers.
+        // With several proxies, the clock is therefore never wrong.
         let has_one_clock = plan.proxies.is_none_or(|proxies| proxies == 1);
         Self {
             clock_steps: if has_one_clock { plan.clock_steps } else { 0 },

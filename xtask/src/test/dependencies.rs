@@ -113,7 +113,7 @@ impl Policy {
     fn licence(&self, package: &Package, used: &mut BTreeSet<String>) -> Result<()> {
         let text = package.license.as_deref().context("states no licence")?;
         let expression = Expression::parse_mode(text, ParseMode::LAX)
-            .with_context(|| format!("{text} must be an SPDX expression"))?;
+            .with_context(|| format!("the licence must be an SPDX expression, got {text}"))?;
         let is_allowed = expression.evaluate(|licence| {
             let name = licence.to_string();
             let is_allowed = self.allowed.contains(&name);
