@@ -84,7 +84,7 @@ function cardBox(amount, code, way) {
   return element('section', {},
     element('h2', {}, 'Your card'),
     element('dl', {}, line('Amount', amount), line('Order', code)),
-    element('p', { className: 'note' }, 'You pay by card at Polar. Polar’s notification contains your order, so you need not type it.'),
+    element('p', { className: 'note' }, 'You pay by card at Polar. Polar’s notification contains your order’s id, so you need not type the id.'),
     way);
 }
 

@@ -60,7 +60,7 @@ impl Kind {
                 format!("Events of pixel {subject} are pending, but none was delivered for 5 minutes.")
             }
             Self::PaidNotDelivered => {
-                "Fewer than 4 in 5 paid orders of the last day were delivered to TikTok within 2 hours."
+                "Fewer than 4 in 5 paid orders of the last day were reported to TikTok within 2 hours."
                     .to_owned()
             }
             Self::WebhookSilent => format!(

@@ -24,7 +24,7 @@ mod site;
 use agreed::Agreed;
 use site::Page;
 
-/// Returns the command and the flags that it has besides the settings.
+/// Returns the command. Its arguments are flags of its own and the settings.
 pub(super) fn command() -> Command {
     Command::new("dev")
         .about("Runs proxy and sandbox on loopback; no account is needed and no data leaves the machine")

@@ -22,7 +22,7 @@ const CLOCK_SLACK_MS: i64 = 60_000;
 /// need not exist.
 const TEST_CODE: &str = "TEST00000";
 
-/// Returns the command and the flag that it has besides the settings.
+/// Returns the command. Its arguments are all settings and one more flag.
 pub(super) fn command() -> Command {
     Command::new("doctor")
         .about("Checks settings, store, clock, token and pixel; sends TikTok one test event")

@@ -12,7 +12,8 @@ use super::{
 use crate::{money::Currency, secret::Secrets};
 
 const PROVIDER: &str = "payos";
-/// The fields that payOS documents. No value may contain text that looks like the beginning of another field.
+/// The fields that payOS documents. payOS signs them as `name=value`, joined by `&`. The check of a signature therefore refuses a
+/// value that contains `&`, one of these names and `=`, because this value could be read as another field.
 const FIELDS: [&str; 16] = [
     "accountNumber",
     "amount",

@@ -30,7 +30,7 @@ impl Provider for Polar {
         let key = self.key_of(request).ok_or(Refused::Unauthorised)?;
         tracing::info!(
             key,
-            "a notification has a valid signature of Polar, made with this form of the key"
+            "the signature of Polar's notification is valid; the field `key` says whether Polar used the text of the secret or the decoded secret"
         );
         let map = super::object(request.body)?;
         let fields = Fields(&map);

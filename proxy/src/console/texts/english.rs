@@ -67,7 +67,7 @@ pub(in crate::console) const ENGLISH: Texts = Texts {
     undo: "Undo (the events are sent in 10 seconds)",
     were_sent_again: "Number of events that were put back into the queue: {n}",
     not_sent_again: "The events could not be sent again. Try again later.",
-    replay_command: "If JavaScript is off, use this command:",
+    replay_command: "If JavaScript is off, use this command. It sends at most 20 events; load this page again for more:",
     refused: "TikTok refused the event",
     expired: "not delivered within 7 days",
     unverified: "no payment within 72 hours",

@@ -73,7 +73,7 @@ pub(in crate::console) const VIETNAMESE: Texts = Texts {
     undo: "Hoàn tác (sự kiện sẽ được gửi sau 10 giây)",
     were_sent_again: "Số sự kiện đã đưa lại vào hàng đợi: {n}",
     not_sent_again: "Không gửi lại được. Hãy thử lại sau.",
-    replay_command: "Nếu JavaScript bị tắt, hãy dùng lệnh này:",
+    replay_command: "Nếu JavaScript bị tắt, hãy dùng lệnh này. Lệnh gửi tối đa 20 sự kiện; tải lại trang này để gửi thêm:",
     refused: "TikTok từ chối sự kiện",
     expired: "không giao được trong 7 ngày",
     unverified: "không có thanh toán trong 72 giờ",

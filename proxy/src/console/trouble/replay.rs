@@ -22,6 +22,8 @@ use crate::{
 
 /// The periods, in hours, whose dead letters can all be sent again.
 const HOURS: [i64; 3] = [1, 24, 168];
+/// How many dead letters the command names that the page shows if JavaScript is off.
+const IN_COMMAND: usize = 20;
 
 /// Dead letters that are to be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,6 +204,8 @@ pub(super) fn since_links(view: &View) -> Markup {
 pub(in crate::console) struct Question {
     which: Which,
     letters: usize,
+    /// What an operator can type instead.
+    command: String,
 }
 
 impl Question {
@@ -223,6 +227,7 @@ impl Question {
         Some(Self {
             which: Which { which, until },
             letters: ids.len(),
+            command: command(&ids),
         })
     }
 
@@ -239,7 +244,7 @@ impl Question {
                     button type="button" hidden data-post="/console/api/trouble/replay"
                         data-body=(body) data-done=(texts.were_sent_again)
                         data-failed=(texts.not_sent_again) data-undo=(texts.undo) { (texts.send_again) }
-                    noscript { p { (texts.replay_command) " " code { "duet-proxy dead-letters replay" } } }
+                    noscript { p { (texts.replay_command) " " code { (self.command) } } }
                 }
                 " " a.close href=(back) { (texts.cancel) }
                 p #result role="status" {}
@@ -248,9 +253,26 @@ impl Question {
     }
 }
 
+/// Returns the command that sends the first of these dead letters again.
+fn command(ids: &[LetterId]) -> String {
+    let first = ids.iter().take(IN_COMMAND);
+    first.fold(
+        "duet-proxy dead-letters replay".to_owned(),
+        |command, id| format!("{command} {id}"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_names_the_dead_letters_and_not_too_many_of_them() {
+        let ids: Vec<LetterId> = ["5-7", "6-0"].map(|id| id.parse().unwrap()).to_vec();
+        assert_eq!(command(&ids), "duet-proxy dead-letters replay 5-7 6-0");
+        let many = command(&vec![ids[0]; 100]);
+        assert_eq!(many.matches("5-7").count(), IN_COMMAND);
+    }
 
     #[test]
     fn only_the_three_forms_choose_letters() {
