@@ -139,19 +139,21 @@ impl Did {
                 attempts,
                 code: Some(code),
             } => text(
-                format!("{event} was sent to TikTok, try {attempts}: not accepted, code {code}"),
-                format!("{event} được gửi tới TikTok, lần {attempts}: chưa được nhận, mã {code}"),
+                format!(
+                    "{event} was sent to TikTok (attempt {attempts}): not accepted, code {code}"
+                ),
+                format!("{event} được gửi tới TikTok (lần {attempts}): chưa được nhận, mã {code}"),
             ),
             Self::Tried {
                 event,
                 attempts,
                 code: None,
             } => text(
-                format!("{event} was sent to TikTok, try {attempts}: TikTok did not answer"),
-                format!("{event} được gửi tới TikTok, lần {attempts}: TikTok không trả lời"),
+                format!("{event} was sent to TikTok (attempt {attempts}): TikTok did not answer"),
+                format!("{event} được gửi tới TikTok (lần {attempts}): TikTok không trả lời"),
             ),
             Self::TriesNext { event, attempt } => text(
-                format!("try {attempt} of {event} is due"),
+                format!("attempt {attempt} of {event} is due"),
                 format!("đến lúc gửi {event} lần {attempt}"),
             ),
             Self::Paid => text(

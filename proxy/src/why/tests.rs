@@ -114,16 +114,16 @@ fn an_event_that_waits_is_told_with_its_tries() {
         [
             step(
                 1_002_000,
-                "Lead was sent to TikTok, try 3: not accepted, code 40100"
+                "Lead was sent to TikTok (attempt 3): not accepted, code 40100"
             ),
-            step(1_062_000, "try 4 of Lead is due"),
+            step(1_062_000, "attempt 4 of Lead is due"),
         ]
     );
     assert_eq!(
         steps(None, None),
         [step(
             1_002_000,
-            "Lead was sent to TikTok, try 3: TikTok did not answer"
+            "Lead was sent to TikTok (attempt 3): TikTok did not answer"
         )]
     );
 }
