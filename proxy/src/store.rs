@@ -1,7 +1,7 @@
 //! The store keeps the changes that decisions have made. The store knows nothing about money or time.
 //!
-//! A process has only one writer. The writer uses [`Store`] to read single records, to write whole commits, and to list
-//! the entries that a sweep checks. Lanes, operators and pages use [`Reader`]. [`Source`] opens a [`Store`], and is
+//! A process has only one writer. The writer uses [`Store`] to read single records, to write whole commits, and to visit
+//! the records that a sweep checks. Lanes, operators and pages use [`Reader`]. [`Source`] opens a [`Store`], and is
 //! itself a [`Reader`]. After a failed write the writer opens its [`Store`] again, because only the data on disk is
 //! reliable then.
 //!
@@ -167,11 +167,17 @@ pub trait Store: Books<Error = Error> {
     /// An error if the disk fails.
     fn held_until(&self, ms: i64, most: usize) -> Result<Vec<(HeldId, String)>, Error>;
 
-    /// Returns the orders and payments among the next `most` entries from `cursor` on.
+    /// Visits the orders and payments among the next `most` entries from `cursor` on. Returns the cursor at which the next
+    /// page starts, or an empty one after the last page.
     ///
     /// # Errors
     /// An error if the disk fails.
-    fn page(&self, cursor: &[u8], most: usize) -> Result<Page, Error>;
+    fn scan(
+        &self,
+        cursor: &[u8],
+        most: usize,
+        visit: &mut dyn FnMut(Scanned<'_>),
+    ) -> Result<Vec<u8>, Error>;
 }
 
 /// The records and destinations that the calls of a commit can read. They are known before the calls are decided.
@@ -221,13 +227,11 @@ pub struct Expired {
     pub hours_ms: i64,
 }
 
-/// Orders and payments, as a sweep checks them.
-#[derive(Debug, Default)]
-pub struct Page {
-    /// Orders.
-    pub orders: Vec<Order>,
-    /// Payments.
-    pub payments: Vec<Payment>,
-    /// The cursor at which the next page starts, or an empty one after the last page.
-    pub next: Vec<u8>,
+/// A record that a sweep checks.
+#[derive(Clone, Copy, Debug)]
+pub enum Scanned<'a> {
+    /// An order.
+    Order(&'a Order),
+    /// A payment.
+    Payment(&'a Payment),
 }

@@ -11,7 +11,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Error, Page};
+use super::{Error, Scanned};
 use crate::decide::{HeldId, Lookup, Name, Records};
 
 /// The first letter of the change log's keys in a database.
@@ -39,19 +39,23 @@ pub(super) fn changed(records: &Records) -> Result<Vec<Changed>, Error> {
     Ok(changed)
 }
 
-/// Returns the orders and payments among the first `most` entries, and the key at which the next page starts. Skips
-/// entries that cannot be read.
-pub(super) fn page<'a>(entries: impl Iterator<Item = (&'a [u8], &'a [u8])>, most: usize) -> Page {
-    let mut page = Page::default();
+/// Visits the orders and payments among the first `most` entries. Skips entries that cannot be read. Returns the key at which
+/// the next page starts.
+pub(super) fn scan<'a>(
+    entries: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    most: usize,
+    visit: &mut dyn FnMut(Scanned<'_>),
+) -> Vec<u8> {
+    let mut next = Vec::new();
     let (mut count, mut unreadable) = (0, 0);
     for (key, value) in entries {
         let read = match key.first() {
-            Some(b'o') => read(value).map(|order| page.orders.push(order)),
-            Some(b'p') => read(value).map(|payment| page.payments.push(payment)),
+            Some(b'o') => read(value).map(|order| visit(Scanned::Order(&order))),
+            Some(b'p') => read(value).map(|payment| visit(Scanned::Payment(&payment))),
             _ => Ok(()),
         };
         unreadable += usize::from(read.is_err());
-        page.next = key.to_vec();
+        next = key.to_vec();
         count += 1;
     }
     if unreadable > 0 {
@@ -61,11 +65,11 @@ pub(super) fn page<'a>(entries: impl Iterator<Item = (&'a [u8], &'a [u8])>, most
         );
     }
     if count < most {
-        page.next.clear();
+        next.clear();
     } else {
-        page.next.push(0);
+        next.push(0);
     }
-    page
+    next
 }
 
 fn value<T: Serialize>(record: Option<&T>) -> Result<Option<Vec<u8>>, Error> {

@@ -1,11 +1,19 @@
 //! The visible content of a store as text. If two stores have the same text, they are in the same state.
 
 use duet_proxy::{
-    decide::{Books as _, HeldId, Lookup},
+    decide::{Books as _, HeldId, Lookup, Payment},
     history::Wanted,
+    orders::Order,
     payments::{Name, memo::normalised},
-    store::{Error, LaneId, Most, Page, Source, Store},
+    store::{Error, LaneId, Most, Scanned, Source, Store},
 };
+
+/// The stored orders and payments.
+#[derive(Default)]
+struct Kept {
+    orders: Vec<Order>,
+    payments: Vec<Payment>,
+}
 
 /// Returns the content of an open store, without the numbers of its events. The numbers are only names.
 ///
@@ -31,22 +39,26 @@ pub fn sight<S: Source>(source: &S, store: &S::Store) -> Result<String, Error> {
         }
     }
     let mut records = Vec::new();
-    let page = store.page(&[], usize::MAX - 1)?;
-    records.extend(page.orders.iter().map(|order| json(order, "held")));
-    records.extend(page.payments.iter().map(|payment| json(payment, "")));
+    let mut kept = Kept::default();
+    store.scan(&[], usize::MAX - 1, &mut |scanned| match scanned {
+        Scanned::Order(order) => kept.orders.push(order.clone()),
+        Scanned::Payment(payment) => kept.payments.push(payment.clone()),
+    })?;
+    records.extend(kept.orders.iter().map(|order| json(order, "held")));
+    records.extend(kept.payments.iter().map(|payment| json(payment, "")));
     for (id, order_id) in store.held_until(i64::MAX, usize::MAX)? {
         let held = store.held(id)?;
         let HeldId { until_ms, .. } = id;
         records.push(format!("{order_id} until {until_ms}: {}", json(&held, "")));
     }
-    records.extend(names(store, &page)?);
+    records.extend(names(store, &kept)?);
     let all = Most {
         count: usize::MAX,
         bytes: usize::MAX,
     };
     let letters = source.letters(None, all)?;
     records.extend(letters.iter().map(|(_, letter)| json(letter, "")));
-    records.extend(history(source, store, &page)?);
+    records.extend(history(source, store, &kept)?);
     records.sort_unstable();
     lines.extend(records);
     lines.push(format!(
@@ -58,14 +70,14 @@ pub fn sight<S: Source>(source: &S, store: &S::Store) -> Result<String, Error> {
 }
 
 /// Returns the history. Each store has a salt of its own, so the digests are left out, but what is found by them is not.
-fn history<S: Source>(source: &S, store: &S::Store, page: &Page) -> Result<Vec<String>, Error> {
+fn history<S: Source>(source: &S, store: &S::Store, kept: &Kept) -> Result<Vec<String>, Error> {
     let all = Most {
         count: usize::MAX,
         bytes: usize::MAX,
     };
     let mut lines = Vec::new();
     let mut found = vec![("all", source.ends(None, all)?)];
-    for order in &page.orders {
+    for order in &kept.orders {
         let wanted = Wanted {
             order: Some(store.salt().order(order.id())),
             ..Wanted::default()
@@ -96,9 +108,9 @@ fn history<S: Source>(source: &S, store: &S::Store, page: &Page) -> Result<Vec<S
 }
 
 /// Returns what is found under the names of orders and payments.
-fn names<S: Store>(store: &S, page: &Page) -> Result<Vec<String>, Error> {
+fn names<S: Store>(store: &S, kept: &Kept) -> Result<Vec<String>, Error> {
     let mut names: Vec<Lookup> = Vec::new();
-    for order in &page.orders {
+    for order in &kept.orders {
         let id = order.id().to_owned();
         names.push(Lookup::Code(normalised(&id)));
         names.push(Lookup::Waiting(Name::Order(id)));
@@ -106,7 +118,7 @@ fn names<S: Store>(store: &S, page: &Page) -> Result<Vec<String>, Error> {
             names.push(Lookup::Reference { provider, code });
         }
     }
-    for payment in &page.payments {
+    for payment in &kept.payments {
         for id in &payment.also {
             let (provider, id) = (payment.provider.clone(), id.clone());
             names.push(Lookup::Also { provider, id });

@@ -14,9 +14,8 @@ use crate::{
     },
     history::End,
     limits,
-    orders::Order,
     queue::group::{Committed, Failed, Group},
-    store::{Ahead, Error, Expired, Position, Store},
+    store::{Ahead, Error, Expired, Position, Scanned, Store},
 };
 
 /// The most held events that one sweep ends, and the most orders and payments that one sweep checks.
@@ -99,18 +98,18 @@ impl<S: Store> State<S> {
             hours_ms: before(limits::HOURS_MS),
         })?;
         let held = self.store.held_until(times.expiry_ms, SWEEP)?;
-        let page = self.store.page(&self.swept_to, SWEEP)?;
-        let (over, live): (Vec<Order>, Vec<Order>) = page
-            .orders
-            .into_iter()
-            .partition(|order| order.is_over(times.expiry_ms));
-        let orders: Vec<_> = over.iter().map(|order| order.id().to_owned()).collect();
-        let payments: Vec<_> = page
-            .payments
-            .into_iter()
-            .filter(|payment| payment.is_over(times.expiry_ms))
-            .map(|payment| (payment.provider, payment.id))
-            .collect();
+        let (mut orders, mut payments, mut unreported) = (Vec::new(), Vec::new(), 0);
+        let mut visit = |scanned: Scanned<'_>| match scanned {
+            Scanned::Order(order) if order.is_over(times.expiry_ms) => {
+                orders.push(order.id().to_owned());
+            }
+            Scanned::Order(order) => unreported += usize::from(order.is_unreported()),
+            Scanned::Payment(payment) if payment.is_over(times.expiry_ms) => {
+                payments.push((payment.provider.clone(), payment.id.clone()));
+            }
+            Scanned::Payment(_) => {}
+        };
+        let next = self.store.scan(&self.swept_to, SWEEP, &mut visit)?;
         let forget = Forget {
             orders: &orders,
             payments: &payments,
@@ -138,10 +137,10 @@ impl<S: Store> State<S> {
         let _ = group.carry_out(&forget)?;
         group.note_time();
         let Committed { counts, ends, .. } = group.commit()?;
-        self.swept_to = page.next;
+        self.swept_to = next;
         Ok(Swept {
             given_up,
-            unreported: live.iter().filter(|order| order.is_unreported()).count(),
+            unreported,
             counts,
             ends,
         })

@@ -10,7 +10,7 @@ use crate::{
     history::{Digest, Salt},
     orders::Order,
     store::{
-        Error, Page,
+        Error, Scanned,
         keys::{self, held_key, lookup_key, order_key, payment_key, read, read_held_key},
     },
 };
@@ -139,14 +139,20 @@ pub(super) fn held_until(
     Ok(found)
 }
 
-/// Returns the orders and payments among the next `most` rows, starting at `cursor`.
-pub(super) fn page(rows: &Table, cursor: &[u8], most: usize) -> Result<Page, Error> {
+/// Visits the orders and payments among the next `most` rows, starting at `cursor`. Returns the key at which the next page
+/// starts.
+pub(super) fn scan(
+    rows: &Table,
+    cursor: &[u8],
+    most: usize,
+    visit: &mut dyn FnMut(Scanned<'_>),
+) -> Result<Vec<u8>, Error> {
     let rows = rows.range(cursor.to_vec()..).take(most);
     let entries: Vec<_> = rows
         .map(fjall::Guard::into_inner)
         .collect::<Result<_, _>>()?;
     let entries = entries.iter().map(|(key, value)| (&**key, &**value));
-    Ok(keys::page(entries, most))
+    Ok(keys::scan(entries, most, visit))
 }
 
 /// Adds changed records to a commit.

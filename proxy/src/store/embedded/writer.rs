@@ -9,7 +9,7 @@ use crate::{
     decide::{Books, DeadLetter, DedupKey, HeldEvent, HeldId, LetterId, Lookup, Payment},
     history::Salt,
     orders::Order,
-    store::{Commit, Error, Expired, Page, Position, Store, row},
+    store::{Commit, Error, Expired, Position, Scanned, Store, row},
 };
 
 /// How many rows of the history a commit removes at most if the history has too many events. A commit always has fewer
@@ -198,8 +198,13 @@ impl Store for Writer {
         records::held_until(&self.tables.orders, ms, most)
     }
 
-    fn page(&self, cursor: &[u8], most: usize) -> Result<Page, Error> {
-        records::page(&self.tables.orders, cursor, most)
+    fn scan(
+        &self,
+        cursor: &[u8],
+        most: usize,
+        visit: &mut dyn FnMut(Scanned<'_>),
+    ) -> Result<Vec<u8>, Error> {
+        records::scan(&self.tables.orders, cursor, most, visit)
     }
 }
 

@@ -25,8 +25,8 @@ use crate::{
     decide::{Destination, HeldEvent, HeldId},
     history::{Hour, Salt},
     store::{
-        Ahead, Commit, Error, Expired, Lease, Page, Position, Sight, Store,
-        keys::{held_key, page, read, read_held_key},
+        Ahead, Commit, Error, Expired, Lease, Position, Scanned, Sight, Store,
+        keys::{held_key, read, read_held_key, scan},
     },
 };
 
@@ -235,7 +235,12 @@ impl Store for Writer {
         Ok(held)
     }
 
-    fn page(&self, cursor: &[u8], most: usize) -> Result<Page, Error> {
+    fn scan(
+        &self,
+        cursor: &[u8],
+        most: usize,
+        visit: &mut dyn FnMut(Scanned<'_>),
+    ) -> Result<Vec<u8>, Error> {
         let trip = Trip::new().query(
             "select key, value from duet.records where key >= $1 order by key limit $2",
             vec![
@@ -245,7 +250,7 @@ impl Store for Writer {
         );
         let rows = self.rows_of(trip)?;
         let entries = rows.iter().map(|row| (row.get(0), row.get(1)));
-        Ok(page(entries, most))
+        Ok(scan(entries, most, visit))
     }
 }
 

@@ -7,7 +7,7 @@ use duet_proxy::{
     },
     history::Salt,
     orders::Order,
-    store::{Ahead, Commit, Error, Expired, Lease, Page, Position, Reader, Sight, Store},
+    store::{Ahead, Commit, Error, Expired, Lease, Position, Reader, Scanned, Sight, Store},
 };
 
 use super::{Content, Disk, Effect, Fault, Session, refused, salt};
@@ -240,32 +240,37 @@ impl Store for Writer {
         })
     }
 
-    fn page(&self, cursor: &[u8], most: usize) -> Result<Page, Error> {
+    fn scan(
+        &self,
+        cursor: &[u8],
+        most: usize,
+        visit: &mut dyn FnMut(Scanned<'_>),
+    ) -> Result<Vec<u8>, Error> {
         self.disk.read(|content| {
-            let mut page = Page::default();
+            let mut count = 0;
             let cursor = String::from_utf8_lossy(cursor);
             let payments_from = cursor.strip_prefix('p');
             let order_from = cursor.strip_prefix('o').unwrap_or_default();
             if payments_from.is_none() {
                 for (id, order) in content.orders.range(order_from.to_owned()..) {
-                    if page.orders.len() >= most {
-                        page.next = format!("o{id}").into_bytes();
-                        return page;
+                    if count >= most {
+                        return format!("o{id}").into_bytes();
                     }
-                    page.orders.push(order.clone());
+                    count += 1;
+                    visit(Scanned::Order(order));
                 }
             }
             let from = payments_from.and_then(|from| from.split_once('\0'));
             let (provider, id) = from.unwrap_or_default();
             let from = (provider.to_owned(), id.to_owned());
             for ((provider, id), payment) in content.payments.range(from..) {
-                if page.orders.len() + page.payments.len() >= most {
-                    page.next = format!("p{provider}\0{id}").into_bytes();
-                    return page;
+                if count >= most {
+                    return format!("p{provider}\0{id}").into_bytes();
                 }
-                page.payments.push(payment.clone());
+                count += 1;
+                visit(Scanned::Payment(payment));
             }
-            page
+            Vec::new()
         })
     }
 }
