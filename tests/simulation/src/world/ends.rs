@@ -23,7 +23,7 @@ impl World {
             let mut promised = self.promised.iter();
             let at_ms = promised
                 .find(|(named, _)| named.id == event_id)
-                .map(|(_, promised)| promised.first_ms);
+                .and_then(|(_, promised)| promised.first_ms);
             let is_sold = self.paid.keys().any(|id| letter.event.get().contains(id));
             if at_ms.is_some_and(|at_ms| now_ms - at_ms < least_ms - HOUR_MS) && !is_sold {
                 early = Some(format!("{event_id} is {} too early", letter.outcome));
@@ -49,6 +49,33 @@ impl World {
             self.fails(format!(
                 "both sums must be equal: {came} events were accepted, found or replayed, and {went} have ended, are pending or are held"
             ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use duet_proxy::decide::Enqueued;
+
+    use crate::{
+        process::{Answer, Named, Who},
+        world::World,
+    };
+
+    #[test]
+    fn the_age_of_an_event_is_unknown_if_its_first_answer_is_a_repeat() {
+        for (first, is_known) in [(Enqueued::Held, true), (Enqueued::Duplicate, false)] {
+            let mut world = World::new(0, None, false);
+            let named = Named {
+                pixel: "P".to_owned(),
+                name: "Purchase".to_owned(),
+                id: "a".to_owned(),
+            };
+            for enqueued in [first, Enqueued::Duplicate] {
+                let results = vec![Some((named.clone(), enqueued))];
+                world.answer(Who::Nobody, Answer::Events(results));
+            }
+            assert_eq!(world.promised[&named].first_ms.is_some(), is_known);
         }
     }
 }

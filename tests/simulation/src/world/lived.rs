@@ -1,9 +1,11 @@
 //! The results of a week.
 
-/// The first and the last time at which the proxy called an event accepted, held or a repeat.
+/// When the proxy called an event accepted, held or a repeat.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Promised {
-    pub(super) first_ms: i64,
+    /// The first time. `None` if the first answer called the event a repeat: nobody knows since when the store has had it.
+    pub(super) first_ms: Option<i64>,
+    /// The last time.
     pub(super) last_ms: i64,
 }
 

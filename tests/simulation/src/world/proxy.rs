@@ -3,8 +3,8 @@
 use duet_proxy::orders::Status;
 
 use super::{
-    Answer, Answered, Became, Caller, LONGEST_PAUSE, MINUTE_MS, Process, Promised, Reply, What,
-    Who, World, clock, tiktok,
+    Answer, Answered, Became, Caller, Enqueued, LONGEST_PAUSE, MINUTE_MS, Process, Promised, Reply,
+    What, Who, World, clock, tiktok,
 };
 
 /// How soon a process reads what other processes have written.
@@ -155,7 +155,9 @@ impl World {
                 self.tell(|| line);
                 let last_ms = clock::since_start_ms();
                 let promised = self.promised.entry(named.clone());
-                let first_ms = last_ms;
+                // The event of a repeat was committed before. Its sender got no answer then.
+                let is_repeat = *enqueued == Enqueued::Duplicate;
+                let first_ms = (!is_repeat).then_some(last_ms);
                 let promised = promised.or_insert(Promised { first_ms, last_ms });
                 promised.last_ms = last_ms;
             }
