@@ -117,7 +117,7 @@ mod tests {
         });
         assert_eq!(written, [piece; 3]);
         // The data now fills the gap and the zeros.
-        last.write_all_at(&vec![7; PIECE + GAP as usize], 0)
+        last.write_all_at(&vec![7; PIECE + usize::try_from(GAP).unwrap()], 0)
             .unwrap();
         ahead.committed(1);
         assert_eq!(blocks(&last) - before[1], 2 * piece + GAP);
