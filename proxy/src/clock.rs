@@ -139,7 +139,7 @@ impl State {
             ),
             Some(Suspect::Differs) => tracing::warn!(
                 ahead_s,
-                "the system's clock is wrong or was set; stored entries expire by the time since the start, or by TikTok's time"
+                "the system's clock is wrong, or was changed after the proxy's start; the proxy decides by TikTok's time, or by the time that has passed since the start, which stored entries have expired"
             ),
             None => tracing::info!("the system's clock is confirmed"),
         }

@@ -224,7 +224,7 @@ fn start_control(
     config.database.is_none().then(|| {
         tokio::spawn(async move {
             if let Err(error) = control::serve(&data_dir, letters, app).await {
-                tracing::warn!(error = %error, "operators' commands cannot reach this process");
+                tracing::warn!(error = %error, "the control socket in DUET_DATA_DIR cannot be used, so commands such as `duet-proxy dead-letters` cannot reach this process");
             }
         })
     })

@@ -78,7 +78,7 @@ pub struct Metrics {
     pub clerk_sessions: Family<ResultLabel, Counter>,
     /// Requests for Clerk's keys, by their result.
     pub clerk_key_fetches: Family<ResultLabel, Counter>,
-    /// 1 while the proxy can do its work.
+    /// 1 while the proxy can store events, and can deliver the events of at least one pixel.
     pub ready: Gauge,
     /// 1 while all events are test events.
     pub test_mode: Gauge,
@@ -268,7 +268,7 @@ impl Metrics {
         );
         registry.register(
             "payments_unattributed",
-            "Paid orders without data that TikTok could match",
+            "Paid orders without any data by which TikTok could match a person",
             self.unattributed.clone(),
         );
         registry.register(
@@ -328,7 +328,7 @@ impl Metrics {
         );
         registry.register(
             "merge_window_missed",
-            "Live events that reached TikTok more than 5 minutes after they happened",
+            "Events that reached the proxy within 5 minutes after they happened, but TikTok only later",
             self.merge_window_missed.clone(),
         );
     }
@@ -382,7 +382,7 @@ impl Metrics {
         );
         registry.register(
             "ready",
-            "1 while the proxy can do its work",
+            "1 while the proxy can store events, and can deliver the events of at least one pixel",
             self.ready.clone(),
         );
         registry.register(

@@ -24,18 +24,18 @@ use crate::{
 pub(crate) fn cli() -> Command {
     let words = |name: &'static str| Arg::new(name).num_args(0..).trailing_var_arg(true);
     Command::new("bench")
-        .about("Measures sizes, rates and memory, and events that crashes and leaving visitors may lose")
+        .about("Measures sizes, rates and memory, and counts the events that are lost when processes crash or visitors leave pages")
         .args_conflicts_with_subcommands(true)
         .args([
             Arg::new("name").help("The only benchmark to run"),
             Arg::new("long")
                 .long("long")
                 .action(ArgAction::SetTrue)
-                .help("Measures more, which takes longer"),
+                .help("Measures more cases, which takes longer"),
             Arg::new("rounds")
                 .long("rounds")
                 .value_name("N")
-                .help("How often `crash` kills the proxy"),
+                .help("How many times the benchmark `crash` kills the proxy"),
         ])
         .subcommands([
             Command::new("cluster")
@@ -45,10 +45,10 @@ pub(crate) fn cli() -> Command {
                 .about("Runs the fuzz targets, with these options of libFuzzer")
                 .arg(words("option").allow_hyphen_values(true)),
             Command::new("leave")
-                .about("Simulates visitors who leave pages: for this number of rounds, and only in these ways")
+                .about("Simulates visitors who leave pages. The first argument is the number of rounds. With more arguments, visitors leave only in the ways whose names contain one of them")
                 .arg(words("rounds and ways")),
             Command::new("live")
-                .about("Measures the console in a browser for these seconds, at these events a second")
+                .about("Measures the console in a browser, for this number of seconds, while this number of events arrive each second")
                 .arg(words("seconds and rate")),
             Command::new("page").about("Measures the SDK on a page's main thread"),
             Command::new("plots").about("Draws the plots of docs/benchmarks.md from its tables"),

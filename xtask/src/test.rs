@@ -94,7 +94,7 @@ pub(crate) fn cli() -> Command {
         .arg(
             Arg::new("part")
                 .num_args(0..)
-                .help("Runs only the checks whose names contain a PART"),
+                .help("Runs only the checks whose names contain one of these texts; a wrong text lists all names"),
         )
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn run_checks(matches: &ArgMatches) -> Result<()> {
         if !CHECKS.iter().any(|(name, _)| is_meant(name, part)) {
             let names: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
             bail!(
-                "the part must be in the name of a check ({}), got {part}",
+                "the text must be in the name of a check ({}), got {part}",
                 names.join(", ")
             );
         }

@@ -46,7 +46,7 @@ impl Mailbox {
         Self {
             folder: folder.to_owned(),
             kept: kept.unwrap_or_else(|error| {
-                tracing::warn!(%error, file = NAME, "the stored alarms cannot be read; alarms that were on begin again");
+                tracing::warn!(%error, file = NAME, "the stored alarms cannot be read, so the proxy starts without them; an alarm whose cause remains begins again, and its message is sent a second time");
                 Kept::default()
             }),
             failures: 0,
@@ -102,7 +102,7 @@ impl Mailbox {
                 let pause_ms = FIRST_PAUSE_MS << self.failures.min(5);
                 self.failures += 1;
                 self.next_ms = now_ms + pause_ms.min(LONGEST_PAUSE_MS);
-                tracing::warn!(%reason, "an alarm's message was not accepted; retrying");
+                tracing::warn!(%reason, "the receiver at DUET_ALERT_URL has not accepted an alarm's message; the proxy will send the message again");
             }
         }
     }

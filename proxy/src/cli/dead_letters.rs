@@ -47,7 +47,7 @@ pub(super) fn command() -> Command {
             .arg(pixel("Only dead letters of this pixel")),
     )
     .subcommand(chosen(
-        Command::new("show").about("Shows all details of some dead letters, as JSON"),
+        Command::new("show").about("Shows all details of the chosen dead letters, as JSON"),
     ))
     .subcommand(chosen(
         Command::new("replay").about("Sends dead letters again"),

@@ -162,7 +162,9 @@ async fn ask_tiktok(
                 ahead_ms / 1000
             );
             if ahead_ms.abs() > CLOCK_SLACK_MS {
-                Err(format!("{said}; set the clock, with NTP for example"))
+                Err(format!(
+                    "{said}; set this machine's clock to the right time, with NTP for example"
+                ))
             } else {
                 Ok(said)
             }

@@ -46,7 +46,9 @@ pub(super) fn run(matches: &ArgMatches, lookup: impl Fn(&str) -> Option<String>)
     };
     match moved {
         Some(moved) => say(&format!("moved {moved}")),
-        None => say("an earlier move had already copied everything, and is finished now"),
+        None => say(
+            "an earlier `duet-proxy move` had already copied everything, and that move is finished now",
+        ),
     }
     say(&format!(
         "from now on proxies use {new}; the old copy is kept, but no longer used: delete the old copy when you no longer need it"

@@ -15,7 +15,7 @@ pub(super) fn command() -> Command {
     let all = Arg::new("all")
         .long("all")
         .action(ArgAction::SetTrue)
-        .help("Also transfers that paid an order");
+        .help("Lists all transfers, including those that paid an order");
     access::command("payments", "Lists transfers").subcommand(
         Command::new("list")
             .about("Lists payments that need manual review, one line each, the newest first")

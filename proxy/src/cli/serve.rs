@@ -35,7 +35,7 @@ pub(super) fn run(config: &Config, lookup: impl Fn(&str) -> Option<String>) -> R
         if delay > LONGEST_DELAY {
             tracing::warn!(
                 delay_s = delay.as_secs_f64(),
-                "a burst of events from one address can delay another customer's conversion by more than 5 s; the delay follows from DUET_BATCH_EVENTS, DUET_BATCH_BYTES, DUET_SEND_PARALLEL and DUET_SEND_LIMIT"
+                "a burst of events from one address can delay another customer's conversion by more than 5 s; higher values of DUET_BATCH_EVENTS, DUET_BATCH_BYTES, DUET_SEND_PARALLEL and DUET_SEND_LIMIT shorten this delay, and so does a lower DUET_RATE_LIMIT"
             );
         }
         warn_of_tests(&config.tiktok.pixels);

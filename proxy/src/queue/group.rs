@@ -180,7 +180,7 @@ impl<'a, S: Store> Group<'a, S> {
             }
             Err(error) if error.is_of_the_disk() => Err(error),
             Err(error) => {
-                tracing::error!(error = ?error, "a call failed because its own data or a stored record is faulty; the call has changed nothing");
+                tracing::error!(error = ?error, "a request to the store failed, because the data of the request or a stored record is faulty; the request has changed nothing");
                 Ok(Err(error))
             }
         }
@@ -388,7 +388,7 @@ fn log(notice: &Notice) {
         Notice::NotSentAgain { order_id, event_id } => tracing::warn!(
             order_id,
             event_id,
-            "dead letter not sent again, because its order is already reported or its payment was refunded"
+            "a dead letter was not sent again, because its order is already reported or its payment was refunded"
         ),
         Notice::Found {
             order_id,

@@ -8,11 +8,11 @@ use crate::decide::Fault;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process has the folder open.
-    #[error("another process is using the data directory")]
+    #[error("another process is using the data directory; stop that process first")]
     Locked,
     /// Another version of the proxy has written the folder, and this version cannot read that format.
     #[error(
-        "the data directory has format {found}, this version reads format {known}; use the version that wrote it"
+        "the data directory has format {found}, but this version of duet-proxy reads format {known}; use the version that wrote the data directory"
     )]
     Format {
         /// The format in the folder.

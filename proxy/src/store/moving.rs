@@ -134,7 +134,7 @@ fn carry(from: &mut dyn Side, to: &mut dyn Side) -> Result<Option<Moved>, Error>
         }
         (Standing::Used(_), Standing::Used(_) | Standing::Left(..)) => {
             return refused(format!(
-                "{target} is not empty, and a move would mix two stores; name an empty target, or remove the contents of this one"
+                "{target} is not empty, and a move would mix two stores; name an empty target, or remove the contents of {target}"
             ));
         }
     };

@@ -104,7 +104,7 @@ causes! {
         { "Remove TIKTOK_TEST_EVENT_CODE or the pixel's test_event_code, and restart the proxy." "Bỏ TIKTOK_TEST_EVENT_CODE hoặc test_event_code của pixel rồi khởi động lại proxy." }
     NoMatchKeys "no_match_keys"
         { "TikTok accepted the event, but cannot connect it with a person, because the event had no match key (such as an e-mail address, a phone number or a click id)." "TikTok nhận sự kiện nhưng không thể gắn với người nào, vì sự kiện không có khóa đối sánh (như email, số điện thoại hoặc mã lượt nhấp)." }
-        { "Call identify in the page. Let no redirect remove ttclid from the landing page's address. Set DUET_TRUSTED_PROXIES, so that the proxy sees the visitor's address." "Gọi identify trong trang. Đừng để chuyển hướng nào bỏ ttclid khỏi địa chỉ trang đích. Đặt DUET_TRUSTED_PROXIES để proxy thấy địa chỉ của khách." }
+        { "Call identify in the page. Make sure that no redirect removes ttclid from the landing page's address. Set DUET_TRUSTED_PROXIES, so that the proxy sees the visitor's address." "Gọi identify trong trang. Đừng để chuyển hướng nào bỏ ttclid khỏi địa chỉ trang đích. Đặt DUET_TRUSTED_PROXIES để proxy thấy địa chỉ của khách." }
     SentLate "sent_late"
         { "The proxy received the event more than 5 minutes after it happened. For example, the page was offline, closed or hidden." "Proxy nhận sự kiện hơn 5 phút sau khi xảy ra. Ví dụ, trang ngoại tuyến, bị đóng hoặc ẩn." }
         { "Do nothing. TikTok may count this copy and the Pixel's copy as two events, because it merges them only within 5 minutes." "Không làm gì. TikTok có thể tính bản này và bản của Pixel là hai sự kiện, vì TikTok chỉ gộp chúng trong vòng 5 phút." }
@@ -151,8 +151,8 @@ causes! {
         { "A payment notification came without a valid proof of its sender, so the proxy rejected the notification." "Có thông báo thanh toán không chứng minh được người gửi nên proxy đã từ chối thông báo đó." }
         { "Compare the webhook's secret in the payment provider's dashboard with the secret in the proxy's settings." "So sánh khóa webhook trong trang quản trị của nhà cung cấp thanh toán với khóa trong cài đặt của proxy." }
     UnreadableNotification "unreadable_notification"
-        { "A payment notification had a valid proof, but the proxy could not read it. The proxy has not recorded its money." "Một thông báo thanh toán có chứng minh hợp lệ, nhưng proxy không đọc được. Proxy chưa ghi số tiền của thông báo đó." }
-        { "The proxy's log names the field that it could not read. Enter the payment by hand, and report the notification's format to the developers of Duet." "Nhật ký của proxy nêu trường không đọc được. Ghi thanh toán bằng tay, và báo định dạng của thông báo cho nhóm phát triển Duet." }
+        { "A payment notification had a valid proof of its sender, but the proxy could not read the notification. The proxy has not recorded the payment." "Một thông báo thanh toán chứng minh được người gửi, nhưng proxy không đọc được thông báo. Proxy chưa ghi khoản thanh toán đó." }
+        { "The proxy's log names the field that the proxy could not read. Record the payment in your shop by hand, and report the notification's format to the developers of Duet." "Nhật ký của proxy nêu trường không đọc được. Ghi thanh toán vào cửa hàng của bạn bằng tay, và báo định dạng của thông báo cho nhóm phát triển Duet." }
     ShortPayment "short_payment"
         { "The customer paid less than the order costs." "Khách trả ít hơn giá đơn hàng." }
         { "Ask the customer for the rest. Or, if you agreed on a lower price, register the order again with this price." "Yêu cầu khách trả phần còn lại. Hoặc, nếu đã thỏa thuận giá thấp hơn, đăng ký lại đơn với giá đó." }
@@ -194,7 +194,7 @@ causes! {
         { "If no proxy is running, start it. Otherwise ask again in a few seconds." "Nếu proxy không chạy, hãy khởi động. Nếu không, hỏi lại sau vài giây." }
     ClockSuspect "clock_suspect"
         { "The clock of the proxy's machine is wrong, or is not confirmed yet after a start. As long as the clock is not confirmed, no event expires." "Đồng hồ của máy chạy proxy sai, hoặc chưa được xác nhận sau khi khởi động. Khi đồng hồ chưa được xác nhận, không sự kiện nào hết hạn." }
-        { "Set the machine's clock, with NTP for example." "Chỉnh đồng hồ của máy, ví dụ bằng NTP." }
+        { "Set the machine's clock to the right time, with NTP for example." "Chỉnh đồng hồ của máy cho đúng giờ, ví dụ bằng NTP." }
     DiskRefuses "disk_refuses"
         { "The disk is nearly full or refuses writes, so the proxy accepts no events." "Đĩa gần đầy hoặc từ chối ghi nên proxy không nhận sự kiện." }
         { "Free space on the disk. Pages keep their events and send them when the proxy accepts events again." "Giải phóng dung lượng đĩa. Trang giữ sự kiện và gửi khi proxy nhận sự kiện trở lại." }

@@ -153,8 +153,8 @@ impl Did {
                 format!("{event} được gửi tới TikTok (lần {attempts}): TikTok không trả lời"),
             ),
             Self::TriesNext { event, attempt } => text(
-                format!("attempt {attempt} of {event} is due"),
-                format!("đến lúc gửi {event} lần {attempt}"),
+                format!("the proxy will send {event} to TikTok (attempt {attempt})"),
+                format!("proxy sẽ gửi {event} tới TikTok (lần {attempt})"),
             ),
             Self::Paid => text(
                 "the order is paid".to_owned(),

@@ -116,7 +116,7 @@ fn an_event_that_waits_is_told_with_its_tries() {
                 1_002_000,
                 "Lead was sent to TikTok (attempt 3): not accepted, code 40100"
             ),
-            step(1_062_000, "attempt 4 of Lead is due"),
+            step(1_062_000, "the proxy will send Lead to TikTok (attempt 4)"),
         ]
     );
     assert_eq!(

@@ -155,7 +155,7 @@ async fn the_doctor_and_the_start_say_what_is_wrong_with_the_role_and_the_clock(
     }
     let (healthy, said) = doctor(&stack, &[]).await?;
     ensure!(
-        healthy && said.contains("keeps what it commits; format 1"),
+        healthy && said.contains("protect committed events; the tables have format 1"),
         "{said}"
     );
     // With this isolation level, a transaction would not see rows that are newer than itself, and would accept a repeat.
@@ -195,7 +195,7 @@ async fn a_newer_format_is_used_if_it_names_this_one_and_is_refused_otherwise() 
     ensure!(
         !started
             && said.contains(
-                "format 3, which needs a version of format 2 or newer; this version has format 1"
+                "format 3, which needs a version of duet-proxy with format 2 or newer; this version has format 1"
             ),
         "{said}"
     );

@@ -45,7 +45,10 @@ pub(super) fn search(arguments: &[String]) -> Result<()> {
             broken += u32::from(!is_fjalls);
         }
     }
-    ensure!(broken == 0, "Duet breaks in {broken} places");
+    ensure!(
+        broken == 0,
+        "Duet's own code failed in {broken} places; the lines above that begin with OURS name them"
+    );
     Ok(())
 }
 
@@ -136,7 +139,7 @@ fn last_words(said: &str) -> (String, String) {
     let (place, words) = match panic {
         Some(place) => (place, lines.next().unwrap_or_default()),
         None => (
-            summary().unwrap_or("the input does not break Duet again"),
+            summary().unwrap_or("Duet did not fail when it read this input a second time"),
             "",
         ),
     };

@@ -15,7 +15,7 @@ pub(super) fn compare(facts: &Facts, draft: bool, platforms: &[&Platform]) -> Re
     );
     let first = downloads().join("SHA256SUMS");
     let first = fs::read_to_string(first)
-        .context("`cargo xtask release` must have made the first build")?;
+        .context("there is no first build to compare with; run `cargo xtask release` first")?;
     let folder = fresh(&root().join("target/release-again"))?;
     let clone = folder.join("duet");
     let mut git = command("git", ["clone", "--quiet", "--no-hardlinks"], &folder);

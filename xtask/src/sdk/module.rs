@@ -32,7 +32,7 @@ pub(crate) fn build(build: &Path) -> Result<Names> {
     let glue = fs::read_to_string(build.join("duet.js"))?;
     ensure!(
         glue.contains("passStringToWasm0(plain, wasm.__wbindgen_export, wasm.__wbindgen_export2)"),
-        "wasm-bindgen passes texts in another way; change sdk/page/core.js"
+        "this version of wasm-bindgen passes texts in another way than sdk/page/core.js; change core.js, and then this check"
     );
     let bound = build.join("duet_bg.wasm");
     let needed = build.join("needed.wasm");
@@ -142,8 +142,11 @@ fn as_function(text: &str) -> Result<String> {
     let end = text.find("var retasmFunc");
     let (start, end) = start
         .zip(end)
-        .context("wasm2js no longer writes `asmFunc` and `retasmFunc`")?;
-    ensure!(start < end, "wasm2js writes its parts in another order");
+        .context("wasm2js must write `asmFunc` and `retasmFunc`, but no longer does; change `as_function` in xtask/src/sdk/module.rs")?;
+    ensure!(
+        start < end,
+        "wasm2js must write `asmFunc` before `retasmFunc`, but no longer does; change `as_function` in xtask/src/sdk/module.rs"
+    );
     let before = text.get(..start).unwrap_or_default();
     let body = text.get(start..end).unwrap_or_default();
     let own: Vec<_> = before

@@ -10,9 +10,9 @@ pub(super) async fn check(config: &Config) -> Finding {
     if let Some(database) = &config.database {
         let format = queue::format_of_shared(database).map_err(|error| error.to_string())?;
         let mut found = match format {
-            Some(format) => format!("the database keeps what it commits; format {format}"),
+            Some(format) => format!("the settings of the database protect committed events; the tables have format {format}"),
             None => {
-                "the database keeps what it commits; the first start creates the tables".to_owned()
+                "the settings of the database protect committed events; the first start of a proxy creates the tables".to_owned()
             }
         };
         let advice = queue::advice_on(database).map_err(|error| error.to_string())?;

@@ -167,7 +167,7 @@ fn unreadable() -> Response {
     access::error(
         StatusCode::UNPROCESSABLE_ENTITY,
         "invalid",
-        "which must be letter:ID, cause:ID or since:MILLISECONDS, and until must be the id of a dead letter",
+        "the field `which` must be letter:ID, cause:ID or since:MILLISECONDS, and the field `until` must be the id of a dead letter",
     )
 }
 

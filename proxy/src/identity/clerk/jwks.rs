@@ -144,7 +144,7 @@ impl Jwks {
                 "loaded"
             }
             Err(error) => {
-                tracing::warn!(%error, "Clerk's keys could not be loaded; check CLERK_JWKS_URL");
+                tracing::warn!(%error, "Clerk's keys could not be loaded; check that this machine can reach Clerk, and that CLERK_JWKS_URL, if it is set, is right");
                 "failed"
             }
         };

@@ -40,7 +40,9 @@ impl OrderPattern {
             Part::Group(group) => *group < regex.captures_len(),
         };
         if !template.iter().all(exists) {
-            return Err("must have every group that SEPAY_ORDER_TEMPLATE names");
+            return Err(
+                "must have a group in parentheses for each number that SEPAY_ORDER_TEMPLATE names, such as ([0-9]+) for $1",
+            );
         }
         if !template.iter().any(|part| matches!(part, Part::Group(_))) {
             return Err(

@@ -26,7 +26,7 @@ async fn a_store_of_another_version_is_left_alone() {
     let error = open(folder.path(), 0, Arc::default()).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "the data directory has format 8, this version reads format 7; use the version that wrote it"
+        "the data directory has format 8, but this version of duet-proxy reads format 7; use the version that wrote the data directory"
     );
 }
 

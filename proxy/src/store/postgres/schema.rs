@@ -73,7 +73,7 @@ fn wrong(row: &Row, replication: Replication) -> Vec<&'static str> {
     // A record is read after it was locked. At a higher isolation level, the transaction would read the record as it was
     // before the lock, and so miss the last change.
     if isolation != "read committed" {
-        wrong.push("default_transaction_isolation must be read committed");
+        wrong.push("default_transaction_isolation must have the value `read committed`");
     }
     match replication {
         Replication::Standby => {
@@ -130,7 +130,7 @@ pub(super) fn advice(
     let ahead_s = (clock_ms - middle_ms) / 1000;
     if ahead_s.abs() > CLOCK_SLACK_S {
         advice.push(format!(
-            "the clock of the database is {ahead_s} s ahead of this machine's clock: set both clocks, with NTP for example"
+            "the clock of the database is {ahead_s} s ahead of this machine's clock: set both clocks to the right time, with NTP for example"
         ));
     }
     Ok(advice)
@@ -161,7 +161,7 @@ pub(super) fn known(about: &Row) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Unsuitable(format!(
-        "it has format {found}, which needs a version of format {oldest} or newer; this version has format {FORMAT}"
+        "it has format {found}, which needs a version of duet-proxy with format {oldest} or newer; this version has format {FORMAT}: use a newer version"
     )))
 }
 
