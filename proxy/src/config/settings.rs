@@ -63,7 +63,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "TIKTOK_TEST_EVENT_UNTIL",
         None,
-        "The time at which test traffic ends, in RFC 3339.",
+        "The time at which test traffic ends, in RFC 3339, such as 2026-12-31T18:00:00+07:00. Without this time, test traffic does not end.",
     ),
     setting(
         "DUET_PIXELS_FILE",
