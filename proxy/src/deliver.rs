@@ -77,7 +77,8 @@ impl Link {
         }
     }
 
-    /// Returns the token of a pixel. Returns `None` if the pixel has not been configured since the start.
+    /// Returns the token of a pixel that is configured, or was configured since the start. Returns `None` for any other
+    /// pixel.
     fn token(&self, pixel_id: &str) -> Option<AccessToken> {
         self.pixels.now().token(pixel_id).cloned()
     }

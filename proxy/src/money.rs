@@ -256,7 +256,7 @@ impl<'de> Deserialize<'de> for Currency {
     }
 }
 
-/// Also reads the form of an older version, which stored whole dong as an integer.
+/// Reads the form that this version stores, and the form of an older version, which stored whole dong as an integer.
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

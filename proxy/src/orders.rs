@@ -116,7 +116,7 @@ pub struct Plan {
 /// An event that is held until the order is paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// The event's name as TikTok deduplicates it.
+    /// The canonical form of the event's name, see [`EventName::canonical`].
     pub name: String,
     /// When the event expires, in Unix milliseconds.
     pub until_ms: i64,
@@ -276,7 +276,8 @@ impl Order {
     }
 
     /// Stores the data about the visitor from an event that names the order. Does nothing if the order is paid: anybody
-    /// who has the address of a paid order's page can open the page, which then sends such an event.
+    /// who has the address of a paid order's page can open the page. The page then sends such an event, which would
+    /// replace the data about the payer.
     pub fn is_named_by(&mut self, event: &EventText<'_>, by: By, now_ms: i64) {
         if self.paid_ms.is_some() {
             return;

@@ -38,8 +38,8 @@ pub struct Transfer {
     /// characters. A second notification with the same id is a repeat.
     pub id: String,
     /// Other ids under which the provider can report the same transfer, for example the id of a session and the id of its
-    /// invoice. Each id belongs to only one transfer of each kind. Only the first payment of a subscription may use the
-    /// subscription's id.
+    /// invoice. The provider's module must leave out an id that several transfers of the same kind have. Of the payments
+    /// of a subscription, only the first may have the subscription's id here.
     pub also: Vec<String>,
     /// The amount that came. For a refund, a chargeback or a void, the amount that goes back.
     pub money: Money,

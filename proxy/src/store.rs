@@ -14,8 +14,8 @@
 //!    that the opened store reads survives the next power cut.
 //! 4. A read returns the data of the last successful write, or an error. A read never returns older data or only a part of
 //!    the data.
-//! 5. [`Position`] lists every lane that has pending events, and how many. A commit that changes the position also writes
-//!    it.
+//! 5. [`Position`] lists every lane that has pending events, with the number of these events. A commit that changes the
+//! position also writes it.
 //!
 //! [`Embedded`] implements this with fjall, and [`Postgres`] with a PostgreSQL database. The simulation has a third
 //! implementation, whose disk can fail in every way.
@@ -68,9 +68,9 @@ pub trait Store: Books<Error = Error> {
     fn position(&self) -> Result<Position, Error>;
 
     /// Begins a commit. A shared store locks and reads everything that `ahead` names, and gives the commit its own block of
-    /// event numbers in `position`. `now` has two times in Unix milliseconds: keys are remembered from the first time on,
-    /// and keys that end at or before the second time have expired. The caller must end the commit with [`Store::write`] or
-    /// [`Store::finish`].
+    /// event numbers in `position`. `now` has two times in Unix milliseconds. The period of a new key starts at the first
+    /// time. A stored key has expired if its period ends at or before the second time. The caller must end the commit with
+    /// [`Store::write`] or [`Store::finish`].
     ///
     /// # Errors
     /// The same as those of [`Store::write`].
@@ -180,7 +180,8 @@ pub trait Store: Books<Error = Error> {
     ) -> Result<Vec<u8>, Error>;
 }
 
-/// The records and destinations that the calls of a commit can read. They are known before the calls are decided.
+/// The records that the calls of a commit can read, and the destinations whose events the calls settle. The calls name
+/// both before they are decided.
 #[derive(Debug, Default)]
 pub struct Ahead {
     /// The records that the calls can read.
@@ -210,7 +211,8 @@ pub struct Lease {
 pub struct Sight {
     /// The position of the queue.
     pub position: Position,
-    /// The ids of all withdrawn events, if they were read.
+    /// The ids of all withdrawn events. `None` if this look did not read the ids: a store does not need to read them
+    /// each time.
     pub withdrawn: Option<Vec<String>>,
 }
 

@@ -102,8 +102,8 @@ impl Client {
     }
 }
 
-/// Removes the token from TikTok's answer. Logs and dead letters contain the answer, and TikTok's answer may repeat the data
-/// that TikTok refuses.
+/// Removes the token from TikTok's answer. TikTok's answer may repeat refused data of the request, such as the token, and
+/// logs and dead letters contain TikTok's answer.
 fn without_token(token: &AccessToken, body: Vec<u8>) -> Vec<u8> {
     let text = String::from_utf8_lossy(&body);
     if text.contains(token.expose()) {

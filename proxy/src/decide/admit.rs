@@ -169,9 +169,9 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
         Ok(result)
     }
 
-    /// Ends the held events of pages after a trusted report for the same order. A held event with the same name and id as
-    /// the report is sent as well, and TikTok merges the two. Other held events are not sent, because TikTok would count
-    /// them as further sales.
+    /// Removes the held events that mean the same sale as a trusted report. If a held event has the same name and id as
+    /// the report, the held event is sent as well, and TikTok merges the two. The other held events become dead letters,
+    /// because TikTok would count them as further sales.
     fn end_held(
         &mut self,
         order: &mut Order,
@@ -207,7 +207,8 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
     }
 }
 
-/// Returns whether an event that means the same as this one was already reported to this pixel for the order.
+/// Returns whether an event of the order was already reported to this pixel under this name, or under another name with
+/// the same canonical form.
 fn is_reported(order: &Order, text: &EventText<'_>, pixel_id: &str) -> bool {
     let name = text.name();
     name.is_some_and(|name| order.has_reported(name.canonical(), pixel_id))

@@ -28,8 +28,9 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
             if !is_of_sale {
                 order.repays(&payment.key(), back.kind, amount);
                 if is_taken {
-                    // The sale lost this money before its payment was known. A metric cannot fall, so the same amount is
-                    // counted as paid.
+                    // The refund arrived before its payment was known, and was subtracted from the sale. The metric of
+                    // refunds cannot fall, so the metric of payments rises by the same amount, and the difference of the
+                    // two is right.
                     order.remove(back.kind, amount);
                     self.changes.counts.money.push((Kind::First, amount));
                 }
@@ -64,8 +65,8 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(None)
     }
 
-    /// Returns how much of this refund the order still has to lose. Other refunds of the same payment may already have
-    /// taken the rest, while the payment is still unknown.
+    /// Returns how much of this refund the order still has to lose. The payment of the refund is still unknown, and the
+    /// amount of this refund can overlap with other refunds of this payment that the order has already lost.
     fn beyond_others(&self, order: &Order, back: &Payment) -> Result<Money, B::Error> {
         let mut returned = Returned::default();
         for other in self.waiting_for(back.takes_back.iter().cloned(), Kind::is_back)? {

@@ -56,7 +56,8 @@ impl DeadLetter {
         }
     }
 
-    /// Returns whether the event was never sent, because its order was not paid.
+    /// Returns whether the event ended unsent as `unverified` or `withdrawn`, for example because its order was not
+    /// paid within 72 hours.
     pub(crate) fn waited_for_payment(&self) -> bool {
         [Outcome::Unverified, Outcome::Withdrawn]
             .iter()

@@ -40,7 +40,7 @@ impl Lookup {
     }
 }
 
-/// Returns the exact names of an order.
+/// Returns every name by which a payment can name the order exactly: the order's id and its references.
 pub(super) fn names_of(order: &Order) -> impl Iterator<Item = Name> {
     let references = order
         .references()

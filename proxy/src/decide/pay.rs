@@ -138,8 +138,8 @@ impl Transfer {
 }
 
 impl<B: Books + ?Sized> Transaction<'_, '_, B> {
-    /// Returns the stored payment of this transfer, if the transfer was reported before. If the main ids of the two
-    /// reports differ, the reports must be of the same kind.
+    /// Returns the stored payment of this transfer, if the transfer was reported before. A stored payment with another
+    /// main id counts only if it has the same kind as the transfer.
     fn told_before(&self, transfer: &Transfer) -> Result<Option<Payment>, B::Error> {
         for id in transfer.ids() {
             let payment = self.payment_told(transfer.provider, id)?;
@@ -201,8 +201,8 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
                         order => begun = begun.or(order),
                     }
                 }
-                // An order that is not registered comes last: anybody can begin an order, with a registered order's
-                // reference as its id.
+                // A registered order wins, even if its name comes later in the list. Anybody can begin an order whose
+                // id is the reference of a registered order.
                 Ok(begun.map_or(Match::None, |order| Match::One(Box::new(order))))
             }
             OrderHint::Memo(memo) => matched(memo, receipt.pattern.as_ref(), |code| {
@@ -211,7 +211,7 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         }
     }
 
-    /// Applies a payment to its order, in the way of the payment's kind. Then applies the payments that have waited for
+    /// Applies a payment to its order, as the payment's kind requires. Then applies the payments that have waited for
     /// this payment or its order. Returns true if a report was sent without any data about the payer.
     pub(super) fn apply(
         &mut self,

@@ -44,7 +44,8 @@ pub struct Payment {
     /// transfer is matched. Empty if the transfer waits for nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<Name>,
-    /// Names of the transfer whose money this transfer takes back. If one of these names is known, the transfer is found.
+    /// Names of the earlier transfer whose money this transfer takes back. The proxy finds the earlier transfer by the
+    /// first of these names that it knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub takes_back: Vec<Name>,
     /// How the amount relates to other refunds of the same transfer.

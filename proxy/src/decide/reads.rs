@@ -74,7 +74,7 @@ impl Reads {
         }
     }
 
-    /// Adds the records whose ids were found under a name.
+    /// Adds the records whose ids the store has under the lookup `name`. `found` has these ids.
     pub fn with_found(&mut self, name: &Lookup, found: &[String]) {
         for id in found {
             match name {

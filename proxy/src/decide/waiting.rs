@@ -84,8 +84,9 @@ impl<B: Books + ?Sized> Transaction<'_, '_, B> {
         Ok(())
     }
 
-    /// Returns the payments that wait for one of these names and whose kind `is_due` accepts. Refunds that an order has
-    /// already lost come first. The other payments follow, the oldest first.
+    /// Returns the payments that wait for one of these names and whose kind `is_due` accepts. Payments whose order is
+    /// known come first, for example refunds that were already subtracted from the order. Then come the other payments.
+    /// Both groups begin with the oldest payment.
     pub(super) fn waiting_for(
         &self,
         names: impl IntoIterator<Item = Name>,

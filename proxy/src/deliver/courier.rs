@@ -140,7 +140,7 @@ pub enum Way {
         /// How long nothing is sent. `None` if an earlier reply has already caused the pause.
         pause: Option<Duration>,
     },
-    /// The requests must be sent again, more slowly.
+    /// The events of the request must be sent again, and the courier sends its requests more slowly.
     Slow {
         /// How many events the request had.
         events: usize,

@@ -29,7 +29,7 @@ pub(super) struct Load<E> {
     pub(super) attempts: u32,
     pub(super) troubles: u32,
     pub(super) unclear: u32,
-    /// The code of TikTok's last answer, and when it arrived. The code is `None` if TikTok did not give the answer.
+    /// When the last attempt ended, and the code of TikTok's answer. The code is `None` if no answer of TikTok arrived.
     pub(super) answer: Option<(Instant, Option<i64>)>,
     pub(super) due: Instant,
     /// How many requests of the courier had succeeded when this batch was made.

@@ -60,7 +60,8 @@ pub(super) fn settled(
             events = count,
             "events could not be delivered within 7 days; these events are kept as dead letters"
         ),
-        // These outcomes are not logged here.
+        // A courier ends an event as `Withdrawn` if the money of its sale went back, which is no error of the delivery.
+        // No courier ends an event as `Unverified`.
         Outcome::Unverified | Outcome::Withdrawn => {}
     }
 }

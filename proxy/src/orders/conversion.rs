@@ -27,7 +27,8 @@ pub struct Conversion {
     pub name: EventName,
     /// The event's id, which is derived from the order. Every page, webhook and process therefore computes the same id.
     pub id: EventId,
-    /// The id under which a page or a server may report the same sale, with another name for the same event.
+    /// The id of the same event under its other name. For `Purchase`, it is the id that a page or a server derives for
+    /// `CompletePayment`. `None` if the event has only one name.
     pub other_id: Option<EventId>,
     /// Whether the event has any data about the payer.
     pub is_attributed: bool,

@@ -125,7 +125,7 @@ impl Order {
         self.reported.keys().any(|name| is_sale(name))
     }
 
-    /// Whether an event was reported to this pixel that TikTok treats as the same event as `canonical`.
+    /// Whether an event whose name has the canonical form `canonical` was reported to this pixel.
     pub fn has_reported(&self, canonical: &str, pixel_id: &str) -> bool {
         self.reported_to(pixel_id)
             .any(|name| name.canonical() == canonical)

@@ -141,9 +141,9 @@ impl<'a> Fields<'a> {
         Some(account.chars().skip(skipped).collect())
     }
 
-    /// Returns the sum of these fields. Their amounts are in minor units of the currency that the field `currency` names.
-    /// Adds a problem if the first field is missing. `others` has the currencies for which the provider uses another
-    /// number of decimals than ISO 4217.
+    /// Returns the sum of the amounts in these fields. The amounts are in minor units of the currency that the field
+    /// `currency` names. Adds a problem if the first field has no such amount. The other fields can be missing. `others`
+    /// has the currencies for which the provider uses another number of decimals than ISO 4217.
     pub(crate) fn minor(
         &self,
         names: &[&'static str],
@@ -159,8 +159,9 @@ impl<'a> Fields<'a> {
         self.money(names, (currency, decimals(currency, others)), problems)
     }
 
-    /// Returns the sum of these fields. Their amounts have the given number of decimals. Adds a problem if the first
-    /// field is missing.
+    /// Returns the sum of the amounts in these fields. An amount is a whole number of the smallest unit, of which
+    /// 10^`decimals` are one unit of the currency. Adds a problem if the first field has no such amount. The other
+    /// fields can be missing.
     pub(crate) fn money(
         &self,
         names: &[&'static str],

@@ -123,7 +123,8 @@ fn meant(named: Vec<Named>) -> Match {
     }
     prefer(&mut orders, Order::is_registered);
     if !orders.iter().any(Order::is_registered) {
-        // Banks write dates and account numbers into memos, and strangers can begin orders with such numbers as ids.
+        // Banks write dates and account numbers into memos, and strangers can begin orders with such numbers as ids. An
+        // order whose id has a letter therefore wins.
         prefer(&mut orders, |order| {
             order.id().bytes().any(|byte| byte.is_ascii_alphabetic())
         });
@@ -143,8 +144,8 @@ fn prefer(orders: &mut Vec<Order>, is_better: impl Fn(&Order) -> bool) {
     }
 }
 
-/// Returns whether this text is unlikely to be a common word. Otherwise a stranger could begin orders whose ids are the
-/// words that banks write, and every transfer would name two orders.
+/// Returns whether this text is unlikely to be a common word. If common words counted, a stranger could begin orders
+/// whose ids are the words that banks write, and every transfer would name two orders.
 fn could_be_meant(candidate: &Candidate) -> bool {
     match candidate.strength {
         Strength::Code | Strength::ContentPattern | Strength::DescriptionPattern => true,

@@ -142,8 +142,8 @@ fn transfer(
     })
 }
 
-/// Returns by how much a refund has raised the sum of all refunds of its charge. If the event does not state the sum
-/// before, returns the whole sum.
+/// Returns by how much a refund has raised the sum of all refunds of its charge. `all` is the sum after the refund, and
+/// `before` has the sum before it. If the event does not state the sum before the refund, returns `all`.
 fn added(all: Money, before: Option<Fields<'_>>) -> Option<Money> {
     let unit = (all.currency(), decimals(all.currency(), &DECIMALS));
     let before = before.and_then(|part| part.money(&["amount_refunded"], unit, &mut Vec::new()));

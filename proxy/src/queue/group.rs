@@ -44,7 +44,7 @@ pub(super) struct Group<'a, S> {
     /// New rows, one for each lane.
     drafts: Vec<(LaneId, Draft)>,
     settled: Vec<Settled>,
-    /// The outcome of each of them.
+    /// The outcome of each entry of `settled`, in the same order.
     outcomes: Vec<&'static str>,
     records: Records,
     numbers: u64,
@@ -143,7 +143,7 @@ impl<'a, S: Store> Group<'a, S> {
         self.decide(call, |_, _| {})
     }
 
-    /// Does what [`Group::carry_out_durably`] does. Also stores the events that the call sends in [`Committed::let_go`].
+    /// Does what [`Group::carry_out_durably`] does, and adds the events that the call sends to [`Committed::let_go`].
     ///
     /// # Errors
     /// An error if the disk fails.
@@ -372,7 +372,7 @@ impl<'a, S: Store> Group<'a, S> {
 }
 
 impl Uncertain {
-    /// Logs what the commit has changed, after it was found in the store.
+    /// Logs the notices of the commit. The caller must have found the commit in the store.
     pub(super) fn log(&self) {
         self.notices.iter().for_each(log);
     }

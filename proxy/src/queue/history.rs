@@ -117,7 +117,8 @@ impl History {
         self.store.covered(self.salt.order(order_id))
     }
 
-    /// Returns the payment with this id. Also finds a payment that its provider can report under this other id.
+    /// Returns the payment with this id. `id` can be the payment's own id, or another id under which its provider can
+    /// report the payment.
     ///
     /// # Errors
     /// The same as those of [`History::page`].

@@ -199,7 +199,8 @@ impl Intake {
         let (answered, is_first) = added.unzip();
         Ok(Enqueuing {
             answered,
-            // If the caller drops this call, the other calls in the bundle must still be sent.
+            // The first call of a bundle sends the bundle to the writer. [`SendOnDrop`] sends the bundle even if the
+            // caller drops this first call, because the bundle can contain other calls.
             first: (is_first == Some(true)).then(|| SendOnDrop(self)),
         })
     }

@@ -153,7 +153,7 @@ async fn reopened(folder: &Path) -> (Intake, Outlet, DeadLetters) {
     free.expect("the folder must become free")
 }
 
-/// Returns the two sums of the balance of events.
+/// Returns how many events the metrics count as received, and how many as ended, pending or held.
 fn balance(metrics: &Metrics) -> (i64, i64) {
     let text = metrics.text();
     let sum = |name: &str| -> i64 {

@@ -1,6 +1,6 @@
-//! Counts the paid orders that were not reported to TikTok. Each commit states how it changes this count. The sweep also
-//! counts all orders again, some at a time. The count is therefore right after a restart, and also if another version
-//! wrote the orders.
+//! Counts the paid orders that were not reported to TikTok. Each commit states how it changes this count. But the count
+//! is not stored, and another version may have written orders without counting them. The sweep therefore counts all
+//! orders again, some at a time.
 
 #[derive(Debug, Default)]
 pub(super) struct Unreported {
@@ -20,12 +20,14 @@ impl Unreported {
         self.orders
     }
 
-    /// Returns whether the number is known. Before, it may be too small.
+    /// Returns whether the sweep has counted all orders since the store was opened. Until then, the count may be too
+    /// small.
     pub(super) fn is_known(&self) -> bool {
         self.is_known
     }
 
-    /// Makes the sweep count all orders again, because the store was opened again. It may have a commit that was not counted.
+    /// Makes the sweep count all orders again, because the store was opened again and may contain a commit that was not
+    /// counted.
     pub(super) fn opened(&mut self) {
         *self = Self {
             orders: self.orders,

@@ -1,5 +1,6 @@
-//! The withdrawn events. A lane checks this list before it sends an event for the first time. After a withdrawal is on
-//! disk, the writer first adds the event to this list, and then informs the lanes of the commit's new events.
+//! The withdrawn events. A lane checks this list before it sends an event for the first time. After a commit, the
+//! writer first adds the events that the commit withdraws to this list, and only then informs the lanes of the commit's
+//! new events. A lane therefore finds a withdrawn event of the commit in this list before it can send the event.
 
 use std::{
     collections::HashSet,

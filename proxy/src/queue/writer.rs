@@ -43,7 +43,7 @@ pub(super) use state::State;
 
 /// The most calls in one commit.
 const GROUP: usize = 512;
-/// How long after a failure of a shared store the writer opens the store again without a call.
+/// How long after a failure of a shared store the writer opens the store again, even if only [`Call::Look`] arrives.
 const REOPEN_EVERY_MS: i64 = 1_000;
 
 /// What the writer shares with the rest of the process.
@@ -249,8 +249,9 @@ impl<S: Source> Writer<S> {
         self.state.as_mut().ok_or(Error::Stopped)
     }
 
-    /// Counts the failed commit if the store that was opened again contains it. Its events have ended, so nothing else will
-    /// count them. A commit without a dead letter is not searched for: `events_found` has the difference.
+    /// Counts the failed commit if the store that was opened again contains it. The events of this commit have ended, so
+    /// nothing else will count them. A commit without a dead letter cannot be found in the store. For such a commit, the
+    /// metric `duet_events_found` corrects the counts when the store is opened.
     fn find_uncertain(&mut self) -> Result<(), Error> {
         self.unreported.opened();
         let Some(uncertain) = &self.uncertain else {
@@ -293,7 +294,8 @@ impl<S: Source> Writer<S> {
         self.timed_out = matches!(error, Error::Timeout);
     }
 
-    /// Returns whether the store failed so recently that the writer opens it again only for a caller.
+    /// Returns whether the store failed so recently that the writer opens it again only for a call other than
+    /// [`Call::Look`].
     fn is_too_early(&self) -> bool {
         let now_ms = self.shared.clock.boot_ms();
         self.failed_ms

@@ -34,7 +34,7 @@ pub struct Commit<'a> {
 }
 
 impl Commit<'_> {
-    /// Returns the id of a dead letter that the commit adds.
+    /// Returns the id of the first dead letter that the commit adds, or `None` if the commit adds none.
     pub fn a_letter(&self) -> Option<LetterId> {
         let mut letters = self.records.letters.iter();
         let (id, _) = letters.find(|(_, letter)| letter.is_some())?;
@@ -126,6 +126,6 @@ pub struct Place {
     pub class: Class,
     /// How many events are pending, including claimed events.
     pub waiting: u64,
-    /// The first row that can have pending events.
+    /// The number of the first row that can have pending events.
     pub head: u64,
 }

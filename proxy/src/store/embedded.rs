@@ -222,7 +222,8 @@ impl Source for Embedded {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         *tables = None;
         let opened = match Tables::open(&self.folder) {
-            // fjall's error does not name the file.
+            // fjall's error does not name the damaged file. This check reads all files completely, and its error names
+            // the file.
             Err(Error::Store(error)) => {
                 alone(&self.folder, || check(&self.folder, u64::MAX))?;
                 return Err(Error::Store(error));
@@ -361,14 +362,14 @@ impl Tables {
         read_format(&self.about)
     }
 
-    /// Writes the format. The format is on disk before later writes, because the journal is read in order, up to its first
-    /// damaged byte.
+    /// Writes the format, without a sync. After a power cut, the store cannot contain later writes without the format: the
+    /// journal is read in order, up to its first damaged byte, and the format comes before the later writes.
     fn set_format(&self, format: u32) -> Result<(), Error> {
         Ok(self.about.insert("format", format.to_be_bytes())?)
     }
 
-    /// Returns the salt of the history's digests. A new store gets a random salt. Like the format, the salt is on disk
-    /// before later writes.
+    /// Returns the salt of the history's digests. A new store gets a random salt. As for the format, later writes
+    /// cannot survive a power cut without the salt.
     fn salt(&self) -> Result<Salt, Error> {
         if let Some(salt) = self.about.get("salt")? {
             let salt = <[u8; 16]>::try_from(&*salt).map_err(|_| Error::Corrupt)?;
@@ -564,7 +565,8 @@ fn database(folder: &Path) -> Result<(Database, BTreeMap<u64, u64>), Error> {
     Ok((database, whole))
 }
 
-/// Checks the store's files. Returns the tables that were too large to be checked at once.
+/// Checks the store's files. Reads the smallest tables completely, up to `at_once` bytes in total. Returns the larger
+/// tables, of which this function has read only a part.
 fn check(folder: &Path, at_once: u64) -> Result<Vec<manifest::Unread>, Error> {
     let contents = Contents::read(folder)?;
     if contents.is_none() {

@@ -3,8 +3,8 @@
 //! Proxies must never use the same contents in both places. The source decides which place they use:
 //!
 //! 1. The target is marked as unfinished, so that no proxy starts on the target. Then the target gets a copy of
-//!    everything. A database gets the mark and the copy in one transaction. Until step 2, the source stays the place that
-//!    proxies use. If the operator starts the move again, it removes the copy and begins again.
+//! everything. A database gets the mark and the copy in one transaction. Until step 2, the source stays the place that
+//! proxies use. If a move was interrupted before step 2, the next move removes the copy and begins again.
 //! 2. The source is marked as moved, with the name of the target. From then on no proxy starts on the source.
 //! 3. The target is marked as finished. If a move was interrupted between steps 2 and 3, the next move does only step 3.
 //!
@@ -32,7 +32,8 @@ pub(super) enum Standing {
 /// The function that receives the contents, piece by piece.
 pub(super) type Each<'a> = dyn FnMut(Piece) -> Result<(), Error> + 'a;
 
-/// A folder or a database, as the source or the target of a move. No proxy uses it during the move.
+/// A folder or a database, as the source or the target of a move. The open [`Side`] locks the folder or the database,
+/// so that no proxy uses it during the move.
 pub(super) trait Side {
     /// Returns the name of the place, for operators.
     fn name(&self) -> String;
@@ -73,7 +74,7 @@ pub(super) type Pair = (Vec<u8>, Vec<u8>);
 pub(super) struct StoredRow {
     pub(super) lane: Vec<u8>,
     pub(super) id: u64,
-    /// The settled ranges: the first index of each range, and the index after its last.
+    /// The settled ranges, one after the other: for each range its first index, and the index after its last event.
     pub(super) settled: Vec<u32>,
     pub(super) body: Vec<u8>,
 }

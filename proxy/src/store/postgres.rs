@@ -93,8 +93,8 @@ impl Postgres {
         schema::format(&link, &session)
     }
 
-    /// Returns advice: the settings of the database that should be different, and what to do about them. `now_ms` returns
-    /// the time of this machine, in Unix milliseconds.
+    /// Returns advice: the settings of the database that should be different, and what to do about them. Also compares
+    /// the clock of the database with `now_ms`, which returns the time of this machine in Unix milliseconds.
     ///
     /// # Errors
     /// The same as those of [`Postgres::at`].

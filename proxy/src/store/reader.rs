@@ -104,7 +104,8 @@ pub trait Reader: Send + Sync {
     /// The same as those of [`Reader::rows`].
     fn find_held(&self, texts: &[String]) -> Result<Vec<HeldEvent>, Error>;
 
-    /// Returns the payment with this id. Also finds a payment that its provider can report under this other id.
+    /// Returns the payment with this id. `id` can be the payment's own id, or another id under which its provider can
+    /// report the payment.
     ///
     /// # Errors
     /// The same as those of [`Reader::rows`].

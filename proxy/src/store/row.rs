@@ -11,9 +11,9 @@
 //! A row also stores how each event arrived: after the event's JSON come a line feed and the text of its [`Trace`]. The
 //! JSON that the proxy writes contains no line feed. Rows of format 6 and older have no traces.
 //!
-//! The events of a row often have the same names and addresses. A row with several events can therefore be packed. In a
-//! packed row, the first bit of the time is set. After the time come the length of the unpacked data (4 bytes) and one
-//! block of LZ4.
+//! The events of a row often have the same names and addresses, so a row with several events gets much smaller when it
+//! is packed. In a packed row, the first bit of the time is set. After the time come the length of the unpacked data (4
+//! bytes) and one block of LZ4.
 
 use std::ops::Range;
 

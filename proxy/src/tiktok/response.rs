@@ -18,7 +18,7 @@ pub enum Reply {
         /// Positions of events that were refused, each with TikTok's message.
         refused: Vec<(usize, String)>,
     },
-    /// TikTok refuses a part of the request for good.
+    /// TikTok refuses the whole request for good. The cause may be only one of its events.
     Refused {
         /// TikTok's answer.
         verdict: Verdict,

@@ -195,7 +195,8 @@ fn money_that_goes_back_is_told_once_for_each_refund() {
     assert_eq!(second.hint, names(&["PHO7K3M9Q2X", "of pi_1", "of ch_1"]));
     let first = told(sent("charge.refunded", charge));
     assert_eq!(first.money.to_string(), "15.00 USD");
-    // If an event does not state the difference to the sum before, the sum of all refunds corrects the amount.
+    // If an event does not state the sum before its refund, its amount can be too large. The stated sum of all refunds
+    // corrects this.
     for refunded in [&first, &second] {
         assert_eq!(refunded.share, Share::Sum(first.money));
     }

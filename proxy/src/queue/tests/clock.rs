@@ -9,7 +9,7 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const ORDER: &str = "PHO7K3M9Q2X";
 
-/// Opens the store. The test sets the store's clock.
+/// Opens the store with a clock that reads its time from `read`.
 async fn opened_by(
     read: fn() -> Reading,
     folder: &Path,

@@ -192,7 +192,7 @@ fn copied(folder: &Path) -> tempfile::TempDir {
     copy
 }
 
-/// Starts in this folder, which must fail. Returns the error.
+/// Starts the queue in this folder, and returns the error of the start. Panics if the start succeeds.
 fn said(folder: &Path) -> String {
     let error = open(folder, 0, Arc::default()).err();
     error.expect("the start must fail").to_string()

@@ -45,7 +45,7 @@ impl Ahead {
     }
 
     /// Counts about this number of committed bytes, and writes zeros if the last zeros are nearly used up. The zeros only
-    /// save time: a failure has no effect, and the next commit reports an error of the disk.
+    /// save time, so this function ignores a failure. If the disk has failed, the next commit returns the error.
     pub(super) fn committed(&mut self, bytes: usize) {
         if bytes <= self.left {
             self.left -= bytes;

@@ -1,6 +1,6 @@
-//! The history as rows of one table. A settlement writes one row for all of its events, so that the history hardly slows
-//! delivery down. A search must therefore read all rows. It unpacks every row, but parses only the few rows that contain
-//! one of the wanted ids.
+//! The history as rows of one table. A settlement writes one row for all of its events and no index of their ids, so
+//! that the history hardly slows delivery down. Without an index, a search must read all rows. The search unpacks every
+//! row, but parses only the few rows that contain one of the wanted ids.
 //!
 //! | Key | Value |
 //! |---|---|

@@ -13,7 +13,8 @@
 //!
 //! After this check, the proxy writes the journal's bytes over themselves and syncs the file. The reason is a failed sync
 //! before the start: after a failed sync, Linux still returns the data to readers, but marks the data as clean and never
-//! writes it to the disk. The proxy would answer a repeat because of such data, and a power cut would then lose the data.
+//! writes it to the disk. Because of such data, the proxy would answer a repeated event as already stored, and a power
+//! cut would then lose the event.
 //!
 //! A journal is a sequence of batches. A batch has a start, entries and an end:
 //!
@@ -275,7 +276,7 @@ fn read_all_but_zeros(mut from: impl Read, to: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns whether `bytes` contain a complete batch after the end of another batch.
+/// Returns whether `bytes` contain the end of a batch, and directly after it another, complete batch.
 fn holds_a_batch(mut bytes: &[u8]) -> bool {
     while let Some(at) = bytes
         .windows(TRAILER.len())

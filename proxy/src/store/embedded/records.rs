@@ -35,7 +35,8 @@ pub(super) fn payment(rows: &Table, provider: &str, id: &str) -> Result<Option<P
     find(rows, &payment_key(provider, id))
 }
 
-/// Returns the payment that its provider reports under this id.
+/// Returns the payment with this id. `id` can be the payment's own id, or another id under which its provider can
+/// report the payment.
 pub(super) fn payment_told(
     rows: &Table,
     provider: &str,

@@ -12,8 +12,8 @@ use crate::{
     store::{Commit, Error, Expired, Position, Scanned, Store, row},
 };
 
-/// How many rows of the history a commit removes at most if the history has too many events. A commit always has fewer
-/// settlements than this.
+/// How many rows of the history the store removes at most after each commit if the history has too many events. A
+/// commit has fewer settlements than this, and each settlement adds one row, so the surplus disappears.
 const SURPLUS_ROWS: usize = 1_024;
 
 /// About how many bytes an entry has in the journal besides the events of a row.

@@ -20,7 +20,8 @@ use crate::{
     store::{Error, Lease},
 };
 
-/// How long a lease lasts in the database, and for how long its owner uses it without a renewal.
+/// How long a lease lasts in the database, and for how long its owner uses it without a renewal. The owner stops
+/// earlier than the lease ends, so that the owner has stopped before another process takes the lease.
 const LASTS: Duration = Duration::from_secs(15);
 const USED: Duration = Duration::from_secs(12);
 /// How often a lease is renewed.

@@ -99,8 +99,8 @@ impl Link {
         }
         let client = Arc::clone(&session.client);
         let sent = self.wait(trip.limit, async move { Ok(trip.send(client).await?) });
-        // A commit can succeed with a warning. In that case no standby may have the commit, so the warning is an error
-        // here.
+        // A commit can succeed with a warning. In that case it is possible that no standby has the commit, so the
+        // warning is an error here.
         let done = sent.and_then(|rows| {
             let broken = session.is_broken();
             (!broken).then_some(rows).ok_or(Error::Stopped)
@@ -216,8 +216,9 @@ impl Trip {
         self
     }
 
-    /// Adds a statement. The statement is not prepared on the server. A pooler gives one connection to several clients,
-    /// and a plan that was made for an empty table would be used for the full table too.
+    /// Adds a statement. The statement is not prepared on the server, for two reasons. A pooler gives one connection to
+    /// several clients, which would not find the prepared statement. And a plan that was made while a table was empty
+    /// would still be used when the table is full.
     pub(super) fn query(mut self, sql: &'static str, parameters: Vec<Parameter>) -> Self {
         self.statements.push(Statement::Query(sql, parameters));
         self

@@ -1,6 +1,6 @@
 //! The database as the source or the target of a move. One transaction reads or writes everything. The transaction locks
-//! the table of slots, so that no proxy can commit during the move. This also holds for a proxy that was stopped for so
-//! long that its slot has expired.
+//! the table of slots, and every commit of a proxy writes its slot, so no proxy can commit during the move. This also
+//! holds for a proxy that hung for so long that its slot has expired.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -255,7 +255,8 @@ impl Side for Contents {
     }
 
     fn leave(&mut self, to: &str) -> Result<(), Error> {
-        // No proxy owns its slot any more. A proxy that hangs now and continues later cannot commit.
+        // This statement takes every slot from its proxy. A proxy that hangs now and continues later therefore cannot
+        // commit.
         let trip = Trip::within(LIMIT)
             .run("update duet.slots set owner = gen_random_uuid(), until = '-infinity'")
             .query(

@@ -93,8 +93,8 @@ fn wrong(row: &Row, replication: Replication) -> Vec<&'static str> {
     wrong
 }
 
-/// Returns advice: the settings that should be different, and what to do about them. `now_ms` returns the time of this
-/// machine, in Unix milliseconds.
+/// Returns advice: the settings that should be different, and what to do about them. Also compares the clock of the
+/// database with `now_ms`, which returns the time of this machine in Unix milliseconds.
 pub(super) fn advice(
     link: &Link,
     session: &Session,

@@ -2,7 +2,8 @@
 //! proxy writes the slot.
 //!
 //! A commit can reach the database after its proxy has given it up and connected again. The counts of such a commit are out of
-//! date. Every update of the slot therefore names the transaction that wrote the slot before.
+//! date, so it must fail. Every update of the slot therefore names the transaction that wrote the slot last, as far as the
+//! proxy knows. If another transaction has written the slot since then, the update fails.
 
 use std::time::{Duration, Instant};
 
@@ -87,7 +88,7 @@ impl Slot {
         Ok(trip.run("commit"))
     }
 
-    /// Notes the results of a trip that ended with [`Slot::commit`].
+    /// Stores which transaction wrote the slot last, from the results of a trip that ended with [`Slot::commit`].
     pub(super) fn committed(&mut self, results: &[Vec<Row>]) {
         let own = results.iter().rev().find_map(|rows| rows.first());
         self.written = own.map_or(self.written, |row| row.get(1));
@@ -166,7 +167,7 @@ mod tests {
         let mut earlier = store.open().unwrap();
         probe(&mut earlier).unwrap();
         let mut later = store.open().unwrap();
-        // The process has given this commit up, but it still reaches the database.
+        // The process has given up this commit, but the commit still reaches the database, which must reject it.
         assert!(probe(&mut earlier).is_err());
         probe(&mut later).unwrap();
         probe(&mut later).unwrap();

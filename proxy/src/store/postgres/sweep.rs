@@ -22,7 +22,8 @@ const MOST_EVENTS: i64 = 1_000_000;
 const SWEEPS: i64 = 60;
 /// How many blocks of keys a sweep checks at least.
 const FEWEST_BLOCKS: i64 = 1_000;
-/// How long the removal may take. Other calls wait until the removal ends, also while no standby answers.
+/// How long the removal may take, including the wait for a standby. The other calls of this proxy wait until the
+/// removal ends or this limit is reached.
 const LIMIT: Duration = Duration::from_secs(15);
 
 /// Removes expired entries. `swept_to` is the first block of keys that the last sweep has not checked.

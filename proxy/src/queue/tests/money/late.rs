@@ -96,7 +96,8 @@ async fn a_payment_after_72_hours_is_reported_with_the_click_of_what_waited() {
     let id = EventId::derive("Subscribe", ORDER);
     assert_eq!(order.reported()["Subscribe"], id.as_str());
 
-    // The held event became a dead letter, and then the payment reported the sale. Therefore the dead letter is not sent again.
+    // The held event became a dead letter, and then the payment reported the sale. TikTok must get the sale only once, so the
+    // dead letter is not sent again.
     let dead = letters.newest(10).unwrap();
     assert_eq!(later.after(HOUR_MS, &Replay(&dead)), 0);
     assert!(letters.newest(10).unwrap().is_empty());
@@ -134,7 +135,8 @@ async fn a_page_that_says_so_again_after_72_hours_is_no_repeat() {
     let mut lane = outlet.leased().await;
     let expected = named([("Subscribe", 99_000), ("CompletePayment", 99_000)]);
     assert_eq!(waiting(&mut lane), expected);
-    // The dead letter of the first attempt has the same event, so it is not sent again.
+    // The dead letter contains the event that the page sent first. The page's second event has reported the same sale
+    // since then, so the dead letter is not sent again.
     let [(letter, _)] = letters.newest(10).unwrap().try_into().unwrap();
     assert_eq!(letters.replay(&[letter]).await.unwrap(), 0);
     assert_eq!(waiting(&mut lane), []);

@@ -71,7 +71,8 @@ impl Books for Writer {
 }
 
 impl Writer {
-    /// Reads from the open transaction. If no transaction is open, the records that were read are not kept.
+    /// Reads from the open transaction, which keeps each record for the next read. If no transaction is open, reads
+    /// from the database, and keeps nothing.
     fn loaded<T>(
         &self,
         read: impl FnOnce(&mut Loaded, &Link, &Session) -> Result<T, Error>,
