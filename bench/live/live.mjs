@@ -87,7 +87,8 @@ try {
   }
   await Promise.all(open);
   const took = (performance.now() - began) / 1000;
-  // The proxy reads its notes 20 times a second.
+  // The console counts an event only after its thread has read the note about the event. The thread reads all new notes 20
+  // times a second, so wait until it has read the last one.
   let shown = await answered();
   for (let tries = 0; shown !== accepted && tries < 50; tries += 1) {
     await pause(100);

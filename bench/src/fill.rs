@@ -12,7 +12,8 @@ use crate::{client::Client, event};
 /// The largest number of events in a request.
 const A_REQUEST: u64 = 100;
 const AT_ONCE: usize = 8;
-/// The wait if the proxy is busy. The proxy asks for a longer wait, but a benchmark must end.
+/// The wait before a body is posted again that the proxy was too busy to accept. The proxy's answer asks for a longer wait,
+/// but then the benchmark would take too long.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 const BUSY_AT_MOST: usize = 3000;
 

@@ -71,7 +71,7 @@ async fn hour(proxy: &Proxy, sink: &Server) -> Result<()> {
         grouped(drained.rate),
         drained.cpu_us
     );
-    // In the first seconds without a request, the proxy still waited for its next attempt.
+    // Leave out the seconds before the first request. In these seconds, the proxy still waited for its next attempt.
     let busy = up.by_second.iter().skip_while(|requests| **requests == 0);
     let first: Vec<_> = busy.take(FIRST_SECONDS).collect();
     println!("    requests in the first seconds of delivery: {first:?}");

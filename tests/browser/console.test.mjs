@@ -73,7 +73,7 @@ inBrowsers(engines, (scene) => {
         assert.ok(wide <= inner, `${query}: the page must fit in ${inner} px, got ${wide} px`);
         assert.deepEqual(await wrong(page), [], `${query} at ${width} px`);
       }
-      // At 320 px, everything is wide open too.
+      // Check the width of 320 px once more with every `details` open.
       await page.evaluate(() => document.querySelectorAll('details').forEach((fold) => { fold.open = true; }));
       const [wide, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
       assert.ok(wide <= inner, `${query} unfolded: ${wide} px in ${inner} px`);

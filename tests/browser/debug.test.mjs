@@ -46,7 +46,7 @@ inBrowsers(engines, (scene) => {
 
   test("the proxy's own sentence about a foreign origin is printed, and it names the setting", async () => {
     const { site, proxy } = scene.stack;
-    // Like most development servers, this one sends the proxy its own Host header.
+    // Like most development servers, this server replaces the Host header of the page's request by the address of the proxy.
     const host = `127.0.0.1:${proxy.port}`;
     const developing = await listen((incoming, outgoing) =>
       incoming.url.startsWith('/api/')

@@ -124,7 +124,7 @@ inBrowsers(engines, (scene) => {
     for (const eventId of ids) await assertSettled(again, eventId);
   });
 
-  /** Makes a call on a page. The event could not be sent before the page was left. */
+  /** Opens a page, breaks it with `breakIt` so that it cannot send an event in the usual way, makes a call and leaves the page. */
   async function leftUnsent(breakIt) {
     const visitor = await scene.visitor();
     const page = await opened(visitor, breakIt);
@@ -188,8 +188,8 @@ inBrowsers(engines, (scene) => {
       const [{ user }] = gate.posts(eventId);
       assert.ok(!user.email, 'the event must have no e-mail address, because the module that hashes it has not arrived');
       assert.deepEqual(gate.posts(undecided), []);
-      // Without a referrer, the browser states the page's origin only in requests that a proxy can distinguish from another
-      // site's requests.
+      // With the referrer policy `no-referrer`, the browser hides the page's origin in some requests (`Origin: null`). The event
+      // must arrive all the same.
       await stack.serverLeg(await leftEarly('granted', '&referrer=no'));
     });
 

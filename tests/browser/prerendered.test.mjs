@@ -1,5 +1,5 @@
-// A prerendered page reports nothing until the browser shows it. If the browser never shows the page, it reports nothing at
-// all.
+// A prerendered page reports nothing until the browser shows the page. If the browser never shows the page, the page reports
+// nothing at all.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -16,7 +16,7 @@ async function anotherVisitorComesAndGoes({ stack, visitor }) {
 }
 
 inBrowsers(engines, (scene) => {
-  /** Opens a page that takes itself for prerendered. Also returns the list of the page's requests. */
+  /** Opens a page on which `document.prerendering` is true until `window.show()` is called. Also returns the list of the page's requests. */
   async function prerendered() {
     const { stack } = scene;
     const page = await (await scene.visitor()).page();

@@ -91,7 +91,7 @@ inBrowsers(engines, (scene) => {
         }, hidden);
       await show(true);
       await watch(page, order.id);
-      // Sending an event to the proxy and waiting for its answer takes long enough here for a request that must not come.
+      // A hidden page must not request the status. Such a request would have come before the answer to this event.
       await report(page, 'trackServerEvent', 'ViewContent');
       assert.equal(order.asked.length, 0);
       await show(false);

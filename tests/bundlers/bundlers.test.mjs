@@ -195,7 +195,8 @@ const serverSide = `
 
 for (const condition of ['node', 'edge-light', 'worker', 'default']) {
   test(`where there is no page (${condition}) every call does nothing and answers with an id`, () => {
-    // Without one of these conditions, Node loads the file for pages, as a runtime without a page might do.
+    // A runtime that knows none of the other three conditions loads the file for pages, although it has no page. Node always
+    // has the condition `node`, so the test names this file by its path.
     const folder = join(here, 'node_modules/duet-sdk')
     const program = condition === 'default' ? serverSide.replace("'duet-sdk'", JSON.stringify(join(folder, 'index.js'))) : serverSide
     const printed = execFileSync(process.execPath, [`--conditions=${condition}`, '-e', program], { cwd: here })

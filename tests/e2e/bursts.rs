@@ -38,7 +38,8 @@ fn ids_in(request: &LoggedRequest) -> Result<Vec<String>> {
     Ok(ids.map(str::to_owned).collect())
 }
 
-/// Returns the ids of all requests that TikTok accepted before the request with this event, and the ids of that request.
+/// Returns the event ids in each request that TikTok accepted before the request with this event, and the event ids in the
+/// request with this event.
 fn up_to(stack: &Stack, id: &str) -> Result<(Vec<Vec<String>>, Vec<String>)> {
     let mut before = Vec::new();
     for request in stack.requests() {

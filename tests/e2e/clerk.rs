@@ -1,4 +1,5 @@
-//! Only a valid session with Clerk identifies a visitor. No other data of a session does.
+//! Only a valid session with Clerk identifies a visitor. A token that is not valid and a cookie of another Clerk instance
+//! identify nobody.
 
 use std::{
     fmt::Write,

@@ -246,7 +246,8 @@ async fn wrong_tokens_are_slowed_down() -> Result<()> {
         assert_eq!(last, 401);
     }
     assert_eq!(last, 429);
-    // After this, a guesser cannot find out that the right token is right.
+    // From now on, the console rejects the right token with 429 too, so that a guesser cannot recognise this token. On a slow
+    // machine, another attempt may already be allowed (303).
     let mut right = 429;
     for _ in 0..5 {
         right = right.min(console.status(console.sign_in(TOKEN)).await?);

@@ -171,7 +171,7 @@ async fn a_folder_that_may_only_be_read_is_said_at_the_start() -> Result<()> {
     let folder = stack.data_dir().with_file_name("read-only");
     fs::create_dir(&folder)?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o500))?;
-    // Root can write to every folder, except without this capability.
+    // Root can write to every folder. So if the test runs as root, start the proxy without the capabilities that allow this.
     let mut command = if fs::metadata("/proc/self")?.uid() == 0 {
         let mut command = Command::new("setpriv");
         command.args([

@@ -398,8 +398,8 @@ async fn a_move_that_is_killed_at_any_moment_is_repeated_and_loses_nothing() -> 
     println!("a move into the database was killed at {cut_off} moments");
     ensure!(cut_off > 20, "{cut_off}");
 
-    // A move into a folder has many more requests, and all of them except the last two only read. So every second cut is
-    // left out.
+    // A move into a folder has many more requests than a move into a database, and all of them except the last two only read.
+    // To save time, leave out every second cut.
     let cuts = (1..).flat_map(|at| [Cut::Request(2 * at), Cut::Answer(2 * at + 1)]);
     let mut cut_off = 0;
     for (round, cut) in cuts.enumerate() {

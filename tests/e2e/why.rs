@@ -34,7 +34,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Asks about an id. The answer must name this cause, and its missing step must equal `missing`.
+    /// Asks about an id. The answer must name this cause, and the missing step in the answer must equal `missing`.
     async fn row(
         &mut self,
         name: &str,

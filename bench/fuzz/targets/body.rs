@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The checked parts of an event on its way to TikTok.
+/// The part that this target checks in an event for TikTok.
 #[derive(Deserialize)]
 struct Sent {
     #[serde(default)]

@@ -29,7 +29,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime;
 
-/// A damage to one file. `file` counts the store's files by name.
+/// A damage to one file. `file` is the position of the file in the list of the store's files, which is sorted by name. After
+/// the last file, the positions begin again with the first.
 #[derive(Arbitrary, Debug)]
 struct Damage {
     file: u8,

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::{kills::wait, nodes::Nodes, report::Report, scene::Scene};
 
 const SIZE_MIB: u32 = 512;
-/// How long the full disk's round runs without a fault first, and how long the disk then stays full.
+/// The two parts of a round: first nothing fails (`CALM`), and then the disk is full (`FULL`).
 const CALM: Duration = Duration::from_secs(2);
 const FULL: Duration = Duration::from_secs(10);
 

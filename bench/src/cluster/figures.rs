@@ -136,7 +136,7 @@ pub(super) fn measure(binary: &Path, turns: u32, report: &mut Report) -> Result<
         "write-ahead log of an event, in bytes",
         grouped(median(log_bytes)),
     );
-    // On a quiet machine, the servers of the database are all that runs besides the proxy and wrk.
+    // On a quiet machine, only the servers of the database run besides the proxy and wrk, so `others` is their CPU time.
     let database_us = |turn: &Turn| turn.others / turn.rate * 1e6;
     report.note(
         "CPU time of both servers of the database for an event",

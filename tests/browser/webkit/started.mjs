@@ -17,7 +17,7 @@ export function start(path, args, env, stdio = 'ignore') {
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // The program has ended by itself.
+      // `kill` failed, because the program has already ended by itself.
     }
   };
   leftovers.add(end);
@@ -54,7 +54,7 @@ export function pageProcesses(group) {
       const [, , itsGroup] = rest.split(' ').map(Number);
       return itsGroup === group && name.startsWith('WebKitWebProc') ? [Number(pid)] : [];
     } catch {
-      // The process has ended in the meantime.
+      // The file cannot be read, because the process has ended in the meantime.
       return [];
     }
   });

@@ -115,8 +115,8 @@ const ROWS: [Row; 14] = [
     ),
 ];
 
-/// Returns whether a row is possible for this provider. A notification without a time is never too old. A proof over values
-/// allows any order of the fields. A query is not JSON and has no nulls.
+/// Returns whether a row is possible for this provider. The notifications of payOS and VNPay have no time and so are never too
+/// old, and their proof over the values allows any order of the fields. VNPay's query is not JSON and has no nulls.
 fn occurs(name: &str, provider: Provider) -> bool {
     let is_values = matches!(provider, Provider::Payos | Provider::Vnpay);
     !(is_values && matches!(name, "6 minutes old" | "reordered" | "not JSON")

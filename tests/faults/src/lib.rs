@@ -225,8 +225,8 @@ fn wall_clock() -> timespec {
     }
 }
 
-/// Returns the path of an open file if the file is below the folder. Before this is known, the function must not allocate
-/// or lock, because the handler of a signal may be the caller and write to a socket.
+/// Returns the path of an open file if the file is below the folder. The function must not allocate or lock: the caller can
+/// be the handler of a signal that writes to a socket, and such a handler must not do either.
 fn watched(fd: c_int) -> Option<(&'static Faults, Path)> {
     let faults = Faults::get()?;
     let path = Path::of(fd)?;

@@ -226,7 +226,7 @@ fn event_id(
 ) -> Option<String> {
     match value {
         Some(Value::String(id)) if !id.is_empty() => return Some(id.clone()),
-        // TikTok's own `page` call sends no event_id.
+        // TikTok's own `page` call sends no event_id, so a page view without an id is not a mistake.
         None | Some(Value::Null | Value::String(_))
             if event.map(names::canonical) == Some("Pageview") => {}
         None | Some(Value::Null | Value::String(_)) => {

@@ -70,9 +70,10 @@ pub struct Watched {
     quiet_ms: BTreeMap<String, (i64, i64)>,
     /// The newest dead letter.
     letter: Option<LetterId>,
-    /// When it was found.
+    /// When the newest dead letter was found.
     letter_ms: Option<i64>,
-    /// Whether the process or an alarm knows of it. The process has not counted what an earlier process wrote.
+    /// Whether the running process knows of the newest dead letter. A process does not count the dead letters that an earlier
+    /// process wrote.
     is_counted: bool,
     /// Whether the process knows what is stored. After a failure of the store, the process does not know this until the
     /// store is open again.

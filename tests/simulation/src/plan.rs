@@ -58,8 +58,8 @@ impl Plan {
             pixels: if seed % 3 == 1 { 2 } else { 1 },
             proxies: rng.bool().then(|| rng.usize(1..3)),
         };
-        // A proxy notices a wrong clock by the time in TikTok's answers, and only the proxy that delivers gets these answers.
-        // With several proxies, the clock is therefore never wrong.
+        // A proxy notices a wrong clock only by the time in TikTok's answers, and only the proxy that delivers gets these
+        // answers. Other proxies could not notice a wrong clock, so in a week with several proxies the clock is never wrong.
         let has_one_clock = plan.proxies.is_none_or(|proxies| proxies == 1);
         Self {
             clock_steps: if has_one_clock { plan.clock_steps } else { 0 },

@@ -69,7 +69,8 @@ pub fn sight<S: Source>(source: &S, store: &S::Store) -> Result<String, Error> {
     Ok(lines.join("\n"))
 }
 
-/// Returns the history. Each store has a salt of its own, so the digests are left out, but what is found by them is not.
+/// Returns the history without its digests, because each store has its own salt and so other digests. The entries that a
+/// search by these digests finds are included.
 fn history<S: Source>(source: &S, store: &S::Store, kept: &Kept) -> Result<Vec<String>, Error> {
     let all = Most {
         count: usize::MAX,

@@ -137,7 +137,7 @@ fn queued_calls_are_rejected_together_with_a_commit_that_took_too_long() {
     for replies in late {
         assert_eq!(replies, [stopped(), stopped(), stopped()]);
     }
-    // After any other failure, the store is opened again, and the other two calls stay queued.
+    // After a commit that failed in another way, the store is opened again, and the other two calls stay queued.
     let others = [
         replies_after(&folder, Fault::SyncLoses),
         replies_after(&database(), Fault::Aborted),

@@ -277,7 +277,7 @@ impl World {
         some(1, || What::ClearsStorage, self);
         let mut at_ms = 0;
         while at_ms < WEEK_MS + AFTERMATH_MS {
-            // In the time after the week, little changes within an hour.
+            // After the week, little changes within an hour, so one sweep an hour is enough.
             let calm = at_ms >= WEEK_MS;
             at_ms += if calm { HOUR_MS } else { 20 * MINUTE_MS };
             self.at(at_ms, What::Sweep);

@@ -82,7 +82,7 @@ impl Session {
     ) -> Result<(), Error> {
         let has_faults = !state.faults.is_empty();
         let database = self.connected(state)?;
-        // The records that the calls read matter only for these two cases, so otherwise they are not determined.
+        // Only a fault and a late commit depend on which records the calls read. Without them, do not determine the records.
         let ahead = if has_faults || database.has_late() {
             ahead()
         } else {
@@ -103,8 +103,8 @@ impl Session {
         self.begun.as_ref().map_or(0, |begun| begun.first)
     }
 
-    /// Ends a transaction that has changed nothing. If `sync` is true, the answer must wait for the standby, so the
-    /// transaction writes the slot.
+    /// Ends a transaction that has changed nothing. If `sync` is true, the answer must wait for the standby. Only a commit that
+    /// writes something waits for the standby, so the transaction then writes the unchanged slot.
     pub(super) fn finish(&mut self, state: &mut State, sync: bool) -> Result<(), Error> {
         if !sync {
             self.begun = None;

@@ -155,7 +155,8 @@ impl World {
                 self.tell(|| line);
                 let last_ms = clock::since_start_ms();
                 let promised = self.promised.entry(named.clone());
-                // The event of a repeat was committed before. Its sender got no answer then.
+                // The proxy calls an event a repeat if an earlier commit has stored the event. If the sender got no answer to
+                // the first request, nobody knows when that commit was.
                 let is_repeat = *enqueued == Enqueued::Duplicate;
                 let first_ms = (!is_repeat).then_some(last_ms);
                 let promised = promised.or_insert(Promised { first_ms, last_ms });

@@ -19,12 +19,14 @@ use crate::shop::dong;
 /// The payment provider of the regular customers.
 pub(crate) const PROVIDER: &str = "regular";
 const PAYS_EVERY_MS: i64 = 5 * HOUR_MS;
-/// The payments of this time are missing in a planted week. The last one before comes after 70 hours, the next one after 120.
+/// In a planted week, the payments of this time are missing. The last payment before comes 70 hours after the start of the
+/// week, and the next payment 120 hours after it.
 const SILENCE_MS: Range<i64> = 3 * DAY_MS..5 * DAY_MS - HOUR_MS;
 /// From this time on, the silence is unusually long.
 const UNUSUAL_MS: Range<i64> = 94 * HOUR_MS..120 * HOUR_MS;
 const VISITS_EVERY_MS: i64 = 2 * MINUTE_MS;
-/// The other visitors do not come on the last day. They would change the share of the Pixel.
+/// When the regular customers visit pages, on the last day of the week. The other visitors do not come on this day, because
+/// they would change the share of events that also came from the Pixel.
 const VISITS_MS: Range<i64> = WEEK_MS - 20 * HOUR_MS..WEEK_MS - 8 * HOUR_MS;
 const BLOCKED_MS: Range<i64> = WEEK_MS - 16 * HOUR_MS..WEEK_MS - 13 * HOUR_MS;
 const FULL_MS: Range<i64> = 2 * DAY_MS..2 * DAY_MS + 3 * HOUR_MS;
@@ -52,7 +54,7 @@ pub(crate) struct Cause {
 /// Returns the causes of a planted week.
 pub(crate) fn causes() -> [Cause; 3] {
     let blocked = &BLOCKED_MS;
-    // An hour of pages decides about the Pixel. A fifth of them shows that it is back.
+    // The alarm compares the events of the last hour. It ends when the Pixel has sent a fifth of these events.
     let gone_ms = blocked.start + HOUR_MS..blocked.end;
     let cause = |kind, subject, certain_ms, perhaps_ms| Cause {
         alarm: Alarm::of(kind, subject),
