@@ -220,7 +220,7 @@ impl Webhook {
                 transfer = payment.id,
                 order_id,
                 became,
-                "payment needs manual review"
+                "a payment needs manual review; `duet-proxy payments list` shows it"
             );
         } else {
             tracing::info!(

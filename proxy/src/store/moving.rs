@@ -215,7 +215,7 @@ impl fmt::Display for Moved {
         } = self;
         write!(
             out,
-            "{pending} pending events, {held} held events, {orders} orders, {payments} payments, {letters} dead letters, {ended} ended events, {hours} hours of counts, {keys} remembered keys"
+            "{pending} pending events, {held} held events, {orders} orders, {payments} payments, {letters} dead letters, {ended} ended events, {hours} hours of counts for the console, {keys} keys that recognise repeated events"
         )
     }
 }

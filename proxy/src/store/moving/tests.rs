@@ -183,7 +183,7 @@ fn everything_is_the_same_after_the_way_there_and_back() {
     let moved = to_database(one.path(), &database).unwrap().unwrap();
     assert_eq!(
         moved.to_string(),
-        "12 pending events, 1 held events, 1 orders, 1 payments, 1 dead letters, 4 ended events, 2 hours of counts, 200000 remembered keys"
+        "12 pending events, 1 held events, 1 orders, 1 payments, 1 dead letters, 4 ended events, 2 hours of counts for the console, 200000 keys that recognise repeated events"
     );
     assert_eq!(
         all_of(&postgres::Contents::open(&database).unwrap()),
