@@ -97,14 +97,14 @@ pub struct Admitted {
     pub event: Event,
     /// The code of the pixel that receives the event.
     pub pixel_id: String,
-    /// What happened to the Pixel's copy of the event.
+    /// What happened to the copy of the event that TikTok's Pixel sends from the page. `None` if the sender does not state it.
     pub pixel: Option<PixelLeg>,
     /// The test event code. `None` means that this is not a test event.
     pub test_event_code: Option<String>,
-    /// Whether only the caller made this event a test event: its code differs from the pixel's own test event code. Such an
-    /// event does not change an order.
+    /// Whether only the caller made this event a test event: the test event code in the event differs from the pixel's own
+    /// test event code. Such an event does not change an order.
     pub is_rehearsal: bool,
-    /// The parts of the event that were repaired, left out or look wrong.
+    /// Warnings about fields of the event that were repaired, were left out, or look wrong.
     pub warnings: Vec<Invalid>,
 }
 
@@ -149,7 +149,7 @@ struct Decided<'a> {
     id: EventId,
 }
 
-/// Adds the facts of the request to the claim.
+/// Completes the claim with the facts of the request, and makes the decisions about the event.
 fn decide<'a>(
     claim: &mut Claim,
     facts: &Facts<'a>,
@@ -187,7 +187,7 @@ fn pixel<'a>(claim: &Claim, pixels: &[Pixel<'a>]) -> Result<Pixel<'a>, Invalid> 
 }
 
 /// Applies the facts that are proven about the caller. The user id of a session replaces the user id that a page states. Some
-/// fields are accepted only from servers.
+/// fields are accepted only from servers, so they are removed from an event of a page.
 fn apply_caller(claim: &mut Claim, facts: &Facts<'_>) -> Result<(), Invalid> {
     match facts.visitor {
         Visitor::Unknown => {}

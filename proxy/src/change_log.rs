@@ -66,7 +66,7 @@ pub enum Change {
     },
     /// An order was withdrawn. The entry does not contain the order's id, because a withdrawn order's id is forgotten.
     OrderWithdrawn {
-        /// How many events the order held.
+        /// How many events waited for the payment of the order.
         events: usize,
         /// Where the operator did it.
         by: By,
@@ -99,7 +99,8 @@ pub enum Compared {
 /// The fingerprints of all settings that a start was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprints {
-    /// The fingerprint of no text. It shows whether the key has changed.
+    /// The fingerprint of an empty text. If it differs from that of the previous start, the key of the fingerprints (the
+    /// access token of the first pixel) has changed.
     key: String,
     /// The fingerprints of the values, by the names of the settings.
     settings: BTreeMap<String, String>,
@@ -137,7 +138,8 @@ impl Fingerprints {
     }
 }
 
-/// Returns the fingerprint of a text in pieces. The caller must ensure that only the last piece can contain a NUL.
+/// Returns the fingerprint of a text that is passed in pieces. A NUL marks the beginning of each piece, so the caller must
+/// ensure that only the last piece can contain a NUL.
 fn fingerprint(key: &str, text: &[&[u8]]) -> String {
     // HMAC accepts keys of every length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else {

@@ -194,7 +194,8 @@ fn argument(setting: &'static Setting) -> Arg {
         .help(help)
 }
 
-/// Reads the flag of the setting with this name. Returns `None` for a setting whose flag this command does not have.
+/// Reads the flag of the setting with this name. Returns `None` if the flag is not given, or if this command does not have the
+/// flag.
 fn flag(matches: &ArgMatches, name: &str) -> Option<String> {
     matches.try_get_one::<String>(name).ok().flatten().cloned()
 }

@@ -11,9 +11,10 @@ use std::{
 /// more.
 const REMEMBERED: usize = 65_536;
 
-/// The click ids for which this process has set a cookie. A request does not show whether a script or a server set its cookie.
-/// The SDK's script sets a cookie before the first request, so the proxy answers the first request of each click id with a
-/// cookie of its own. The proxy sets this cookie only once: if every answer set it, the cookie would live longer than 30 days.
+/// The click ids for which this process has set a cookie. Some browsers delete a script's cookie after 7 days, so the proxy
+/// replaces the cookie of the SDK's script by a cookie of its own. A request does not show whether a script or a server set
+/// its cookie. So the proxy sets a cookie in the answer to the first request with each click id, even if this request already
+/// has a cookie. The proxy sets this cookie only once: if every answer set it, the cookie would live longer than 30 days.
 #[derive(Default)]
 pub struct Clicks {
     hasher: RandomState,

@@ -177,13 +177,13 @@ impl Console {
 }
 
 impl Shared {
-    /// Returns the causes of the dead letters, as the last reading, at most some moments ago, found them.
+    /// Returns the causes of the dead letters. The value comes from [`Cached`], so it can be some moments old.
     async fn trouble(&self) -> Result<Arc<Trouble>, Error> {
         let letters = self.letters.clone();
         self.trouble.value(move || Trouble::read(&letters)).await
     }
 
-    /// Returns what happened in a period, as the last reading found it.
+    /// Returns what happened in a period. The value comes from [`Cached`], so it can be some moments old.
     async fn recount(&self, period: Period) -> Result<Arc<Recount>, Error> {
         let intake = &self.app.intake;
         let (history, orders) = (intake.history().clone(), intake.orders().clone());
@@ -198,21 +198,21 @@ impl Shared {
         cached.value(read).await
     }
 
-    /// Returns the proxies of the same database, as the last reading found them. Returns no proxy if the database cannot be
-    /// read.
+    /// Returns the proxies of the same database, or no proxy if the database cannot be read. The value comes from [`Cached`],
+    /// so it can be some moments old.
     async fn proxies(&self) -> Vec<Process> {
         let history = self.app.intake.history().clone();
         let read = self.proxies.value(move || history.processes()).await;
         read.map_or_else(|_| Vec::new(), |processes| processes.to_vec())
     }
 
-    /// Returns the change log, as the last reading found it.
+    /// Returns the change log. The value comes from [`Cached`], so it can be some moments old.
     async fn changes(&self) -> Result<Arc<Changes>, Error> {
         let log = self.app.intake.change_log().clone();
         self.changes.value(move || Changes::read(&log)).await
     }
 
-    /// Returns the transfers, as the last reading found them.
+    /// Returns the transfers. The value comes from [`Cached`], so it can be some moments old.
     async fn money(&self) -> Result<Arc<Money>, Error> {
         let orders = self.app.intake.orders().clone();
         self.money.value(move || Money::read(&orders)).await

@@ -268,7 +268,8 @@ async fn remove(State((letters, log)): Letters, Json(chosen): Json<Chosen>) -> A
     tell("dropped", done, unknown)
 }
 
-/// Adds a command about letters to the change log, also if the command was interrupted.
+/// Adds a command about letters to the change log, with the number of letters that the command has replayed or removed. If the
+/// command was interrupted, this is the number until then. If the number is 0, adds nothing.
 async fn note(
     log: &ChangeLog,
     done: &Result<usize, Interrupted>,
@@ -338,7 +339,8 @@ fn resolve(
     Ok((ids, wanted.into_keys().collect()))
 }
 
-/// Runs work on a thread of its own if the work's disk reads take longer than events are allowed to wait.
+/// Runs `work`, which reads from the disk, on a separate thread, so that events do not wait for these reads. Turns an error
+/// into a status and a message.
 async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, (StatusCode, String)> {

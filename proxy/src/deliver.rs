@@ -1,7 +1,8 @@
 //! Delivers events. Each destination has its own courier, so that no destination waits for another.
 //!
-//! A [`Courier`] decides which events are sent and settled, and does no I/O. A step of the courier's driver does one unit of
-//! this work. [`run`] repeats the steps, waits between them, and stops.
+//! A [`Courier`] decides which events are sent and settled, and does no I/O. The courier's driver does the I/O in steps: it
+//! sends and settles the events that the courier has chosen, and receives TikTok's replies. [`run`] repeats the steps, waits
+//! between them, and stops.
 
 use std::{
     sync::Arc,

@@ -127,7 +127,8 @@ impl Health {
             .filter(|(destination, _)| destination.pixel_id == pixel_id);
         let tried = of_pixel.flat_map(|(_, state)| &state.tried);
         let has = |tried: &&Tried| (tried.numbers.0..=tried.numbers.1).contains(&number);
-        // An event that is sent alone has its number between those of the others.
+        // An event that is now sent alone has its number between the numbers of the group in which it was sent before. So the
+        // smallest range that contains the number is the event's own.
         let tried = tried.filter(has);
         tried
             .min_by_key(|tried| tried.numbers.1 - tried.numbers.0)
@@ -144,7 +145,8 @@ impl Health {
         let mut pixels: BTreeMap<String, OfPixel> = BTreeMap::new();
         for (destination, state) in &*self.lock() {
             let pixel = pixels.entry(destination.pixel_id.clone()).or_default();
-            // One refusal counts, whatever TikTok answers about the pixel's other destinations.
+            // If TikTok refuses the token for one of the pixel's destinations, the token counts as refused for the whole
+            // pixel.
             pixel.barred = pixel.barred.max(state.barred);
             pixel.is_down |= state.is_down;
             pixel.last_code = state.last_code.or(pixel.last_code);

@@ -6,7 +6,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// How long the proxy tries to deliver an event. TikTok attributes a conversion to clicks of the last 7 days.
 pub const DELIVERY_MS: i64 = 7 * DAY_MS;
-/// How long TikTok can merge the two legs of an event.
+/// How long after an event TikTok can still merge the event's two legs.
 pub const MERGE_MS: i64 = 5 * MINUTE_MS;
 /// How long the proxy remembers the id of an event. TikTok remembers it for the same time.
 pub const EVENT_ID_MS: i64 = 48 * HOUR_MS;

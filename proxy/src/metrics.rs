@@ -49,7 +49,7 @@ pub struct Metrics {
     pub unattributed: Counter,
     /// Paid orders that were not reported. TikTok does not have their events.
     pub paid_unreported: Gauge,
-    /// Whether all orders were counted for that number.
+    /// Whether all orders were counted for `paid_unreported`.
     knows_unreported: AtomicBool,
     /// Events that are held until a payment arrives.
     pub events_held: Gauge,
@@ -64,7 +64,7 @@ pub struct Metrics {
     /// The time from the acceptance of an event to TikTok's answer. Operators should set an alert above 300 s, because TikTok
     /// merges the two legs only within 5 minutes.
     pub delivery_seconds: Histogram,
-    /// Live events that reached TikTok too late to be merged.
+    /// Live events that the proxy accepted in time, but that reached TikTok too late to be merged with the Pixel's copy.
     pub merge_window_missed: Counter,
     /// The time of one commit with its fsync.
     pub commit_seconds: Histogram,
@@ -112,8 +112,8 @@ pub struct OutcomeLabel {
 pub struct PaymentLabel {
     /// The payment provider that reported the transfer.
     pub provider: &'static str,
-    /// The result of the transfer, or the provider's own word for it. A transfer with the result `repeat` or `ignored` is not
-    /// stored.
+    /// The result of the transfer. For a transfer that is not counted, the reason that the provider's module states. A
+    /// transfer with the result `repeat` or `ignored` is not stored.
     pub became: String,
 }
 

@@ -70,8 +70,8 @@ pub struct Order {
     /// The second payments for the same sale, the oldest first. The shop must pay their money back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     owed: Vec<Owed>,
-    /// Whether the first payment of the subscription has come. `None` if it paid the order, or if nothing is known about
-    /// it.
+    /// For a subscription: whether its first payment has come or can still come. `None` if the first payment has paid the
+    /// order, or if nothing is known about the first payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first: Option<FirstPayment>,
     /// When an event last described the visitor, in Unix milliseconds. `None` for orders of an older version.

@@ -18,7 +18,8 @@ use crate::{
 pub struct Sales {
     /// The orders.
     pub orders: Vec<Paid>,
-    /// The position in `orders` of the order that an event reports, by the event. [`Sales::settle`] removes the event.
+    /// For each event that reports an order: the position of this order in `orders`. [`Sales::settle`] removes the event from
+    /// this map.
     reported: HashMap<Digest, usize>,
 }
 
@@ -88,8 +89,8 @@ impl Sales {
             let is_returned = order.as_ref().is_some_and(Order::is_returned);
             let event_ids = order.map(|order| order.summary().event_ids);
             let event_ids: Vec<_> = event_ids.unwrap_or_default().into_values().collect();
-            // An order forgets the id of an event that TikTok refused. The event's id is then the id that is derived from the
-            // order.
+            // An order forgets the id of an event that TikTok refused. So if the order names no event, its event is searched
+            // for by the ids that are derived from the order.
             let fate = if event_ids.is_empty() {
                 Fate::Unreported
             } else {
@@ -114,8 +115,8 @@ impl Sales {
         Ok(sales)
     }
 
-    /// Stores what happened to an event, if the event reports one of the orders. The caller must pass the newest end of an
-    /// event first.
+    /// Stores what happened to an event, if the event reports one of the orders. If an event has ended several times, the
+    /// caller must pass its newest end first, because only the first end that is passed counts.
     pub fn settle(&mut self, end: &End, event: &Ended) {
         let index = self.reported.remove(&event.event);
         let Some(order) = index.and_then(|index| self.orders.get_mut(index)) else {

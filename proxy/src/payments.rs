@@ -34,8 +34,8 @@ use memo::Memo;
 pub struct Transfer {
     /// The provider that reports the transfer, as a fixed word such as `sepay`.
     pub provider: &'static str,
-    /// The provider's id of this transfer. The id is unique among the provider's transfers, and has at most 128
-    /// characters. A second notification with the same id is a repeat.
+    /// The provider's id of this transfer. The provider's module ensures that the id is unique among the provider's
+    /// transfers and has at most 128 characters. A second notification with the same id is a repeat.
     pub id: String,
     /// Other ids under which the provider can report the same transfer, for example the id of a session and the id of its
     /// invoice. The provider's module must leave out an id that several transfers of the same kind have. Of the payments
@@ -47,7 +47,8 @@ pub struct Transfer {
     pub kind: Kind,
     /// The last four characters of the receiving account's number, for operators.
     pub account: Option<String>,
-    /// The reference of the bank or the gateway, for operators. The reference has at most 128 characters.
+    /// The reference of the bank or the gateway, for operators. The provider's module limits the reference to 128
+    /// characters.
     pub reference: Option<String>,
     /// How the transfer names its order.
     pub hint: OrderHint,

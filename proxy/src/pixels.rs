@@ -1,9 +1,9 @@
 //! The currently configured pixels of the shop. The proxy reads their settings at the start, and again on SIGHUP.
 //!
-//! An event goes to the pixel that it names. An event without a name goes to the first pixel that lists the origin of its
-//! page. If no pixel lists the origin, the event goes to the first pixel. A page may not name a pixel that does not list the
-//! page's origin. Browsers send the origin with every POST. So a request without an origin does not come from a page, and
-//! may name any pixel.
+//! An event goes to the pixel that it names. An event that names no pixel goes to the first pixel that lists the origin of
+//! its page. If no pixel lists the origin, the event goes to the first pixel. A page may not name a pixel that does not list
+//! the page's origin. Browsers send the origin with every POST. So a request without an origin does not come from a page,
+//! and may name any pixel.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -45,8 +45,8 @@ pub enum From<'a> {
         /// Whether this is the proxy's own origin.
         is_own: bool,
     },
-    /// A page of the proxy's own origin, whose browser does not send the origin. The values are the proxy's hosts with their
-    /// ports.
+    /// A page of the proxy's own origin that hides its origin, so that the browser sends `Origin: null`. The values are the
+    /// proxy's hosts with their ports.
     OwnHidden(Vec<&'a str>),
 }
 
@@ -135,7 +135,7 @@ impl Configured {
         let choice = |(at, pixel): (usize, &'a Pixel)| admit::Pixel {
             id: pixel.id.as_str(),
             test_event_code: code_at(pixel, now_ms),
-            // A page may also name the pixel that receives the page's events without a pixel's name.
+            // A page may also name the pixel that receives those events of the page that name no pixel.
             is_open: at == place || lists(pixel),
         };
         let mut choices: Vec<_> = self.iter().enumerate().map(choice).collect();

@@ -1,5 +1,5 @@
-//! Sets up logging. Each log line can be understood without the other lines, and has its own fields. No line contains a token,
-//! a key or personal data.
+//! Sets up logging. Every module that logs must follow two rules: each line has all its facts in its own fields, so that it
+//! can be understood without the other lines, and no line contains a token, a key or personal data.
 
 use tracing_subscriber::{
     filter::Targets, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt,
