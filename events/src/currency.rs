@@ -17,7 +17,8 @@ pub const WHOLE: [&str; 7] = ["BIF", "CLP", "ISK", "JPY", "KRW", "PYG", "VND"];
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Currency(&'static str);
 
-/// The supported currencies with three decimals. The currencies that are in neither list have two decimals.
+/// The supported currencies with three decimals. A currency that is neither in this list nor in [`WHOLE`] has two
+/// decimals.
 const THREE: [&str; 3] = ["BHD", "KWD", "OMR"];
 
 /// Common ways to write the Vietnamese dong.

@@ -119,6 +119,8 @@ impl<'a> Fields<'a> {
         Some(Self::of(members, Place::Outermost))
     }
 
+    /// Reads an object as its members.
+    ///
     /// # Errors
     /// Returns the actual type in words if `value` is not an object.
     pub(crate) fn read(value: Value<'a>, place: Place) -> Result<Self, &'static str> {

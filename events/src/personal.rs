@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::plain;
 
-/// The largest number of letters of a name in [`NAMES`], in the plural.
+/// The number of letters of the longest name in [`NAMES`], including the `s` of its plural.
 const LONGEST: usize = 16;
 
 /// The largest number of times that a text is percent-decoded.

@@ -237,8 +237,8 @@ fn key(name: &str, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<S
 /// Normalises the id of a click or of a browser from any source: removes the blanks around the id, and invisible characters.
 ///
 /// # Errors
-/// Returns the rule for which the id must be left out: `macro` or `nobody`, which also find encoded values, or `personal_data`,
-/// or `text`.
+/// Returns the rule that the id breaks: `macro`, `nobody`, `personal_data` or `text`. The caller must then leave the id out.
+/// The rules `macro` and `nobody` also find values that are still percent-encoded.
 pub fn usable_key(stated: &str) -> Result<String, &'static Rule> {
     const LONGEST: usize = 1024;
     let text = plain::order_id(stated);

@@ -132,8 +132,8 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Adds a warning about each field beside `events`. A field that decides whether and where events are sent is an error beside
-/// `events`.
+/// Adds a warning about each field beside `events`. If the field decides whether or where events are sent, adds an error
+/// instead of a warning.
 fn beside_events(fields: &Fields<'_>, problems: &mut Problems) {
     for name in fields.unknown() {
         if misspelt(fields, name).is_none() {

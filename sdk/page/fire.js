@@ -106,7 +106,7 @@ export const fire = (wanted, called, properties, options) => {
       const keys = digestsOf(who)
       const mark = order && PREFIX + 'o:' + ofOrder(canonical(event), order)
       const legs = unfired(mark, (asked && pixels[0] != null && PIXEL_LEG) | (wanted.server && SERVER_LEG))
-      // The module has stopped because of this event, so handle the event as an event without the module.
+      // The module has stopped while it read the data of this event, so hold the event. It is then sent without the module.
       if (!phase.isUp) return hold(attempt)
       const body = whole(settings, { ...members(keys), ttclid: ttclid || undefined })
       if (legs & SERVER_LEG) {

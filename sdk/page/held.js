@@ -9,8 +9,8 @@ import { catchUp } from './steps.js'
 const MOST = 1000
 
 /**
- * The held functions. A function that reports an event has two members: `number`, the number of the event's ticket, and `id`,
- * the event's id.
+ * The held functions. A function that reports an event has these members: `number`, the number of the event's ticket, `id`,
+ * the event's id, and, if the event goes to the proxy, `early`, which makes the event's bodies without the module.
  */
 export const held = []
 

@@ -20,8 +20,9 @@ export const ticket = (event) => {
 }
 
 /**
- * Reports the status of an event. If this page made the event, the event is identified by the number of its ticket. If an
- * earlier page made the event, it is identified by its name. `said` has the proxy's errors and warnings.
+ * Reports the status of an event. If this page made the event, `number` is the number of the event's ticket. If an
+ * earlier page made the event, the caller passes the event's name as `number`. `said` has the proxy's errors and
+ * warnings.
  */
 export const settle = (number, eventId, status, said) => {
   const one = tickets[number - 1]

@@ -5,7 +5,8 @@ use crate::effect::Word;
 /// What the SDK does after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// The answer has a result for each event.
+    /// The answer has a result for at least one event. Each event with a result is settled, and the other events are sent
+    /// again.
     PerEvent,
     /// One of the events may have made the whole request fail, so each event is sent again alone.
     Apart,

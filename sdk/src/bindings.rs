@@ -220,7 +220,7 @@ pub fn country(code: &str) -> bool {
     country.is_some()
 }
 
-/// See [`once::believed`].
+/// Returns the legs on which an order's event was already fired, as [`once::believed`] does.
 #[wasm_bindgen]
 pub fn believed(fired: u32, fired_ms: f64, now_ms: f64) -> u32 {
     once::believed(fired, fired_ms, now_ms)

@@ -168,7 +168,7 @@ pub struct Outbox {
     requests: u32,
     /// When requests can be sent again after a failure.
     pub pace: Pace,
-    /// The time at which another page's event ceases to belong to that page. 0 if there is no such event.
+    /// When the last found event of another page ceases to belong to that page. 0 if no such event was found.
     leased_until_ms: f64,
 }
 

@@ -200,8 +200,8 @@ fn trimmed(text: &str, name: &'static str, problems: &mut Problems) -> String {
     trimmed.to_owned()
 }
 
-/// Returns the guarded field that the sender of an unknown name probably meant. A field name of other kinds of requests counts
-/// only if the field has a value that only consent can have.
+/// Returns the guarded field that the sender of an unknown name probably meant. A name in `FOREIGN`, which belongs to other
+/// kinds of requests, counts as a misspelt `consent` only if the field's value can be a consent.
 pub(crate) fn misspelt(fields: &Fields<'_>, name: &str) -> Option<&'static str> {
     let is_foreign = FOREIGN.contains(&name) && !fields.holds(name, is_consent);
     near::misspelt(name, &GUARDED).filter(|_| !is_foreign)

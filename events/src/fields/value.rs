@@ -134,6 +134,8 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Returns the elements of an array.
+    ///
     /// # Errors
     /// Returns the value itself if it is not an array.
     pub(crate) fn array(self) -> Result<Vec<Self>, Self> {

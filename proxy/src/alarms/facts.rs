@@ -1,12 +1,12 @@
 //! The facts that alarms depend on.
 //!
-//! Right after a start, much is not known yet. Such a fact is `None`: it is not the same as none or zero. No alarm begins or ends
-//! by a fact that is not known.
+//! Right after a start, many facts are not known yet. An unknown fact is `None`, which does not mean zero: an unknown fact
+//! neither begins nor ends an alarm.
 
 /// The state of the proxy at one time.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// The time, in milliseconds, by a clock that nobody sets.
+    /// The time of the boot clock, which nobody can set, in milliseconds.
     pub now_ms: i64,
     /// The configured pixels.
     pub pixels: Vec<Pixel>,

@@ -24,7 +24,7 @@ pub struct Mailbox {
     folder: PathBuf,
     kept: Kept,
     failures: u32,
-    /// When the next message can be sent, by the clock of the facts.
+    /// When the next message can be sent, by the clock of [`Facts::now_ms`].
     next_ms: i64,
 }
 

@@ -18,7 +18,8 @@ const READ_PAYMENTS_EVERY_MS: i64 = 5 * 60_000;
 
 /// The facts that the stored payments and the history show.
 struct Shown {
-    /// For each provider the time of the last payment, and the longest gap.
+    /// For each provider the time of its last payment, and the longest time between two payments, as [`silence::gaps`] returns
+    /// them.
     gaps: BTreeMap<String, (i64, i64)>,
     paid: Option<Paid>,
 }
@@ -68,7 +69,8 @@ impl Measure {
         let pixels = configured.iter().map(|pixel| {
             let id = pixel.id.as_str();
             let state = delivery.get(id);
-            // Before its courier has looked, a pixel with an empty queue has nothing pending.
+            // Until the pixel's courier has reported to `health`, the metrics decide: if they count no pending event, no event
+            // is pending. Otherwise the fact stays unknown.
             let is_empty = self.app.metrics.queued_for(id) == 0;
             Pixel {
                 id: id.to_owned(),
@@ -135,7 +137,8 @@ impl Measure {
                 paid: paid.transpose()?.flatten(),
             })
         });
-        // If the payments cannot be read, the next check reads them again. Another alarm reports a full disk.
+        // If the payments cannot be read, the facts of the last reading stay, and the next check reads the payments again. The
+        // failure begins no alarm of its own. A full disk has the alarm `DiskNearlyFull`.
         if let Ok(Ok(payments)) = read.await {
             self.payments = Some((now_ms, payments));
         }

@@ -1,4 +1,5 @@
-//! How long payment webhooks have been silent, and for how long they usually are.
+//! Computes for how long each payment webhook has reported no payment, and the longest time between two of its earlier
+//! payments.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,8 @@ pub fn webhook(
 }
 
 /// Returns for each provider when its last payment was reported, and the longest time between two payments in the 14 days
-/// before it. The gap is 0 if there was only one payment. `payments` are providers and times.
+/// before this last payment. The longest time is 0 if there was only one payment. Each element of `payments` is a
+/// provider and the time of one of its payments.
 pub fn gaps<'a>(payments: impl Iterator<Item = (&'a str, i64)>) -> BTreeMap<String, (i64, i64)> {
     let mut times: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for (provider, at_ms) in payments {

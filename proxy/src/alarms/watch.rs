@@ -1,7 +1,7 @@
 //! Decides which alarms are on. The decision reads no clock and does no I/O: the facts contain the time.
 //!
-//! One rule holds for all alarms: what is not known neither begins nor ends one. [`Watch::conditions`] returns `None` for each
-//! alarm whose facts are not known, for instance because the process has just started.
+//! One rule holds for all alarms: an unknown fact neither begins nor ends an alarm. [`Watch::conditions`] returns `None` for
+//! each alarm whose facts are not known, for instance because the process has just started.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,7 +18,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// An alarm ends when its condition has not held for this time. So a condition that comes and goes makes only one alarm.
 const CALM_MS: i64 = 5 * MINUTE_MS;
-/// The alarm begins when nothing has been delivered for this time.
+/// [`Kind::NotDelivering`] begins when events of a pixel are pending and none was delivered for this time.
 const WITHOUT_DELIVERY_MS: i64 = 5 * MINUTE_MS;
 /// A share of orders is computed only from at least this many orders.
 const FEWEST_ORDERS: u64 = 5;
@@ -84,7 +84,8 @@ struct On {
 struct Progress {
     delivered: u64,
     since_ms: i64,
-    /// Whether the events have moved since the start, or none was pending.
+    /// Whether, at some time since the start, an event was delivered, TikTok refused the token, or no event was pending.
+    /// Before that, only 5 minutes without a delivery show whether the delivery has stopped.
     is_known: bool,
 }
 
@@ -125,8 +126,8 @@ impl Watch {
         changes
     }
 
-    /// Returns for each possible alarm whether its condition holds. `None` means that this is not known, so that the alarm neither
-    /// begins nor ends.
+    /// Returns for each possible alarm whether its condition holds. `None` means that the facts do not decide this, so that
+    /// the alarm neither begins nor ends.
     fn conditions(&mut self, facts: &Facts) -> BTreeMap<Alarm, Option<bool>> {
         let one = |kind, holds| (Alarm::of(kind, ""), holds);
         let mut conditions = BTreeMap::from([
@@ -155,8 +156,9 @@ impl Watch {
         conditions
     }
 
-    /// Returns whether the pixel's events have been pending without a delivery. A refused token is an alarm of its own. Events
-    /// that were pending at the start tell nothing before one of them is delivered, or 5 minutes have passed.
+    /// Returns whether events of the pixel have been pending for 5 minutes without a delivery. While TikTok refuses the token,
+    /// returns false, because [`Kind::TokenRefused`] is the alarm for this. If events were pending at the start, returns
+    /// `None` until one of them is delivered, or 5 minutes have passed.
     fn is_stopped(&mut self, pixel: &Pixel, now_ms: i64) -> Option<bool> {
         let progress = self.progress.entry(pixel.id.clone()).or_insert(Progress {
             delivered: pixel.delivered,
@@ -192,8 +194,8 @@ impl Watch {
         }
     }
 
-    /// Returns whether events became dead letters in the last hour. What happened before the start is not known, so in the first
-    /// hour only a new dead letter says anything.
+    /// Returns whether events became dead letters in the last hour. What happened before the start is not known. So in the
+    /// first hour after the start, returns true if there is a new dead letter, and otherwise `None`.
     fn has_new_letters(&mut self, facts: &Facts) -> Option<bool> {
         let letters = &mut self.dead_letters;
         let before = sample(letters, facts.now_ms, facts.dead_letters);

@@ -78,7 +78,7 @@ impl Access {
         })
     }
 
-    /// Sends a request to the running proxy and reads its answer.
+    /// Sends a request to the running proxy, or, if no proxy runs, to the routes in this process. Reads the answer.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: &str,

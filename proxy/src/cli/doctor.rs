@@ -83,7 +83,7 @@ pub(super) fn run(
     }
 }
 
-/// The result of a check. An error contains the problem and what to do about it.
+/// The result of a check: the good state in words, or an error that contains the problem and what to do about it.
 type Finding = Result<String, String>;
 
 /// Returns the title of a line. The title includes the pixel's code if there are several pixels.

@@ -101,8 +101,8 @@ fn ids(pixels: &config::Pixels) -> String {
     ids.join(" ")
 }
 
-/// Logs a warning for each pixel with a test event code. Payments of a provider's test mode are reported only if all pixels
-/// have a test event code.
+/// Logs a warning for each pixel with a test event code, because TikTok does not count the pixel's events. Logs one more
+/// warning if other pixels have no test event code, because payments of a provider's test mode are then not reported.
 fn warn_of_tests(pixels: &config::Pixels) {
     let now_ms = clock::now_ms();
     let mut in_test = 0;

@@ -3,7 +3,8 @@
 //!
 //! The system's clock can change at any time: an operator sets it, NTP corrects it after a start, or a virtual machine wakes
 //! up. If the proxy forgets an entry too early, sales are lost or reported twice. If the proxy forgets an entry too late, the
-//! entry only takes a little disk space for longer. Therefore:
+//! entry only takes a little disk space for longer. So if the time may be wrong, an entry must be forgotten too late, not too
+//! early. The rules for this are:
 //!
 //! 1. The boot clock measures the time between two readings. Nobody can set the boot clock.
 //! 2. The anchor connects the boot clock with a time. At the start, the anchor is the time of day. Whenever an answer of TikTok
@@ -62,7 +63,8 @@ pub struct Times {
 }
 
 impl Times {
-    /// Returns the time for computing the age of an entry. While the time is in doubt, no entry has an age.
+    /// Returns the time for computing the age of an entry. While the time is in doubt, returns 0, which is before every entry,
+    /// so no entry seems old.
     pub fn age_ms(&self) -> i64 {
         self.confirmed_ms.unwrap_or_default()
     }
@@ -104,7 +106,7 @@ impl Suspect {
 /// The anchor of the boot clock, and the reasons to doubt it.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// The time minus the boot clock.
+    /// The anchor: a time, minus the reading of the boot clock at this time.
     offset_ms: i64,
     /// The smallest offset of the last week, and the time of the boot clock until which this offset is used.
     least: (i64, i64),

@@ -16,7 +16,7 @@ use crate::{
     origin::{Origin, safe_url},
 };
 
-/// Settings that must be set only together with the setting of an instance.
+/// Settings that are allowed only if `CLERK_ISSUER` or `CLERK_PUBLISHABLE_KEY` names an instance.
 const DETAILS: [&str; 4] = [
     "CLERK_JWKS_URL",
     "CLERK_JWT_KEY",

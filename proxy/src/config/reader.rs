@@ -222,7 +222,8 @@ fn quoted_end(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns whether a value has quotes around it. A shell would have removed such quotes, or a text editor has added them.
+/// Returns whether a value has quotes around it. Such quotes do not belong to the value: they are a shell's quotes that no
+/// shell has removed, or quotes that a text editor has added.
 pub(super) fn is_quoted(text: &str) -> bool {
     let mut ends = text.chars();
     let (Some(first), Some(last)) = (ends.next(), ends.next_back()) else {

@@ -73,8 +73,8 @@ type Known = (&'static str, String);
 
 fn misspelt(name: &str) -> Option<Known> {
     let is_ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    // Other programs of the shop can have several numbered variables, such as STRIPE_WEBHOOK_SECRET_2, of a kind of which Duet
-    // has one.
+    // Other programs of the shop can have numbered variables, such as STRIPE_WEBHOOK_SECRET_2. Such a name is near to the name
+    // of Duet's setting, but it is not misspelt.
     let is_numbered = name.ends_with(|last: char| last.is_ascii_digit());
     if !is_ours && (name.len() < LONG || is_numbered) {
         return None;

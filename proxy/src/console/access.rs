@@ -307,8 +307,9 @@ fn cookie(headers: &HeaderMap, session: &str, lasts_s: i64) -> String {
     format!("{name}={session}; Max-Age={lasts_s}; Path=/; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// Returns whether a change comes from the console's own page, or from a program that sends the token. Only programs may send
-/// no origin, because they have no cookie that another page could use.
+/// Returns whether a change comes from the console's own page, or from a program that sends the token. A request without an
+/// origin is accepted only from a program: a program sends no cookie, so another page cannot make a browser send the program's
+/// request.
 fn is_from_own_page(headers: &HeaderMap, caller: Caller) -> bool {
     if headers.contains_key(header::ORIGIN) {
         is_own(headers)
@@ -317,8 +318,9 @@ fn is_from_own_page(headers: &HeaderMap, caller: Caller) -> bool {
     }
 }
 
-/// Returns whether another page than the console's has sent the sign-in form. The console's pages send no referrer, so browsers
-/// send the origin `null` with their forms.
+/// Returns whether another page than the console's has sent the sign-in form. The console's pages send no referrer, so
+/// browsers send the origin `null` with the forms of these pages. If the origin is `null`, only `Sec-Fetch-Site` shows which
+/// page has sent the form.
 fn is_from_foreign_page(headers: &HeaderMap) -> bool {
     let site = text(headers, HeaderName::from_static("sec-fetch-site"));
     let is_hidden = headers

@@ -133,7 +133,8 @@ impl Counted {
         section.of(&content)
     }
 
-    /// Returns the missing orders. If the view has opened a gap between two steps, returns only the orders in this gap.
+    /// Returns the missing orders. If the view has opened the orders that are missing between two steps, returns only these
+    /// orders.
     fn missing_rows(&self, view: &View) -> Vec<Row> {
         let gap = view.part("gap");
         let is_meant = |missing: &&Missing| gap.is_none_or(|gap| gap == missing.gap());

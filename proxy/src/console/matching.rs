@@ -13,7 +13,7 @@ use super::{
 use crate::history::Key;
 
 /// The weight of each key in the estimate, out of 100. TikTok does not publish its weights, so these are Duet's own. The
-/// address counts only for events that also have the browser.
+/// IP address counts only for events that also have the user agent.
 const WEIGHTS: [(Key, u64); 6] = [
     (Key::Ttclid, 35),
     (Key::Email, 20),

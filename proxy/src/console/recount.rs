@@ -74,7 +74,7 @@ pub(super) struct Events {
     pub(super) values: BTreeMap<&'static str, Money>,
     /// The delivered events that had each key.
     pub(super) keys: BTreeMap<Key, u64>,
-    /// The delivered events that had both an address and a browser.
+    /// The delivered events that had both the IP address and the user agent.
     pub(super) address_and_browser: u64,
     /// Why keys were missing in delivered events.
     pub(super) gaps: BTreeMap<(Key, Gap), u64>,
@@ -90,7 +90,7 @@ struct Seen(BTreeMap<(String, String), HashSet<Digest>>);
 pub(super) enum Gap {
     /// The event had the key, but a rule left the key out.
     LeftOut,
-    /// The visitor's address is private, or a web server in front of the proxy hides it.
+    /// The visitor's IP address is private, or a web server in front of the proxy hides it.
     PrivateAddress,
     /// A server of the shop did not send the key.
     ServerSentNone,
@@ -136,8 +136,8 @@ impl Events {
 }
 
 impl Seen {
-    /// Returns whether an end of an event is counted. A dead letter that was sent again ends once more, so only its newest end
-    /// is counted, and an end with delivery.
+    /// Returns whether an end of an event is counted. A dead letter that was sent again ends more than once. Of its ends, only
+    /// the newest end and the ends with delivery are counted.
     fn counts(&mut self, end: &End, event: &Ended) -> bool {
         let of = (end.pixel_id.clone(), event.name.clone());
         let is_newest = end.is_test || self.0.entry(of).or_default().insert(event.event);

@@ -106,7 +106,7 @@ pub(super) struct Texts {
     pub(super) latest_events: &'static str,
     pub(super) event_columns: [&'static str; 6],
     pub(super) key_legend: &'static str,
-    /// In the order of the letters.
+    /// The names of the match keys, in the order of `LETTERS` in `live/entry.rs`.
     pub(super) key_names: [&'static str; 7],
     pub(super) last_event: &'static str,
     pub(super) unreadable_event: &'static str,
@@ -160,7 +160,7 @@ pub(super) struct Texts {
     pub(super) gap_page: &'static str,
     pub(super) no_orders: &'static str,
     pub(super) needs: &'static str,
-    /// For one, and for several.
+    /// The text for one event, and the text for several events.
     pub(super) needs_letters: [&'static str; 2],
     pub(super) needs_transfers: [&'static str; 2],
     pub(super) needs_nobody: &'static str,

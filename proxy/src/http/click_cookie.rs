@@ -10,7 +10,8 @@ use crate::{
 };
 
 const DAYS_30_S: u32 = 30 * 24 * 60 * 60;
-/// RFC 6265 does not allow these characters in a cookie's value: quotes, commas, semicolons, backslashes and spaces.
+/// The characters that are percent-encoded. RFC 6265 does not allow quotes, commas, semicolons, backslashes and spaces in a
+/// cookie's value. `%` is encoded too, so that decoding returns the original click id.
 const NOT_IN_A_VALUE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -19,8 +20,8 @@ const NOT_IN_A_VALUE: &AsciiSet = &CONTROLS
     .add(b';')
     .add(b'\\');
 
-/// Returns the `Set-Cookie` header for a click id that the proxy has not set in this browser yet. Returns `None` if the request
-/// is not allowed to set cookies.
+/// Returns the `Set-Cookie` header for a click id that the proxy has not set in this browser yet. Returns `None` if the answer
+/// is not allowed to set cookies, or if the browser sends the cookie that this process has already set.
 pub fn cookie(
     clicks: &Clicks,
     headers: &HeaderMap,

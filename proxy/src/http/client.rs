@@ -10,9 +10,9 @@ use axum::http::{HeaderMap, header};
 use crate::{config::TrustedProxies, headers::text};
 
 /// Returns the address of the client that sent a request. If the connection does not come from a trusted proxy, this is the
-/// connection's address. If it does, the client's address is in `X-Forwarded-For`. If that header is missing, it is in
-/// `X-Real-IP`, or else in `Forwarded`. The result is the last address in the header that is not the address of a trusted
-/// proxy.
+/// connection's address. If the connection comes from a trusted proxy, the client's address is in `X-Forwarded-For`. If that
+/// header is missing, the address is in `X-Real-IP`, or else in `Forwarded`. The result is the last address in the header that
+/// is not the address of a trusted proxy.
 pub fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut address = peer.ip().to_canonical();
     for hop in hops(headers).into_iter().rev() {
@@ -46,8 +46,9 @@ pub fn is_forwarded(peer: SocketAddr, trusted: &TrustedProxies) -> bool {
     trusted.contain(peer.ip().to_canonical())
 }
 
-/// Returns the host names by which a page can know this proxy: the names that a trusted proxy forwards, or `Host` if there are
-/// none. Each forwarding web server can append the name that it has received. The page can have used any of these names.
+/// Returns the host names by which a page can know this proxy: the names that a trusted proxy forwards, or `Host` if no names
+/// are forwarded. Each forwarding web server can append the name that it has received. The page can have used any of these
+/// names.
 pub fn hosts<'a>(
     peer: SocketAddr,
     headers: &'a HeaderMap,
@@ -75,7 +76,8 @@ fn elements<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a 
         .get_all(name)
         .into_iter()
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        // An element that is not text must not disappear from the list, so it is kept as an unknown address.
+        // An element that is not text is kept as an unknown address. If the element were left out, the address before it,
+        // which the client can invent, would count as the client's address.
         .map(|element| str::from_utf8(element).map_or("unknown", str::trim))
         .filter(|element| !element.is_empty())
 }

@@ -58,7 +58,7 @@ enum Pixel {
 struct Checks {
     /// Whether the store can write accepted events.
     store: &'static str,
-    /// Whether every configured pixel has no event that has been pending for more than 15 minutes.
+    /// Whether all events of the configured pixels have been pending for at most 15 minutes.
     queue: &'static str,
     /// Whether TikTok accepts the token of every pixel.
     token: &'static str,

@@ -14,8 +14,8 @@ impl Metrics {
         self.events_held.set(held);
     }
 
-    /// Counts a commit that was found in the store when it was opened again. [`Metrics::opened`] follows, and sets the numbers
-    /// of pending and held events.
+    /// Counts a commit that was found in the store when it was opened again. The caller must then call [`Metrics::opened`],
+    /// which sets the numbers of pending and held events.
     pub fn found_committed(&self, counts: &Counts) {
         let _whole = self.whole();
         self.add(counts);

@@ -55,7 +55,7 @@ pub(super) fn look(facts: &Facts, found: &mut Findings) {
     }
 }
 
-/// Returns whether an event with this id was accepted at another time.
+/// Returns whether an event with this id was also accepted, before or after the rejection.
 fn is_accepted(facts: &Facts) -> bool {
     !facts.ends.is_empty() || !facts.pending.is_empty() || !facts.held.is_empty()
 }

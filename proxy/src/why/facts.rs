@@ -16,7 +16,7 @@ pub struct Facts {
     pub id: String,
     /// The order to which the id belongs, if the id is not the order's own id.
     pub order_id: Option<String>,
-    /// The time, in Unix milliseconds.
+    /// The time at which the id is explained, in Unix milliseconds.
     pub now_ms: i64,
     /// The order that is explained: the order with this id, or the order to which the sale's event or the transfer with this id
     /// belongs.
@@ -76,7 +76,7 @@ pub struct Pending {
 /// An event that the proxy rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// When, in Unix milliseconds.
+    /// When the proxy rejected the event, in Unix milliseconds.
     pub at_ms: i64,
     /// The field and the rule of each error.
     pub errors: Vec<(String, String)>,
@@ -85,7 +85,7 @@ pub struct Refused {
 /// A repeat of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repeat {
-    /// When, in Unix milliseconds.
+    /// When the repeat arrived, in Unix milliseconds.
     pub at_ms: i64,
     /// How the repeat arrived.
     pub trace: Trace,

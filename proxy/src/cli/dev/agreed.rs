@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use duet_proxy::{config::Config, payments::sepay};
 use duet_sandbox::{Auth, BankOptions, Pixel, Provider, Webhook};
 
-/// The providers that the sandbox's bank plays besides SePay.
+/// The providers besides SePay whose notifications the sandbox's bank sends.
 const OTHERS: [Provider; 4] = [
     Provider::Polar,
     Provider::Stripe,
@@ -51,8 +51,9 @@ impl Agreed {
         })
     }
 
-    /// Returns the proxy's settings. The shared values are used for TikTok, the payment providers and the addresses. For other
-    /// settings, the shared values are used only if they are not set.
+    /// Returns the proxy's settings. The settings of TikTok, the credentials of the payment providers, the server key and
+    /// `DUET_LISTEN` always have the shared values. Apart from the ignored settings that are listed below, every other setting
+    /// has the value that `lookup` returns, or else its shared value, if there is one.
     pub(super) fn config<'a>(
         &self,
         lookup: impl Fn(&str) -> Option<String>,

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A time in 2026. At this time the machine of these tests has been running for a while.
+/// A time in 2026, and the boot clock's reading at this time, both in milliseconds.
 const T: i64 = 1_767_323_045_000;
 const UP: i64 = 5_000_000;
 

@@ -36,7 +36,8 @@ pub(in crate::console) struct Entry {
     /// The number of the entry in its ring.
     #[serde(skip)]
     pub(super) number: u64,
-    /// Whether the event has moved to the other ring.
+    /// Whether the event has moved to the ring of events that were rejected or ended without delivery. This entry is
+    /// then hidden.
     #[serde(skip)]
     pub(super) is_moved: bool,
     /// Whether the proxy answered the event since the start of the console.

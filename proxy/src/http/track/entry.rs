@@ -87,7 +87,8 @@ fn destination(admitted: &Admitted, pixels: &Configured) -> Arc<Destination> {
     pixels.destination(&admitted.pixel_id, admitted.test_event_code.as_deref())
 }
 
-/// Returns what an event means for the order that it names.
+/// Returns what an event means for the order that it names. Returns `None` if the event names no order, or if only the caller
+/// made it a test event.
 pub fn note(admitted: &Admitted, caller: Caller, money: MoneyEvents) -> Option<Note> {
     let event = &admitted.event;
     let order_id = event.properties.order_id.clone();

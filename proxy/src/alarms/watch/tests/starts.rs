@@ -1,4 +1,4 @@
-//! What is not known yet after a start neither begins nor ends an alarm.
+//! Tests that a fact that is not known yet after a start neither begins nor ends an alarm.
 
 use super::*;
 
