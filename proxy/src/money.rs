@@ -126,8 +126,8 @@ impl Money {
         Self::minor_of(value, currency, currency.decimals())
     }
 
-    /// Does what [`Money::minor`] does for a provider whose amounts have `decimals` decimals. Returns `None` if the
-    /// currency has too few decimals for the amount.
+    /// Does what [`Money::minor`] does, for a provider that states amounts with `decimals` decimals. Returns `None` if
+    /// the amount has more decimals than the currency allows.
     pub fn minor_of(value: &Value, currency: Currency, decimals: usize) -> Option<Self> {
         let text = match value {
             Value::Number(number) => number.to_string(),

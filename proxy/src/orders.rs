@@ -187,8 +187,8 @@ impl Order {
         }
     }
 
-    /// Creates an order for an event that names it but does not begin it. The order stores its reported events and its
-    /// held events. They are needed if another event, or the server, begins the order later.
+    /// Creates an order for an event that names the order but does not begin it. The order stores its reported events
+    /// and its held events. These events are needed if another event, or the shop's server, begins the order later.
     pub fn note(id: &str, now_ms: i64) -> Self {
         Self {
             only_noted: true,

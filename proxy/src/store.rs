@@ -136,7 +136,8 @@ pub trait Store: Books<Error = Error> {
     /// An error if the store does not work.
     fn check(&self) -> Result<(), Error>;
 
-    /// Does regular maintenance, which changes no data that can be read.
+    /// Does the maintenance that is due after each commit. If the history has too many events, this can remove the
+    /// oldest records of ended events. All other data that can be read stays unchanged.
     ///
     /// # Errors
     /// The same as those of [`Store::write`].
@@ -161,7 +162,7 @@ pub trait Store: Books<Error = Error> {
     /// An error if the disk fails.
     fn withdrawn(&self) -> Result<Vec<String>, Error>;
 
-    /// Returns at most `most` held events whose time to be held ended before `ms`, each with the id of its order.
+    /// Returns at most `most` held events that were to be held until a time before `ms`, each with the id of its order.
     ///
     /// # Errors
     /// An error if the disk fails.

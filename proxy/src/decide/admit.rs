@@ -196,8 +196,8 @@ impl<'a, B: Books + ?Sized> Transaction<'a, '_, B> {
     }
 
     /// Returns whether an event can begin the order that it names. A page cannot begin an order whose id looks, in a
-    /// memo, like the id of another live order. Otherwise a stranger could make every payment of that other order
-    /// ambiguous.
+    /// memo, like the id of another order that has not expired. Otherwise a stranger could make every payment of that
+    /// other order ambiguous.
     fn may_begin(&self, note: &Note) -> Result<bool, B::Error> {
         if note.by == By::Server {
             return Ok(true);

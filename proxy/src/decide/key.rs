@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use super::Destination;
 use crate::limits;
 
-/// The pixel, the canonical event name and the `event_id`, as a digest of 16 bytes. Two different events have the same
-/// key as rarely as two random UUIDs are equal.
+/// The pixel, the test event code, the canonical event name and the `event_id`, as a digest of 16 bytes. Two different
+/// events have the same key as rarely as two random UUIDs are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DedupKey([u8; 16]);
 

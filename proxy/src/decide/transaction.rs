@@ -141,7 +141,8 @@ impl<'a, 'b, B: Books + ?Sized> Transaction<'a, 'b, B> {
         Ok(())
     }
 
-    /// Returns the payment that its provider reports under this id, which can also be one of its other ids.
+    /// Returns the payment with this id. `id` can be the payment's own id, or another id under which its provider can
+    /// report the payment.
     pub(super) fn payment_told(
         &self,
         provider: &str,

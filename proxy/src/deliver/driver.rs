@@ -63,8 +63,8 @@ impl Driver {
         }
     }
 
-    /// Does everything that can be done at once. If requests are open, then waits for one reply. If the store fails, gives up
-    /// all claims, and claims their events again after a pause.
+    /// Does everything that can be done without waiting. If requests are open, then waits for one reply. If the store fails,
+    /// gives up all claims, and claims their events again after a pause.
     pub(super) async fn step(&mut self) -> Step {
         match self.work().await {
             Ok(did) => did,

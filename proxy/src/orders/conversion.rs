@@ -116,8 +116,8 @@ impl Order {
         })
     }
 
-    /// Returns the bought items. If the server registered the order, the plan comes first, else the items of the page's
-    /// events.
+    /// Returns the bought items: either the plan as the only item, or the items of the page's events. If both are
+    /// known, returns the plan if the server registered the order, and otherwise the items of the page's events.
     fn contents(&self, received: Money) -> Option<Cow<'_, RawValue>> {
         let plan = || self.plan.contents(received).map(Cow::Owned);
         if self.bill.is_some() {

@@ -186,7 +186,7 @@ impl Order {
     }
 
     /// Removes the withdrawal of the events that report the sale: the reported events, and the events with the ids in
-    /// `own`. Returns the ids of the events that were withdrawn until now.
+    /// `own`. Returns the ids of the events whose withdrawal it has removed.
     pub fn restore_sale(&mut self, own: &[&str]) -> Vec<String> {
         let reported: Vec<_> = self.reported_ids().cloned().collect();
         let is_of_sale = |id: &mut String| reported.contains(id) || own.contains(&id.as_str());

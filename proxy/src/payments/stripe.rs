@@ -1,5 +1,5 @@
 //! Stripe's events. The first invoice of a subscription reports the same payment as the session that began the
-//! subscription.
+//! subscription. Both name an id in common, by which the proxy counts the payment only once.
 
 use duet_events::Invalid;
 

@@ -91,8 +91,8 @@ impl ChangeLog {
 }
 
 impl Change {
-    /// Whether a command made the change. The entry then has no process number, because the process of a command ends at
-    /// once.
+    /// Whether a command made the change. The entry of such a change has no process number, because the process of a
+    /// command ends soon after the change.
     fn is_by_command(&self) -> bool {
         match self {
             Self::Started { .. } | Self::PixelsRead { .. } => false,

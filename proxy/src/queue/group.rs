@@ -93,7 +93,7 @@ pub(super) struct Failed {
 /// The changes of a commit of which it is unknown whether it was written.
 #[derive(Debug)]
 pub(super) struct Uncertain {
-    /// A dead letter of the commit. If the store has it, it has the whole commit.
+    /// A dead letter of the commit. If the store contains this letter, it contains the whole commit.
     pub(super) letter: LetterId,
     pub(super) ends: BTreeMap<LetterId, End>,
     pub(super) counts: Counts,

@@ -227,16 +227,17 @@ impl Intake {
         self.depth.load(Ordering::Relaxed)
     }
 
-    /// Returns whether events can be written. If the last write failed, tries another write. Otherwise a proxy that was
-    /// taken out of service, and so receives no events, could never recover. Also tries a write if other processes share
-    /// the store, because the database can fail while no event arrives.
+    /// Returns whether events can be written. If the last write failed, tries another write. Without this attempt, a
+    /// proxy that a load balancer has taken out of service, and that so receives no events, could never recover. Also
+    /// tries a write if other processes share the store, because the database can fail while no event arrives.
     pub async fn is_writable(&self) -> bool {
         let is_sure = self.writer.is_healthy() && !self.history.is_shared();
         is_sure || self.writer.ask(Call::Probe).await.is_ok()
     }
 
     /// Stops writing. The caller must call this after the last event was accepted or settled. The next start then knows
-    /// that no write was interrupted, so that it recognises damage. Later calls get [`Error::Stopped`].
+    /// that no write was interrupted. If the end of the journal is damaged all the same, the start reports the damage.
+    /// Later calls get [`Error::Stopped`].
     pub async fn close(&self) {
         // If the writer has already ended, the store is closed too.
         let _ = self.writer.ask(Call::Close).await;

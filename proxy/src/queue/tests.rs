@@ -81,7 +81,7 @@ impl Outlet {
     }
 }
 
-/// Returns whether the tests run on PostgreSQL. Then a test that needs a folder returns at once.
+/// Returns whether the tests run on PostgreSQL. If so, a test that needs a folder ends without testing anything.
 fn is_on_postgres() -> bool {
     std::env::var_os("DUET_TEST_QUEUE").is_some_and(|store| store == "postgres")
 }

@@ -12,7 +12,7 @@
 //! | `about` | `format` | the store's format, 4 bytes big-endian |
 //! | `about` | `position` | [`Position`] as JSON: the next sequence number, and how many events are pending in each lane |
 //! | `about` | `salt` | 16 random bytes, see [`history`](crate::history) |
-//! | `about` | `moved` | the name of the database that now has the contents, or nothing while a move into the folder has not finished |
+//! | `about` | `moved` | the name of the database that now has the contents, or an empty value while a move into the folder has not finished |
 //! | `about` | `change`, [`LetterId`] | an entry of the change log as JSON |
 //! | `about` | `fingerprints` | the fingerprints of the last start's settings as JSON |
 //! | `about` | `probe` | when a write last tested the disk, ms |

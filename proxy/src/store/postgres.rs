@@ -171,8 +171,8 @@ impl Reader for Postgres {
     }
 
     fn processes(&self) -> Result<Vec<Process>, Error> {
-        // A slot expires 60 s after the last write of its process. The age of that write is therefore computed from the end
-        // of the slot.
+        // Every write of a process sets the column `until` of its slot to 60 s later. The age of the last write is
+        // therefore computed from `until`.
         let trip = Trip::new().query(
             "select slot, owner = $1, greatest(0, extract(epoch from now() - until + interval '60 s') * 1000)::bigint,
                array(select name from duet.leases lease where lease.owner = slots.owner and lease.until > now() order by name)

@@ -105,6 +105,7 @@ impl<S: Source> Writer<S> {
         };
         self.lanes.insert(destination, arrivals);
         // Sending fails if this process delivers nothing, for example if it is a command that only replays dead letters.
+        // Such a process needs no lanes, so the failure is ignored.
         let _ = self.shared.lanes.send(lane);
     }
 

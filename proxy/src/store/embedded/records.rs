@@ -109,8 +109,8 @@ pub(super) fn find_held(rows: &Table, texts: &[String]) -> Result<Vec<HeldEvent>
     Ok(found)
 }
 
-/// Returns at most `most` held events whose time to be held ended before `ms`. Events that cannot be read stay in the
-/// store.
+/// Returns at most `most` held events that were to be held until a time before `ms`. Events that cannot be read stay in
+/// the store.
 pub(super) fn held_until(
     rows: &Table,
     ms: i64,

@@ -21,8 +21,9 @@ mod segment;
 use index::Index;
 use segment::entries;
 
-/// How many keys form a segment. The limit is six eighths of the map's capacity, because the map doubles its memory at
-/// seven eighths. A commit with many events can exceed the limit, but must stay below seven eighths.
+/// How many keys form a segment. The limit is six eighths of the map's size, because the map doubles its memory if it
+/// has more than seven eighths. A commit with many events can exceed the limit by some thousand keys without reaching
+/// seven eighths.
 const SEGMENT_KEYS: usize = (1 << 18) / 8 * 6;
 
 /// The first byte of the names of each index's rows.

@@ -48,7 +48,8 @@ impl Contents {
             let covered = rows.iter().map(|row| (row.get(0), row.get(1)));
             each(Piece::Covered(covered.collect()))
         })?;
-        // Each proxy has its own row for an hour. The last hour of one piece can continue in the next piece.
+        // Each proxy has its own row for an hour. The rows of the last hour in one piece can continue in the next
+        // piece, so this hour is passed on only with the next piece.
         let mut sums = Vec::new();
         let mut pass = |sums: Vec<(i64, _)>| {
             let hours = sums.into_iter().map(|(start_ms, hour)| {
