@@ -12,8 +12,9 @@ import { until } from './until.mjs';
 
 inBrowsers(engines, (scene) => {
   /**
-   * Serves the stack's site, but answers requests to the track route itself. `shop.answers(incoming, outgoing)` either
-   * answers a request and returns a true value, or returns nothing. Then the request goes on to the proxy.
+   * Serves the stack's site, but passes requests to the track route to `shop.answers(incoming, outgoing)` first. This function
+   * either answers the request and returns a true value, or returns nothing. If it returns nothing, the request goes on to the
+   * proxy.
    */
   async function shopWhere(answers, use) {
     const shop = { answers, asked: [] };

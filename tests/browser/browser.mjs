@@ -114,7 +114,8 @@ export async function visitor(browser, { userAgent } = {}) {
       page.setDefaultTimeout(60_000);
       if (userAgent) await page.setUserAgent?.(userAgent);
       page.on('pageerror', (error) => {
-        // Firefox reports an error of the page when a policy blocks something. The tests expect such errors.
+        // When a policy blocks something, Firefox reports this as an error of the page. The tests block things on purpose, so
+        // such errors are left out.
         if (!/Content-Security-Policy|Cross-Origin Request Blocked/.test(error)) errors.push(String(error));
       });
       return page;

@@ -308,7 +308,8 @@ inBrowsers(engines, (scene) => {
   test('a page of another origin can neither read nor change anything, though the browser sends the session', async () => {
     const person = await scene.visitor();
     const page = await signedIn(scene, 'lang=en', person);
-    // A cookie's site does not include the port, so this page of the same machine belongs to the same site as the console.
+    // A cookie's site does not include the port. So this page of the same machine belongs to the same site as the console, and
+    // the browser sends the console's cookie with the requests of this page.
     await page.goto(scene.stack.fixture);
     const told = await page.evaluate(async (address) => {
       const attempt = (path, init) => fetch(`${address}${path}`, { credentials: 'include', ...init }).then((answer) => answer.status, () => 'refused');

@@ -156,7 +156,7 @@ inBrowsers(engines, (scene) => {
     await page.evaluateOnNewDocument(() => { Object.defineProperty(window, 'crypto', { value: undefined }); });
     await page.goto(stack.fixture);
     await sdkOn(page);
-    // The Pixel's script needs `crypto`, and this script is not part of Duet.
+    // Switch the Pixel off, because its script needs `crypto`. This script is TikTok's and not part of Duet.
     await init(page, { ...stack.config, pixel: 'off' });
     const { eventId } = await report(page, 'trackDualEvent', 'ViewContent');
     await stack.serverLeg(eventId);

@@ -8,7 +8,10 @@ import { until } from './until.mjs';
 /** The answer time of the proxy's other origin. */
 const hopMs = 300;
 
-/** Makes a call in the click handler of the page's link. The link, as set by `follow`, then leads away from the page. */
+/**
+ * Makes a call in the click handler of the page's link, and leaves the page by this click. `follow` returns the address that
+ * the link gets (`href`), or the address to which the click handler goes (`assigned`).
+ */
 const clicked = (follow) => async (page, eventId, places) => {
   await page.evaluate(
     (eventId, { href, assigned }) => {

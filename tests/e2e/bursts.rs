@@ -84,7 +84,8 @@ async fn a_burst_of_one_address_is_overtaken_by_anothers_purchase() -> Result<()
     stack.sandbox.remove_fault(outage);
     stack.conversions(usize::try_from(waiting)? + 1).await?;
     let (before, with) = up_to(&stack, "the-customers")?;
-    // The purchase may come only after the first requests since the outage, and after the stranger's share of the first class.
+    // Before the purchase, TikTok may get only the first requests since the outage, and the stranger's share of the first
+    // class.
     assert!(
         before.len() <= 3,
         "at most 3 requests may come before the purchase, got {}",

@@ -8,7 +8,8 @@ use serde_json::Value;
 fuzz_target!(|answer: (u16, &[u8])| {
     let (status, body) = answer;
     let reply = read(status, body);
-    // A field that Duet does not read may contain anything. `serde_json` is stricter and may not accept such an answer.
+    // A field that Duet does not read may contain anything. `serde_json` is stricter and may not accept such an answer. Then
+    // there is nothing to compare with.
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return;
     };

@@ -39,7 +39,8 @@ async fn a_payment_73_hours_after_the_pages_word_is_reported_once_with_the_click
     shop.stack.kill().await?;
     shop.stack.faults()?.set_clock(0)?;
     shop.stack.run_proxy().await?;
-    // After such a long stop, no event expires until an answer of TikTok confirms the time. This event gets such an answer.
+    // After such a long stop, no event expires until an answer of TikTok confirms the time. `reported` posts an
+    // event that gets such an answer.
     shop.reported().await?;
     shop.stack
         .until(

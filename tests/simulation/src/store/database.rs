@@ -122,7 +122,8 @@ impl Database {
                 Ok(Some(lease.epoch))
             }
             Some(lease) if lease.until_ms >= now_ms => Ok(None),
-            // A late transaction that settles events of this destination has locked the lease.
+            // A late transaction that settles events of this destination has locked the lease, so this process waits for the lock
+            // until its time limit.
             Some(_) if self.late.iter().any(is_locked) => Err(Error::Timeout),
             lease => {
                 let epoch = lease.map_or(0, |lease| lease.epoch) + 1;

@@ -19,8 +19,8 @@ use crate::shop::dong;
 /// The payment provider of the regular customers.
 pub(crate) const PROVIDER: &str = "regular";
 const PAYS_EVERY_MS: i64 = 5 * HOUR_MS;
-/// In a planted week, the payments of this time are missing. The last payment before comes 70 hours after the start of the
-/// week, and the next payment 120 hours after it.
+/// In a planted week, the payments of this time are missing. The last payment before this time comes in hour 70 of the
+/// week, and the first payment after this time in hour 120.
 const SILENCE_MS: Range<i64> = 3 * DAY_MS..5 * DAY_MS - HOUR_MS;
 /// From this time on, the silence is unusually long.
 const UNUSUAL_MS: Range<i64> = 94 * HOUR_MS..120 * HOUR_MS;
