@@ -40,7 +40,8 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// Returns the history's record of the event. The caller must ensure that the event was never sent.
+    /// Returns the history's record of the event. The record states that the event was never sent, and the caller must
+    /// ensure that this is true.
     pub(super) fn end(&self, salt: &Salt) -> End {
         let json = self.event.get().as_bytes();
         let ended = Ended::of(json, self.trace.clone(), self.accepted_at_ms, salt);

@@ -153,7 +153,7 @@ impl<B: Books> Books for Named<'_, B> {
     }
 }
 
-/// The records after all decisions so far, and what these decisions sent.
+/// The records after all decisions so far, and the events that these decisions sent.
 #[derive(Default)]
 struct Shop {
     records: Records,

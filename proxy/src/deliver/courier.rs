@@ -476,7 +476,7 @@ impl<E> Courier<E> {
             return;
         }
         load.due = now + backoff(load.troubles, chance);
-        // The request may have failed because it was too large.
+        // The request may have failed because it was too large, so its events are sent in smaller requests.
         for piece in load.cut(self.size.limits().events) {
             self.in_hand.put_last(piece);
         }

@@ -143,7 +143,8 @@ impl<E> Hand<E> {
         };
     }
 
-    /// Returns whether a batch that has failed before is sent before other batches.
+    /// Returns whether it is the turn of the batches that have failed: one of them is then sent ahead of the other
+    /// batches.
     pub(super) fn is_troubleds_turn(&self) -> bool {
         self.untroubled_in_a_row >= UNTROUBLED_IN_A_ROW
     }

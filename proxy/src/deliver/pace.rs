@@ -26,9 +26,9 @@ const LONGEST_GAP: Duration = Duration::from_secs(30);
 /// The speed of one lane.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// The largest number of requests at once.
+    /// The largest number of requests that may be open at the same time.
     parallel: usize,
-    /// How many requests at once are allowed at the moment.
+    /// How many requests may be open at the same time at the moment.
     window: usize,
     trouble: Cause,
     bar: Cause,

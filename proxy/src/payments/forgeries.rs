@@ -215,8 +215,8 @@ fn no_way_to_forge_a_notification_works_with_any_provider() {
         }
     }
     assert!(WAYS.len() >= 20 && formats.len() == 9);
-    // A way can be absent from a format: a key in a header does not protect the body, and a notification without a time
-    // can be sent again. Because of its id, a repeated notification counts only once.
+    // Some ways are not possible with every format. If the proof is a key in a header, the key does not protect the
+    // body. If a notification has no time, it can be sent again later, but because of its id it counts only once.
     assert_eq!(cells + absent.len(), WAYS.len() * formats.len());
     assert!(
         absent.iter().all(|cell| ["key", "form", "payos", "vnpay"]

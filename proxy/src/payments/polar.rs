@@ -56,8 +56,9 @@ impl Provider for Polar {
 }
 
 impl Polar {
-    /// Returns the form of the key that signed the request. A secret that Polar has made since September 8th 2026 is an
-    /// encoded key: the decoded bytes are the key. The text of an older secret is itself the key.
+    /// Returns how the secret was used as the key that signed the request: `decoded` or `text`. If Polar has made the
+    /// secret since September 8th 2026, the key is the bytes that the secret encodes. The key of an older secret is the
+    /// text of the secret.
     fn key_of(&self, request: &Request<'_>) -> Option<&'static str> {
         let mut keys = Vec::new();
         for secret in self.secrets.iter().map(SharedSecret::expose) {

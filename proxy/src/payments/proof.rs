@@ -5,7 +5,7 @@
 //! |---|---|
 //! | HMAC over the time and the body | [`timed_body`] |
 //! | HMAC over the body | [`body`] |
-//! | HMAC over named or sorted fields, or a digest of these fields followed by the key | [`fields`] |
+//! | HMAC over named or sorted fields, or a digest of these fields and the key | [`fields`] |
 //! | a fixed token in a header | [`token`] |
 //! | Standard Webhooks | [`standard_webhook`] |
 
@@ -109,7 +109,7 @@ pub fn hmac_sha512(key: &[u8], text: &[&[u8]]) -> Vec<u8> {
     keyed(Hmac::<Sha512>::new_from_slice(key), text)
 }
 
-/// Computes the MD5 of the text, followed by `&key=` and the key.
+/// Computes the MD5 of one text that consists of the given text, `&key=` and the key.
 pub fn md5_and_key(key: &[u8], text: &[&[u8]]) -> Vec<u8> {
     let mut digest = Md5::new();
     for piece in text {

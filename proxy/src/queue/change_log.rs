@@ -49,8 +49,8 @@ impl ChangeLog {
         }
     }
 
-    /// Adds an entry for the start of a proxy of this version. The entry has the names of the settings that differ from
-    /// the start before.
+    /// Adds an entry for the start of a proxy of this version. The entry has the names of the settings whose values
+    /// differ from those at the previous start.
     pub async fn started(&self, version: &str, fingerprints: &Fingerprints) {
         let log = self.clone();
         let added = async {

@@ -21,7 +21,7 @@ pub(super) struct Settlement {
     pub(super) events: u64,
     /// The name of the events' outcome.
     pub(super) outcome: &'static str,
-    /// Rows that have no pending events any more, with the ranges of their marks.
+    /// Rows that have no pending events any more. The ranges name the marks of the row, which are removed with it.
     pub(super) removed: Vec<(u64, Vec<Range<u32>>)>,
     /// Rows that still have other pending events, with the range that is settled now.
     pub(super) marked: Vec<(u64, Range<u32>)>,

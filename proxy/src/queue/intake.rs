@@ -27,9 +27,10 @@ use crate::{
 /// The most calls that can wait for the disk, and the most bytes of their events. Further calls are rejected.
 const WAITING_CALLS: usize = 1024;
 const WAITING_BYTES: usize = 32 * 1024 * 1024;
-/// How many calls fill a bundle. With more calls in a bundle, the fsync costs less for each call. But three bundles must
-/// be in use at a time: one is filled, one is written, and one is answered. With fewer bundles, the runtime would wait
-/// for the disk, and the disk would wait for the runtime.
+/// How many calls fill a bundle. The more calls are in a bundle, the less the fsync costs for each call. But the larger
+/// the bundles are, the fewer of them the waiting calls fill. At least three bundles are needed at a time: one is
+/// filled, one is written, and one is answered. With fewer bundles, the runtime would wait for the disk, and the disk
+/// would wait for the runtime.
 const BUNDLE_CALLS: usize = 22;
 /// How many answered bundles pass their memory on to new bundles, and how many bytes each passes on at most. Two bundles
 /// are enough, because one bundle is filled while another is written.

@@ -48,7 +48,7 @@ pub struct Lane {
     second: Rows,
 }
 
-/// The data about ending events that all lanes share.
+/// The data that all lanes share, and that a lane needs to end events.
 pub(super) struct Ending {
     /// The callers that wait for an outcome.
     pub(super) ends: Arc<Ends>,

@@ -115,7 +115,7 @@ pub(super) struct Writer<S: Source> {
     /// pending events.
     lanes: HashMap<Arc<Destination>, Arc<Arrivals>>,
     unreported: Unreported,
-    /// The last commit, if it failed.
+    /// The changes of the last failed commit, if the store may contain them.
     uncertain: Option<Box<Uncertain>>,
 }
 

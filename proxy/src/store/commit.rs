@@ -68,7 +68,7 @@ pub struct Settled {
     pub lane: LaneId,
     /// How many events are settled.
     pub events: u64,
-    /// Rows that have no pending events any more, with the ranges of their marks.
+    /// Rows that have no pending events any more. The ranges name the marks of the row, which are removed with it.
     pub removed: Vec<(u64, Vec<Range<u32>>)>,
     /// Rows that still have other pending events, with the range that is settled now.
     pub marked: Vec<(u64, Range<u32>)>,

@@ -475,7 +475,8 @@ fn ranges(settled: &[i32]) -> Vec<Range<u32>> {
         .collect()
 }
 
-/// Adds the hours of all proxies. Rows with the same start become one hour. The rows must be in the order of their starts.
+/// Adds the hours of all proxies to `sums`. Rows with the same start become one hour. The caller must pass the rows in the
+/// order of their starts.
 fn add_hours(sums: &mut Vec<(i64, Hour)>, rows: &[Entry]) -> Result<(), Error> {
     for row in rows {
         let (start_ms, hour) = (row.get(0), keys::read::<Hour>(row.get(1))?);

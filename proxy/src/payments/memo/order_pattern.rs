@@ -81,7 +81,7 @@ impl OrderPattern {
             let Some(whole) = captures.get(0) else { break };
             found.push((whole.range(), self.rebuilt(&captures)));
             // The next search begins one character later, and not after the match. Digits before an id can be a part of
-            // the first match.
+            // the first match, and a later search then finds the id itself.
             let rest = haystack.get(whole.start()..).unwrap_or_default();
             let Some(next) = rest.chars().next() else {
                 break;

@@ -8,7 +8,8 @@ use crate::{
     secret::Secrets,
 };
 
-/// Whether SePay's bank webhook sent the request. The request must use the way of proof that is configured.
+/// Whether SePay's bank webhook sent the request. Returns false if the request uses another way of proof than the
+/// configured one.
 pub(super) fn webhook(settings: &Settings, headers: &HeaderMap, body: &[u8], now_s: i64) -> bool {
     match settings.auth {
         Auth::ApiKey => {

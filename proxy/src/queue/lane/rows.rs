@@ -34,7 +34,7 @@ struct Open {
 /// The changes that a settlement makes to rows.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// Rows that have no pending events any more, with the ranges of their marks.
+    /// Rows that have no pending events any more. The ranges name the marks of the row, which are removed with it.
     pub(super) removed: Vec<(u64, Vec<Range<u32>>)>,
     /// Rows that still have other pending events, with the range that is settled now.
     pub(super) marked: Vec<(u64, Range<u32>)>,

@@ -30,7 +30,8 @@ pub(in crate::store) struct Folder {
     tables: Tables,
     /// The deduplication keys of a target, or `None` for a source.
     seen: Option<Seen>,
-    /// A time in Unix seconds. Keys that are remembered for longer belong to orders.
+    /// 48 hours after the last commit of the source, in Unix seconds. A key that is remembered for longer belongs to an
+    /// order: keys of orders are remembered for 90 days, and other keys for 48 hours.
     short_until: i64,
     /// How many events of the history ended in each hour.
     kept: BTreeMap<i64, u64>,

@@ -337,7 +337,8 @@ fn a_form_needs_its_key_and_the_webhooks_secret() {
 
 #[test]
 fn a_signed_form_is_read_by_its_status() {
-    // Another program computed each signature, as the MD5 of the sorted fields followed by `&key=demo-secret`.
+    // Another program computed each signature: the MD5 of one text that consists of the sorted fields and
+    // `&key=demo-secret`.
     for (body, expected) in [
         (
             r#"{"orderId":"O1","transactionId":"T1","amount":99000,"currency":"VND","status":"success","timestamp":"1","signature":"15F1BE12291A1EBA916B6FAD82052CD1"}"#,
