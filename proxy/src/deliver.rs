@@ -50,7 +50,7 @@ pub struct Link {
     metrics: Arc<Metrics>,
     limits: Limits,
     parallel: usize,
-    /// Limits how many requests of each pixel can start in a period of time. `None` if `DUET_SEND_LIMIT` is not set.
+    /// Limits how many requests of each pixel can start in a period of time. `None` if `DUET_SEND_LIMIT` is `off`.
     requests: Option<DefaultKeyedRateLimiter<String>>,
 }
 
