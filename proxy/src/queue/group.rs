@@ -281,11 +281,12 @@ impl<'a, S: Store> Group<'a, S> {
         self.sync = true;
     }
 
-    /// Makes an idle store write the time at intervals, so that the next start can detect a clock that is ahead.
+    /// Makes an idle store write and sync the time at intervals, so that the next start can detect a clock that is ahead, also
+    /// after a power cut.
     pub(super) fn note_time(&mut self) {
         let (now, before) = (self.times.confirmed_ms, self.position.written_ms);
         if now > before.map(|before| before.saturating_add(limits::NOTE_TIME_EVERY_MS)) {
-            self.probes = true;
+            self.probe();
         }
     }
 

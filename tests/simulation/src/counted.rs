@@ -1,4 +1,4 @@
-//! The counts of a process whose disk fails.
+//! The counts and the time of a process whose disk fails.
 
 use std::{sync::Arc, time::Instant};
 
@@ -74,5 +74,17 @@ fn a_dead_letter_of_a_failed_commit_is_counted_after_the_store_is_opened_again()
         assert_eq!(process.facts().dead_letters, letters as u64, "{fault:?}");
         let (came, went) = process.balance();
         assert_eq!((came, went), (1, 1), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_power_failure_does_not_remove_the_time_that_an_idle_store_has_written() {
+    clock::start();
+    let disk = Disk::default();
+    let mut process = process(&disk);
+    for hour in 0..30 {
+        process.turn(usize::MAX, true);
+        assert_eq!(disk.tail(), 0, "unsynced commits after {hour} hours");
+        clock::pass(61 * 60 * 1000);
     }
 }
