@@ -182,7 +182,7 @@ impl<'a> Fields<'a> {
         self.unread().map(|(name, _)| name)
     }
 
-    /// Returns whether an unread member has a value for which `is` is true.
+    /// Returns whether the object has an unread member `name`, for whose value `is` returns true.
     pub(crate) fn holds(&self, name: &str, is: impl Fn(&Scalar<'_>) -> bool) -> bool {
         let mut unread = self.unread().filter(|(unread, _)| *unread == name);
         unread.any(|(_, value)| is(&value.clone().scalar()))

@@ -38,7 +38,8 @@ pub struct Shared {
     pub server: Server,
     /// Counts the events of each client.
     pub rates: Rates,
-    /// Counts the events of each client that are first class because they are about money.
+    /// Counts the events about money of each client. Up to a limit, these events are first class: they are delivered
+    /// before others.
     pub first_class: Rates,
     /// Counts the requests of each client for the status of orders.
     pub status_rates: Rates,

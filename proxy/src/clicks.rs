@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// The least number of click ids that are remembered, in 8 bytes each. The proxy sets the cookie of a forgotten click id once
+/// At least this many click ids are remembered, each in 8 bytes. If a click id was forgotten, the proxy sets its cookie once
 /// more.
 const REMEMBERED: usize = 65_536;
 

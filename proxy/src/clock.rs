@@ -55,7 +55,7 @@ struct Shared {
 
 struct State {
     reference: Reference,
-    /// The state that was logged last.
+    /// Why the system's clock was suspect when this was last logged.
     told: Option<Suspect>,
 }
 

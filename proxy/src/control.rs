@@ -126,7 +126,7 @@ pub struct Letter {
 /// The contents of a letter, as they are shown to the operator.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Summary {
-    /// How the event ended.
+    /// The name of the event's outcome.
     pub outcome: String,
     /// When the event ended, in Unix milliseconds.
     pub ended_at_ms: i64,

@@ -32,7 +32,7 @@ pub struct Paid {
     pub at_ms: i64,
     /// The money that was paid for the order.
     pub money: Money,
-    /// Whether all of the order's money was refunded. If it was refunded before the order's event was sent, the event is not
+    /// Whether all of the order's money was refunded. If the refund came before the order's event was sent, no event is
     /// missing.
     pub is_returned: bool,
     /// What happened to the order's event.

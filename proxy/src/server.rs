@@ -60,8 +60,8 @@ pub async fn serve<F, R>(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // The usual reason is that the process has no free file descriptor. Some connections must close before the next
-                // can be accepted.
+                // The usual reason is that the process has no free file descriptor. Some connections must close before the
+                // next can be accepted, so the server waits for a moment.
                 tracing::warn!(error = %error, "a connection could not be accepted");
                 time::sleep(Duration::from_millis(100)).await;
                 continue;

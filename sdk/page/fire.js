@@ -31,8 +31,8 @@ export const seconds = (time) => {
 
 /**
  * Completes the properties for both legs: adds the default currency if the event has none, and the order id, because the proxy
- * rejects an event id that is derived from another order. A text that cannot name an order is added unchanged, so that the
- * proxy checks it.
+ * accepts an event id that is derived from an order only together with this order's id. A text that cannot name an order is
+ * added unchanged, so that the proxy checks it.
  */
 export const complete = (properties, currency, orderId) => {
   if (currency && properties.value != null) properties.currency ??= currency

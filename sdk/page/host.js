@@ -47,7 +47,7 @@ const isId = (text) => {
 }
 
 /**
- * Returns the first text that can be a click id or browser id of TikTok, also if the text was encoded once more. Returns an
+ * Returns the first text that can be a click id or browser id of TikTok, even if the text is still percent-encoded. Returns an
  * empty text if none of the texts can be an id.
  */
 export const tiktokId = (ids) => quiet(() => ids().find(isId)) ?? ''

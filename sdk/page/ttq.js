@@ -3,7 +3,7 @@
 // The base code is a queue, and a script from TikTok empties the queue. If the script is blocked, the queue is never emptied,
 // but there is no error. So Duet asks the Pixel to call back. Duet makes every call on the instance of one pixel id, so that
 // other pixels of the page do not receive the call. The page can also have TikTok's base code itself, before or after Duet's,
-// and for the same pixel. Then only one of them loads the script, and only one page view is reported.
+// and for the same pixel. Then only one of the two base codes loads the script, and only one page view is reported.
 
 import { absolute, here, ofDocument, quiet } from './host.js'
 import { toJson } from './json.js'

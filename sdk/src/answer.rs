@@ -22,7 +22,7 @@ pub enum Reading {
 /// The proxy's answer to one request.
 #[derive(Clone, Debug)]
 pub struct Answer<'a> {
-    /// The request.
+    /// The page's number for the request.
     pub request: u32,
     /// The HTTP status. It is 0 if no answer arrived, and 300 if a redirect lost the request's body.
     pub http_status: u32,

@@ -2,7 +2,7 @@
 //! `cargo xtask bench NAME` runs one benchmark, and `cargo xtask bench fuzz` runs the fuzz targets. `cargo xtask bench leave`
 //! simulates visitors who leave pages, `cargo xtask bench page` measures the SDK on a page's main thread, and `cargo xtask
 //! bench live` measures the console in a browser while many events arrive. `cargo xtask bench cluster` kills, stops and
-//! measures several proxies on PostgreSQL. `cargo xtask bench plots` draws the plots of the page of figures.
+//! measures several proxies on PostgreSQL. `cargo xtask bench plots` draws the plots of `docs/benchmarks.md`.
 
 mod fuzz;
 mod leave;

@@ -193,8 +193,8 @@ pub(crate) fn obstacle() -> Option<String> {
     })
 }
 
-/// Packs twice as for a release, with the development build as the binary, and returns the folder of the packages. Fails if the
-/// two results differ.
+/// Packs the downloads twice, as for a release but with the development build as the binary. Returns the folder of the
+/// packages. Fails if the bytes of the two results differ.
 pub(crate) fn rehearse() -> Result<PathBuf> {
     let folder = root().join("target/rehearsal");
     let platforms = platform::of_this_machine()?;

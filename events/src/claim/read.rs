@@ -91,8 +91,8 @@ pub(super) fn event_id(fields: &mut Fields<'_>, problems: &mut Problems) -> Opti
     problems.keep(EventId::parse(&text))
 }
 
-/// Rejects an event that was sent without consent. If the field is absent, the event is not rejected, because the page does not
-/// ask for consent.
+/// Rejects an event that was sent without consent. An event without the field is not rejected, because a page that does not
+/// ask for consent sends no such field.
 pub(super) fn consent(fields: &mut Fields<'_>, problems: &mut Problems) {
     let stated = fields.take_even_null("consent").map(Value::text);
     if stated.is_some_and(|word| word.as_deref() != Some("granted")) {

@@ -77,8 +77,8 @@ fn is_datum(raw: &str) -> bool {
 fn may_be_personal(raw: &str) -> bool {
     raw.starts_with(['{', '['])
         || raw.starts_with('"') && raw.contains(['@', '%', '\\', '\u{ff20}', '?', '='])
-        // This is also true for a number that may be too large for a floating-point number, because TikTok cannot read such a
-        // number.
+        // The result is also true for a number that may be too large for a floating-point number, because TikTok cannot read
+        // such a number.
         || !raw.starts_with('"') && raw.contains(['e', 'E']) && raw.len() > 5
 }
 

@@ -18,8 +18,8 @@ mod store;
 
 /// If the machine's clock differs from TikTok's time by more than this, events can be outside TikTok's time windows.
 const CLOCK_SLACK_MS: i64 = 60_000;
-/// The test event code that is used if none is configured. TikTok does not count an event with any test event code, so the code
-/// need not exist.
+/// The test event code that is used if none is configured. TikTok counts no event that has a test event code, whatever the
+/// code is, so this code need not exist.
 const TEST_CODE: &str = "TEST00000";
 
 /// Returns the command. Its arguments are all settings and one more flag.

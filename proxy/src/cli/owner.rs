@@ -30,8 +30,8 @@ pub(super) fn act_as_owner(folder: &Path) -> Result<()> {
 }
 
 /// Changes the user of this thread, and of all threads that this thread starts later. The thread keeps root's capabilities,
-/// because the owner of the folder may be unable to read the token's file, and to enter the folder above the data of a systemd
-/// unit with `DynamicUser`.
+/// because the owner of the folder may have no right to read the token's file. If the folder belongs to a systemd unit with
+/// `DynamicUser`, the owner may also have no right to enter the folder above it.
 fn change(user: Uid, group: Gid) -> io::Result<()> {
     set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
     set_thread_groups(&[])?;

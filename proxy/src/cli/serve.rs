@@ -158,7 +158,7 @@ pub(super) fn warn_of_variables(config: &Config) {
     }
 }
 
-/// Runs `work` on this thread. The proxy so has two main threads: this thread serves requests and delivers events, and another
+/// Runs `work` on this thread. So the proxy has two main threads: this thread serves requests and delivers events, and another
 /// writes to the store. On few cores, two threads are faster than more.
 pub(super) fn on_this_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     // If a provider of cryptography is installed already, that provider stays. This is not an error.

@@ -173,7 +173,8 @@ impl<'a> Reader<'a> {
         Some(text.to_owned())
     }
 
-    /// Adds the content of a file that a setting names.
+    /// Appends the content of a file that a setting names to the setting's recorded value, so that a change of the file
+    /// changes the fingerprint of the setting.
     pub(super) fn content(&mut self, setting: &'static str, text: &str) {
         self.values.entry(setting).or_default().push_str(text);
     }

@@ -28,7 +28,7 @@ mod filter;
 pub(super) use entry::Entry;
 use filter::Filter;
 
-/// The largest number of remembered events, except the troubled ones.
+/// The largest number of remembered events that were neither rejected nor ended without delivery.
 const ENTRIES: usize = 2000;
 /// The largest number of remembered events that were rejected or ended without delivery. They are in a list of their own, so
 /// that good events cannot push them out.

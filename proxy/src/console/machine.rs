@@ -25,7 +25,7 @@ pub(super) struct Machine {
     pixels: BTreeMap<String, Pixel>,
     /// Events per minute, the newest minute last.
     rates: Rates,
-    /// The times of the last hour, in seconds.
+    /// How long requests, deliveries and commits took in the last hour, in seconds.
     times: BTreeMap<&'static str, Quantiles>,
     disk_free_bytes: Option<u64>,
     disk_reserve_bytes: u64,

@@ -304,7 +304,7 @@ impl Texts {
         }
     }
 
-    /// Returns the name of a measured time.
+    /// Returns the name of a measured duration, such as that of a request.
     pub(super) fn time_of(&self, name: &str) -> &'static str {
         match name {
             "request" => self.time_request,

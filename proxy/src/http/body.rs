@@ -23,8 +23,8 @@ use crate::headers::text;
 pub const MAX_BYTES: usize = 256 * 1024;
 /// How long a body can take to arrive.
 const COMES_WITHIN: Duration = Duration::from_secs(10);
-/// How long a body can take to arrive after the final answer, if the client has first asked, with `Expect`, whether to send the
-/// body.
+/// How long the proxy waits for the unread body of a rejected request with `Expect`. With `Expect`, the client has asked
+/// whether to send the body.
 const COMES_UNASKED_WITHIN: Duration = Duration::from_secs(1);
 /// How many bytes of an unread body the proxy reads and discards.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;

@@ -115,7 +115,8 @@ pub async fn register(
     }))
 }
 
-/// Returns a warning for each reference to a provider whose webhook is not set up or uses no references.
+/// Returns a warning for each provider in `references` whose webhook is not set up, or whose notifications do not name
+/// orders by such a reference.
 fn unused_references(app: &App, order: &Registration) -> Vec<Invalid> {
     let payments = app.payments.as_ref();
     let is_unused = |name: &&String| {

@@ -147,7 +147,8 @@ fn ended_as(facts: &Facts, end: &End, ended: &Ended, found: &mut Findings) {
         }
         _ => {
             let cause = match &facts.order {
-                // If all money was refunded and the order was paid again, a later payment was reported as the sale.
+                // TikTok has a sale of the order, and the money of the order is not refunded now. So this event was
+                // withdrawn because of an earlier refund, and nothing is missing.
                 Some(order) if !order.is_returned() && facts.is_delivered() => return,
                 Some(order) if order.is_returned() => Cause::Refunded,
                 _ => Cause::Withdrawn,

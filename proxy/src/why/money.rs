@@ -92,7 +92,7 @@ fn of_order(facts: &Facts, order: &Order, found: &mut Findings) {
     }
 }
 
-/// Explains why no provider may have reported a payment.
+/// Adds the possible causes why no provider has reported a payment.
 fn webhooks(facts: &Facts, found: &mut Findings) {
     if facts.webhooks.is_empty() {
         found.add(Some(Missing::Payment), Cause::NoWebhook);

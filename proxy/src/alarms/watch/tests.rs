@@ -83,7 +83,8 @@ fn busy(facts: &mut Facts) {
 
 type Act = fn(&mut Facts);
 
-/// Returns for each alarm its name and subject, what happens, what mends it, and how long the condition must hold.
+/// Returns for each alarm: its name and subject, a function that makes its condition hold, a function that ends the
+/// condition, and how long the condition must hold before the alarm begins.
 fn causes() -> [(&'static str, Act, Act, i64); Kind::ALL.len()] {
     [
         (

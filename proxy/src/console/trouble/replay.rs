@@ -22,7 +22,8 @@ use crate::{
 
 /// The periods, in hours, whose dead letters can all be sent again.
 const HOURS: [i64; 3] = [1, 24, 168];
-/// How many dead letters the command names that the page shows if JavaScript is off.
+/// If JavaScript is off, the page shows a command that sends dead letters again. This is the largest number of dead letters
+/// that the command names.
 const IN_COMMAND: usize = 20;
 
 /// Dead letters that are to be sent again.
@@ -204,7 +205,7 @@ pub(super) fn since_links(view: &View) -> Markup {
 pub(in crate::console) struct Question {
     which: Which,
     letters: usize,
-    /// What an operator can type instead.
+    /// The command that the page shows instead of the button if JavaScript is off.
     command: String,
 }
 
