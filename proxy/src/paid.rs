@@ -1,4 +1,5 @@
-//! The paid orders, and whether TikTok has the events that report them. The console and the alarms use these rules.
+//! Finds the paid orders, and decides whether TikTok has the events that report them. The console and the alarms both use
+//! this module.
 
 use std::collections::{BTreeMap, HashMap};
 

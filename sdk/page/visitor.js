@@ -92,7 +92,8 @@ export const recall = () => {
   // A click id in the page's address is newer than a stored click id.
   ttclid = clicked()
   if (ttclid) {
-    // Do not replace a cookie of the proxy with the same click id, because Safari limits a script's cookie to 7 days.
+    // If there is a cookie with this click id, keep it: the proxy may have set it for 30 days, but Safari limits a script's
+    // cookie to 7 days.
     if (cookie('ttclid') != ttclid) setCookie('ttclid', ttclid, MAX_AGE_SECONDS)
     store('ttclid', ttclid)
   } else {

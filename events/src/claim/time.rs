@@ -1,4 +1,5 @@
-//! Reads the time of an event, in seconds or milliseconds, and corrects the sender's clock by the proxy's clock.
+//! Reads the time of an event, in seconds or milliseconds, and corrects the time if the sender's clock differs from the
+//! proxy's clock.
 
 use alloc::borrow::ToOwned;
 
@@ -13,7 +14,8 @@ use crate::{
 const OLDEST_S: i64 = 7 * 24 * 60 * 60;
 /// How far the time of an event can be ahead of the proxy's clock, in seconds.
 const AHEAD_S: i64 = 10 * 60;
-/// A sender's clock is corrected if it differs by more than this. A smaller difference counts as delay of the network.
+/// If the sender's clock differs from the proxy's clock by more than this, the event's time is corrected. A smaller difference
+/// counts as delay of the network.
 const CLOCK_SLACK_MS: i64 = 5_000;
 /// A time of at least this value is in milliseconds, because such a large number of seconds would be after the year 5000.
 const MILLISECONDS: i64 = 100_000_000_000;

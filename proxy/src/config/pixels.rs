@@ -32,8 +32,8 @@ impl FromStr for PixelId {
                 "must be the pixel code: 10 to 40 capital letters and digits, such as C4A1B2C3D4E5F6G7H8I9",
             );
         }
-        // Events Manager also shows a number of the pixel, in its pages and in their addresses. The Events API does not accept
-        // this number.
+        // Besides the pixel code, Events Manager shows a number of the pixel, in its pages and in their addresses. The Events
+        // API does not accept this number.
         if code.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(
                 "must be the pixel code, such as C4A1B2C3D4E5F6G7H8I9, but this is the number of the pixel: Events Manager shows the pixel code under the pixel's name",

@@ -46,8 +46,8 @@ const REQUESTS: RateLimit = RateLimit {
     per: Duration::from_mins(1),
 };
 
-/// The cookie of a session on a loopback name. It is not `Secure`, because Safari stores a `Secure` cookie only from https,
-/// also on loopback.
+/// The cookie of a session on a loopback name. It is not `Secure`, because Safari stores a `Secure` cookie only if it comes
+/// over https, even on loopback.
 const ON_LOOPBACK: &str = "duet_console";
 /// The cookie of a session on every other name. Browsers accept a cookie with this prefix only from https and only for this
 /// very host.

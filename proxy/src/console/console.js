@@ -81,7 +81,7 @@ function connect() {
   source.onopen = () => { $('#offline').hidden = true; };
   source.onerror = () => {
     $('#offline').hidden = false;
-    // A refused connection is final: the session has ended. The page then shows the sign-in form.
+    // If the server refuses the connection, the session has ended. Load the page again, which then shows the sign-in form.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => window.location.reload(), 10_000);
   };
 }

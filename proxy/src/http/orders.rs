@@ -27,7 +27,8 @@ use crate::{
     queue,
 };
 
-/// An order id with fewer characters than this can be guessed, so clients can ask for such ids less often.
+/// An order id with fewer characters than this can be guessed, so a client can ask for such ids less often than for longer
+/// ids.
 const GUESSABLE: usize = 10;
 
 /// The status of an order, and the event ids under which it was reported. Contains no personal data.

@@ -52,7 +52,8 @@ pub(super) fn presented<'a>(
             stale.get_or_insert(Refused::Malformed);
             continue;
         };
-        // Cookies of other instances do not count for the limit, because there can be many, and they can come first.
+        // Cookies of other instances do not count for the limit `MOST_COOKIES`: there can be many of them, and they can come
+        // before the cookie of this instance.
         if stated.iss != issuer {
             stale.get_or_insert(Refused::Issuer);
             continue;
