@@ -28,7 +28,7 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Returns the milliseconds since the machine started, for periods within the process.
+/// Returns the milliseconds since the machine started, for measuring how long something takes in this process.
 pub fn boot_ms() -> i64 {
     let now = clock_gettime(BOOT);
     now.tv_sec

@@ -61,7 +61,7 @@ pub async fn serve(data_dir: &Path, letters: DeadLetters, app: Arc<Shared>) -> i
         _ => {}
     }
     let listener = UnixListener::bind(&path)?;
-    // The umask leaves the owner's right to execute, which a socket does not need.
+    // Remove the owner's right to execute, which the umask leaves and a socket does not need.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     let waiting = Router::new()
         .route(WAITING, get(waiting))

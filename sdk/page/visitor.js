@@ -10,7 +10,7 @@ import { sha256 } from './sha256.js'
 const NAMES = ['email', 'phone', 'external_id']
 const MAX_AGE_SECONDS = 2_592_000
 
-/** The digests of the visitor's e-mail address, phone number and external id, which the shop itself has chosen. */
+/** The digests of the visitor's e-mail address, phone number and external id (the shop's own id of the visitor). */
 let known = []
 /**
  * The digests that this page has stored. If they are no longer in the storage, somebody has removed them, so this page does not

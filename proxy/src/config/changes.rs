@@ -14,7 +14,7 @@ pub(super) fn changes(is_set: impl Fn(&'static str) -> bool) -> Vec<&'static str
             "DUET_BATCH_EVENTS is a maximum: requests to TikTok begin with 50 events and grow up to this maximum",
             "DUET_BATCH_EVENTS is a maximum, 1000 by default: requests to TikTok begin with 50 events and grow up to this maximum; before, the default was 50",
         ),
-        // This change concerns every proxy, because pages send events with any settings.
+        // This change concerns every proxy, whatever its settings are, because pages can send events to every proxy.
         "event ids in the form of order event ids (lower-case version 8 UUIDs) are reserved: an event from a page with the id of another order is rejected",
     ]
 }

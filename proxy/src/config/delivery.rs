@@ -26,7 +26,7 @@ pub struct Delivery {
     pub batch_bytes: usize,
     /// `DUET_SEND_PARALLEL`: the largest number of requests of one pixel at once.
     pub parallel: usize,
-    /// `DUET_SEND_LIMIT`: the largest number of requests of one pixel per time.
+    /// `DUET_SEND_LIMIT`: the largest number of requests of one pixel in a period of time.
     pub send_limit: Option<RateLimit>,
 }
 

@@ -1,6 +1,6 @@
 //! Checks `DUET_TRACK_PATH`. It must not be the path of another route.
 
-/// Paths that the proxy itself answers, with these or with other settings.
+/// Paths that the proxy itself answers, some of them only with certain settings.
 const ROUTES: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/duet-dev.json"];
 /// Paths that the proxy itself answers, together with every path below them.
 const BRANCHES: [&str; 3] = ["/api/orders", "/api/payment", "/duet-dev"];

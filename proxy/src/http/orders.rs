@@ -131,8 +131,8 @@ fn unused_references(app: &App, order: &Registration) -> Vec<Invalid> {
         .collect()
 }
 
-/// Answers `GET /api/orders/{order_id}`. Browsers must never cache the answer, because a page repeats the request until the
-/// status changes.
+/// Answers `GET /api/orders/{order_id}`. The answer forbids caches to store it, because a page repeats the request until
+/// the status changes.
 pub async fn status(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

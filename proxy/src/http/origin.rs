@@ -63,7 +63,8 @@ pub fn of<'a, B>(
     }
 }
 
-/// Returns the origin of a request, by which the pixel is chosen. The request must have passed the origin check.
+/// Returns the origin of a request, by which the pixel is chosen. The caller must ensure that the request has passed the
+/// origin check.
 pub fn from<'a>(
     app: &Shared,
     peer: SocketAddr,

@@ -32,8 +32,8 @@ pub(super) fn check(matches: &ArgMatches) -> Result<()> {
     check_each(&named)
 }
 
-/// Tests the upgrade from the last release, from the first commit with this format of the store, and from the commit before.
-/// Skips the test if this folder does not have the repository's history.
+/// Tests the upgrade from the last release, from the first commit with this format of the store, and from the commit before
+/// that one. Skips the test if this folder does not have the repository's history.
 pub(crate) fn check_known() -> Result<()> {
     let is_whole = output(git(["rev-parse", "--is-shallow-repository"]));
     if !is_whole.is_ok_and(|shallow| shallow == "false") {

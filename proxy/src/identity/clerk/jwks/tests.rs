@@ -368,7 +368,7 @@ async fn redirects_are_not_followed_and_answers_are_bounded() {
     long.resize(300 * 1024, b' ');
     let too_large = loaded_from(answering(long).await).await;
     assert!(matches!(too_large, Err(NotLoaded::TooLarge)));
-    // Bind the port without listening, so that no other program can get the port and connections fail.
+    // Bind the port without listening: connections to the port fail, and no other program can get the port.
     let nobody = TcpSocket::new_v4().unwrap();
     nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let closed = format!("http://{}/secret-path", nobody.local_addr().unwrap());
