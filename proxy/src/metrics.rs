@@ -113,7 +113,7 @@ pub struct PaymentLabel {
     /// The payment provider that reported the transfer.
     pub provider: &'static str,
     /// The result of the transfer. For a transfer that is not counted, the reason that the provider's module states. A
-    /// transfer with the result `repeat` or `ignored` is not stored.
+    /// transfer with the result `repeat`, `ignored` or `unreadable` is not stored.
     pub became: String,
 }
 
