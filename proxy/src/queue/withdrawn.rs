@@ -20,8 +20,8 @@ impl Withdrawn {
         }
     }
 
-    /// Replaces the list, because another process may have withdrawn events, or may have removed the withdrawal of
-    /// events.
+    /// Replaces the list by the one in the store. Another process, or a commit that seemed to fail, may have withdrawn events or
+    /// removed the withdrawal of events.
     pub(super) fn replace(&self, event_ids: Vec<String>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *known = event_ids.into_iter().collect();

@@ -238,7 +238,8 @@ impl<S: Source> Writer<S> {
         self.check();
         if self.state.is_none() {
             let store = self.source.open()?;
-            self.shared.withdrawn.add(store.withdrawn()?);
+            // The failed commit may be in the store, and may have removed the withdrawal of events.
+            self.shared.withdrawn.replace(store.withdrawn()?);
             self.opened += 1;
             let state = State::load(store, self.opened)?;
             self.find_uncertain()?;

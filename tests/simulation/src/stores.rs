@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use duet_proxy::store::{Embedded, Postgres};
+use duet_proxy::{
+    payments::{Kind, Name},
+    store::{Embedded, Postgres},
+};
 use duet_tests::Server;
 use proptest::prelude::*;
 
@@ -24,7 +27,7 @@ mod acts;
 mod failing;
 mod queue;
 
-use acts::{Act, act};
+use acts::{Act, Card, ORDERS, act};
 use queue::{Queue, replies};
 
 /// What fails while a commit is written.
@@ -146,5 +149,37 @@ fn queued_calls_are_rejected_together_with_a_commit_that_took_too_long() {
     ];
     for replies in others {
         assert_eq!(replies, [stopped(), None, None]);
+    }
+}
+
+#[test]
+fn the_event_of_a_sale_that_a_failed_commit_restored_is_not_withdrawn() {
+    for fault in [Fault::SyncKeeps, Fault::Late] {
+        clock::start();
+        let disk = Disk::default();
+        let mut queue = Queue::over(disk.clone());
+        let card = |id, kind, name| {
+            Act::Card(Card {
+                id,
+                also: None,
+                kind,
+                name,
+                amount: 1_000,
+            })
+        };
+        let order = || Name::Order(ORDERS[3].to_owned());
+        let first = Name::Transfer {
+            provider: "card".to_owned(),
+            id: "1".to_owned(),
+        };
+        queue.together(&[Act::Register(3, 1_000, None)]);
+        queue.together(&[card(1, Kind::First, order())]);
+        queue.together(&[card(2, Kind::Refund, first)]);
+        assert_eq!(queue.withdrawn(), (1, 0), "{fault:?}");
+        disk.fails_with(&[fault]);
+        queue.together(&[card(3, Kind::First, order())]);
+        queue.recover();
+        let (withdrawn, others) = queue.withdrawn();
+        assert_eq!((withdrawn, others > 0), (0, true), "{fault:?}");
     }
 }

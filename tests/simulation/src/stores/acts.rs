@@ -49,11 +49,11 @@ pub(super) enum Act {
 /// A notification from a card provider, which itself knows that the amount is right.
 #[derive(Clone, Debug)]
 pub(super) struct Card {
-    id: u8,
-    also: Option<u8>,
-    kind: Kind,
-    name: Name,
-    amount: i64,
+    pub(super) id: u8,
+    pub(super) also: Option<u8>,
+    pub(super) kind: Kind,
+    pub(super) name: Name,
+    pub(super) amount: i64,
 }
 
 #[derive(Clone, Debug)]

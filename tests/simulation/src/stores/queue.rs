@@ -169,6 +169,28 @@ impl<S: Source> Queue<S> {
         ended
     }
 
+    /// Returns how many pending events are withdrawn, and how many are not.
+    pub(super) fn withdrawn(&mut self) -> (usize, usize) {
+        let (_, _, outlet, _) = self.parts();
+        let mut lane = outlet.lane_now().or(self.lane.take()).unwrap();
+        lane.rewind();
+        let limits = Limits {
+            events: 100,
+            bytes: usize::MAX,
+        };
+        let mut events = Vec::new();
+        for class in Class::ALL {
+            read_ahead(&mut lane, limits);
+            events.extend(lane.claim(class, limits).unwrap().map(|batch| batch.events));
+        }
+        let withdrawn = |event: &&_| lane.is_withdrawn(event);
+        let (withdrawn, others): (Vec<_>, Vec<_>) = events.iter().flatten().partition(withdrawn);
+        let counts = (withdrawn.len(), others.len());
+        lane.rewind();
+        self.lane = Some(lane);
+        counts
+    }
+
     /// Commits a change that needs a sync. The sync also covers all earlier commits.
     pub(super) fn sync(&mut self, amount: usize) {
         let amount = 1_000 + i64::try_from(amount).unwrap();
