@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::decide::Destination;
+use crate::{decide::Destination, history::Tried};
 
 /// If an event is pending for longer than this, the proxy reports that the queue is stuck.
 const STUCK_AFTER_MS: i64 = 15 * 60 * 1000;
@@ -32,21 +32,6 @@ pub struct OfPixel {
     pub last_code: Option<i64>,
     /// How fast the pixel's events are sent. `None` if no event of the pixel was pending since the start.
     pub speed: Option<Speed>,
-}
-
-/// Events that were sent together without success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tried {
-    /// The lowest and the highest of their numbers in the queue.
-    pub numbers: (u64, u64),
-    /// How often they were sent since the start.
-    pub attempts: u32,
-    /// TikTok's last code. `None` if TikTok did not give the last answer.
-    pub code: Option<i64>,
-    /// When the last attempt ended, in Unix milliseconds.
-    pub answered_ms: i64,
-    /// When the next attempt is due, in Unix milliseconds. `None` while they are being sent.
-    pub next_ms: Option<i64>,
 }
 
 /// How fast the events of a pixel are sent.

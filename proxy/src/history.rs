@@ -70,6 +70,21 @@ pub struct Sent {
     pub batch: u32,
 }
 
+/// Events that were sent together without success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// The lowest and the highest of their numbers in the queue.
+    pub numbers: (u64, u64),
+    /// How often they were sent since the start.
+    pub attempts: u32,
+    /// TikTok's last code. `None` if TikTok did not give the last answer.
+    pub code: Option<i64>,
+    /// When the last attempt ended, in Unix milliseconds.
+    pub answered_ms: i64,
+    /// When the next attempt is due, in Unix milliseconds. `None` while they are being sent.
+    pub next_ms: Option<i64>,
+}
+
 /// One ended event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     decide::Class,
-    health::{Speed, Tried},
-    history::Sent,
+    health::Speed,
+    history::{Sent, Tried},
     limits,
     outcome::Outcome,
     queue::Limits,

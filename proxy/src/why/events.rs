@@ -4,8 +4,7 @@ use duet_events::claim::PixelLeg;
 
 use super::{Arrived, Cause, Did, Facts, Findings, Missing, Refused, facts::is_money};
 use crate::{
-    health::Tried,
-    history::{End, Ended, Trace},
+    history::{End, Ended, Trace, Tried},
     limits,
     orders::Order,
 };

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     decide::Payment,
-    health::Tried,
-    history::{End, Trace},
+    history::{End, Trace, Tried},
     orders::Order,
 };
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::health::Tried;
+use crate::history::Tried;
 use crate::history::{End, Ended, Salt, Sent, Trace};
 
 fn facts() -> Facts {

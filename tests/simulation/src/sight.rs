@@ -15,7 +15,8 @@ struct Kept {
     payments: Vec<Payment>,
 }
 
-/// Returns the content of an open store, without the numbers of its events. The numbers are only names.
+/// Returns the content of an open store, without the sequence numbers of its events. Two stores in the same state can number the
+/// same events differently.
 ///
 /// # Errors
 /// Returns an error if the store cannot be read.

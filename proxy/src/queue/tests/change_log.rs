@@ -1,4 +1,5 @@
-//! Tests which starts and which commands of operators get an entry in the change log.
+//! Tests the entries of the change log: with which earlier start a start of the proxy is compared, and which entries name
+//! their proxy.
 
 use std::collections::BTreeMap;
 
