@@ -15,7 +15,7 @@
 //! 4. A read returns the data of the last successful write, or an error. A read never returns older data or only a part of
 //!    the data.
 //! 5. [`Position`] lists every lane that has pending events, with the number of these events. A commit that changes the
-//! position also writes it.
+//!    position also writes it.
 //!
 //! [`Embedded`] implements this with fjall, and [`Postgres`] with a PostgreSQL database. The simulation has a third
 //! implementation, whose disk can fail in every way.

@@ -3,8 +3,8 @@
 //! Proxies must never use the same contents in both places. The source decides which place they use:
 //!
 //! 1. The target is marked as unfinished, so that no proxy starts on the target. Then the target gets a copy of
-//! everything. A database gets the mark and the copy in one transaction. Until step 2, the source stays the place that
-//! proxies use. If a move was interrupted before step 2, the next move removes the copy and begins again.
+//!    everything. A database gets the mark and the copy in one transaction. Until step 2, the source stays the place that
+//!    proxies use. If a move was interrupted before step 2, the next move removes the copy and begins again.
 //! 2. The source is marked as moved, with the name of the target. From then on no proxy starts on the source.
 //! 3. The target is marked as finished. If a move was interrupted between steps 2 and 3, the next move does only step 3.
 //!
