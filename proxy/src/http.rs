@@ -4,7 +4,7 @@ pub mod body;
 pub mod caller;
 pub mod click_cookie;
 pub mod client;
-pub mod gate;
+pub mod cors;
 pub mod health;
 pub mod orders;
 pub mod origin;

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     http::{
         body::{self, RequestBody},
-        gate, health, orders,
+        cors, health, orders,
         payments::WEBHOOKS,
         rejection, track,
     },
@@ -52,7 +52,7 @@ impl Surface {
         let app = &*self.app;
         let is_track_path = app.server.is_track_path(request.uri().path());
         if is_track_path && request.method() == Method::POST {
-            return gate::pass(app, peer, request, |events| track::post(app, peer, events)).await;
+            return cors::pass(app, peer, request, |events| track::post(app, peer, events)).await;
         }
         request.extensions_mut().insert(ConnectInfo(peer));
         let Ok(mut response) = self.routes.clone().oneshot(request).await;
@@ -95,7 +95,7 @@ pub fn router(app: App) -> Router {
     let pages = routed(for_pages(&app.server.track_path))
         .route(&with_slash, get(track::get))
         .method_not_allowed_fallback(rejection::method_not_allowed)
-        .layer(middleware::from_fn_with_state(app.clone(), gate::layer));
+        .layer(middleware::from_fn_with_state(app.clone(), cors::layer));
     routed(for_others())
         .merge(pages)
         .fallback(rejection::not_found)
