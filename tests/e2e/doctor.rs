@@ -37,7 +37,7 @@ async fn a_healthy_proxy_has_nothing_but_ok() -> Result<()> {
     );
     stack.stop().await?;
     let (healthy, said) = doctor(&stack, &[]).await?;
-    assert!(healthy && said.contains("0 events wait"), "{said}");
+    assert!(healthy && said.contains("pending events: 0;"), "{said}");
     assert_eq!(
         (
             stack.sandbox.totals().conversions,

@@ -158,7 +158,10 @@ async fn everything_goes_into_a_database_and_back_and_is_delivered_once() -> Res
         "{said}"
     );
     let said = succeeds("to-database", &folder, &queue).await?;
-    ensure!(said.contains("earlier move"), "{said}");
+    ensure!(
+        said.contains("an earlier `duet-proxy move` had already copied everything"),
+        "{said}"
+    );
 
     shop.stack.set("DUET_QUEUE", &queue);
     assert_eq!(shown(&shop.stack).await?, before);

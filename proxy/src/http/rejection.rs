@@ -24,9 +24,7 @@ pub enum Rejection {
     #[error("the body must be JSON in UTF-8")]
     NotJson,
     /// The proxy accepts no event of the request.
-    #[error(
-        "no event of this request was accepted; results lists the rules that each event breaks"
-    )]
+    #[error("nothing in this request was accepted; the list `results` has the broken rules")]
     Invalid(Vec<EventResult>),
     /// The key in `Authorization` is not the server key.
     #[error(
