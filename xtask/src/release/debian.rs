@@ -26,7 +26,7 @@ const UNIT: [(&str, &str); 4] = [
         "ConditionPathExists=/etc/duet/token\nAfter=network-online.target",
     ),
     (
-        "# Runs duet-proxy under systemd. Put the binary into /usr/local/bin, the settings into /etc/duet/env (see\n# .env.example), the token into /etc/duet/token (mode 0600, root), then:\n#   systemctl enable --now duet-proxy\n",
+        "# Runs duet-proxy under systemd. Put the binary into /usr/local/bin, the settings into /etc/duet/env (see\n# .env.example) and the token into /etc/duet/token (mode 0600, owner root). Then run:\n#   systemctl enable --now duet-proxy\n",
         "# Settings: /etc/duet/env. The token: /etc/duet/token (mode 0600, root).\n",
     ),
 ];
