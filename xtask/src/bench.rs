@@ -45,7 +45,7 @@ pub(crate) fn cli() -> Command {
                 .about("Runs the fuzz targets, with these options of libFuzzer")
                 .arg(words("option").allow_hyphen_values(true)),
             Command::new("leave")
-                .about("Simulates visitors who leave pages. The first argument is the number of rounds. With more arguments, visitors leave only in the ways whose names contain one of them")
+                .about("Simulates visitors who leave a page in several ways, such as by closing the tab. The first argument is the number of rounds. Each further argument is a word: only the ways whose name contains one of these words are simulated, such as leave 9000 pagehide tab")
                 .arg(words("rounds and ways")),
             Command::new("live")
                 .about("Measures the console in a browser, for this number of seconds, while this number of events arrive each second")

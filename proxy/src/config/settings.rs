@@ -178,7 +178,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret(
         "SEPAY_SECRET_KEY",
-        "The key that checks the MD5 signature of payment forms in the format of the former Next.js shop. Without this key, the proxy rejects such forms.",
+        "Only for shops that used the Next.js implementation before Duet: the key that checks the MD5 signature of payment notifications in the format of that implementation. Without this key, the proxy rejects these notifications.",
     ),
     setting(
         "SEPAY_ACCOUNTS",

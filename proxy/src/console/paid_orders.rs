@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(
             orders(fates).unwrap().sentence(Language::English),
             "TikTok has counted 8 of 13 orders that were paid in the last 24 hours. 1 order waits to be sent to TikTok. \
-             TikTok refused 2 orders: correct the causes that Trouble shows. \
+             TikTok refused 2 orders: correct the causes in the section Trouble. \
              2 orders were not reported to TikTok: search for their ids to see why."
         );
     }

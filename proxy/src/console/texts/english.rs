@@ -214,7 +214,7 @@ pub(in crate::console) const ENGLISH: Texts = Texts {
     ],
     orders_refused: [
         "TikTok refused 1 order: correct the cause that Trouble shows.",
-        "TikTok refused {orders} orders: correct the causes that Trouble shows.",
+        "TikTok refused {orders} orders: correct the causes in the section Trouble.",
     ],
     orders_unreported: [
         "1 order was not reported to TikTok: search for its id to see why.",

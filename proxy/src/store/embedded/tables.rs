@@ -132,7 +132,7 @@ impl Tables {
         Ok(batch.commit()?)
     }
 
-    /// Adds a value that nobody reads to a commit, to test the disk.
+    /// Adds to a commit a value that is never read. The commit then tests whether the disk can be written.
     pub(super) fn probe(&self, batch: &mut OwnedWriteBatch, now_ms: i64) {
         batch.insert(&self.about, "probe", now_ms.to_be_bytes());
     }

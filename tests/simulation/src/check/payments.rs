@@ -95,7 +95,8 @@ impl World {
             let became = paying.became.map(|(became, _)| became);
             let is_renewed = became == Some(Became::Renewed) && self.knows_renewals(order);
             let is_due = self.plan.reports_renewals && is_renewed;
-            // Each pixel of the order must have the renewal once.
+            // Each pixel of the order must have the renewal once. An order can have fewer pixels than the plan, so only the
+            // range is checked.
             let is_once = (1..=self.plan.pixels).contains(&times);
             if is_due && !is_once && !is_dead || !self.plan.reports_renewals && times > 0 {
                 return Err(format!(
